@@ -1,4 +1,4 @@
-// A built-in master in a process of its own, for bench/agents.ts: says where it listens, and what it weighs when asked.
+// A built-in master in its own process, for bench/agents.ts: prints its address, and its memory use on request.
 
 import { listen } from '../src/http/listen.ts'
 import { createDevelopmentChain } from '../src/pki/development-ca.ts'

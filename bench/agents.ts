@@ -1,4 +1,4 @@
-// How fast agents join over verified TLS, and what each of them costs the master in memory.
+// How fast agents join over verified TLS, and how much memory each of them uses in the master.
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { type AgentConnection, connectAgentSocket } from '../src/standalone/prot
 import type { Report } from './measure.ts'
 
 const count = 1000
-/** Dials under way at once, as when a cloud starts that many VMs together. */
+/** Concurrent dials, as when a cloud starts that many VMs together. */
 const atOnce = 50
 
 export async function agents(): Promise<Report> {
@@ -49,7 +49,7 @@ export async function agents(): Promise<Report> {
   }
 }
 
-/** Resolves once this agent has said what it has. */
+/** Resolves once this agent has sent its devices. */
 function joinOne(id: string, port: number, tls: ReturnType<typeof dialOptions>): Promise<AgentConnection> {
   return new Promise((resolve, reject) => {
     let greeted = () => {}

@@ -1,4 +1,4 @@
-// The fake EC2 in a process of its own, full of VMs: what holds up its event loop is not ours to measure.
+// The fake EC2 in its own process, full of VMs: delays of its event loop must not be measured.
 import { fakeEc2 } from '../test/support/fake-ec2/server.ts'
 
 const [count, tags] = process.argv.slice(2)

@@ -1,4 +1,4 @@
-// What EC2 costs: listing, the time it holds up everything else, and calls for a thousand VMs.
+// The cost of EC2: listing, the time for which it blocks the event loop, and calls for a thousand VMs.
 import { type ChildProcess, fork } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -63,7 +63,7 @@ async function callsFor(count: number): Promise<Row[]> {
       budget: '1 per offering',
       met: launched === '1 RunInstances',
     },
-    { what: what('end'), measured: ended, budget: '', met: undefined },
+    { what: what('terminate'), measured: ended, budget: '', met: undefined },
   ]
 }
 

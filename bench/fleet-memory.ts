@@ -1,5 +1,5 @@
-// Runs a pool of so many VMs for a few turns and prints the memory of this whole process, in bytes. Its own process: what
-// other benchmarks left behind must not count.
+// Runs a pool with this many VMs for a few turns and prints the memory of the whole process, in bytes. It is a separate
+// process, so that the memory of other benchmarks does not count.
 import { instance, startBenchPool } from './fleet-pool.ts'
 
 const size = Number(process.argv[2])

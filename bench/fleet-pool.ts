@@ -1,4 +1,4 @@
-// One pool's loop with the real clock and a real journal, on a cloud and a master that answer at once.
+// One pool's loop with the real clock and a real journal, on a cloud and a master that respond at once.
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,7 +14,7 @@ export interface BenchPool {
   fleet: PoolFleet
   instances: Instance[]
   demand: Pick<Demand, 'pending' | 'agents'>
-  /** Tells the loop that demand has changed. */
+  /** Notifies the loop that demand has changed. */
   change(): void
   close(): Promise<void>
 }

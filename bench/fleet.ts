@@ -1,4 +1,4 @@
-// What the loop around the planner costs: from a change of demand to the call that launches, and memory.
+// The cost of the loop around the planner: the time from a change of demand to the launch call, and memory.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,11 +10,11 @@ import { median, type Report } from './measure.ts'
 const runs = 40
 const sizes = [0, 10_000]
 
-/** Milliseconds from the master's word to the launch call, the intent on the disk before it. */
+/** Milliseconds from the demand update to the launch call, including the write of the intent. */
 async function reactions(): Promise<number[]> {
   let called = Promise.withResolvers<void>()
   const pool = await startBenchPool(() => called.resolve())
-  // A journal that was not there is settled by the first listing, where listings show all there is.
+  // A missing journal is settled by the first listing, if listings are always complete.
   await new Promise((resolve) => setTimeout(resolve, 200))
   const times: number[] = []
   for (let run = 0; run < runs; run++) {
@@ -30,12 +30,16 @@ async function reactions(): Promise<number[]> {
   return times
 }
 
-/** MiB of a process that runs such a pool. Bundled, as the program is: reading TypeScript takes 40 MiB of its own. */
+/** MiB of a process that runs such a pool. Bundled like the program, because reading TypeScript needs 40 MiB. */
 async function memoryOf(sizes: number[]): Promise<number[]> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
   const outfile = join(folder, 'fleet-memory.mjs')
+  // esbuild's ES modules have no `require` for the CommonJS libraries in them.
+  const banner = {
+    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)",
+  }
   const entryPoints = [join(import.meta.dirname, 'fleet-memory.ts')]
-  await build({ entryPoints, outfile, bundle: true, platform: 'node', format: 'esm' })
+  await build({ entryPoints, outfile, bundle: true, platform: 'node', format: 'esm', banner })
   const measured = sizes.map((size) => {
     const { stdout, stderr, status } = spawnSync(process.execPath, [outfile, String(size)], {
       encoding: 'utf8',

@@ -1,4 +1,4 @@
-// The fake Compute Engine in a process of its own, full of VMs: what holds up its event loop is not ours to measure.
+// The fake Compute Engine in its own process, full of VMs: delays of its event loop must not be measured.
 import { fakeGce } from '../test/support/fake-gce/server.ts'
 
 const [count, labels] = process.argv.slice(2)

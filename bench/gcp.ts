@@ -1,4 +1,5 @@
-// What Compute Engine costs: the client until it is ready, listing and what it holds up, and calls for a thousand VMs.
+// The cost of Compute Engine: starting the client, listing and the time for which it blocks the event loop, and calls
+// for a thousand VMs.
 import { type ChildProcess, fork, spawnSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -40,7 +41,7 @@ const services = [
 ]
 const ours = join(import.meta.dirname, '../src/providers/gcp/compute-package.ts')
 
-/** The clients a provider uses, made in a process of its own: milliseconds and MiB by way of loading. */
+/** Loads the clients of a provider in a separate process: milliseconds and MiB for each way of loading. */
 const ways: Record<string, string> = {
   'the whole package': `const all = await import('@google-cloud/compute')
     for (const name of ${JSON.stringify(services)}) new all.default[name + 'Client'](${options})`,
@@ -59,7 +60,7 @@ function ready(): Row[] {
       const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program])
       const [ms, mib] = stdout.toString().trim().split(' ').map(Number)
       if (!ms || !mib) throw new Error(stderr.toString())
-      // The first round warms the disk up.
+      // The first round only warms up the disk cache.
       if (round === 0) continue
       measured.get(name)!.ms.push(ms)
       measured.get(name)!.mib.push(mib)
@@ -107,8 +108,8 @@ async function callsFor(count: number): Promise<Row[]> {
   const launched = callsOf(gce)
   const ids = instances.map(({ id }) => id)
   const zoneOf = () => undefined
-  const isOurs = () => true
-  await terminateOwned({ api, owner, isOurs, project, ids, zoneOf, zoneOfNew: zoneOf })
+  const isManaged = () => true
+  await terminateOwned({ api, owner, isManaged, project, ids, zoneOf, zoneOfNew: zoneOf })
   const ended = callsOf(gce)
   api.close()
   await gce.close()
@@ -120,7 +121,7 @@ async function callsFor(count: number): Promise<Row[]> {
       budget: '1 bulkInsert per 5,000',
       met: launched.startsWith('1 bulkInsert,'),
     },
-    { what: what('end'), measured: ended, budget: '' },
+    { what: what('terminate'), measured: ended, budget: '' },
   ]
 }
 

@@ -1,4 +1,4 @@
-// How long a listing of many VMs takes, and how long it holds up everything else.
+// How long a listing of many VMs takes, and how long it blocks the event loop.
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import type { Listing } from '../src/providers/contract.ts'
 import { median, type Row } from './measure.ts'
@@ -11,7 +11,7 @@ export interface ListingBudget {
   hold: number
 }
 
-/** Throws when `list` does not show `count` VMs: an empty listing is quick. */
+/** Throws when `list` does not return `count` VMs, because an empty listing is fast. */
 export async function measureListing(
   count: number,
   list: () => Promise<Listing>,
@@ -26,7 +26,7 @@ export async function measureListing(
     const { instances } = await list()
     delay.disable()
     if (instances.length !== count) throw new Error(`listed ${instances.length} of ${count}`)
-    // The first round warms the compiler up.
+    // The first round only warms up the compiler.
     if (round === 0) continue
     times.push(performance.now() - start)
     holds.push(delay.max / 1e6)
@@ -34,11 +34,11 @@ export async function measureListing(
   const [ms, hold] = [median(times), median(holds)]
   return {
     what: `list ${count.toLocaleString('en-US')} VMs`,
-    measured: `${Math.round(ms)} ms, event loop held ${Math.round(hold)} ms at most`,
+    measured: `${Math.round(ms)} ms, event loop blocked for ${Math.round(hold)} ms at most`,
     budget: budget?.words ?? '',
     met: budget && ms <= budget.ms && hold <= budget.hold,
   }
 }
 
-/** Of the design. */
-export const budgetOf10000: ListingBudget = { words: '5 s, never held 50 ms', ms: 5000, hold: 50 }
+/** The budget in the design. */
+export const budgetOf10000: ListingBudget = { words: '5 s, never blocked for 50 ms', ms: 5000, hold: 50 }

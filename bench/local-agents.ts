@@ -1,4 +1,4 @@
-// How fast 50 local VMs come up at once, as real processes: startup script, agent, verified TLS; and what they weigh.
+// How fast 50 local VMs start at once, as real processes: startup script, agent, verified TLS; and their memory use.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -14,8 +14,8 @@ import type { Report } from './measure.ts'
 
 const count = 50
 const port = 18_743
-/** Milliseconds after which the measurement is given up. */
-const patience = 120_000
+/** Milliseconds after which the measurement is abandoned. */
+const timeoutMs = 120_000
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
@@ -95,22 +95,22 @@ async function joinTimes(running: Provisioner, start: number): Promise<number[]>
   while (times.length < count) {
     const joined = running.rows().filter((row) => row.agent === 'joined').length
     const elapsed = performance.now() - start
-    if (elapsed > patience)
-      throw new Error(`only ${joined} of ${count} agents joined within ${patience / 1000} s`)
+    if (elapsed > timeoutMs)
+      throw new Error(`only ${joined} of ${count} agents joined within ${timeoutMs / 1000} s`)
     while (times.length < joined) times.push(elapsed / 1000)
     await systemClock.sleep(5)
   }
   return times
 }
 
-/** Of all processes of VMs with these folders. */
+/** Memory of all processes of VMs with these folders. */
 function weightOf(folders: string[]): string {
   const pids = folders.flatMap((folder) => processesWith(`PROVISION_ROOT=${folder}`))
   const kib = pids.map(pssOf).reduce((sum, one) => sum + one, 0)
   return kib === 0 ? 'not measured on this system' : `${(kib / 1024 / count).toFixed(1)} MiB`
 }
 
-/** KiB; 0 where the system does not tell. */
+/** KiB; 0 where the system does not report it. */
 function pssOf(pid: number): number {
   try {
     return Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0)

@@ -1,10 +1,11 @@
-// What every benchmark shares: whole processes timed in turn, and a median.
+// Shared by all benchmarks: whole processes timed in turn, and a median.
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 
 export interface Row {
   what: string
   measured: string
-  /** From the design; empty when there is none. */
+  /** From the design; empty if there is none. */
   budget: string
   met?: boolean | undefined
 }
@@ -13,7 +14,7 @@ export interface Report {
   title: string
   command: string
   rows: Row[]
-  /** What a reader must know to judge the numbers. */
+  /** Context that a reader needs to interpret the numbers. */
   notes?: string[]
 }
 
@@ -23,20 +24,48 @@ export function median(values: number[]): number {
   return sorted.length % 2 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
-/** Wall milliseconds of one process; throws when it fails, since a failing program is quick. */
-export function timeProcess(args: string[], env: NodeJS.ProcessEnv = process.env): number {
-  const start = performance.now()
-  const { status, stderr } = spawnSync(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe'] })
-  const ms = performance.now() - start
-  if (status !== 0) throw new Error(`${args.join(' ')} ended with ${status}: ${stderr}`)
-  return ms
+/** Milliseconds of a process and of those it started. */
+export interface Times {
+  wall: number
+  /** Undefined where the system does not show it: all but Linux. */
+  cpu: number | undefined
 }
 
-/** Medians of several commands run in turn (A B A B …), so that a slow minute of the machine hits all alike. */
-export function interleaved(commands: string[][], runs: number): number[] {
-  const times = commands.map((): number[] => [])
-  for (const args of commands) timeProcess(args)
+/** Throws when the process fails, since a failing program is quick. */
+function timeProcess([file = '', ...args]: string[]): Times {
+  const before = cpuOfChildren()
+  const start = performance.now()
+  const { status, stderr } = spawnSync(file, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const wall = performance.now() - start
+  if (status !== 0) throw new Error(`${args.join(' ')} ended with ${status}: ${stderr}`)
+  const after = cpuOfChildren()
+  return { wall, cpu: before === undefined || after === undefined ? undefined : after - before }
+}
+
+/** Of all processes that were waited for, in milliseconds with steps of 10 (proc_pid_stat(5): cutime, cstime). */
+function cpuOfChildren(): number | undefined {
+  try {
+    const [, fields = ''] = readFileSync('/proc/self/stat', 'utf8').split(') ')
+    const [user, system] = fields.split(' ').slice(13, 15)
+    return (Number(user) + Number(system)) * 10
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * Several commands run in turn (A B A B …), so that a slow minute of the machine hits all alike: the median of the wall
+ * times, and the mean of the processor times, whose steps are coarse.
+ */
+export function interleaved(commands: string[][], runs: number): Times[] {
+  const times = commands.map((): Times[] => [])
+  for (const command of commands) timeProcess(command)
   for (let run = 0; run < runs; run++)
-    for (const [n, args] of commands.entries()) times[n]!.push(timeProcess(args))
-  return times.map(median)
+    for (const [n, command] of commands.entries()) times[n]!.push(timeProcess(command))
+  return times.map((all) => ({
+    wall: median(all.map(({ wall }) => wall)),
+    cpu: all.every(({ cpu }) => cpu !== undefined)
+      ? all.reduce((sum, { cpu = 0 }) => sum + cpu, 0) / runs
+      : undefined,
+  }))
 }

@@ -1,4 +1,4 @@
-// What one decision costs, from a small fleet to a very large one.
+// The cost of one decision, from a small fleet to a very large one.
 import { plan } from '../src/planner/index.ts'
 import {
   fixedPeriods,
@@ -28,7 +28,7 @@ export const policy: Policy = {
   ...fixedPeriods,
 }
 
-/** Seven in ten busy, one idle for long, one idle for a while, one booting; as much work waits as there are VMs. */
+/** Seven in ten busy, one idle for long, one idle for a while, one booting; as many jobs wait as there are VMs. */
 export function largeSnapshot(size: number): Snapshot {
   const instances: KnownInstance[] = []
   const agents: KnownAgent[] = []

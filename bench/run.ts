@@ -17,7 +17,7 @@ const benchmarks: Record<string, () => Promise<Report>> = {
   plan: planTimes,
   adversarial,
   fleet: fleetCosts,
-  // Loaded when it is wanted: an SDK is paid for by those who use it.
+  // Loaded on demand, because an SDK takes time to load.
   aws: async () => (await import('./aws.ts')).awsCosts(),
   gcp: async () => (await import('./gcp.ts')).gcpCosts(),
   agents,
@@ -51,4 +51,4 @@ const page = `# Performance
 Machine: ${machine}.
 
 ${sections.join('\n')}`
-if (wanted.length === 0) writeFileSync(join(import.meta.dirname, '../docs/performance.md'), page)
+if (wanted.length === 0) writeFileSync(join(import.meta.dirname, '../docs/internals/performance.md'), page)

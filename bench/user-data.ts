@@ -1,4 +1,4 @@
-// How large the user data is that carries an ECDSA chain of three, plain and packed, on each cloud.
+// The size of user data with an ECDSA chain of three, plain and packed, on each cloud.
 
 import { gzip } from '../src/agent-setup/pack.ts'
 import { renderScript } from '../src/agent-setup/render.ts'

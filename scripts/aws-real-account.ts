@@ -1,6 +1,7 @@
-// Tries a pool of your own file in your own AWS account: real VMs, for minutes, which cost money.
-// node scripts/aws-real-account.ts -c master.yaml --pool gpu --yes-spend-money --max-dollars 2 --price 1.21 [--minutes 10]
-// See docs/aws.md. Exits with 1 when something was not as it should be, with 2 when it did not start.
+// Tests a pool of your own file in your own AWS account with real VMs, which run for minutes and cost money.
+// node scripts/aws-real-account.ts -c master.yaml --pool gpu --yes-spend-money --max-dollars 2 --price 1.21 [--minutes
+// 10]
+// See docs/aws.md. Exits with 1 when a trial failed, with 2 when it did not start.
 import { randomUUID } from 'node:crypto'
 import { EC2Client } from '@aws-sdk/client-ec2'
 import { systemClock } from '../src/platform/clock.ts'
@@ -49,7 +50,7 @@ async function main(): Promise<0 | 1> {
   return failed ? 1 : 0
 }
 
-/** A cluster of its own: the VMs of the real one are neither seen nor touched. */
+/** A separate cluster: the VMs of the real one are neither listed nor changed. */
 async function openAccount({ pool, ...options }: ReturnType<typeof accountOptions>): Promise<Account> {
   const { provider: config } = pool
   const owner = { clusterId: `trial-${randomUUID()}`, pool: pool.pool_name, writerId: randomUUID() }

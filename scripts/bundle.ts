@@ -1,5 +1,6 @@
-// The command line as one CommonJS file, the library as ES modules, and beside them the large libraries both load when
-// they are first needed. Everything is inside: what is installed has no dependencies.
+// The command line as one CommonJS file, the library as ES modules, and separate files for large libraries, which both
+// load
+// on demand. Everything is bundled: the installed package has no dependencies.
 import { execFileSync } from 'node:child_process'
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -9,7 +10,7 @@ import { fileFor, type SharedLibrary, sharedLibraries, withoutUnusedCalls } from
 
 const root = resolve(import.meta.dirname, '..')
 
-/** Node before 22.12 must get a sentence, not a syntax error: this file has nothing newer than ES2020. */
+/** With Node before 22.12 a message must appear instead of a syntax error: this file uses nothing newer than ES2020. */
 const launcher = `#!/usr/bin/env node
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < 22 || (major === 22 && minor < 12)) {
@@ -29,7 +30,7 @@ const straightImports: Plugin = {
     })),
 }
 
-/** Packages that are not inside of a bundle: a file below dist stands for them; vitest is the one the user runs. */
+/** Packages that are not part of a bundle: each is replaced by a file below dist; vitest is the user's own. */
 const outside: Plugin = {
   name: 'outside',
   setup: ({ onResolve }) =>
@@ -45,7 +46,7 @@ const common = {
   bundle: true,
   platform: 'node',
   target: 'node22.12',
-  // No further minifying: a stack trace is for people.
+  // No further minifying, so that stack traces stay readable.
   minifySyntax: true,
   legalComments: 'none',
   // The same API without the scan of a CommonJS build.
@@ -54,11 +55,11 @@ const common = {
   logLevel: 'warning',
 } as const satisfies BuildOptions
 
-/** Compiles the templates, bundles into the folder, and returns the source files that went in. */
+/** Compiles the templates, bundles into the folder, and returns the bundled source files. */
 export async function bundle(folder: string): Promise<string[]> {
   execFileSync(process.execPath, [join(root, 'scripts/compile-templates.ts')], { stdio: 'inherit' })
   const [cli, library, ...shared] = await Promise.all([
-    // One CommonJS file whose modules run when they are first needed: half the start-up time of ES module chunks.
+    // One CommonJS file whose modules run on first use: it starts in half the time of ES module chunks.
     build({
       ...common,
       entryPoints: ['src/cli/main.ts'],
@@ -84,15 +85,15 @@ export async function bundle(folder: string): Promise<string[]> {
 }
 
 /**
- * Nobody reads these: they are minified, in lines that a stack trace can show. Names stay: Google's client recognises
- * numbers by the name of their class.
+ * These are not read by people: they are minified, in lines short enough for a stack trace. Names are kept: Google's client
+ * recognises numbers by the name of their class.
  */
 function bundleShared({ file, entry, form }: SharedLibrary, folder: string) {
   return build({
     ...common,
     minifyWhitespace: true,
     lineLimit: 160,
-    // Only of an ES module it is known what all of it is.
+    // The complete list of exports is only known for an ES module.
     ...(form === 'everything' && { mainFields: ['module', 'main'] }),
     stdin: { contents: entry, resolveDir: root, sourcefile: `entry of ${file}` },
     outfile: join(folder, file),

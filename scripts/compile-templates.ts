@@ -1,4 +1,5 @@
-// Turns templates/ into templates.generated.ts of agent-setup and of providers, so that printing user data loads no template compiler.
+// Compiles templates/ into templates.generated.ts of agent-setup and of providers, so that printing user data needs no
+// template compiler.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import Handlebars from 'handlebars'

@@ -1,15 +1,15 @@
-// The type declarations of what ships: those the entries lead to, and beside them the declarations of libraries they name,
+// The type declarations of the package: those that the entries import, and the declarations of libraries that they name,
 // so that a compiler needs no package that is not installed.
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 
-/** Left as they are: of Node itself, or of the vitest that runs a contract suite. */
+/** Not changed: they belong to Node itself, or to the vitest that runs a contract suite. */
 const ownedByUser = /^(node:|vitest$)/
 const importOf = /((?:from|import\()\s*)(['"])([^'"]+)\2/g
 
 /**
- * @param types the folder that `tsc` has written; its files that no entry leads to are removed
+ * @param types the folder that `tsc` has written; its files that no entry imports are removed
  * @param entries paths below it
  * @returns the files of packages that were copied to `vendor/` below it, for their licences
  */
@@ -53,7 +53,7 @@ function declarationOf(specifier: string, from: string): string {
   return typesOf(specifier, from)
 }
 
-/** Packages name their declarations in `exports`, as `types`, or in `types` of the manifest. */
+/** The declarations of a package are in `types` of its `exports`, or in `types` of its manifest. */
 function typesOf(specifier: string, from: string): string {
   const name = specifier
     .split('/')

@@ -1,4 +1,5 @@
-// The text of docs/errors.md: every code, grouped as in the source, with its meaning and remedy; and the reasons of decisions.
+// The text of docs/errors.md: every code, grouped as in the source, with its meaning and remedy; and the reasons of
+// decisions.
 
 import { failureStages, progressStages } from '../src/agent-setup/stages.ts'
 import { actReasons } from '../src/planner/decision.ts'
@@ -27,7 +28,7 @@ function group([title, codes]: [string, Record<string, CodeInfo>]): string {
   return `\n## ${title}\n\n| code | severity | exit | meaning | what to do |\n|---|---|---|---|---|\n${rows.join('\n')}\n`
 }
 
-/** The reasons of the planner that are no problem: they have a meaning, and no remedy. */
+/** The reasons of the planner that are not problems: they have a meaning, and no remedy. */
 function reasons(): string {
   const rows = Object.entries(actReasons)
     .sort(([a], [b]) => a.localeCompare(b))

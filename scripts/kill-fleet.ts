@@ -1,4 +1,4 @@
-// Kills the provisioner again and again while its work changes: no instance too many, none forgotten, at rest none is left.
+// Kills the provisioner again and again while its jobs change: no extra instance, none forgotten, and none left at rest.
 // npm run kill:fleet -- [--kills N] [--seed N]; the cloud is the fake EC2, the master a few lines that push demand.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -29,7 +29,7 @@ const violations: string[] = []
 let peak = 0
 let pool: (typeof pools)[number] = 'gpu'
 
-// The master: jobs come and go, an agent joins two seconds after its instance was made, a drained one gets no job.
+// The master: jobs start and end, an agent joins two seconds after its instance was launched, a drained one gets no job.
 
 interface Job {
   id: string
@@ -121,21 +121,21 @@ const ticking = setInterval(() => void push(), 250)
 const began = Date.now()
 let launchedAlone = 0
 for (let n = 0; n < kills; n++) {
-  // For a fifth of the time the pool has another name: what it launched before are orphans then.
+  // A fifth of the time the pool has another name: the instances launched before are orphans then.
   const wanted = n % 50 >= 20 && n % 50 < 30 ? 'renamed' : 'gpu'
   if (wanted !== pool) {
     pool = wanted
     drained = new Set()
   }
   const { child, exited } = start()
-  // The first life is long enough for its journal to be trusted by the next.
+  // The first process runs long enough for its journal to be accepted by the next.
   await sleep(n === 0 ? 20_000 : chance.whole(300, 6000))
   child.kill('SIGKILL')
   const [status] = await exited
   if (status !== null) violations.push(`the provisioner ended by itself with status ${status}`)
 }
 
-// At rest: no job is left, and each name of the pool has its time to see its instances idle.
+// At rest: no job is left, and with each name of the pool there is time to observe its instances idle.
 isCalm = true
 jobs = []
 for (const name of pools) {
@@ -165,7 +165,7 @@ await ec2.close()
 if (violations.length === 0) rmSync(folder, { recursive: true })
 process.exitCode = violations.length === 0 ? 0 : 1
 
-/** Every instance comes from an intent, and no intent gave more than it asked for. */
+/** Every instance comes from an intent, and no intent launched more than it requested. */
 function judge({ world, calls }: FakeEc2): void {
   const asked = new Map<string, number>()
   for (const { action, params } of calls) {

@@ -1,5 +1,5 @@
-// Kills the master and its agents at random moments under load, for minutes: no work may be lost, none run twice.
-// npm run kill:soak -- [--seconds N] [--seed N]; exits with 1 on a violation and keeps what is needed to look into it.
+// Kills the master and its agents at random moments under load, for minutes: no job may be lost, none run twice.
+// npm run kill:soak -- [--seconds N] [--seed N]; exits with 1 on a violation and keeps the files needed to examine it.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -13,11 +13,11 @@ import { type Evidence, judge } from './kill-soak/verdict.ts'
 const { values } = parseArgs({ options: { seconds: { type: 'string' }, seed: { type: 'string' } } })
 const seconds = wholeNumber('seconds', values.seconds ?? '120')
 const seed = wholeNumber('seed', values.seed ?? String(Date.now() % 1_000_000))
-/** Chooses; what the choices meet is up to how fast the machine is. */
+/** Makes the random choices; their effect depends on the speed of the machine. */
 const chance = createRandom(String(seed))
 const agentNames = ['agent-a', 'agent-b', 'agent-c', 'agent-d']
-/** Seconds in which everything must come to its end once the killing is over. */
-const patience = 90
+/** Seconds in which everything must finish after the last kill. */
+const timeoutSeconds = 90
 
 const cache = resolve(import.meta.dirname, '../.cache')
 mkdirSync(cache, { recursive: true })
@@ -52,7 +52,7 @@ async function soak(cli: string): Promise<0 | 1> {
 async function runLoad(cluster: SoakCluster, load: Load): Promise<void> {
   const done = new AbortController()
   await Promise.all([watch(load, done.signal), drive(cluster, load).finally(() => done.abort())])
-  // Once more, with nothing going on: what is over has to stay as it is.
+  // Once more, without any activity: finished jobs must not change.
   await load.look()
 }
 
@@ -65,7 +65,7 @@ async function watch(load: Load, done: AbortSignal): Promise<void> {
 
 async function drive(cluster: SoakCluster, load: Load): Promise<void> {
   const over = AbortSignal.timeout(seconds * 1000)
-  const giveUp = AbortSignal.timeout((seconds + patience) * 1000)
+  const giveUp = AbortSignal.timeout((seconds + timeoutSeconds) * 1000)
   await Promise.all([load.submit(over, giveUp), strikeUntil(over, cluster)])
   while (load.finals.size < load.accepted.size && !giveUp.aborted) await systemClock.sleep(250)
 }

@@ -1,8 +1,8 @@
-// The licences of the libraries that are inside of dist/: each text once, with the packages it holds for.
+// The licences of the libraries in dist/: each text once, with its packages.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
-/** @param inputs files of bundles, as esbuild's metafile names them, and declarations that were copied */
+/** @param inputs files of bundles, as esbuild's metafile names them, and copied declarations */
 export function licensesOf(inputs: string[], root: string): string {
   const folders = new Set(
     inputs.map((input) => packageFolder(resolve(root, input))).filter((folder) => folder),
@@ -18,7 +18,7 @@ export function licensesOf(inputs: string[], root: string): string {
   return `Libraries inside of dist/, with their licences.\n\n${parts.join(`\n${'-'.repeat(80)}\n\n`)}`
 }
 
-/** A package may be nested in another one that wants its own version of it. */
+/** A package may be nested in another one that needs its own version. */
 function packageFolder(file: string): string | undefined {
   return /^.*[/\\]node_modules[/\\](@[^/\\]+[/\\])?[^/\\]+/.exec(file)?.[0]
 }

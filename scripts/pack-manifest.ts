@@ -1,5 +1,5 @@
-// What is packed has every library inside of dist/, so its manifest names none of them, and nothing for development.
-// `npm pack` runs `strip` before it and `restore` after it; the manifest of the repository is kept beside it meanwhile.
+// The packed files contain every library, so the packed manifest has no dependencies, and nothing for development.
+// `npm pack` runs `strip` before and `restore` after packing; meanwhile the repository's manifest is kept beside it.
 import { copyFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -12,7 +12,7 @@ export function packedManifest(manifest: Record<string, unknown>): Record<string
 }
 
 function strip(file: string, kept: string): void {
-  // One that is there is of a run that was stopped: it is the true one.
+  // An existing one is left over from an interrupted run: it is the original.
   if (!existsSync(kept)) copyFileSync(file, kept)
   const packed = packedManifest(JSON.parse(readFileSync(kept, 'utf8')))
   writeFileSync(file, `${JSON.stringify(packed, null, 2)}\n`)

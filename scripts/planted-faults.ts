@@ -1,4 +1,5 @@
-// `npm run simulate:planted -- [--worlds 300] [--only text]`: plants each fault in a copy of the sources and looks for a world
+// `npm run simulate:planted -- [--worlds 300] [--only text]`: plants each fault in a copy of the sources and looks for
+// a world
 // in which a promise is broken. Prints the table of docs/internals/reliability.md; fails when a fault goes unnoticed.
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -12,7 +13,7 @@ const { values } = parseArgs({
 })
 const root = resolve(import.meta.dirname, '..')
 
-/** Throws when the sources have changed so that the fault cannot be planted as it is written down. */
+/** Throws when the sources have changed so that the fault can no longer be planted. */
 function plant(folder: string, { name, edits }: PlantedFault): void {
   for (const { file, find, replace } of edits) {
     const path = join(folder, 'src', file)

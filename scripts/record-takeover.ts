@@ -1,5 +1,7 @@
-// Records what the daemon leaves behind, for the test that later versions take it over (test/support/takeover/fixture.ts).
-// npm run build && node scripts/record-takeover.ts; it takes some 2 minutes, on Linux. A version that was released keeps its
+// Records the state that the daemon leaves, for the test that later versions take it over
+// (test/support/takeover/fixture.ts).
+// npm run build && node scripts/record-takeover.ts; it takes some 2 minutes, on Linux. A version that was released
+// keeps its
 // recording, since people's state_dir and instances stay as that version left them: the script overwrites none.
 import { existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
@@ -16,9 +18,9 @@ interface Variant {
   name: string
   master: string
   stoppedBy: Recorded['stoppedBy']
-  /** What happens before the command line is asked. */
+  /** Runs before the output of the command line is recorded. */
   run(daemon: Daemon, clouds: Clouds): Promise<void>
-  /** What happens after that, right before the stop. */
+  /** Runs after that, right before the stop. */
   last?(daemon: Daemon, clouds: Clouds): Promise<void>
 }
 
@@ -88,7 +90,7 @@ const variants: Variant[] = [
     },
   },
   {
-    // Nothing was written at the end: the journals hold single records, and a launch whose answer never came.
+    // Nothing was written at the end: the journals contain single records, and a launch without a response.
     name: 'killed',
     master: masterOf([awsPool('aws', 2), gcpPool('gcp', 2), localPool]),
     stoppedBy: 'SIGKILL',
@@ -111,7 +113,7 @@ const variants: Variant[] = [
   },
 ]
 
-/** Waits for so many instances of the pool, and starts their agents. */
+/** Waits for this many instances of the pool, and starts their agents. */
 async function joined(daemon: Daemon, pool: string, count: number): Promise<void> {
   const started = new Set<string>()
   await daemon.until(`${count} agents in pool ${pool}`, async () => {
@@ -138,7 +140,7 @@ async function workFor(daemon: Daemon, pool: string): Promise<void> {
 }
 
 async function jobsOf(daemon: Daemon): Promise<{ id: string; state: string }[]> {
-  return JSON.parse(await daemon.command('work', '--format', 'json')).work
+  return JSON.parse(await daemon.command('jobs', '--format', 'json')).jobs
 }
 
 async function record({ name, master, stoppedBy, run, last }: Variant): Promise<void> {
@@ -189,7 +191,7 @@ async function recordedOf(
   }
 }
 
-/** They outlive a daemon that is killed. */
+/** They keep running when a daemon is killed. */
 function endLocalInstances(stateDir: string): void {
   if (!existsSync(stateDir)) return
   for (const path of filesBelow(stateDir).filter((path) => path.endsWith('/vm.json'))) {
@@ -197,7 +199,7 @@ function endLocalInstances(stateDir: string): void {
     try {
       process.kill(-pid, 'SIGKILL')
     } catch {
-      // It had ended already.
+      // It had already exited.
     }
   }
 }

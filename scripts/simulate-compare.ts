@@ -1,5 +1,6 @@
-// `npm run simulate:compare -- --worlds 1000`: our loop and the origin's in the same worlds, under the same checks. Prints the
-// table of docs/internals/reliability.md: in how many worlds each promise is broken.
+// `npm run simulate:compare -- --worlds 1000`: our loop and that of Determined's provisioner in the same worlds, with
+// the same
+// checks. Prints the table of docs/internals/reliability.md: in how many worlds each promise is broken.
 import { parseArgs } from 'node:util'
 import { startDeterminedProvisioner } from '../src/simulator/determined-policy.ts'
 import { promises } from '../src/simulator/invariants.ts'
@@ -20,7 +21,7 @@ for (const [name, options] of Object.entries(loops)) {
   vms[name] = 0
   for (let n = 0; n < worlds; n++) {
     const seed = `${values.seed}-${n}`
-    const report = await runWorld(seed, someFaults(seed), { ...options, goesOn: true })
+    const report = await runWorld(seed, someFaults(seed), { ...options, continueAfterFailure: true })
     vms[name] += report.vms
     for (const promise of new Set(report.violations.map((v) => v.promise)))
       counts.set(promise, (counts.get(promise) ?? 0) + 1)

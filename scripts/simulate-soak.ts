@@ -1,4 +1,5 @@
-// `npm run simulate:soak -- --worlds 10000 [--seed text] [--faults a,b] [--always a,b] [--until-broken]`: many random worlds, one summary line, and the
+// `npm run simulate:soak -- --worlds 10000 [--seed text] [--faults a,b] [--always a,b] [--until-broken]`: many random
+// worlds, one summary line, and the
 // whole story of the first that breaks a promise.
 import { parseArgs } from 'node:util'
 import { printFailure, runWorld } from '../src/simulator/run-world.ts'
@@ -10,7 +11,7 @@ const { values } = parseArgs({
     from: { type: 'string', default: '0' },
     seed: { type: 'string', default: 'soak' },
     faults: { type: 'string' },
-    /** Beside those that the seed has. */
+    /** In addition to those of the seed. */
     always: { type: 'string', default: '' },
     'until-broken': { type: 'boolean', default: false },
   },

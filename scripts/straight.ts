@@ -1,5 +1,6 @@
-// Rooms are entered through their index.ts. A bundle, and a test, goes straight to the file behind it, so that a command
-// pays only for what it uses: with the index itself, whoever wants one name of a room would start all of its files.
+// Rooms are imported through their index.ts. A bundle, and a test, imports the file behind it directly, so that a
+// command
+// loads only what it uses: the index itself would load all files of the room for one name.
 import { readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 
@@ -11,7 +12,9 @@ const reExport = /^export (type )?\{([^}]*)\} from '(\.\/[^']+)'\n/gm
 /** Such as `export * as z from './words.ts'`. */
 const namespace = /^export \* as (\w+) from '(\.\/[^']+)'\n/gm
 
-/** The text of a source file with imports that lead past the entry files of rooms. Throws for one it does not understand. */
+/**
+ * The text of a source file, with imports that bypass the entry files of rooms. Throws for an import it cannot parse.
+ */
 export function straight(path: string, text: string): string {
   const direct = (specifier: string, names: string[]) => behind(join(dirname(path), specifier), names)
   const to = (file: string) => `./${relative(dirname(path), file)}`.replace('./..', '..')
@@ -34,14 +37,14 @@ export function straight(path: string, text: string): string {
   return isEntry(path) ? result.replace(reExport, '').replace(namespace, '') : result
 }
 
-/** Types alone must not load the file they are declared in. */
+/** Imports of types only must not load the file that declares them. */
 function clause(file: string, names: string[]): string {
   if (namespaces.has(file)) return `* as ${names.join()}`
   const types = names.map((name) => /^type (.*)$/.exec(name)?.[1])
   return types.every(Boolean) ? `type { ${types.join(', ')} }` : `{ ${names.join(', ')} }`
 }
 
-/** Names by the file that declares them; a name the entry declares itself stays with it. */
+/** Names by the file that declares them; a name that the entry declares itself stays there. */
 function behind(index: string, names: string[]): Map<string, string[]> {
   const files = new Map<string, string[]>()
   const where = reExportsOf(index)
@@ -59,7 +62,7 @@ function behind(index: string, names: string[]): Map<string, string[]> {
 }
 
 const known = new Map<string, Map<string, string>>()
-/** Files that an entry hands out whole. */
+/** Files that an entry exports completely. */
 const namespaces = new Set<string>()
 
 function reExportsOf(index: string): Map<string, string> {
@@ -85,7 +88,7 @@ function listed(names: string): string[] {
     .filter(Boolean)
 }
 
-/** But for src/testing, which is an entry of the package: nobody goes past it. */
+/** Except src/testing, which is an entry of the package and is never bypassed. */
 function isEntry(path: string): boolean {
   return /\/src\/(?!testing\/)[a-z-]+\/index\.ts$/.test(path.replaceAll('\\', '/'))
 }

@@ -1,15 +1,15 @@
-// The libraries that are too large, or too seldom needed, to be part of the command line's one file: each is a file of
-// its own below dist/vendor, with what the sources import of it and nothing else.
+// Libraries that are too large, or too rarely needed, for the command line's one file: each is a separate file below
+// dist/vendor, with only what the sources import of it.
 import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Plugin } from 'esbuild'
 import { calls, pruneDescriptors } from '../src/providers/gcp/compute-package.ts'
 
-/** What of a package is imported: some names, its default, or all of it. */
+/** What is imported of a package: some names, its default, or all of it. */
 type Form = 'names' | 'default' | 'everything'
 
 interface Library {
-  /** The import specifiers it answers to. */
+  /** The import specifiers it replaces. */
   specifiers: RegExp
   /** Below dist. */
   file: string
@@ -25,6 +25,7 @@ const libraries: readonly Library[] = [
   { specifiers: /^@aws-sdk\//, file: './vendor/aws.cjs', form: 'names' },
   { specifiers: /^(@google-cloud\/|google-gax$)/, file: './vendor/google.cjs', form: 'names' },
   { specifiers: /^prom-client$/, file: './vendor/prom-client.cjs', form: 'names' },
+  { specifiers: /^csv-parse\/sync$/, file: './vendor/csv-parse.cjs', form: 'names' },
   { specifiers: /^ws$/, file: './vendor/ws.cjs', form: 'names' },
   { specifiers: /^handlebars$/, file: './vendor/handlebars.cjs', form: 'default' },
   { specifiers: /^handlebars\/runtime\.js$/, file: './vendor/handlebars-runtime.cjs', form: 'default' },
@@ -32,7 +33,7 @@ const libraries: readonly Library[] = [
   { specifiers: /^reflect-metadata$/, file: './vendor/reflect-metadata.cjs', form: 'everything' },
 ]
 
-/** The file that stands for a package; undefined when it is part of the bundle itself. */
+/** The file that replaces a package; undefined when it is part of the bundle itself. */
 export function fileFor(specifier: string): string | undefined {
   return libraries.find(({ specifiers }) => specifiers.test(specifier))?.file
 }
@@ -49,13 +50,15 @@ export function sharedLibraries(root: string): SharedLibrary[] {
   })
 }
 
-/** ES modules find the names of a CommonJS file when they are written as exports, and its default in `module.exports`. */
+/**
+ * ES modules find the names of a CommonJS file when they are written as exports, and its default in `module.exports`.
+ */
 function entryLine(form: Form, specifier: string, names: string[]): string {
   if (form === 'default') return `module.exports = require('${specifier}')`
   return `export ${form === 'names' ? `{ ${names.join(', ')} }` : '*'} from '${specifier}'`
 }
 
-/** The values, not the types, that source files import of each package. */
+/** The values, not the types, that source files import from each package. */
 function importsOf(root: string): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>()
   for (const path of globSync('src/**/*.ts', { cwd: root })) {
@@ -74,7 +77,7 @@ function importsOf(root: string): Map<string, Set<string>> {
   return found
 }
 
-/** Google's description of all of Compute Engine is 3 MB, of which a few calls are used. */
+/** Google's description of all of Compute Engine is 3 MB, of which only a few calls are used. */
 export const withoutUnusedCalls: Plugin = {
   name: 'without-unused-calls',
   setup: ({ onLoad }) =>

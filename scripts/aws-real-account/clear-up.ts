@@ -1,4 +1,4 @@
-// Ends everything a trial made, whatever became of it.
+// Terminates and deletes everything that a trial created, whatever its result.
 import {
   DeleteLaunchTemplateCommand,
   DescribeLaunchTemplatesCommand,
@@ -8,7 +8,7 @@ import {
 import { ownerTags } from '../../src/providers/contract.ts'
 import type { Account } from './trials.ts'
 
-/** By the cluster's tag and by the answers of launches: what only one of them shows is ended as well. */
+/** By the cluster's tag and by the responses to launches: what only one of them shows is terminated as well. */
 export async function clearUp({ ec2, owner, ids }: Account): Promise<void> {
   const Filters = [{ Name: `tag:${ownerTags.cluster}`, Values: [owner.clusterId] }]
   const live = new Set(ids)

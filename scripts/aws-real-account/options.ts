@@ -1,4 +1,4 @@
-// What the trial in a real account may do: which pool, for how long, and how much money it may cost at worst.
+// The limits of the trial in a real account: which pool, for how long, and the maximum cost.
 
 import { parseArgs } from 'node:util'
 import type { ProviderConfig } from '../../src/config/provider-keys.ts'
@@ -7,7 +7,7 @@ import { aws } from '../../src/providers/aws/definition.ts'
 import type { AwsConfig } from '../../src/providers/aws/rules.ts'
 import { loadConfig } from '../../test/support/config.ts'
 
-/** VMs that exist at once when every trial gets all it asks for. */
+/** VMs that exist at once when every trial gets all it requests. */
 const most = 4
 
 export interface AccountOptions {

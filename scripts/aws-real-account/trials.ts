@@ -1,4 +1,4 @@
-// What a real EC2 has to show, in order: each trial says what was not as it should be, or nothing.
+// The requirements for a real EC2, in order: each trial returns what was wrong, or nothing.
 import { randomUUID } from 'node:crypto'
 import { DescribeInstanceAttributeCommand, DescribeTagsCommand, type EC2Client } from '@aws-sdk/client-ec2'
 import type { CapacityType, Instance, Offering } from '../../src/planner/snapshot.ts'
@@ -21,14 +21,14 @@ export interface Account {
   owner: Ownership
   offerings: Offering[]
   minutes: number
-  /** Every VM that any launch has answered. */
+  /** Every VM in a response to a launch. */
   ids: Set<string>
 }
 
 export type Trial = (account: Account, signal: AbortSignal) => Promise<string | undefined>
 
-/** EC2 shows new VMs within a minute, and ends them within some. */
-const patienceMs = 300_000
+/** Milliseconds; EC2 shows new VMs within a minute, and terminates them within a few. */
+const timeoutMs = 300_000
 const againMs = 2000
 
 export const trials: [name: string, trial: Trial][] = [
@@ -57,7 +57,7 @@ async function runTwice(account: Account, signal: AbortSignal): Promise<string |
   return same ? undefined : `${idsOf(first.instances)} first, then ${idsOf(second.instances)}`
 }
 
-/** In two offerings, so that it is a fleet; twice the same when the pool has no second. */
+/** In two offerings, so that it is a fleet; the same twice when the pool has no second. */
 async function launchOne(
   account: Account,
   capacityType: CapacityType,
@@ -124,7 +124,7 @@ async function launch(account: Account, order: LaunchOrder, signal: AbortSignal)
   return { instances, reasons }
 }
 
-/** The VM ends itself, should nobody be left to end it. */
+/** The VM powers itself off, in case nothing else terminates it. */
 function scriptOf({ minutes }: Account): string {
   return `#!/bin/bash\nshutdown -h +${Math.ceil(minutes)}\necho "trial ä"\n`
 }
@@ -142,7 +142,7 @@ async function eventually(
   signal: AbortSignal,
   look: () => Promise<string | undefined>,
 ): Promise<string | undefined> {
-  const until = clock.now() + patienceMs
+  const until = clock.now() + timeoutMs
   for (;;) {
     const wrong = await look()
     if (!wrong || clock.now() > until) return wrong

@@ -1,4 +1,4 @@
-// A built-in master over TLS and agents of it, each a process of its own that is killed and comes back.
+// A built-in master over TLS and its agents, each a separate process that is killed and restarted.
 import { mkdirSync, mkdtempSync, openSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -16,9 +16,9 @@ export interface Member {
   name: string
   /** Milliseconds since the epoch. */
   kills: number[]
-  /** Ends of its own accord, which for agents of a dead master is as it should be. */
+  /** Exits that were not caused by a kill; expected for agents of a dead master. */
   ownEnds: string[]
-  /** Kills it if it runs, and starts it again after `down` milliseconds. */
+  /** Kills it if it runs, and restarts it after `down` milliseconds. */
   strike(down: number): Promise<void>
 }
 
@@ -27,11 +27,11 @@ export interface SoakCluster {
   master: Member
   agents: Member[]
   client: Client
-  /** Ends every process, those of work included; removes the folder unless it is to be looked into. */
+  /** Ends every process, including those of jobs; removes the folder unless it is to be examined. */
   close(keepFolder: boolean): Promise<void>
 }
 
-/** As long as it takes a supervisor such as docker to start again what has ended. */
+/** Milliseconds that a supervisor such as docker needs to restart a process. */
 const restartAfter = 200
 
 /** `cli` is the bundled command line. */

@@ -1,26 +1,26 @@
-// A steady load of short commands, each of which writes down that it began and that it came to its end.
+// A steady load of short commands, each of which records its start and its end.
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Client } from '../../src/http/client.ts'
-import { isOver, type WorkOrder, type WorkView } from '../../src/http/job-view.ts'
-import { isNoAnswer, listWork } from '../../src/http/work-client.ts'
+import { isNoAnswer, listJobs } from '../../src/http/job-client.ts'
+import { isOver, type JobOrder, type JobView } from '../../src/http/job-view.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import type { Random } from '../../src/simulator/scenario.ts'
-import { submitPatiently } from '../../test/support/patient-submit.ts'
+import { submitWithRetries } from '../../test/support/retrying-submit.ts'
 import type { Trace } from './verdict.ts'
 
 export interface Load {
   /** By task. */
   accepted: Map<string, { fails: boolean }>
-  finals: Map<string, WorkView>
+  finals: Map<string, JobView>
   changed: string[]
-  /** Hands work in until `over`; what it has begun to hand in then, until `giveUp`. */
+  /** Submits jobs until `over`; retries a submission that has begun until `giveUp`. */
   submit(over: AbortSignal, giveUp: AbortSignal): Promise<void>
-  /** Looks at the work of the master once; without a master, nothing is seen. */
+  /** Polls the jobs of the master once; without a master, nothing is recorded. */
   look(): Promise<void>
   traces(): Trace[]
 }
 
-/** Work at once: more would only wait. */
+/** Jobs at once: more would only wait. */
 const mostUnfinished = 30
 
 /** One write of one line each: lines of several processes do not mix (O_APPEND, write(2)). */
@@ -35,20 +35,20 @@ export function createLoad(client: Client, tracesFile: string, random: Random): 
   const changed: string[] = []
   writeFileSync(tracesFile, '')
 
-  function nextOrder(n: number): { order: WorkOrder; fails: boolean } {
+  function nextOrder(n: number): { order: JobOrder; fails: boolean } {
     const fails = random.chance(10)
     const id = `soak-${n}`
     const command = ['sh', '-c', script, 'soak', (random.next() * 1.5).toFixed(2), fails ? '7' : '0']
-    // 4 slots are two whole agents, 0 is auxiliary work.
+    // 4 slots are two whole agents, 0 is an auxiliary job.
     const slots = random.pick([0, 1, 1, 1, 1, 1, 2, 2, 4])
     return { order: { id, slots, command, env: { TASK: id, TRACES: tracesFile } }, fails }
   }
 
   async function handIn(n: number, giveUp: AbortSignal): Promise<void> {
     const { order, fails } = nextOrder(n)
-    // Some clients ask twice at once: that, too, is one piece of work.
+    // Some clients submit twice at once: that must create only one job.
     const times = random.chance(20) ? 2 : 1
-    await Promise.any(Array.from({ length: times }, () => submitPatiently(client, order, giveUp)))
+    await Promise.any(Array.from({ length: times }, () => submitWithRetries(client, order, giveUp)))
     accepted.set(order.id, { fails })
   }
 
@@ -60,11 +60,11 @@ export function createLoad(client: Client, tracesFile: string, random: Random): 
       const underWay = new Set<Promise<void>>()
       for (let n = 1; !over.aborted; n++) {
         const one = handIn(n, giveUp).catch((error: unknown) => {
-          // Nobody has answered for it: it is not accepted.
+          // There was no response: it is not accepted.
           if (!giveUp.aborted) throw error
         })
         underWay.add(one)
-        // One that fails stays, to be heard of at the end.
+        // A failed one stays in the list, to be reported at the end.
         one.then(
           () => underWay.delete(one),
           () => {},
@@ -76,7 +76,7 @@ export function createLoad(client: Client, tracesFile: string, random: Random): 
       await Promise.all(underWay)
     },
     async look() {
-      const seen = await listWork(client).catch((error: unknown) => {
+      const seen = await listJobs(client).catch((error: unknown) => {
         if (isNoAnswer(error)) return []
         throw error
       })

@@ -1,7 +1,7 @@
-// What a soak has shown: the master's word on each piece of work against what really ran.
-import type { WorkView } from '../../src/http/job-view.ts'
+// The result of a soak: the states of jobs at the master compared with what really ran.
+import type { JobView } from '../../src/http/job-view.ts'
 
-/** One container's command has begun, or come to its end. */
+/** One container's command has started, or ended. */
 export interface Trace {
   kind: 'began' | 'ended'
   task: string
@@ -9,16 +9,16 @@ export interface Trace {
 }
 
 export interface Evidence {
-  /** By task: what was answered, and whether the command means to fail. */
+  /** By task: the accepted jobs, and whether the command is supposed to fail. */
   accepted: ReadonlyMap<string, { fails: boolean }>
-  /** The first final state that was seen, by task. */
-  finals: ReadonlyMap<string, WorkView>
-  /** Work whose final state was another one later on. */
+  /** The first final state that was observed, by task. */
+  finals: ReadonlyMap<string, JobView>
+  /** Jobs whose final state changed afterwards. */
   changed: readonly string[]
   traces: readonly Trace[]
   /** When each agent was killed, in milliseconds since the epoch. */
   kills: ReadonlyMap<string, readonly number[]>
-  /** Ends of the master that nobody caused. */
+  /** Exits of the master that were not caused by a kill. */
   masterEnds: readonly string[]
 }
 
@@ -28,7 +28,7 @@ export interface Verdict {
   lost: number
   ranTwice: number
   missing: number
-  /** One line each: what must not be. */
+  /** One line for each violation. */
   violations: string[]
 }
 
@@ -60,7 +60,7 @@ export function judge(evidence: Evidence): Verdict {
 }
 
 /** A container of it more than once, or another container than those it ended with. */
-function ranTwice(work: WorkView, traces: readonly Trace[], began: Map<string, number>): string[] {
+function ranTwice(work: JobView, traces: readonly Trace[], began: Map<string, number>): string[] {
   const own = new Set(work.containers.map(({ id }) => id))
   const foreign = traces.some(({ task, container }) => task === work.task && !own.has(container))
   const again = [...own].some((id) => (began.get(id) ?? 0) > 1)
@@ -68,7 +68,7 @@ function ranTwice(work: WorkView, traces: readonly Trace[], began: Map<string, n
 }
 
 function wrongState(
-  work: WorkView,
+  work: JobView,
   { accepted, kills }: Evidence,
   began: Map<string, number>,
   ended: Map<string, number>,

@@ -4,7 +4,7 @@ import type { FaultKind } from '../../src/simulator/scenario.ts'
 
 interface Edit {
   file: string
-  /** Stands in the file exactly once. */
+  /** Occurs in the file exactly once. */
   find: string
   replace: string
 }
@@ -13,7 +13,7 @@ export interface PlantedFault {
   name: string
   /** What the planted program does. */
   does: string
-  /** What has to happen in a world for it to matter: in every one it is looked for in. */
+  /** The faults that are needed in a world for it to matter; they are part of every world that is searched. */
   always?: FaultKind[]
   edits: Edit[]
 }
@@ -43,7 +43,7 @@ export const plantedFaults: PlantedFault[] = [
     ],
   },
   {
-    name: 'end without a drain',
+    name: 'terminate without a drain',
     does: "terminates idle agents at once, as Determined's provisioner does",
     edits: [
       {
@@ -121,8 +121,8 @@ export const plantedFaults: PlantedFault[] = [
     ],
   },
   {
-    name: 'send before writing down',
-    does: 'sends a launch first and writes its intent down after that',
+    name: 'send before recording',
+    does: 'sends a launch first and records its intent after that',
     edits: [
       {
         file: 'fleet/launch.ts',
@@ -177,7 +177,7 @@ export const plantedFaults: PlantedFault[] = [
     ],
   },
   {
-    name: 'believe listings of agents',
+    name: 'ignore agents in listings',
     does: 'treats an instance as missing although the master shows its agent, without a lookup',
     edits: [
       {
@@ -204,7 +204,7 @@ export const plantedFaults: PlantedFault[] = [
     ],
   },
   {
-    name: 'touch what is not ours',
+    name: 'change foreign instances',
     does: "treats another writer's VMs as its own",
     edits: [
       {
@@ -307,7 +307,7 @@ export const plantedFaults: PlantedFault[] = [
     ],
   },
   {
-    name: 'end VMs on stop',
+    name: 'terminate VMs on stop',
     does: 'terminates idle VMs when it is asked to stop',
     edits: [
       {
@@ -319,7 +319,7 @@ export const plantedFaults: PlantedFault[] = [
     ],
   },
   {
-    name: 'say nothing',
+    name: 'give no reason',
     does: 'gives no reason for jobs that get nothing',
     edits: [
       {

@@ -1,20 +1,20 @@
-// The agent's configuration as it will be on the VM: what the user wrote, and what the trust plan demands.
+// The agent's configuration on the VM: the user's settings, and those of the trust plan.
 import type { TrustMode, TrustPlan } from '../pki/index.ts'
 import { nearest } from '../platform/index.ts'
 import { type Problem, problem, type Where } from '../problems/index.ts'
 import { type AgentConfig, agentPaths } from './setup.ts'
 
 export interface MergeOptions {
-  /** Where the user wrote it. */
+  /** Where the user's settings are. */
   where?: Where
-  /** The master lets in only agents with a client certificate (`require_authentication`). */
+  /** The master accepts only agents with a client certificate (`require_authentication`). */
   requireAuthentication?: boolean
 }
 
 export interface MergedAgentConfig {
   config: AgentConfig
   problems: Problem[]
-  /** Paths on the agent, when it shows a client certificate. */
+  /** Paths on the agent, when it presents a client certificate. */
   clientCertificate?: { cert: string; key: string }
 }
 
@@ -22,11 +22,11 @@ type Tls = Record<string, unknown>
 
 const key = 'agent_config_file_contents'
 
-/** Set by the startup script in the agent's environment, which wins over agent.yaml. With what sets them here. */
+/** Options that the startup script sets in the environment, which overrides agent.yaml, with their source. */
 const setByScript: Record<string, string> = {
   master_host: 'master_url',
   master_port: 'master_url',
-  agent_id: 'the id of the VM',
+  agent_id: 'the id of the instance',
   resource_pool: 'pool_name',
   slot_type: "the instance type's slots and cpu_slots_allowed",
   agent_reconnect_attempts: 'agent_reconnect_attempts of the pool',
@@ -34,7 +34,7 @@ const setByScript: Record<string, string> = {
   config_file: 'the startup script',
 }
 
-/** Never throws: what the user wrote is kept as far as possible, and everything wrong with it is in the problems. */
+/** Never throws: keeps the user's settings as far as possible and reports all faults as problems. */
 export function mergeAgentConfig(
   user: Record<string, unknown>,
   plan: TrustPlan,
@@ -45,7 +45,7 @@ export function mergeAgentConfig(
   const config = { ...user, security: { ...blockAt(user, 'security'), tls } }
   const problems = [
     ...conflicts(own, plan).map((message) => problem('AGENT_CONFIG_CONFLICT', message, { where })),
-    // What the plan sets is right by itself; faults of the user's values would hide behind it.
+    // Checks the user's settings, not the merged ones: the plan's settings would hide their faults.
     ...checkAgentOptions(user).map(({ message, remedy, path }) =>
       problem('AGENT_CONFIG_INVALID', `${key}: ${message}`, { remedy, where, details: { path } }),
     ),
@@ -54,7 +54,7 @@ export function mergeAgentConfig(
   const userAnchors = text(own['master_cert'])
   if (plan.mode === 'system' && userAnchors)
     problems.push(
-      problem('AGENT_CONFIG_UNVERIFIED', `agents trust ${userAnchors} of their own disk (${key})`, { where }),
+      problem('AGENT_CONFIG_UNVERIFIED', `agents trust ${userAnchors} on their own disk (${key})`, { where }),
     )
   const clientCertificate = clientCertificateOf(own)
   if (requireAuthentication && plan.mode !== 'off' && !clientCertificate)
@@ -76,7 +76,7 @@ function demandedBy(plan: TrustPlan): Tls {
   }
 }
 
-/** What the user wrote against what was decided; a setting that is silently overruled is a surprise later. */
+/** The user's settings that the trust plan overrides, to report them. */
 function conflicts(own: Tls, plan: TrustPlan): string[] {
   const found: string[] = []
   const against = (setting: string, reason: string) =>
@@ -96,7 +96,7 @@ function conflicts(own: Tls, plan: TrustPlan): string[] {
   if (anchors && plan.mode === 'embed' && anchors !== agentPaths.certificate)
     against(`master_cert: ${anchors}`, `${mode} and agents get the chain at ${agentPaths.certificate}`)
   if (anchors && plan.mode === 'skip_verify')
-    against(`master_cert: ${anchors}`, `${mode}; agents refuse both together`)
+    against(`master_cert: ${anchors}`, `${mode}; agents do not accept both`)
 
   const name = text(own['master_cert_name'])
   const verified = plan.certificateName ?? 'the dialled host'
@@ -108,9 +108,9 @@ function conflicts(own: Tls, plan: TrustPlan): string[] {
 function withoutEffect(user: Record<string, unknown>): string[] {
   const overruled = Object.entries(setByScript)
     .filter(([setting]) => isSet(user[setting]))
-    .map(([setting, source]) => `\`${setting}\` in ${key} has no effect: ${source} decides`)
+    .map(([setting, source]) => `\`${setting}\` in ${key} has no effect: ${source} overrides it`)
   if (!isSet(user['fluent'])) return overruled
-  return [...overruled, `\`fluent\` in ${key} has no effect: agents ship logs themselves since 0.24.1`]
+  return [...overruled, `\`fluent\` in ${key} has no effect: agents send logs themselves since 0.24.1`]
 }
 
 function clientCertificateOf(own: Tls): MergedAgentConfig['clientCertificate'] {
@@ -127,9 +127,9 @@ function isSet(value: unknown): boolean {
   return value !== undefined && value !== null && value !== ''
 }
 
-// What an agent accepts in agent.yaml, and what makes it refuse to start (Determined: agent/internal/options/options.go).
+// The options an agent accepts in agent.yaml, and the faults that prevent its start (Determined: agent/internal/options/options.go).
 
-/** The value of an option: a kind, the only words it takes, or a block of further options. */
+/** The value of an option: a kind, the strings it accepts, or a block of options. */
 type Option = 'text' | 'number' | 'flag' | 'texts' | readonly string[] | { block: Options }
 type Options = { [key: string]: Option }
 
@@ -146,7 +146,7 @@ const options: Options = {
   config_file: 'text',
   log: {
     block: {
-      // Another word ends the agent in a panic (logrus.ParseLevel).
+      // The agent panics on any other string (logrus.ParseLevel).
       level: ['panic', 'fatal', 'error', 'warn', 'warning', 'info', 'debug', 'trace'],
       color: 'flag',
     },
@@ -206,7 +206,7 @@ function checkBlock(block: Record<string, unknown>, known: Options, prefix: stri
 }
 
 function checkValue(value: unknown, option: Option, path: string): OptionFault[] {
-  // An empty key is no setting.
+  // A key without a value is not a setting.
   if (value === null || value === undefined) return []
   if (typeof option === 'object' && 'block' in option)
     return isBlock(value)
@@ -216,16 +216,16 @@ function checkValue(value: unknown, option: Option, path: string): OptionFault[]
     return option.includes(String(value)) ? [] : [notA(path, `one of ${option.join(', ')}`, value)]
   switch (option) {
     case 'text':
-      // YAML reads `visible_gpus: 0` as a number; the agent takes it as the text it is.
-      return ['string', 'number'].includes(typeof value) ? [] : [notA(path, 'a text', value)]
+      // YAML reads `visible_gpus: 0` as a number; the agent accepts it as a string.
+      return ['string', 'number'].includes(typeof value) ? [] : [notA(path, 'a string', value)]
     case 'number':
-      return Number.isInteger(value) ? [] : [notA(path, 'a whole number', value)]
+      return Number.isInteger(value) ? [] : [notA(path, 'an integer', value)]
     case 'flag':
       return typeof value === 'boolean' ? [] : [notA(path, 'true or false', value)]
     case 'texts':
       return Array.isArray(value) && value.every((item) => typeof item === 'string')
         ? []
-        : [notA(path, 'a list of texts', value)]
+        : [notA(path, 'a list of strings', value)]
   }
 }
 
@@ -269,7 +269,7 @@ function isBlock(value: unknown): value is Record<string, unknown> {
 }
 
 function notA(path: string, wanted: string, value: unknown): OptionFault {
-  // Values can be secrets (a proxy's password); their type says enough.
+  // Values can be secrets (a proxy's password), so only their type is reported.
   const kind = Array.isArray(value) ? 'a list' : isBlock(value) ? 'a block' : `a ${typeof value}`
   return { path, message: `\`${path}\` must be ${wanted}, not ${kind}` }
 }

@@ -1,4 +1,4 @@
-// Which name agents verify the master's certificate against, and why that one.
+// Chooses the name that agents verify in the master's certificate, and gives the reason.
 
 import {
   type Certificate,
@@ -16,12 +16,12 @@ import { type Problem, type ProblemOptions, problem } from '../problems/index.ts
 export interface NameQuestion {
   /** What agents dial. */
   host: string
-  /** It is a word that the cloud replaces by this. */
+  /** Set when the host is an alias that the cloud replaces by this. */
   alias?: HostAlias
-  /** `master_cert_name`; empty when the user left the choice to us. */
+  /** `master_cert_name`; empty when not set. */
   explicit: string
   allowIpOnly: boolean
-  /** The certificate agents will see, when it is known here. */
+  /** The certificate agents will receive, if it is known. */
   leaf?: Certificate
   where?: ProblemOptions['where']
 }
@@ -38,11 +38,11 @@ export function chooseName(question: NameQuestion): NameChoice {
   return leaf ? fromCertificate(question, leaf) : fromHost(question)
 }
 
-/** Whether nothing that was asked for speaks against this certificate being the one agents will see. */
+/** Whether this certificate may be the one agents will receive: it covers the configured name or the host, if any. */
 export function isPlausible({ explicit, host, alias }: NameQuestion, leaf: Certificate): boolean {
   const wish = canonicalName(explicit || host)
-  const silent = !explicit && (ipVersion(wish) !== 0 || alias !== undefined)
-  return silent || covers(leaf.x509, wish)
+  const unnamed = !explicit && (ipVersion(wish) !== 0 || alias !== undefined)
+  return unnamed || covers(leaf.x509, wish)
 }
 
 function explicitKnown(question: NameQuestion, leaf: Certificate): NameChoice {
@@ -66,7 +66,7 @@ function explicitUnknown(question: NameQuestion): NameChoice {
   return explicitName(
     question,
     name,
-    'it is the configured master_cert_name; the certificate agents will see is not known here',
+    'it is the configured master_cert_name; the certificate agents will receive is unknown',
   )
 }
 
@@ -106,7 +106,10 @@ function byAddress(question: NameQuestion, leaf: Certificate, host: string, ips:
     return refuse(question, problem('TLS_IP_ONLY', message, options(question, leaf)))
   }
   if (question.alias)
-    return { reason: `agents verify the address ${host} stands for; it is not known here`, problems: [] }
+    return {
+      reason: `agents verify the address that ${host} is replaced by, which is unknown until they boot`,
+      problems: [],
+    }
   if (covers(leaf.x509, host))
     return { reason: 'agents verify the address they dial, and the certificate covers it', problems: [] }
   const reason = `it is the certificate's first address; agents dial ${question.host}, ${whyNotHost(question, host)}`
@@ -119,14 +122,17 @@ function fromHost(question: NameQuestion): NameChoice {
   const isName = !ipVersion(host) && question.alias !== 'address'
   if (isName && !question.alias)
     return {
-      // With the final dot OpenSSL would not match it, Go would.
+      // With the trailing dot Go would match the name, OpenSSL would not.
       ...(dotted && { certificateName: host }),
-      reason: 'agents verify the host they dial; the certificate they will see is not known here',
+      reason: 'agents verify the host they dial; the certificate they will receive is unknown',
       problems: [],
     }
   if (isName || question.allowIpOnly)
-    return { reason: `agents verify what ${question.host} stands for; it is not known here`, problems: [] }
-  const message = `agents dial ${question.host}, an IP address, and see a certificate that is not known here`
+    return {
+      reason: `agents verify what ${question.host} is replaced by, which is unknown until they boot`,
+      problems: [],
+    }
+  const message = `agents dial ${question.host}, an IP address, and the certificate they will receive is unknown`
   return refuse(question, problem('TLS_NAME_NEEDED', message, options(question)))
 }
 
@@ -135,7 +141,7 @@ function whyNotHost({ alias }: NameQuestion, host: string): string {
   return ipVersion(host) ? 'an IP address' : 'which the certificate does not cover'
 }
 
-/** Certificates of content networks have hundreds; all of them are in the problem's details. */
+/** At most ten names: certificates of CDNs have hundreds. The problem's details list all of them. */
 function listNames(leaf: Certificate): string {
   const names = leaf.fields.names.map(showName)
   const rest = names.length - 10

@@ -1,6 +1,6 @@
 // What an agent needs to join: trust plan, certificate name, agent configuration; template, script, bytes.
 // Pure: the same setup gives the same bytes. Imports problems, platform, pki and config.
-// Start here: setUpAgents() takes one pool through all of it.
+// Start here: setUpAgents() does all steps for one pool.
 import { isError, type Problem } from '../problems/index.ts'
 import { mergeAgentConfig } from './agent-config.ts'
 import { packUserData, type UserData } from './pack.ts'
@@ -24,25 +24,25 @@ export { type ProvidedPool, planTrust } from './trust.ts'
 export interface AgentsInput extends PoolTrustInput {
   /** `agent_setup_template`, when the pool names one. */
   template?: UserTemplate
-  /** Of the pool's provider, and of every kind there is. */
+  /** The kind of machine of the pool's provider, and all kinds. */
   machine: Machine
   machines: readonly Machine[]
   facts: AgentFacts
 }
 
 export interface Agents {
-  /** Enough to dial the master as an agent would. undefined when what agents trust, or their configuration, is wrong. */
+  /** Enough to dial the master as an agent would. undefined when the trust settings or agent configuration are wrong. */
   setup?: AgentSetup
-  /** As far as it could be found, also when the agents' configuration is wrong. */
+  /** As complete as possible, even when the agents' configuration is wrong. */
   draft?: AgentSetup
-  /** Agents show a certificate that lies on their machine image, not here. */
+  /** Agents present a client certificate from their machine image, which is not available here. */
   hasClientCertificate: boolean
   /** undefined when a problem is an error. */
   userData?: UserData
   problems: Problem[]
 }
 
-/** How agents of a pool trust the master, what their startup script is made from, the script, and its bytes. */
+/** For the agents of one pool: how they trust the master, the input of their script, the script, and its bytes. */
 export async function setUpAgents(input: AgentsInput): Promise<Agents> {
   const { config, pool, template, machine, machines, facts } = input
   const { provider } = pool

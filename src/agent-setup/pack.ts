@@ -1,11 +1,11 @@
-// From a script to the bytes a cloud accepts: as it is when it fits, else compressed, else an error that says what is large.
+// Packs a script into the bytes a cloud accepts: unchanged if it fits, else compressed, else an error with the sizes.
 import { createHash } from 'node:crypto'
 import { anchorsOf } from '../pki/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import type { AgentSetup } from './setup.ts'
 import { agentYaml, normalizeScript } from './templates.ts'
 
-/** By the rule of the machine: a script over its limit is compressed, where that can be unpacked there. */
+/** Follows the rule of the machine: compresses a script over the limit if the machine can unpack it. */
 export async function packUserData(
   script: string,
   setup: AgentSetup,
@@ -30,7 +30,7 @@ export async function packUserData(
   return { problems: [tooLarge(plain.length, packed.length, limit, setup)] }
 }
 
-/** Smallest form, the same bytes on every operating system. zlib is loaded only when it is needed. */
+/** Highest compression; the same bytes on every operating system. Loads zlib only when needed. */
 export async function gzip(bytes: Uint8Array): Promise<Uint8Array> {
   const { gzipSync } = await import('node:zlib')
   const packed = gzipSync(bytes, { level: 9 })
@@ -43,7 +43,7 @@ function tooLarge(plain: number, packed: number, limit: number, setup: AgentSetu
   const list = Object.entries(parts).map(([name, bytes]) => `${name} ${count(bytes)}`)
   return problem(
     'USER_DATA_TOO_LARGE',
-    `user data has ${count(packed)} bytes packed, and ${setup.machine.kind} takes ${count(limit)}; unpacked: ${list.join(', ')}`,
+    `user data has ${count(packed)} bytes packed, and ${setup.machine.kind} accepts ${count(limit)}; unpacked: ${list.join(', ')}`,
     { details: { packed, limit, parts } },
   )
 }
@@ -67,19 +67,19 @@ function count(bytes: number): string {
   return bytes.toLocaleString('en-US')
 }
 
-// From what a cloud shows for a VM back to the script: the reverse of pack.ts.
+// Unpacks the user data that a cloud shows for a VM.
 
-/** Bytes a script may have once unpacked: far above any limit, far below what hurts. */
+/** Largest unpacked script in bytes: far above any cloud's limit, and safe to keep in memory. */
 const mostBytes = 16 * 1024 * 1024
 const base64 = /^[A-Za-z0-9+/]+={0,2}$/
 
 /**
- * The script in user data: packed bytes, or the base64 text that `describe-instance-attribute` shows, in any encoding
- * of ours. Throws `USER_DATA_UNREADABLE`.
+ * The script in user data: packed bytes in any encoding, or the base64 that `describe-instance-attribute` prints.
+ * Throws `USER_DATA_UNREADABLE`.
  */
 export async function unpackUserData(input: Uint8Array | string): Promise<string> {
   let bytes: Uint8Array = typeof input === 'string' ? Buffer.from(input) : input
-  // Base64 around gzip around the script is the deepest nesting there is.
+  // The deepest nesting is base64 of gzip of the script.
   for (let layer = 0; layer < 3; layer++) {
     if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
       bytes = await gunzip(bytes)
@@ -118,9 +118,9 @@ function unreadable(why: string, cause?: unknown): ProvisionError {
   return new ProvisionError(problem('USER_DATA_UNREADABLE', `this is not user data: ${why}`, { cause }))
 }
 
-// A script that carries a compressed script: for a cloud that runs it as it is, when the plain one is over its limit.
+// A script that contains the compressed script, for clouds that run user data unchanged.
 
-// Nothing runs before all of it is unpacked and gzip's checksum agrees; the script's exit status is passed on.
+// It runs the script only after unpacking all of it with a correct checksum, and exits with the script's status.
 const head =
   '#!/bin/bash\n' +
   't=$(mktemp) && sed 1,2d "$0" | base64 -d | gunzip >"$t" && bash "$t"; s=$?; rm -f "$t"; exit $s\n'
@@ -134,19 +134,19 @@ export function fromGzipStub(text: string): Uint8Array | undefined {
   return text.startsWith(head) ? Buffer.from(text.slice(head.length), 'base64') : undefined
 }
 
-// The bytes handed to a VM, and what they are made of.
+// User data: the bytes for a VM, and the script they contain.
 
-/** `plain` and `gzip` go to the cloud as they are; `gzip-stub` is a small script that unpacks the rest. */
+/** `plain`: the script. `gzip`: the compressed script. `gzip-stub`: a small script that unpacks the compressed script. */
 export type UserDataEncoding = 'plain' | 'gzip' | 'gzip-stub'
 
 export interface UserData {
-  /** The script as text: what people read, and what tokens and comparisons hash. */
+  /** The script as text, for people and for hashes. */
   script: string
   encoding: UserDataEncoding
-  /** What the cloud is given, before any base64 its API wants. */
+  /** The bytes for the cloud, before any base64 that its API requires. */
   packed: Uint8Array
   /** Bytes. `limit` is the cloud's, for `packed`; undefined when the cloud has none. */
   bytes: { script: number; packed: number; limit?: number }
-  /** Of the script's UTF-8 bytes, lower-case hex. */
+  /** SHA-256 of the script's UTF-8 bytes, lower-case hex. */
   sha256: string
 }

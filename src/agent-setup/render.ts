@@ -1,4 +1,4 @@
-// From an agent's setup to the script its VM runs: same setup, same bytes, on every machine.
+// Renders an agent's setup to the script of its VM. The same setup gives the same bytes everywhere.
 
 import { isError, type Problem } from '../problems/index.ts'
 import { secretProblems, setupProblems } from './secrets.ts'
@@ -6,9 +6,9 @@ import type { AgentSetup, UserTemplate } from './setup.ts'
 import { contextOf, helpers, mainTemplate, partialTemplates, trustsMachine } from './templates.ts'
 
 export interface RenderOptions {
-  /** `agent_setup_template`: used in the place of our own. */
+  /** `agent_setup_template`: replaces the built-in template. */
   template?: UserTemplate
-  /** `allow_secrets_in_user_data`: what looks like a secret is let through. */
+  /** `allow_secrets_in_user_data`: texts that look like secrets are allowed. */
   allowSecrets?: boolean
 }
 
@@ -23,9 +23,9 @@ export async function renderScript(setup: AgentSetup, options: RenderOptions = {
   const { template, allowSecrets = false } = options
   const { machines } = setup
   const own = template && (await checkTemplate(template, setup))
-  const fromOutside = machines.some(({ partial }) => typeof partial?.template === 'string')
+  const hasTextPartials = machines.some(({ partial }) => typeof partial?.template === 'string')
   const problems = [
-    ...(fromOutside ? await (await import('./user-template.ts')).partialProblems(machines) : []),
+    ...(hasTextPartials ? await (await import('./user-template.ts')).partialProblems(machines) : []),
     ...(own?.problems ?? []),
     ...setupProblems(setup),
     ...(allowSecrets ? [] : secretProblems(setup, template)),

@@ -1,10 +1,10 @@
-// Finds what looks like a secret in anything that enters user data, and says where it is but never what it is.
+// Finds texts in user data that look like secrets. Reports where they are, never their content.
 import { secretName, secretShapes } from '../platform/index.ts'
 import { type Problem, problem } from '../problems/index.ts'
 import type { AgentSetup } from './setup.ts'
 import { isShellSafe } from './shell.ts'
 
-/** One problem per text and kind of secret, with the line where texts have several. */
+/** One problem per text and kind of secret, with the line number in multi-line texts. */
 export function secretProblems(setup: AgentSetup, template?: { name: string; text: string }): Problem[] {
   const texts = textsOf(setup)
   const found = [...texts, ...(template ? [{ key: 'agent_setup_template', text: template.text }] : [])]
@@ -21,26 +21,26 @@ function shapesIn({ key, text }: SetupText): Problem[] {
   })
 }
 
-/** `http_password: hunter2`: a value no shape fits, under a name that says what it is. A path is not the secret itself. */
+/** `http_password: hunter2`: a value without a known shape, under the name of a secret. A path is not a secret. */
 function namedSecret({ key, text }: SetupText): Problem[] {
   const name = key.startsWith('agent_config_file_contents.') ? key.split('.').at(-1)! : ''
   if (!secretName.test(name) || text === '' || text.startsWith('/')) return []
   return [secretProblem(key, key, `the value of ${name}`)]
 }
 
-function secretProblem(key: string, place: string, what: string): Problem {
-  return problem('USER_DATA_SECRET', `${place} holds what looks like a secret: ${what}`, {
+function secretProblem(key: string, location: string, what: string): Problem {
+  return problem('USER_DATA_SECRET', `${location} contains what looks like a secret: ${what}`, {
     details: { key, what },
   })
 }
 
-/** What base64 in the text holds, where that is a PEM block: `-----BEGIN` always begins with `LS0tLS1CRUdJTi`. */
+/** Decodes base64 in the text that contains a PEM block: the base64 of `-----BEGIN` starts with `LS0tLS1CRUdJTi`. */
 function decoded(text: string): string {
   const blocks = text.match(/LS0tLS1CRUdJTi[A-Za-z0-9+/\s]+/g) ?? []
   return blocks.map((block) => Buffer.from(block, 'base64').toString('latin1')).join('\n')
 }
 
-// Every text that enters user data, by the key a user would change: what the checks look at.
+// The texts that the checks read: every text in user data, by the key that a user would change.
 
 export interface SetupText {
   /** Key in the provider block, with `.` between levels. */
@@ -69,19 +69,19 @@ function leaves(key: string, value: unknown): SetupText[] {
   if (typeof value === 'string') return [{ key, text: value }]
   if (typeof value !== 'object' || value === null) return []
   return Object.entries(value).flatMap(([name, inner]) => [
-    // A secret may also hide in a name.
+    // A name may also contain a secret.
     { key, text: name },
     ...leaves(`${key}.${name}`, inner),
   ])
 }
 
-// What is wrong with a setup whatever template it is rendered by.
+// Problems of a setup that do not depend on the template.
 
 export function setupProblems(setup: AgentSetup): Problem[] {
   const problems = textsOf(setup)
     .filter(({ text }) => !isShellSafe(text))
     .map(({ key }) =>
-      problem('USER_DATA_TEXT', `${key} holds a NUL character or half of a surrogate pair`, {
+      problem('USER_DATA_TEXT', `${key} contains a NUL character or half of a surrogate pair`, {
         details: { key },
       }),
     )

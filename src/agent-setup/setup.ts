@@ -1,39 +1,39 @@
-// Everything the startup script of an agent VM is made from. Same setup, same bytes.
+// The input of an agent's startup script. The same setup always gives the same bytes.
 import type { AgentRuntime } from '../config/index.ts'
 import type { MasterAddress, TrustPlan } from '../pki/index.ts'
 import type { ProvidedPool } from './trust.ts'
 
 export type SlotType = 'cuda' | 'rocm' | 'cpu' | 'none' | 'auto'
 
-/** The kind of machine an agent's script runs on, as its provider tells it. */
+/** The kind of machine an agent's script runs on, as described by its provider. */
 export interface Machine {
-  /** `type` of its providers: a template asks for it as `cloud.KIND`. */
+  /** `type` of its providers; templates test it as `cloud.KIND`. */
   kind: string
-  /** What it means when `cloud.KIND` is so, such as `the VM is on EC2`. */
+  /** The meaning of `cloud.KIND`, such as `the VM is on EC2`. */
   meaning: string
-  /** The part of the script that only such machines have. Without it a script is the same as on any other. */
+  /** A part of the script for these machines only. */
   partial?: MachinePartial
   userData: UserDataRule
 }
 
-/** A partial of templates, by the kind of the machine: `{{> KIND}}`. */
+/** The partial of one kind of machine, used as `{{> KIND}}`. */
 export interface MachinePartial {
   /**
-   * Where the built-in template has it: `first`, before anything is done; `agent`, before the agent is started. What
-   * comes after `agent` needs `DET_AGENT_ID`, the id of the VM in the cloud's words, to be exported.
+   * Where the built-in template inserts it: `first`, before all other steps; `agent`, before the agent starts. A partial
+   * at `agent` must export `DET_AGENT_ID`, the id of the VM in its cloud.
    */
   at: 'first' | 'agent'
-  /** Handlebars, checked as a user's template is and compiled when a script is rendered; or what was compiled ahead of time. */
+  /** Handlebars source, checked like a user's template and compiled when a script is rendered; or a compiled template. */
   template: string | { compiled: unknown }
 }
 
-/** What a cloud takes as user data. */
+/** What a cloud accepts as user data. */
 export interface UserDataRule {
-  /** Bytes, before any base64 its API wants; undefined: as many as one likes. */
+  /** Bytes, before any base64 that the API requires; undefined: no limit. */
   limit?: number
   /**
-   * What becomes of a script over the limit: `gzip` where the machine unpacks it by itself, as cloud-init does;
-   * `gzip-stub`, a script that unpacks the rest; `error` where it cannot be had.
+   * What happens to a script over the limit: `gzip` if the machine unpacks it, as cloud-init does; `gzip-stub`, a script
+   * that unpacks the rest; `error` if neither works.
    */
   overflow: 'gzip' | 'gzip-stub' | 'error'
 }
@@ -51,12 +51,12 @@ export const agentPaths = {
 
 export interface AgentSetup {
   machine: Machine
-  /** Every kind there is: a template may ask for any of them. */
+  /** Every kind of machine: templates may test each of them. */
   machines: readonly Machine[]
   poolName: string
   master: MasterAddress
   trust: TrustPlan
-  /** The merged, validated configuration: what the user wrote plus what the trust plan demands. */
+  /** The merged, validated configuration: the user's settings and those of the trust plan. */
   agentConfig: AgentConfig
   slotType: SlotType
   runtime: AgentRuntime
@@ -77,7 +77,7 @@ export interface AgentSetup {
   poweroffIfNeverJoined: boolean
 }
 
-// From a pool's configuration to what its agents' startup script is made from.
+// Builds the setup from a pool's configuration.
 
 /** `agent_setup_template`: the user's own template, which replaces the built-in one. */
 export interface UserTemplate {
@@ -86,14 +86,14 @@ export interface UserTemplate {
   text: string
 }
 
-/** What a provider knows of the agents on its machines. */
+/** What a provider knows about the agents on its machines. */
 export interface AgentFacts {
   slotType: SlotType
   /** Whole arguments of `docker run`, such as `--log-driver=awslogs`. */
   dockerLogOptions?: string[]
-  /** The agent's command line where it is a process. */
+  /** The agent's command line when it is a process. */
   command?: string[]
-  /** Slots that stand for no device. */
+  /** Number of slots without a device. */
   artificialSlots?: number
 }
 

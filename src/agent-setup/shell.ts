@@ -1,20 +1,20 @@
-// The one place where text becomes shell: quoted words and heredocs that no value can break out of.
+// Turns values into shell: quoted words and heredocs that no value can break out of. Nothing else in the program does.
 import { ProvisionError, problem } from '../problems/index.ts'
 
-/** What no shell word or UTF-8 file can hold: NUL ends a C string, a lone surrogate has no UTF-8 form. */
+/** False for text that no shell word or UTF-8 file can contain: NUL ends a C string, a lone surrogate has no UTF-8 form. */
 export function isShellSafe(value: string): boolean {
   return !/\0|\p{Surrogate}/u.test(value)
 }
 
-/** One word, whatever it holds: nothing is special between single quotes (POSIX 2.2.2). */
+/** Quotes any text as one word: nothing is special between single quotes (POSIX 2.2.2). */
 export function quote(value: string): string {
   refuseUnsafe(value)
   return `'${value.replaceAll("'", "'\\''")}'`
 }
 
 /**
- * The end of a command line that hands `value` to the command's standard input, byte for byte; a last line without
- * its line end gets one. The delimiter is quoted, so nothing in the text is expanded (POSIX 2.7.4).
+ * The end of a command line that passes `value` to the command's standard input, byte for byte; adds a missing final line
+ * end. The delimiter is quoted, so nothing in the text is expanded (POSIX 2.7.4).
  */
 export function heredoc(value: string): string {
   refuseUnsafe(value)
@@ -28,13 +28,13 @@ export function heredoc(value: string): string {
 function refuseUnsafe(value: string): void {
   if (isShellSafe(value)) return
   throw new ProvisionError(
-    problem('USER_DATA_TEXT', 'a value holds a NUL character or half of a surrogate pair'),
+    problem('USER_DATA_TEXT', 'a value contains a NUL character or half of a surrogate pair'),
   )
 }
 
-// Reads a shell script piece by piece and knows, at every point, in which quotes, substitution or heredoc it stands.
+// Scans a shell script in pieces and tracks the quotes, substitution or heredoc that enclose the current position.
 
-/** Where a value may not stand, in the words of a message. */
+/** Constructs in which a value is not allowed, as worded in messages. */
 export type ShellPlace =
   | 'single quotes'
   | 'double quotes'
@@ -54,9 +54,9 @@ interface Heredoc {
 
 export interface ShellState {
   places: ShellPlace[]
-  /** Heredocs whose bodies begin after this line, or the first of which is being read. */
+  /** Heredocs whose bodies start after this line; the first may be the current one. */
   heredocs: Heredoc[]
-  /** The line so far, as written. */
+  /** The current line up to this point. */
   line: string
 }
 
@@ -85,7 +85,7 @@ export function startOfScript(): ShellState {
   return { places: [], heredocs: [], line: '' }
 }
 
-/** What encloses this point, innermost; undefined at the top of the script, where a command may stand. */
+/** The innermost construct around this point; undefined at the top level, where a command is allowed. */
 export function placeIn(state: ShellState): ShellPlace | undefined {
   return state.places.at(-1)
 }
@@ -101,7 +101,7 @@ export function scanShell(state: ShellState, text: string): ShellState {
   return next
 }
 
-/** Takes the next token off `rest` and returns it. */
+/** Returns the next token of `rest`. */
 function step(state: ShellState, rest: string): string {
   const place = state.places.at(-1)
   if (rest[0] === '\n') return endLine(state)
@@ -126,7 +126,7 @@ function step(state: ShellState, rest: string): string {
   return rest[0]!
 }
 
-/** Text up to and with the closing mark, which ends the innermost place; all of it when the mark is not there. */
+/** Text up to and including the closing mark, which closes the innermost construct; all of the text without one. */
 function take(state: ShellState, rest: string, mark: string): string {
   const at = rest.indexOf(mark)
   const newline = rest.indexOf('\n')

@@ -1,6 +1,6 @@
-// The stages an agent VM's script reports on its console as `PROVISION_STAGE=<code>`, and its exit status for each failure.
+// The stages that the script of an agent VM prints on its console as `PROVISION_STAGE=<code>`, with their exit statuses.
 
-/** Stages of a boot that continues. The last one printed shows how far a VM got. */
+/** Stages of a boot that continues. The last one on the console is the current stage. */
 export const progressStages = [
   'started',
   'startup_script_done',
@@ -15,7 +15,7 @@ export type ProgressStage = (typeof progressStages)[number]
 /** Stages that end the boot, with the script's exit status and what they mean. */
 export const failureStages = {
   internal_error: { exit: 1, meaning: 'a command of the script itself failed' },
-  startup_script_failed: { exit: 20, meaning: "the pool's startup_script ended with a failure" },
+  startup_script_failed: { exit: 20, meaning: "the pool's startup_script failed" },
   no_docker: { exit: 21, meaning: 'docker is not on the machine image, or does not answer' },
   no_nvidia_runtime: { exit: 22, meaning: 'docker cannot give containers the GPUs (no NVIDIA runtime)' },
   no_agent_command: { exit: 23, meaning: "the agent's command is not on the machine image" },
@@ -24,11 +24,11 @@ export const failureStages = {
   agent_failed: {
     exit: 26,
     meaning:
-      'the agent ended: within 5 seconds of its start and not because of the master, or later in a local VM',
+      'the agent exited: within 5 seconds of its start and not because of the master, or later in a local instance',
   },
   agent_not_started: { exit: 27, meaning: 'docker refused to start the agent container' },
   disk_not_writable: { exit: 28, meaning: 'a file could not be written: the disk is full or read-only' },
-  tls_dns: { exit: 30, meaning: "the master's name has no address here" },
+  tls_dns: { exit: 30, meaning: "the instance cannot resolve the master's name" },
   tls_unreachable: { exit: 31, meaning: 'no connection to the master: timeout, no route or a firewall' },
   tls_refused: { exit: 32, meaning: 'nothing listens on the master port' },
   tls_not_tls: { exit: 33, meaning: 'the master port speaks something other than TLS' },
@@ -36,13 +36,13 @@ export const failureStages = {
   tls_wrong_name: { exit: 35, meaning: "the master's certificate is for another name" },
   tls_expired: {
     exit: 36,
-    meaning: "a certificate of the master's chain has expired, or this clock is wrong",
+    meaning: "a certificate of the master's chain has expired, or the instance's clock is wrong",
   },
   tls_not_yet_valid: {
     exit: 37,
-    meaning: "a certificate of the master's chain is not valid yet, or this clock is wrong",
+    meaning: "a certificate of the master's chain is not valid yet, or the instance's clock is wrong",
   },
-  tls_bad_certificate: { exit: 38, meaning: "the master's certificate may not be used for this" },
+  tls_bad_certificate: { exit: 38, meaning: "the master's certificate is faulty or not for TLS servers" },
   tls_handshake_failed: { exit: 39, meaning: 'the TLS handshake was refused or cut off' },
   tls_client_certificate: { exit: 40, meaning: 'the master demands a client certificate' },
   never_joined: {
@@ -58,7 +58,7 @@ export function isFailureStage(stage: string): stage is FailureStage {
   return Object.hasOwn(failureStages, stage)
 }
 
-/** The last stage in a console's output, or undefined when the script has not spoken. */
+/** The last stage in a console's output, or undefined without one. */
 export function lastStage(console: string): Stage | undefined {
   let last: Stage | undefined
   for (const [, code] of console.matchAll(/PROVISION_STAGE=([a-z_]+)/g))

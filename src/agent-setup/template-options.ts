@@ -1,11 +1,11 @@
-// How every template is compiled: ours at build time and a user's when it is loaded. Apart from templates.ts, because the
-// build needs it before the compiled templates are there.
+// How templates are compiled: built-in ones at build time, a user's when it is loaded. Not in templates.ts, because the
+// build needs it before the compiled templates exist.
 
 /** The only helpers: `sh` quotes one value, `list` several, `text` writes a heredoc. See docs/user-data.md. */
 export const helperNames = ['sh', 'list', 'text'] as const
 export type HelperName = (typeof helperNames)[number]
 
-/** strict: an unknown name throws. noEscape: HTML escapes have no business in a shell script. */
+/** strict: an unknown name throws. noEscape: no HTML escapes in a shell script. */
 export const compileOptions = {
   noEscape: true,
   strict: true,

@@ -1,4 +1,4 @@
-// What a template is given: the values of one pool's agents under the names of context-names.ts.
+// The values a template can use: those of one pool's agents, under the names listed below.
 
 import type * as compiler from 'handlebars'
 import runtime from 'handlebars/runtime.js'
@@ -10,7 +10,7 @@ import { heredoc, quote } from './shell.ts'
 import { compileOptions, type HelperName } from './template-options.ts'
 import { mainTemplates, partials } from './templates.generated.ts'
 
-/** Numbers are text here: whatever a template prints is text. */
+/** Numbers are strings here, because templates print only strings. */
 export interface TemplateContext {
   [name: string]: string | boolean | string[] | TemplateContext
 }
@@ -21,7 +21,7 @@ export function contextOf(setup: AgentSetup): TemplateContext {
     pool: setup.poolName,
     master: {
       scheme: setup.master.scheme,
-      // Agents join host and port with a colon, so an IPv6 address needs its brackets (Determined: agent.go).
+      // Agents append a colon and the port to the host, so an IPv6 address needs brackets (Determined: agent.go).
       host: bracketed(setup.master.host),
       port: String(setup.master.port),
     },
@@ -43,7 +43,7 @@ export function contextOf(setup: AgentSetup): TemplateContext {
   }
 }
 
-/** Its agents trust the CAs of their machine. One whose agent.yaml names CAs trusts those alone. */
+/** Whether the agents trust the CAs of their VM. An agent whose agent.yaml names CAs trusts only those. */
 export function trustsMachine({ trust, agentConfig }: AgentSetup): boolean {
   return trust.mode === 'system' && !blockAt(agentConfig, 'security', 'tls')['master_cert']
 }
@@ -71,7 +71,7 @@ function bracketed(host: string): string {
   return ipVersion(host) === 6 ? `[${host}]` : host
 }
 
-// Every name a template may use, what it holds, and what it means: the lint and docs/user-data.md go by this table.
+// Every name a template may use, with its kind and meaning. The lint and docs/user-data.md use this table.
 
 /** `text` is printed with `sh` or `text`, `list` with `list`; all of them can be tested with `#if`. */
 export type NameKind = 'text' | 'list' | 'switch'
@@ -102,38 +102,38 @@ const namesAfter: Record<string, ContextName> = {
   'runtime.process': when('the agent is a process of the VM'),
   'tls.enabled': when('agents speak TLS to the master'),
   'tls.embed': when('agents trust only the certificates in `tls.chain`'),
-  'tls.system': when('agents trust the CAs of their machine and `tls.root`'),
+  'tls.system': when('agents trust the CAs of their VM and `tls.root`'),
   'tls.skipVerify': when('agents verify nothing'),
   'tls.verify': when('agents verify the master: `tls.embed` or `tls.system`'),
   'tls.caBundle': when('`tls.system`, and agent.yaml names no CAs of its own'),
   'tls.chain': text('PEM certificates, leaf first; empty unless `tls.embed`'),
-  'tls.root': text('PEM of the well-known root the chain ends under; empty unless `tls.system` and known'),
+  'tls.root': text('PEM of the well-known root above the chain; empty unless `tls.system` and known'),
   'tls.certificateName': text('`security.tls.master_cert_name`; empty when agents verify the host they dial'),
   'tls.name': text("the name the master's certificate must be for"),
-  'tls.urlName': text('the same as it stands in a URL'),
+  'tls.urlName': text('the same in the form for URLs'),
   'tls.nameIsAddress': when('`tls.name` is an IP address'),
-  'agent.config': text('agent.yaml: what the user wrote with the trust settings, as JSON'),
+  'agent.config': text("agent.yaml: the user's settings and the trust settings, as JSON"),
   'agent.slotType': text('`cuda`, `rocm`, `cpu`, `none` or `auto`'),
   'agent.reconnectAttempts': text('`agent_reconnect_attempts`'),
   'agent.reconnectBackoff': text('`agent_reconnect_backoff`, seconds'),
-  'agent.command': list("the agent's command line where it is a process"),
+  'agent.command': list("the agent's command line when it is a process"),
   'docker.image': text('`agent_docker_image`'),
   'docker.network': text('`agent_docker_network`'),
   'docker.runtime': text('`agent_docker_runtime`'),
   'docker.logOptions': list('arguments of `docker run` for its log driver'),
-  'docker.gpus': when('the container gets the GPUs'),
+  'docker.gpus': when('the container can use the GPUs'),
   startupScript: text('`startup_script`, with LF line ends; may be empty'),
   containerStartupScript: text('`container_startup_script`, with LF line ends; may be empty'),
   bootTimeout: text('`boot_timeout`, whole seconds'),
   powerOff: when('`poweroff_if_never_joined`; `sh` prints `true` or `false`'),
 }
 
-// Our templates, compiled ahead of time and run by the small runtime: printing user data must start fast.
+// The built-in templates, compiled ahead of time for the small runtime, so that printing user data starts fast.
 
 /** A compiled template. */
 export type Render = HandlebarsTemplateDelegate<TemplateContext>
 
-// The runtime's own declarations are empty; it is the part of the package that can run a compiled template.
+// The runtime is the part of the package that runs compiled templates; its own type declarations are empty.
 const { template } = runtime as unknown as typeof compiler
 
 export function mainTemplate(): Render {
@@ -149,7 +149,7 @@ function ownPartials(): Record<string, Render> {
   return compiled
 }
 
-/** Partials a template may name: ours, and one for each kind of machine that has one. */
+/** Partials a template may use: the built-in ones, and those of the kinds of machine. */
 export function partialNames(machines: readonly Machine[]): string[] {
   return [
     ...Object.keys(partials),
@@ -157,7 +157,7 @@ export function partialNames(machines: readonly Machine[]): string[] {
   ].sort()
 }
 
-/** By name. `machine-first` and `machine` are where the built-in template has the part of this setup's own machine. */
+/** Partials by name. The built-in template inserts the partial of this setup's machine at `machine-first` or `machine`. */
 export async function partialTemplates({ machine, machines }: AgentSetup): Promise<Record<string, Render>> {
   const ofMachines: Record<string, Render> = {}
   for (const { kind, partial } of machines) if (partial) ofMachines[kind] = await compiledPartial(partial)
@@ -170,7 +170,7 @@ const nothing: Render = () => ''
 
 const compiledPartials = new WeakMap<MachinePartial, Render>()
 
-/** The compiler is loaded only for what was not compiled ahead of time. */
+/** Loads the compiler only for templates that were not compiled ahead of time. */
 async function compiledPartial(partial: MachinePartial): Promise<Render> {
   const known = compiledPartials.get(partial)
   if (known) return known
@@ -183,11 +183,11 @@ async function compiledPartial(partial: MachinePartial): Promise<Render> {
   return render
 }
 
-// Users' scripts as they must be to run on a VM, and agent.yaml as every YAML reader takes it.
+// Users' scripts in a form that runs on a VM, and agent.yaml in a form that every YAML reader accepts.
 
 /**
- * LF line ends, no byte order mark, `#!` on the first line: with CRLF the kernel looks for an interpreter named
- * `bash\r`, and before a byte order mark or a blank line it sees no `#!` at all.
+ * LF line ends, no byte order mark, `#!` on the first line. With CRLF the kernel looks for an interpreter named
+ * `bash\r`; after a byte order mark or a blank line it ignores `#!`.
  */
 export function normalizeScript(text: string): string {
   const lines = text.replace(/^\uFEFF/, '').replaceAll('\r\n', '\n')
@@ -197,7 +197,7 @@ export function normalizeScript(text: string): string {
   return trimmed.trim() === '' ? '' : `${trimmed.slice(0, end)}\n`
 }
 
-/** JSON is YAML but for the characters YAML does not print or takes for line ends (YAML 1.1 §4.1, 1.2 §5.1): escaped. */
+/** JSON is valid YAML, except for unprintable characters and some line ends (YAML 1.1 §4.1, 1.2 §5.1): these are escaped. */
 export function agentYaml(config: AgentConfig): string {
   const json = JSON.stringify(config, undefined, 2)
   return `${json.replace(/[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]/g, escapeUnit)}\n`
@@ -207,7 +207,7 @@ function escapeUnit(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
-// The three helpers through which values reach a script.
+// The three helpers that insert values into a script.
 
 export const helpers: Record<HelperName, (value: never) => string> = {
   sh: (value: string | boolean) => quote(String(value)),

@@ -1,4 +1,4 @@
-// The trust plan of a pool: how its agents will trust the master, under which name, and why.
+// The trust plan of a pool: how its agents verify the master, under which name, and why.
 
 import {
   type MasterConfig,
@@ -27,7 +27,7 @@ import {
 import { isError, type Problem, problem, type Where } from '../problems/index.ts'
 import { chooseName, isPlausible, type NameChoice, type NameQuestion } from './certificate-name.ts'
 
-/** There is a plan only when no problem is an error. */
+/** `plan` is set only when no problem is an error. */
 export function planTrust(input: TrustInput): { plan?: TrustPlan; problems: Problem[] } {
   const conflict = findConflict(input)
   if (conflict) return { problems: [conflict] }
@@ -70,10 +70,10 @@ function findConflict({ address, options, material, where }: TrustInput): Proble
 }
 
 function nameFor(input: TrustInput, { mode, leaf, unsure }: ModeChoice): NameChoice {
-  if (mode === 'off') return { reason: 'without TLS there is nothing to verify', problems: [] }
+  if (mode === 'off') return { reason: 'agents dial without TLS', problems: [] }
   if (mode === 'skip_verify')
     return {
-      // Tasks do not skip: they verify this name with their own CAs.
+      // Tasks still verify this name, with their own CAs.
       ...(input.certificateName && { certificateName: canonicalName(input.certificateName) }),
       reason: 'agents verify nothing',
       problems: [],
@@ -88,20 +88,20 @@ function nameFor(input: TrustInput, { mode, leaf, unsure }: ModeChoice): NameCho
   return chooseName(leaf && (!unsure || isPlausible(question, leaf)) ? { ...question, leaf } : question)
 }
 
-// The trust mode of a pool: what agents are given to trust, and why.
+// The trust mode of a pool: which CAs agents get, and why.
 
 export interface TrustInput {
   address: MasterAddress
   options: TlsOptions
   /** `master_cert_name`; empty when not set. */
   certificateName: string
-  /** security.tls.cert, loaded. Leave it out only when it is not configured, not when it failed to load. */
+  /** The loaded security.tls.cert. Omit it only when it is not configured, not when it could not be loaded. */
   material?: TlsCredentials
-  /** tls.ca_file, loaded. */
+  /** The loaded tls.ca_file. */
   caMaterial?: TrustAnchors
   /** Milliseconds since the epoch. */
   now: number
-  /** Place of the settings in the configuration. */
+  /** Location of the settings in the configuration. */
   where?: Where
   roots?: RootSource
 }
@@ -110,16 +110,16 @@ export interface ModeChoice {
   mode: TrustMode
   reason: string
   chain?: CertificateFacts[]
-  /** For `system`: what the chain ends under. */
+  /** For `system`: the well-known root above the chain. */
   wellKnownRoot?: Certificate
-  /** The certificate agents will see, when it is known. */
+  /** The certificate agents will receive, if it is known. */
   leaf?: Certificate
-  /** The leaf may not be what agents see: a wish it does not fit is not held against it. */
+  /** Agents may receive another certificate than the leaf: no problem if it does not cover the configured name. */
   unsure?: boolean
   problems?: Problem[]
 }
 
-/** The mode, or the problem that leaves none. Conflicts between settings are not looked for here. */
+/** The mode, or the problem that prevents one. Does not check for conflicts between settings. */
 export function chooseMode(input: TrustInput): ModeChoice | Problem {
   const { address, options, where } = input
   if (address.scheme === 'http')
@@ -132,9 +132,9 @@ export function chooseMode(input: TrustInput): ModeChoice | Problem {
     case 'skip_verify':
       return {
         mode: 'skip_verify',
-        reason: 'tls.trust says so',
+        reason: 'set by tls.trust',
         problems: [
-          problem('TLS_SKIP_VERIFY', `agents do not verify who answers at ${address.host}`, { where }),
+          problem('TLS_SKIP_VERIFY', `agents do not verify the master at ${address.host}`, { where }),
         ],
       }
     case 'system':
@@ -145,15 +145,15 @@ export function chooseMode(input: TrustInput): ModeChoice | Problem {
 }
 
 function chooseSystem({ material, now, roots, where }: TrustInput): ModeChoice {
-  if (!material) return { mode: 'system', reason: 'tls.trust says so' }
+  if (!material) return { mode: 'system', reason: 'set by tls.trust' }
   const { leaf } = material
   const root = wellKnownRootOf(material, now, roots)
   if (root)
-    return { mode: 'system', reason: `tls.trust says so; ${issuedUnder(root)}`, leaf, wellKnownRoot: root }
+    return { mode: 'system', reason: `set by tls.trust; ${issuedUnder(root)}`, leaf, wellKnownRoot: root }
   const message = `tls.trust is system, but the issuer of ${leaf.subject} is not a well-known CA`
   return {
     mode: 'system',
-    reason: 'tls.trust says so',
+    reason: 'set by tls.trust',
     leaf,
     unsure: true,
     problems: [problem('TLS_SYSTEM_UNKNOWN_CA', message, { where })],
@@ -165,7 +165,7 @@ function chooseEmbed(input: TrustInput): ModeChoice | Problem {
   if (caMaterial)
     return {
       mode: 'embed',
-      reason: `${caMaterial.file} (tls.ca_file) holds what agents shall trust`,
+      reason: `${caMaterial.file} (tls.ca_file) contains the CAs for agents`,
       chain: caMaterial.certificates,
       leaf: caMaterial.leaf,
     }
@@ -174,7 +174,10 @@ function chooseEmbed(input: TrustInput): ModeChoice | Problem {
       return problem('TLS_NOTHING_TO_EMBED', 'tls.trust is embed, but there is no certificate to embed', {
         where,
       })
-    return { mode: 'system', reason: 'agents dial https and no certificate is configured: a proxy ends TLS' }
+    return {
+      mode: 'system',
+      reason: 'agents dial https and no certificate is configured: a proxy terminates TLS',
+    }
   }
   if (!material.path.complete) return chooseIncomplete(input, material)
   const lone = isLoneSelfSigned(material)
@@ -183,22 +186,22 @@ function chooseEmbed(input: TrustInput): ModeChoice | Problem {
   if (isPublic && options.trust === 'auto')
     return {
       mode: 'system',
-      reason: `${material.file} holds the chain up to ${root.subject}, ${inNodesList}`,
+      reason: `${material.file} contains the chain up to ${root.subject}, ${inNodesList}`,
       leaf: material.leaf,
       wellKnownRoot: wellKnownRootOf(material, now, roots),
-      problems: [publicRootWarning(material, root, 'agents trust the CAs of their machine and that root')],
+      problems: [publicRootWarning(material, root, 'agents trust the CAs of their instance and that root')],
     }
   return {
     mode: 'embed',
     reason: lone
-      ? `${material.file} holds a self-signed certificate, which is its own root`
-      : `${material.file} holds the chain up to its root ${root.subject}`,
+      ? `${material.file} contains a self-signed certificate, which is its own root`
+      : `${material.file} contains the chain up to its root ${root.subject}`,
     chain: pathFacts(material.path),
     leaf: material.leaf,
     problems: [
       ...(lone ? [renewalWarning(material)] : []),
       ...(isPublic
-        ? [publicRootWarning(material, root, 'agents trust that root alone (tls.trust: embed)')]
+        ? [publicRootWarning(material, root, 'agents trust only that root (tls.trust: embed)')]
         : []),
     ],
   }
@@ -221,12 +224,12 @@ function chooseIncomplete(
     details: { missing: top.issuer, wellKnown: root !== undefined },
     ...(root && {
       remedy:
-        'Use `trust: auto`: agents then trust that root, a well-known one, beside the CAs of their machine. To have them trust it alone, append it to the file.',
+        'Use `trust: auto`: agents then trust that well-known root and the CAs of their instance. To make them trust only that root, append it to the file.',
     }),
   })
 }
 
-/** Nearest to the leaf: whichever cross-signed way a verifier takes from there, it passes what this root has issued. */
+/** The well-known root nearest to the leaf: every cross-signed path passes through a certificate that it issued. */
 function wellKnownRootOf(
   { path, openEnds }: TlsCredentials,
   now: number,
@@ -235,7 +238,7 @@ function wellKnownRootOf(
   return findWellKnownRoot([...path.certificates, ...openEnds], now, roots)
 }
 
-const inNodesList = "a CA in Node's list of well-known ones"
+const inNodesList = "a CA in Node's list of well-known CAs"
 
 function issuedUnder({ subject }: Certificate): string {
   return `the certificate is issued under ${subject}, ${inNodesList}`
@@ -244,7 +247,7 @@ function issuedUnder({ subject }: Certificate): string {
 function publicRootWarning({ file }: TlsCredentials, root: Certificate, effect: string): Problem {
   return problem(
     'TLS_PUBLIC_ROOT_IN_FILE',
-    `${file} holds ${root.subject}, the root of a public CA; ${effect}`,
+    `${file} contains ${root.subject}, the root of a public CA; ${effect}`,
     {
       where: { file, line: root.line },
       details: { subject: root.subject, sha256: root.sha256 },
@@ -255,14 +258,14 @@ function publicRootWarning({ file }: TlsCredentials, root: Certificate, effect: 
 function renewalWarning({ leaf, file }: TlsCredentials): Problem {
   return problem(
     'TLS_SELF_SIGNED_RENEWAL',
-    `agents will trust exactly ${leaf.subject}; its renewal is another certificate to them`,
+    `agents will trust only ${leaf.subject}, and not the certificate that renews it`,
     {
       where: { file, line: leaf.line },
     },
   )
 }
 
-// How the agents of one pool will trust the master they dial.
+// How the agents of one pool verify the master they dial.
 
 export interface ProvidedPool extends PoolConfig {
   provider: ProviderConfig
@@ -271,15 +274,15 @@ export interface ProvidedPool extends PoolConfig {
 export interface PoolTrustInput {
   config: MasterConfig
   pool: ProvidedPool
-  /** What `security.tls.cert` holds; undefined when it is not configured. */
+  /** Contents of `security.tls.cert`; undefined when it is not configured. */
   material?: TlsCredentials
   /** Milliseconds since the epoch. */
   now: number
-  /** Dialled by agents instead of an alias or a missing host. */
+  /** Agents dial this instead of an alias or a missing host. */
   masterHost?: string
-  /** Every kind of provider there is. */
+  /** Every kind of provider. */
   providers: readonly ProviderBlock[]
-  /** Well-known roots; those Node ships with by default. */
+  /** Well-known roots; default: those Node ships with. */
   roots?: RootSource
 }
 

@@ -1,4 +1,4 @@
-// Templates that others write: checked, and a user's own compiled. The compiler is loaded for them alone.
+// Checks templates of users and providers, and compiles a user's. Only these load the compiler.
 
 import { type Problem, type ProblemCode, type ProblemOptions, problem } from '../problems/index.ts'
 import type { Machine, UserTemplate } from './setup.ts'
@@ -13,7 +13,7 @@ import {
   type Render,
 } from './templates.ts'
 
-/** A template that can be rendered, or the reasons why it cannot. */
+/** The compiled template, or the problems that prevent it. */
 export async function compileUserTemplate(
   template: UserTemplate,
   machines: readonly Machine[],
@@ -25,19 +25,19 @@ export async function compileUserTemplate(
   return { render: Handlebars.compile(text, compileOptions), problems }
 }
 
-/** What uses the list of CAs, and what writes it. */
+/** Partials that use the CA bundle, and the one that writes it. */
 const ofCaBundle = /\{\{>\s*(ca-bundle|tls-check|docker|process)\s*\}\}/
 
-/** For agents that trust the machine's CAs: our parts that use the list need the one that writes it before them. */
+/** For agents that trust the CAs of their VM: partials that use the CA bundle need `ca-bundle` before them. */
 export function caBundleProblems({ name, text }: UserTemplate): Problem[] {
   const found = ofCaBundle.exec(text)
   if (!found || found[1] === 'ca-bundle') return []
   const line = text.slice(0, found.index).split('\n').length
-  const message = `{{> ${found[1]}}} stands without {{> ca-bundle}} before it`
+  const message = `{{> ${found[1]}}} needs {{> ca-bundle}} before it`
   return [problem('TEMPLATE_NO_CA_BUNDLE', message, { where: { file: name, line } })]
 }
 
-/** What is wrong with partials that providers bring as text, by the rules of users' templates. None names itself. */
+/** Problems of partials that providers supply as text, by the rules of users' templates. A partial may not use itself. */
 export async function partialProblems(machines: readonly Machine[]): Promise<Problem[]> {
   const { default: Handlebars } = await import('handlebars')
   const { names, partials } = vocabularyOf(machines)
@@ -49,9 +49,9 @@ export async function partialProblems(machines: readonly Machine[]): Promise<Pro
   })
 }
 
-// Checks a template's syntax tree: only declared names, only through our helpers, only where the shell cannot read them.
+// Checks a template's syntax tree: only declared names, only through the helpers, only where the shell does not parse them.
 
-/** What a template may name. */
+/** The names and partials a template may use. */
 export interface Vocabulary {
   names: Record<string, ContextName>
   partials: readonly string[]
@@ -66,7 +66,7 @@ export interface TemplateSource {
   text: string
 }
 
-/** `Handlebars.parse`; a parameter, because the compiler is loaded only where a template must be read. */
+/** `Handlebars.parse`; a parameter, because the compiler is loaded only to read a template. */
 export type Parse = (text: string) => hbs.AST.Program
 
 type Report = (
@@ -76,7 +76,7 @@ type Report = (
   options?: Pick<ProblemOptions, 'remedy'>,
 ) => void
 
-/** Every fault of a whole script, or with `isPartial` of a part of one, with its line and column. */
+/** Every fault of a script template, or with `isPartial` of a partial, with its line and column. */
 export function lintTemplate(
   source: TemplateSource,
   parse: Parse,
@@ -181,7 +181,7 @@ function syntaxProblem(file: string, { message }: Error): Problem {
   })
 }
 
-// Is a name in a template one that it is given, and does its use fit what it holds?
+// Checks that a name in a template exists and that its use matches its kind.
 
 const uses: Record<HelperName | 'if', NameKind[]> = {
   sh: ['text', 'switch'],
@@ -190,7 +190,7 @@ const uses: Record<HelperName | 'if', NameKind[]> = {
   if: ['text', 'list', 'switch'],
 }
 
-/** What is wrong with it, or undefined. */
+/** The fault, or undefined. */
 function checkName(
   node: hbs.AST.Expression,
   use: HelperName | 'if',
@@ -200,15 +200,15 @@ function checkName(
   const { original, data, depth, parts } = node as hbs.AST.PathExpression
   const known = names[parts.join('.')]
   if (!known || data || depth > 0 || !Object.hasOwn(names, original))
-    return `${original} is not a name a template is given`
-  if (!uses[use].includes(known.kind)) return `${original} is a ${known.kind}, which ${use} cannot take`
+    return `${original} is not a name that templates can use`
+  if (!uses[use].includes(known.kind)) return `${original} is a ${known.kind}, which ${use} does not accept`
   return undefined
 }
 
-// Where a value stands in the script around it. Quoting alone does not help in another quote, a heredoc or a comment:
-// there the shell, or a line of the value itself, would undo it.
+// The position of a value in the script around it. Inside other quotes, a heredoc or a comment, quoting does not help:
+// the shell or a line end in the value would undo it.
 
-/** What must stand before a value on its line, and right after it. */
+/** What must precede a value on its line, and directly follow it. */
 const rules: Record<HelperName, { before: RegExp; after: string; form: string }> = {
   sh: { before: /^\s*(?:export )?[A-Za-z_]\w*=$/, after: '\n', form: 'NAME={{sh name}}' },
   list: { before: /^\s*[A-Za-z_]\w*=\($/, after: ')\n', form: 'NAME=({{list name}})' },
@@ -223,7 +223,7 @@ export interface Position {
   text(node: hbs.AST.ContentStatement): void
   value(node: hbs.AST.MustacheStatement, helper: HelperName): void
   partial(node: hbs.AST.PartialStatement): void
-  /** Each branch begins where the block stands, and must end in the same place as the others. */
+  /** Each branch starts at the position of the block; all must end inside the same constructs. */
   branches(node: hbs.AST.BlockStatement, walks: (() => unknown)[]): void
   end(node: hbs.AST.Program): void
 }
@@ -239,7 +239,7 @@ export function openPosition(report: ReportAt): Position {
   }
 
   function refuse(node: hbs.AST.Node, helper: HelperName): void {
-    report(node, `the value must stand alone: ${rules[helper].form}`)
+    report(node, `the value must be on its own: ${rules[helper].form}`)
   }
 
   return {
@@ -252,7 +252,7 @@ export function openPosition(report: ReportAt): Position {
       const place = placeIn(state)
       const open = helper === 'list' && state.places.length === 1 && place === 'parentheses'
       const inside = place !== undefined && !open
-      if (inside) report(node, `the value stands inside ${place}`)
+      if (inside) report(node, `the value is inside ${place}`)
       else if (!rules[helper].before.test(state.line)) refuse(node, helper)
       else waiting = { node, helper }
       state = scanShell(state, blank[helper])
@@ -260,7 +260,7 @@ export function openPosition(report: ReportAt): Position {
     partial(node) {
       settle('')
       const place = placeIn(state)
-      if (place) report(node, `the partial stands inside ${place}`)
+      if (place) report(node, `the partial is inside ${place}`)
       else if (state.line !== '' || node.indent) report(node, 'a partial must begin its line')
     },
     branches(node, walks) {

@@ -3,6 +3,7 @@ import { printable } from '../platform/index.ts'
 import type { CheckResult, CheckRow } from '../provisioner/index.ts'
 import { type CliCommand, configFlag, formatFlag } from './command.ts'
 import { type Context, type ExitStatus, printJson } from './terminal.ts'
+import { type Measure, measureFor, padded } from './text-width.ts'
 
 export function declareCheck(program: CliCommand): void {
   const command = program.command('check', 'check everything a launch needs; changes and launches nothing')
@@ -35,7 +36,7 @@ export function declareCheck(program: CliCommand): void {
       ...checkSurroundings(terminal.write),
     })
     if (format.value === 'json') printJson(terminal, asJson(file, rows))
-    else terminal.out(`${checkLines(rows).join('\n')}\n\n${countLine(rows)}\n`)
+    else terminal.out(`${(await checkLines(rows)).join('\n')}\n\n${countLine(rows)}\n`)
     return exitOfRows(rows)
   })
 }
@@ -69,13 +70,17 @@ const words: Record<CheckResult, string> = {
 
 const results = ['passed', 'warning', 'failed', 'not_checked'] as const satisfies CheckResult[]
 
-export function checkLines(rows: CheckRow[]): string[] {
+export async function checkLines(rows: CheckRow[]): Promise<string[]> {
+  const measure = await measureFor(rows.map(({ what }) => what))
   const subjects = [...new Set(rows.map(({ subject }) => subject))]
   return subjects
     .flatMap((subject, n) => [
       ...(n > 0 ? [''] : []),
       subject,
-      ...blockOf(rows.filter((row) => row.subject === subject)),
+      ...blockOf(
+        rows.filter((row) => row.subject === subject),
+        measure,
+      ),
     ])
     .map(printable)
 }
@@ -83,10 +88,10 @@ export function checkLines(rows: CheckRow[]): string[] {
 /** A longer name, such as a cloud permission, shifts only its own line. */
 const widest = 30
 
-function blockOf(rows: CheckRow[]): string[] {
-  const width = Math.min(widest, Math.max(...rows.map(({ what }) => what.length)))
+function blockOf(rows: CheckRow[], measure: Measure): string[] {
+  const width = Math.min(widest, Math.max(...rows.map(({ what }) => measure(what))))
   return rows.flatMap(({ what, result, note = '', problem }, n) => {
-    const head = `  ${words[result].padEnd(9)}${what.padEnd(width)}  `
+    const head = `  ${words[result].padEnd(9)}${padded(what, width, measure)}  `
     if (!problem) return [`${head}${result === 'not_checked' ? 'not checked: ' : ''}${note}`.trimEnd()]
     const line = `${head}${problem.code} ${problem.message}`
     // If the cloud refuses every call, the shared remedy is printed once.

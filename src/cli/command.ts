@@ -6,10 +6,12 @@ import { type Context, type ExitStatus, usage } from './terminal.ts'
 
 export const version: string = about.version
 
-/** Read it when the command runs. A flag that is declared and never read is an unused constant, which does not compile. */
+/**
+ * Read it when the command runs. A flag that is declared and never read is an unused constant, which does not compile.
+ */
 export interface Flag<T> {
   /**
-   * The given value, or the default. In `provision -c FILE validate` the value before the command's name wins over the
+   * The given value, or the default. In `provision -c FILE validate` the value before the command's name overrides the
    * command's default.
    */
   readonly value: T
@@ -53,7 +55,7 @@ export class CliCommand {
     return this.flag(new Option(flags, description).conflicts(conflicts), (given) => given === true)
   }
 
-  /** If it is given several times, the last value wins. */
+  /** If it is given several times, the last value is used. */
   text(flags: TakesValue, description: string): Flag<string | undefined> {
     return this.flag(new Option(flags, description), lastOf)
   }

@@ -21,7 +21,9 @@ export interface Address {
   tokenFile?: Flag<string | undefined>
 }
 
-/** -m wins over -c, and either over DET_MASTER, which wins over DET_CONFIG_FILE and `master.yaml`. */
+/**
+ * -m takes precedence over -c, and both over DET_MASTER, which takes precedence over DET_CONFIG_FILE and `master.yaml`.
+ */
 export async function connect(address: Address, context: Context): Promise<MasterClient> {
   const target = await targetOf(address, context)
   sayUnverified(target, context.terminal)

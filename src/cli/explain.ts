@@ -45,10 +45,10 @@ export function declareExplain(program: CliCommand): void {
       terminal.say(`saved to ${target}; \`provision explain --snapshot ${target}\` explains it again`)
     }
     if (format.value === 'json') printJson(terminal, explanations)
-    else
-      terminal.out(
-        `${explanations.map((each) => explanationLines(each).map(printable).join('\n')).join('\n\n')}\n`,
-      )
+    else {
+      const texts = await Promise.all(explanations.map(explanationLines))
+      terminal.out(`${texts.map((lines) => lines.map(printable).join('\n')).join('\n\n')}\n`)
+    }
     return 0
   })
 }
@@ -74,17 +74,19 @@ function wrong(message: string): ProvisionError {
 type Decision = Explanation['decisions'][number]
 type Room = NonNullable<Explanation['room']>[number]
 
-function explanationLines(explanation: Explanation): string[] {
-  const { pool, at, demand, vms, room = [], decisions } = explanation
+async function explanationLines(explanation: Explanation): Promise<string[]> {
+  const { pool, at, demand, instances, room = [], decisions } = explanation
   return [
     `pool ${pool} at ${clockTime(at)} (${viewWords(explanation.views)})`,
     '',
     ...part('demand', demandWords(demand)),
     ...part(
       'instances',
-      vms ? vmWords(vms) : ['unknown: the demand or the listing of instances is missing or too old'],
+      instances
+        ? instanceWords(instances)
+        : ['unknown: the demand or the listing of instances is missing or too old'],
     ),
-    ...part('room', room.length > 0 ? roomRows(room) : ['none']),
+    ...part('room', room.length > 0 ? await roomRows(room) : ['none']),
     '',
     ...part('decision', decisions.length > 0 ? decisions.flatMap(decisionWords) : ['nothing to do']),
   ]
@@ -101,29 +103,29 @@ function viewWords({ demandAge, listingAge, listingComplete }: Explanation['view
   return `${update}, last listing ${seconds(listingAge)} ago${listingComplete ? '' : ', the newest listing is incomplete'}`
 }
 
-function demandWords({ work, slots, aux, sizes }: Explanation['demand']): string[] {
-  if (work === 0) return ['nothing waits']
+function demandWords({ allocations, slots, aux, sizes }: Explanation['demand']): string[] {
+  if (allocations === 0) return ['nothing waits']
   const bySize = sizes.map((size) => {
-    const fresh = size.fresh === size.work ? 'new' : `${size.fresh} new`
-    return `${size.work} × ${size.slots}${size.fresh > 0 ? ` (${fresh})` : ''}`
+    const fresh = size.fresh === size.allocations ? 'new' : `${size.fresh} new`
+    return `${size.allocations} × ${size.slots}${size.fresh > 0 ? ` (${fresh})` : ''}`
   })
   const inSlots = sizes.length > 0 ? [`${count(slots, 'slot')}: ${bySize.join(', ')}`] : []
   const auxiliary = aux > 0 ? [`${aux} auxiliary`] : []
-  return [`${count(work, 'allocation')}, ${[...inSlots, ...auxiliary].join('; ')}`]
+  return [`${count(allocations, 'allocation')}, ${[...inSlots, ...auxiliary].join('; ')}`]
 }
 
-function vmWords(vms: NonNullable<Explanation['vms']>): string[] {
-  const faults = Object.entries(vms.faulty).map(([code, n]) => `${n} to be removed (${code})`)
+function instanceWords(counts: NonNullable<Explanation['instances']>): string[] {
+  const faults = Object.entries(counts.faulty).map(([code, n]) => `${n} to be removed (${code})`)
   const states = (['busy', 'idle', 'coming', 'away', 'leaving'] as const).flatMap((state) =>
-    vms[state] > 0 ? [`${vms[state]} ${state}`] : [],
+    counts[state] > 0 ? [`${counts[state]} ${state}`] : [],
   )
   const all = [...states, ...faults]
-  const limits = `${vms.live} of at most ${vms.max}, at least ${vms.min}`
+  const limits = `${counts.live} of at most ${counts.max}, at least ${counts.min}`
   return [
     `${limits}${all.length > 0 ? `: ${all.join(', ')}` : ''}`,
-    ...(vms.inFlight > 0 ? [`${vms.inFlight} more being launched: they already count`] : []),
-    ...(vms.foreignAgents > 0
-      ? [`${count(vms.foreignAgents, 'agent')} on instances that are not managed here`]
+    ...(counts.inFlight > 0 ? [`${counts.inFlight} more being launched: they already count`] : []),
+    ...(counts.foreignAgents > 0
+      ? [`${count(counts.foreignAgents, 'agent')} on instances that are not managed here`]
       : []),
   ]
 }
@@ -135,12 +137,12 @@ const places: Record<Room['where'], string> = {
   to_buy: 'on instances to launch',
 }
 
-function roomRows(room: Room[]): string[] {
+function roomRows(room: Room[]): Promise<string[]> {
   return table(
     ['', 'INSTANCES', 'FREE SLOTS', 'TAKEN BY DEMAND'],
-    room.map(({ where, vms, slots, filled, filledAux }) => [
+    room.map(({ where, instances, slots, filled, filledAux }) => [
       places[where],
-      String(vms),
+      String(instances),
       String(slots),
       filledAux > 0 ? `${filled} and ${filledAux} auxiliary` : String(filled),
     ]),
@@ -148,12 +150,14 @@ function roomRows(room: Room[]): string[] {
 }
 
 function decisionWords(decision: Decision): string[] {
-  const { meaning, remedy, work } = decision
+  const { meaning, remedy, allocations } = decision
   return [
     headOf(decision),
     `  ${meaning}`,
     ...numbersOf(decision),
-    ...(work.length > 0 ? [`  allocations: ${work.join(', ')}${work.length === 10 ? ', …' : ''}`] : []),
+    ...(allocations.length > 0
+      ? [`  allocations: ${allocations.join(', ')}${allocations.length === 10 ? ', …' : ''}`]
+      : []),
     ...(remedy ? [`  remedy: ${remedy}`] : []),
   ]
 }

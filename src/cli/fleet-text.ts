@@ -9,11 +9,12 @@ import type {
   ReasonView,
 } from '../http/index.ts'
 import { printable } from '../platform/index.ts'
-import { age, table } from './table.ts'
+import { age, table, tableOf } from './table.ts'
+import type { Measure } from './text-width.ts'
 
 const statusHead = ['POOL', 'PROVIDER', 'STATE', 'INSTANCES', 'JOINED', 'MIN', 'MAX', 'WAITING', 'FREE SLOTS']
 
-export function statusLines(status: FleetStatus): string[] {
+export async function statusLines(status: FleetStatus): Promise<string[]> {
   const { version, clusterId, demand, startedAt, now, pools, orphans = 0, problems = [] } = status
   const notes = pools.flatMap((pool) =>
     poolNotes(pool).map(([words, remedy]) => [`${pool.pool}: ${words}`, remedy]),
@@ -21,7 +22,7 @@ export function statusLines(status: FleetStatus): string[] {
   return [
     `provisioner ${version}, cluster ${clusterId}, demand ${demand}, up ${age(now - startedAt)}`,
     '',
-    ...table(statusHead, pools.map(rowOf)),
+    ...(await table(statusHead, pools.map(rowOf))),
     ...(notes.length + orphans + problems.length > 0 ? [''] : []),
     ...(orphans > 0 ? orphanNote(orphans) : []),
     ...problems.flatMap(({ code, message, remedy }) => [`${code} ${message}`, `  ${remedy}`]),
@@ -53,11 +54,11 @@ function rowOf(pool: PoolOverview): string[] {
 
 /** Each with its remedy. A problem that is the cause of a blocked reason is not listed a second time. */
 function poolNotes(pool: PoolOverview): [words: string, remedy: string | undefined][] {
-  const held = pool.state === 'failed' ? [] : pool.holds
-  const behind = new Set(held.flatMap(({ problem }) => (problem ? [problem.code] : [])))
+  const blocked = pool.state === 'failed' ? [] : pool.blocked
+  const behind = new Set(blocked.flatMap(({ problem }) => (problem ? [problem.code] : [])))
   const rest = pool.problems.filter(({ code }) => !behind.has(code))
   return [
-    ...held.map(blockedNote),
+    ...blocked.map(blockedNote),
     ...rest.map(({ code, message, remedy }): [string, string] => [`${code} ${message}`, remedy]),
   ]
 }
@@ -86,7 +87,7 @@ const orphanNotes: Record<OrphanView['next'], string> = {
 }
 
 /** @param now milliseconds since the epoch */
-export function orphanLines(
+export async function orphanLines(
   {
     orphans,
     problems,
@@ -95,7 +96,7 @@ export function orphanLines(
     problems: readonly { code: string; message: string; remedy: string }[]
   },
   now: number,
-): string[] {
+): Promise<string[]> {
   const notes = problems
     .flatMap(({ code, message, remedy }) => [`${code} ${message}`, `  ${remedy}`])
     .map(printable)
@@ -111,7 +112,7 @@ export function orphanLines(
     orphan.own ? 'this one' : (orphan.writer ?? 'unknown'),
     orphanNotes[orphan.next],
   ])
-  return [...table(orphanHead, rows), ...(notes.length > 0 ? ['', ...notes] : [])]
+  return [...(await table(orphanHead, rows)), ...(notes.length > 0 ? ['', ...notes] : [])]
 }
 
 const instanceHead = [
@@ -129,7 +130,7 @@ const instanceHead = [
 const agentHead = ['POOL', 'AGENT', 'STATE', 'FREE SLOTS', 'WORK', 'TLS', 'CERTIFICATE NAME', 'NOTE']
 
 /** @param now milliseconds since the epoch */
-export function instanceLines(instances: InstanceView[], now: number): string[] {
+export async function instanceLines(instances: InstanceView[], now: number): Promise<string[]> {
   if (instances.length === 0) return ['no instances']
   return table(
     instanceHead,
@@ -156,7 +157,7 @@ const doings = {
 } as const
 
 /** @param now milliseconds since the epoch */
-export function agentLines(agents: AgentView[], now: number): string[] {
+export async function agentLines(agents: AgentView[], now: number): Promise<string[]> {
   if (agents.length === 0) return ['no agents']
   return table(
     agentHead,
@@ -188,7 +189,7 @@ const liveHead = ['POOL', 'INSTANCE', 'STATE', 'AGENT', 'SLOTS', 'TLS', 'CERTIFI
  * The live table of the running daemon: a row for each instance.
  * @param now milliseconds since the epoch
  */
-export function liveView(rows: FleetRow[], now: number): string[] {
+export function liveView(rows: FleetRow[], now: number, measure: Measure): string[] {
   if (rows.length === 0) return ['(no instances yet)']
   const cells = rows.map((row) => [
     row.pool,
@@ -200,5 +201,5 @@ export function liveView(rows: FleetRow[], now: number): string[] {
     row.certificateName ?? '-',
     age(now - row.launchedAt),
   ])
-  return table(liveHead, cells)
+  return tableOf(liveHead, cells, measure)
 }

@@ -23,7 +23,7 @@ function status(program: CliCommand): void {
   view(command, format, connect, async (client) => {
     const { fleetStatus } = await import('../http/index.ts')
     const value = await fleetStatus(client)
-    return { lines: statusLines(value), value }
+    return { lines: await statusLines(value), value }
   })
 }
 
@@ -37,11 +37,11 @@ function instances(program: CliCommand): void {
       if (pool.value !== undefined) throw usage('give --orphans or --pool, not both', 'Omit one of them.')
       const { listOrphans } = await import('../http/index.ts')
       const value = await listOrphans(client)
-      return { lines: orphanLines(value, Date.now()), value }
+      return { lines: await orphanLines(value, Date.now()), value }
     }
     const { listInstances } = await import('../http/index.ts')
     const instances = await listInstances(client, pool.value)
-    return { lines: instanceLines(instances, Date.now()), value: { instances } }
+    return { lines: await instanceLines(instances, Date.now()), value: { instances } }
   })
 }
 
@@ -52,7 +52,7 @@ function agents(program: CliCommand): void {
   view(command, format, connect, async (client) => {
     const { listAgents } = await import('../http/index.ts')
     const agents = await listAgents(client, pool.value)
-    return { lines: agentLines(agents, Date.now()), value: { agents } }
+    return { lines: await agentLines(agents, Date.now()), value: { agents } }
   })
 }
 

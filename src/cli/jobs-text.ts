@@ -1,5 +1,5 @@
 // Jobs on a terminal: the table, the details of one, its output, and a line for each change of state.
-import { type Client, followWork, isOver, type LogLine, type WorkView } from '../http/index.ts'
+import { type Client, followJob, isOver, type JobView, type LogLine } from '../http/index.ts'
 import { printable } from '../platform/index.ts'
 import type { Format } from './command.ts'
 import { table, waitingClock } from './table.ts'
@@ -11,13 +11,13 @@ export function followOnTerminal(
   id: string,
   format: Format,
   terminal: Terminal,
-): Promise<WorkView> {
-  return followWork(
+): Promise<JobView> {
+  return followJob(
     client,
     id,
     {
-      onLine: (line, work) => printLine(line, work, terminal, format),
-      onState: (work) => terminal.say(stateSentence(work)),
+      onLine: (line, job) => printLine(line, job, terminal, format),
+      onState: (job) => terminal.say(stateSentence(job)),
       onSilence: (error) => terminal.say(`${error.message}; trying again`),
     },
     waitingClock,
@@ -25,9 +25,9 @@ export function followOnTerminal(
 }
 
 /** Lines of a job with several containers are prefixed with the agent. */
-export function printLine(line: LogLine, work: WorkView, terminal: Terminal, format: Format): void {
-  const { agent } = work.containers.find(({ id }) => id === line.containerId) ?? {}
-  const whose = work.containers.length > 1 && agent ? `[${agent}] ` : ''
+export function printLine(line: LogLine, job: JobView, terminal: Terminal, format: Format): void {
+  const { agent } = job.containers.find(({ id }) => id === line.containerId) ?? {}
+  const whose = job.containers.length > 1 && agent ? `[${agent}] ` : ''
   const text = `${whose}${line.text}${line.text.endsWith('\n') ? '' : '\n'}`
   if (line.stream === 'stdout' && format === 'text') terminal.out(text)
   else terminal.write(text)
@@ -35,10 +35,10 @@ export function printLine(line: LogLine, work: WorkView, terminal: Terminal, for
 
 const head = ['ID', 'STATE', 'POOL', 'SLOTS', 'PRIORITY', 'AGENTS', 'SUBMITTED', 'NAME']
 
-export function workTable(work: WorkView[]): string[] {
+export async function jobTable(jobs: JobView[]): Promise<string[]> {
   return table(
     head,
-    work.map((one) => [
+    jobs.map((one) => [
       one.task,
       one.state,
       one.resourcePool,
@@ -51,38 +51,38 @@ export function workTable(work: WorkView[]): string[] {
   )
 }
 
-export function workLines(work: WorkView): string[] {
+export function jobLines(job: JobView): string[] {
   const rows: [string, string | null | undefined][] = [
-    ['id', work.task],
-    ['name', work.name],
-    ['state', work.reason ? `${work.state}: ${work.reason}` : work.state],
-    ['pool', work.resourcePool],
-    ['slots', String(work.slots)],
-    ['priority', String(work.priority)],
-    ['duration', work.duration],
-    ['command', work.command?.map(quoted).join(' ')],
-    ['submitted', work.submittedAt],
-    ['started', work.startedAt],
-    ['ended', work.endedAt],
-    ['agents', agentsOf(work)],
+    ['id', job.task],
+    ['name', job.name],
+    ['state', job.reason ? `${job.state}: ${job.reason}` : job.state],
+    ['pool', job.resourcePool],
+    ['slots', String(job.slots)],
+    ['priority', String(job.priority)],
+    ['duration', job.duration],
+    ['command', job.command?.map(quoted).join(' ')],
+    ['submitted', job.submittedAt],
+    ['started', job.startedAt],
+    ['ended', job.endedAt],
+    ['agents', agentsOf(job)],
   ]
   return rows.flatMap(([name, value]) => (value ? [`${name.padEnd(10)} ${printable(value)}`] : []))
 }
 
 /** `job 1f2e runs on local-1`, `job 1f2e has failed: …`. */
-export function stateSentence(work: WorkView): string {
-  return printable(sentence(work))
+export function stateSentence(job: JobView): string {
+  return printable(sentence(job))
 }
 
-function sentence(work: WorkView): string {
-  const why = work.reason ? `: ${work.reason}` : ''
-  if (isOver(work) || work.state === 'ending') return `job ${work.task} ${endWords[work.state] ?? ''}${why}`
-  const needs = work.slots === 0 ? 'an agent' : work.slots === 1 ? '1 slot' : `${work.slots} slots`
-  if (work.state === 'pending') return `job ${work.task} waits for ${needs} in pool ${work.resourcePool}`
-  return `job ${work.task} runs on ${agentsOf(work)}`
+function sentence(job: JobView): string {
+  const why = job.reason ? `: ${job.reason}` : ''
+  if (isOver(job) || job.state === 'ending') return `job ${job.task} ${endWords[job.state] ?? ''}${why}`
+  const needs = job.slots === 0 ? 'an agent' : job.slots === 1 ? '1 slot' : `${job.slots} slots`
+  if (job.state === 'pending') return `job ${job.task} waits for ${needs} in pool ${job.resourcePool}`
+  return `job ${job.task} runs on ${agentsOf(job)}`
 }
 
-const endWords: Partial<Record<WorkView['state'], string>> = {
+const endWords: Partial<Record<JobView['state'], string>> = {
   ending: 'is ending',
   finished: 'has finished',
   failed: 'has failed',
@@ -90,7 +90,7 @@ const endWords: Partial<Record<WorkView['state'], string>> = {
   lost: 'is lost',
 }
 
-function agentsOf({ containers }: WorkView): string {
+function agentsOf({ containers }: JobView): string {
   return containers.map(({ agent }) => agent).join(', ')
 }
 

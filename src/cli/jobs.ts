@@ -1,5 +1,5 @@
 // Commands for the jobs of the built-in master, and its agent: submit, jobs, agent.
-import type { WorkOrder, WorkView } from '../http/index.ts'
+import type { JobOrder, JobView } from '../http/index.ts'
 import type { ProvisionError } from '../problems/index.ts'
 import { type CliCommand, configFlag, formatFlag, masterFlag, tokenFlag, version } from './command.ts'
 import { waitingClock } from './table.ts'
@@ -34,24 +34,24 @@ function submit(program: CliCommand): void {
 
   submitted.action(async ({ terminal }) => {
     const order = await orderOf()
-    const { submitWork } = await import('../http/index.ts')
+    const { submitJob } = await import('../http/index.ts')
     const { followOnTerminal, stateSentence } = await import('./jobs-text.ts')
     const master = await client()
-    const work = await submitWork(master, order, waitingClock)
-    const printWork = (view: WorkView) => printJson(terminal, { work: view })
+    const job = await submitJob(master, order, waitingClock)
+    const printJob = (view: JobView) => printJson(terminal, { job: view })
     if (!wait.value) {
-      if (format.value === 'json') printWork(work)
-      else terminal.out(`${work.task}\n`)
-      terminal.say(stateSentence(work))
+      if (format.value === 'json') printJob(job)
+      else terminal.out(`${job.task}\n`)
+      terminal.say(stateSentence(job))
       return 0
     }
     if (terminal.interactive) terminal.say('Ctrl-C stops watching; the job continues.')
-    const ended = await followOnTerminal(master, work.task, format.value, terminal)
-    if (format.value === 'json') printWork(ended)
+    const ended = await followOnTerminal(master, job.task, format.value, terminal)
+    if (format.value === 'json') printJob(ended)
     return ended.state === 'finished' ? 0 : 1
   })
 
-  async function orderOf(): Promise<WorkOrder> {
+  async function orderOf(): Promise<JobOrder> {
     const [command, period] = [words.value, duration.value]
     if ((period === undefined) === (command.length === 0))
       throw usage(
@@ -106,30 +106,30 @@ function jobs(program: CliCommand): void {
       throw wrong('jobs', `--${logs.value ? 'logs' : 'kill'} needs the id of a job`)
     if (logs.value && kill.value) throw wrong('jobs', '--logs and --kill cannot be combined')
 
-    const { killWork, listWork, logsOf, showWork } = await import('../http/index.ts')
-    const { printLine, stateSentence, workLines, workTable } = await import('./jobs-text.ts')
+    const { killJob, listJobs, logsOf, showJob } = await import('../http/index.ts')
+    const { printLine, stateSentence, jobLines, jobTable } = await import('./jobs-text.ts')
     const master = await client()
     if (id === undefined) {
-      const work = await listWork(master)
-      if (asJson) printJson(terminal, { work })
-      else if (work.length > 0) lines(workTable(work))
+      const jobs = await listJobs(master)
+      if (asJson) printJson(terminal, { jobs })
+      else if (jobs.length > 0) lines(await jobTable(jobs))
       else terminal.say('no jobs')
     } else if (logs.value) {
-      const work = await showWork(master, id)
+      const job = await showJob(master, id)
       const found = await logsOf(master, id)
       if (asJson) printJson(terminal, found)
-      else for (const line of found.logs) printLine(line, work, terminal, 'text')
+      else for (const line of found.logs) printLine(line, job, terminal, 'text')
     } else {
-      const work = kill.value ? await killWork(master, id) : await showWork(master, id)
-      if (asJson) printJson(terminal, { work })
-      else if (kill.value) terminal.say(stateSentence(work))
-      else lines(workLines(work))
+      const job = kill.value ? await killJob(master, id) : await showJob(master, id)
+      if (asJson) printJson(terminal, { job })
+      else if (kill.value) terminal.say(stateSentence(job))
+      else lines(jobLines(job))
     }
     return 0
   })
 }
 
-/** The flags of a command that asks a master for its jobs. */
+/** The flags of a command that queries a master for its jobs. */
 function asking(command: CliCommand) {
   const config = configFlag(command)
   const master = masterFlag(command)

@@ -7,6 +7,7 @@ import { ProvisionError, problem } from '../problems/index.ts'
 import { addressed, type CliCommand, type Format, onePoolFlag } from './command.ts'
 import { clockTime, waitingClock } from './table.ts'
 import { type Context, type Terminal, usage } from './terminal.ts'
+import { measureFor, padded } from './text-width.ts'
 
 interface Query {
   pool?: string
@@ -41,19 +42,22 @@ export function declareLogs(program: CliCommand): void {
     const look = async () => follower.take(await read({ pool, since: follower.since, limit: mostAtOnce }))
     const first = await look()
     if (first.length === 0) terminal.say(`no events ${period.value ? 'since then' : 'yet'}`)
-    print(first.slice(-limit), format.value, terminal)
+    await print(first.slice(-limit), format.value, terminal)
     while (follow.value) {
       await waitingClock.sleep(everyMs)
-      print(await look(), format.value, terminal)
+      await print(await look(), format.value, terminal)
     }
     return 0
   })
 }
 
-function print(events: JournalRecord[], format: Format, { out }: Terminal): void {
-  const width = Math.max(0, ...events.map((event) => String(event['pool']).length))
+async function print(events: JournalRecord[], format: Format, { out }: Terminal): Promise<void> {
+  const pools = events.map(poolOf)
+  const measure = await measureFor(pools)
+  const width = Math.max(0, ...pools.map(measure))
   for (const event of events) {
-    const line = format === 'json' ? JSON.stringify(event) : eventLine(event, width)
+    const pool = padded(poolOf(event), width, measure)
+    const line = format === 'json' ? JSON.stringify(event) : eventLine(event, pool)
     out(`${printable(line)}\n`)
   }
 }
@@ -128,9 +132,12 @@ export function followEvents(start = 0): Follower {
   }
 }
 
+function poolOf(event: JournalRecord): string {
+  return String(event['pool'] ?? '')
+}
+
 /** Fields of a newer provisioner are ignored; missing fields are left empty. */
-function eventLine(event: JournalRecord, poolWidth = 0): string {
-  const pool = String(event['pool'] ?? '').padEnd(poolWidth)
+function eventLine(event: JournalRecord, pool: string): string {
   return `${day(event.at)} ${clockTime(event.at)}  ${pool}  ${words(event)}`.trimEnd()
 }
 

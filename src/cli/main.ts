@@ -18,7 +18,7 @@ import { declareTrust } from './trust.ts'
 const terminal = processTerminal()
 const commander = new Command('provision')
   .description(
-    'Launches agent VMs that join a TLS master by themselves, and removes them when the work is gone.',
+    'Launches agent instances that join a TLS master by themselves, and removes them when no job needs them.',
   )
   .version(version, '-V, --version')
   .enablePositionalOptions()

@@ -8,7 +8,7 @@ import type { AnyProvider } from '../providers/index.ts'
 import type { DryRunPool } from '../provisioner/index.ts'
 import { type CliCommand, type Flag, type Format, formatFlag, version } from './command.ts'
 import { liveView } from './fleet-text.ts'
-import { liveArea } from './table.ts'
+import { liveAreaOn } from './table.ts'
 import {
   type Context,
   confirm,
@@ -54,7 +54,7 @@ export function declareRun(
       ? 'Ctrl-C terminates every instance, also in clouds, and stops.'
       : 'Ctrl-C stops the provisioner and its local agents.'
     const watched = terminal.interactive && format === 'text'
-    const area = watched ? liveArea(terminal.write, () => terminal.columns()) : undefined
+    const area = watched ? await liveAreaOn(terminal) : undefined
     await runDaemon({
       config,
       providers,
@@ -64,7 +64,7 @@ export function declareRun(
       terminateOnExit: terminateOnExit.value,
       logFormat: area ? 'text' : 'json',
       write: (line) => (area ? area.print(line.trimEnd()) : terminal.write(line)),
-      onChange: (rows, now) => area?.draw(['', ...liveView(rows, now), '', stopping]),
+      onChange: (rows, now) => area?.draw(['', ...liveView(rows, now, area.measure), '', stopping]),
     })
     area?.draw([])
     area?.close()

@@ -6,7 +6,7 @@ import { table } from './table.ts'
 
 type Outcome = SimulationReport['policies']['ours']
 
-export function simulationText(report: SimulationReport): string[] {
+export async function simulationText(report: SimulationReport): Promise<string[]> {
   const { pool, config, trace, policies } = report
   const { ours, origin } = policies
   const span = time(trace.spanSeconds)
@@ -14,7 +14,7 @@ export function simulationText(report: SimulationReport): string[] {
   return [
     `Pool ${pool} of ${config}, ${count(trace.jobs, 'job')} of ${trace.file} submitted within ${span}`,
     '',
-    ...table(['', 'this provisioner', "Determined's provisioner"], rows),
+    ...(await table(['', 'this provisioner', "Determined's provisioner"], rows)),
     '',
     summary(ours, origin),
     ...notesOf(report),
@@ -26,13 +26,13 @@ export function simulationText(report: SimulationReport): string[] {
 function rowsOf(ours: Outcome, origin: Outcome): string[][] {
   const row = (name: string, cell: (outcome: Outcome) => string) => [name, cell(ours), cell(origin)]
   return [
-    row('jobs finished', ({ work }) => `${work.finished} of ${work.submitted}`),
-    row('starts lost with an instance', ({ work }) => String(work.lost)),
+    row('jobs finished', ({ jobs }) => `${jobs.finished} of ${jobs.submitted}`),
+    row('starts lost with an instance', ({ jobs }) => String(jobs.lost)),
     row('wait, p50', ({ waitSeconds }) => time(waitSeconds?.p50)),
     row('wait, p95', ({ waitSeconds }) => time(waitSeconds?.p95)),
     row('wait, max', ({ waitSeconds }) => time(waitSeconds?.max)),
-    row('instances launched', ({ vms }) => String(vms.launched)),
-    row('most instances at once', ({ vms }) => String(vms.peak)),
+    row('instances launched', ({ instances }) => String(instances.launched)),
+    row('most instances at once', ({ instances }) => String(instances.peak)),
     row('instance-hours', ({ instanceHours }) => instanceHours.toFixed(1)),
     row('idle share of them', ({ idleShare }) => percent(idleShare)),
     row('slots in use', ({ slotUse }) => percent(slotUse)),
@@ -67,25 +67,31 @@ function difference(mine: number, theirs: number, words: (amount: number) => str
   return `${words(amount)} ${mine < theirs ? 'less' : 'more'}${share}`
 }
 
-function notesOf({ policies, heldSeconds, brokenPromises, assumptions, policy }: SimulationReport): string[] {
+function notesOf({
+  policies,
+  blockedSeconds,
+  brokenPromises,
+  assumptions,
+  policy,
+}: SimulationReport): string[] {
   const { ours, origin } = policies
   const notes: string[] = []
-  for (const { code, slots, count: times, ids } of ours.work.neverFits)
+  for (const { code, slots, count: times, ids } of ours.jobs.neverFits)
     notes.push(`Never fits (${code}): ${count(times, 'job')} of ${slots} slots: ${listed(ids, times)}`)
-  const refused = (outcome: Outcome) => outcome.work.neverFits.reduce((sum, group) => sum + group.count, 0)
+  const refused = (outcome: Outcome) => outcome.jobs.neverFits.reduce((sum, group) => sum + group.count, 0)
   if (refused(origin) > refused(ours))
     notes.push(
       `Determined's provisioner uses the first instance type only: ${count(refused(origin), 'job')} never fit there.`,
     )
-  for (const [name, { work }] of Object.entries({
+  for (const [name, { jobs }] of Object.entries({
     'this provisioner': ours,
     "Determined's provisioner": origin,
   }))
-    if (work.unfinished.count > 0)
+    if (jobs.unfinished.count > 0)
       notes.push(
-        `Not finished with ${name}: ${count(work.unfinished.count, 'job')}: ${listed(work.unfinished.ids, work.unfinished.count)}`,
+        `Not finished with ${name}: ${count(jobs.unfinished.count, 'job')}: ${listed(jobs.unfinished.ids, jobs.unfinished.count)}`,
       )
-  const holds = Object.entries(heldSeconds).filter(([code]) => !listedAlready.includes(code))
+  const holds = Object.entries(blockedSeconds).filter(([code]) => !listedAlready.includes(code))
   if (holds.length > 0)
     notes.push(
       `Blocked by: ${holds.map(([code, seconds]) => `${code} for ${time(seconds)}`).join(', ')} (docs/errors.md).`,

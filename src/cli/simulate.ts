@@ -5,7 +5,7 @@ import { formatDuration, parseDuration } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import { type CliCommand, configFlag, formatFlag } from './command.ts'
 import { simulationText } from './simulate-text.ts'
-import { liveArea } from './table.ts'
+import { liveAreaOn } from './table.ts'
 import { exitStatusOf, printJson, sayProblems, type Terminal, usage } from './terminal.ts'
 
 const longestDelay = 24 * 3_600_000
@@ -59,7 +59,7 @@ export function declareSimulate(program: CliCommand): void {
     const interrupted = new AbortController()
     const interrupt = () => interrupted.abort()
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt)
-    const progress = simulationProgress(terminal)
+    const progress = await simulationProgress(terminal)
     try {
       const report = await simulate({
         config,
@@ -75,7 +75,7 @@ export function declareSimulate(program: CliCommand): void {
       })
       progress.close()
       if (format.value === 'json') printJson(terminal, report)
-      else terminal.out(`${simulationText(report).join('\n')}\n`)
+      else terminal.out(`${(await simulationText(report)).join('\n')}\n`)
       return 0
     } catch (error) {
       progress.close()
@@ -148,8 +148,8 @@ interface SimulationProgress {
 }
 
 /** The progress: one line that is redrawn, on a terminal only. */
-function simulationProgress(terminal: Terminal): SimulationProgress {
-  const area = terminal.interactive ? liveArea(terminal.write, () => terminal.columns()) : undefined
+async function simulationProgress(terminal: Terminal): Promise<SimulationProgress> {
+  const area = terminal.interactive ? await liveAreaOn(terminal) : undefined
   let drawnAt = 0
   return {
     show(policy, { elapsed, finished, submitted }) {

@@ -2,15 +2,22 @@
 import { type Clock, printable } from '../platform/index.ts'
 import { ProvisionError } from '../problems/index.ts'
 import type { Format } from './command.ts'
+import type { LiveArea } from './live-area.ts'
 import { type Context, type ExitStatus, printJson, type Terminal } from './terminal.ts'
+import { type Measure, measureFor, padded } from './text-width.ts'
 
-/** Columns as wide as their widest cell, two blanks between; no blanks at a line's end. Others chose some of the words. */
-export function table(head: string[], rows: string[][]): string[] {
+/** Columns as wide as their widest cell, two blanks between; no blanks at the end of a line. */
+export async function table(head: string[], rows: string[][]): Promise<string[]> {
+  return tableOf(head, rows, await measureFor(rows.flat()))
+}
+
+/** Where there is no time to load what measures wide characters. */
+export function tableOf(head: string[], rows: string[][], measure: Measure): string[] {
   const all = [head, ...rows.map((row) => row.map(printable))]
-  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)))
+  const widths = head.map((_, column) => Math.max(...all.map((row) => measure(row[column] ?? ''))))
   return all.map((row) =>
     row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .map((cell, column) => padded(cell, widths[column] ?? 0, measure))
       .join('  ')
       .trimEnd(),
   )
@@ -29,39 +36,6 @@ export function clockTime(at: number): string {
   return `${new Date(at).toISOString().slice(11, 19)} UTC`
 }
 
-/** The lower part of a terminal that is redrawn while log lines scroll above it. */
-export interface LiveArea {
-  /** A line that stays, above the area. */
-  print(line: string): void
-  /** Replaces what the area shows. */
-  draw(lines: string[]): void
-  /** Leaves the last lines in place. */
-  close(): void
-}
-
-const clearDown = '\x1b[0J'
-
-/** @param columns lines are cut at this width, so that each takes one row and can be redrawn */
-export function liveArea(write: (text: string) => void, columns: () => number): LiveArea {
-  let shown: string[] = []
-  const up = () => (shown.length ? `\x1b[${shown.length}A\r${clearDown}` : '')
-  const paint = () => shown.map((line) => `${line.slice(0, columns())}\n`).join('')
-  return {
-    print(line) {
-      write(`${up()}${line}\n${paint()}`)
-    },
-    draw(lines) {
-      if (lines.length === shown.length && lines.every((line, n) => line === shown[n])) return
-      const erase = up()
-      shown = lines
-      write(erase + paint())
-    },
-    close() {
-      shown = []
-    },
-  }
-}
-
 export interface Picture {
   lines: string[]
   /** For --format json: one line each time. */
@@ -77,7 +51,7 @@ export async function watchPicture(
   terminal: Terminal,
   clock: Clock,
 ): Promise<never> {
-  const area = terminal.interactive ? liveArea(terminal.write, terminal.columns) : undefined
+  const area = terminal.interactive ? await liveAreaOn(terminal) : undefined
   let last = ''
   const show = ({ lines, value }: Picture) => {
     if (format === 'json') return terminal.out(`${JSON.stringify(value)}\n`)
@@ -96,6 +70,14 @@ export async function watchPicture(
       else terminal.say(`${(error as Error).message}; trying again`)
     })
   }
+}
+
+/** What measures its lines is loaded only now. */
+export async function liveAreaOn(terminal: Terminal): Promise<LiveArea> {
+  const { liveArea } = await import('./live-area.ts')
+  const area = liveArea(terminal.write, terminal.columns)
+  terminal.onResize?.(area.resize)
+  return area
 }
 
 /** More lines than the terminal has rows could not be redrawn. */

@@ -22,6 +22,8 @@ export interface Terminal {
   ask?: (question: string) => Promise<string | undefined>
   columns(): number
   rows(): number
+  /** Calls it whenever the terminal has changed its size. */
+  onResize?: (listener: () => void) => void
 }
 
 /** What a command gets from its process. */
@@ -43,6 +45,7 @@ export function processTerminal(): Terminal {
     // A terminal without a size reports 0.
     columns: () => stderr.columns || 100,
     rows: () => stderr.rows || 24,
+    onResize: (listener) => void stderr.on('resize', listener),
     ...(stdin.isTTY && stderr.isTTY && { ask: askProcess }),
   }
   stdout.once('error', (error: NodeJS.ErrnoException) => {

@@ -44,22 +44,22 @@ export function compareFingerprint(url: string, leaf: PresentedCertificate, give
 
 /** Throws if it is not trusted: another SHA-256, the answer no, or no terminal to ask. */
 export async function decide(
-  stranger: UntrustedServer,
+  untrusted: UntrustedServer,
   given: string | undefined,
   terminal: Terminal,
 ): Promise<void> {
-  compareFingerprint(stranger.url, stranger.presented[0], given)
+  compareFingerprint(untrusted.url, untrusted.presented[0], given)
   if (given !== undefined) return
   const { ask } = terminal
-  if (!ask) throw new ProvisionError(untrustedProblem(stranger))
-  for (const line of [`${stranger.url} presents:`, '', ...untrustedLines(stranger), '']) terminal.say(line)
-  const { stored } = stranger
+  if (!ask) throw new ProvisionError(untrustedProblem(untrusted))
+  for (const line of [`${untrusted.url} presents:`, '', ...untrustedLines(untrusted), '']) terminal.say(line)
+  const { stored } = untrusted
   if (stored) for (const line of [...storedLines(stored), '']) terminal.say(line)
   for (const line of howToCompare) terminal.say(line)
   const question = stored
     ? 'Replace the stored certificate with this one?'
     : 'Trust this certificate from now on?'
-  if (!(await confirmed(ask, question))) throw notTrusted(stranger)
+  if (!(await confirmed(ask, question))) throw notTrusted(untrusted)
 }
 
 /** Without the certificate, which was just shown. */
@@ -104,19 +104,19 @@ export async function keep(
 export function askOn(
   { trust }: Target,
   terminal: Terminal,
-): ((stranger: UntrustedServer) => Promise<boolean>) | undefined {
+): ((untrusted: UntrustedServer) => Promise<boolean>) | undefined {
   const { ask } = terminal
   const memory = trust?.memory
   if (!ask || !memory) return undefined
-  return async (stranger) => {
-    const head = `The certificate of ${stranger.url} is not signed by a trusted CA, and not in your trust store:`
-    for (const line of ['', head, '', ...untrustedLines(stranger), '']) terminal.say(line)
+  return async (untrusted) => {
+    const head = `The certificate of ${untrusted.url} is not signed by a trusted CA, and not in your trust store:`
+    for (const line of ['', head, '', ...untrustedLines(untrusted), '']) terminal.say(line)
     for (const line of howToCompare) terminal.say(line)
     if (!(await confirmed(ask, 'Trust this certificate from now on?'))) return false
     terminal.say(
-      `It is stored in ${memory.store.file}; \`provision trust remove ${stranger.url}\` removes it.`,
+      `It is stored in ${memory.store.file}; \`provision trust remove ${untrusted.url}\` removes it.`,
     )
-    sayProblems(terminal, afterStoring(stranger))
+    sayProblems(terminal, afterStoring(untrusted))
     terminal.say('')
     return true
   }

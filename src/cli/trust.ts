@@ -22,7 +22,7 @@ function list(trust: CliCommand): void {
     const store = trustStore(trustStoreFile(env))
     const masters = trustedMasters(store.read())
     if (format.value === 'json') printJson(terminal, { file: store.file, masters })
-    else if (masters.length > 0) terminal.out(`${table(head, masters.map(row)).join('\n')}\n`)
+    else if (masters.length > 0) terminal.out(`${(await table(head, masters.map(row))).join('\n')}\n`)
     if (masters.length === 0) terminal.say(`no trusted masters in ${store.file}`)
     return 0
   })
@@ -37,31 +37,31 @@ function row({ url, certificates: [leaf], hasRoot }: TrustedMaster): string[] {
 
 function add(trust: CliCommand): void {
   const command = trust.command('add', 'show the certificate of a master and trust it')
-  const meant = looked(command)
+  const meant = trustArguments(command)
   command.action(async (context) => {
     const { terminal } = context
     const { untrustedProblem } = await import('../http/index.ts')
     const { compareFingerprint, decide, keep, named } = await import('./trust-decision.ts')
     const { given, memory, meet } = await meant()
-    const met = await meet()
-    if ('trusted' in met) {
-      compareFingerprint(memory.url, met.trusted[0]!, given)
+    const probe = await meet()
+    if ('trusted' in probe) {
+      compareFingerprint(memory.url, probe.trusted[0]!, given)
       const by = memory.stored ? `by the certificate stored in ${memory.store.file}` : 'by a well-known CA'
       terminal.say(`${memory.url} is already trusted ${by}`)
       return 0
     }
-    const { stranger } = met
-    if (stranger.stored) throw new ProvisionError(untrustedProblem(stranger))
-    await decide(stranger, given, terminal)
-    const sentence = `${memory.url} is now trusted: ${named(stranger.presented[0])}`
-    await keep(memory, stranger, sentence, context)
+    const { untrusted } = probe
+    if (untrusted.stored) throw new ProvisionError(untrustedProblem(untrusted))
+    await decide(untrusted, given, terminal)
+    const sentence = `${memory.url} is now trusted: ${named(untrusted.presented[0])}`
+    await keep(memory, untrusted, sentence, context)
     return 0
   })
 }
 
 function replace(trust: CliCommand): void {
   const command = trust.command('replace', 'trust the new certificate of a master instead of the stored one')
-  const meant = looked(command)
+  const meant = trustArguments(command)
   command.action(async (context) => {
     const { endsInRoot } = await import('../pki/index.ts')
     const { compareFingerprint, decide, keep, named } = await import('./trust-decision.ts')
@@ -69,12 +69,12 @@ function replace(trust: CliCommand): void {
     const { url, store, stored } = memory
     if (!stored)
       throw unknown(url, store.file, `\`provision trust add ${url}\` trusts it for the first time.`)
-    const met = await meet()
-    const [leaf, ...others] = 'trusted' in met ? met.trusted : met.stranger.presented
-    if ('trusted' in met) compareFingerprint(url, leaf!, given)
+    const probe = await meet()
+    const [leaf, ...others] = 'trusted' in probe ? probe.trusted : probe.untrusted.presented
+    if ('trusted' in probe) compareFingerprint(url, leaf!, given)
     // A new certificate issued by a stored CA needs no confirmation.
-    else await decide(met.stranger, given, context.terminal)
-    const { pem } = 'trusted' in met ? met : met.stranger
+    else await decide(probe.untrusted, given, context.terminal)
+    const { pem } = 'trusted' in probe ? probe : probe.untrusted
     const isSame = stored[0]?.x509.fingerprint256.replaceAll(':', '').toLowerCase() === leaf!.sha256
     const sentence = isSame
       ? `${url} presents the stored certificate: ${named(leaf!)}`
@@ -85,7 +85,7 @@ function replace(trust: CliCommand): void {
 }
 
 /** A command that reads a master's certificate: its flags, and the master and SHA-256 they select. */
-function looked(command: CliCommand) {
+function trustArguments(command: CliCommand) {
   const url = command.argument('[url]', urlWords)
   const fingerprint = command.text(
     '--fingerprint <sha256>',

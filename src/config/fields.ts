@@ -6,7 +6,7 @@ import type { ProblemCode } from '../problems/index.ts'
 /** The documentation of a key, also for editors. */
 interface About {
   description: string
-  /** The default in words, where it depends on other keys. */
+  /** The default as a text, if it depends on other keys. */
   'x-default'?: string
   deprecated?: true
 }

@@ -12,7 +12,7 @@ export interface JsonSchema {
   required?: string[]
   anyOf?: JsonSchema[]
   oneOf?: JsonSchema[]
-  /** The default in words, where it depends on other keys. Not in what editors get. */
+  /** The default as a text, if it depends on other keys. Removed from the schema for editors. */
   'x-default'?: string
 }
 
@@ -43,7 +43,7 @@ export function writtenSchema(schema: object, whose: string): JsonSchema {
   )
 }
 
-/** The JSON Schema of a zod schema: descriptions, defaults, and defaults in words. */
+/** The JSON Schema of a zod schema: descriptions, defaults, and default texts. */
 export function jsonSchemaOf(schema: z.ZodMiniType): JsonSchema {
   return z.toJSONSchema(schema, {
     io: 'input',

@@ -2,6 +2,7 @@
 
 import { domainToASCII } from 'node:url'
 import type { MasterScheme } from '../pki/index.ts'
+import { ipVersion } from '../platform/index.ts'
 import { shown } from './report.ts'
 
 export interface MasterUrlParts {
@@ -18,8 +19,6 @@ export interface MasterUrlFault {
   remedy?: string
 }
 
-const octet = '(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)'
-const ipv4 = new RegExp(`^${octet}(?:\\.${octet}){3}$`)
 const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/
 
 /** `scheme://host:port` only, as in Determined's provisioner (provconfig/config.go); host and port are optional. */
@@ -56,7 +55,7 @@ function schemeOf(scheme: string): MasterScheme | undefined {
 function hostAndPort(scheme: MasterScheme, authority: string): MasterUrlParts | MasterUrlFault {
   const parts = /^(?:\[([^\]]*)\]|([^:[\]]*))(?::(\d*))?$/.exec(authority)
   if (!parts) {
-    const remedy = isIPv6(authority) ? `Write "${scheme}://[${authority}]".` : undefined
+    const remedy = ipVersion(authority) === 6 ? `Write "${scheme}://[${authority}]".` : undefined
     return fault(`master_url has no valid host and port: ${shown(authority)}`, remedy)
   }
   const [, bracketed, plain = '', digits] = parts
@@ -69,21 +68,16 @@ function hostAndPort(scheme: MasterScheme, authority: string): MasterUrlParts | 
 }
 
 function ipv6Of(text: string): string | MasterUrlFault {
-  if (isIPv6(text)) return text.toLowerCase()
+  if (ipVersion(text) === 6) return text.toLowerCase()
   return fault(
     `the host of master_url is not an IPv6 address: ${shown(text)}`,
     'Write it as "[2001:db8::1]", without a zone.',
   )
 }
 
-/** Like isIPv6 of `node:net`, which takes 3 ms to load at every start. Addresses with a zone are not valid in URLs. */
-function isIPv6(text: string): boolean {
-  return /^[\da-f:.]+$/i.test(text) && URL.canParse(`http://[${text}]/`)
-}
-
 /** An IPv4 address, an alias, or a DNS name as in a certificate (punycode, no final dot). */
 function plainHostOf(text: string): string | MasterUrlFault {
-  if (text === '' || ipv4.test(text)) return text
+  if (text === '' || ipVersion(text) === 4) return text
   if (/^[\d.]+$/.test(text))
     return fault(
       `the host of master_url is not an IPv4 address: ${shown(text)}`,

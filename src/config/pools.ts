@@ -164,7 +164,7 @@ function emptyPool({ reading }: Block, providers: Providers): ReadPool {
 /**
  * The built-in master knows the agents of a pool by its instances. Where nothing launches any, the file has to say that
  * every agent may join. A Determined master admits agents by its own rules. A file with other errors is not judged: a
- * provider that cannot be read, or stands in the wrong place, would be reported twice.
+ * provider that cannot be read, or is in the wrong location, would be reported twice.
  */
 export function checkAgents(pools: readonly ReadPool[], demandType: DemandConfig['type'] | undefined): void {
   for (const { name = 'default', block, hasProvider } of pools) {

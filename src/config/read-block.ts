@@ -150,7 +150,7 @@ function readRecord(
     const at = [...path, key]
     const issue = z.safeParse(keyType, key).error?.issues[0]
     if (issue) {
-      const { code, remedy } = tell(keyType as Schema, issue, key, at)
+      const { code, remedy } = issueProblem(keyType as Schema, issue, key, at)
       const noun = kinds.get(keyType as Schema)?.noun ?? 'a string'
       const message = `the name ${JSON.stringify(key)} in ${nameOf(path)} must be ${noun}`
       note({ reading, path: at, raw: {} }, code, message, { ...(remedy && { remedy }) })
@@ -181,7 +181,7 @@ function readValue(schema: Schema, value: unknown, path: YamlPath, reading: Read
   const wanted = textFor(schema, value, path, reading)
   const result = z.safeParse(schema, wanted)
   if (result.success) return result.data
-  const { code, message, remedy } = tell(schema, result.error.issues[0]!, wanted, path)
+  const { code, message, remedy } = issueProblem(schema, result.error.issues[0]!, wanted, path)
   return note({ reading, path, raw: {} }, code, message, { part: 'value', ...(remedy && { remedy }) })
 }
 
@@ -341,7 +341,12 @@ interface Told {
 }
 
 /** The problem of a value that does not match its schema; `issue` is zod's first issue. */
-export function tell(schema: z.ZodMiniType, issue: z.core.$ZodIssue, value: unknown, path: YamlPath): Told {
+export function issueProblem(
+  schema: z.ZodMiniType,
+  issue: z.core.$ZodIssue,
+  value: unknown,
+  path: YamlPath,
+): Told {
   const kind = kinds.get(schema)
   const last = path.at(-1)
   const message = `${nameOf(path)} must be ${kind?.noun ?? 'something else'}, but is ${described(value, last)}`

@@ -273,7 +273,7 @@ function oldForm(provider: JsonSchema): JsonSchema {
   }
 }
 
-/** Moves each default in words into the description, where editors show it. */
+/** Moves each default text into the description, where editors show it. */
 function withoutWords(value: JsonSchema): JsonSchema {
   const { 'x-default': words, ...schema } = mapValues(value, (inner) =>
     isObject(inner) ? withoutWords(inner) : Array.isArray(inner) ? inner.map(inList) : inner,

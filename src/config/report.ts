@@ -16,7 +16,7 @@ export function reportProblem({ code, severity, message, remedy, where }: Proble
   return [...lines, `  ${paint('remedy', 'remedy:')} ${lineByLine(remedy)}`].join('\n')
 }
 
-/** A server may have chosen the words. */
+/** Escapes control characters, because a server may have sent the text. */
 function lineByLine(text: string): string {
   return text.split('\n').map(printable).join('\n')
 }

@@ -87,7 +87,7 @@ export function toTree(document: Document.Parsed, lineOf: (offset: number) => nu
     return value
   }
 
-  /** Own keys win over merged ones, earlier merges over later ones (https://yaml.org/type/merge.html). */
+  /** Own keys override merged ones, earlier merges override later ones (https://yaml.org/type/merge.html). */
   function entriesOf(map: ParsedNode, depth: number): Map<string, unknown> {
     const own = new Map<string, { value: unknown; at: number }>()
     const merged = new Map<string, unknown>()

@@ -1,11 +1,11 @@
-// Demand of the built-in master, which runs in this process: nothing is polled, and nothing can be unreachable.
+// Demand of the built-in master, which runs in this process: nothing is polled, and it is always reachable.
 import type { Demand } from '../planner/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import type { DemandSource } from './source.ts'
 
 /** What the source needs of the master. */
 export interface BuiltInMaster {
-  /** undefined: there is no such pool. */
+  /** undefined when the pool does not exist. */
   demandOf(pool: string): Demand | undefined
   onDemand(listener: (pool: string) => void): () => void
   /** False when the agent is unknown. */

@@ -8,8 +8,8 @@ import type { DemandSource } from './source.ts'
 
 export interface PushDemandOptions {
   /**
-   * Stops new work from going to the agent. Resolves when that is so: every push of a later moment shows the agent as
-   * draining. False when there is no such agent. May be asked again.
+   * Stops new jobs from being placed on the agent. Resolves once that is in force: every later push shows the agent as
+   * draining. False when the agent does not exist. May be called again.
    */
   drain(agentId: string): boolean | Promise<boolean>
   /** Undoes `drain`. */
@@ -19,7 +19,7 @@ export interface PushDemandOptions {
 
 export interface PushDemand extends DemandSource {
   readonly kind: 'push'
-  /** Takes the place of all that was pushed for the pool before. Throws PUSH_REFUSED when it is not as it should be. */
+  /** Replaces everything that was pushed for the pool before. Throws PUSH_REFUSED when it is not valid. */
   push(pool: string, demand: PushedDemand): void
 }
 
@@ -41,7 +41,7 @@ export function createPushDemand(options: PushDemandOptions): PushDemand {
 
 export interface PushSource {
   source: DemandSource
-  /** Takes over what has been read already. */
+  /** Accepts a push that has been validated. */
   take(pool: string, pushed: ReadDemand): void
 }
 
@@ -53,7 +53,7 @@ export function createPushSource({ drain, undrain, clock }: PushDemandOptions): 
     return [...newest.values()].some(({ agents }) => agents.some(({ id }) => id === agentId))
   }
 
-  function tell(pool: string): void {
+  function notify(pool: string): void {
     for (const listener of [...listeners])
       try {
         listener(pool)
@@ -90,21 +90,22 @@ export function createPushSource({ drain, undrain, clock }: PushDemandOptions): 
     take(pool, pushed) {
       const now = clock.now()
       const before = newest.get(pool)
-      // Overtaken on the way; what seems to come from the future does not count, or a clock set back would deafen us.
+      // An older push that arrived late is ignored; one from the future does not count, or a clock that is set back
+      // would block all pushes.
       if (before && before.at <= now && now - pushed.ageMs < before.at) return
       newest.set(pool, demandOf(pool, pushed, before, now))
-      tell(pool)
+      notify(pool)
     },
   }
 }
 
-// The agents a master behind HTTP is to give no more work, as one list with a version. The master says with each push
-// which version it had applied: only then do we know that what it shows was true after it had heard of the drain.
+// The agents that a master behind HTTP should give no more jobs, as one list with a version. With each push the master
+// returns the version it had applied: only then is it known that its data was collected after it received the drain.
 
 export interface DrainOrders {
-  /** Agents that are to get no more work; all others may have some. */
+  /** Agents that must get no new jobs; all others may get some. */
   drain: string[]
-  /** Opaque; to be sent with the first push that was put together after the list was applied, and all after it. */
+  /** Opaque; to be sent with the first push that was collected after the list was applied, and with all later ones. */
   drainVersion: string
 }
 
@@ -112,16 +113,16 @@ export interface DrainList {
   drain(agentId: string): boolean
   undrain(agentId: string): boolean
   orders(isOfPool: (agentId: string) => boolean): DrainOrders
-  /** True when a master that had applied `version` had heard of the drain that is in force. */
+  /** True when a master that had applied `version` had received the drain that is in force. */
   isApplied(agentId: string, version: string | undefined): boolean
-  /** True when a drain is in force of which a master that had applied `version` had not heard. */
+  /** True when a drain is in force that a master that had applied `version` had not received. */
   isPending(agentId: string, version: string | undefined): boolean
   /** The agent is gone. */
   forget(agentId: string): void
   ids(): string[]
 }
 
-/** @param life differs from one start of the program to the next: versions of an earlier one tell nothing */
+/** @param life differs from one start of the program to the next; versions of an earlier start are ignored */
 export function createDrainList(life: string): DrainList {
   const since = new Map<string, number>()
   let version = 0
@@ -152,23 +153,23 @@ export function createDrainList(life: string): DrainList {
   }
 }
 
-// What a master pushes: the work that waits and the agents of one pool, as they were at one moment.
+// The data that a master pushes: the waiting allocations and the agents of one pool at one moment.
 
 const id = z.string().check(z.minLength(1), z.maxLength(256))
 const count = z.int().check(z.nonnegative(), z.maximum(1_000_000))
 /** Milliseconds since the epoch. */
 const moment = z.number().check(z.nonnegative())
 
-const workSchema = z.strictObject({
+const jobSchema = z.strictObject({
   id,
-  /** Slots wanted; 0 is auxiliary work. */
+  /** Requested slots; 0 for an auxiliary allocation. */
   slots: count,
-  /** Allocations of one job share its `maxSlots`; left out when the scheduler does not hold jobs to it. */
+  /** Allocations of one job share its `maxSlots`; omitted when the scheduler does not enforce it. */
   job: z.optional(id),
   maxSlots: z.optional(count),
-  /** Slots that allocations of the same job hold already: they count against `maxSlots` too. */
+  /** Slots that allocations of the same job already use: they also count against `maxSlots`. */
   jobRunningSlots: z.optional(count),
-  /** Milliseconds since the epoch; left out: since it was first pushed. */
+  /** Milliseconds since the epoch; default: when it was first pushed. */
   since: z.optional(moment),
 })
 
@@ -178,19 +179,21 @@ const agentSchema = z
     id,
     slots: count,
     freeSlots: count,
-    /** Auxiliary work it can still take; left out when the master cannot tell. */
+    /** Auxiliary allocations it can still take; omitted when the master does not know. */
     freeAux: z.optional(count),
-    /** It has work of any size, auxiliary work too. */
+    /** It has jobs of any size, including auxiliary ones. */
     busy: z.boolean(),
-    /** Milliseconds since the epoch; left out: since it was first pushed without work. */
+    /** Milliseconds since the epoch; default: when it was first pushed without jobs. */
     idleSince: z.optional(moment),
-    /** False while it may come back. */
+    /** False while it may reconnect. */
     connected: z._default(z.boolean(), true),
-    /** False when it gets no work, whoever decided that. */
+    /** False when it gets no jobs, whoever disabled it. */
     enabled: z._default(z.boolean(), true),
-    /** It gets no more work, and keeps what it has. */
+    /** It gets no new jobs, and keeps those it has. */
     draining: z._default(z.boolean(), false),
-    /** A person took it out, and only they give it back; where it is not draining, `enabled: false` means the same. */
+    /**
+     * Only the person who disabled it may enable it; on an agent that is not draining, `enabled: false` means the same.
+     */
     disabledByPerson: z.optional(z.boolean()),
   })
   .check(
@@ -209,25 +212,25 @@ function isUnique(items: { id: string }[]): boolean {
 }
 
 const pushedSchema = z.strictObject({
-  pending: z.array(workSchema).check(z.refine(isUnique, twice)),
+  pending: z.array(jobSchema).check(z.refine(isUnique, twice)),
   agents: z.array(agentSchema).check(z.refine(isUnique, twice)),
   /** Age of the master's data, in milliseconds. */
   ageMs: z._default(z.number().check(z.nonnegative(), z.maximum(86_400_000)), 0),
-  /** Over HTTP: version of the newest list of drains that was applied before the master looked. */
+  /** Over HTTP: version of the newest list of drains that was applied before the data was collected. */
   drainVersion: z.optional(z.string().check(z.maxLength(100))),
 })
 
-export type PushedWork = z.input<typeof workSchema>
+export type PushedWork = z.input<typeof jobSchema>
 export type PushedAgent = z.input<typeof agentSchema>
-/** All of one pool at one moment: what is not in it is not there. */
+/** The complete data of one pool at one moment: what is missing does not exist. */
 export type PushedDemand = z.input<typeof pushedSchema>
 
-/** Checked, with its defaults. */
+/** Validated, with its defaults. */
 export type ReadDemand = z.output<typeof pushedSchema>
 
 export type ReadPush = { ok: true; pushed: ReadDemand } | { ok: false; message: string }
 
-/** Checks what came; the message names the first field that is wrong. */
+/** Validates a push; the message names the first invalid field. */
 export function readPush(value: unknown): ReadPush {
   const parsed = pushedSchema.safeParse(value)
   if (parsed.success) return { ok: true, pushed: parsed.data }
@@ -235,8 +238,8 @@ export function readPush(value: unknown): ReadPush {
 }
 
 /**
- * Takes over a push that came at `now`. Work without `since` waits since it was first shown, an agent without
- * `idleSince` is idle since then: `before` is the push before it.
+ * Converts a push received at `now`. An allocation without `since` waits since it was first pushed, an agent without
+ * `idleSince` is idle since then: `before` is the previous push.
  */
 export function demandOf(
   pool: string,

@@ -5,13 +5,13 @@ export interface DemandSource {
   /** Short name for status and messages: `built-in`, `determined`, `push`, or one of your own. */
   readonly kind: string
 
-  /** The newest known demand of a pool; throws a ProvisionError when the master cannot be asked. */
+  /** The newest known demand of a pool; throws a ProvisionError when the master cannot be read. */
   read(pool: string, signal?: AbortSignal): Promise<Demand>
 
-  /** Calls back within 50 ms of a change, when the source can know; returns the function that stops it. */
+  /** Calls back within 50 ms of a change, if the source can detect it; returns the function that stops it. */
   onChange(listener: (pool: string) => void): () => void
 
-  /** Stops new work from going to an agent. Idempotent; false when the agent is unknown. */
+  /** Stops new jobs from being placed on an agent. Idempotent; false when the agent is unknown. */
   drain(agentId: string, signal?: AbortSignal): Promise<boolean>
 
   /** Undoes `drain`. Idempotent; false when the agent is unknown. */

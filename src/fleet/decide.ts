@@ -115,7 +115,7 @@ export function act(run: PoolRun, decisions: readonly Decision[], material: Laun
     switch (decision.kind) {
       case 'launch':
         if (material.kind !== 'ready') break
-        say(run, 'launch', [], decision.count, decision.reason)
+        reportDecision(run, 'launch', [], decision.count, decision.reason)
         openLaunch(run, decision, material)
         break
       case 'mark':
@@ -138,7 +138,7 @@ export function act(run: PoolRun, decisions: readonly Decision[], material: Laun
       const tracks = tracksOf(run, decision).filter((track) => ending.has(track))
       const ids = tracks.map(({ id }) => id)
       judgeRemoved(run, tracks, decision.reason.code)
-      if (ids.length > 0) say(run, 'terminate', ids, ids.length, decision.reason)
+      if (ids.length > 0) reportDecision(run, 'terminate', ids, ids.length, decision.reason)
     }
   terminateInstances(run, ending)
 }
@@ -152,7 +152,7 @@ function move(
   if (tracks.length === 0) return
   const ids = tracks.map(({ id }) => id)
   if (decision.kind === 'drain') judgeRemoved(run, tracks, decision.reason.code)
-  say(run, decision.kind, ids, ids.length, decision.reason)
+  reportDecision(run, decision.kind, ids, ids.length, decision.reason)
   call(run, tracks)
 }
 
@@ -177,11 +177,11 @@ function mark(run: PoolRun, { work, agents, trial, reason }: MarkDecision): void
     const wait = all.length > 1 ? delayAfter(all.length - 1, unplaceableGrowth, run.deps.random) : 0
     unplaced.set(id, { agents: all, until: run.now() + wait, ...(trial === undefined ? {} : { trial }) })
   }
-  say(run, 'mark', agents, work.length, reason)
+  reportDecision(run, 'mark', agents, work.length, reason)
 }
 
 /** Reports a decision. */
-export function say(
+export function reportDecision(
   run: PoolRun,
   move: 'launch' | 'drain' | 'undrain' | 'terminate' | 'mark',
   ids: string[],

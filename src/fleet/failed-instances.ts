@@ -51,7 +51,7 @@ export async function reportNeverJoined(run: PoolRun, tracks: ManagedInstance[])
 /**
  * Counts instances that never became usable, before anything is bought in their place. The plan applies the same rules to
  * remove one. It skips one that is removed for another reason, or whose agent lost its connection; the breaker counts
- * those too, because they were of no use whatever terminates them.
+ * those too, because they were never usable, whatever terminates them.
  */
 export function judgeInstances(run: PoolRun): void {
   const { memory, settings } = run
@@ -70,7 +70,7 @@ export function judgeInstances(run: PoolRun): void {
   remember(run, judged)
 }
 
-/** Those that are removed for another reason and had fewer slots than promised were launched in vain as well. */
+/** Instances that are removed for another reason and had fewer slots than promised count as failed launches as well. */
 export function judgeRemoved(run: PoolRun, tracks: readonly ManagedInstance[], code: ReasonCode): void {
   if (code === 'NEVER_JOINED' || code === 'ORDERED' || code === 'SPOT_INTERRUPTED') return
   const short = tracks.filter((track) => {

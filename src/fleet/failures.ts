@@ -1,4 +1,4 @@
-// The memory of failures: refused offerings, VMs that never joined, failed launches in a row and in an hour.
+// The memory of failures: refused offerings, VMs that never joined, consecutive failed launches and those of an hour.
 import {
   type Breaker,
   type FailureClass,
@@ -59,7 +59,8 @@ function isFrom({ instanceType, capacityType }: Instance, offering: Offering): b
   return instanceType === offering.instanceType && capacityType === offering.capacityType
 }
 
-// The breaker. It stops launches when VMs in a row never become usable agents, then tries one at a time with growing pauses.
+// The breaker. It stops launches when VMs in a row never become usable agents, then tries one at a time with growing
+// pauses.
 
 export interface BreakerMemory {
   /** VMs in a row that never became usable. */
@@ -139,7 +140,7 @@ export interface LaunchErrorRules {
 export interface LaunchErrorMemory {
   failures: number
   lastAt: number
-  /** When we were ready to try again; our own pause does not count as time without a failure. */
+  /** When the provisioner was ready to try again; its own pause does not count as time without a failure. */
   readyAt: number
   problem?: Problem
 }
@@ -176,13 +177,13 @@ export function launchErrorOf(
   return timeout > 0 && failures > retries && now < lastAt + timeout ? problem : undefined
 }
 
-// `launch_rate`: launches in vain take tokens, which refill with time.
+// `launch_rate`: failed launches take tokens, which refill with time.
 
 export function fullBudget(): LaunchBudget {
   return { spent: 0, at: 0 }
 }
 
-/** An instance was launched in vain. */
+/** Records a failed launch of one instance. */
 export function spend(budget: LaunchBudget, policy: Pick<Policy, 'launchRate'>, now: number): void {
   Object.assign(budget, { spent: spentAt(budget, policy, now) + 1, at: now })
 }

@@ -16,7 +16,7 @@ export function holdsOf(
   if (memory.paused) holds.push({ code: 'PAUSED', stops: both })
   if (memory.clearing) holds.push({ code: 'CLEARING', stops: ['launch'] })
   if (memory.foreign.size > 0)
-    holds.push({ code: 'FOREIGN_WRITER', stops: both, numbers: { vms: memory.foreign.size } })
+    holds.push({ code: 'FOREIGN_WRITER', stops: both, numbers: { instances: memory.foreign.size } })
   if (memory.otherAccount) holds.push({ code: 'ACCOUNT_CHANGED', stops: both })
   if (memory.journalMissing) holds.push(journalHold(memory, settings.visibility))
   if (memory.problems.has('journal')) holds.push({ code: 'JOURNAL_FAILING', stops: ['launch'] })
@@ -92,7 +92,7 @@ function problemOfBlock({ code, numbers }: BlockDecision['reason']): Problem {
 const passing: readonly ReasonCode[] = ['LAUNCH_IN_FLIGHT', 'LAUNCH_UNSETTLED']
 
 /** Reports the holds if their codes differ from those reported before; returns the value to pass next time. */
-export function tellHolds(run: PoolRun, decisions: readonly Decision[], before: string): string {
+export function reportHolds(run: PoolRun, decisions: readonly Decision[], before: string): string {
   const reasons = decisions.flatMap(({ kind, reason }) =>
     kind === 'hold' && !passing.includes(reason.code) ? [reason] : [],
   )

@@ -8,7 +8,7 @@ import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type Admission, admissionOf } from './admission.ts'
 import { type Turn, takeTurn } from './decide.ts'
 import { launchErrorOf } from './failures.ts'
-import { blockedLaunch, tellHolds } from './holds.ts'
+import { blockedLaunch, reportHolds } from './holds.ts'
 import { listInstances, readDemand } from './observe.ts'
 import { checkpointOf, type PoolRecord, writtenIn } from './records.ts'
 import { cleared, undrain } from './removal.ts'
@@ -72,10 +72,10 @@ export interface PoolFleet {
   /** Cancels orders to remove VMs that are not terminated yet. Returns the ids of those. */
   keep(ids: readonly string[]): Promise<string[]>
   /**
-   * Launches nothing more and terminates every VM, also busy ones; the next start launches again. Waits at most `patience`
+   * Launches nothing more and terminates every VM, also busy ones; the next start launches again. Waits at most `timeoutMs`
    * milliseconds until the terminations are accepted; returns the ids of what is left.
    */
-  clear(patience: number): Promise<string[]>
+  clear(timeoutMs: number): Promise<string[]>
   /** New limits or offerings, from now on. */
   reconfigure(settings: PoolSettings): void
   /** The VM was launched by this provisioner, as far as is known. */
@@ -110,7 +110,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     try {
       const taken = takeTurn(run, requests)
       lastTurn = taken
-      held = tellHolds(run, taken.decisions, held)
+      held = reportHolds(run, taken.decisions, held)
       if (taken.decisions.some(({ kind }) => kind !== 'hold' && kind !== 'block')) lastChangeAt = run.now()
       return taken
     } catch (error) {
@@ -214,10 +214,10 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       await order({ at: run.now(), kind: 'kept', ids: kept })
       return kept
     },
-    async clear(patience) {
+    async clear(timeoutMs) {
       run.memory.clearing = true
       turn()
-      return cleared(run, patience)
+      return cleared(run, timeoutMs)
     },
     reconfigure(changed) {
       run.settings = changed

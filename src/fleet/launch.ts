@@ -20,8 +20,8 @@ import {
   type PoolMemory,
   type PoolRun,
   problemOf,
+  reportProblem,
   settleTimes,
-  tell,
 } from './run.ts'
 
 type Ready = Extract<LaunchInputs, { kind: 'ready' }>
@@ -108,7 +108,7 @@ function take(run: PoolRun, intent: OpenIntent, result: LaunchResult): void {
   const failure = failures[0]
   countResult(run, instances, failures)
   if (failure) {
-    tell(run, 'launch', failure.problem)
+    reportProblem(run, 'launch', failure.problem)
     const offerings = [...memory.offerings]
     run.background(() => run.write({ at: now, kind: 'refused', offerings }).catch(() => {}))
   } else memory.problems.delete('launch')

@@ -4,7 +4,14 @@ import { isLive } from '../planner/index.ts'
 import { withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import type { Listing } from '../providers/index.ts'
-import { callDeadlines, type ManagedInstance, type PoolMemory, type PoolRun, problemOf, tell } from './run.ts'
+import {
+  callDeadlines,
+  type ManagedInstance,
+  type PoolMemory,
+  type PoolRun,
+  problemOf,
+  reportProblem,
+} from './run.ts'
 
 /** Milliseconds between two answers that do not contain it; complete listings must lack it as long. */
 const apart = 60_000
@@ -82,7 +89,7 @@ export async function findMissing(
     const known = new Set(found.instances.map(({ id }) => id))
     return asked.filter((track) => !known.has(track.id) && isUnknownAgain(memory, track, now))
   } catch (error) {
-    tell(run, 'find', problemOf(error, 'INTERNAL', 'instances could not be looked up by id'))
+    reportProblem(run, 'find', problemOf(error, 'INTERNAL', 'instances could not be looked up by id'))
     return []
   }
 }
@@ -139,5 +146,5 @@ export function checkAccount(run: PoolRun, account: string | undefined): void {
   }
   memory.otherAccount = account
   const message = `the cloud answers for account ${account}; the instances of this pool are in account ${memory.account}`
-  tell(run, 'account', problem('ACCOUNT_CHANGED', message))
+  reportProblem(run, 'account', problem('ACCOUNT_CHANGED', message))
 }

@@ -21,8 +21,8 @@ import {
   type PoolMemory,
   type PoolRun,
   problemOf,
+  reportProblem,
   settleTimes,
-  tell,
   unknownWriter,
 } from './run.ts'
 
@@ -45,7 +45,7 @@ export async function readDemand(run: PoolRun): Promise<boolean> {
     rememberJoined(run, joined)
     return true
   } catch (error) {
-    tell(run, 'master', problemOf(error, 'INTERNAL', 'the master could not be read'))
+    reportProblem(run, 'master', problemOf(error, 'INTERNAL', 'the master could not be read'))
     return false
   }
 }
@@ -200,7 +200,7 @@ export async function listInstances(run: PoolRun): Promise<boolean> {
     countStarted(run, starting)
     if (listing.complete) memory.problems.delete('list')
     else
-      tell(
+      reportProblem(
         run,
         'list',
         listing.problems[0] ?? problem('LISTING_PARTIAL', 'a listing of the instances was not complete'),
@@ -209,7 +209,7 @@ export async function listInstances(run: PoolRun): Promise<boolean> {
   } catch (error) {
     if (memory.listing) memory.listing = { ...memory.listing, complete: false }
     if (problemOf(error, 'INTERNAL', '').code === 'CALL_TIMED_OUT') memory.listTimeouts++
-    tell(run, 'list', problemOf(error, 'INTERNAL', 'the instances could not be listed'))
+    reportProblem(run, 'list', problemOf(error, 'INTERNAL', 'the instances could not be listed'))
     return false
   }
 }

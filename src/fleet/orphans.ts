@@ -102,8 +102,8 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
   let problems: Problem[] = []
   let lookedAt: number | undefined
   let wasTrusted = false
-  let toldAt = Number.NEGATIVE_INFINITY
-  let told: ReadonlySet<string> = new Set()
+  let reportedAt = Number.NEGATIVE_INFINITY
+  let reported: ReadonlySet<string> = new Set()
   let isStopping = false
   let isCopied = false
   let loop: Promise<void> = Promise.resolve()
@@ -265,10 +265,10 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
   function report(now: number): void {
     const all = [...known.values()]
     const words = [...all.map(({ id, isOwn }) => `${id} ${isOwn}`), ...problems.map(({ message }) => message)]
-    const isNews = words.some((word) => !told.has(word))
-    told = new Set(words)
-    if (!isNews && (words.length === 0 || now - toldAt < hour)) return
-    toldAt = now
+    const isNews = words.some((word) => !reported.has(word))
+    reported = new Set(words)
+    if (!isNews && (words.length === 0 || now - reportedAt < hour)) return
+    reportedAt = now
     for (const found of [...goneProblems(all, deps.rules()), ...problems])
       deps.onEvent({ at: now, pool: poolOf(found), kind: 'problem', problem: found })
   }

@@ -11,7 +11,14 @@ import { delayAfter, limit, withDeadline } from '../platform/index.ts'
 import { forgive, reportNeverJoined } from './failed-instances.ts'
 import { keptGrowth } from './failures.ts'
 import { readDemand, rememberEnded } from './observe.ts'
-import { callDeadlines, type ManagedInstance, type PoolMemory, type PoolRun, problemOf, tell } from './run.ts'
+import {
+  callDeadlines,
+  type ManagedInstance,
+  type PoolMemory,
+  type PoolRun,
+  problemOf,
+  reportProblem,
+} from './run.ts'
 
 // Terminating VMs: they are re-checked right before. The provider looks each of them up by id before it terminates it.
 
@@ -72,10 +79,10 @@ async function end(run: PoolRun, tracks: ManagedInstance[]): Promise<void> {
     )
     for (const id of terminated) open.delete(id)
     for (const failure of failures) if (failure.class === 'config') kept.add(failure.id)
-    if (failures[0]) tell(run, 'terminate', failures[0].problem)
+    if (failures[0]) reportProblem(run, 'terminate', failures[0].problem)
     else memory.problems.delete('terminate')
   } catch (error) {
-    tell(run, 'terminate', problemOf(error, 'INTERNAL', 'instances could not be terminated'))
+    reportProblem(run, 'terminate', problemOf(error, 'INTERNAL', 'instances could not be terminated'))
   }
   const now = run.now()
   for (const track of tracks) {
@@ -152,7 +159,7 @@ async function ask(run: PoolRun, move: 'drain' | 'undrain', track: ManagedInstan
     else track.retryAt = run.now() + retryAfter
   } catch (error) {
     track.retryAt = run.now() + retryAfter
-    tell(run, 'master', problemOf(error, 'INTERNAL', `the ${move} request to the master failed`))
+    reportProblem(run, 'master', problemOf(error, 'INTERNAL', `the ${move} request to the master failed`))
   }
 }
 
@@ -163,18 +170,18 @@ function giveBack(track: ManagedInstance, now: number): void {
 
 // Clearing a pool: every managed VM is terminated, and none is launched any more.
 
-const lookEvery = 200
+const pollIntervalMs = 200
 
 /** VMs from launches in progress are terminated as they appear. */
 export function orderAll({ tracks }: PoolMemory): void {
   for (const track of tracks.values()) track.ordered = 'even_if_busy'
 }
 
-/** Waits until no managed VM is left that could bill, at most `patience` milliseconds; returns what is left. */
-export async function cleared(run: PoolRun, patience: number): Promise<string[]> {
-  const end = run.now() + patience
+/** Waits until no managed VM is left that could bill, at most `timeoutMs` milliseconds; returns what is left. */
+export async function cleared(run: PoolRun, timeoutMs: number): Promise<string[]> {
+  const end = run.now() + timeoutMs
   while (!run.stopping && run.now() < end && !isClear(run.memory)) {
-    await run.deps.clock.sleep(lookEvery)
+    await run.deps.clock.sleep(pollIntervalMs)
     run.changed()
   }
   return leftIn(run.memory)

@@ -97,13 +97,21 @@ async function kept(run: PoolRun, write: () => Promise<void>): Promise<void> {
     await write()
     run.memory.problems.delete('journal')
   } catch (error) {
-    tell(run, 'journal', problemOf(error, 'JOURNAL_FAILING', 'the journal of the pool could not be written'))
+    reportProblem(
+      run,
+      'journal',
+      problemOf(error, 'JOURNAL_FAILING', 'the journal of the pool could not be written'),
+    )
     throw error
   }
 }
 
-/** Remembers the last problem of a kind of work, and reports it when it is news. */
-export function tell(run: PoolRun, kind: Parameters<PoolMemory['problems']['set']>[0], found: Problem): void {
+/** Remembers the last problem of a kind of task, and reports it when it is new. */
+export function reportProblem(
+  run: PoolRun,
+  kind: Parameters<PoolMemory['problems']['set']>[0],
+  found: Problem,
+): void {
   const before = run.memory.problems.get(kind)
   run.memory.problems.set(kind, found)
   if (before?.code === found.code && before.message === found.message) return

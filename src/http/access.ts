@@ -46,12 +46,15 @@ function refuse(response: Parameters<Handler>[1], message: string): true {
   return sendJson(response, 401, { message }, { 'WWW-Authenticate': 'Bearer' })
 }
 
-/** `authorized`: Node has verified it against the CA; alone it has meant a resumed session without a certificate, too. */
+/**
+ * Node sets `authorized` when it has verified the certificate against the CA. That alone is not enough: it has also been
+ * set for a resumed session without a certificate.
+ */
 function showsCertificate({ socket }: IncomingMessage): boolean {
   return socket instanceof TLSSocket && socket.authorized && socket.getPeerX509Certificate() !== undefined
 }
 
-/** A browser presents its certificate to any address a page names, and sends the page's origin with it. */
+/** A browser presents its certificate to any address that a page requests, and sends the page's origin with it. */
 function isFromPage({ headers }: IncomingMessage): boolean {
   return headers.origin !== undefined
 }

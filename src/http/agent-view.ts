@@ -14,7 +14,9 @@ const agentSchema = z.object({
   freeSlots: z.number(),
   freeAux: z.optional(z.number()),
   busy: z.boolean(),
-  /** Containers that keep it busy and whose jobs the master does not know, because its state was lost. Left out: none. */
+  /**
+   * Containers that keep it busy and whose jobs the master does not know, because its state was lost. Omitted: none.
+   */
   unknownContainers: z.optional(z.number()),
   /** Milliseconds since the epoch. */
   idleSince: z.optional(z.number()),

@@ -1,4 +1,5 @@
-// HTTP client of the built-in master: first verifies that it is one, then sends requests, with the token if there is one.
+// HTTP client of the built-in master: first verifies that it is one, then sends requests, with the token if there is
+// one.
 // The provisioner of this machine is reached through its socket.
 
 import { request } from 'node:http'
@@ -23,7 +24,9 @@ export type MasterAbout = Pick<InfoView, 'version' | 'product'>
 export interface Client {
   /** Verifies that a built-in master answers, before any token is sent. Once is enough. */
   meet(): Promise<void>
-  /** Resolves for any status but 401. Throws a ProvisionError when there is no answer, or none from a built-in master. */
+  /**
+   * Resolves for any status but 401. Throws a ProvisionError when there is no answer, or none from a built-in master.
+   */
   ask(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer>
   readonly url: string
 }
@@ -36,8 +39,11 @@ export interface MasterClient extends Client {
 export interface ClientOptions {
   target: Target
   version: string
-  /** Asks whether to trust a master that no trusted CA signed, from now on; without it, such a master is rejected. */
-  introduce?: (stranger: UntrustedServer) => Promise<boolean>
+  /**
+   * Asks whether to trust, from now on, a master without a certificate of a trusted CA; without it, such a master is
+   * rejected.
+   */
+  introduce?: (untrusted: UntrustedServer) => Promise<boolean>
   /** Milliseconds for one request. */
   timeoutMs?: number
 }
@@ -77,14 +83,14 @@ export function createClient({
     try {
       return await exchanged('GET', '/info', {})
     } catch (error) {
-      const { problem: fault, stranger } = await explainConnection(
+      const { problem: fault, untrusted } = await explainConnection(
         error as Error,
         { ...target, trust },
         false,
       )
       // A changed certificate is rejected here: `trust replace` is the way to accept it.
-      if (!stranger || stranger.stored || !(await mayAsk?.(stranger))) throw new ProvisionError(fault)
-      trust = await remember(trust!, stranger.pem)
+      if (!untrusted || untrusted.stored || !(await mayAsk?.(untrusted))) throw new ProvisionError(fault)
+      trust = await remember(trust!, untrusted.pem)
     }
     return firstAnswer(async () => false)
   }
@@ -131,7 +137,7 @@ function refused({ access }: Target, url: string): Problem {
   return 'missing' in access ? access.missing : problem('CLIENT_TOKEN_REFUSED', `${url} rejected the token`)
 }
 
-/** Throws NOT_A_PROVISIONER. A `cluster_id` tells a Determined master from other services that have a version. */
+/** Throws NOT_A_PROVISIONER. A `cluster_id` distinguishes a Determined master from other services that have a version. */
 function aboutOf({ status, text }: HttpAnswer, url: string): MasterAbout {
   const info = infoSchema.safeParse(jsonOf(text))
   if (
@@ -151,7 +157,9 @@ export interface LocalClientOptions {
   timeoutMs?: number
 }
 
-/** Client of the provisioner of this machine, through the socket in its state folder. The file's mode controls access. */
+/**
+ * Client of the provisioner of this machine, through the socket in its state folder. The file's mode controls access.
+ */
 export function createLocalClient({ stateDir, version, timeoutMs = 15_000 }: LocalClientOptions): Client {
   const socketPath = join(stateDir, 'control.sock')
   return {

@@ -32,7 +32,7 @@ import { answerRoutes, type Call, ok, type Reply, type Route } from './router.ts
 
 /** An earlier handler does the authorization. */
 export function controlHandler(fleet: FleetControl): Handler {
-  const routes = routesOf(fleet).map((route) => ({ ...route, answer: told(route.answer) }))
+  const routes = routesOf(fleet).map((route) => ({ ...route, answer: withProblems(route.answer) }))
   return answerRoutes(routes, (status, text) => failure(status, problem('ORDER_REFUSED', text)))
 }
 
@@ -122,7 +122,7 @@ const statuses: Partial<Record<ProblemCode, number>> = {
 }
 
 /** Problems become responses: 409 unless the request itself was wrong. Internal errors are left to the listener. */
-function told(answer: Route['answer']): Route['answer'] {
+function withProblems(answer: Route['answer']): Route['answer'] {
   return async (call) => {
     try {
       return await answer(call)

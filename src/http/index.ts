@@ -23,17 +23,18 @@ export {
 export type { FleetOrders, FleetRow } from './fleet-control.ts'
 export { controlHandler } from './fleet-endpoints.ts'
 export type { InstanceView } from './instance-view.ts'
+export { followJob, isNoAnswer, killJob, listJobs, logsOf, showJob, submitJob } from './job-client.ts'
 export {
-  type AllWork,
+  type AllJobs,
   type Failure,
   isOver,
+  type JobLogs,
+  type JobOrder,
+  type JobView,
+  jobOrderSchema,
   type LogLine,
-  type OneWork,
+  type OneJob,
   type ResourcePool,
-  type WorkLogs,
-  type WorkOrder,
-  type WorkView,
-  workOrderSchema,
 } from './job-view.ts'
 export { type Listener, type ListenOptions, listen, listenLocally } from './listen.ts'
 export type { Removed } from './order-view.ts'
@@ -61,4 +62,3 @@ export {
   untrustedProblem,
 } from './untrusted-server.ts'
 export type { Written } from './view.ts'
-export { followWork, isNoAnswer, killWork, listWork, logsOf, showWork, submitWork } from './work-client.ts'

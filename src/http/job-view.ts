@@ -1,9 +1,9 @@
-// A job of the built-in master, as submitted and as shown: the endpoints below /provision/v1/work.
+// A job of the built-in master, as submitted and as shown: the endpoints below /provision/v1/jobs.
 
 import * as z from 'zod/mini'
 
-/** Body of `POST /provision/v1/work`; the master chooses what is left out. */
-export const workOrderSchema = z.object({
+/** Body of `POST /provision/v1/jobs`; the master sets the values of omitted fields. */
+export const jobOrderSchema = z.object({
   id: z.string(),
   name: z.optional(z.string()),
   resourcePool: z.optional(z.string()),
@@ -16,7 +16,7 @@ export const workOrderSchema = z.object({
   workingDirectory: z.optional(z.string()),
 })
 
-export type WorkOrder = z.output<typeof workOrderSchema>
+export type JobOrder = z.output<typeof jobOrderSchema>
 
 const containerSchema = z.object({
   id: z.string(),
@@ -28,7 +28,7 @@ const containerSchema = z.object({
   failure: z.optional(z.string()),
 })
 
-const workSchema = z.object({
+const jobSchema = z.object({
   id: z.string(),
   task: z.string(),
   name: z.string(),
@@ -55,18 +55,18 @@ const lineSchema = z.object({
   text: z.string(),
 })
 
-export const oneWorkSchema = z.object({ work: workSchema })
-export const allWorkSchema = z.object({ work: z.array(workSchema) })
+export const oneJobSchema = z.object({ job: jobSchema })
+export const allJobsSchema = z.object({ jobs: z.array(jobSchema) })
 /** `count` is how many lines the job has printed; the first ones may no longer be kept. */
-export const workLogsSchema = z.object({ logs: z.array(lineSchema), count: z.number() })
+export const jobLogsSchema = z.object({ logs: z.array(lineSchema), count: z.number() })
 
-export type WorkView = z.output<typeof workSchema>
-export type OneWork = z.output<typeof oneWorkSchema>
-export type AllWork = z.output<typeof allWorkSchema>
+export type JobView = z.output<typeof jobSchema>
+export type OneJob = z.output<typeof oneJobSchema>
+export type AllJobs = z.output<typeof allJobsSchema>
 export type LogLine = z.output<typeof lineSchema>
-export type WorkLogs = z.output<typeof workLogsSchema>
+export type JobLogs = z.output<typeof jobLogsSchema>
 
-export function isOver({ state }: Pick<WorkView, 'state'>): boolean {
+export function isOver({ state }: Pick<JobView, 'state'>): boolean {
   return ['finished', 'failed', 'killed', 'lost'].includes(state)
 }
 

@@ -14,7 +14,7 @@ const count = z.number()
 const runningPoolSchema = z.object({
   pool: z.string(),
   provider: z.string(),
-  state: z.enum(['ok', 'held', 'paused']),
+  state: z.enum(['ok', 'blocked', 'paused']),
   at: z.optional(time),
   paused: z.optional(z.boolean()),
   minInstances: count,
@@ -28,7 +28,8 @@ const runningPoolSchema = z.object({
   freeSlots: count,
   breaker: z.optional(z.object({ state: z.string(), until: z.optional(time), failures: z.optional(count) })),
   foreignWriters: z.array(z.string()),
-  holds: z.array(reasonSchema),
+  /** Why wanted changes are not made now. */
+  blocked: z.array(reasonSchema),
   problems: z.array(problemSchema),
   demandAt: z.optional(time),
   listing: z.optional(z.object({ completeAt: time, complete: z.boolean() })),
@@ -98,7 +99,7 @@ export function poolSummary(status: PoolStatus, provider: string): Written<Runni
     freeSlots: agents.reduce((sum, agent) => sum + agent.freeSlots, 0),
     breaker,
     foreignWriters,
-    holds: holds.map(reasonView),
+    blocked: holds.map(reasonView),
     problems: problems.map(problemView),
     demandAt: snapshot?.demandAt,
     listing: snapshot?.listing,
@@ -107,7 +108,7 @@ export function poolSummary(status: PoolStatus, provider: string): Written<Runni
 
 function stateOf({ paused, holds, problems }: PoolStatus): RunningPool['state'] {
   if (paused) return 'paused'
-  return holds.length > 0 || problems.length > 0 ? 'held' : 'ok'
+  return holds.length > 0 || problems.length > 0 ? 'blocked' : 'ok'
 }
 
 export function failedSummary(
@@ -143,6 +144,6 @@ function decisionViews({ decisions, holds }: PoolStatus) {
       const { request: _, reason, ...rest } = { request: undefined, ...decision }
       return { ...rest, reason: reasonView(reason) }
     }),
-    ...holds.map((hold) => ({ kind: 'hold' as const, reason: reasonView(hold) })),
+    ...holds.map((hold) => ({ kind: 'blocked' as const, reason: reasonView(hold) })),
   ]
 }

@@ -26,7 +26,7 @@ export const reasonSchema = z.object({
   remedy: z.optional(z.string()),
   numbers: z.record(z.string(), z.number()),
   /** Ids of the allocations concerned. */
-  work: z.optional(z.array(z.string())),
+  allocations: z.optional(z.array(z.string())),
   problem: z.optional(problemSchema),
 })
 
@@ -38,13 +38,13 @@ export function reasonView({
   work,
   problem,
 }: Reason & { problem?: Problem }): Written<ReasonView> {
-  const told = code in problemCodes ? problemCodes[code as keyof typeof problemCodes] : undefined
+  const info = code in problemCodes ? problemCodes[code as keyof typeof problemCodes] : undefined
   return {
     code,
-    meaning: told?.meaning ?? `${actReasons[code as keyof typeof actReasons]}.`,
-    remedy: told?.remedy,
+    meaning: info?.meaning ?? `${actReasons[code as keyof typeof actReasons]}.`,
+    remedy: info?.remedy,
     numbers,
-    work,
+    allocations: work,
     problem: problem && problemView(problem),
   }
 }

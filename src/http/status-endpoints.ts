@@ -11,7 +11,7 @@ export function healthHandler(faults: () => string[]): Handler {
   return probe('/healthz', 'failing', faults)
 }
 
-/** A fault in words for everybody: what its code means. Its message may name files of this machine. */
+/** A fault as shown to everybody: the meaning of its code. Its message may contain paths of this machine. */
 export function openFault({ code }: Pick<Problem, 'code'>): string {
   return `${code} ${codeInfo(code).meaning}`
 }

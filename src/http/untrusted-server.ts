@@ -1,4 +1,5 @@
-// A master whose certificate no trusted CA signed: what it presents, and whether trusting that would be enough.
+// A master whose certificate no trusted CA signed: the certificates it presents, and whether trusting them would be
+// enough.
 
 import {
   type AgentDialOptions,
@@ -28,7 +29,7 @@ export interface UntrustedServer {
   presented: [PresentedCertificate, ...PresentedCertificate[]]
   /** The same for the trust store, each once. */
   pem: string
-  /** They include a root; without one, Python before 3.13 trusts none of them. */
+  /** The certificates include a root; without one, Python before 3.13 trusts none of them. */
   hasRoot: boolean
   /** Who signed it; completes `signed …`. */
   signer: string
@@ -36,21 +37,23 @@ export interface UntrustedServer {
   stored?: PresentedCertificate[]
 }
 
-export interface Look {
-  /** What the master presents; undefined when the handshake ends before that. */
+export interface Inspection {
+  /** The certificates that the master presents; undefined when the handshake fails earlier. */
   presented?: PresentedCertificate[]
-  /** Set when trusting what is presented would be enough. */
-  stranger?: UntrustedServer
-  /** What would still be wrong: its name, its dates, its key strength. */
+  /** Set when trusting the presented certificates would be enough. */
+  untrusted?: UntrustedServer
+  /** What would still be wrong: the name, the dates, the key strength. */
   fault?: DialOutcome
 }
 
-/** Milliseconds for each probe of a rejected certificate, and for the first response of a master that may be trusted. */
+/**
+ * Milliseconds for each probe of a rejected certificate, and for the first response of a master that may be trusted.
+ */
 const dialMs = 5000
 const answerMs = 10_000
 
 /** Dials without verification, then again trusting only the presented certificates. Sends only GET /info. */
-export async function lookAt(target: Target): Promise<Look> {
+export async function inspect(target: Target): Promise<Inspection> {
   const { presented: sent } = await dialWith(target, { verify: false })
   const certificates = [...new Map(sent.map((x509) => [x509.fingerprint256, x509])).values()]
   const [leaf, ...others] = certificates.map(presentedFacts)
@@ -61,7 +64,7 @@ export async function lookAt(target: Target): Promise<Look> {
   // Once a protocol is agreed on, the failure came after TLS.
   if (trial.fault && trial.protocol === undefined) return { presented, fault: trial }
   const stored = target.trust?.memory?.stored?.map(({ x509 }) => presentedFacts(x509))
-  const stranger = {
+  const untrusted = {
     url: masterUrl(target.address) + target.prefix,
     presented,
     pem,
@@ -69,7 +72,7 @@ export async function lookAt(target: Target): Promise<Look> {
     signer: signerOf(leaf, stored),
     ...(stored && { stored }),
   }
-  return { presented, stranger }
+  return { presented, untrusted }
 }
 
 function dialWith(target: Target, how: Omit<DialTrust, 'name'>): Promise<DialOutcome> {
@@ -92,20 +95,23 @@ function signerOf(leaf: PresentedCertificate, stored: PresentedCertificate[] = [
 
 /** Whether a master is trusted already, or could be: for `provision trust add` and `trust replace`. */
 export type TrustProbe =
-  | { stranger: UntrustedServer }
+  | { untrusted: UntrustedServer }
   /** By a well-known CA, or by the trust store. */
   | { trusted: PresentedCertificate[]; pem: string }
 
-/** Throws a ProvisionError when trusting it would not be enough, or when it cannot be reached. Works with masters of any product. */
+/**
+ * Throws a ProvisionError when trusting it would not be enough, or when it cannot be reached. Works with masters of any
+ * product.
+ */
 export async function probeTrust(target: Target): Promise<TrustProbe> {
   const { protocol, presented, fault } = await dial(target, target.trust!.options, answerMs)
   // Once a protocol is agreed on, the certificate was accepted.
   if (protocol !== undefined)
     return { trusted: presented.map(presentedFacts), pem: presented.map(String).join('') }
   const silence = Object.assign(new Error(`no answer within ${answerMs / 1000} s`), { code: 'ETIMEDOUT' })
-  const { problem, stranger } = await explainConnection(fault ?? silence, target, false)
-  if (!stranger) throw new ProvisionError(problem)
-  return { stranger }
+  const { problem, untrusted } = await explainConnection(fault ?? silence, target, false)
+  if (!untrusted) throw new ProvisionError(problem)
+  return { untrusted }
 }
 
 /** An entry of the trust store as the CLI shows it. */
@@ -132,8 +138,8 @@ type ClientCode = Extract<ProblemCode, `CLIENT_${string}`>
 /** Why the connection to a master failed: the address, the error, and what to do. */
 export interface NoConnection {
   problem: Problem
-  /** Set when trusting what the master presents would be enough. */
-  stranger?: UntrustedServer
+  /** Set when trusting the presented certificates would be enough. */
+  untrusted?: UntrustedServer
 }
 
 const unreachable: Partial<Record<PreflightCode, string>> = {
@@ -146,7 +152,7 @@ const unreachable: Partial<Record<PreflightCode, string>> = {
   PREFLIGHT_CLOSED_AFTER_CONNECT: 'connection closed',
 }
 
-const untrusted: readonly PreflightCode[] = [
+const untrustedCodes: readonly PreflightCode[] = [
   'PREFLIGHT_UNKNOWN_CA',
   'PREFLIGHT_OTHER_SELF_SIGNED',
   'PREFLIGHT_MISSING_INTERMEDIATE',
@@ -181,28 +187,29 @@ async function explainCertificate(
   fault: NodeJS.ErrnoException,
   target: Target,
 ): Promise<NoConnection> {
-  const look = await lookAt(target)
-  const isUntrusted = untrusted.includes(first)
-  if (!isUntrusted) return { problem: certificateProblem(first, fault, target, look) }
-  const { fault: trial, stranger } = look
+  const inspection = await inspect(target)
+  const isUntrusted = untrustedCodes.includes(first)
+  if (!isUntrusted) return { problem: certificateProblem(first, fault, target, inspection) }
+  const { fault: trial, untrusted } = inspection
   const further = trial && classify(trial)
-  if (further && isCertificateCode(further) && !untrusted.includes(further))
-    return { problem: certificateProblem(further, rootFault(trial.fault) ?? fault, target, look) }
-  if (!stranger || !target.trust?.memory) return { problem: certificateProblem(first, fault, target, look) }
-  return { problem: untrustedProblem(stranger), stranger }
+  if (further && isCertificateCode(further) && !untrustedCodes.includes(further))
+    return { problem: certificateProblem(further, rootFault(trial.fault) ?? fault, target, inspection) }
+  if (!untrusted || !target.trust?.memory)
+    return { problem: certificateProblem(first, fault, target, inspection) }
+  return { problem: untrustedProblem(untrusted), untrusted }
 }
 
 function certificateProblem(
   code: PreflightCode,
   fault: NodeJS.ErrnoException,
   target: Target,
-  { presented }: Look,
+  { presented }: Inspection,
 ): Problem {
   const { name, anchors, remedy } = target.trust!
   const options = { cause: fault, ...(remedy && { remedy }) }
   const shown = presented?.[0] ? describe(presented[0]) : 'a certificate'
   const message = (what: string) => `${masterUrl(target.address)} presents ${shown}; ${what}`
-  if (untrusted.includes(code))
+  if (untrustedCodes.includes(code))
     return problem(
       'CLIENT_CERT_UNTRUSTED',
       message(`it is not signed by a trusted CA (trusted: ${anchors})`),

@@ -1,16 +1,16 @@
-// The TLS message a server sends its certificates in: how large it is, and which clients stop reading at which size.
+// The size of the TLS message that carries a server's certificates, and which clients refuse it.
 
-/** Go 1.22 reads no handshake message longer than this (crypto/tls, maxHandshake); later ones take 256 KiB. */
+/** Go 1.22 reads no longer handshake message (crypto/tls, maxHandshake); later versions accept 256 KiB. */
 const goLimit = 65_536
-/** OpenSSL, and with it Python and Node (SSL_CTX_set_max_cert_list, its default). */
+/** The limit of OpenSSL, and so of Python and Node (default of SSL_CTX_set_max_cert_list). */
 const opensslLimit = 102_400
 
-/** Bytes of the message in TLS 1.3 (RFC 8446 section 4.4.2), which is the longer form: a few bytes for each certificate. */
+/** Bytes of the message in TLS 1.3 (RFC 8446 section 4.4.2), which is a few bytes longer for each certificate. */
 function messageBytes(certificates: readonly { length: number }[]): number {
   return certificates.reduce((sum, { length }) => sum + length + 5, 4)
 }
 
-/** Which clients would not read it; undefined when all would. */
+/** A sentence that names the clients which refuse the message; undefined when all accept it. */
 export function oversize(certificates: readonly { length: number }[]): string | undefined {
   const bytes = messageBytes(certificates)
   if (bytes <= goLimit) return undefined

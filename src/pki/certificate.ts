@@ -1,4 +1,4 @@
-// One certificate of a file: node's view of it, what its DER says beyond that, and where it came from.
+// One certificate of a file: Node's view of it, further fields read from its DER, and where it came from.
 import { X509Certificate } from 'node:crypto'
 import { type Problem, problem } from '../problems/index.ts'
 import {
@@ -39,11 +39,11 @@ export interface Certificate {
   sha256: string
   subject: string
   issuer: string
-  /** Equal for names that OpenSSL holds equal. */
+  /** Equal for names that OpenSSL treats as equal. */
   subjectKey: string
   issuerKey: string
   file: string
-  /** Number of the block in its file and line of its BEGIN, both from 1. */
+  /** Number of the block in its file, and the line of its BEGIN marker; both start at 1. */
   block: number
   line: number
 }
@@ -80,8 +80,8 @@ export function readCertificate(
 }
 
 /**
- * The one reader for certificates of files and of peers. Total: whatever the bytes are, they give a certificate whose
- * dates are dates, or a fault in words that holds nothing of them.
+ * Reads the certificates of files and of peers. Never throws: any bytes give either a certificate whose dates are valid,
+ * or a fault, whose text quotes none of the bytes.
  */
 export function readX509(
   der: Buffer,
@@ -97,7 +97,7 @@ export function readX509(
   }
 }
 
-/** What OpenSSL prints for a time it cannot read. Node then makes a date of memory that nobody has written. */
+/** What OpenSSL prints for a time it cannot read. Node then builds the date from uninitialised memory. */
 const badTime = 'Bad time value'
 
 function isMoment(date: Date, printed: string): boolean {
@@ -114,13 +114,13 @@ export function validityOf(x509: X509Certificate): { notBefore: string; notAfter
   }
 }
 
-/** OpenSSL and Go both call this a root: its own subject issued it and its own key signed it. */
+/** A root for OpenSSL and for Go: its issuer is its own subject, and its own key signed it. */
 export function isSelfSigned(certificate: Certificate): boolean {
   // Not checkIssued(): that is false for a self-signed server certificate whose keyUsage lacks keyCertSign.
   return certificate.subjectKey === certificate.issuerKey && isSignedBy(certificate, certificate)
 }
 
-/** Whether the key of `parent` made the signature; whether it may is another question. */
+/** Whether the key of `parent` made the signature. Does not check whether `parent` is allowed to sign. */
 export function isSignedBy(certificate: Certificate, parent: Certificate): boolean {
   try {
     return certificate.x509.verify(parent.x509.publicKey)
@@ -143,7 +143,7 @@ export function certificateFacts(certificate: Certificate, role: CertificateRole
   }
 }
 
-// What the verifiers look at in a certificate (RFC 5280 section 4.1), read from its DER.
+// The fields that verifiers check in a certificate (RFC 5280 section 4.1), read from its DER.
 
 export interface CertificateFields extends KnownExtensions {
   /** 1, 2 or 3. */
@@ -151,14 +151,14 @@ export interface CertificateFields extends KnownExtensions {
   serialNegative: boolean
   /** The algorithm the certificate is signed with; `pss` when that is RSA-PSS. */
   signature: { oid: string; pss?: PssParameters }
-  /** The signed part names another signature algorithm than the certificate does. */
+  /** The signed part and the certificate name different signature algorithms. */
   signatureDiffers: boolean
   /** DER of the names: Go compares these bytes. */
   issuerDer: Buffer
   subjectDer: Buffer
   issuer: NameAttribute[]
   subject: NameAttribute[]
-  /** As written, such as `301231235959Z`, with the tag of their time type. */
+  /** As in the certificate, such as `301231235959Z`, with the tag of the time type. */
   times: { tag: number; text: string }[]
   publicKey: { oid: string; parameters?: Der; bytes: Buffer }
   extensions: Extension[]
@@ -201,11 +201,11 @@ function readAlgorithm(element: Der | undefined): { oid: string; parameters?: De
 
 function readPublicKey(element: Der | undefined): CertificateFields['publicKey'] {
   const [algorithm, bits] = derSequence(element)
-  if (bits?.content[0] !== 0) throw new DerError('has a public key of broken bytes')
+  if (bits?.content[0] !== 0) throw new DerError('has a malformed public key')
   return { ...readAlgorithm(algorithm), bytes: derBitString(bits) }
 }
 
-// The extensions of a certificate that decide anything (RFC 5280 section 4.2).
+// The extensions of a certificate that the checks use (RFC 5280 section 4.2).
 
 export interface Extension {
   oid: string
@@ -227,7 +227,7 @@ export interface KnownExtensions {
   /** Bits of Netscape's certificate type; 1 is a TLS server. */
   netscapeCertType?: Set<number>
   names: GeneralName[]
-  /** Only a key identifier counts: OpenSSL's strict mode wants that form. */
+  /** True only for the form with a key identifier, which OpenSSL's strict mode requires. */
   hasAuthorityKeyId: boolean
   hasSubjectKeyId: boolean
 }
@@ -240,7 +240,7 @@ export const keyUsageBit = {
   crlSign: 6,
 }
 
-/** From the `[3]` element of a certificate. Throws DerError. */
+/** Reads the `[3]` element of a certificate. Throws DerError. */
 export function readExtensions(wrapper: Der | undefined): Extension[] {
   if (!wrapper) return []
   return derSequence(derChildren(wrapper.content)[0]).map((element) => {
@@ -251,7 +251,7 @@ export function readExtensions(wrapper: Der | undefined): Extension[] {
   })
 }
 
-/** Throws DerError when an extension is not what its standard says. */
+/** Throws DerError when an extension does not have the form its standard requires. */
 export function readKnownExtensions(extensions: Extension[]): KnownExtensions {
   const read = <T>(oid: string, reader: (element: Der) => T): T | undefined => {
     const extension = extensions.find((candidate) => candidate.oid === oid)
@@ -288,7 +288,7 @@ function hasKeyIdentifier(element: Der): boolean {
 function readNameConstraints(element: Der): NameConstraints {
   const parts = derSequence(element)
   if (parts.length === 0 || parts.some((part) => part.tag !== 0xa0 && part.tag !== 0xa1))
-    throw new DerError('has name constraints that are none')
+    throw new DerError('has malformed name constraints')
   const subtrees = (tag: number) => {
     const list = parts.find((part) => part.tag === tag)
     return list ? derChildren(list.content).map((subtree) => readConstraint(derSequence(subtree)[0])) : []
@@ -301,6 +301,6 @@ function readConstraint(element: Der | undefined): GeneralName {
   // RFC 5280 section 4.2.1.10: an address and its mask.
   const range = name?.kind !== 'ip' || name.bytes.length === 8 || name.bytes.length === 32
   if (!name || !range || /[^\x00-\x7f]/.test(name.kind === 'ip' ? '' : name.value))
-    throw new DerError('has a name constraint that is none')
+    throw new DerError('has a malformed name constraint')
   return name
 }

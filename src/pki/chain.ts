@@ -1,4 +1,4 @@
-// From the certificates of a file, in whatever order, to the path from the server certificate to its root.
+// Finds the path from the server certificate to its root among the certificates of a file, in any order.
 
 import { type Problem, problem } from '../problems/index.ts'
 import { type Certificate, isSignedBy, readCertificate } from './certificate.ts'
@@ -11,7 +11,7 @@ export interface ChainPath {
   complete: boolean
 }
 
-/** Cross-signing grows the number of paths exponentially; no honest file comes near this many. */
+/** Cross-signing can grow the number of paths exponentially; ordinary files have far fewer. */
 const maxPaths = 64
 
 /** Each certificate once, in order of first appearance, and the repetitions. */
@@ -27,11 +27,11 @@ export function dedupe(certificates: Certificate[]): { unique: Certificate[]; re
   return { unique, repeated }
 }
 
-/** By certificate, those whose name and key signed it; a self-signed one is among its own. */
+/** For each certificate, the certificates that issued it, by name and key. A self-signed one is its own issuer. */
 export type Issuers = Map<Certificate, Certificate[]>
 
 export function findIssuers(certificates: Certificate[]): Issuers {
-  // Whether an issuer may sign (CA, keyUsage) is judged later, so that the message is not "issuer missing".
+  // Whether an issuer may sign (CA, keyUsage) is checked later, so that the message is not "issuer missing".
   const issuersOf = (certificate: Certificate) =>
     certificates.filter(
       (issuer) => issuer.subjectKey === certificate.issuerKey && isSignedBy(certificate, issuer),
@@ -39,7 +39,7 @@ export function findIssuers(certificates: Certificate[]): Issuers {
   return new Map(certificates.map((certificate) => [certificate, issuersOf(certificate)]))
 }
 
-/** Certificates that signed no other one, in the file's order. */
+/** Certificates that signed no other certificate, in the order of the file. */
 export function findEnds(issuers: Issuers): Certificate[] {
   const above = new Set(
     [...issuers].flatMap(([certificate, by]) => by.filter((issuer) => issuer !== certificate)),
@@ -47,7 +47,7 @@ export function findEnds(issuers: Issuers): Certificate[] {
   return [...issuers.keys()].filter((certificate) => !above.has(certificate))
 }
 
-/** The certificate the server presents, when no key tells: the first that signed no other one, a CA only if none else. */
+/** The server certificate when no key identifies it: the first one that signed no other; a CA only if there is no other. */
 export function findLeaf(issuers: Issuers): Certificate | undefined {
   const ends = findEnds(issuers)
   return (
@@ -55,7 +55,7 @@ export function findLeaf(issuers: Issuers): Certificate | undefined {
   )
 }
 
-/** Every path from the leaf upwards, depth first. At least one. */
+/** Every path from the leaf upwards, depth first. Returns at least one. */
 export function allPaths(leaf: Certificate, issuers: Issuers): ChainPath[] {
   const paths: ChainPath[] = []
   const walk = (path: Certificate[]): void => {
@@ -87,7 +87,7 @@ export function pickPath(paths: ChainPath[], errorsOf: (path: ChainPath) => numb
   return ranked[0]!.path
 }
 
-// The certificates of one PEM text, and everything worth saying about how it is written.
+// Reads the certificates of one PEM text, and reports faults of its format.
 
 const certificateLabels = ['CERTIFICATE', 'X509 CERTIFICATE', 'TRUSTED CERTIFICATE']
 
@@ -98,10 +98,10 @@ export function readCertificates(
 ): { certificates: Certificate[]; problems: Problem[] } {
   const { blocks, untidy } = readPem(text)
   if (blocks.length === 0) return { certificates: [], problems: [notPem(text, file)] }
-  const mine = blocks.filter((block) => certificateLabels.includes(block.label))
+  const certificateBlocks = blocks.filter((block) => certificateLabels.includes(block.label))
   const keys = blocks.filter((block) => block.label.endsWith('PRIVATE KEY'))
-  if (mine.length === 0) return { certificates: [], problems: [noCertificate(blocks, file)] }
-  const read = mine.map((block) => readCertificate(block, file))
+  if (certificateBlocks.length === 0) return { certificates: [], problems: [noCertificate(blocks, file)] }
+  const read = certificateBlocks.map((block) => readCertificate(block, file))
   return {
     certificates: read.flatMap(({ certificate }) => certificate ?? []),
     problems: [
@@ -109,9 +109,9 @@ export function readCertificates(
         read.flatMap(({ problems }) => problems),
         file,
       ),
-      ...mendedProblems(untidy, mine, file),
+      ...mendedProblems(untidy, certificateBlocks, file),
       ...keys.slice(0, 1).map((key) =>
-        problem('TLS_KEY_IN_CERT_FILE', `${file} also holds a private key (block ${key.number})`, {
+        problem('TLS_KEY_IN_CERT_FILE', `${file} also contains a private key (block ${key.number})`, {
           where: { file, line: key.line },
         }),
       ),
@@ -119,7 +119,7 @@ export function readCertificates(
   }
 }
 
-/** Of a file that is no list of certificates at all, the first blocks tell as much as all. */
+/** Limits the problems: for a file that is no certificate list at all, the first few are enough. */
 function someOf(problems: Problem[], file: string): Problem[] {
   const more = problems.length - shownBroken
   if (more <= 0) return problems
@@ -131,7 +131,7 @@ function someOf(problems: Problem[], file: string): Problem[] {
 
 const shownBroken = 20
 
-/** One warning for all that was mended on reading. */
+/** One warning for everything that was repaired while reading. */
 export function mendedProblems(untidy: string[], blocks: PemBlock[], file: string): Problem[] {
   const mended = [...new Set([...untidy, ...blocks.flatMap((block) => block.untidy)])]
   if (mended.length === 0) return []
@@ -146,13 +146,13 @@ export function notPem(text: string, file: string): Problem {
       ? 'is empty'
       : looksBinary(text)
         ? 'is binary (DER or PKCS#12?), not PEM'
-        : 'holds no PEM block (-----BEGIN …)'
+        : 'contains no PEM block (-----BEGIN …)'
   return problem('TLS_FILE_NOT_PEM', `${file} ${what}`, { where: { file } })
 }
 
 function noCertificate(blocks: PemBlock[], file: string): Problem {
   const labels = [...new Set(blocks.map((block) => block.label))].join(', ')
-  return problem('TLS_NO_CERTIFICATE', `${file} holds no certificate, only: ${labels}`, {
+  return problem('TLS_NO_CERTIFICATE', `${file} contains no certificate, only: ${labels}`, {
     where: { file, line: blocks[0]!.line },
   })
 }

@@ -1,4 +1,4 @@
-// Everything that can be judged about a path from its bytes and the time, before anything dials.
+// Checks of a certificate path that need only its bytes and the time, not a connection.
 
 import type { AsymmetricKeyDetails } from 'node:crypto'
 import type { Problem } from '../problems/index.ts'
@@ -29,7 +29,7 @@ export function checkPath(path: ChainPath, now: number): Problem[] {
   return checkLinks(linksOf(path), now)
 }
 
-/** The same for a path of any start. */
+/** The same for a path that may start at any certificate. */
 export function checkLinks(links: Link[], now: number): Problem[] {
   const problems = [
     ...checkValidity(links, now),
@@ -41,12 +41,12 @@ export function checkLinks(links: Link[], now: number): Problem[] {
     ...checkForGo(links.map((link) => link.certificate)),
     ...checkNameEncoding(links),
   ]
-  // What is refused by everybody needs no word about what the newest Python says.
+  // A path that every verifier refuses needs no further warning about the newest Python.
   const strict = problems.some((problem) => problem.severity === 'error') ? [] : checkStrict(links)
   return [...problems, ...strict]
 }
 
-/** Certificates beside the path matter only where a server that sends the whole file would be refused for them. */
+/** Reports certificates beside the path only if clients would refuse a server that sends the whole file. */
 export function checkExtras(extras: Certificate[]): Problem[] {
   const unreadable = extras.flatMap((certificate) => {
     const judged = judgeKey(certificate)
@@ -57,11 +57,11 @@ export function checkExtras(extras: Certificate[]): Problem[] {
   return [...checkForGo(extras), ...unreadable]
 }
 
-// Dates: every certificate of the path has to be valid now; all verifiers agree on that.
+// Dates: all verifiers require every certificate of the path to be valid now.
 
 const day = 86_400_000
 
-/** Days before its end from which a certificate is warned about. */
+/** A warning is reported when a certificate expires in fewer days than this. */
 export const expiryWarningDays = 30
 
 export function checkValidity(links: Link[], now: number): Problem[] {
@@ -78,7 +78,7 @@ export function checkValidity(links: Link[], now: number): Problem[] {
   })
 }
 
-// What certificates may be used for: the leaf in a TLS server, the ones above it to sign (OpenSSL's purpose checks).
+// Usage: the leaf must be allowed for TLS servers, those above it for signing (OpenSSL's purpose checks).
 
 export function checkUsage(links: Link[]): Problem[] {
   return links.flatMap((link) => (link.role === 'leaf' ? checkLeaf(link) : checkCa(link)))
@@ -120,7 +120,7 @@ function checkCa(ca: Link): Problem[] {
   // Version 1 has no extensions; both OpenSSL and Go let such a root, and only a root, sign.
   const oldRoot = version === 1 && ca.selfSigned
   if (!basicConstraints?.ca && !oldRoot) {
-    const why = basicConstraints ? 'its basicConstraints say CA:FALSE' : 'it has no basicConstraints'
+    const why = basicConstraints ? 'its basicConstraints are CA:FALSE' : 'it has no basicConstraints'
     problems.push(fault(ca, 'TLS_NOT_A_CA', `signed a certificate of the chain, but is no CA: ${why}`))
   }
   if (keyUsage && !keyUsage.has(keyUsageBit.keyCertSign))
@@ -154,7 +154,7 @@ const known: string[] = [
   extensionOid.crlDistributionPoints,
   extensionOid.certificatePolicies,
   extensionOid.extendedKeyUsage,
-  // Refused by Go when critical, which is another problem's message.
+  // Go refuses these when they are critical; TLS_GO_REFUSES reports that.
   extensionOid.subjectKeyIdentifier,
   extensionOid.authorityKeyIdentifier,
   extensionOid.authorityInfoAccess,
@@ -168,13 +168,13 @@ export function checkCritical(links: Link[]): Problem[] {
         fault(
           link,
           'TLS_CRITICAL_EXTENSION',
-          `marks the extension ${extension.oid} as critical, which clients do not know`,
+          `marks the extension ${extension.oid} as critical, which clients do not support`,
         ),
       ),
   )
 }
 
-// Key types and sizes: what Go agents, Python tasks and Node itself can all use.
+// Key types and sizes that Go agents, Python tasks and Node can all use.
 
 /** OpenSSL's security level 2 (Debian, Ubuntu, Node 24); Go accepts RSA from 1024 bits. */
 const minBits = 2048
@@ -200,7 +200,7 @@ export function judgeKey(
   if ((type === 'rsa' || type === 'dsa' || type === 'rsa-pss') && bits < minBits)
     return {
       code: 'TLS_WEAK_KEY',
-      what: `has a key of ${bits} bits (${type}); OpenSSL wants at least ${minBits}`,
+      what: `has a key of ${bits} bits (${type}); OpenSSL requires at least ${minBits}`,
     }
   switch (type) {
     case 'rsa':
@@ -216,7 +216,7 @@ export function judgeKey(
     case 'rsa-pss':
       return unusable('has a key marked RSA-PSS, which Go agents cannot use; the plain RSA form of it works')
     case undefined:
-      return unusable('has a key of a type that is not known here')
+      return unusable('has a key of an unknown type')
     default:
       return unusable(`has a key of type ${type}, which Go agents cannot use`)
   }
@@ -235,7 +235,7 @@ function judgeCurve(certificate: Certificate, curve = '') {
   return undefined
 }
 
-/** Node cannot make an object of every key that a certificate may hold, nor tell about each. */
+/** Node cannot read every key that a certificate may contain; then `type` is undefined. */
 function publicKeyOf(certificate: Certificate): { type?: string; details: AsymmetricKeyDetails } {
   try {
     const { asymmetricKeyType: type, asymmetricKeyDetails: details = {} } = certificate.x509.publicKey
@@ -245,7 +245,7 @@ function publicKeyOf(certificate: Certificate): { type?: string; details: Asymme
   }
 }
 
-// Signature algorithms. A root's own signature is checked by nobody; every other one has to suit OpenSSL and Go.
+// Signature algorithms. No verifier checks a root's own signature; OpenSSL and Go must accept all others.
 
 interface Judgement {
   name: string
@@ -271,7 +271,7 @@ function judgeSignature({ oid, pss }: CertificateFields['signature']): Judgement
   return { name: good ?? `the algorithm ${oid}`, verdict: good ? 'good' : 'unknown' }
 }
 
-/** Go takes RSA-PSS only with SHA-2, MGF1 of the same hash and a salt of the hash's size. */
+/** Go accepts RSA-PSS only with SHA-2, MGF1 of the same hash and a salt of the hash's size. */
 function judgePss({ hash, mgfHash, saltLength }: PssParameters): Judgement {
   const known = hashOids[hash]
   const name = `RSA-PSS with ${known?.name ?? hash}`

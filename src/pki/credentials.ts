@@ -1,4 +1,4 @@
-// What a TLS server presents: its certificate, the path to its root, and (only where it is asked for) its key.
+// What a TLS server presents: its certificate, the path to its root, and (only on request) its key.
 import type { KeyObject } from 'node:crypto'
 import { closeSync, openSync, readSync } from 'node:fs'
 import { isError, type Problem, problem, type Where } from '../problems/index.ts'
@@ -24,17 +24,17 @@ export interface TlsCredentials {
   file: string
   leaf: Certificate
   path: ChainPath
-  /** Where paths end without a root: whoever issued one of these is not in the file. */
+  /** Last certificates of paths without a root: their issuers are not in the file. */
   openEnds: Certificate[]
   /** Certificates of the file that are on no path. */
   extras: Certificate[]
-  /** Only when a key was given. Printing it shows nothing of it. */
+  /** Only when a key was given. Printing it reveals no key bytes. */
   key?: KeyObject
 }
 
 export interface TlsCredentialFiles {
   certFile: string
-  /** Read only when given: who does not serve needs no key. */
+  /** Read only when given; only a server needs the key. */
   keyFile?: string
 }
 
@@ -42,7 +42,7 @@ export interface LoadOptions {
   /** Milliseconds since the epoch. */
   now: number
   readFile?: ReadFile
-  /** Places in the configuration that name the files. */
+  /** The settings in the configuration that name the files. */
   where?: { cert?: Where; key?: Where }
 }
 
@@ -53,7 +53,7 @@ export interface ParseOptions {
   keyFile?: string
 }
 
-/** Reads and judges the files. There is material only when no problem is an error. */
+/** Reads and checks the files. `material` is set only when no problem is an error. */
 export function loadTlsCredentials(
   files: TlsCredentialFiles,
   options: LoadOptions,
@@ -72,7 +72,7 @@ export function loadTlsCredentials(
   return parsed
 }
 
-/** The same for texts that are at hand. */
+/** The same for texts that are already in memory. */
 export function parseTlsCredentials(
   pemText: string,
   keyText: string | undefined,
@@ -98,7 +98,7 @@ export function parseTlsCredentials(
     ...checkPath(path, now),
     ...checkExtras(unique.filter((certificate) => !path.certificates.includes(certificate))),
   )
-  // Where a block is missing, the others only seem out of place.
+  // If a block could not be read, the order of the others proves nothing.
   if (!read.problems.some(isError))
     problems.push(...checkOrder(unique, path), ...repeatedOrExtra(repeated, extras))
   if (problems.some(isError)) return { problems }
@@ -106,9 +106,9 @@ export function parseTlsCredentials(
   return { material: { file, leaf, path, openEnds, extras, ...(key && { key }) }, problems }
 }
 
-/** A certificate that is its own issuer and has nobody above it. */
-export function isLoneSelfSigned(material: TlsCredentials): boolean {
-  return material.path.complete && material.path.certificates.length === 1
+/** The path is a single self-signed certificate. */
+export function isLoneSelfSigned({ path }: TlsCredentials): boolean {
+  return path.complete && path.certificates.length === 1
 }
 
 /** The path as people and trust plans see it, leaf first. */
@@ -116,25 +116,27 @@ export function pathFacts(path: ChainPath): CertificateFacts[] {
   return linksOf(path).map((link) => certificateFacts(link.certificate, link.role))
 }
 
-/** What a TLS server is configured with: the path without its root, which clients have to know by themselves. */
-export function servedPair(material: TlsCredentials): { cert: string; key: string } {
-  if (!material.key) throw new TypeError('this material was loaded without its key')
-  const served = linksOf(material.path).filter((link) => link.role !== 'root')
+/** The certificates and key for a TLS server: the path without its root, which clients must already have. */
+export function servedPair({ key, path }: TlsCredentials): { cert: string; key: string } {
+  if (!key) throw new TypeError('the credentials were loaded without their key')
+  const served = linksOf(path).filter((link) => link.role !== 'root')
   return {
     cert: served.map((link) => link.certificate.x509.toString()).join(''),
-    key: material.key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    key: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
   }
 }
 
 function checkOrder(unique: Certificate[], path: ChainPath): Problem[] {
-  const places = path.certificates.map((certificate) => unique.indexOf(certificate))
-  const inOrder = places[0] === 0 && places.every((place, index) => index === 0 || place > places[index - 1]!)
+  const positions = path.certificates.map((certificate) => unique.indexOf(certificate))
+  const inOrder =
+    positions[0] === 0 &&
+    positions.every((position, index) => index === 0 || position > positions[index - 1]!)
   if (inOrder) return []
   const what =
-    places[0] === 0
+    positions[0] === 0
       ? 'is not followed by its issuers in order in'
       : 'is the server certificate, but not the first in'
-  return [told('TLS_CHAIN_ORDER', path.certificates[0]!, what)]
+  return [chainProblem('TLS_CHAIN_ORDER', path.certificates[0]!, what)]
 }
 
 function repeatedOrExtra(repeated: Certificate[], extras: Certificate[]): Problem[] {
@@ -150,7 +152,7 @@ function repeatedOrExtra(repeated: Certificate[], extras: Certificate[]): Proble
   ]
 }
 
-/** One warning, however many there are: a whole CA bundle is a common mistake, and must not drown the rest. */
+/** One warning for all of them: a whole CA bundle is a common mistake, and must not hide the other warnings. */
 function grouped(
   code: 'TLS_CHAIN_DUPLICATE' | 'TLS_CHAIN_EXTRA',
   certificates: Certificate[],
@@ -158,7 +160,7 @@ function grouped(
 ): Problem[] {
   const [first, ...others] = certificates
   if (!first) return []
-  if (others.length === 0) return [told(code, first, one)]
+  if (others.length === 0) return [chainProblem(code, first, one)]
   const some = certificates.slice(0, shownSubjects).map(({ subject }) => subject)
   const more = certificates.length - some.length
   const names = `${some.join('; ')}${more > 0 ? `; and ${more} more` : ''}`
@@ -173,7 +175,7 @@ function detailsOf({ subject, sha256, line }: Certificate) {
   return { subject, sha256, line }
 }
 
-function told(
+function chainProblem(
   code: 'TLS_CHAIN_ORDER' | 'TLS_CHAIN_DUPLICATE' | 'TLS_CHAIN_EXTRA',
   certificate: Certificate,
   what: string,
@@ -184,25 +186,23 @@ function told(
   })
 }
 
-/** Most masters and proxies send the whole file, so what does not belong to the chain counts as well. */
+/** Most masters and proxies send the whole file, so certificates outside the chain count too. */
 function checkMessage(certificates: Certificate[], file: string): Problem[] {
   const why = oversize(certificates.map(({ x509 }) => x509.raw))
-  return why
-    ? [problem('TLS_CHAIN_TOO_LARGE', `${file} holds too much: its ${why}`, { where: { file } })]
-    : []
+  return why ? [problem('TLS_CHAIN_TOO_LARGE', `${file} is too large: its ${why}`, { where: { file } })] : []
 }
 
-/** More than fit into the message of any server: who signed whom is not asked among them. */
+/** More than fit into a TLS message. Above this number, no chain is searched. */
 const maxJudged = 200
 
-// Reading certificate and key files, each failure with its own words.
+// Reads certificate and key files, with one message for each kind of failure.
 
 export type ReadFile = (file: string) => Uint8Array
 
-/** Bytes. The largest CA bundles have a quarter of it; certificates and keys have some thousands. */
+/** Bytes. The largest CA bundles have about a quarter of this; certificates and keys a few thousand. */
 const maxFile = 1_048_576
 
-/** `what` names the file's purpose in messages; `where` is the place in the configuration that names the file. */
+/** `what` describes the file in messages; `where` is the setting that names the file. */
 export function readTextFile(
   file: string,
   what: string,
@@ -219,7 +219,7 @@ export function readTextFile(
   }
 }
 
-/** At most one byte beyond the limit, so that neither a wrong file nor /dev/zero fills the memory. */
+/** Reads at most one byte beyond the limit, so that a wrong file or /dev/zero cannot fill the memory. */
 function readUpToLimit(file: string): Uint8Array {
   const opened = openSync(file, 'r')
   try {
@@ -247,11 +247,11 @@ function unreadable(file: string, what: string, cause: unknown, where: Where): P
   return problem('TLS_FILE_UNREADABLE', `the ${what} ${file} cannot be read: ${why}`, options)
 }
 
-// Whether agents that were given one chain trust a server that presents another.
+// Whether agents that trust one chain also trust a server that presents another.
 
 /**
- * True when the new path holds a certificate of the old one, or one that an authority of the old one has signed. Below
- * a server certificate nothing is trusted, also when it has signed itself.
+ * True when the new path contains a certificate of the old one, or one that a CA of the old path signed. A server
+ * certificate, even a self-signed one, cannot vouch for another certificate.
  */
 export function keepsTrust(before: TlsCredentials, after: TlsCredentials): boolean {
   const [, ...authorities] = before.path.certificates

@@ -1,4 +1,4 @@
-// A bounds-checked reader of DER, for what node:crypto's X509Certificate does not expose.
+// A bounds-checked DER reader for fields that node:crypto's X509Certificate does not expose.
 
 /** One element: its tag byte, all its bytes, and its content. */
 export interface Der {
@@ -7,7 +7,7 @@ export interface Der {
   content: Buffer
 }
 
-/** The bytes are not DER. The message says in what way; it holds nothing of the bytes themselves. */
+/** The bytes are not DER. The message gives the reason and quotes none of the bytes. */
 export class DerError extends Error {}
 
 export const derTag = {
@@ -23,7 +23,7 @@ export const derTag = {
   set: 0x31,
 } as const
 
-/** The element at the start of `bytes`; what follows it is left alone. Throws DerError. */
+/** The element at the start of `bytes`; bytes after it are ignored. Throws DerError. */
 export function readDer(bytes: Buffer): Der {
   const tag = bytes[0]
   const first = bytes[1]
@@ -44,7 +44,7 @@ export function readDer(bytes: Buffer): Der {
   return { tag, bytes: bytes.subarray(0, end), content: bytes.subarray(start, end) }
 }
 
-/** The elements a content is made of. Throws DerError. */
+/** The elements inside a content. Throws DerError. */
 export function derChildren(content: Buffer): Der[] {
   const children: Der[] = []
   for (let rest = content; rest.length > 0; ) {
@@ -55,7 +55,7 @@ export function derChildren(content: Buffer): Der[] {
   return children
 }
 
-/** The elements of a SEQUENCE (or what else `tag` names). Throws DerError when it is something else or absent. */
+/** The elements of a SEQUENCE (or of the type `tag`). Throws DerError for another type or no element. */
 export function derSequence(element: Der | undefined, tag: number = derTag.sequence): Der[] {
   return derChildren(derContent(element, tag))
 }
@@ -106,7 +106,7 @@ export function derBoolean(element: Der | undefined): boolean {
   return content[0] === 0xff
 }
 
-/** Bytes of a BIT STRING; bits that do not count are zero (X.690 section 11.2.1). Throws DerError. */
+/** Bytes of a BIT STRING, whose unused bits must be zero (X.690 section 11.2.1). Throws DerError. */
 export function derBitString(element: Der | undefined): Buffer {
   const content = derContent(element, derTag.bitString)
   const unused = content[0] ?? 8
@@ -124,7 +124,7 @@ export function derBits(element: Der): Set<number> {
   return bits
 }
 
-// The object identifiers certificates are judged by (RFC 5280, RFC 3279, RFC 4055, RFC 5758, RFC 8410).
+// The object identifiers that the checks use (RFC 5280, RFC 3279, RFC 4055, RFC 5758, RFC 8410).
 
 export const extensionOid = {
   subjectKeyIdentifier: '2.5.29.14',
@@ -143,7 +143,7 @@ export const extensionOid = {
 export const serverAuth = '1.3.6.1.5.5.7.3.1'
 export const rsaPss = '1.2.840.113549.1.1.10'
 
-/** Usages people meet in certificates, for messages. */
+/** Common values of extendedKeyUsage, for messages. */
 const usageNames: Record<string, string> = {
   [serverAuth]: 'serverAuth',
   '1.3.6.1.5.5.7.3.2': 'clientAuth',
@@ -167,7 +167,7 @@ export const hashOids: Record<string, { name: string; size: number }> = {
   '2.16.840.1.101.3.4.2.3': { name: 'SHA-512', size: 64 },
 }
 
-/** Signature algorithms every verifier knows; RSA-PSS depends on its parameters and is judged apart. */
+/** Signature algorithms every verifier supports. RSA-PSS depends on its parameters and is checked separately. */
 export const goodSignatures: Record<string, string> = {
   '1.2.840.113549.1.1.11': 'RSA with SHA-256',
   '1.2.840.113549.1.1.12': 'RSA with SHA-384',
@@ -201,7 +201,7 @@ export interface PssParameters {
 
 const sha1 = '1.3.14.3.2.26'
 
-/** What is left out has its default: SHA-1, MGF1 with SHA-1, 20 bytes of salt. Throws DerError. */
+/** Defaults of absent parameters: SHA-1, MGF1 with SHA-1, 20 bytes of salt. Throws DerError. */
 export function readPss(parameters: Der | undefined): PssParameters {
   const parts = parameters ? derSequence(parameters) : []
   const inner = (tag: number) => {

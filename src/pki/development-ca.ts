@@ -1,4 +1,4 @@
-// A private CA and a server certificate for people who have none: root, intermediate, leaf, all ECDSA P-256.
+// Creates a private CA and a server certificate for users who have none: root, intermediate, leaf, all ECDSA P-256.
 import { KeyObject, randomBytes, webcrypto, X509Certificate } from 'node:crypto'
 import {
   constants,
@@ -11,9 +11,9 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { isIP } from 'node:net'
 import { join } from 'node:path'
 import type * as X509 from '@peculiar/x509'
+import { ipVersion } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import { canonicalName, isHostname } from './names.ts'
 
@@ -27,7 +27,7 @@ export interface DevelopmentChain {
   root: DevelopmentPair
   intermediate: DevelopmentPair
   leaf: DevelopmentPair
-  /** Leaf, intermediate and root: what `security.tls.cert` wants, beside the leaf's key. */
+  /** Leaf, intermediate and root, for `security.tls.cert`. The leaf's key is not included. */
   chain: string
 }
 
@@ -35,7 +35,7 @@ export interface DevelopmentRequest {
   /** DNS names of the leaf; wildcards and IDN are allowed. */
   names: string[]
   ips: string[]
-  /** Lifetime of the leaf, 1 to 36,500. The CAs live ten years, or as long as the leaf if that is longer. */
+  /** Lifetime of the leaf, 1 to 36,500. The CAs are valid for ten years, or as long as the leaf if that is longer. */
   days: number
   /** Milliseconds since the epoch. */
   now: number
@@ -44,7 +44,7 @@ export interface DevelopmentRequest {
 const dayMs = 86_400_000
 const caDays = 3650
 const maxDays = 36_500
-/** Clocks of freshly booted VMs lag. */
+/** Certificates start this much in the past, because the clocks of freshly booted VMs may be slow. */
 const skewMs = 3_600_000
 /** Upper bound of a common name (RFC 5280 appendix A.1, ub-common-name). */
 const maxCommonName = 64
@@ -64,14 +64,14 @@ interface Issued {
 
 type CryptoKeyPair = webcrypto.CryptoKeyPair
 
-/** Makes new keys and certificates at every call; throws a ProvisionError when the request is impossible. */
+/** Creates new keys and certificates at every call. Throws a ProvisionError for an invalid request. */
 export async function createDevelopmentChain(request: DevelopmentRequest): Promise<DevelopmentChain> {
   const names = developmentNames(request.names, request.ips)
   if (!(request.days >= 1 && request.days <= maxDays))
     throw new ProvisionError(
       problem('CERTS_REQUEST_INVALID', `a lifetime of ${request.days} days is out of range`),
     )
-  // Together they cost 170 ms to load, and only this needs them. The first must run before the second.
+  // Together they take 170 ms to load, and only this function needs them. The first must load before the second.
   await import('reflect-metadata')
   const x509 = await import('@peculiar/x509')
   const issue = issuer(x509, request.now)
@@ -120,7 +120,7 @@ function leafProfile(x509: typeof X509, names: DevelopmentNames): Omit<Profile, 
   }
 }
 
-/** Issues by the given issuer, or self-signed without one. */
+/** Issues a certificate signed by the given issuer, or self-signed without one. */
 function issuer(x509: typeof X509, now: number) {
   // X.509 times are whole seconds (RFC 5280 4.1.2.5).
   const start = Math.floor((now - skewMs) / 1000) * 1000
@@ -158,14 +158,14 @@ function serialNumber(): string {
   return bytes.toString('hex')
 }
 
-// The files of a development CA: all of them or none, and never over a file that is there.
+// Writes the files of a development CA: all of them or none, and never over an existing file.
 
 export interface DevelopmentFiles {
   /** Leaf, intermediate and root: for `security.tls.cert`. */
   chain: string
   /** Key of the leaf: for `security.tls.key`. */
   serverKey: string
-  /** The leaf alone. */
+  /** Only the leaf. */
   serverCertificate: string
   intermediateCertificate: string
   intermediateKey: string
@@ -174,7 +174,7 @@ export interface DevelopmentFiles {
   rootKey: string
 }
 
-/** Where the files of a development CA lie in a folder. */
+/** The paths of the files of a development CA in a folder. */
 export function developmentFiles(directory: string): DevelopmentFiles {
   return {
     chain: join(directory, 'chain.crt'),
@@ -188,8 +188,8 @@ export function developmentFiles(directory: string): DevelopmentFiles {
 }
 
 /**
- * Writes the seven files, keys readable by their owner only (0600), in a folder made for them (0700) if need be.
- * Throws a ProvisionError: CERTS_EXIST when any of them is there already, CERTS_NOT_WRITTEN when the disk refuses.
+ * Writes the seven files, keys readable by their owner only (0600). Creates the folder (0700) if it does not exist.
+ * Throws a ProvisionError: CERTS_EXIST when a file exists already, CERTS_NOT_WRITTEN when writing fails.
  */
 export function writeDevelopmentChain(directory: string, chain: DevelopmentChain): DevelopmentFiles {
   const files = developmentFiles(directory)
@@ -214,7 +214,7 @@ export function writeDevelopmentChain(directory: string, chain: DevelopmentChain
       return { from, path }
     })
     for (const { from, path } of staged) {
-      place(from, path)
+      linkOrCopy(from, path)
       undo.push(() => rmSync(path))
     }
     rmSync(staging, { recursive: true, force: true })
@@ -226,16 +226,16 @@ export function writeDevelopmentChain(directory: string, chain: DevelopmentChain
 }
 
 function refuseToOverwrite(paths: string[]): void {
-  const there = paths.filter((path) => lstatSync(path, { throwIfNoEntry: false }))
-  if (there.length > 0) throw alreadyThere(there)
+  const existing = paths.filter((path) => lstatSync(path, { throwIfNoEntry: false }))
+  if (existing.length > 0) throw filesExist(existing)
 }
 
-/** A link appears whole and, unlike a rename, never replaces what came there in the meantime. */
-function place(from: string, path: string): void {
+/** A link is atomic and, unlike a rename, never replaces a file that was created in the meantime. */
+function linkOrCopy(from: string, path: string): void {
   try {
     linkSync(from, path)
   } catch (error) {
-    // Shared folders of virtual machines and FAT know no links.
+    // Shared folders of virtual machines and FAT file systems do not support links.
     if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS'].includes(codeOf(error))) throw error
     copyFileSync(from, path, constants.COPYFILE_EXCL)
   }
@@ -243,18 +243,18 @@ function place(from: string, path: string): void {
 
 function refusal(directory: string, error: unknown): ProvisionError {
   const { dest, message } = error as Error & { dest?: string }
-  if (codeOf(error) === 'EEXIST' && dest) return alreadyThere([dest])
+  if (codeOf(error) === 'EEXIST' && dest) return filesExist([dest])
   return new ProvisionError(
     problem('CERTS_NOT_WRITTEN', `no certificates written to ${directory}: ${message}`, { cause: error }),
   )
 }
 
-function alreadyThere(paths: string[]): ProvisionError {
+function filesExist(paths: string[]): ProvisionError {
   const message = `not overwritten: ${paths.join(', ')}`
   return new ProvisionError(problem('CERTS_EXIST', message, { details: { files: paths } }))
 }
 
-/** Cleaning up must not hide why it was needed. */
+/** An error of the clean-up must not hide the error that caused it. */
 function attempt(step: () => void): void {
   try {
     step()
@@ -265,7 +265,7 @@ function codeOf(error: unknown): string {
   return (error as NodeJS.ErrnoException).code ?? ''
 }
 
-// The names and addresses a development certificate is asked for, in the form certificates hold them.
+// The names and addresses requested for a development certificate, in the form used in certificates.
 
 export interface DevelopmentNames {
   /** Lower case, IDN as punycode, each once, in the order given. */
@@ -292,10 +292,10 @@ function accepted(entries: Entry[]): string[] {
 
 function dnsName(text: string): Entry {
   const name = canonicalName(text)
-  if (isIP(name)) return { fault: `${name} is an IP address, not a name; give it with --ip` }
+  if (ipVersion(name)) return { fault: `${name} is an IP address, not a name; give it with --ip` }
   const [star, host] = name.startsWith('*.') ? ['*.', name.slice(2)] : ['', name]
   if (!isHostname(host)) return { fault: `${JSON.stringify(text)} is not a hostname` }
-  // Go would accept a.local for *.local, OpenSSL would not: agents would join and their tasks would not.
+  // Go accepts a.local for *.local, OpenSSL does not: agents would join, but their tasks could not connect.
   if (star && !host.includes('.'))
     return { fault: `${JSON.stringify(text)} covers nothing: a wildcard needs two labels after the star` }
   return { value: name }
@@ -303,9 +303,8 @@ function dnsName(text: string): Entry {
 
 function ipAddress(text: string): Entry {
   const address = canonicalName(text)
-  // A zone index (fe80::1%eth0) names an interface of this machine; certificates have no place for it.
-  if (!isIP(address) || address.includes('%'))
-    return { fault: `${JSON.stringify(text)} is not an IP address` }
+  // A zone index (fe80::1%eth0) names an interface of this machine; certificates cannot contain one.
+  if (!ipVersion(address)) return { fault: `${JSON.stringify(text)} is not an IP address` }
   return { value: address }
 }
 

@@ -1,4 +1,4 @@
-// How an agent dials its master: a Go program's offer, trusting only what it was given.
+// TLS options as an agent dials its master: the offer of a Go program, and only the trust it was given.
 import { X509Certificate } from 'node:crypto'
 import { isIP } from 'node:net'
 import { type ConnectionOptions, connect, type PeerCertificate, type TLSSocket } from 'node:tls'
@@ -10,17 +10,17 @@ export interface DialTrust {
   name: string
   /** PEM of the only certificates to trust; undefined: the well-known CAs. */
   ca?: string | readonly string[]
-  /** False: any certificate will do (`skip_verify`). */
+  /** False: accept any certificate (`skip_verify`). */
   verify?: boolean
   /** Trust a chain that ends at an anchor which is not a root, as Go does and Python before 3.13 does not. */
   partialChain?: boolean
-  /** PEM, for masters that ask for one. */
+  /** PEM, for masters that require one. */
   clientCertificate?: { cert: string; key: string }
 }
 
 /**
- * What Go 1.22 to 1.24 offer (crypto/tls: cipher_suites.go, common.go, defaults.go). Node offers more by default, so
- * that a preflight would pass where agents fail: DHE, RSA key exchange, CBC with SHA-384, X448, Ed448.
+ * What Go 1.22 to 1.24 offer (crypto/tls: cipher_suites.go, common.go, defaults.go). Node's default offers more, with
+ * which a preflight would pass where agents fail: DHE, RSA key exchange, CBC with SHA-384, X448, Ed448.
  */
 const goOffer = {
   minVersion: 'TLSv1.2',
@@ -33,7 +33,7 @@ const goOffer = {
         (cipher) => `ECDHE-${key}-${cipher}`,
       ),
     ),
-    // RSA below 2048 bits is refused, as by Node 24; Node 22 would take it.
+    // Refuses RSA keys below 2048 bits, as Node 24 does; Node 22 would accept them.
     '@SECLEVEL=2',
   ].join(':'),
   ecdhCurve: ['X25519', 'P-256', 'P-384', 'P-521'].join(':'),
@@ -51,7 +51,7 @@ const goOffer = {
   ].join(':'),
 } as const satisfies ConnectionOptions
 
-/** Options beside host and port, for `connectAsAgent` and, as they bring it along, for clients of http and ws. */
+/** Options without host and port, for `connectAsAgent`. With `createConnection` they also suit http and ws clients. */
 export type AgentDialOptions = ConnectionOptions & { createConnection: typeof connectAsAgent }
 
 /** A wrong name is reported as ERR_TLS_CERT_ALTNAME_INVALID. */
@@ -60,7 +60,7 @@ export function dialOptions(trust: DialTrust): AgentDialOptions {
   const common: AgentDialOptions = {
     ...goOffer,
     createConnection: connectAsAgent,
-    // An IP address is no SNI (RFC 6066 section 3); an empty text sends none.
+    // SNI does not allow IP addresses (RFC 6066 section 3); an empty string sends none.
     servername: isIP(name) ? '' : name,
     ...(clientCertificate && { cert: clientCertificate.cert, key: clientCertificate.key }),
   }
@@ -75,13 +75,13 @@ export function dialOptions(trust: DialTrust): AgentDialOptions {
 }
 
 /**
- * `tls.connect` that survives every certificate. Node looks into a verified chain by getPeerCertificate(), and Node 24
- * crashes there on a key whose curve has no NIST name (secp256k1, brainpool), be it an intermediate's.
+ * `tls.connect` that no certificate can crash. Node reads a verified chain with getPeerCertificate(), and Node 24
+ * crashes there on a key whose curve has no NIST name (secp256k1, brainpool), even that of an intermediate.
  */
 export function connectAsAgent(options: ConnectionOptions): TLSSocket {
-  // An HTTP client's `path` is the request's; here it would be that of a Unix socket.
+  // An HTTP client passes the request's `path`; `tls.connect` would take it for a Unix socket.
   const socket = connect({ ...options, path: undefined })
-  // Reading it takes the certificates above the leaf out of the connection, so it is read once.
+  // Reading it removes the certificates above the leaf from the connection, so it is read only once.
   let peer: X509Certificate | undefined
   const read = socket.getPeerX509Certificate.bind(socket)
   const getPeerX509Certificate = () => (peer ??= read())
@@ -89,7 +89,7 @@ export function connectAsAgent(options: ConnectionOptions): TLSSocket {
   return Object.assign(socket, { getPeerX509Certificate, getPeerCertificate }) as TLSSocket
 }
 
-/** Node's own check takes names that Go or OpenSSL refuse; the reverse too. Never throws, or Node would end the process. */
+/** Node's own check accepts names that Go or OpenSSL refuse, and the reverse. Never throws: Node would exit. */
 function wrongName(certificate: PeerCertificate, name: string): Error | undefined {
   let names = 'no name'
   try {

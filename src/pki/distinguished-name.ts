@@ -1,9 +1,9 @@
-// A subject or issuer: its attributes, as far as they have to be judged or shown.
+// A subject or issuer: the attributes that are checked or shown.
 import { type Der, derChildren, derOid, derSequence, derTag } from './der.ts'
 
 export interface NameAttribute {
   type: string
-  /** Tag of the string type it is written in. */
+  /** Tag of its string type. */
   stringTag: number
   bytes: Buffer
 }
@@ -53,7 +53,7 @@ function attributeText({ stringTag, bytes }: NameAttribute): string {
   return visible(text)
 }
 
-/** What a stranger put into a name must neither move a cursor nor hide or turn round what stands beside it. */
+/** Replaces control and format characters: a name from an untrusted server must not move the cursor or hide text. */
 export function visible(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '\uFFFD')
 }
@@ -94,7 +94,7 @@ export function generalName(element: Der): GeneralName {
   return { kind, value: isText ? bytes.toString('latin1') : '', bytes }
 }
 
-/** `DNS:master.example.com`, `IP:10.0.0.1`: what people are shown. Unprintable characters are escaped. */
+/** For messages: `DNS:master.example.com`, `IP:10.0.0.1`. Unprintable characters are escaped. */
 export function showName(name: GeneralName): string {
   const value = name.value.replace(
     /[^\x20-\x7e]/g,
@@ -104,7 +104,7 @@ export function showName(name: GeneralName): string {
   return value ? `${name.kind}:${value}` : name.kind
 }
 
-/** Dotted IPv4, or IPv6 in the form of RFC 5952; the hex of what is neither. */
+/** Dotted IPv4, or IPv6 in the form of RFC 5952; hex for any other length. */
 export function ipText(bytes: Buffer): string {
   if (bytes.length === 4) return bytes.join('.')
   if (bytes.length !== 16) return bytes.toString('hex')

@@ -1,6 +1,6 @@
-// Certificates: what every verifier will say of a chain, whether a master can be joined, a development CA.
+// Certificates: whether every verifier accepts a chain, whether agents can join a master, and a development CA.
 // Imports problems and platform.
-// Start with chain.ts and checks.ts, which judge; preflight.ts dials.
+// Start with chain.ts and checks.ts, which check files; preflight.ts dials.
 export { type Certificate, certificateFacts } from './certificate.ts'
 export { readCertificates } from './chain.ts'
 export {

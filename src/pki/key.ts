@@ -1,4 +1,4 @@
-// The private key: read only to serve with it or to tell which certificate is the server's. Nothing of it is ever shown.
+// The private key. Read only to serve with it, or to find the server's certificate. No part of it is ever printed.
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { type Problem, problem } from '../problems/index.ts'
 import type { Certificate } from './certificate.ts'
@@ -6,9 +6,9 @@ import { mendedProblems, notPem } from './chain.ts'
 import { type PemBlock, readPem } from './pem.ts'
 
 export interface KeyFile {
-  /** The first key of the file, which is the one servers use. */
+  /** The first key of the file, which servers use. */
   key?: KeyObject
-  /** Further keys of the file that can be read. */
+  /** Other readable keys of the file. */
   others: KeyObject[]
   problems: Problem[]
 }
@@ -17,20 +17,20 @@ export interface KeyFile {
 export function readKey(text: string, file: string): KeyFile {
   const { blocks, untidy } = readPem(text)
   if (blocks.length === 0) return failed(notPem(text, file))
-  const mine = blocks.filter((block) => block.label.endsWith('PRIVATE KEY'))
-  const [first, ...rest] = mine
+  const keyBlocks = blocks.filter((block) => block.label.endsWith('PRIVATE KEY'))
+  const [first, ...rest] = keyBlocks
   if (!first) {
     const labels = [...new Set(blocks.map((block) => block.label))].join(', ')
-    return failed(unreadable(file, `it holds no private key, only: ${labels}`))
+    return failed(unreadable(file, `it contains no private key, only: ${labels}`))
   }
   const refusal = refusalOf(first, file)
   if (refusal) return failed(refusal)
   const key = parseKey(first)
-  if (!key) return failed(unreadable(file, `block ${first.number} is no key that OpenSSL can read`, first))
+  if (!key) return failed(unreadable(file, `block ${first.number} is not a key that OpenSSL can read`, first))
   const problems = mendedProblems(untidy, [first], file)
   if (rest.length > 0)
     problems.push(
-      problem('TLS_KEY_SEVERAL', `${file} holds ${mine.length} private keys; the first one is used`, {
+      problem('TLS_KEY_SEVERAL', `${file} contains ${keyBlocks.length} private keys; the first one is used`, {
         where: { file, line: rest[0]!.line },
       }),
     )
@@ -47,7 +47,7 @@ export function fits(key: KeyObject, certificate: Certificate): boolean {
   }
 }
 
-/** For the case that `key` fits none of the certificates. `leaf` is what the server would present. */
+/** The problem when `key` fits no certificate. `leaf` is the certificate the server would present. */
 export function mismatch(keyFile: KeyFile & { key: KeyObject }, leaf: Certificate, file: string): Problem {
   const second = keyFile.others.some((other) => fits(other, leaf))
   const types = [keyFile.key.asymmetricKeyType, typeOf(leaf)]
@@ -72,7 +72,7 @@ function typeOf(certificate: Certificate): string | undefined {
 
 function refusalOf(block: PemBlock, file: string): Problem | undefined {
   if (block.fault) return unreadable(file, `block ${block.number} is not usable: ${block.fault}`, block)
-  // PKCS#8 says so in its label, the older forms in a header (RFC 1421 section 4.6.1.1).
+  // PKCS#8 marks encryption in its label, the older forms in a header (RFC 1421 section 4.6.1.1).
   if (block.label.startsWith('ENCRYPTED') || block.headers.some((header) => header.includes('ENCRYPTED')))
     return problem('TLS_KEY_ENCRYPTED', `the key in ${file} is encrypted with a passphrase`, {
       where: { file, line: block.line },

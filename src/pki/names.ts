@@ -1,4 +1,4 @@
-// Which names a certificate is valid for: the names Go's and OpenSSL's rules both accept, nothing else.
+// Which names a certificate is valid for: only names that both Go and OpenSSL accept.
 
 import type { X509Certificate } from 'node:crypto'
 import { domainToASCII } from 'node:url'
@@ -7,24 +7,24 @@ import type { Certificate } from './certificate.ts'
 
 const hostname = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/i
 
-/** A DNS name as hosts have it (RFC 1123 section 2.1): letters, digits and hyphens; no trailing dot, no address. */
+/** A host name (RFC 1123 section 2.1): letters, digits and hyphens; no trailing dot, no IP address. */
 export function isHostname(name: string): boolean {
   return ipVersion(name) === 0 && hostname.test(name) && !/^[0-9.]+$/.test(name)
 }
 
 /**
  * Whether an agent (Go) and a task (OpenSSL) both accept `name` for this certificate.
- * OpenSSL alone would fall back to the common name and take partial wildcards; Go alone would take `*.local`.
+ * OpenSSL also falls back to the common name and accepts partial wildcards; Go also accepts `*.local`.
  */
 export function covers(x509: X509Certificate, name: string): boolean {
   if (ipVersion(name)) return x509.checkIP(name) !== undefined
-  // Underscores are in no host name, yet all verifiers take them in an exact entry; OpenSSL not under a wildcard.
+  // Host names have no underscores, but all verifiers accept them in an exact entry. Under a wildcard OpenSSL does not.
   const exact = /^[a-z0-9_.-]+$/i.test(name) && name.includes('_')
   if (!isHostname(exact ? name.replaceAll('_', 'x') : name)) return false
   return x509.checkHost(name, { subject: 'never', partialWildcards: false }) !== undefined
 }
 
-/** The form a name is compared in: lower case, IDN as punycode, without the dot of a full name or brackets. */
+/** A name in the form for comparisons: lower case, IDN as punycode, without trailing dot or brackets. */
 export function canonicalName(name: string): string {
   const bare = name.trim().replace(/^\[(.*)\]$/, '$1')
   if (ipVersion(bare)) return bare.toLowerCase()
@@ -32,7 +32,7 @@ export function canonicalName(name: string): string {
   return ascii.toLowerCase().replace(/\.$/, '')
 }
 
-/** Names of the certificate an agent could be told to verify, in the certificate's order. */
+/** Names of the certificate that an agent can be configured to verify, in the certificate's order. */
 export function usableNames(certificate: Certificate): {
   concrete: string[]
   wildcards: string[]
@@ -50,7 +50,7 @@ export function usableNames(certificate: Certificate): {
   }
 }
 
-/** A concrete name below `*.rest`; it needs no DNS record. */
+/** A concrete name that matches `*.rest`; it needs no DNS record. */
 export function underWildcard(wildcard: string): string {
   return wildcard.replace('*', 'determined-master')
 }

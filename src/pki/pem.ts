@@ -1,4 +1,4 @@
-// PEM files as people have them: every block with its line, what is wrong with it, and what other parsers would trip over.
+// Reads PEM files: every block with its line, its faults, and what other parsers cannot read.
 import { DerError, readDer } from './der.ts'
 
 export interface PemBlock {
@@ -12,7 +12,7 @@ export interface PemBlock {
   der: Buffer
   /** Why the block cannot be used; never quotes its content. */
   fault?: string
-  /** Mended on reading, but unreadable to some TLS library. */
+  /** Repaired while reading, but unreadable for some TLS libraries. */
   untidy: string[]
   /** RFC 1421 headers inside the block, such as `Proc-Type` of an encrypted key. */
   headers: string[]
@@ -20,7 +20,7 @@ export interface PemBlock {
 
 export interface PemFile {
   blocks: PemBlock[]
-  /** Mended on reading, for the file as a whole. */
+  /** Repaired while reading, for the file as a whole. */
   untidy: string[]
 }
 
@@ -38,7 +38,7 @@ export function decodeText(bytes: Uint8Array): string {
   return buffer.toString('utf8')
 }
 
-/** Every BEGIN … END of the text, in order. Never throws; a text without any gives no blocks. */
+/** Every BEGIN … END block of the text, in order. Never throws. */
 export function readPem(text: string): PemFile {
   const marks = [...text.matchAll(marker)]
   const lines = lineCounter(text)
@@ -79,7 +79,7 @@ function readBody(text: string, begin: RegExpExecArray, end: RegExpExecArray) {
   const der = Buffer.from(body, 'base64')
   try {
     const element = readDer(der)
-    // OpenSSL's TRUSTED CERTIFICATE has its own trust settings after the certificate.
+    // OpenSSL's TRUSTED CERTIFICATE appends trust settings to the certificate.
     if (begin[2] === 'TRUSTED CERTIFICATE' || element.bytes.length === der.length)
       return { ...found, der: element.bytes }
     return { ...found, fault: `${der.length - element.bytes.length} bytes follow its content` }
@@ -91,9 +91,9 @@ function readBody(text: string, begin: RegExpExecArray, end: RegExpExecArray) {
   }
 }
 
-/** What Go's, OpenSSL's or Python's PEM readers do not accept around one block. */
+/** Format faults of one block that the PEM readers of Go, OpenSSL or Python do not accept. */
 function untidyBlock(text: string, begin: RegExpExecArray, body: string, headers: boolean): string[] {
-  // A whole line before it is enough, and the file is not searched anew for each block.
+  // 200 characters are enough for the line before it, without searching the whole file for each block.
   const before = text.slice(Math.max(0, begin.index - 200), begin.index).replace(/^\uFEFF/, '')
   const lineStart = before.slice(Math.max(before.lastIndexOf('\n'), before.lastIndexOf('\r')) + 1)
   const untidy: string[] = []
@@ -113,7 +113,7 @@ function untidyText(text: string): string[] {
   return untidy
 }
 
-/** Gives the line of ever larger offsets, CRLF, LF and CR alike. */
+/** Returns a function from offset to line number, for ascending offsets. Counts CRLF, LF and CR. */
 function lineCounter(text: string): (offset: number) => number {
   const breaks = /\r\n|\n|\r/g
   let line = 1
@@ -124,7 +124,7 @@ function lineCounter(text: string): (offset: number) => number {
   }
 }
 
-/** Whether a text without PEM blocks is rather DER, PKCS#12 or another binary format. */
+/** Whether a text without PEM blocks looks like DER, PKCS#12 or another binary format. */
 export function looksBinary(text: string): boolean {
   return /[\x00-\x08\uFFFD]/.test(text.slice(0, 200))
 }

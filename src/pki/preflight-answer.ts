@@ -1,4 +1,4 @@
-// What answered by HTTP: a master, a demand for a client certificate, something that is busy, or another service.
+// Classifies an HTTP answer: a master, a demand for a client certificate, a busy server, or another service.
 import { secretShapes } from '../platform/index.ts'
 import { visible } from './distinguished-name.ts'
 import type { PreflightProof } from './trust-plan.ts'
@@ -11,7 +11,7 @@ export interface HttpAnswer {
   server?: string | undefined
 }
 
-/** What an answer proves about agents; undefined: it is what a master answers. */
+/** What an answer means for agents; undefined: a master answered. */
 export type AnswerCode =
   | 'PREFLIGHT_NOT_A_MASTER'
   | 'PREFLIGHT_NO_UPGRADE'
@@ -20,11 +20,11 @@ export type AnswerCode =
 
 export interface Judging {
   proof: PreflightProof
-  /** Agents hold a client certificate that is not here: what is forbidden to us may be open to them. */
+  /** Agents have a client certificate that the preflight does not have: they may be allowed what it is not. */
   agentsHaveClientCertificate?: boolean
 }
 
-/** Of `GET /info`. */
+/** Judges the answer to `GET /info`. */
 export function judgeInfo(answer: HttpAnswer, { proof, ...circumstances }: Judging): AnswerCode | undefined {
   if (readInfo(answer)) return undefined
   if (demandsCertificate(answer, circumstances)) return 'PREFLIGHT_CLIENT_CERT_REQUIRED'
@@ -33,36 +33,36 @@ export function judgeInfo(answer: HttpAnswer, { proof, ...circumstances }: Judgi
   return proof === 'http' ? undefined : 'PREFLIGHT_NOT_A_MASTER'
 }
 
-/** The id of the probe, which our own master logs nothing about. */
+/** The id of the probe; the built-in master does not log connections with it. */
 export const probeId = 'provision-preflight'
 
 /**
  * An upgrade that registers nothing, as it does not say whether it is a reconnect: a Determined master answers 403 when
- * it wants a client certificate, else 500 (Determined: master/internal/rm/agentrm/agents.go).
+ * it requires a client certificate, else 500 (Determined: master/internal/rm/agentrm/agents.go).
  */
 export const probePath = `/agents?id=${probeId}`
 
-/** Of the upgrade of `probePath`; `isMaster`: `/info` is a master's. */
+/** Judges the answer to the upgrade of `probePath`. `isMaster`: `/info` was answered by a master. */
 export function judgeUpgrade(
   answer: HttpAnswer,
   isMaster: boolean,
   circumstances: Omit<Judging, 'proof'>,
 ): AnswerCode | undefined {
   const { status, body } = answer
-  // Something that takes every upgrade passes on an agent's, too.
+  // A server that accepts this upgrade accepts an agent's too.
   if (status === 101) return undefined
   if (status === 500 && (isMaster || /\breconnect\b/.test(body))) return undefined
   if (status === 403 || demandsCertificate(answer, circumstances)) return 'PREFLIGHT_CLIENT_CERT_REQUIRED'
-  // 501: the upgrade itself is not known there.
+  // 501: the server does not support upgrades.
   return mayPass(status) && status !== 501 ? 'PREFLIGHT_UNAVAILABLE' : 'PREFLIGHT_NO_UPGRADE'
 }
 
-/** The same request may be answered in another way a moment later (RFC 9110 section 15.6, RFC 8470, RFC 6585). */
+/** The same request may succeed a moment later (RFC 9110 section 15.6, RFC 8470, RFC 6585). */
 function mayPass(status: number): boolean {
   return status >= 500 || status === 408 || status === 425 || status === 429
 }
 
-/** nginx answers 400 with a page of its own, or by its statuses 495 and 496; IIS and others 403 with such words. */
+/** nginx answers 400 with its own page, or 495 or 496; IIS and others answer 403 with a similar text. */
 function demandsCertificate(
   { status, body }: HttpAnswer,
   { agentsHaveClientCertificate }: Omit<Judging, 'proof'>,
@@ -80,14 +80,14 @@ const certificateWords =
 export interface MasterInfo {
   version: string
   clusterId: string
-  /** Set by the built-in master; Determined's has none. */
+  /** Set by the built-in master; Determined's master has none. */
   product?: string
 }
 
-/** It is printed, and a master that is dialled in plain text is not verified. */
+/** The version is printed, and may come from an unverified server. */
 const printable = /^[\x21-\x7e]{1,100}$/
 
-/** Undefined when it is not. */
+/** Undefined when it is not a master's answer. */
 export function readInfo({ status, body }: Pick<HttpAnswer, 'status' | 'body'>): MasterInfo | undefined {
   if (status !== 200) return undefined
   try {
@@ -100,7 +100,7 @@ export function readInfo({ status, body }: Pick<HttpAnswer, 'status' | 'body'>):
   }
 }
 
-// An answer in words. Whoever answered chose them: they are short, printable, and no secret.
+// Describes an answer. Its text comes from an untrusted server: it is cut, made printable, and checked for secrets.
 
 /** `status 302 to sso.example.com (nginx; "Sign in")`. */
 export function describeAnswer({ status, body, location, server }: HttpAnswer): string {
@@ -110,7 +110,7 @@ export function describeAnswer({ status, body, location, server }: HttpAnswer): 
   return `status ${status}${host ? ` to ${host}` : ''}${more ? ` (${more})` : ''}`
 }
 
-/** Only the host: paths and queries of sign-in pages hold tokens. */
+/** Only the host: paths and queries of sign-in pages contain tokens. */
 function hostOf(location: string): string | undefined {
   const url = URL.parse(location)
   if (url?.host) return shown(url.host, 100)
@@ -135,6 +135,6 @@ function messageOf(body: string): string | undefined {
 
 function shown(text: string, length: number): string {
   const line = visible(text.slice(0, 4096).replace(/\s+/g, ' ').trim())
-  if (secretShapes.some(({ pattern }) => pattern.test(line))) return '(left out: it looks like a secret)'
+  if (secretShapes.some(({ pattern }) => pattern.test(line))) return '(omitted: it looks like a secret)'
   return line.length > length ? `${line.slice(0, length)}…` : line
 }

@@ -1,4 +1,4 @@
-// One dial of a master: connect, shake hands, ask for /info or for an upgrade, and say how far it came.
+// One dial of a master: connect, TLS handshake, GET /info or an upgrade. Reports the phase it reached.
 import { randomBytes, type X509Certificate } from 'node:crypto'
 import { type IncomingMessage, request } from 'node:http'
 import { connect as connectPlain, isIP, type LookupFunction, type Socket } from 'node:net'
@@ -9,7 +9,7 @@ import { connectAsAgent, type DialTrust, dialOptions } from './dial-options.ts'
 import { type HttpAnswer, probePath, readInfo } from './preflight-answer.ts'
 import { anchorsOf, type MasterAddress, type TrustPlan } from './trust-plan.ts'
 
-/** How far a dial came: what tells a firewall from a wrong service. */
+/** The phase a dial reached; distinguishes a firewall from a wrong service. */
 export type DialPhase = 'lookup' | 'connect' | 'handshake' | 'http'
 
 /** `info`: GET /info. `upgrade`: the agents' WebSocket upgrade, by a probe that registers nothing. */
@@ -20,13 +20,13 @@ export interface DialOrder {
   port: number
   /** Undefined: dial in plain text. */
   tls?: ConnectionOptions
-  /** Instead of the machine's resolver. */
+  /** Replaces this machine's resolver. */
   lookup?: LookupFunction
   /** For the Host header: what agents dial. */
   authority: string
   /** Default: `info`. */
   ask?: Asked
-  /** Milliseconds; shared by the addresses of a host. Ending the dial is up to the signal. */
+  /** Milliseconds, shared by the addresses of a host. The dial itself ends with the signal. */
   budgetMs: number
   signal: AbortSignal
 }
@@ -34,24 +34,24 @@ export interface DialOrder {
 export interface DialOutcome {
   /** The phase in which it ended. */
   phase: DialPhase
-  /** Undefined when the master answered by HTTP. */
+  /** Undefined when there was an HTTP answer. */
   fault?: NodeJS.ErrnoException
-  /** The signal ended it; before or after the head of an HTTP answer. */
+  /** The signal ended the dial, before or after the head of an HTTP answer. */
   timedOut: boolean
   /** Such as `TLSv1.3`. */
   protocol?: string
-  /** The certificates the master sent, in its order; empty when the handshake did not come to an end. */
+  /** The certificates the master sent, in its order; empty when the handshake did not complete. */
   presented: X509Certificate[]
   http?: HttpAnswer
 }
 
 const maxBody = 65_536
-/** Go's HTTP client takes heads of this size (net/http), Node's by default 16 KiB. */
+/** Go's HTTP client accepts response heads of this size (net/http); Node's default is 16 KiB. */
 const maxHead = 1_048_576
-/** OpenSSL takes 100 KiB of certificates, so these are all of them. */
+/** OpenSSL accepts at most 100 KiB of certificates, so this limit cuts none. */
 const maxPresentedBytes = 131_072
 
-/** Never rejects: whatever goes wrong is in the outcome. */
+/** Never rejects: errors are in the outcome. */
 export function dialMaster(order: DialOrder): Promise<DialOutcome> {
   return new Promise((resolve) => {
     const outcome: DialOutcome = {
@@ -91,20 +91,20 @@ export function dialMaster(order: DialOrder): Promise<DialOutcome> {
       reach('http')
     })
     socket.on('error', (fault: NodeJS.ErrnoException) => {
-      // Who resets a connection has accepted it before, whatever the order of the events here.
+      // A connection that was reset had been accepted, whatever the order of the events here.
       if (outcome.phase === 'connect' && isCut(fault)) outcome.phase = order.tls ? 'handshake' : 'http'
       broken(fault)
     })
   })
 }
 
-/** Cut off before it had said what it is: what came of it is no other service's word. Any other status speaks for itself. */
+/** The connection was cut inside a 200 answer, before it was clear whether a master sent it. Other statuses are conclusive. */
 function isTorn(answer: HttpAnswer | undefined, fault: NodeJS.ErrnoException): boolean {
   return answer?.status === 200 && isCut(fault) && !readInfo(answer)
 }
 
 function open({ host, port, lookup, tls, budgetMs }: DialOrder): Socket {
-  // Node gives every address of a host but the last 250 ms: too little for a far master.
+  // By default Node allows 250 ms for each address but the last: too short for a distant master.
   const where = {
     host,
     port,
@@ -114,11 +114,11 @@ function open({ host, port, lookup, tls, budgetMs }: DialOrder): Socket {
   return tls ? connectAsAgent({ ...where, ...tls }) : connectPlain(where)
 }
 
-/** Calls back with the status and the body so far; resolves when the body is whole, a master's, or too long. */
+/** Calls back with the answer as soon as its head is there. Resolves when the body is complete, a master's, or too long. */
 function ask(
   socket: Socket,
   { authority, ask: asked = 'info' }: DialOrder,
-  heard: (answer: HttpAnswer) => void,
+  onAnswer: (answer: HttpAnswer) => void,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const call = request({
@@ -130,17 +130,17 @@ function ask(
     call.on('error', reject)
     // Switched to another protocol: there is no body.
     call.on('upgrade', (response: IncomingMessage) => {
-      heard(answerOf(response))
+      onAnswer(answerOf(response))
       resolve()
     })
     call.on('response', (response: IncomingMessage) => {
       const answer = answerOf(response)
-      heard(answer)
+      onAnswer(answer)
       response.setEncoding('utf8')
       response.on('error', reject)
       response.on('data', (text: string) => {
         answer.body = (answer.body + text).slice(0, maxBody)
-        // A proxy may keep the connection open after what the master had to say.
+        // A proxy may keep the connection open after the master's answer.
         if (answer.body.length >= maxBody || (text.trimEnd().endsWith('}') && readInfo(answer))) resolve()
       })
       response.on('end', resolve)
@@ -179,7 +179,7 @@ function presentedBy(socket: TLSSocket): X509Certificate[] {
   return presented
 }
 
-// The dials of one preflight: each as an agent would, or with one thing changed to find out more.
+// The dials of one preflight: each as an agent would dial, or with one change to find the cause of a failure.
 
 export interface Dials {
   dialled: { host: string; port: number }
@@ -189,7 +189,7 @@ export interface Dials {
   name: string
   asAgent(change?: Partial<DialTrust>, ask?: Asked): Promise<DialOutcome>
   inPlainText(ask?: Asked): Promise<DialOutcome>
-  /** Ends the deadline; dials under way come to an end. */
+  /** Cancels the deadline and the dials in progress. */
   close(): void
 }
 
@@ -206,7 +206,7 @@ export interface DialsOrder {
 
 export function openDials(wanted: DialsOrder): Dials {
   const { address, dialled, plan, timeoutMs, clock, signal, wellKnown, lookup } = wanted
-  // Agents put the address they looked up in the alias' place; the one dialled here is the nearest to it.
+  // Agents replace the alias by the address they looked up; the address dialled here is the closest to it.
   const meant = address.alias ? { ...address, host: dialled.host } : address
   const name = plan.certificateName ?? meant.host
   const ended = new AbortController()
@@ -238,7 +238,7 @@ export function openDials(wanted: DialsOrder): Dials {
   }
 }
 
-/** What agents of `system` have at least: their machine may know more CAs than are known here. */
+/** The CAs that agents of `system` have at least; their VM may trust more. */
 function withRoot(wellKnown: readonly string[], { wellKnownRoot }: TrustPlan): readonly string[] {
   return wellKnownRoot ? [...wellKnown, wellKnownRoot.pem] : wellKnown
 }
@@ -247,7 +247,7 @@ function authorityOf({ host, port }: { host: string; port: number }): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
-// What ended a dial, as one of our codes: the table of what Node 22 and 24 report, from real dials.
+// Maps the end of a dial to a problem code. The table lists what Node 22 and 24 reported in real dials.
 
 export type PreflightCode = Extract<ProblemCode, `PREFLIGHT_${string}`>
 
@@ -274,7 +274,7 @@ const byNetworkError: Record<string, PreflightCode> = {
 const byVerifyError: Record<string, PreflightCode> = {
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'PREFLIGHT_UNKNOWN_CA',
   SELF_SIGNED_CERT_IN_CHAIN: 'PREFLIGHT_UNKNOWN_CA',
-  // One name for three things; only what was presented tells them apart.
+  // One name for three faults; the presented certificates distinguish them.
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'PREFLIGHT_MISSING_INTERMEDIATE',
   UNABLE_TO_GET_ISSUER_CERT: 'PREFLIGHT_ROOT_MISSING',
   DEPTH_ZERO_SELF_SIGNED_CERT: 'PREFLIGHT_OTHER_SELF_SIGNED',
@@ -313,7 +313,7 @@ const byTlsReason: [reason: RegExp, code: PreflightCode][] = [
   [/_(EE_KEY_TOO_SMALL|CA_KEY_TOO_SMALL|CA_MD_TOO_WEAK|DH_KEY_TOO_SMALL)$/, 'PREFLIGHT_TOO_WEAK'],
 ]
 
-/** The code of a dial that was not answered by HTTP. */
+/** The code of a dial without an HTTP answer. */
 export function classify(outcome: DialOutcome): PreflightCode {
   if (outcome.timedOut) return byTimeout[outcome.phase]
   const fault = rootFault(outcome.fault)
@@ -322,9 +322,9 @@ export function classify(outcome: DialOutcome): PreflightCode {
   if (code.startsWith('HPE_')) return 'PREFLIGHT_NOT_HTTP'
   if (fault && isCut(fault))
     return outcome.phase === 'handshake' ? 'PREFLIGHT_CLOSED_IN_HANDSHAKE' : 'PREFLIGHT_CLOSED_AFTER_CONNECT'
-  // What OpenSSL cannot even parse, no other verifier takes for a certificate.
+  // A certificate that OpenSSL cannot parse is accepted by no other verifier.
   if (/:asn1 encoding routines:/.test(fault?.message ?? '')) return 'PREFLIGHT_BAD_CERTIFICATE'
-  // The bare name covers weak keys and hashes, critical extensions and name constraints.
+  // This name covers weak keys and hashes, critical extensions and name constraints.
   if (code === 'UNSPECIFIED')
     return /too (weak|small)/.test(fault!.message) ? 'PREFLIGHT_TOO_WEAK' : 'PREFLIGHT_BAD_CERTIFICATE'
   const known = byNetworkError[code] ?? byVerifyError[code]
@@ -336,17 +336,17 @@ function isCut({ code }: NodeJS.ErrnoException): boolean {
   return code === 'ECONNRESET' || code === 'EPIPE'
 }
 
-/** The handshake got as far as a certificate, and that was refused. */
+/** The handshake reached the certificate, which was refused. */
 export function isCertificateCode(code: PreflightCode): boolean {
   return Object.hasOwn(preflightCertificateCodes, code)
 }
 
-/** A host with several addresses fails with one error for each of them; the first says most. */
+/** A host with several addresses fails with one error for each; the first is the most useful. */
 export function rootFault(fault: NodeJS.ErrnoException | undefined): NodeJS.ErrnoException | undefined {
   return fault instanceof AggregateError ? (fault.errors[0] ?? fault) : fault
 }
 
-/** For `classify`: two kinds of error come without a telling code, a client's timer and TLS errors met while writing. */
+/** For `classify`: adds a code to the two kinds of error without one, a client's timer and TLS errors while writing. */
 export function withTlsCode(fault: NodeJS.ErrnoException): NodeJS.ErrnoException {
   const [, reason] = /:SSL routines:[^:]*:([^:]+)/.exec(fault.message) ?? []
   const code = /timed out/i.test(fault.message)
@@ -355,9 +355,9 @@ export function withTlsCode(fault: NodeJS.ErrnoException): NodeJS.ErrnoException
   return fault.code && fault.code !== 'EPROTO' ? fault : Object.assign(new Error(fault.message), { code })
 }
 
-/** What the library reported: without OpenSSL's place in its own sources, and Node's advice about its own options. */
+/** The library's reason, without OpenSSL's source position and without Node's advice about its options. */
 export function faultText(fault: Error): string {
   const [, reason] = /:[\w ]+ routines:[^:]*:([^:]+)/.exec(fault.message) ?? []
-  if (reason) return `the TLS library says: ${reason}`
+  if (reason) return `the TLS library reports: ${reason}`
   return fault.message.split(/[;\n]/)[0]?.trim() || fault.name
 }

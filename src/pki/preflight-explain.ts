@@ -1,4 +1,4 @@
-// What to say about a dial that did not go well: what was dialled, what came back, what to do.
+// The message for a failed dial: what was dialled, what was answered, what to do.
 import type { X509Certificate } from 'node:crypto'
 import { oversize } from './certificate-message.ts'
 import { describeAnswer, judgeInfo, judgeUpgrade, readInfo } from './preflight-answer.ts'
@@ -27,7 +27,7 @@ export interface Finding {
   outcome: DialOutcome
   /** What that dial asked for; default: GET /info. */
   asked?: string
-  /** `10.0.0.5:8443`, with what agents dial when that differs. */
+  /** `10.0.0.5:8443`, and the address agents dial if that differs. */
   at: string
   /** The name agents verify. */
   name: string
@@ -36,9 +36,9 @@ export interface Finding {
   /** Status of a plain HTTP answer from a port that did not speak TLS. */
   plainStatus?: number
   goFaults?: string[]
-  /** Why the message with the presented certificates is too large. */
+  /** Why the TLS message with the presented certificates is too large. */
   oversize?: string
-  /** GET /info was answered as a master does. */
+  /** GET /info was answered by a master. */
   isMaster?: boolean
   timeoutMs: number
   /** Milliseconds since the epoch. */
@@ -47,7 +47,7 @@ export interface Finding {
 
 export interface Explanation {
   message: string
-  /** Only where it can say more than the table of codes. */
+  /** Only when it is more specific than the remedy of the code. */
   remedy?: string
 }
 
@@ -76,7 +76,7 @@ const networkTexts: Partial<Record<PreflightCode, Explain>> = {
     plainStatus
       ? `${at} does not speak TLS: it answers plain HTTP (status ${plainStatus})`
       : `${at} does not speak TLS`,
-  PREFLIGHT_TLS_PORT: ({ at }) => `${at} wants TLS, and agents would dial it in plain text`,
+  PREFLIGHT_TLS_PORT: ({ at }) => `${at} requires TLS, but agents would dial it in plain text`,
   PREFLIGHT_NOT_HTTP: ({ at, asked = getInfo }) => `${at} answered ${asked} with something that is not HTTP`,
   PREFLIGHT_TLS_TOO_OLD: ({ at }) => `${at} offers no TLS newer than 1.1`,
   PREFLIGHT_HANDSHAKE_REFUSED: ({ at }) => `${at} refused the handshake of a Go agent`,
@@ -87,10 +87,10 @@ const networkTexts: Partial<Record<PreflightCode, Explain>> = {
   },
   PREFLIGHT_CHAIN_TOO_LARGE: ({ at, oversize: why }) =>
     why
-      ? `${at} presents too much: ${why}`
-      : `${at} presents more certificates than OpenSSL and Python read: over 100 KiB`,
-  PREFLIGHT_NOT_A_MASTER: (finding) => `${finding.at} is no master: ${answered(finding)}`,
-  PREFLIGHT_UNAVAILABLE: (finding) => `${finding.at} does not serve now: ${answered(finding)}`,
+      ? `${at} presents too many certificates: ${why}`
+      : `${at} presents over 100 KiB of certificates, more than OpenSSL and Python read`,
+  PREFLIGHT_NOT_A_MASTER: (finding) => `${finding.at} is not a master: ${answered(finding)}`,
+  PREFLIGHT_UNAVAILABLE: (finding) => `${finding.at} is unavailable: ${answered(finding)}`,
   PREFLIGHT_NO_UPGRADE: (finding) =>
     finding.isMaster
       ? `${finding.at} leads to a master, but not to its agent socket: ${answered(finding)}`
@@ -102,13 +102,13 @@ const certificateTexts: Partial<Record<PreflightCode, Explain>> = {
     const issuer = topOf(finding.presented)?.issuer
     return rekeyed(finding) ?? `${trusted(finding.plan)} ${issuer}, which issued it`
   },
-  // What OpenSSL says of a CA with a new key when the certificate does not identify the key it was signed by.
+  // OpenSSL reports this for a CA with a new key, if the certificate does not identify the key that signed it.
   PREFLIGHT_BAD_SIGNATURE: (finding) => rekeyed(finding) ?? faultOf(finding.outcome),
-  PREFLIGHT_OTHER_SELF_SIGNED: () => 'it is self-signed and not the one agents would trust',
+  PREFLIGHT_OTHER_SELF_SIGNED: () => 'it is self-signed and not the certificate agents would trust',
   PREFLIGHT_MISSING_INTERMEDIATE: ({ presented, plan }) =>
-    `it comes without the certificate of its issuer ${presented[0]?.issuer ?? ''}, and ${trusted(plan)} that one either`,
+    `the server does not send the certificate of its issuer ${presented[0]?.issuer ?? ''}, and ${trusted(plan)} it either`,
   PREFLIGHT_ROOT_MISSING: () =>
-    'what agents are given ends below its root: agents would join, tasks would not',
+    'the chain that agents would be given does not reach its root: agents would join, tasks could not connect',
   PREFLIGHT_EXPIRED: (finding) =>
     outOfDate(finding, (c) => Date.parse(c.notAfter) < finding.now, 'expired on', 'notAfter'),
   PREFLIGHT_NOT_YET_VALID: (finding) =>
@@ -117,7 +117,7 @@ const certificateTexts: Partial<Record<PreflightCode, Explain>> = {
   PREFLIGHT_WRONG_NAME: ({ name }) => `it is not valid for ${name}, the name agents verify`,
 }
 
-/** Codes that only a certificate can cause: their message says which one was presented. */
+/** The message of a finding. Codes that a certificate caused name the certificate that was presented. */
 export function explain(finding: Finding): Explanation {
   const { at, code, outcome, presented } = finding
   const network = networkTexts[code]
@@ -139,11 +139,11 @@ function staleness(finding: Finding): { note: string; remedy: string } | undefin
       return {
         note: `${file} is a newer one: the master was not restarted after the renewal`,
         remedy:
-          'Restart the master, or reload the proxy in front of it: they read certificates at their start.',
+          'Restart the master, or reload the proxy in front of it: they read certificates when they start.',
       }
     case 'newer':
       return {
-        note: `${file} is an older one: it was renewed at the master only`,
+        note: `${file} is an older one: it was renewed on the master only`,
         remedy: "Copy the master's new certificate chain to the configured file.",
       }
     default:
@@ -173,7 +173,7 @@ function outOfDate(
     ...sent.map((c) => `${c === presented[0] ? 'it' : c.subject} ${verb} ${c[date]}`),
     ...given.map((c) => `${c.subject}, which agents would be given, ${verb} ${c[date]}`),
   ]
-  return parts.join('; ') || `a certificate above it ${verb} a date that the verifier does not tell`
+  return parts.join('; ') || `a certificate above it ${verb} a date that the verifier does not report`
 }
 
 function faultOf(outcome: DialOutcome): string {
@@ -181,19 +181,19 @@ function faultOf(outcome: DialOutcome): string {
   return fault ? faultText(fault) : 'no reason given'
 }
 
-// From the first dial to its cause: where one error name stands for several faults, another dial tells them apart.
+// Finds the cause of a failed dial. Where one error name stands for several faults, another dial distinguishes them.
 
 export interface Investigation {
   /** Undefined when an agent would have joined. */
   code?: PreflightCode
-  /** Of the dial as an agent would do it, for GET /info. */
+  /** Outcome of the dial as an agent would do it, for GET /info. */
   outcome: DialOutcome
-  /** Of the probe of the agent socket, when that was asked. */
+  /** Outcome of the probe of the agent socket, if there was one. */
   upgrade?: DialOutcome
   presented: X509Certificate[]
   /** Status of a plain HTTP answer from a port that did not speak TLS. */
   plainStatus?: number
-  /** What Go cannot use of what was presented, though OpenSSL can. */
+  /** Faults of the presented certificates that Go refuses but OpenSSL accepts. */
   goFaults?: string[]
   oversize?: string
 }
@@ -214,7 +214,7 @@ export function investigate(dials: Dials, circumstances: Circumstances): Promise
 async function investigateTls(dials: Dials, circumstances: Circumstances): Promise<Investigation> {
   const outcome = await dials.asAgent()
   const { presented } = outcome
-  // Go and others refuse these in the handshake, whatever is answered after it.
+  // Go and others refuse these in the handshake, whatever the server answers afterwards.
   const unusable = judgePresented(presented)
   if (unusable) return { ...unusable, outcome, presented }
   if (outcome.http) return investigateAnswer(outcome, circumstances, () => dials.asAgent({}, 'upgrade'))
@@ -224,14 +224,14 @@ async function investigateTls(dials: Dials, circumstances: Circumstances): Promi
     return { code, outcome, presented, plainStatus: plain.http?.status }
   }
   if (!isCertificateCode(code)) return { code, outcome, presented }
-  const seen = await dials.asAgent({ verify: false })
-  // The bare refusal of OpenSSL is told in our reader's words, which name the certificate.
-  const better = code === 'PREFLIGHT_BAD_CERTIFICATE' ? judgePresented(seen.presented) : undefined
-  if (better) return { ...better, outcome, presented: seen.presented }
+  const unverified = await dials.asAgent({ verify: false })
+  // OpenSSL's refusal gives no details; our own checks name the certificate and its fault.
+  const better = code === 'PREFLIGHT_BAD_CERTIFICATE' ? judgePresented(unverified.presented) : undefined
+  if (better) return { ...better, outcome, presented: unverified.presented }
   return {
-    code: await refine(code, outcome, seen.presented, dials, circumstances.plan),
+    code: await refine(code, outcome, unverified.presented, dials, circumstances.plan),
     outcome,
-    presented: seen.presented,
+    presented: unverified.presented,
   }
 }
 
@@ -244,7 +244,7 @@ function judgePresented(
   return tooLarge ? { code: 'PREFLIGHT_CHAIN_TOO_LARGE', oversize: tooLarge } : undefined
 }
 
-/** What answered by HTTP may be a proxy's page, or a master behind a proxy that passes no upgrades. */
+/** The HTTP answer may be a proxy's page, or a master's behind a proxy that does not forward upgrades. */
 async function investigateAnswer(
   outcome: DialOutcome,
   { proof = 'master', agentsHaveClientCertificate }: Circumstances,
@@ -272,14 +272,14 @@ async function refine(
   const endsBelowRoot =
     code === 'PREFLIGHT_ROOT_MISSING' || outcome.fault?.code === 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'
   if (!endsBelowRoot) return code
-  // Go trusts a chain that ends at any anchor; OpenSSL as tasks use it wants a root.
+  // Go trusts a chain that ends at any anchor; OpenSSL as tasks use it requires a root.
   const partial = await dials.asAgent({ partialChain: true })
   if (partial.http) return 'PREFLIGHT_ROOT_MISSING'
   const without = classify(partial)
   return isCertificateCode(without) && without !== 'PREFLIGHT_ROOT_MISSING' ? without : 'PREFLIGHT_UNKNOWN_CA'
 }
 
-/** Else its issuer is an anchor by name and has another key, or another certificate's issuer is missing. */
+/** If not, the issuer has the name of an anchor but another key, or the issuer of another certificate is missing. */
 function isMissingIntermediate(presented: X509Certificate[], plan: TrustPlan): boolean {
   const [leaf, ...others] = presented.map(presentedFacts)
   if (!leaf) return false
@@ -291,14 +291,14 @@ async function investigatePlain(dials: Dials, circumstances: Circumstances): Pro
   const answer = () => investigateAnswer(outcome, circumstances, () => dials.inPlainText('upgrade'))
   if (outcome.http && outcome.http.status !== 400) return answer()
   if (outcome.phase !== 'http') return { code: classify(outcome), outcome, presented: [] }
-  // A TLS port answers plain text with an alert, by hanging up, or (Go, nginx) with a 400 in plain text.
+  // A TLS port answers plain text with an alert, by closing the connection, or (Go, nginx) with a plain-text 400.
   const secure = await dials.asAgent({ verify: false })
   const isTls = secure.protocol !== undefined || isTlsCode(secure)
   if (isTls) return { code: 'PREFLIGHT_TLS_PORT', outcome, presented: secure.presented }
   return outcome.http ? answer() : { code: classify(outcome), outcome, presented: [] }
 }
 
-/** The other side spoke TLS, if only to refuse. */
+/** The server spoke TLS, even if it refused. */
 function isTlsCode(outcome: DialOutcome): boolean {
   return /_ALERT_/.test(outcome.fault?.code ?? '')
 }

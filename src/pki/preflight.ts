@@ -1,4 +1,4 @@
-// Proof, before launching, that an agent with this trust plan would be able to join.
+// Checks before a launch whether an agent with this trust plan could join the master.
 import type { LookupFunction } from 'node:net'
 import { rootCertificates } from 'node:tls'
 import { type Clock, wallTime } from '../platform/index.ts'
@@ -12,22 +12,22 @@ import type { MasterAddress, PreflightMode, PreflightProof, TrustPlan } from './
 export interface PreflightOrder {
   /** What agents dial. */
   address: MasterAddress
-  /** Dialled from here instead, such as a public address of the same master. */
+  /** The preflight dials this address instead, such as a public address of the same master. */
   dialAddress?: { host: string; port: number }
   plan: TrustPlan
-  /** Milliseconds, for everything together. */
+  /** Milliseconds for the whole preflight. */
   timeoutMs: number
   clock: Clock
   signal?: AbortSignal
-  /** PEM of the CAs that `system` stands for beside the plan's own root; by default those Node ships with, whatever this machine adds to them. */
+  /** PEM of the CAs of `system`, without the plan's own root. Default: those Node ships with, not those of this machine. */
   wellKnown?: readonly string[]
-  /** Instead of this machine's resolver. */
+  /** Replaces this machine's resolver. */
   lookup?: LookupFunction
-  /** Agents hold a client certificate that is not here, so what it opens cannot be tried. */
+  /** Agents have a client certificate that is not here, so a request that needs it cannot be tried. */
   agentsHaveClientCertificate?: boolean
-  /** What is taken for proof that agents would join. Default: `master`. */
+  /** Which answer proves that agents would join. Default: `master`. */
   proof?: PreflightProof
-  /** The master gives tasks the file it serves with, as Determined's does; false for the built-in one. */
+  /** The master gives tasks its certificate file, as Determined's master does; false for the built-in master. */
   givesTasksItsChain?: boolean
 }
 
@@ -35,7 +35,7 @@ export interface PreflightResult {
   verdict: Verdict
   /** Why it is not `ok`. */
   problem?: Problem
-  /** What is not as it should be, though agents would join. */
+  /** Faults that do not keep agents from joining. */
   warnings: Problem[]
   dialled: { host: string; port: number }
   /** The name that was verified; undefined when none was. */
@@ -47,7 +47,7 @@ export interface PreflightResult {
   presented: PresentedCertificate[]
   /** Of `GET /info`. */
   httpStatus?: number
-  /** Undefined when `/info` is not the answer of a master. */
+  /** Undefined when `/info` was not answered by a master. */
   master?: MasterInfo
 }
 
@@ -69,7 +69,7 @@ export async function preflight(order: PreflightOrder): Promise<PreflightResult>
   }
 }
 
-/** A fault of this program: nothing is proved, and nothing is refuted. */
+/** A fault of this program, which proves nothing about the master. */
 function failed({ dialled, at }: Dials, error: unknown): PreflightResult {
   const why = error instanceof Error ? faultText(error) : String(error)
   return {
@@ -115,11 +115,11 @@ function resultOf(order: PreflightOrder, dials: Dials, investigation: Investigat
   return { ...common, verdict, problem: problem(code, message, { remedy, details }), warnings: [] }
 }
 
-/** What will go wrong later, though agents would join now. */
+/** Faults that will show later, although agents would join now. */
 function doubtsAbout(presented: PresentedCertificate[], order: PreflightOrder, at: string): Problem[] {
   const { plan, givesTasksItsChain } = order
   const leaf = presented[0]
-  // Only what we embed comes from the file the master serves; only then can it be compared.
+  // Only embedded certificates come from the file the master serves, so only they can be compared.
   if (plan.mode !== 'embed' || !leaf) return []
   const doubts: Problem[] = []
   if (compareLeaf(leaf, plan) === 'older')
@@ -140,7 +140,7 @@ function doubtsAbout(presented: PresentedCertificate[], order: PreflightOrder, a
 }
 
 function withoutAddress(dialled: { host: string; port: number }): PreflightResult {
-  const message = `agents dial \`${dialled.host}\`, which only they can look up`
+  const message = `agents dial \`${dialled.host}\`, which only they can resolve`
   return {
     verdict: 'unverified',
     problem: problem('PREFLIGHT_NO_ADDRESS', message),
@@ -151,32 +151,32 @@ function withoutAddress(dialled: { host: string; port: number }): PreflightResul
   }
 }
 
-// What a preflight's verdict means for launching.
+// Whether the verdict of a preflight allows launches.
 
 export interface LaunchPermission {
-  /** `probe`: one VM only, more once it has joined. */
+  /** `probe`: one instance first, more after it has joined. */
   launch: 'yes' | 'probe' | 'no'
   problem?: Problem
 }
 
-/** `required` wants proof, `tls` only the absence of a refutation, `off` nothing. */
+/** `required` needs the verdict `ok`, `tls` any verdict but `wrong`, `off` none. */
 export function applyPreflight(mode: PreflightMode, result: PreflightResult): LaunchPermission {
   if (mode === 'off' || result.verdict === 'ok' || !result.problem) return { launch: 'yes' }
   if (mode === 'required' || result.verdict === 'wrong') return { launch: 'no', problem: result.problem }
   const { code, message, remedy } = result.problem
   const warning = problem('PREFLIGHT_UNVERIFIED', `not proved from here (${code}): ${message}`, {
-    remedy: `If the one VM that is launched now does not join: ${remedy}`,
+    remedy: `If the one instance that is launched now does not join: ${remedy}`,
     details: { code },
   })
   return { launch: 'probe', problem: warning }
 }
 
-// What the outcome of a dial proves about agents.
+// Which verdict the outcome of a dial gives.
 
-/** `wrong`: agents could not join. `unverified`: that cannot be said from here. */
+/** `wrong`: agents could not join. `unverified`: not known from here. */
 export type Verdict = 'ok' | 'wrong' | 'unverified'
 
-/** The provisioner may stand outside of the agents' network, and masters restart. */
+/** The provisioner may run outside the agents' network, and masters restart. */
 const notReached: ReadonlySet<PreflightCode> = new Set<PreflightCode>([
   'PREFLIGHT_NO_ADDRESS',
   'PREFLIGHT_DNS_NOT_FOUND',
@@ -192,7 +192,7 @@ const notReached: ReadonlySet<PreflightCode> = new Set<PreflightCode>([
   'PREFLIGHT_FAILED',
 ])
 
-/** Under `system` agents trust the CAs of their machine as well; it may know some that are not known here. */
+/** Under `system` agents also trust the CAs of their VM, which may not be known here. */
 const dependsOnAnchors: ReadonlySet<PreflightCode> = new Set<PreflightCode>([
   'PREFLIGHT_UNKNOWN_CA',
   'PREFLIGHT_OTHER_SELF_SIGNED',
@@ -200,7 +200,7 @@ const dependsOnAnchors: ReadonlySet<PreflightCode> = new Set<PreflightCode>([
   'PREFLIGHT_ROOT_MISSING',
 ])
 
-/** Under TLS 1.2 a missing client certificate is refused like a missing cipher. */
+/** Under TLS 1.2 a missing client certificate gives the same error as a missing cipher. */
 const dependsOnClientCertificate: ReadonlySet<PreflightCode> = new Set<PreflightCode>([
   'PREFLIGHT_CLIENT_CERT_REQUIRED',
   'PREFLIGHT_HANDSHAKE_REFUSED',

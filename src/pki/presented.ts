@@ -1,4 +1,4 @@
-// What a peer presented, in words, and how it compares with what agents would be given. A peer may present anything.
+// Describes the certificates a peer presented and compares them with the trust plan. A peer may present anything.
 import type { X509Certificate } from 'node:crypto'
 import { readCertificate, readX509, validityOf } from './certificate.ts'
 import { judgeKey } from './checks.ts'
@@ -6,10 +6,10 @@ import { showDistinguishedName, showName, visible } from './distinguished-name.t
 import type { CertificateFacts, TrustPlan } from './trust-plan.ts'
 import { checkForGo } from './verifier-checks.ts'
 
-/** A date that cannot be read is `an unreadable date` in place of an ISO 8601 text. */
+/** Dates are RFC 3339 strings, or `an unreadable date`. */
 export type PresentedCertificate = Omit<CertificateFacts, 'role' | 'pem'>
 
-/** How the presented server certificate stands to the one in the file. */
+/** How the presented server certificate relates to the one in the file. */
 export type LeafComparison =
   /** No server certificate is known here, or none was presented. */
   | 'unknown'
@@ -19,7 +19,7 @@ export type LeafComparison =
   | 'newer'
   | 'different'
 
-/** Never throws: of a certificate that our reader refuses it gives what Node knows of it. */
+/** Never throws: for a certificate that our reader refuses, the facts come from Node. */
 export function presentedFacts(x509: X509Certificate): PresentedCertificate {
   const read = readX509(x509.raw)
   const fields = 'fields' in read ? read.fields : undefined
@@ -32,7 +32,7 @@ export function presentedFacts(x509: X509Certificate): PresentedCertificate {
   }
 }
 
-/** Some names of a certificate are enough, and no more than a line of them: a peer may have put 60 KB there. */
+/** One line with at most ten names: a peer may present 60 KB of them. */
 export function describe(certificate: PresentedCertificate): string {
   const { subject, sans, notAfter, sha256 } = certificate
   const more = sans.length - shownNames
@@ -57,7 +57,7 @@ export function compareLeaf(leaf: PresentedCertificate | undefined, plan: TrustP
   return leaf.notBefore < own.notBefore ? 'older' : 'newer'
 }
 
-/** How far the list leads up from the server certificate: the certificate whose issuer would have to be trusted. */
+/** The last certificate of the chain from the server certificate upwards: its issuer must be trusted. */
 export function topOf(presented: PresentedCertificate[]): PresentedCertificate | undefined {
   const left = new Set(presented)
   let top = presented[0]
@@ -68,12 +68,12 @@ export function topOf(presented: PresentedCertificate[]): PresentedCertificate |
   return top
 }
 
-/** Whether the list ends in a certificate that issued itself, as what tasks are given has to. */
+/** Whether the list contains a self-issued certificate, as the certificates given to tasks must. */
 export function endsInRoot(presented: PresentedCertificate[]): boolean {
   return presented.some((certificate) => certificate.subject === certificate.issuer)
 }
 
-/** Why a Go agent could not use the presented list: it parses every certificate, also where nothing is verified. */
+/** Why a Go agent could not use the presented list: it parses every certificate, even if it verifies none. */
 export function unusableForGo(presented: X509Certificate[]): string[] {
   const faults = presented.flatMap(({ raw }, index) => {
     const block = { label: 'CERTIFICATE', number: index + 1, line: 1, der: raw, untidy: [], headers: [] }
@@ -92,7 +92,7 @@ export function unusableForGo(presented: X509Certificate[]): string[] {
 
 const shownFaults = 5
 
-/** A lone self-signed server certificate is leaf and root in one. */
+/** A single self-signed server certificate is leaf and root at once. */
 function loneRoot(plan: TrustPlan): CertificateFacts | undefined {
   const [only, ...more] = plan.chain
   return more.length === 0 && only?.sans.length ? only : undefined

@@ -1,4 +1,4 @@
-// tls.ca_file: the CAs (or the lone certificate) of a proxy that ends agents' TLS, to be embedded in place of our own chain.
+// tls.ca_file: the CAs (or the single certificate) of a proxy that terminates agents' TLS; embedded instead of our chain.
 
 import { isError, type Problem, problem, type Where } from '../problems/index.ts'
 import { type Certificate, certificateFacts, isSelfSigned, isSignedBy } from './certificate.ts'
@@ -19,9 +19,9 @@ import { checkForGo, type Link, linksOf } from './verifier-checks.ts'
 
 export interface TrustAnchors {
   file: string
-  /** In the order of the paths they are on, each once. */
+  /** In the order of their paths, each once. */
   certificates: CertificateFacts[]
-  /** The proxy's own certificate, when the file holds exactly one. */
+  /** The proxy's own certificate, if the file contains exactly one. */
   leaf?: Certificate
 }
 
@@ -30,7 +30,7 @@ interface Judged {
   problems: Problem[]
 }
 
-/** `where` is the place in the configuration that names the file. */
+/** `where` is the setting that names the file. */
 export function loadTrustAnchors(
   file: string,
   { now, readFile, where }: { now: number; readFile?: ReadFile; where?: Where },
@@ -39,7 +39,7 @@ export function loadTrustAnchors(
   return text === undefined ? { problems } : parseTrustAnchors(text, { now, file })
 }
 
-/** The same for a text that is at hand. There are anchors only when no problem is an error. */
+/** The same for a text already in memory. `anchors` is set only when no problem is an error. */
 export function parseTrustAnchors(
   text: string,
   { now, file = 'ca_file' }: { now: number; file?: string },
@@ -49,7 +49,7 @@ export function parseTrustAnchors(
   const issuers = findIssuers(unique)
   const judged = findEnds(issuers).map((end) => judge(end, issuers, now))
   const usable = judged.filter((end) => !end.problems.some(isError))
-  // An old root beside its successor is how CAs are exchanged: one good end is enough.
+  // During a change of CA the file contains the old and the new root: one usable path is enough.
   for (const end of judged)
     problems.push(...(usable.length === 0 || usable.includes(end) ? end.problems : leftOut(end, file)))
   if (problems.some(isError) || usable.length === 0) return { problems }
@@ -102,19 +102,19 @@ function leftOut({ links, problems }: Judged, file: string): Problem[] {
   ]
 }
 
-// The public CAs Node carries with it. node:tls is loaded only when a chain does not reach a root by itself.
+// The public CAs that Node ships with. node:tls is loaded only when a chain does not include its root.
 
 /** PEM texts of well-known roots. */
 export type RootSource = () => readonly string[]
 
-/** Mozilla's list as bundled with this Node; never the machine's own store, so that every machine decides alike. */
+/** Mozilla's list as bundled with Node, not this machine's own store, so that every machine decides alike. */
 export function bundledRoots(): readonly string[] {
   return process.getBuiltinModule('node:tls').rootCertificates
 }
 
 /**
- * The well-known root that issued the first of these that has one, or is that certificate itself. Of several editions the
- * one that is valid longest. None that has expired, or whose key or form agents refuse. `now`: milliseconds since the epoch.
+ * The well-known root that issued the first of these certificates that has one, or is that certificate itself. Of several
+ * versions of a root, the one valid longest. Skips roots that are expired or that agents refuse. `now`: ms since the epoch.
  */
 export function findWellKnownRoot(
   certificates: readonly Certificate[],
@@ -122,9 +122,9 @@ export function findWellKnownRoot(
   roots: RootSource = bundledRoots,
 ): Certificate | undefined {
   for (const certificate of certificates) {
-    // Every well-known root is a CA; a lone certificate for a server needs no search.
+    // Every well-known root is a CA, so a self-signed server certificate needs no search.
     if (!certificate.fields.basicConstraints?.ca && certificate.subjectKey === certificate.issuerKey) continue
-    // Parsing all costs ten times this search for the issuer's bytes, which a root holds as its own subject.
+    // Searching for the issuer's bytes, a root's own subject, is ten times faster than parsing all roots.
     const wanted = certificate.fields.issuerDer
     const [best] = roots()
       .filter((pem) => derOf(pem).includes(wanted))
@@ -142,7 +142,7 @@ function isUsable(root: Certificate, now: number): boolean {
   return judgeKey(root) === undefined && checkForGo([root]).length === 0
 }
 
-/** A private root may have the name of a public one: what counts is the key. */
+/** Compares the key too, because a private root may have the name of a public one. */
 function isIssuedBy(certificate: Certificate, root: Certificate): boolean {
   if (!root.fields.subjectDer.equals(certificate.fields.issuerDer)) return false
   try {

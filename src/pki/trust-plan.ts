@@ -1,4 +1,4 @@
-// How an agent will trust the master, decided before anything is rendered or launched.
+// How agents verify the master; decided before anything is rendered or launched.
 
 export const trustModes = ['embed', 'system', 'skip_verify', 'off'] as const
 export type TrustMode = (typeof trustModes)[number]
@@ -11,7 +11,7 @@ export interface CertificateFacts {
   issuer: string
   /** As `DNS:master.example.com` or `IP:10.0.0.1`. */
   sans: string[]
-  /** ISO 8601, UTC. */
+  /** RFC 3339, UTC. */
   notBefore: string
   notAfter: string
   /** Of the DER bytes, lower-case hex without separators. */
@@ -29,18 +29,18 @@ export interface TrustPlan {
   /** What `embed` puts on the agent, leaf first, each once; empty in every other mode. */
   chain: CertificateFacts[]
   /**
-   * For `system`: the well-known root the chain ends under, when it is known. Agents are given it beside the CAs of their
-   * machine, which may lack it or have none at all.
+   * For `system`: the well-known root above the chain, when it is known. Agents get it in addition to the CAs of their
+   * VM, which may not include it.
    */
   wellKnownRoot?: CertificateFacts
 }
 
-/** The certificate file agents get: every certificate of the plan, leaf first. Empty text unless `embed`. */
+/** The certificate file for agents: every certificate of the plan, leaf first. Empty unless `embed`. */
 export function anchorsOf(plan: TrustPlan): string {
   return plan.chain.map((certificate) => certificate.pem).join('')
 }
 
-// Where agents dial the master.
+// The address at which agents dial the master.
 
 export type MasterScheme = 'http' | 'https'
 
@@ -49,18 +49,18 @@ export interface MasterAddress {
   /** A DNS name, an IP address (IPv6 without brackets), or an alias such as `local-ipv4`. */
   host: string
   port: number
-  /** `host` is a word that a cloud's metadata server replaces by this; undefined: it is what agents dial. */
+  /** `host` is an alias that agents replace by this value from the cloud's metadata server; undefined: a real host. */
   alias?: HostAlias
 }
 
 /** What an alias stands for. */
 export type HostAlias = 'address' | 'name'
 
-/** What a wrong or a missing answer of the master may stop: both, a wrong one only, nothing. */
+/** Which preflight results stop launches: a wrong or missing answer, only a wrong one, or none. */
 export const preflightModes = ['required', 'tls', 'off'] as const
 export type PreflightMode = (typeof preflightModes)[number]
 
-/** What it takes for proof: `/info` and the agent socket, the agent socket alone, or any HTTP answer. */
+/** Which answers prove that agents would join: `/info` and the agent socket, the agent socket, or any HTTP answer. */
 export const preflightProofs = ['master', 'agent_socket', 'http'] as const
 export type PreflightProof = (typeof preflightProofs)[number]
 

@@ -1,5 +1,5 @@
-// Which certificates people chose to trust, by master: the file Determined's command line keeps, so that both share trust.
-// Format, lock and temporary file: origin, harness determined/common/api/certs.py, CertStore.
+// The certificates a user trusts, by master, in the file of Determined's command line, so that both share it.
+// Format, lock and temporary file: Determined, harness determined/common/api/certs.py, CertStore.
 import { mkdirSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -8,7 +8,7 @@ import { ProvisionError, problem } from '../problems/index.ts'
 
 export interface TrustStore {
   readonly file: string
-  /** PEM by the canonical URL of the master. Throws TRUST_STORE_UNREADABLE; a file that is not there holds nothing. */
+  /** PEM by the canonical URL of the master; empty if the file does not exist. Throws TRUST_STORE_UNREADABLE. */
   read(): Record<string, string>
   /** Adds or replaces. Throws TRUST_STORE_UNREADABLE, TRUST_STORE_BUSY or FILE_NOT_WRITTEN. */
   set(url: string, pem: string): Promise<void>
@@ -16,13 +16,13 @@ export interface TrustStore {
   remove(url: string): Promise<boolean>
 }
 
-/** Opens nothing yet. */
+/** Does not open the file yet. */
 export function trustStore(file: string): TrustStore {
   const read = () => readStore(file)
 
   async function change<T>(edit: (entries: Record<string, string>) => T): Promise<T> {
     try {
-      // Modes of what is there already are its owner's affair.
+      // The modes of existing folders are left unchanged.
       mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
       return await withFlock(`${file}.lock`, () => {
         const entries = read()
@@ -52,7 +52,7 @@ export function trustStore(file: string): TrustStore {
   }
 }
 
-/** As Python's json.dump(…, indent=4, sort_keys=True) writes it: ASCII only, since open() there reads by the locale. */
+/** The same text as Python's json.dump(…, indent=4, sort_keys=True): ASCII only, since Python reads it in its locale. */
 export function storeText(entries: Record<string, string>): string {
   const sorted = Object.entries(entries).sort(([a], [b]) => (a < b ? -1 : 1))
   const escaped = (letter: string) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`
@@ -72,7 +72,7 @@ function readStore(file: string): Record<string, string> {
   }
   const value = jsonOf(text)
   if (isEntries(value)) return value
-  const message = `${file} is no JSON object of URLs and certificates`
+  const message = `${file} is not a JSON object of URLs and certificates`
   throw new ProvisionError(problem('TRUST_STORE_UNREADABLE', message, { where: { file } }))
 }
 
@@ -95,14 +95,14 @@ function notWritten(file: string, cause: NodeJS.ErrnoException): ProvisionError 
   return new ProvisionError(problem('FILE_NOT_WRITTEN', `${file}: ${cause.message}`, { cause }))
 }
 
-// The SHA-256 of a certificate as people compare it and as scripts give it.
+// SHA-256 fingerprints of certificates, in the forms users and scripts write.
 
-/** `ab:cd:…`: as Determined's command line shows it, and openssl in capitals. `hex` is lower case without separators. */
+/** `ab:cd:…`, as Determined's command line prints it (openssl in capitals). `hex` is lower case without separators. */
 export function pairs(hex: string): string {
   return hex.replace(/..(?=.)/g, '$&:')
 }
 
-/** `sha256:abcd…`, with or without the word and the colons, in any case. undefined when it is no SHA-256. */
+/** Reads `sha256:abcd…`, with or without prefix and colons, in any case. undefined when it is not a SHA-256. */
 export function parseFingerprint(text: string): string | undefined {
   const hex = text
     .trim()
@@ -112,7 +112,7 @@ export function parseFingerprint(text: string): string | undefined {
   return /^[0-9a-f]{64}$/.test(hex) ? hex : undefined
 }
 
-// Where Determined's command line keeps what it trusts (Determined: harness determined/common/util.py, get_config_path).
+// The folder of the trust file of Determined's command line (harness determined/common/util.py, get_config_path).
 
 export interface PlaceVariables {
   DET_DEBUG_CONFIG_PATH?: string
@@ -132,7 +132,7 @@ function folderOf(env: PlaceVariables, platform: NodeJS.Platform): string {
 
 function baseOf({ XDG_CONFIG_HOME, LOCALAPPDATA, HOME }: PlaceVariables, platform: NodeJS.Platform): string {
   const home = HOME || homedir()
-  // Set but empty, Python takes it for the current folder; nobody means that.
+  // If it is empty, Python uses the current folder; here an empty value counts as unset.
   if (platform === 'linux' && XDG_CONFIG_HOME) return XDG_CONFIG_HOME
   if (platform === 'darwin') return join(home, 'Library', 'Application Support')
   if (platform === 'win32' && LOCALAPPDATA) return LOCALAPPDATA

@@ -1,4 +1,4 @@
-// Faults that only Go notices (crypto/x509): it refuses the whole certificate, and with it the handshake it is sent in.
+// Faults that only Go reports (crypto/x509): it refuses the certificate, and with it the whole handshake.
 import { isUtf8 } from 'node:buffer'
 import { ipVersion } from '../platform/index.ts'
 import { type Problem, type ProblemCode, type ProblemOptions, problem } from '../problems/index.ts'
@@ -8,7 +8,7 @@ import { derTag, extensionOid } from './der.ts'
 import { type GeneralName, type NameAttribute, type NameKind, showName } from './distinguished-name.ts'
 import type { CertificateRole } from './trust-plan.ts'
 
-/** Judges every certificate of the file: a Go master sends them all. */
+/** Checks every certificate of the file, because a Go master sends them all. */
 export function checkForGo(certificates: Certificate[]): Problem[] {
   return certificates.flatMap((certificate) =>
     goFaults(certificate.fields).map((what) =>
@@ -27,7 +27,7 @@ export function checkNameEncoding(links: Link[]): Problem[] {
         link.certificate,
         'the certificate',
         'TLS_NAME_ENCODING',
-        `writes its issuer's name in other bytes than ${issuer.certificate.subject} writes its own`,
+        `encodes its issuer's name in other bytes than ${issuer.certificate.subject} encodes its subject`,
       ),
     ]
   })
@@ -61,7 +61,7 @@ function goFaults(fields: CertificateFields): string[] {
   return [...new Set(faults)]
 }
 
-/** RFC 5280 section 4.1.2.5: seconds, no fractions, UTC; and a moment that exists. */
+/** RFC 5280 section 4.1.2.5: seconds, no fractions, UTC; and a valid date. */
 function isGoodTime({ tag, text }: { tag: number; text: string }): boolean {
   const digits = tag === derTag.utcTime ? `${text < '50' ? 20 : 19}${text}` : text
   const iso = digits.replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6.000Z')
@@ -97,8 +97,8 @@ function isGoodName({ kind, value, bytes }: GeneralName): boolean {
 }
 
 /**
- * RFC 3986 with a scheme, as RFC 5280 section 4.2.1.6 demands, and a host that is a name. Narrower than Go's parser,
- * which also takes some that are neither.
+ * RFC 3986 with a scheme, as RFC 5280 section 4.2.1.6 requires, and a host that is a name. Stricter than Go's parser,
+ * which also accepts some URIs that are neither.
  */
 const goodUri = new RegExp(
   '^[a-z][a-z0-9+.-]*:' +
@@ -111,12 +111,12 @@ const goodUri = new RegExp(
 // Rules of RFC 5280 that Python enforces by default since 3.13 (VERIFY_X509_STRICT; OpenSSL, check_extensions).
 
 export function checkStrict(links: Link[]): Problem[] {
-  // A path of one is an end certificate that is its own anchor: RFC 6818 section 2 takes it out of the rules.
+  // A single certificate that is its own anchor is exempt from these rules (RFC 6818 section 2).
   const lone = links.length === 1 && links[0]!.role === 'leaf'
   const faults = links.map(lone ? loneFaults : chainFaults)
   return links.flatMap((link, index) =>
     faults[index]!.map((what) =>
-      fault(link, 'TLS_STRICT_RFC5280', `${what}; Python from 3.13 on checks that`),
+      fault(link, 'TLS_STRICT_RFC5280', `${what}; Python 3.13 and later check that`),
     ),
   )
 }
@@ -171,7 +171,7 @@ function isCritical(extensions: Extension[], oid: string): boolean {
   return extensions.some((extension) => extension.oid === oid && extension.critical)
 }
 
-// Name constraints (RFC 5280 section 4.2.1.10): every name below a constrained CA has to lie inside them.
+// Name constraints (RFC 5280 section 4.2.1.10): every name below a constrained CA must satisfy them.
 
 const judged: NameKind[] = ['dns', 'ip', 'email', 'uri']
 
@@ -181,7 +181,7 @@ export function checkNameConstraints(links: Link[]): Problem[] {
     if (ca.role === 'leaf' || !constraints) return []
     const all = [...constraints.permitted, ...constraints.excluded]
     if (all.some((constraint) => !judged.includes(constraint.kind)))
-      // Go takes such a critical extension for unhandled and refuses the chain.
+      // Go treats such a critical extension as unhandled and refuses the chain.
       return [fault(ca, 'TLS_NAME_CONSTRAINTS', 'constrains names of a kind that Go agents cannot check')]
     return links
       .slice(0, links.indexOf(ca))
@@ -242,14 +242,14 @@ function ipWithin(address: Buffer, constraint: Buffer): boolean {
   return address.every((byte, i) => ((byte ^ constraint[i]!) & constraint[size + i]!) === 0)
 }
 
-// One certificate at its place in a path, and how a problem with it is worded.
+// One certificate and its position in a path, and the wording of problems with it.
 
 export interface Link {
   certificate: Certificate
   role: CertificateRole
   /** CAs between this one and the server certificate. */
   below: number
-  /** Its own key signed it: nobody checks that signature. */
+  /** Its own key signed it; no verifier checks that signature. */
   selfSigned: boolean
 }
 
@@ -270,7 +270,7 @@ const titles: Record<CertificateRole, string> = {
   root: 'the root',
 }
 
-/** `fault(link, 'TLS_EXPIRED', 'expired on …')` → "the root CN=Example expired on …", placed in the file. */
+/** `fault(link, 'TLS_EXPIRED', 'expired on …')` → "the root CN=Example expired on …", with its file and line. */
 export function fault(link: Link, code: ProblemCode, what: string, options: ProblemOptions = {}): Problem {
   return faultIn(link.certificate, titles[link.role], code, what, options)
 }

@@ -1,4 +1,4 @@
-// What plan() answers. Ids are sorted; the order of decisions is the order to act in.
+// The output of plan(). Ids are sorted; the order of decisions is the order in which to act.
 
 import type { FleetCode } from '../problems/index.ts'
 import type { FailureClass, Offering, PendingAllocation } from './snapshot.ts'
@@ -26,7 +26,7 @@ export interface MarkDecision {
   kind: 'mark'
   work: string[]
   agents: string[]
-  /** One of the agents remembered before, which is replaced now: the work gets another chance. */
+  /** One of the agents remembered before, which is replaced now: the allocation gets another chance. */
   trial?: string
   reason: Reason
 }
@@ -37,14 +37,15 @@ export interface HoldDecision {
   reason: Reason
 }
 
-/** A manual launch that is refused. The reason goes to the person who asked; the request is not kept. */
+/** A manual launch that is refused. The reason goes to the person who requested it; the request is not kept. */
 export interface BlockDecision {
   kind: 'block'
   request: string
   reason: Reason<FleetCode>
 }
 
-// Why something is decided. Reasons that block a step are in problems/fleet-codes.ts, with a remedy. The others are here.
+// Why something is decided. Reasons that block a step are in problems/fleet-codes.ts, with a remedy. The others are
+// here.
 
 /** Reasons to act that are not faults, with their descriptions. */
 export const actReasons = {

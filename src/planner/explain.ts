@@ -19,23 +19,23 @@ export function explain(snapshot: Snapshot, policy: Policy, now: number): Explan
       ...(listing ? { listingAge: now - listing.completeAt, listingComplete: listing.complete } : {}),
     },
     demand: demandOf(snapshot, policy, now),
-    ...(trace ? { vms: countInstances(trace.inventory, policy), room: roomOf(trace.placement) } : {}),
+    ...(trace ? { instances: countInstances(trace.inventory, policy), room: roomOf(trace.placement) } : {}),
     decisions: decisions.map(explained),
   }
 }
 
 function demandOf({ pending }: Snapshot, { placementGrace }: Policy, now: number): Explanation['demand'] {
-  const sizes = new Map<number, { slots: number; work: number; fresh: number }>()
+  const sizes = new Map<number, { slots: number; allocations: number; fresh: number }>()
   for (const { slots, since } of pending) {
-    const size = sizes.get(slots) ?? { slots, work: 0, fresh: 0 }
-    size.work++
+    const size = sizes.get(slots) ?? { slots, allocations: 0, fresh: 0 }
+    size.allocations++
     if (now - since < placementGrace) size.fresh++
     sizes.set(slots, size)
   }
   return {
-    work: pending.length,
+    allocations: pending.length,
     slots: pending.reduce((sum, { slots }) => sum + slots, 0),
-    aux: sizes.get(0)?.work ?? 0,
+    aux: sizes.get(0)?.allocations ?? 0,
     sizes: [...sizes.values()].filter(({ slots }) => slots > 0).sort((a, b) => b.slots - a.slots),
   }
 }
@@ -71,15 +71,15 @@ const rooms: [Tier, Room['where']][] = [
 
 function roomOf({ kinds }: Placement): Room[] {
   return rooms.flatMap(([tier, where]) => {
-    const room: Room = { where, vms: 0, slots: 0, filled: 0, filledAux: 0 }
+    const room: Room = { where, instances: 0, slots: 0, filled: 0, filledAux: 0 }
     for (const kind of kinds) {
       if (kind.tier !== tier || (kind.free === 0 && kind.filledAux === 0)) continue
-      room.vms += kind.count
+      room.instances += kind.count
       room.slots += kind.count * kind.free
       room.filled += kind.filled
       room.filledAux += kind.filledAux
     }
-    return room.vms > 0 ? [room] : []
+    return room.instances > 0 ? [room] : []
   })
 }
 
@@ -91,7 +91,7 @@ function explained(decision: Decision): ExplainedDecision {
     count: kind === 'launch' ? decision.count : ids.length,
     ids,
     offerings: kind === 'launch' ? decision.offerings.map(offeringKey) : [],
-    work: reason.work ?? (kind === 'mark' ? decision.work.slice(0, 10) : []),
+    allocations: reason.work ?? (kind === 'mark' ? decision.work.slice(0, 10) : []),
     code: reason.code,
     numbers: reason.numbers,
     ...wordsOf(reason.code),
@@ -121,7 +121,7 @@ function isActReason(code: ReasonCode): code is ActReason {
   return code in actReasons
 }
 
-// What plan() decides, in a readable form: demand, VMs, what was subtracted from what, decisions.
+// What plan() decides, in a readable form: demand, instances, what was subtracted from what, decisions.
 
 /** Times are milliseconds since the epoch, ages are milliseconds; both by the clock of the snapshot. */
 export interface Explanation {
@@ -130,15 +130,15 @@ export interface Explanation {
   /** Milliseconds since the views were true; left out when there was none. */
   views: { demandAge?: number; listingAge?: number; listingComplete?: boolean }
   demand: {
-    work: number
+    allocations: number
     slots: number
     /** Allocations that need no slots. */
     aux: number
-    /** Largest first. `fresh` of `work` arrived within `placement_grace`: the scheduler may not have handled them yet. */
-    sizes: { slots: number; work: number; fresh: number }[]
+    /** Largest first. `fresh` of `allocations` arrived within `placement_grace`: the scheduler may not have handled them yet. */
+    sizes: { slots: number; allocations: number; fresh: number }[]
   }
   /** Left out when there was no view to decide on. */
-  vms?: InstanceCounts
+  instances?: InstanceCounts
   /** Where waiting allocations find room, in the order in which room is used. Unused room is listed too. */
   room?: Room[]
   decisions: ExplainedDecision[]
@@ -155,7 +155,7 @@ export interface InstanceCounts {
   idle: number
   away: number
   leaving: number
-  /** Faulty VMs by the code of what is wrong. */
+  /** Failed instances by the code of what is wrong. */
   faulty: Record<string, number>
   /** Agents of the pool on machines that the provisioner does not manage. */
   foreignAgents: number
@@ -163,8 +163,8 @@ export interface InstanceCounts {
 
 export interface Room {
   where: 'free' | 'drained' | 'coming' | 'to_buy'
-  /** VMs with room, or to be bought. */
-  vms: number
+  /** Instances with room, or to be launched. */
+  instances: number
   slots: number
   /** Slots of waiting allocations put there, and the number of auxiliary allocations. */
   filled: number
@@ -173,13 +173,13 @@ export interface Room {
 
 export interface ExplainedDecision {
   kind: Decision['kind']
-  /** VMs concerned; 0 for a hold and for a blocked manual launch. */
+  /** Instances concerned; 0 for a hold and for a blocked manual launch. */
   count: number
   ids: string[]
   /** Offerings of a launch, in the order in which they are tried. */
   offerings: string[]
   /** Allocations concerned, the first ten. */
-  work: string[]
+  allocations: string[]
   code: string
   numbers: Record<string, number>
   meaning: string

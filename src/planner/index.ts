@@ -145,7 +145,7 @@ function launches(
   const held = new Map<ReasonCode, number>()
   for (const { size, forWork, forMin } of [...wanted].sort(bySize)) {
     if (size.free.length === 0) {
-      decisions.push(hold('LAUNCH_IN_FLIGHT', { vms: forWork + forMin, slots: size.slots }))
+      decisions.push(hold('LAUNCH_IN_FLIGHT', { instances: forWork + forMin, slots: size.slots }))
       continue
     }
     const [tightest] = allowances.toSorted((a, b) => a.vms - b.vms)
@@ -158,7 +158,7 @@ function launches(
     decisions.push({ kind: 'launch', count, offerings: size.free.map(bare), reason } satisfies LaunchDecision)
   }
   for (const { code, numbers } of allowances)
-    if (held.has(code)) decisions.push(hold(code, { ...numbers, vms: held.get(code)! }))
+    if (held.has(code)) decisions.push(hold(code, { ...numbers, instances: held.get(code)! }))
   return decisions
 }
 

@@ -5,7 +5,7 @@ import type { KnownAgent, KnownInstance, Policy, Snapshot } from './snapshot.ts'
 
 /**
  * - `coming`: its agent has not joined yet, but still may
- * - `ready`: its agent can take work (also while it may still reconnect)
+ * - `ready`: its agent can take jobs (also while it may still reconnect)
  * - `away`: it lost its connection, or somebody else drained it
  * - `faulty`: to be removed, see `fault`
  * - `leaving`: the cloud was asked to terminate it; it may still bill
@@ -29,7 +29,10 @@ export interface Inventory {
   live: number
   /** VMs that are neither faulty nor leaving: what min_instances counts. */
   lasting: number
-  /** Other such VMs that the newest listing does not show: none is terminated because of them, and none bought to replace them. */
+  /**
+   * Other such VMs that the newest listing does not show: none is terminated because of them, and none bought to
+   * replace them.
+   */
   doubtful: number
   coming: number
   inFlight: number

@@ -29,7 +29,7 @@ export interface OrphanRules {
  * - `never`: the rules terminate no orphans
  * - `grace`: its grace period is not over
  * - `unknown`: the master does not show its agent, or there is no fresh view of the master
- * - `busy`: its agent has work, or is not yet shown as drained
+ * - `busy`: its agent has jobs, or is not yet shown as drained
  */
 export type OrphanStep =
   | { kind: 'drain' | 'terminate' }

@@ -150,7 +150,11 @@ function buyWhole(placing: Placing, size: Size, batch: Batch): void {
   const above = vms - want(placing, size, vms, 'forWork')
   batch.left -= put(placing.bins, slots, batch.left, (kind) => kind.tier === 'bought')
   if (above > 0) placing.placement.overflow.push({ slots, size, vms: above })
-  unserve(placing.placement, 'MAX_REACHED', batch, { slots, vms: above, max: placing.policy.maxInstances })
+  unserve(placing.placement, 'MAX_REACHED', batch, {
+    slots,
+    instances: above,
+    max: placing.policy.maxInstances,
+  })
 }
 
 /** Each allocation takes several whole VMs: all of them or none, since only some of them would stay idle. */
@@ -182,7 +186,7 @@ function tooMany(placing: Placing, dividers: Size[], missing: (size: Size) => nu
   if (best) placing.placement.overflow.push({ slots, size: best, vms: missing(best) - placing.room })
   // Even of the largest there would be too many.
   const vms = slots / (best?.slots ?? Math.max(...dividers.map((size) => size.slots)))
-  unserve(placing.placement, best ? 'MAX_REACHED' : 'EXCEEDS_MAX', batch, { slots, vms, max })
+  unserve(placing.placement, best ? 'MAX_REACHED' : 'EXCEEDS_MAX', batch, { slots, instances: vms, max })
 }
 
 // Auxiliary allocations need no slots; an agent takes a limited number. VMs bought for slots take them as well.
@@ -223,7 +227,7 @@ function buyForAux(placing: Placing, batch: Batch): void {
   const bought = size ? want(placing, size, vms, 'forWork') : 0
   batch.left -= putAux(placing, batch.left, (kind) => kind.tier === 'bought')
   const { code, numbers } = size
-    ? { code: 'MAX_REACHED' as const, numbers: { vms: vms - bought, max: policy.maxInstances } }
+    ? { code: 'MAX_REACHED' as const, numbers: { instances: vms - bought, max: policy.maxInstances } }
     : refusal(catalog)
   unserve(placement, code, batch, numbers)
 }

@@ -84,7 +84,7 @@ export function unserve(
   { work, left }: Pick<Batch, 'work' | 'left'>,
   numbers: Record<string, number> = {},
 ): void {
-  if (left > 0) unserved.push({ code, work: sampleOf(work), numbers: { work: left, ...numbers } })
+  if (left > 0) unserved.push({ code, work: sampleOf(work), numbers: { allocations: left, ...numbers } })
 }
 
 /** Records wanted VMs, as far as there is room, and adds them to the bins; returns how many. */

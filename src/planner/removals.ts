@@ -161,7 +161,7 @@ export function stepsOf(
     .sort((a, b) => order[a.kind] - order[b.kind] || (a.code < b.code ? -1 : 1))
     .map(({ kind, code, ids }) => ({ kind, ids: ids.sort(), reason: { code, numbers } }))
   if (uncertain > 0)
-    decisions.push({ kind: 'hold', reason: { code: 'LISTING_PARTIAL', numbers: { vms: uncertain } } })
+    decisions.push({ kind: 'hold', reason: { code: 'LISTING_PARTIAL', numbers: { instances: uncertain } } })
   return decisions
 }
 
@@ -194,7 +194,10 @@ function removalStep(
   return code === 'ORDERED' || mayDrain(instance, demandAt, now) ? 'drain' : undefined
 }
 
-/** Needs a view of the master that shows the result of the drain: on an older one the agent would be drained and undrained in turn. */
+/**
+ * Needs a view of the master that shows the result of the drain: on an older one the agent would be drained and
+ * undrained in turn.
+ */
 function undrainStep({ instance, agent, phase }: Member, { demandAt = 0 }: Snapshot): Step | undefined {
   if (instance.drainedAt === undefined || demandAt <= instance.drainedAt) return undefined
   if (!agent?.connected || isDisabledByPerson(agent)) return undefined

@@ -1,4 +1,5 @@
-// The safety rules, each written once: plan() applies them when it decides, the fleet applies them again right before it acts.
+// The safety rules, each written once: plan() applies them when it decides, the fleet applies them again right before
+// it acts.
 //
 // Between the decision and the call the fleet reads the master again and applies the same rule to the newer view. Where
 // the two sides differ, the parameters show it, and the callers explain why.
@@ -107,19 +108,20 @@ export function isShortOfSlots(
   return agent !== undefined && agent.slots < slots && (joinedAt ?? at) + placementGrace <= at
 }
 
-// Launching: live and in-flight VMs never exceed max_instances (invariant 1). launch_rate, the first probe and the breaker
-// bound launches in vain; instances that do their work are bounded by max_instances alone.
+// Launching: live and in-flight VMs never exceed max_instances (invariant 1). launch_rate, the first probe and the
+// breaker
+// bound failed launches; instances that run a job are bounded by max_instances alone.
 
 const hour = 3_600_000
-/** An instance that stops by itself within this time after joining was launched in vain. Milliseconds. */
+/** An instance that stops by itself within this time after joining counts as a failed launch. Milliseconds. */
 const lastsAtLeast = 120_000
 
-/** Its agent joined, and the instance stopped by itself before it could be of use. */
+/** Its agent joined, and the instance stopped by itself before it could be used. */
 export function didNotLast({ joinedAt }: Pick<KnownInstance, 'joinedAt'>, endedAt: number): boolean {
   return joinedAt !== undefined && endedAt - joinedAt < lastsAtLeast
 }
 
-/** The most launches in vain at once: a pool may always be filled once. */
+/** The most failed launches at once: a pool may always be filled once. */
 export function launchBurst({ maxInstances }: Pick<Policy, 'maxInstances'>): number {
   return Math.max(10, maxInstances)
 }
@@ -153,7 +155,7 @@ export interface Allowance {
   numbers: Record<string, number>
 }
 
-/** Each instance that has not joined yet may turn out to be launched in vain, and holds a token until then. */
+/** Each instance that has not joined yet may turn out to be a failed launch, and holds a token until then. */
 function rateAllowance(
   unsettled: number,
   budget: LaunchBudget,

@@ -26,7 +26,7 @@ export interface Instance {
   intentId?: string
   /** The provisioner that launched it, from its tags. */
   writerId?: string
-  /** Why it is in this state, in the cloud's words (EC2 StateReason; a local VM's exit status). */
+  /** Why it is in this state, as reported by the cloud (EC2 StateReason; a local VM's exit status). */
   stateReason?: string
   /** Set when the cloud announced that it will interrupt the VM (spot notice). */
   interruptedAt?: number
@@ -55,12 +55,12 @@ export type FailureClass = (typeof failureClasses)[number]
 
 export interface PendingAllocation {
   id: string
-  /** Slots wanted; 0 is auxiliary work. */
+  /** Requested slots; 0 for an auxiliary allocation. */
   slots: number
-  /** Allocations of one job share its `maxSlots`; left out when the scheduler does not enforce it. */
+  /** Allocations of one job share its `maxSlots`; omitted when the scheduler does not enforce it. */
   job?: string
   maxSlots?: number
-  /** Slots that allocations of the same job hold already: they count against `maxSlots` too. */
+  /** Slots that allocations of the same job already use: they also count against `maxSlots`. */
   jobRunningSlots?: number
   /** Milliseconds since the epoch. */
   since: number
@@ -70,7 +70,7 @@ export interface AgentState {
   id: string
   slots: number
   freeSlots: number
-  /** Auxiliary allocations it can still take; undefined when the source cannot tell. */
+  /** Auxiliary allocations it can still take; undefined when the source does not know. */
   freeAux?: number
   /** Containers or allocations of any size, auxiliary ones too. */
   busy: boolean
@@ -108,7 +108,7 @@ export interface KnownInstance extends Instance {
   knownSince: number
   /** Slots its offering promises; undefined when not remembered. */
   slots?: number
-  /** When its agent was first seen connected. */
+  /** When its agent was first observed connected. */
   joinedAt?: number
   /** Since when the agent, once connected, is not. */
   lostSince?: number
@@ -168,7 +168,7 @@ export interface ManualLaunch {
 }
 
 /**
- * A token bucket for launches in vain: instances that never joined, joined without their slots, or did not last.
+ * A token bucket for failed launches: instances that never joined, joined without their slots, or did not last.
  * Instances that ran a job take nothing from it, however short the job was.
  */
 export interface LaunchBudget {
@@ -222,7 +222,7 @@ export interface Snapshot {
 export interface Policy {
   minInstances: number
   maxInstances: number
-  /** An agent without work for longer is removed. */
+  /** An agent without jobs for longer is removed. */
   maxIdle: number
   /** From launch to the first connection of the agent. */
   bootTimeout: number
@@ -234,7 +234,7 @@ export interface Policy {
   placementGrace: number
   /** `max_aux_containers_per_agent`; 0: agents of this pool take no auxiliary allocations. */
   maxAuxPerAgent: number
-  /** Launches in vain that are allowed an hour; undefined: unlimited (instances on this machine cost nothing). */
+  /** Failed launches that are allowed an hour; undefined: unlimited (instances on this machine cost nothing). */
   launchRate?: number | undefined
   /** With demand older than this, and twice the time that reading it takes, nothing is done. */
   maxSnapshotAge: number

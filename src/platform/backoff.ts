@@ -1,21 +1,21 @@
-// Backoff: how long to wait after the nth failure in a row, and a call that is repeated with such waits.
+// Backoff: the delay after the nth failure in a row, and a call that is retried with these delays.
 import type { Clock } from './ports.ts'
 
-/** How waits grow. All of a policy is data: the caller owns its numbers. */
+/** How delays grow. The caller chooses all numbers. */
 export interface Growth {
   /** Milliseconds after the first failure. */
   first: number
-  /** Milliseconds; no wait grows beyond it. */
+  /** The longest delay in milliseconds, without jitter. */
   most: number
-  /** Each wait is so many times the one before; default 2. */
+  /** Each delay is this many times the previous one; default 2. */
   factor?: number
 }
 
 const noJitter = () => 0
 
 /**
- * Milliseconds to wait after the nth failure in a row. With `random` (from 0 up to 1), up to a quarter is added as
- * jitter, so that many callers do not retry together. Jitter never shortens a wait.
+ * Delay in milliseconds after the nth failure in a row. With `random` (from 0 up to 1), up to a quarter is added as
+ * jitter, so that many callers do not retry together. Jitter never shortens a delay.
  */
 export function delayAfter(
   failures: number,
@@ -27,12 +27,12 @@ export function delayAfter(
 }
 
 export interface RetryOptions {
-  /** Calls in all, the first one included. */
+  /** Number of calls, including the first one. */
   tries: number
   pauses: Growth
   /** Whether the same call may succeed a moment later. */
   isRetryable: (error: unknown) => boolean
-  /** Milliseconds the failed call asks for: a pause is at least as long. */
+  /** Shortest delay in milliseconds that the failed call requires. */
   requestedPause?: (error: unknown) => number | undefined
   clock: Clock
   signal?: AbortSignal | undefined

@@ -2,18 +2,18 @@
 import { readFileSync } from 'node:fs'
 import type { BootMark } from './ports.ts'
 
-/** Now. undefined where the system does not report it, as on macOS. */
+/** The current moment. undefined if the system does not report it, as on macOS. */
 export function bootMark(): BootMark | undefined {
   const [boot, uptime] = [bootId(), uptimeMs()]
   return boot === undefined || uptime === undefined ? undefined : { boot, uptime }
 }
 
-/** random(4): made by the kernel at each start. undefined where there is none. */
+/** random(4): the kernel creates it at each boot. undefined on other systems. */
 export function bootId(): string | undefined {
   return contentsOf('/proc/sys/kernel/random/boot_id')?.trim() || undefined
 }
 
-/** proc_uptime(5), which counts suspend, to 10 ms; in milliseconds. undefined where there is none. */
+/** Milliseconds by proc_uptime(5), which includes suspend, to 10 ms. undefined on other systems. */
 export function uptimeMs(): number | undefined {
   const seconds = Number.parseFloat(contentsOf('/proc/uptime') ?? '')
   return Number.isFinite(seconds) ? Math.round(seconds * 1000) : undefined

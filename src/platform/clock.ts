@@ -1,38 +1,38 @@
-// A monotonic clock: neither a person nor NTP changes what is measured by it.
+// A monotonic clock: setting the time, by a person or NTP, does not change measured durations.
 import { setTimeout as wait } from 'node:timers/promises'
 import { uptimeMs } from './boot.ts'
 import type { Clock } from './ports.ts'
 
-/** Milliseconds. More than this behind the uptime, and it is caught up with: the machine was suspended. */
+/** Milliseconds. A larger lag behind the uptime means that the machine was suspended; it is added to the time. */
 const catchUpAfter = 1000
-/** Milliseconds. A suspend need not be noticed sooner. */
+/** Milliseconds between two reads of the uptime. */
 const uptimeFor = 1000
 
 export interface SteadySources {
   /** The time of day. Read once. */
   wall: () => number
-  /** Monotonic; stands still while the machine is suspended on some systems. */
+  /** Monotonic; on some systems it stops while the machine is suspended. */
   ticks: () => number
-  /** Since the start of the machine, counting suspend; undefined where it cannot be known. */
+  /** Time since the boot of the machine, including suspend; undefined if it is not available. */
   uptime: () => number | undefined
 }
 
 /** The time of day at the first read, then advanced by the ticks. All in milliseconds; returns integers since the epoch. */
 export function steadyNow({ wall, ticks, uptime }: SteadySources): () => number {
-  let begun: { wall: number; ticks: number; uptime: number | undefined } | undefined
+  let start: { wall: number; ticks: number; uptime: number | undefined } | undefined
   let suspended = 0
-  let askAt = 0
+  let readUptimeAt = 0
   return () => {
     const at = ticks()
-    // Not before: a program that is started from a snapshot of its memory has been loaded long ago.
-    begun ??= { wall: wall(), ticks: at, uptime: uptime() }
-    const passed = at - begun.ticks
-    if (begun.uptime !== undefined && passed >= askAt) {
-      askAt = passed + uptimeFor
-      const behind = (uptime() ?? begun.uptime) - begun.uptime - passed - suspended
+    // Not at load time: a program started from a memory snapshot was loaded long ago.
+    start ??= { wall: wall(), ticks: at, uptime: uptime() }
+    const passed = at - start.ticks
+    if (start.uptime !== undefined && passed >= readUptimeAt) {
+      readUptimeAt = passed + uptimeFor
+      const behind = (uptime() ?? start.uptime) - start.uptime - passed - suspended
       if (behind > catchUpAfter) suspended += behind
     }
-    return Math.floor(begun.wall + passed + suspended)
+    return Math.floor(start.wall + passed + suspended)
   }
 }
 
@@ -48,7 +48,7 @@ export const systemClock: Clock = {
   },
 }
 
-/** The time of day, for output to people and for dates from outside, such as those of certificates and files. */
+/** The time of day, for output and for comparisons with dates of certificates and files. */
 export function wallTime(clock: Clock): number {
   return clock.wall?.() ?? clock.now()
 }

@@ -25,7 +25,7 @@ export function parseDuration(text: string): number | undefined {
   return text.startsWith('-') ? -ms : ms
 }
 
-/** Go's shortest form without empty units: 90_000 → "1m30s", 1_200_000 → "20m". Milliseconds are kept, less is rounded. */
+/** Go's shortest form without empty units: 90_000 → "1m30s", 1_200_000 → "20m". Rounds to milliseconds. */
 export function formatDuration(ms: number): string {
   const sign = ms < 0 ? '-' : ''
   let rest = Math.round(Math.abs(ms))

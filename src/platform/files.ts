@@ -14,7 +14,7 @@ import {
 import { dirname } from 'node:path'
 import { derivedName } from './derived-id.ts'
 
-/** Writes through a temporary file beside it, flushed to the disk before the rename. Modes default to 0600 and 0700. */
+/** Writes a temporary file in the same folder, flushes it to the disk, and renames it. Modes: file 0600, folders 0700. */
 export function writeFileAtomic(file: string, data: string | Uint8Array, mode = 0o600): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   const temporary = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`
@@ -34,7 +34,7 @@ export function writeFileAtomic(file: string, data: string | Uint8Array, mode = 
   }
 }
 
-// Whether files have changed, by their contents: mounted secrets change by swapped links, and file dates are not reliable.
+// Detects changed files by their contents: mounted secrets change by swapped links, and file dates are not reliable.
 
 /**
  * One string for the contents of all files together, following links. A file that cannot be read contributes the reason,
@@ -44,7 +44,7 @@ export function contentsFingerprint(files: readonly string[]): string {
   const hash = createHash('sha256')
   for (const file of files) {
     const contents = read(file)
-    // The length keeps what moved from one file to the next apart.
+    // The length separates the files: moving bytes from one to the next changes the hash.
     hash.update(`${contents.length}\n`).update(contents)
   }
   return hash.digest('hex')
@@ -58,9 +58,9 @@ function read(file: string): Uint8Array {
   }
 }
 
-// The name of a file or folder that belongs to a pool, whose own name may hold anything.
+// File and folder names for pools, whose names may contain any character.
 
-/** File systems take 255 bytes; endings and temporary names need some of them. */
+/** File systems allow 255 bytes; suffixes and temporary names need some of them. */
 const longest = 200
 const markLength = 20
 

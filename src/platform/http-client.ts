@@ -1,4 +1,4 @@
-// What our own HTTP clients share: bounded answers, and the error for a missing one.
+// Shared by the HTTP clients: answers of limited size, and the error for a timeout.
 import type { IncomingMessage } from 'node:http'
 
 /** The whole body as text. Rejects when it is longer than `longest` bytes, or the connection breaks. */
@@ -13,7 +13,7 @@ export async function readAll(response: IncomingMessage, longest: number): Promi
   return Buffer.concat(chunks).toString('utf8')
 }
 
-/** In the form of a socket error. */
+/** A timeout in the form of a socket error. */
 export function timedOut(ms: number): NodeJS.ErrnoException {
   return Object.assign(new Error(`no answer within ${ms / 1000} s`), { code: 'ETIMEDOUT' })
 }
@@ -27,7 +27,7 @@ export interface TextRequest {
   url: string
   method?: string
   headers?: Record<string, string>
-  /** Of the whole exchange, body included. */
+  /** For the whole exchange, including the body. */
   timeoutMs: number
   signal?: AbortSignal
 }
@@ -39,9 +39,9 @@ export interface TextAnswer {
 }
 
 /**
- * Any status is an answer. Rejects when there is none: with the reason of `signal` when it was aborted, with a
- * `TimeoutError` after the deadline, else with the network error. Redirects are not followed: a metadata server
- * has none, a captive portal does.
+ * Resolves with an answer of any status. Rejects without an answer: with the reason of `signal` when it was aborted, with
+ * a `TimeoutError` after the deadline, else with the network error. Does not follow redirects: a metadata server sends
+ * none, a captive portal does.
  */
 export async function fetchText(request: TextRequest): Promise<TextAnswer> {
   const deadline = AbortSignal.timeout(request.timeoutMs)

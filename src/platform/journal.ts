@@ -1,4 +1,4 @@
-// A journal file: one line with a checksum for each record, flushed before it counts; a damaged file is set aside.
+// A journal file: one line with a checksum for each record, flushed before `append` resolves. A damaged file is set aside.
 import { constants, copyFileSync, renameSync } from 'node:fs'
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -25,18 +25,18 @@ export interface OpenedJournal {
   problems: Problem[]
 }
 
-/** The owner of the journal, written in its first line, so that another's journal is never used. */
+/** The owner of the journal, stored in its first line, so that the journal of another owner is never used. */
 export interface JournalOwner {
   cluster: string
-  /** Of the pool it is about, where it is about one. */
+  /** The pool of the journal, if it has one. */
   pool?: string
-  /** Of the provisioner, the same over all its starts. */
+  /** Id of the provisioner, the same after restarts. */
   writer: string
 }
 
 export interface JournalOptions {
   file: string
-  /** What is written and in which version, such as `master-state 1`: a file of another kind is renamed away. */
+  /** Contents and version, such as `master-state 1`. A file of another kind is renamed. */
   kind: string
   /** Milliseconds since the epoch, for the name of a file that is set aside. */
   now: number
@@ -51,7 +51,7 @@ interface Waiting {
 }
 
 /**
- * A torn or altered line is left out, after the whole file has been copied beside itself. Throws a ProvisionError:
+ * Copies a file with truncated or altered lines, then drops these lines. Throws a ProvisionError:
  * JOURNAL_UNUSABLE when the file cannot be read or written, STATE_FOREIGN when it has another owner.
  */
 export async function openJournal(options: JournalOptions): Promise<OpenedJournal> {
@@ -80,14 +80,14 @@ function createJournal(options: JournalOptions, opened: FileHandle): JournalFile
   let broken: unknown
   let appended = 0
 
-  /** Steps run one after the other; one that fails does not stop the next. */
+  /** Steps run one after the other; a failed step does not stop the next. */
   function then(step: () => Promise<void>): Promise<void> {
     const done = working.then(step)
     working = done.catch(() => {})
     return done
   }
 
-  /** All waiting records go to the disk together: one flush for many records. */
+  /** Writes all waiting records to the disk with one flush. */
   async function flush(): Promise<void> {
     const batch = waiting
     waiting = []
@@ -99,7 +99,7 @@ function createJournal(options: JournalOptions, opened: FileHandle): JournalFile
       appended += batch.length
       for (const { resolve } of batch) resolve()
     } catch (error) {
-      // What reached the disk is unknown; a torn line must not be followed by another.
+      // It is unknown what was written; no line may follow a truncated one.
       broken = error
       for (const { reject } of batch) reject(error)
     }
@@ -136,16 +136,16 @@ function createJournal(options: JournalOptions, opened: FileHandle): JournalFile
 }
 
 interface Found extends Pick<OpenedJournal, 'records' | 'problems'> {
-  /** False: it must be rewritten before anything is appended. */
+  /** False: the file must be rewritten before a record is appended. */
   whole: boolean
 }
 
-function readRecords({ file, kind, now, owner: us }: JournalOptions): Found {
+function readRecords({ file, kind, now, owner: self }: JournalOptions): Found {
   const text = readPlainFile(file)
   if (text === undefined) return { records: [], problems: [], whole: false }
   const { records, bad, ours, owner } = parse(text, kind)
-  if (us && owner && !isSameOwner(us, owner)) throw foreign(file, owner, us)
-  // A crash can take just the last line end: nothing is lost, but the next record must not stick to this one.
+  if (self && owner && !isSameOwner(self, owner)) throw foreign(file, owner, self)
+  // A crash can lose only the last line end: no record is lost, but the next one needs a new line.
   if (ours && bad === 0) return { records, problems: [], whole: text.endsWith('\n') }
   const aside = `${file}.${ours ? 'damaged' : 'foreign'}-${new Date(now).toISOString().replaceAll(':', '')}`
   if (ours) copyFileSync(file, aside)
@@ -160,14 +160,14 @@ function readRecords({ file, kind, now, owner: us }: JournalOptions): Found {
 interface Parsed {
   records: JournalRecord[]
   bad: number
-  /** Of this kind; not yet whose. */
+  /** Whether the file is of this kind; its owner is not checked. */
   ours: boolean
   owner?: JournalOwner
 }
 
 function parse(text: string, kind: string): Parsed {
   const [header, ...lines] = text.split('\n')
-  // A complete file ends with a line end, so the last piece is empty; otherwise it is a torn line.
+  // A complete file ends with a line end, so the last piece is empty; otherwise it is a truncated line.
   if (lines.at(-1) === '') lines.pop()
   const owner = ownerIn(header)
   const known = owner ? headerOf({ kind, owner }) : headerOf({ kind })
@@ -207,16 +207,16 @@ function isSameOwner(one: JournalOwner, other: JournalOwner): boolean {
   return one.cluster === other.cluster && one.pool === other.pool && one.writer === other.writer
 }
 
-function foreign(file: string, found: JournalOwner, us: JournalOwner): ProvisionError {
+function foreign(file: string, found: JournalOwner, self: JournalOwner): ProvisionError {
   return new ProvisionError(
-    problem('STATE_FOREIGN', `${file} is of ${wordsFor(found)}; this is ${wordsFor(us)}`, {
+    problem('STATE_FOREIGN', `${file} belongs to ${describeOwner(found)}; this is ${describeOwner(self)}`, {
       remedy: `Restore \`cluster_id\` in the configuration and the file writer-id in state_dir, or move the file away: mv ${file} ${file}.foreign`,
-      details: { file, found, expected: us },
+      details: { file, found, expected: self },
     }),
   )
 }
 
-function wordsFor({ cluster, pool, writer }: JournalOwner): string {
+function describeOwner({ cluster, pool, writer }: JournalOwner): string {
   return `cluster ${cluster}${pool === undefined ? '' : `, pool ${pool}`}, provisioner ${writer}`
 }
 

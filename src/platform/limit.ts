@@ -1,11 +1,11 @@
-// A limit of concurrent tasks; the rest wait in order of arrival.
+// Limits concurrent tasks; the rest wait in order of arrival.
 
 import { ProvisionError, problem } from '../problems/index.ts'
 import type { Clock } from './ports.ts'
 
 export type Limiter = <T>(task: () => Promise<T>) => Promise<T>
 
-/** `limit(1)` is a lock: one task at a time. A task that fails frees its place like any other. */
+/** `limit(1)` is a lock: one task at a time. A failed task frees its slot too. */
 export function limit(concurrency: number): Limiter {
   const waiting: (() => void)[] = []
   let running = 0
@@ -24,35 +24,35 @@ export function limit(concurrency: number): Limiter {
   }
 }
 
-// A wait that can be ended early from outside.
+// A wait that another part of the program can end early.
 
 export interface Wakeup {
   /** Ends the current wait, or the next one if there is none. */
   ring(): void
-  /** Resolves after `ms`, or when it rings. */
+  /** Resolves after `ms`, or at once when `ring` is called. */
   wait(ms: number): Promise<void>
 }
 
 export function createWakeup(clock: Clock): Wakeup {
-  let rung = false
+  let isWoken = false
   let timer: AbortController | undefined
   return {
     ring() {
-      rung = true
+      isWoken = true
       timer?.abort()
     },
     async wait(ms) {
-      if (!rung) {
+      if (!isWoken) {
         timer = new AbortController()
         await clock.sleep(ms, timer.signal).catch(() => {})
         timer = undefined
       }
-      rung = false
+      isWoken = false
     },
   }
 }
 
-// A call that is not answered in time is given up, so that it does not block anything else.
+// Calls with a deadline, so that a missing answer does not block anything else.
 
 /** Runs the task; after `ms` its signal is aborted and CALL_TIMED_OUT is thrown, whether the task reacts or not. */
 export async function withDeadline<T>(
@@ -70,7 +70,7 @@ export async function withDeadline<T>(
       call.abort(error)
       throw error
     },
-    // The timer was stopped because the task is done: nobody waits for this any more.
+    // The timer was stopped because the task is done: nothing waits for this promise.
     () => new Promise<never>(() => {}),
   )
   try {

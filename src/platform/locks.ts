@@ -1,4 +1,4 @@
-// One process at a time: a file that names its owner, which refreshes it, with a kernel lock where there is one.
+// A lock for one process: a file that names its owner, which refreshes it, and a kernel lock if available.
 
 import { randomUUID } from 'node:crypto'
 import {
@@ -21,7 +21,7 @@ import { readPlainFile } from './own-files.ts'
 import { processStart } from './processes.ts'
 
 export interface Lock {
-  /** Whether it is still ours. Check it before anything that only one process may do. */
+  /** Whether this process still has it. Check it before every action that only one process may do. */
   isHeld(): boolean
   /** Refreshes the lock; call it more often than every `staleAfter`. */
   beat(): void
@@ -34,20 +34,20 @@ interface Owner {
   host: string
   /** Distinguishes the process from a later one with the same id. */
   start: string | undefined
-  /** Of the kernel that runs it: a process id is valid only within one boot of a kernel and one namespace. */
+  /** Boot id of its kernel: a process id is valid only within one boot of a kernel and one namespace. */
   boot: string | undefined
   pidNamespace: string | undefined
-  /** It also holds the kernel lock: a process that gets the kernel lock knows that this owner is gone. */
+  /** It also holds the kernel lock: a process that gets the kernel lock knows that this owner has exited. */
   kernel: boolean
 }
 
-/** An owner that has not refreshed its lock for so many milliseconds counts as gone, whatever else is known. */
+/** An owner that has not refreshed its lock for this many milliseconds counts as exited in every case. */
 export const staleAfter = 60_000
 
 export interface LockOptions {
-  /** The time of day in milliseconds: the file carries it, for other processes to read. */
+  /** The time of day in milliseconds, which becomes the file's date for other processes. */
   now: () => number
-  /** The kernel's lock beside the file, where it could be had. The caller holds it, and releases it. */
+  /** The kernel lock beside the file, if it could be taken. The caller holds and releases it. */
   kernel?: KernelLock
 }
 
@@ -63,26 +63,26 @@ export function takeLock(file: string, { now, kernel }: LockOptions): Lock {
     pidNamespace: pidNamespace(),
     kernel: kernel !== undefined,
   }
-  const mine = `${file}.${owner.nonce}`
-  writeFileSync(mine, JSON.stringify(owner), { mode: 0o600, flag: 'wx' })
+  const ownFile = `${file}.${owner.nonce}`
+  writeFileSync(ownFile, JSON.stringify(owner), { mode: 0o600, flag: 'wx' })
   try {
     // A link is created atomically, and only if the name is free (link(2)).
-    if (!linked(mine, file)) {
+    if (!linked(ownFile, file)) {
       const other = ownerOf(file)
       if (!isFree(other, file, now(), kernel !== undefined)) throw lockHeld(file)
-      setAside(file, other, mine)
-      if (!linked(mine, file)) throw lockHeld(file)
+      setAside(file, other, ownFile)
+      if (!linked(ownFile, file)) throw lockHeld(file)
     }
   } finally {
-    rmSync(mine, { force: true })
+    rmSync(ownFile, { force: true })
   }
-  /** What the file should contain but does not, if no other process can have taken it. */
-  const isSpoilt = () => ownerOf(file) === undefined && kernel?.isInPlace() === true
-  const isHeld = () => ownerOf(file)?.nonce === owner.nonce || isSpoilt()
+  /** The file is damaged, and the kernel lock proves that no other process has taken it. */
+  const isDamaged = () => ownerOf(file) === undefined && kernel?.isInPlace() === true
+  const isHeld = () => ownerOf(file)?.nonce === owner.nonce || isDamaged()
   return {
     isHeld,
     beat() {
-      if (isSpoilt()) writeFileAtomic(file, JSON.stringify(owner))
+      if (isDamaged()) writeFileAtomic(file, JSON.stringify(owner))
       const seconds = now() / 1000
       if (isHeld()) utimesSync(file, seconds, seconds)
     },
@@ -92,9 +92,9 @@ export function takeLock(file: string, { now, kernel }: LockOptions): Lock {
   }
 }
 
-/** Moves the dead owner's file away. Two processes may try: the one that moved the other's new lock puts it back. */
-function setAside(file: string, judged: Owner | undefined, mine: string): void {
-  const aside = `${mine}.stale`
+/** Moves the exited owner's file away. Two processes may try: one that moved the other's new lock puts it back. */
+function setAside(file: string, judged: Owner | undefined, ownFile: string): void {
+  const aside = `${ownFile}.stale`
   try {
     renameSync(file, aside)
   } catch {
@@ -127,29 +127,29 @@ function ownerOf(file: string): Owner | undefined {
   }
 }
 
-/** @param isOurs the lock of the kernel beside the file is ours */
-function isFree(owner: Owner | undefined, file: string, now: number, isOurs: boolean): boolean {
+/** @param hasKernelLock this process holds the kernel lock beside the file */
+function isFree(owner: Owner | undefined, file: string, now: number, hasKernelLock: boolean): boolean {
   const freshUntil = freshUntilOf(file)
   if (freshUntil === undefined || now > freshUntil) return true
-  // An owner of another machine, or one that could not take it, may live all the same.
-  if (isOurs && (owner === undefined || (owner.kernel && isOfThisMachine(owner)))) return true
-  return owner !== undefined && isSurelyGone(owner)
+  // An owner on another machine, or one without the kernel lock, may still be running.
+  if (hasKernelLock && (owner === undefined || (owner.kernel && isOfThisMachine(owner)))) return true
+  return owner !== undefined && hasExited(owner)
 }
 
-/** Milliseconds since the epoch; undefined when there is no file any more. */
+/** Milliseconds since the epoch; undefined when the file does not exist. */
 function freshUntilOf(file: string): number | undefined {
   const stats = lstatSync(file, { throwIfNoEntry: false })
   return stats && stats.mtimeMs + staleAfter
 }
 
-/** By the kernel that runs now; where that has no id, by name. */
+/** Compares boot ids, or host names if the system has no boot ids. */
 function isOfThisMachine({ boot, host }: Owner): boolean {
   const here = bootId()
   return here === undefined ? boot === undefined && host === hostname() : boot === here
 }
 
 /** Host names and process ids repeat in many containers: they are comparable only within one kernel and namespace. */
-function isSurelyGone({ pid, start, boot, pidNamespace: namespace }: Owner): boolean {
+function hasExited({ pid, start, boot, pidNamespace: namespace }: Owner): boolean {
   if (boot === undefined || boot !== bootId()) return false
   if (namespace === undefined || namespace !== pidNamespace()) return false
   return processStart(pid) === undefined || processStart(pid) !== start

@@ -71,7 +71,7 @@ function shortened(value: unknown, limits: Limits): unknown {
 }
 
 function jsonLine(level: LogLevel, time: string, message: string, fields: LogFields): string {
-  // A field with the same name must not replace one of these.
+  // Fields with these names must not replace them.
   const own = { time, level, message }
   return `${printable(JSON.stringify({ ...own, ...fields, ...own }))}\n`
 }
@@ -95,7 +95,7 @@ function plain(value: unknown): string {
   return /^[\w.:/@+-]+$/.test(text) ? text : JSON.stringify(text)
 }
 
-// What must never reach a log: values of secret-looking fields, private keys, tokens.
+// Masks secrets in the log: values of fields with such names, private keys, tokens.
 
 const secretField = /password|secret|token|authorization|private[-_]?key|credential/i
 const secretText: RegExp[] = [
@@ -155,7 +155,7 @@ export function tellProblems(logger: Logger, problems: Problem[]): void {
     })
 }
 
-// Events that others can cause must not fill the log.
+// Groups events that others can cause, so that they do not fill the log.
 
 /** Number of ids in one line; the total is logged beside them. */
 const mostIds = 20
@@ -179,15 +179,15 @@ export interface GroupedLogOptions {
 }
 
 /**
- * Logs the first event of a key (the first `freeOf`) at once. Those that follow within the period are counted: they are reported together, in
- * one line with `count`, by the first event after it.
+ * Logs the first `freeOf` events of a key at once. Further events in the period are counted; the first event after the
+ * period logs them together, in one line with `count`.
  */
 export function groupedLog({ clock, log, every = 60_000, freeOf = 1, mostKeys = 1000 }: GroupedLogOptions) {
   const groups = new Map<string, { until: number; free: number; count: number; last: () => void }>()
 
   function reportEnded(now: number): void {
     for (const [key, group] of groups) {
-      // In the order in which they end.
+      // Groups are in the order in which their periods end.
       if (group.until > now) break
       groups.delete(key)
       if (group.count > 0) group.last()

@@ -1,4 +1,4 @@
-// What the metadata servers of both clouds share: answers, refusals, retries and timeouts.
+// Shared by the metadata servers of both clouds: answers, retries and timeouts.
 
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { retry } from './backoff.ts'
@@ -8,9 +8,9 @@ import type { Clock } from './ports.ts'
 export interface MetadataOptions {
   fetch: Fetch
   clock: Clock
-  /** The provisioner's environment: variables of both clouds can name another server. */
+  /** The provisioner's environment: both clouds have variables for another server. */
   env: Readonly<Record<string, string | undefined>>
-  /** Of one request; metadata servers are one hop away and answer in milliseconds. */
+  /** For one request; metadata servers are one hop away and answer in milliseconds. */
   timeoutMs?: number
   signal?: AbortSignal
 }
@@ -24,8 +24,8 @@ export interface MetadataCall {
 const policy = { tries: 3, pauses: { first: 100, most: 400, factor: 4 } }
 
 /**
- * An answer below 500 and not 429. Busy servers are retried with backoff, as AWS and Google require. A server that does not
- * answer is not retried, because there is none. Throws CLOUD_METADATA_UNAVAILABLE.
+ * Resolves with an answer below 500 that is not 429. Retries busy servers with backoff, as AWS and Google require. Does not
+ * retry without an answer: then there is no metadata server. Throws CLOUD_METADATA_UNAVAILABLE.
  */
 export async function askMetadata(options: MetadataOptions, call: MetadataCall): Promise<TextAnswer> {
   const ask = async () => {

@@ -1,9 +1,9 @@
-// The Metrics port for Prometheus. Names begin with `provisioner_`; counters end with `_total`, as its rules ask for.
+// The Metrics port for Prometheus. Names begin with `provisioner_`; counters end with `_total`, as its conventions require.
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { Labels, Metrics } from './ports.ts'
 
 export interface PrometheusMetrics extends Metrics {
-  /** Removes every value of a gauge: only values that are set again remain. */
+  /** Removes every value of a gauge, so that only values set afterwards remain. */
   clear(name: MetricName): void
   /** The body of `GET /metrics` (text format 0.0.4). */
   render(): Promise<string>
@@ -109,13 +109,13 @@ export const metricTable = {
     help: 'Instances of this cluster that belong to no configured pool, by the pool their tag names.',
     labels: ['pool'],
   },
-  pending_work: { kind: 'gauge', help: 'Allocations that wait.', labels: ['pool'] },
+  pending_allocations: { kind: 'gauge', help: 'Allocations that wait.', labels: ['pool'] },
   launches_in_flight: {
     kind: 'gauge',
     help: 'Instances requested from the cloud and not known yet.',
     labels: ['pool'],
   },
-  holds: {
+  blocked: {
     kind: 'gauge',
     help: '1 for each reason that blocks a wanted change now.',
     labels: ['pool', 'reason'],

@@ -1,4 +1,4 @@
-// "Did you mean": the nearest known word to a misspelt one.
+// "Did you mean": the known word nearest to a misspelt one.
 
 /**
  * The nearest candidate within a quarter of the word's length (one change for short words), else one that starts with the

@@ -16,14 +16,14 @@ import { dirname, join } from 'node:path'
 import { ProvisionError, problem } from '../problems/index.ts'
 
 /** Does not follow links, and does not block on a FIFO. */
-const careful = constants.O_NOFOLLOW | constants.O_NONBLOCK
+const safeFlags = constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /**
  * Opens a regular file; the caller closes it. Throws an errno error, or one that names the type of the path: a link,
  * a folder, a FIFO or a device is never opened.
  */
 export function openPlainFile(file: string, flags: number, mode = 0o600): number {
-  const handle = openedBy(() => openSync(file, flags | careful, mode))
+  const handle = openedBy(() => openSync(file, flags | safeFlags, mode))
   const stats = fstatSync(handle)
   if (stats.isFile()) return handle
   closeSync(handle)
@@ -87,8 +87,8 @@ export function trustedUsers(env: Readonly<Record<string, string | undefined>>):
 }
 
 /**
- * Checks that a folder, or our own link to one, is not writable by others, as ssh does for `~/.ssh`, and contains only our
- * own files, folders and sockets. Checks the entries, and those in the named subfolders. Throws a ProvisionError (STATE_DIR_UNSAFE)
+ * Checks that a folder, or a link of the user to one, is not writable by others, as ssh does for `~/.ssh`, and contains only
+ * files, folders and sockets of the user. Checks the entries, and those in the named subfolders. Throws a ProvisionError (STATE_DIR_UNSAFE)
  * or an errno error.
  */
 export function assertOwnFolder(folder: string, users: TrustedUsers, inside: readonly string[] = []): void {
@@ -121,11 +121,11 @@ function leadsToFolder(link: string): boolean {
 
 function assertOwner(path: string, { uid }: Stats, users: ReadonlySet<number>): void {
   if (users.has(uid)) return
-  const us = process.geteuid?.()
+  const thisUser = process.geteuid?.()
   throw unsafe(
     path,
-    `belongs to user ${uid}, but this process runs as user ${us}`,
-    `chown -R ${us} ${path} if you trust its contents, or set state_dir to another folder`,
+    `belongs to user ${uid}, but this process runs as user ${thisUser}`,
+    `chown -R ${thisUser} ${path} if you trust its contents, or set state_dir to another folder`,
   )
 }
 

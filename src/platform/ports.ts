@@ -1,12 +1,12 @@
-// What the core needs from outside, as interfaces: clock, log, metrics, journal, HTTP.
+// Interfaces of the core to the outside: clock, log, metrics, journal, HTTP.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 
 /** Time. Every wait goes through it, so that tests and the simulation can control it. */
 export interface Clock {
-  /** Milliseconds since the epoch at the start of the process, then monotonic: setting the clock does not change it. For everything that is measured. */
+  /** Milliseconds since the epoch at the start of the process, then monotonic: setting the clock does not change it. For all durations. */
   now(): number
-  /** The time of day in milliseconds since the epoch, which people and NTP set; `now` where it is missing. Read it by `wallTime`. */
+  /** The time of day in milliseconds since the epoch, which people and NTP set; if missing, `now`. Read it with `wallTime`. */
   wall?(): number
   /** Resolves after `ms`; rejects with the signal's reason when aborted first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>

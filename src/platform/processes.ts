@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 export interface GatedOptions {
   /** Such as `['sh']`; looked up on the PATH of `env`. */
   shell: readonly [string, ...string[]]
-  /** What the shell runs once it is released; `$1` and so on are `args`. It must not read standard input. */
+  /** The script that the shell runs once it is released; `$1` and so on are `args`. It must not read standard input. */
   body: string
   args: readonly string[]
   cwd: string
@@ -21,9 +21,9 @@ export interface GatedProcess {
   pid: number
   /** See `processStart`. */
   start: string
-  /** Lets it run. */
+  /** Starts the script. */
   release(): void
-  /** Ends it before anything has run, with exit status 125. The death of this process does the same. */
+  /** Ends the shell before the script has started, with exit status 125. The end of this process does the same. */
   abandon(): void
   ended: Promise<ProcessEnd>
 }
@@ -48,7 +48,7 @@ export async function startGated(options: GatedOptions): Promise<GatedProcess> {
     child.once('exit', (code, signal) => resolve({ code, signal })),
   )
   const gate = child.stdin!
-  // One that was killed before it could read must not take this process with it (EPIPE).
+  // A shell that was killed before it could read must not crash this process (EPIPE).
   gate.on('error', () => {})
   await once(child, 'spawn')
   child.unref()
@@ -83,8 +83,8 @@ export function processStart(pid: number, platform: NodeJS.Platform = process.pl
 }
 
 /**
- * Ids of processes that have this `NAME=value` in the environment they were started with: a process keeps it
- * whatever group or session it moves to. Only Linux lets us read it; elsewhere the answer is always empty.
+ * Ids of processes that were started with this `NAME=value` in their environment, which they keep in every group and
+ * session. Works only on Linux; elsewhere the list is always empty.
  */
 export function processesWith(variable: string, platform: NodeJS.Platform = process.platform): number[] {
   if (platform !== 'linux') return []
@@ -105,7 +105,7 @@ function startFromProc(pid: number): string | undefined {
   return `${readOrNothing('/proc/sys/kernel/random/boot_id').trim()}/${ticks}`
 }
 
-/** From field 3 on: the name in field 2 may hold spaces and parentheses, so everything counts from its last one. */
+/** The fields from the third on. The name in field 2 may contain spaces and parentheses, so they start after the last `)`. */
 function statOf(pid: number): string[] {
   const stat = readOrNothing(`/proc/${pid}/stat`)
   return stat.slice(stat.lastIndexOf(')') + 2).split(' ')

@@ -15,7 +15,7 @@ function plainToken(what: string, shape: string): SecretShape {
   return { what, pattern: new RegExp(`(?<![A-Za-z0-9+/_-])(?:${shape})(?![A-Za-z0-9+/_-])`) }
 }
 
-/** A value that is written out; `$NAME`, `$(…)` and `<placeholder>` are not. */
+/** A literal value, not `$NAME`, `$(…)` or `<placeholder>`. */
 const literal = '["\']?(?![$<{*%])'
 
 export const secretShapes: SecretShape[] = [

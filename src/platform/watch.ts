@@ -1,4 +1,4 @@
-// Hot reload: changed files are applied as soon as their contents are valid; until then the last good ones stay.
+// Hot reload: applies changed files as soon as their contents are valid; until then the previous contents stay in use.
 
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { contentsFingerprint } from './files.ts'
@@ -8,7 +8,7 @@ import type { Clock, Logger } from './ports.ts'
 export interface WatchAndReport<T> extends Pick<WatchOptions<T>, 'files' | 'load' | 'clock' | 'graceMs'> {
   /** In log messages, after "the": `certificate`. */
   what: string
-  /** `contentsFingerprint(files)` of before the first load. */
+  /** `contentsFingerprint(files)` before the first load. */
   since: string
   logger: Logger
   /** Uses the new contents, or returns the problem that prevents it: then it is retried later. */
@@ -33,9 +33,9 @@ export function watchAndReport<T>({ what, logger, use, onChange, ...watch }: Wat
     },
     onProblem(problems) {
       tellProblems(logger, problems)
-      logger.error(`the changed ${what} is not usable; the last good one stays`, { file })
+      logger.error(`the changed ${what} is not valid; the previous one stays in use`, { file })
     },
-    onRecovery: () => logger.info(`the ${what} is good again`, { file }),
+    onRecovery: () => logger.info(`the ${what} is valid again`, { file }),
   })
 }
 
@@ -54,13 +54,13 @@ export interface WatchOptions<T> {
   intervalMs: number
   /** Milliseconds for which new contents may be invalid before that is reported: files of a pair change one by one. */
   graceMs?: number
-  /** `contentsFingerprint(files)` of before the first load, so that no change falls between it and the watch. */
+  /** `contentsFingerprint(files)` before the first load, so that no change between load and watch is missed. */
   since?: string
   /** Applies the new contents. When it throws, they count as invalid. */
   onChange: (contents: T, warnings: Problem[]) => void
-  /** Called once for each fault; what was applied last stays in use. */
+  /** Called once for each fault; the previous contents stay in use. */
   onProblem: (problems: Problem[]) => void
-  /** Called when the problem is over: with new contents, or with the old ones restored. */
+  /** Called when the problem is solved, by new contents or by restored old ones. */
   onRecovery?: () => void
 }
 
@@ -69,11 +69,11 @@ const defaultGraceMs = 30_000
 /** Polls until the returned function is called. */
 export function watchFiles<T>(options: WatchOptions<T>): () => void {
   const stopped = new AbortController()
-  const look = createLook(options)
+  const poll = createPoll(options)
   const run = async (): Promise<void> => {
     for (;;) {
       await options.clock.sleep(options.intervalMs, stopped.signal)
-      look()
+      poll()
     }
   }
   run().catch((error) => {
@@ -83,7 +83,7 @@ export function watchFiles<T>(options: WatchOptions<T>): () => void {
   return () => stopped.abort()
 }
 
-function createLook<T>(options: WatchOptions<T>): () => void {
+function createPoll<T>(options: WatchOptions<T>): () => void {
   const { files, clock, graceMs = defaultGraceMs, onProblem, onRecovery = () => {} } = options
   let good = options.since ?? contentsFingerprint(files)
   let bad: { fingerprint: string; since: number } | undefined
@@ -99,9 +99,9 @@ function createLook<T>(options: WatchOptions<T>): () => void {
     const fingerprint = contentsFingerprint(files)
     if (fingerprint === good) return recover(fingerprint)
     if (bad?.fingerprint !== fingerprint) bad = { fingerprint, since: clock.now() }
-    // Also without a change: a certificate that is not valid yet becomes valid by itself.
-    const problems = takeOver(options)
-    // The files were written while they were read: what was read is already out of date.
+    // Loads unchanged files too: a certificate that is not valid yet becomes valid with time.
+    const problems = apply(options)
+    // The files were changed while they were read: the loaded contents are out of date.
     if (contentsFingerprint(files) !== fingerprint) return
     if (problems.length === 0) return recover(fingerprint)
     const fault = problems.map(({ code, message }) => `${code} ${message}`).join('\n')
@@ -111,11 +111,11 @@ function createLook<T>(options: WatchOptions<T>): () => void {
   }
 }
 
-/** The errors for which it was not applied. */
-function takeOver<T>({ load, onChange }: WatchOptions<T>): Problem[] {
+/** Loads and applies the contents; returns the errors that prevented it. */
+function apply<T>({ load, onChange }: WatchOptions<T>): Problem[] {
   try {
     const { contents, problems } = load()
-    if (contents === undefined) return problems.length > 0 ? problems : [nothing()]
+    if (contents === undefined) return problems.length > 0 ? problems : [noContents()]
     onChange(contents, problems)
     return []
   } catch (error) {
@@ -124,6 +124,6 @@ function takeOver<T>({ load, onChange }: WatchOptions<T>): Problem[] {
   }
 }
 
-function nothing(): Problem {
+function noContents(): Problem {
   return problem('INTERNAL', 'loading returned neither contents nor a reason')
 }

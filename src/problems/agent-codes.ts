@@ -29,7 +29,7 @@ export const agentCodes = {
   AGENT_WORK_FOLDER: {
     severity: 'error',
     exit: 1,
-    meaning: 'The agent has no folder for the files of its tasks.',
+    meaning: 'The agent cannot use its folder for the files of its tasks.',
     remedy:
       "Remove the file or folder in the message, or set TMPDIR to a folder that only the agent's user may write.",
   },
@@ -45,7 +45,7 @@ export const agentCodes = {
     exit: 1,
     meaning:
       'The master ordered the agent to stop: it reconnected too late, with other devices, or for another pool.',
-    remedy: 'Start the agent again.',
+    remedy: 'Restart the agent.',
   },
 } as const satisfies Record<string, CodeInfo>
 
@@ -122,7 +122,7 @@ export const joinCodes = {
   TOKEN_FILE_UNUSABLE: {
     severity: 'error',
     exit: 3,
-    meaning: 'The API token file cannot be read or written, or holds no token.',
+    meaning: 'The API token file cannot be read or written, or contains no token.',
     remedy:
       'Correct the permissions of the file or its folder, or delete the file so that a new token is created.',
   },

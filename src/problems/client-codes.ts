@@ -147,7 +147,7 @@ export const clientCodes = {
     exit: 1,
     meaning: "The TLS handshake failed, but not because of the master's certificate.",
     remedy:
-      'The message has the error of the TLS library; check the proxy or load balancer in front of the master.',
+      'Check the proxy or load balancer in front of the master; `openssl s_client -connect HOST:PORT` shows its answer.',
   },
   ...clientTrustCodes,
   NOT_A_PROVISIONER: {

@@ -1,4 +1,4 @@
-// The one table of codes. docs/errors.md is generated from it; a code is never reused for another meaning.
+// The table of all codes. docs/errors.md is generated from it; a code is never reused for another meaning.
 import { agentCodes, determinedCodes, joinCodes, simulateCodes } from './agent-codes.ts'
 import { clientCodes, generalCodes } from './client-codes.ts'
 import type { CodeInfo } from './code-info.ts'

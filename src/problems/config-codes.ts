@@ -80,14 +80,14 @@ export const configFileCodes = {
   YAML_TAG: {
     severity: 'error',
     exit: 3,
-    meaning: 'A tag such as !Ref is unknown, so its value would be taken literally.',
+    meaning: 'A tag such as !Ref is unknown, so its value would be used literally.',
     remedy: 'Remove the tag and write the value itself; put quotes around a string that starts with "!".',
   },
   YAML_SEVERAL_DOCUMENTS: {
     severity: 'error',
     exit: 3,
     meaning: 'The file has several YAML documents.',
-    remedy: 'Remove the "---" line, or move what follows it into a file of its own.',
+    remedy: 'Remove the "---" line, or move the lines below it into a separate file.',
   },
   YAML_TOO_LARGE: {
     severity: 'error',
@@ -196,7 +196,7 @@ export const configKeyCodes = {
     severity: 'error',
     exit: 3,
     meaning:
-      'The built-in master lets agents join by the instances of their pool, and this pool has no provider.',
+      'The built-in master admits only agents of instances that it launched, and this pool has no provider.',
     remedy:
       'Write `agents: any` if every agent that reaches the master may join the pool and run its jobs; otherwise add a provider to the pool.',
   },

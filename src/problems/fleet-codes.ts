@@ -56,7 +56,7 @@ export const fleetCodes = {
   DID_NOT_LAST: {
     severity: 'error',
     exit: 1,
-    meaning: 'An instance ended by itself within 2 minutes of its agent joining.',
+    meaning: 'An instance stopped by itself within 2 minutes after its agent joined.',
     remedy: "Check the cloud's reason (`provision explain`) and the serial console of the instance.",
   },
   MAX_REACHED: {
@@ -111,7 +111,8 @@ export const fleetCodes = {
     severity: 'error',
     exit: 1,
     meaning: 'Several instances in a row did not become usable agents, so nothing is launched for a while.',
-    remedy: 'Check why they failed (their last stage); then a single instance is launched as a probe.',
+    remedy:
+      'Check the last stages of the instances with `provision explain`; after the delay one instance is launched as a probe.',
   },
   BREAKER_PROBING: {
     severity: 'warning',
@@ -131,7 +132,7 @@ export const fleetCodes = {
     severity: 'warning',
     exit: 1,
     meaning:
-      'Too many launches failed: instances never joined, joined with too few slots, or ended soon after joining.',
+      'Too many launches failed: instances never joined, joined with too few slots, or stopped soon after joining.',
     remedy:
       'Check why: `provision explain` and the log name the instances and their last stage. Or raise launch_rate.',
   },
@@ -205,7 +206,7 @@ export const fleetCodes = {
     exit: 1,
     meaning: 'There is no journal of earlier launches, so the pool waits for complete listings.',
     remedy:
-      'Wait: a first start takes 10 seconds, one after a lost journal a minute. Keep `state_dir` on a disk that outlives the process.',
+      'Wait: a first start takes 10 seconds, one after a lost journal a minute. Keep `state_dir` on a persistent disk.',
   },
   JOURNAL_FAILING: {
     severity: 'error',
@@ -228,7 +229,7 @@ export const fleetCodes = {
   LAUNCH_UNSETTLED: {
     severity: 'warning',
     exit: 5,
-    meaning: 'The outcome of a launch is unknown; until it is known its instances count.',
+    meaning: 'The outcome of a launch is unknown; until then its instances are counted as launched.',
     remedy: 'Wait: the call is repeated, or listings show the outcome.',
   },
   CALL_TIMED_OUT: {
@@ -330,9 +331,9 @@ export const controlCodes = {
   INSTANCE_BUSY: {
     severity: 'error',
     exit: 1,
-    meaning: 'An instance to terminate is busy, so none of the named instances was changed.',
+    meaning: 'One of the instances to terminate is busy, so none of them was changed.',
     remedy:
-      'Let its jobs end first (`provision drain ID`), or terminate it and lose them: `provision terminate ID --force`.',
+      'Drain it first (`provision drain ID`), or terminate it and lose its jobs: `provision terminate ID --force`.',
   },
   ORDER_REFUSED: {
     severity: 'error',

@@ -1,4 +1,4 @@
-// Errors as data: a stable code, what is wrong and where, and what to do; the one table of codes.
+// Errors as data: a stable code, what is wrong and where, and what to do; and the table of all codes.
 // Every room may import it. It imports nothing.
 // Start here: problem() creates one; the tables beside it hold the codes.
 import { codeInfo, type ProblemCode } from './codes.ts'
@@ -9,14 +9,14 @@ export { preflightCertificateCodes } from './preflight-codes.ts'
 
 export type Severity = 'error' | 'warning'
 
-/** A place in a file the user wrote. Lines and columns count from 1. */
+/** A position in a file of the user. Lines and columns start at 1. */
 export interface Where {
   file: string
   line?: number
   column?: number
   /** Path of the key inside the file, such as `resource_pools.0.provider.image`. */
   path?: string
-  /** The lines around the place with a marker under it, ready to print. */
+  /** The lines around the position with a marker under it, ready to print. */
   frame?: string
 }
 

@@ -39,7 +39,7 @@ export const preflightCertificateCodes = {
     severity: 'error',
     exit: 4,
     meaning: 'A certificate the master presents, or one above it, is not valid yet.',
-    remedy: 'Wait for its start or reissue it; if the date looks wrong, check the clock of this machine.',
+    remedy: 'Wait until it is valid or reissue it; if the date looks wrong, check the clock of this machine.',
   },
   PREFLIGHT_WRONG_NAME: {
     severity: 'error',
@@ -89,7 +89,7 @@ export const preflightCertificateCodes = {
     severity: 'warning',
     exit: 4,
     meaning:
-      'The master presents another certificate than the one in the file: it reads the file only at its start.',
+      'The master presents another certificate than the one in the file: it reads the file only when it starts.',
     remedy: 'Restart the master (or reload the proxy) before the presented certificate expires.',
   },
   PREFLIGHT_TASKS_LACK_ROOT: {
@@ -174,11 +174,11 @@ const unreachable = {
     severity: 'error',
     exit: 4,
     meaning: 'The connection failed with an unknown error. It is retried.',
-    remedy: 'The message has the error of the TLS library.',
+    remedy: 'Run `openssl s_client -connect HOST:PORT` on this machine and look up its error.',
   },
 } as const satisfies Record<string, CodeInfo>
 
-/** The master answered, and agents could not join. */
+/** The master answered, but agents could not join. */
 const wrongService = {
   PREFLIGHT_NOT_TLS: {
     severity: 'error',
@@ -201,7 +201,7 @@ const wrongService = {
   PREFLIGHT_TLS_TOO_OLD: {
     severity: 'error',
     exit: 4,
-    meaning: 'The master offers nothing newer than TLS 1.1; agents demand 1.2.',
+    meaning: 'The master offers nothing newer than TLS 1.1; agents require 1.2.',
     remedy: 'Enable TLS 1.2 or 1.3 on the master or on the proxy in front of it.',
   },
   PREFLIGHT_HANDSHAKE_REFUSED: {
@@ -214,7 +214,7 @@ const wrongService = {
   PREFLIGHT_SNI_REFUSED: {
     severity: 'error',
     exit: 4,
-    meaning: 'The master does not answer to the certificate name agents send.',
+    meaning: 'The master rejects the server name (SNI) that agents send.',
     remedy: 'Set master_cert_name to a name the master or its proxy serves.',
   },
   PREFLIGHT_CLIENT_CERT_REQUIRED: {
@@ -241,13 +241,13 @@ const wrongService = {
   PREFLIGHT_NO_UPGRADE: {
     severity: 'error',
     exit: 4,
-    meaning: 'The WebSocket upgrade of `/agents`, by which agents join, does not reach the master.',
+    meaning: 'The WebSocket upgrade of `/agents`, with which agents join, does not reach the master.',
     remedy:
       'Configure the proxy to pass WebSocket upgrades of `/agents` (nginx: proxy_http_version 1.1 with the Upgrade and Connection headers).',
   },
 } as const satisfies Record<string, CodeInfo>
 
-/** Agents can probably join, but there is a doubt. */
+/** Agents can probably join, but this is not certain. */
 const doubts = {
   PREFLIGHT_UNVERIFIED: {
     severity: 'warning',

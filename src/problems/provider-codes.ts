@@ -100,7 +100,7 @@ export const providerCodes = {
     severity: 'warning',
     exit: 5,
     meaning:
-      'The cloud rejected a test call on a resource that does not exist; a policy limited to managed instances gives the same answer.',
+      'The cloud rejected a test call on a resource that does not exist, as it does with a policy limited to managed instances.',
     remedy:
       'No action is needed with the policy that `provision check --print-iam-policy` prints; otherwise allow the action.',
   },
@@ -189,7 +189,7 @@ export const userDataCodes = {
     severity: 'error',
     exit: 2,
     meaning: 'The input is not user data of this program: neither a script nor a packed script.',
-    remedy: 'Give it the bytes or the base64 string that the cloud shows for the instance.',
+    remedy: 'Pass the bytes or the base64 string that the cloud shows for the instance.',
   },
   AGENT_COMMAND_MISSING: {
     severity: 'error',
@@ -245,7 +245,7 @@ export const userDataCodes = {
     severity: 'error',
     exit: 3,
     meaning:
-      'Agents trust the CAs of their machine, and the template lacks the partial that writes the list of CAs.',
+      'Agents trust the CAs of their instance, but the template lacks the partial that writes the CA bundle.',
     remedy: 'Add `{{> ca-bundle}}` on a separate line before the named partial.',
   },
 } as const satisfies Record<string, CodeInfo>

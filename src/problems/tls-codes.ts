@@ -9,7 +9,7 @@ export const tlsFileCodes = {
     exit: 3,
     meaning: 'A certificate or key file named in the configuration does not exist.',
     remedy:
-      'Correct the path; relative paths are relative to the configuration file. To try things out, `provision certs` makes a certificate.',
+      'Correct the path; relative paths are relative to the configuration file. For a trial, `provision certs` creates a certificate.',
   },
   TLS_FILE_UNREADABLE: {
     severity: 'error',
@@ -92,7 +92,7 @@ export const certificateCodes = {
     severity: 'error',
     exit: 3,
     meaning: 'A certificate of the chain is not valid yet.',
-    remedy: 'Wait for its start or reissue it; if the date looks wrong, check the clock of this machine.',
+    remedy: 'Wait until it is valid or reissue it; if the date looks wrong, check the clock of this machine.',
   },
   TLS_EXPIRES_SOON: {
     severity: 'warning',
@@ -140,7 +140,7 @@ export const certificateCodes = {
   TLS_CRITICAL_EXTENSION: {
     severity: 'error',
     exit: 3,
-    meaning: 'A certificate has a critical extension that verifiers do not know.',
+    meaning: 'A certificate has a critical extension that verifiers do not support.',
     remedy: 'Reissue it without that extension, or with the extension not critical.',
   },
   TLS_GO_REFUSES: {
@@ -274,13 +274,13 @@ export const trustCodes = {
     exit: 3,
     meaning: "`trust: system` is set, but the certificate's issuer is not among the well-known CAs.",
     remedy:
-      'Use `trust: embed`, name the CA in tls.ca_file, or have startup_script add it to the CAs of the machine.',
+      'Use `trust: embed`, name the CA in tls.ca_file, or have startup_script add it to the CAs of the instance.',
   },
   TLS_PUBLIC_ROOT_IN_FILE: {
     severity: 'warning',
     exit: 3,
     meaning:
-      'The certificate file holds the root of a public CA, which may use another root at the next renewal.',
+      'The certificate file contains the root of a public CA, which may use another root at the next renewal.',
     remedy:
       'Remove the root from the file: masters send the chain without it, and `trust: auto` adds it. With `trust: embed`, use `trust: auto`.',
   },
@@ -299,7 +299,7 @@ export const trustCodes = {
   TLS_NAME_NEEDED: {
     severity: 'error',
     exit: 3,
-    meaning: "Agents dial an IP address, and their server's certificate is not known to the provisioner.",
+    meaning: 'Agents dial an IP address, and the provisioner does not know the certificate at that address.',
     remedy: 'Set master_cert_name to the name in that certificate.',
   },
   TLS_NO_USABLE_NAME: {

@@ -1,4 +1,4 @@
-// The contract of every provider. src/testing/provider-contract.ts holds what it means.
+// The contract of every provider; src/testing/provider-contract.ts tests it.
 
 import type { AgentSetup, Stage, UserData } from '../agent-setup/index.ts'
 import type { CommonProviderConfig } from '../config/index.ts'
@@ -8,10 +8,10 @@ import type { Clock, Logger } from '../platform/index.ts'
 import type { Problem } from '../problems/index.ts'
 
 export interface Provider {
-  /** Of its definition. */
+  /** The `kind` of its definition. */
   readonly kind: string
 
-  /** All managed instances of the pool, from every page. Never throws for a response of the cloud: see `Listing.complete`. */
+  /** All managed instances of the pool, all pages. Never throws for a response of the cloud: see `Listing.complete`. */
   list(signal?: AbortSignal): Promise<Listing>
 
   /** Launches up to `order.intent.count` VMs. Sending the same intent again never launches more. */
@@ -21,21 +21,21 @@ export interface Provider {
   terminate(ids: string[], signal?: AbortSignal): Promise<TerminateResult>
 
   /**
-   * Where its instances are, as far as finding them again needs it: `{ region }` on AWS, `{ project }` on Google Cloud.
-   * Default: there is only one such location.
+   * Where its instances are, with what is needed to find them again: `{ region }` on AWS, `{ project }` on Google Cloud.
+   * Default: there is only one location.
    */
   readonly location?: Location
 
   /**
-   * The instances of these ids that carry our cluster's tag, of any pool, queried by id and not by pool.
-   * `complete`: the cloud was queried for every id, so that a missing instance is unknown to it at this moment. Never throws
-   * for a response of the cloud. Without this method, only listings show that an instance is gone.
+   * The instances with these ids that carry our cluster's tag, in any pool, queried by id and not by pool.
+   * `complete`: the cloud was queried for every id, so that it does not know a missing instance at this moment. Never
+   * throws for a response of the cloud. Without this method, only listings show that an instance is gone.
    */
   find?(ids: string[], signal?: AbortSignal): Promise<Listing>
 
   /**
-   * Whether the cloud has anything of our cluster, of any pool: instances in any state, launch templates. Rejects when
-   * that cannot be determined. Without this method, traces are assumed.
+   * Whether the cloud has any resource of our cluster, in any pool: instances in any state, launch templates. Rejects when
+   * that cannot be determined. Without this method, such resources are assumed.
    */
   hasTraces?(signal?: AbortSignal): Promise<boolean>
 
@@ -45,11 +45,14 @@ export interface Provider {
   /** The last stage the VM's script reported, or undefined when nothing can be read. */
   consoleStage(id: string, signal?: AbortSignal): Promise<Stage | undefined>
 
-  /** Frees connections and timers. VMs are left running, except by `local`, which ends its processes. */
+  /** Releases connections and timers. VMs keep running, except those of `local`, which terminates its processes. */
   close(): Promise<void>
 }
 
-/** Plain values by name, such as `{ region: 'us-west-2' }`: kept in `state_dir` to look there again. */
+/**
+ * Strings by name, such as `{ region: 'us-west-2' }`, stored in `state_dir` so that instances can be listed there
+ * again.
+ */
 export type Location = Readonly<Record<string, string>>
 
 /** What `openCluster` is given. */
@@ -62,12 +65,12 @@ export interface ClusterContext {
   logger: Logger
 }
 
-/** All instances of the cluster at one location, whatever pool their tag names. Nothing is launched through it. */
+/** All instances of the cluster at one location, in any pool. It cannot launch. */
 export interface ClusterProvider {
-  /** Every instance with the cluster's tag, every page; `pool` of each is what its own tag says. */
+  /** All instances with the cluster's tag, all pages; `pool` of each is the value of its own tag. */
   list(signal?: AbortSignal): Promise<Listing>
   find(ids: string[], signal?: AbortSignal): Promise<Listing>
-  /** Refuses what does not carry the cluster's tag. */
+  /** Rejects instances without the cluster's tag. */
   terminate(ids: string[], signal?: AbortSignal): Promise<TerminateResult>
   close(): Promise<void>
 }
@@ -75,7 +78,7 @@ export interface ClusterProvider {
 export interface ProviderContext<C extends CommonProviderConfig = CommonProviderConfig> {
   config: C
   owner: Ownership
-  /** Master address for agents of the pool: VMs are tagged with it. */
+  /** Master address for agents of the pool; VMs are tagged with it. */
   master: MasterAddress
   /** Absolute; the pool's own folder under `state_dir`. */
   stateDir: string
@@ -134,15 +137,15 @@ export interface LaunchResult {
 
 export interface Listing {
   instances: Instance[]
-  /** False when a page, zone or request failed: such a listing allows no terminations. */
+  /** False when a page, zone or request failed. Nothing is terminated on the basis of such a listing. */
   complete: boolean
   problems: Problem[]
   /**
-   * The account that answered, where it can be known: the AWS account id, the Google Cloud project. `find` asks for it even
-   * when there is no instance to tell it, and also when it is given no ids.
+   * The account that answered, if known: the AWS account id, the Google Cloud project. `find` determines it even when it
+   * finds no instance, and when it is given no ids.
    */
   account?: string
-  /** When it answered by the cloud's own clock (the `Date` header of RFC 9110), milliseconds since the epoch. */
+  /** Time of the response by the cloud's clock (the `Date` header of RFC 9110), milliseconds since the epoch. */
   at?: number
 }
 
@@ -152,7 +155,7 @@ export interface TerminateResult {
   failures: { id: string; class: FailureClass; problem: Problem }[]
 }
 
-/** One API call, to be printed. User data, and values only the cloud knows, are placeholders in `<>`. */
+/** One API call, to be printed. User data, and values that only the cloud knows, are placeholders in `<>`. */
 export interface CloudCall {
   /** The API call, such as `RunInstances`. */
   call: string
@@ -161,9 +164,9 @@ export interface CloudCall {
 
 /** The request that would be sent: what `--dry-run` shows. */
 export interface LaunchRequest extends CloudCall {
-  /** Where it is sent when the body does not say: the AWS region. */
+  /** Where it is sent, if the body does not contain it: the AWS region. */
   region?: string
-  /** Made first when what they make does not exist yet (a launch template). */
+  /** Sent first, if what they create does not exist yet (a launch template). */
   before?: CloudCall[]
   /** Sent in this order for the VMs that the cloud had no capacity for. */
   fallbacks?: CloudCall[]
@@ -172,7 +175,7 @@ export interface LaunchRequest extends CloudCall {
 
 // Managed VMs are those with our cluster tag and pool tag. No other property decides.
 
-/** Tag keys on EC2; on GCE the same words as label keys, with `-` for `:`. */
+/** Tag keys on EC2; on GCE the same keys as labels, with `-` instead of `:`. */
 export const ownerTags = {
   cluster: 'agent-provisioner:cluster',
   pool: 'agent-provisioner:pool',

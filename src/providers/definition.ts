@@ -16,16 +16,16 @@ import type {
 } from './contract.ts'
 
 /**
- * One for each cloud, and one for this machine. `C` is its block of the configuration after defaults and rules; the
- * members of `ProviderBlock` read it and say what it may hold (`providerBlock` makes them from a schema).
+ * One for each cloud, and one for this machine. `C` is its configuration block after defaults and rules; the members of
+ * `ProviderBlock` parse and validate it (`providerBlock` makes them from a schema).
  *
- * Loading the file of a definition loads no SDK: only `open` and `check` do, behind `import()`. Everything else is
- * plain: no network, clock, environment or file.
+ * Loading the file of a definition loads no SDK: only `open` and `check` do, behind `import()`. Everything else uses no
+ * network, clock, environment or file.
  */
 export interface ProviderDefinition<C extends CommonProviderConfig = CommonProviderConfig>
   extends ProviderBlock<C>,
     Pick<Machine, 'meaning' | 'partial' | 'userData'> {
-  /** As people call it in a sentence, such as `Google Cloud`. */
+  /** The display name, such as `Google Cloud`. */
   readonly name: string
 
   /**
@@ -34,82 +34,85 @@ export interface ProviderDefinition<C extends CommonProviderConfig = CommonProvi
    */
   readonly identityKeys: readonly (keyof C & string)[]
 
-  /** VMs are processes on this machine, and are terminated when the provider is closed. Otherwise they keep running. */
+  /**
+   * VMs are processes on this machine and are terminated when the provider is closed; those of other providers keep
+   * running.
+   */
   readonly onThisMachine: boolean
 
-  /** Milliseconds, from 0, for which a complete listing may not show a VM that was launched. Asked by the fleet loop. */
+  /** Milliseconds, from 0, for which a complete listing may miss a launched VM. Used by the fleet loop. */
   readonly visibilityMs: number
 
-  /** The ways to buy a VM, at least one, in the order they are tried: the planner chooses among them. */
+  /** The ways to buy a VM, at least one, in the order they are tried; the planner chooses among them. */
   offerings(config: C): Offering[]
 
-  /** What the startup script has to know of agents here. `ownAgent`: how this program itself is started as an agent. */
+  /** Facts about agents that the startup script needs. `ownAgent`: the command that starts this program as an agent. */
   agent(config: C, ownAgent: readonly string[]): AgentFacts
 
-  /** What a launch would send, from what is known offline: a dry run prints it. */
+  /** What a launch would send, as far as it is known offline: a dry run prints it. */
   request(input: RequestInput<C>): LaunchRequest
 
-  /** What `GET /api/v1/resource-pools` tells of such a pool. */
+  /** What `GET /api/v1/resource-pools` returns for such a pool. */
   resourcePool(config: C): ResourcePoolFacts
 
-  /** What one of `hostAliases` stands for on the machine this program runs on; undefined when it has none. */
+  /** The address for one of `hostAliases` on the host of the provisioner; undefined when it has none. */
   resolveAlias?(alias: string, options: MetadataOptions): Promise<string | undefined>
 
   /**
-   * The least rights that launching these pools needs, in the cloud's own form: `provision check --print-iam-policy`.
-   * `clusterId` throws CLUSTER_ID_UNKNOWN before the first start of a configuration that names none.
+   * The minimal permissions for launching these pools, in the cloud's own format: `provision check --print-iam-policy`.
+   * `clusterId` throws CLUSTER_ID_UNKNOWN when the configuration sets no cluster id and was never started.
    */
   leastRights?(pools: readonly C[], clusterId: () => string): Promise<object>
 
-  /** The cloud, ready for the calls of one pool. Rejects with a ProvisionError when the pool can never be run. */
+  /** Opens the cloud for the calls of one pool. Rejects with a ProvisionError when the pool can never be run. */
   open(context: ProviderContext<C>): Promise<Provider>
 
-  /** What the tag of its instances shows of a pool's name, where that is not the name itself. */
+  /** The pool's name as the tag of its instances shows it, where that differs from the name. */
   poolShownAs?(pool: string): string
 
   /**
-   * The instances of a whole cluster at a location that `Provider.location` once named: also those of pools that the
-   * configuration does not name any more. Without it, such instances are not found.
+   * The instances of a whole cluster at a location that `Provider.location` returned earlier, including those of pools
+   * that are no longer configured. Without it, such instances are not found.
    */
   openCluster?(location: Location, context: ClusterContext): Promise<ClusterProvider>
 
   /**
-   * Asks the cloud whether a launch would go well, without launching: permissions, image, network, types. What has no
-   * answer when `signal` is aborted is an item with the problem that is its reason; the other items are told all the same.
+   * Asks the cloud whether a launch would succeed, without launching: permissions, image, network, types. A check that is
+   * unanswered when `signal` is aborted is an item with that reason as its problem; all other items are still reported.
    */
   check?(context: ProviderContext<C>, offerings: Offering[], signal?: AbortSignal): Promise<CheckItem[]>
 }
 
-/** The words of Determined's API for a pool (Determined: proto/src/determined/resourcepool/v1/resourcepool.proto). */
+/** A pool in terms of Determined's API (Determined: proto/src/determined/resourcepool/v1/resourcepool.proto). */
 export interface ResourcePoolFacts {
-  /** Such as `RESOURCE_POOL_TYPE_AWS`; of a cloud that Determined does not know, `RESOURCE_POOL_TYPE_STATIC`. */
+  /** Such as `RESOURCE_POOL_TYPE_AWS`; `RESOURCE_POOL_TYPE_STATIC` for a cloud that Determined does not support. */
   type: string
   /** Region or zone; empty when it is not known offline, or there is none. */
   location: string
-  /** The first to be tried; empty when there is none. */
+  /** The type that is tried first; empty when there is none. */
   instanceType: string
-  /** Of that type. */
+  /** Slots of an agent of that type. */
   slotsPerAgent: number
-  /** VMs may be interrupted by the cloud. */
+  /** The cloud may interrupt VMs. */
   preemptible: boolean
 }
 
 /**
- * A definition whose block is known only while its own functions run. That a function is given a block of its own kind
- * is held by `definitionOf`, which finds the definition by the block.
+ * A definition whose type of block is known only to its own functions. `definitionOf` ensures that they are given a
+ * block of that type: it finds the definition by the block.
  */
 export interface AnyProvider extends Omit<ProviderDefinition, 'identityKeys'> {
   readonly identityKeys: readonly string[]
 }
 
-/** The one a block was read by. Throws a TypeError for a configuration that was read with other providers. */
+/** The definition that parsed a block. Throws a TypeError for a configuration that was parsed with other providers. */
 export function definitionOf(providers: readonly AnyProvider[], config: { type: string }): AnyProvider {
   const own = providers.find(({ kind }) => kind === config.type)
   if (own) return own
   throw new TypeError(`unknown provider type ${JSON.stringify(config.type)}`)
 }
 
-/** These and those; throws a TypeError where two are of one kind. */
+/** Joins both lists; throws a TypeError for two definitions of the same kind. */
 export function withProviders(
   known: readonly AnyProvider[],
   more: readonly AnyProvider[] = [],
@@ -120,15 +123,15 @@ export function withProviders(
   throw new TypeError(`duplicate provider type ${JSON.stringify(twice.kind)}`)
 }
 
-/** The kinds of machines in the words of startup scripts. */
+/** A provider's kind of machine, as the startup scripts need it. */
 export function machineOf({ kind, meaning, partial, userData }: AnyProvider): Machine {
   return { kind, meaning, partial, userData }
 }
 
 /**
- * The address behind a host alias such as `local-ipv4`; any other host comes back as it is, without a request
- * (Determined: provconfig/config.go). Throws CLOUD_METADATA_UNAVAILABLE when this machine is not on the alias's cloud, or
- * has no such address: agents can dial no alias.
+ * The address behind a host alias such as `local-ipv4`; any other host is returned unchanged, without a request
+ * (Determined: provconfig/config.go). Throws CLOUD_METADATA_UNAVAILABLE when this host is not on the alias's cloud, or
+ * has no such address, because agents cannot connect to an alias.
  */
 export async function resolveHost(
   host: string,

@@ -1,4 +1,4 @@
-// Cloud errors by class: one code for each class, independent of the cloud's own codes.
+// Errors of clouds by class: one code for each class, independent of the cloud's own codes.
 import type { FailureClass } from '../planner/index.ts'
 import {
   type Problem,
@@ -17,7 +17,7 @@ export interface Failure {
 /** The meaning of a cloud's own code. */
 export interface FailureRow {
   class: FailureClass
-  /** Left out: that of the problem's code. */
+  /** Default: the remedy of the problem's code. */
   remedy?: string | undefined
 }
 
@@ -37,7 +37,7 @@ export interface CloudError {
   /** The cloud's own code. */
   code: string
   message: string
-  /** What programs should know besides the code. */
+  /** Data for programs, in addition to the code. */
   details?: Record<string, unknown>
   cause?: unknown
 }
@@ -53,12 +53,12 @@ export function failureFrom(row: FailureRow, doing: string, error: CloudError): 
   }
 }
 
-/** A problem found before the cloud was asked, such as an image that does not exist; undefined for other errors. */
+/** The failure in a problem found before the cloud was called, such as a missing image; undefined for other errors. */
 export function ownFailure(error: unknown): Failure | undefined {
   return error instanceof ProvisionError ? { class: 'config', problem: error.problems[0]! } : undefined
 }
 
-/** For a call whose result has no room for a failure: throws it as a ProvisionError. */
+/** For a call whose result cannot contain a failure: throws it as a ProvisionError. */
 export async function orProblem<T>(
   failureOf: FailureOf,
   doing: string,
@@ -73,11 +73,11 @@ export async function orProblem<T>(
   }
 }
 
-// Collects what `provision check` finds on a cloud: every item, also after one that failed.
+// Collects the results of `provision check` on a cloud: every item, also after one that failed.
 
 /**
- * Adds one item to the list: no problem, the one `judge` finds, or the cloud's refusal. Resolves with what was found,
- * or with undefined after a refusal.
+ * Adds one item to the list: without a problem, with the one that `judge` finds, or with the cloud's error. Resolves with
+ * the response, or with undefined after an error.
  */
 export type Attempt = <T>(
   items: CheckItem[],
@@ -100,7 +100,7 @@ export function attemptWith(failureOf: FailureOf): Attempt {
   }
 }
 
-/** A mistake in the provider block that only the cloud could show. */
+/** An error in the provider block that only the cloud could find. */
 export function fault(message: string, remedy?: string): Problem {
   return problem('PROVIDER_CONFIG', message, remedy ? { remedy } : {})
 }

@@ -1,6 +1,6 @@
-// Clouds behind one contract: a definition each, which brings everything that is known of its cloud.
+// Clouds behind one contract: each has a definition with everything that is known about it.
 // Imports problems, platform, planner, pki, config and agent-setup; an SDK only behind open().
-// Start with definition.ts, what is known of a cloud, and contract.ts, what an opened one does.
+// Start with definition.ts, the static facts of a cloud, and contract.ts, the operations of an opened one.
 import { aws } from './aws/definition.ts'
 import type { AnyProvider } from './definition.ts'
 import { gcp } from './gcp/definition.ts'

@@ -1,4 +1,5 @@
-// Carries out a launch: its steps in order, each once, the next only for the VMs that the steps before it did not give.
+// Carries out a launch: its steps in order, each once; every step asks only for the VMs that earlier steps did not
+// launch.
 import type { Instance } from '../planner/index.ts'
 import { isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
 import type { LaunchFailure, LaunchOrder, LaunchResult, Ownership, TerminateResult } from './contract.ts'
@@ -9,17 +10,17 @@ export interface StepOutcome {
   failures: LaunchFailure[]
 }
 
-/** What differs between clouds. */
+/** The parts that differ between clouds. */
 export interface StepRules<Step> {
-  /** The steps in the order they are tried, with everything known that only the cloud can tell. */
+  /** The steps in the order they are tried, with all values that only the cloud knows. */
   prepare(): Promise<{ steps: Step[]; problems: Problem[] }>
-  /** The same step for so many VMs at most. */
+  /** The same step for at most `count` VMs. */
   withCount(step: Step, count: number): Step
   /** Rejects only when the launch is aborted. */
   send(step: Step): Promise<StepOutcome>
-  /** Whether the next step may give VMs that this one, which was sent as `asked`, did not. */
-  mayGoOn(outcome: StepOutcome, asked: Step): boolean
-  /** Whether `next` asks for what was just refused, so that it is passed over; default: never. */
+  /** Whether the next step may launch VMs that this one, which was sent as `asked`, did not. */
+  mayContinue(outcome: StepOutcome, asked: Step): boolean
+  /** Whether `next` asks for what has just been refused, and is skipped; default: never. */
   asksForSame?(refused: Step, next: Step): boolean
   failureOf: FailureOf
 }
@@ -39,7 +40,7 @@ export async function runSteps<Step>(
     steps = prepared.steps
   } catch (error) {
     signal?.throwIfAborted()
-    const failure = rules.failureOf(error, `prepare the launch of ${count} VMs in pool ${owner.pool}`)
+    const failure = rules.failureOf(error, `prepare the launch of ${count} instances in pool ${owner.pool}`)
     return { instances: [], failures: [{ ...failure, missing: count }] }
   }
   const instances: Instance[] = []
@@ -51,13 +52,13 @@ export async function runSteps<Step>(
     const outcome = await rules.send(asked)
     instances.push(...outcome.instances)
     failures.push(...outcome.failures)
-    if (instances.length >= count || !rules.mayGoOn(outcome, asked)) break
+    if (instances.length >= count || !rules.mayContinue(outcome, asked)) break
     if (outcome.failures.length) refused = step
   }
   return { instances, failures: withMissing(failures, count - instances.length) }
 }
 
-/** Failures are about offerings, not VMs: what is missing in the end is the last one's, once. */
+/** Failures are about offerings, not VMs: the VMs that are still missing are counted once, in the last failure. */
 function withMissing(failures: LaunchFailure[], missing: number): LaunchFailure[] {
   return failures.map((failure, index) => ({
     ...failure,
@@ -65,27 +66,27 @@ function withMissing(failures: LaunchFailure[], missing: number): LaunchFailure[
   }))
 }
 
-// Terminates VMs of a pool on a cloud: foreign ones are left alone, and one that cannot be terminated does not spare the rest.
+// Terminates VMs of a pool on a cloud. Foreign ones are rejected, and one failure does not stop the rest.
 
-/** Whose instances they are; without a pool, any of the cluster. */
+/** The owner of the instances; without a pool, the whole cluster. */
 export interface Owner {
   clusterId: string
   pool?: string
 }
 
-/** What differs between clouds. */
+/** The parts that differ between clouds. */
 export interface TerminateRules<Vm, Target, O extends Owner = Ownership> {
   owner: O
-  /** Those of the VMs that the cloud knows, by id. */
-  look(): Promise<Map<string, Vm>>
-  isOurs(vm: Vm, owner: O): boolean
+  /** The VMs that the cloud knows, by id. */
+  find(): Promise<Map<string, Vm>>
+  isManaged(vm: Vm, owner: O): boolean
   /**
-   * What the call to terminate it needs; undefined when it is gone. `vm` is undefined when the cloud does not show it, as
+   * What the terminate call needs; undefined when the VM is gone. `vm` is undefined when the cloud does not show it, which
    * may happen with a new one.
    */
   targetOf(id: string, vm: Vm | undefined): Target | undefined
-  /** Terminates them and adds to the result what came of each. */
-  end(targets: Target[], result: TerminateResult): Promise<void>
+  /** Terminates them and adds each outcome to the result. */
+  terminate(targets: Target[], result: TerminateResult): Promise<void>
   failureOf: FailureOf
 }
 
@@ -99,23 +100,23 @@ export async function terminateOwn<Vm, Target, O extends Owner = Ownership>(
   signal?.throwIfAborted()
   let known: Map<string, Vm>
   try {
-    known = await rules.look()
+    known = await rules.find()
   } catch (error) {
     signal?.throwIfAborted()
-    const failure = rules.failureOf(error, `look at the instances to terminate in ${nameOf(owner)}`)
+    const failure = rules.failureOf(error, `find the instances to terminate in ${nameOf(owner)}`)
     return { terminated: [], failures: ids.map((id) => ({ id, ...failure })) }
   }
   const result: TerminateResult = { terminated: [], failures: [] }
   const targets: Target[] = []
   for (const id of ids) {
     const vm = known.get(id)
-    const isForeign = vm && !rules.isOurs(vm, owner)
-    const target = isForeign ? undefined : rules.targetOf(id, vm)
-    if (isForeign) result.failures.push(notOurs(id, owner))
+    const isForeignVm = vm && !rules.isManaged(vm, owner)
+    const target = isForeignVm ? undefined : rules.targetOf(id, vm)
+    if (isForeignVm) result.failures.push(foreign(id, owner))
     else if (target === undefined) result.terminated.push(id)
     else targets.push(target)
   }
-  await rules.end(targets, result)
+  await rules.terminate(targets, result)
   return result
 }
 
@@ -123,7 +124,7 @@ function nameOf({ clusterId, pool }: Owner): string {
   return pool === undefined ? `cluster ${clusterId}` : `pool ${pool} in cluster ${clusterId}`
 }
 
-function notOurs(id: string, owner: Owner): TerminateResult['failures'][number] {
+function foreign(id: string, owner: Owner): TerminateResult['failures'][number] {
   const message = `${id} was not terminated: it is not an instance of ${nameOf(owner)}`
   return { id, class: 'config', problem: problem('PROVIDER_NOT_OURS', message, { details: { id } }) }
 }

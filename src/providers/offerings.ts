@@ -1,14 +1,14 @@
-// What clouds with a list of instance types have in common: the ways to buy a VM, and what its agent shows of it.
+// What clouds with instance types have in common: the ways to buy a VM, and the slots of its agent.
 
 import type { SlotType } from '../agent-setup/index.ts'
 import type { TypeWithSlots } from '../config/index.ts'
 import type { CapacityType, Offering } from '../planner/index.ts'
 
-/** The part of a cloud's block that says what to buy. */
+/** The part of a cloud's block that sets what to buy. */
 export interface BoughtByType {
   instance_types: TypeWithSlots[]
   spot: { enabled: boolean; fallback: 'none' | 'on_demand' }
-  /** A machine without accelerators has one slot, of its CPUs (Determined: aws_config.go). */
+  /** Use a machine without accelerators as one CPU slot (Determined: aws_config.go). */
   cpu_slots_allowed: boolean
 }
 
@@ -27,13 +27,16 @@ function capacityOf({ spot }: BoughtByType): CapacityType[] {
   return spot.fallback === 'on_demand' ? ['spot', 'on_demand'] : ['spot']
 }
 
-/** GPUs win; then one CPU slot where it is allowed; else an agent for auxiliary work only (Determined: aws_config.go). */
+/**
+ * GPUs first; then one CPU slot if `cpu_slots_allowed`; else an agent for auxiliary tasks only (Determined:
+ * aws_config.go).
+ */
 export function slotTypeByType({ instance_types, cpu_slots_allowed }: BoughtByType): SlotType {
   if (instance_types.some(({ slots }) => slots > 0)) return 'cuda'
   return cpu_slots_allowed ? 'cpu' : 'none'
 }
 
-/** As Determined's API tells a pool: by the type that is tried first. */
+/** As in Determined's API for a pool: the type that is tried first. */
 export function firstType({ instance_types: [first] }: BoughtByType) {
   return { instanceType: first?.type ?? '', slotsPerAgent: first?.slots ?? 0 }
 }

@@ -1,28 +1,28 @@
-// Answers of a cloud that are kept, so that not every launch asks again.
+// Cached responses of a cloud, so that not every launch asks again.
 import { type Clock, limit } from '../platform/index.ts'
 
 /**
- * The tag or label value, and the start of VM names, where the master does not run on the cloud of its agents
+ * The tag or label value, and the prefix of VM names, when the master does not run on the cloud of its agents
  * (Determined's provisioner: provconfig/aws_config.go, gcp_config.go).
  */
 export const notOnThisCloud = 'determined-ai-determined'
 
 type Ask<T> = (signal?: AbortSignal) => Promise<T>
 
-/** The last answer while it is younger than `keptMs`, else a new one. One call at a time; failures are not kept. */
-export function keptAnswer<T>(clock: Clock, keptMs: number, ask: Ask<T>): Ask<T> {
+/** The last answer if it is younger than `keptMs`, else a new one. One call at a time; failures are not cached. */
+export function cachedAnswer<T>(clock: Clock, ttlMs: number, ask: Ask<T>): Ask<T> {
   const oneCall = limit(1)
   let kept: { answer: T; at: number } | undefined
   return (signal) =>
     oneCall(async () => {
-      if (kept && clock.now() - kept.at < keptMs) return kept.answer
+      if (kept && clock.now() - kept.at < ttlMs) return kept.answer
       const answer = await ask(signal)
       kept = { answer, at: clock.now() }
       return answer
     })
 }
 
-/** Who this machine is on the cloud, asked once; an error means that it is not on the cloud. */
+/** The name of this host on the cloud, queried once; an error means that it is not on the cloud. */
 export function ownIdentity(ask: () => Promise<string | undefined>): () => Promise<string> {
   let identity: Promise<string> | undefined
   return () => {
@@ -34,8 +34,8 @@ export function ownIdentity(ask: () => Promise<string | undefined>): () => Promi
   }
 }
 
-/** Slots of instance types, each asked for until it is known. */
-export function keptSlots(
+/** Slots of instance types, each queried until it is known. */
+export function cachedSlots(
   ask: (instanceType: string, signal?: AbortSignal) => Promise<number | undefined>,
 ): typeof ask {
   const slots = new Map<string, number>()

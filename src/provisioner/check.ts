@@ -93,7 +93,7 @@ async function checkPool(
   return [...checkAgents(subject, plan), ...master, ...cloud]
 }
 
-/** An alias can be resolved only on a VM of the cloud; elsewhere the pool is checked without it. */
+/** An alias can be resolved only on an instance of the cloud; elsewhere the pool is checked without it. */
 async function hostsOf(
   config: MasterConfig,
   pools: ProvidedPool[],
@@ -108,7 +108,7 @@ async function hostsOf(
     } catch (error) {
       if (!(error instanceof ProvisionError)) throw error
       hosts.set(pool.pool_name, host)
-      const note = `${host} can be resolved only on a VM of the cloud; set --master-host to check another address`
+      const note = `${host} can be resolved only on an instance of the cloud; set --master-host to check another address`
       rows.push(rowsOf(`pool ${pool.pool_name}`).notChecked('master address', note))
     }
   }

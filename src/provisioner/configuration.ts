@@ -61,7 +61,7 @@ export function createConfiguration(
       return { config: current, changes, problems }
     }
     tellChanges(changes, logger)
-    tellLeft(plan, running, logger)
+    reportLeft(plan, running, logger)
     for (const pool of reconfigured) running.reconfigure(pool)
     await Promise.all(restarted.map(running.restart))
     return { config: current, changes, problems }
@@ -87,7 +87,7 @@ function tellChanges(changes: ReloadPlan['changes'], logger: Logger): void {
 }
 
 /** Pools that the changed file removes or moves run until the next start: then their instances belong to no pool. */
-function tellLeft(
+function reportLeft(
   { removed, moved }: ReloadPlan,
   { status }: Pick<RunningPools, 'status'>,
   logger: Logger,

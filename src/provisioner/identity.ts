@@ -1,4 +1,5 @@
-// The identity: the cluster our instances belong to, and the provisioner that launched them, which has a new name with each start.
+// The identity: the cluster our instances belong to, and the provisioner that launched them, which has a new name with
+// each start.
 import { randomBytes, randomUUID } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -11,13 +12,15 @@ export interface Identity {
   clusterId: string
   /** Of this state folder: the same over all starts. */
   provisionerId: string
-  /** Of this start: a copy of `state_dir` that is started elsewhere gets another one. New instances are tagged with it. */
+  /**
+   * Of this start: a copy of `state_dir` that is started elsewhere gets another one. New instances are tagged with it.
+   */
   writerId: string
   /** This one, those of earlier starts, and the one without a start's part, which earlier versions used. */
   ownWriters: ReadonlySet<string>
 }
 
-/** Shown by a dry run where a first start would make an id. */
+/** Shown by a dry run if a first start would generate an id. */
 const notYet = 'made-on-first-start'
 /** A placeholder for the part that each start generates. */
 const exampleIncarnation = '00000000'
@@ -51,7 +54,10 @@ export function ensureIdentity(
   return identityOf(clusterId, id, incarnations)
 }
 
-/** As `ensureIdentity`, without writing anything: with examples where a start would generate an id, or could not read one. */
+/**
+ * As `ensureIdentity`, without writing anything: with examples where a start would generate an id, or could not read
+ * one.
+ */
 export function peekIdentity(config: MasterConfig): Identity {
   const [clusterId, writerId] = [knownClusterId, writerIdOf].map((ask) => orUndefined(() => ask(config)))
   const incarnations = orUndefined(() => incarnationsOf(config)) ?? []
@@ -233,7 +239,8 @@ function tracesOf({ state_dir }: MasterConfig): string[] {
   return [...files, ...journals.map((name) => join(fleet, name))].filter((file) => existsSync(file))
 }
 
-// Files with one short string each. An unreadable one is never replaced: instances launched under its id would be orphaned.
+// Files with one short string each. An unreadable one is never replaced: instances launched under its id would be
+// orphaned.
 
 function recall(config: MasterConfig, name: string, pattern: RegExp, way: string): string | undefined {
   const file = join(config.state_dir, name)

@@ -23,7 +23,7 @@ export interface CreateProvisionerOptions {
   demand?: DemandSource
   /** Nothing is logged without it. */
   logger?: Logger
-  /** Gets the events of the pools. What it throws is logged. */
+  /** Called for the events of the pools. Errors that it throws are logged. */
   onEvent?: (event: FleetEvent) => void
   /** Another process took over the state folder: this one decides nothing more and is being stopped. */
   onLost?: () => void
@@ -35,7 +35,7 @@ export interface CreateProvisionerOptions {
 
 export interface LoadConfigOptions {
   readFile?: (path: string) => Uint8Array
-  /** DET_PORT, DET_SECURITY_TLS_CERT and DET_SECURITY_TLS_KEY win over the file; nothing else is read. */
+  /** DET_PORT, DET_SECURITY_TLS_CERT and DET_SECURITY_TLS_KEY override the file; no other variable is read. */
   env?: Record<string, string | undefined>
   /** Your own, in addition to the built-in ones. Throws a TypeError if two have the same kind. */
   providers?: readonly AnyProvider[]

@@ -6,10 +6,10 @@ import type { RunningPools } from './pools.ts'
 
 export interface Orders extends FleetOrders {
   /**
-   * Launches nothing more and terminates every VM, busy or not; the next start launches again. Waits at most `patience`
+   * Launches nothing more and terminates every VM, busy or not; the next start launches again. Waits at most `timeoutMs`
    * milliseconds until the clouds have accepted that; returns the ids of what is left.
    */
-  clear(patience: number): Promise<string[]>
+  clear(timeoutMs: number): Promise<string[]>
 }
 
 export function createOrders(
@@ -38,6 +38,6 @@ export function createOrders(
     drain: (ids) => remove(ids, 'when_idle'),
     undrain: keep,
     terminate: (ids) => remove(ids, 'even_if_busy'),
-    clear: async (patience) => (await Promise.all(all().map(({ fleet }) => fleet.clear(patience)))).flat(),
+    clear: async (timeoutMs) => (await Promise.all(all().map(({ fleet }) => fleet.clear(timeoutMs)))).flat(),
   }
 }

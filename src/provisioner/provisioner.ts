@@ -34,7 +34,7 @@ export interface ProvisionerOptions {
   localAgent?: string[]
   clock: Clock
   logger: Logger
-  /** Gets the events of the pools. What it throws is logged; nothing stops. */
+  /** Called for the events of the pools. Errors that it throws are logged; nothing stops. */
   onEvent?: (event: FleetEvent) => void
   /** Something that `rows` shows has changed. */
   onChange?: () => void

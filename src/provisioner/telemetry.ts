@@ -67,7 +67,13 @@ function setGauges(
   metrics: PrometheusMetrics,
   { version, status, orphans, certificate }: TelemetryOptions,
 ): void {
-  for (const name of ['instances', 'orphans', 'pending_work', 'launches_in_flight', 'holds'] as const)
+  for (const name of [
+    'instances',
+    'orphans',
+    'pending_allocations',
+    'launches_in_flight',
+    'blocked',
+  ] as const)
     metrics.clear(name)
   metrics.gauge('build_info', 1, { version })
   const served = certificate()
@@ -94,9 +100,9 @@ function setPoolGauges(
   ])
   for (const { state } of instances) states.set(state, (states.get(state) ?? 0) + 1)
   for (const [state, count] of states) metrics.gauge('instances', count, { pool, state })
-  metrics.gauge('pending_work', pending, { pool })
+  metrics.gauge('pending_allocations', pending, { pool })
   metrics.gauge('launches_in_flight', inFlight, { pool })
-  for (const { code } of holds) metrics.gauge('holds', 1, { pool, reason: code })
+  for (const { code } of holds) metrics.gauge('blocked', 1, { pool, reason: code })
 }
 
 const blind: readonly string[] = ['DEMAND_MISSING', 'LISTING_MISSING']

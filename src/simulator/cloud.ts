@@ -18,13 +18,13 @@ export interface CloudInstance {
   console: string
 }
 
-/** Hooks: the world drives the lives of VMs, the invariants observe them. */
+/** Hooks: the world controls the lives of VMs, the invariants observe them. */
 export interface CloudEvents {
   /** A launch reaches the cloud for the first time, or again. */
   onLaunchRequest?(order: LaunchOrder, isRepeat: boolean): void
   onCreated?(vm: CloudInstance): void
   onEnded?(vm: CloudInstance): void
-  /** A token came again with another request. */
+  /** A token was reused for another request. */
   onMismatch?(order: LaunchOrder): void
 }
 
@@ -36,7 +36,7 @@ export interface Cloud {
   readonly tokens: Map<string, { request: string; result: LaunchResult }>
   readonly buckets: Record<'launch' | 'list' | 'terminate', Bucket>
   readonly events: CloudEvents
-  /** Bytes of user data it takes. */
+  /** The largest user data it accepts, in bytes. */
   readonly userDataLimit: number
   created: number
 }
@@ -157,7 +157,7 @@ function create(
   return vm
 }
 
-/** Begins to stop a VM; `state` is `stopped` for one that still exists and can be deleted. */
+/** Starts to stop a VM; `state` is `stopped` for one that still exists and can be deleted. */
 export function endInstance(
   cloud: Cloud,
   vm: CloudInstance,
@@ -176,7 +176,7 @@ export function endInstance(
   if (wasLive) cloud.events.onEnded?.(vm)
 }
 
-/** A VM as a reply shows it; one that is long gone as terminated. */
+/** A VM as a reply shows it; one that ended long ago is shown as terminated. */
 function shown({ instances: vms }: Cloud, id: string): Instance {
   return { ...vms.get(id)!.instance }
 }
@@ -216,7 +216,7 @@ function refused(
   }
 }
 
-// A token bucket, as clouds throttle with.
+// A token bucket, as clouds throttle with it.
 
 export interface BucketSize {
   burst: number
@@ -224,7 +224,7 @@ export interface BucketSize {
 }
 
 /**
- * EC2's numbers, as Karpenter's own fake of EC2 has them (karpenter-provider-aws: kwok/ec2/ratelimiting.go):
+ * EC2's numbers, as in Karpenter's fake of EC2 (karpenter-provider-aws: kwok/ec2/ratelimiting.go):
  * RunInstances 2 a second, burst 5; TerminateInstances 5, burst 100; describing 20, burst 100.
  */
 export const ec2Buckets = {
@@ -248,17 +248,17 @@ export function createBucket({ burst, perSecond }: BucketSize): Bucket {
   }
 }
 
-// The faults of the simulated cloud. By default there are none: it answers at once and completely.
+// The faults of the simulated cloud. By default there are none: it responds at once and completely.
 
 export type CallKind = 'launch' | 'list' | 'terminate' | 'console'
 
 /**
- * - `done`: acts and answers
+ * - `done`: acts and responds
  * - `refused`, `throttled`, `failed`: does nothing and returns an error (credentials, too many calls, an internal error)
- * - `reply_lost`: acts; the answer is lost
- * - `garbled`: acts; the answer is not one of the cloud
+ * - `reply_lost`: acts; the response is lost
+ * - `garbled`: acts; the response is not the cloud's
  * - `effect_late`: acts long after the caller has given up
- * - `silent`: does nothing and never answers
+ * - `silent`: does nothing and never responds
  */
 export type Fate =
   | 'done'
@@ -272,17 +272,17 @@ export type Fate =
 
 export interface Faults {
   fate(call: CallKind): Fate
-  /** Milliseconds until the cloud acts, and from then until its answer is there. */
+  /** Milliseconds until the cloud acts, and from then until its response arrives. */
   latency(call: CallKind): { there: number; back: number }
-  /** Milliseconds until the client of the cloud gives up a call without an answer. */
+  /** Milliseconds until the client of the cloud gives up on a call without a response. */
   clientTimeout: number
   /** Milliseconds until a late effect, from the call. */
   lateness(): number
-  /** VMs of this offering the cloud can give now. */
+  /** VMs of this offering that the cloud can launch now. */
   stock(offering: Offering): number
   /** VMs the account may have at once. */
   quota(): number
-  /** Fewer VMs than available, without an error. */
+  /** How many of these VMs are launched: sometimes fewer than available, without an error. */
   gives(count: number): number
   /** Milliseconds until listings show a new VM. */
   hiddenFor(): number
@@ -292,11 +292,11 @@ export interface Faults {
   lingersFor(): number
   /** What a listing shows of these VMs; `complete`: whether it claims to be complete. */
   listing(instances: Instance[]): { instances: Instance[]; complete: boolean }
-  /** Milliseconds that a listing takes beside the latency of a call. */
+  /** Milliseconds that a listing takes in addition to the latency of a call. */
   listingTakes(): number
-  /** What an answer by id shows of these instances. */
+  /** What a response to a lookup by id shows of these instances. */
   finding(instances: Instance[]): Instance[]
-  /** Milliseconds the cloud's clock is ahead of ours. */
+  /** Milliseconds by which the cloud's clock is ahead of ours. */
   clockSkew: number
 }
 

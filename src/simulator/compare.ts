@@ -44,7 +44,7 @@ const contenders: Record<PolicyName, Contender> = {
 export interface Comparison {
   policies: Record<PolicyName, Outcome>
   /** Of ours, by blocking reason: seconds. Determined's provisioner gives no reasons. */
-  heldSeconds: Record<string, number>
+  blockedSeconds: Record<string, number>
   /** By ours; Determined's provisioner makes none. */
   brokenPromises: { promise: number; text: string; times: number; first: string }[]
 }
@@ -66,7 +66,7 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
   const held = [...trials.ours.held].sort().map(([code, ms]) => [code, rounded(ms / 1000)])
   return {
     policies: { ours: outcome('ours'), origin: outcome('origin') },
-    heldSeconds: Object.fromEntries(held),
+    blockedSeconds: Object.fromEntries(held),
     brokenPromises: brokenOf(trials.ours.violations),
   }
 }
@@ -90,8 +90,8 @@ function outcomeOf(
     },
   )
   return {
-    vms: { launched: vms.length, peak: peakOf(vms) },
-    work: {
+    instances: { launched: vms.length, peak: peakOf(vms) },
+    jobs: {
       submitted: jobs.length,
       finished: meter.finished,
       lost: meter.lost,
@@ -110,15 +110,15 @@ function leftOf(
   { world }: Trial,
   jobs: readonly TraceJob[],
   offerings: PoolSettings['offerings'],
-): Pick<Outcome['work'], 'neverFits' | 'unfinished'> {
-  const groups = new Map<string, Outcome['work']['neverFits'][number]>()
-  const unfinished: Outcome['work']['unfinished'] = { count: 0, ids: [] }
+): Pick<Outcome['jobs'], 'neverFits' | 'unfinished'> {
+  const groups = new Map<string, Outcome['jobs']['neverFits'][number]>()
+  const unfinished: Outcome['jobs']['unfinished'] = { count: 0, ids: [] }
   for (const job of jobs) {
     if (!world.master.work.has(job.id)) continue
     const code = misfitOf(job, offerings, world.scenario.policy)
     const key = `${code} ${job.slots}`
     const group = code ? (groups.get(key) ?? { code, slots: job.slots, count: 0, ids: [] }) : unfinished
-    if (code) groups.set(key, group as Outcome['work']['neverFits'][number])
+    if (code) groups.set(key, group as Outcome['jobs']['neverFits'][number])
     group.count++
     if (group.ids.length < sample) group.ids.push(job.id)
   }
@@ -135,7 +135,7 @@ function brokenOf(violations: readonly Violation[]): Comparison['brokenPromises'
   return [...broken.values()].sort((a, b) => a.promise - b.promise)
 }
 
-// What a policy did with a trace, in the numbers people compare. Pure: from spans of VMs and waits to sums.
+// The result of a policy on a trace, in the numbers people compare. Pure: from spans of VMs and waits to sums.
 
 /** A VM as it was paid for. Milliseconds since the epoch. */
 export interface InstanceSpan {
@@ -154,27 +154,27 @@ export interface Waits {
 
 /** Keys are part of the JSON output: docs/simulate.md. */
 export interface Outcome {
-  vms: { launched: number; peak: number }
-  work: {
+  instances: { launched: number; peak: number }
+  jobs: {
     submitted: number
     finished: number
     /** Starts that were lost with their VM. */
     lost: number
-    /** Work that can never run in this pool, in groups of one size and reason. */
+    /** Jobs that can never run in this pool, in groups of one size and reason. */
     neverFits: { code: MisfitCode; slots: number; count: number; ids: string[] }[]
-    /** Work that could run and had not finished when the simulation ended. */
+    /** Jobs that could run and had not finished when the simulation ended. */
     unfinished: { count: number; ids: string[] }
   }
-  /** Seconds from submission to the first start, of work that started; null when none did. */
+  /** Seconds from submission to the first start, of jobs that started; null when none did. */
   waitSeconds: Waits | null
   instanceHours: number
-  /** Part of the instance-hours in which a VM had no work at all, its boot included; null without VMs. */
+  /** Share of the instance-hours in which a VM had no job, its boot included; null without VMs. */
   idleShare: number | null
-  /** Part of the slots paid for that work held; null without slots. */
+  /** Share of the paid slots that jobs used; null without slots. */
   slotUse: number | null
-  /** Null when `prices` names none of the types launched. */
+  /** Null when `prices` contains none of the launched types. */
   cost: { dollars: number; unpriced: { instanceType: string; instanceHours: number }[] } | null
-  /** Seconds from the first submission until work was done and idle VMs were gone. */
+  /** Seconds from the first submission until all jobs were done and idle VMs were gone. */
   lastedSeconds: number
 }
 
@@ -217,7 +217,7 @@ export function useOf(
   }
 }
 
-/** Most VMs at one moment. One that ends when another begins is not counted with it. */
+/** Most VMs at one moment. One that ends when another starts is not counted with it. */
 export function peakOf(vms: readonly InstanceSpan[]): number {
   const changes = vms.flatMap(({ from, to }) => [
     { at: from, by: 1 },
@@ -232,7 +232,7 @@ export function peakOf(vms: readonly InstanceSpan[]): number {
   return peak
 }
 
-/** Percentiles by nearest rank: the least wait that so many of a hundred do not exceed. */
+/** Percentiles by nearest rank: the smallest wait that this percentage of the jobs does not exceed. */
 export function waitsOf(waits: readonly number[]): Waits | null {
   if (waits.length === 0) return null
   const sorted = [...waits].sort((a, b) => a - b)

@@ -1,4 +1,5 @@
-// The loop of Determined's provisioner on the same ports, written from its behaviour: every 5 s, list, classify, terminate, launch.
+// The loop of Determined's provisioner on the same ports, written from its behaviour: every 5 s, list, classify,
+// terminate, launch.
 // See its provisioner.go (loop) and aws.go (launch without its own token, no memory of launches).
 import type { UserData } from '../agent-setup/index.ts'
 import type { FleetEvent, PoolSettings, PoolStatus } from '../fleet/index.ts'
@@ -23,7 +24,7 @@ import {
 
 const tick = 5_000
 
-/** Determined's provisioner has no journal, no gate, no pause and no orders of persons: such calls are ignored. */
+/** Determined's provisioner has no journal, no gate, no pause and no manual orders: such calls are ignored. */
 export function startDeterminedProvisioner(options: ProvisionerOptions): Provisioner {
   const life = createLife(options.onDeath)
   let settings = options.settings
@@ -97,7 +98,7 @@ async function loop(
       await provider.terminate(decision.ids)
     }
     const material = options.launchInputs()
-    // No preflight: it launches whatever the master answers.
+    // No preflight: it launches whatever the preflight reports.
     if (material.kind === 'ready') userData = material.userData
     if (decision.kind !== 'launch' || !userData) return
     onEvent(decided([], decision))
@@ -196,7 +197,8 @@ export function terminationsOfDetermined(
   return decisions
 }
 
-// The classes of instances and the two timers of Determined's provisioner (scaledecider/scale_decider.go), for comparison.
+// The classes of instances and the two timers of Determined's provisioner (scaledecider/scale_decider.go), for
+// comparison.
 
 /** Since when each instance is idle or disconnected; Determined's provisioner keeps it in memory only. */
 export interface DeterminedTimers {

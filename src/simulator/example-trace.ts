@@ -14,7 +14,7 @@ interface Line {
   maxSlots?: number
 }
 
-/** CSV: trainings all day, two parameter searches, notebooks, and one job that no VM with four slots can hold. */
+/** CSV: trainings all day, two parameter searches, notebooks, and one job that fits no VM with four slots. */
 export function exampleTrace(): string {
   const random = createRandom('a working day')
   const lines = [
@@ -30,7 +30,7 @@ export function exampleTrace(): string {
   return `submit,slots,duration,id,job,max_slots\n${rows.join('\n')}\n`
 }
 
-/** Most in the late morning and the afternoon; many short, a few for hours. */
+/** Most in the late morning and the afternoon; many are short, a few take hours. */
 function trainings(random: Random): Line[] {
   const perHour = [6, 14, 22, 12, 10, 20, 24, 18, 10, 6]
   return perHour.flatMap((count, n) =>
@@ -43,7 +43,7 @@ function trainings(random: Random): Line[] {
   )
 }
 
-/** Submitted all at once; its job may use so many slots. */
+/** Submitted all at once; its job has a limit of `maxSlots` slots. */
 function search(job: string, at: number, maxSlots: number, random: Random): Line[] {
   return Array.from({ length: 24 }, (_, n) => {
     const duration = random.whole(8, 25) * minute

@@ -6,9 +6,12 @@ import type { CallKind, Cloud, Fate, Faults } from './cloud.ts'
 import type { InstanceFault, Random, Scenario, TimedFault, TimedFaultKind } from './scenario.ts'
 
 const second = 1000
-/** A flickering listing leaves an instance out at most once in such a time; `omitted_instances` knows no such bound. */
+/**
+ * Milliseconds; a flickering listing omits an instance at most once in this time; `omitted_instances` has no such
+ * limit.
+ */
 const flickerApart = 300 * second
-/** For how long an answer by id may lack an instance that exists, and how far apart two such times begin. */
+/** How long a lookup by id may miss an existing instance, and how far apart two such times begin. */
 const unfoundFor = 55 * second
 const unfoundApart = 240 * second
 
@@ -19,8 +22,8 @@ export interface FaultSchedule {
 }
 
 /**
- * `cloud` gives the number of VMs so far, because the life of a VM depends on its number. While a provisioner has lost its
- * memory (`isWithoutMemory`), complete listings leave nothing out: otherwise an instance could not be known at all.
+ * `cloud` returns the number of VMs so far, because the life of a VM depends on its number. While a provisioner has lost its
+ * memory (`isWithoutMemory`), complete listings omit nothing: otherwise an instance could not be known at all.
  */
 export function createFaults(
   scenario: Scenario,
@@ -56,7 +59,7 @@ export function createFaults(
   function stock(offering: Offering): number {
     const faults = active('stock_out')
     if (!faults) return plenty
-    // One zone, one type, or everything, sometimes with one last VM.
+    // One zone, one type, or everything, sometimes with one remaining VM.
     const left = draw.chance(20) ? 1 : 0
     const first = scenario.offerings[0]!
     if (faults.draw < 0.3) return offering.zone === first.zone ? left : plenty
@@ -64,12 +67,14 @@ export function createFaults(
     return left
   }
 
-  /** Some for as long as the fault lasts, others sometimes. */
+  /** Some for as long as the fault lasts, others only sometimes. */
   function isOmitted(id: string): boolean {
     return random.fork('omitted', id, active('omitted_instances')!.from).chance(40) || draw.chance(30)
   }
 
-  /** A lookup by id sometimes misses an instance too, but never for a minute (once it is old enough to be looked up). */
+  /**
+   * A lookup by id sometimes misses an instance too, but never for a minute (once it is old enough to be looked up).
+   */
   function isUnfound(id: string): boolean {
     if (!active('omitted_instances') && !active('empty_listings')) return false
     const since = unfoundSince.get(id)

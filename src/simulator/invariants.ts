@@ -1,4 +1,5 @@
-// The promises that must hold in every world, whatever goes wrong. Numbers are those of docs/internals/reliability.md.
+// The promises that must hold in every world, whatever goes wrong. The numbers are those in
+// docs/internals/reliability.md.
 import type { FleetEvent } from '../fleet/index.ts'
 import type { JournalRecord } from '../platform/index.ts'
 import {
@@ -36,19 +37,19 @@ import { checkPlaced, checkRoom } from './stranger-checks.ts'
 /** The promise behind each number; 0 is a bug of the program itself. */
 export const promises: Record<number, string> = {
   0: 'the loop itself does not fail',
-  1: 'no launch takes live and in-flight VMs above max_instances',
-  2: 'healthy VMs are never taken below min_instances',
-  3: 'a busy VM is never terminated, except on an explicit order',
-  4: 'an intent gives its VMs once, is written down before it is sent, and its token never carries another request',
-  5: 'every managed VM joins or is terminated within its time',
+  1: 'no launch takes live and in-flight instances above max_instances',
+  2: 'healthy instances are never taken below min_instances',
+  3: 'a busy instance is never terminated, except on an explicit order',
+  4: 'an intent gives its instances once, is recorded before it is sent, and its token never carries another request',
+  5: 'every managed instance joins or is terminated within its time',
   6: 'instances of others are never changed',
   7: 'nothing is launched while agents cannot join',
-  8: 'met demand launches nothing, steady demand does not oscillate',
-  9: 'jobs that can run get VMs in bounded time',
+  8: 'satisfied demand launches nothing, steady demand does not oscillate',
+  9: 'jobs that can run get instances in bounded time',
   10: 'calls are bounded during an outage, and have jitter',
-  11: 'a VM carries the user data in force at its launch',
+  11: 'an instance carries the user data in force at its launch',
   12: 'every blocked change has a reason',
-  13: 'no VM is terminated based on an old or partial view',
+  13: 'no instance is terminated based on an old or partial view',
   14: 'an agent that is no managed instance gets no jobs and its slots do not count as room',
 }
 
@@ -59,17 +60,17 @@ export interface Invariants extends Findings {
   onStopping(name: string): void
   onPaused(name: string, paused: boolean): void
   onMemoryLost(name: string): void
-  /** A copy of its state runs under another name. */
+  /** A copy of its state is started under another name. */
   onCloned(name: string, clone: string): void
   /** The provisioner that searches for orphans has terminated some. */
   onOrphansTerminated(name: string, ids: readonly string[]): void
   onWritten(name: string, record: JournalRecord): void
   onCreated(vm: CloudInstance): void
-  /** The master has placed work. */
+  /** The master has placed a job. */
   onPlaced(work: Work): void
-  /** What can be checked at any time; `check` checks it too. */
-  look(): void
-  /** After every step. True once the world has come to rest, or is broken. */
+  /** Runs the checks that are possible at any time; `check` runs them too. */
+  checkNow(): void
+  /** Called after every step. True once the world has come to rest, or a promise is broken. */
   check(): boolean
 }
 
@@ -99,7 +100,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
       violations.push({ promise, at: clock.now(), step: clock.steps, message })
     },
     watcher(name) {
-      // Answers to a dead process do not reach the next one.
+      // Responses to a dead process do not reach the next one.
       const life = of(name).starts.length + 1
       const isOver = () => of(name).starts.length > life
       return {
@@ -163,7 +164,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
     onWritten: (name, record) => checkWritten(observed(), of(name), record),
     onCreated: (vm) => checkCreated(observed(), of(nameOfWriter(vm.instance.writerId!)), vm),
     onPlaced: (work) => checkPlaced(observed(), work),
-    look() {
+    checkNow() {
       checkRoom(observed())
       checkOrphans(observed(), neglect)
       checkSilence(observed(), progress)

@@ -9,13 +9,16 @@ import type { Timeline, VirtualClock } from './virtual-clock.ts'
 export interface Master extends Board {
   submit(job: JobPlan): void
   join(id: string, slots: number, broken: boolean): void
-  /** The connection of an agent breaks; after the reconnect wait the agent and its jobs are given up. */
+  /** The connection of an agent breaks; after the reconnect wait, the agent and its jobs are given up. */
   disconnect(id: string): void
   /** A person takes an agent out of service, or back. */
   setEnabled(id: string, enabled: boolean): void
   /** A person disables an agent without a drain, or enables it again. */
   setDisabled(id: string, disabled: boolean): void
-  /** Agents that run on no VM join, or leave. They are admitted, as in an earlier version; whether they get jobs is checked. */
+  /**
+   * Agents that run on no VM join, or leave. They are admitted, as in an earlier version; the checks test whether they
+   * get jobs.
+   */
   intrude(ids: readonly string[], slots: number): void
   expel(ids: readonly string[]): void
   /** When a person last enabled an agent. */
@@ -26,7 +29,7 @@ export interface Master extends Board {
 export interface PlacementRules {
   /** Whether the id belongs to a running instance: the built-in master checks this before it places a job. */
   isKnown(id: string): boolean
-  /** Work was placed. */
+  /** A job was placed. */
   onPlaced(work: Work): void
 }
 
@@ -47,7 +50,7 @@ export function createMaster(
     work: new Map(),
     agents: new Map(),
     maxAuxPerAgent: scenario.policy.maxAuxPerAgent,
-    getsWork: ({ id, stranger }) => !stranger || rules.isKnown(id),
+    getsWork: ({ id, foreign }) => !foreign || rules.isKnown(id),
   }
   const listeners = new Set<(pool: string) => void>()
   const enabledByPersonAt = new Map<string, number>()
@@ -174,10 +177,10 @@ export function createMaster(
     intrude(ids, slots) {
       for (const id of ids) {
         const order = { enabled: true, draining: false, disabledByPerson: false }
-        const agent = { id, slots, broken: false, connected: true, ...order, stranger: true, work: new Map() }
+        const agent = { id, slots, broken: false, connected: true, ...order, foreign: true, work: new Map() }
         if (!board.agents.has(id)) board.agents.set(id, agent)
       }
-      timeline.add('world', 'strangers come', { ids, slots })
+      timeline.add('world', 'foreign agents join', { ids, slots })
       changed()
     },
     expel(ids) {
@@ -253,8 +256,9 @@ function readAgents(board: Board, demand: Demand): void {
   }
 }
 
-// The world's work and agents, and a scheduler that places work late and as Determined's does: best fit on one agent,
-// else whole agents of one size together.
+// The world's jobs and agents, and a scheduler that places jobs late and as Determined's does: best fit on one agent,
+// else
+// whole agents of one size together.
 
 export interface Work {
   id: string
@@ -267,7 +271,7 @@ export interface Work {
   state: 'pending' | 'running' | 'done'
   agents: string[]
   placedAt?: number
-  /** Counts its starts: the end of an earlier start is not its end. */
+  /** Counts its starts, so that the end of an earlier start does not end it. */
   starts: number
 }
 
@@ -277,12 +281,12 @@ export interface Agent {
   connected: boolean
   enabled: boolean
   draining: boolean
-  /** Its devices do not work: nothing is ever placed on it. */
+  /** Its devices do not work: no job is ever placed on it. */
   broken: boolean
   disabledByPerson: boolean
   /** It runs on no VM. */
-  stranger?: boolean
-  /** Work on it, by id, with the slots it takes. */
+  foreign?: boolean
+  /** Jobs on it, by id, with the slots they use. */
   work: Map<string, number>
 }
 
@@ -314,7 +318,7 @@ export function placeAll(board: Board, now: number): Work[] {
     .sort((a, b) => a.since - b.since)
   const placed: Work[] = []
   const running = pending.some((work) => work.job !== undefined) ? slotsOfJobs(board) : new Map()
-  // Placing only reduces room: what did not fit once does not fit later in the same round.
+  // Placing only reduces room: a job that did not fit once does not fit later in the same round.
   const tooLarge = new Set<number>()
   for (const work of pending) {
     if (work.unplaceable || tooLarge.has(work.slots) || !isWithinJob(running, work)) continue
@@ -338,7 +342,7 @@ function isWithinJob(running: ReadonlyMap<string, number>, { job, maxSlots, slot
   return job === undefined || maxSlots === undefined || (running.get(job) ?? 0) + slots <= maxSlots
 }
 
-/** Slots that running work of each job holds. */
+/** Slots used by running allocations of each job. */
 export function slotsOfJobs({ work }: Board): Map<string, number> {
   const sums = new Map<string, number>()
   for (const { job, state, slots } of work.values())
@@ -373,7 +377,7 @@ export function auxOf({ work }: Agent): number {
   return count
 }
 
-/** Takes work off its agents. */
+/** Removes a job from its agents. */
 export function release(board: Board, work: Work): void {
   for (const id of work.agents) board.agents.get(id)?.work.delete(work.id)
   work.agents = []

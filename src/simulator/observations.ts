@@ -14,11 +14,11 @@ export interface ObservedWorld {
   readonly timeline: Timeline
   readonly cloud: Cloud
   readonly master: Master
-  /** The pool's limits now. */
+  /** The pool's current limits. */
   readonly policy: Policy
-  /** The user data a VM needs now for its agent to join. */
+  /** The user data that a VM needs now for its agent to join. */
   readonly userData: UserData
-  /** Set while a VM launched could not join, and since when. */
+  /** Since when a launched VM could not join; undefined while it could. */
   readonly gateClosedAt: number | undefined
   /** By name. */
   readonly provisioners: ReadonlyMap<string, Provisioner>
@@ -29,7 +29,7 @@ export interface Findings {
   readonly violations: readonly Violation[]
   /** By provisioner name. */
   readonly seen: ReadonlyMap<string, Observations>
-  /** Persons' orders by VM. */
+  /** Manual orders by VM. */
   readonly orders: Map<string, 'when_idle' | 'even_if_busy'>
   violated(promise: number, message: string): void
 }
@@ -47,7 +47,7 @@ export interface Observations {
   upSince?: number
   stoppingAt?: number
   pausedAt?: number
-  /** All its starts: each may forget what was not yet on the disk. */
+  /** All its starts: each may lose what was not yet on the disk. */
   starts: number[]
   listing?: { completeAt: number; complete: boolean }
   demand?: Demand
@@ -62,21 +62,21 @@ export interface Observations {
     string,
     { max: number; count: number; sha256: string; made: number; adopted: ReadonlySet<string> }
   >
-  /** When an offering was refused, since a call last brought no refusal of it. */
+  /** When an offering was refused, since the last call that did not refuse it. */
   refusals: Map<string, number[]>
   listCalls: number[]
-  /** When an agent was drained lately. */
+  /** When an agent was drained recently. */
   drains: Map<string, number[]>
   /** Refusals remembered without jitter. */
   unspread: number
   /** The provisioner whose state it copied: it treats that one's launches before its first listing as its own. */
   original?: string
   sharedUntil?: number
-  /** Intents that were open in that state: both may send them, and the cloud answers both alike. */
+  /** Intents that were open in that state: both may send them, and the cloud gives both the same response. */
   sharedIntents?: ReadonlySet<string>
   /** Writers it adopted. */
   adopted: Set<string>
-  /** VMs launched for it since one last became a usable agent. */
+  /** VMs launched for it since the last one that became a usable agent. */
   failedMade: number
   /** Calls so far. */
   launches: number
@@ -150,7 +150,7 @@ export function ableSince(world: ObservedWorld, seen: Observations): number | un
 
 // Whether the existing VMs meet the demand that a provisioner has read: an independent check, simpler than the planner.
 
-/** Work that waits for longer than this may have been refused by the agents that are free. */
+/** A job that waits for longer than this may have been refused by the agents that are free. */
 const freshFor = 25_000
 const marginBeforeTimeout = 60_000
 

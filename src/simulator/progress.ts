@@ -1,4 +1,4 @@
-// The checks behind promises 5, 8, 9 and 12: instances left alone, work that waits, and a world that comes to rest.
+// The checks behind promises 5, 8, 9 and 12: instances left alone, jobs that wait, and a world that comes to rest.
 import type { ManagedInstance } from '../fleet/index.ts'
 import type { CloudInstance } from './cloud.ts'
 import { slotsOfJob, type Work } from './master.ts'
@@ -10,7 +10,7 @@ import { clusterId, mainName } from './scenario.ts'
 const minute = 60_000
 
 export interface Neglect {
-  /** Why a VM is failed, and since when it could have been terminated for that. */
+  /** Why a VM counts as failed, and since when it could have been terminated for that. */
   since: Map<string, { why: string; from: number }>
 }
 
@@ -28,26 +28,23 @@ export function checkOrphans(world: ObservedWorld, { since }: Neglect): void {
   const now = clock.now()
   for (const vm of cloud.instances.values()) {
     const { id, state } = vm.instance
-    const useless = isOf(seen, vm) ? failedShare(world, vm) : undefined
-    if (!useless) {
+    const failed = isOf(seen, vm) ? failedShare(world, vm) : undefined
+    if (!failed) {
       since.delete(id)
       continue
     }
     let entry = since.get(id)
-    if (entry?.why !== useless.why) {
-      entry = { why: useless.why, from: now }
+    if (entry?.why !== failed.why) {
+      entry = { why: failed.why, from: now }
       since.set(id, entry)
     }
-    if (now - entry.from <= useless.limit) continue
-    invariants.violated(
-      5,
-      `${id} (${state}) is ${useless.why} for ${Math.round((now - entry.from) / 1000)} s`,
-    )
+    if (now - entry.from <= failed.limit) continue
+    invariants.violated(5, `${id} (${state}) is ${failed.why} for ${Math.round((now - entry.from) / 1000)} s`)
     entry.from = Number.POSITIVE_INFINITY
   }
 }
 
-/** Why a VM is failed, and how long it may stay so; undefined: it is usable, or gone. */
+/** Why a VM counts as failed, and how long it may stay so; undefined: it is usable, or gone. */
 function failedShare(
   { master, policy }: ObservedWorld,
   { instance, goneAt }: CloudInstance,
@@ -63,7 +60,7 @@ function failedShare(
 
 // Progress: promises 9 (jobs get VMs), 12 (a reason for everything), and 8 at the end of a world (rest).
 
-/** Twice the largest pause with its jitter, and the launch rate's hour if it may be used up. */
+/** Twice the longest pause with its jitter, and the launch rate's hour if it may be used up. */
 const pauses = 2 * 37.5 * minute
 const rateHour = 60 * minute
 const sampleEvery = 30_000
@@ -77,7 +74,7 @@ export interface Progress {
   /** Since when there is nothing left to do. */
   restingSince: number | undefined
   callsAtRest: number
-  /** When there was a job for the last time. */
+  /** When there was last a job. */
   workedAt: number | undefined
   done: boolean
 }

@@ -1,4 +1,4 @@
-// One owner's view of the simulated cloud: calls that take time, fail, or act without an answer.
+// One owner's view of the simulated cloud: calls that take time, fail, or act without a response.
 
 import { lastStage } from '../agent-setup/index.ts'
 import type { FailureClass, Instance } from '../planner/index.ts'
@@ -14,7 +14,7 @@ import type {
 } from '../providers/index.ts'
 import { type CallKind, type Cloud, endInstance, isOwned, performLaunch } from './cloud.ts'
 
-/** What the caller gets when the answer is lost. */
+/** The caller's result; a failure when the response is lost. */
 type Answer<T> = { answer: T } | { failure: { class: FailureClass; problem: Problem } }
 
 export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
@@ -22,19 +22,19 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
     kind: 'simulated',
 
     async list(signal): Promise<Listing> {
-      const heard = await call(cloud, 'list', signal, () => cloud.faults.listing(visible(cloud, owner)))
+      const outcome = await call(cloud, 'list', signal, () => cloud.faults.listing(visible(cloud, owner)))
       await pause(cloud.clock, cloud.faults.listingTakes())
-      if ('failure' in heard) return { instances: [], complete: false, problems: [heard.failure.problem] }
-      return listed(heard.answer, cloud)
+      if ('failure' in outcome) return { instances: [], complete: false, problems: [outcome.failure.problem] }
+      return listed(outcome.answer, cloud)
     },
 
     async find(ids, signal): Promise<Listing> {
-      const heard = await call(cloud, 'list', signal, () => {
+      const outcome = await call(cloud, 'list', signal, () => {
         const { complete } = cloud.faults.listing([])
         return { complete, instances: cloud.faults.finding(known(cloud, owner, ids)) }
       })
-      if ('failure' in heard) return { instances: [], complete: false, problems: [heard.failure.problem] }
-      return listed(heard.answer, cloud, 'simulated')
+      if ('failure' in outcome) return { instances: [], complete: false, problems: [outcome.failure.problem] }
+      return listed(outcome.answer, cloud, 'simulated')
     },
 
     async hasTraces() {
@@ -43,15 +43,15 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
     },
 
     async launch(order, signal): Promise<LaunchResult> {
-      const heard = await call(cloud, 'launch', signal, () => performLaunch(cloud, order))
-      if ('answer' in heard) return heard.answer
-      return { instances: [], failures: [{ ...heard.failure, missing: order.intent.count }] }
+      const outcome = await call(cloud, 'launch', signal, () => performLaunch(cloud, order))
+      if ('answer' in outcome) return outcome.answer
+      return { instances: [], failures: [{ ...outcome.failure, missing: order.intent.count }] }
     },
 
     async terminate(ids, signal): Promise<TerminateResult> {
-      const heard = await call(cloud, 'terminate', signal, () => terminate(cloud, owner, ids))
-      if ('answer' in heard) return heard.answer
-      return { terminated: [], failures: ids.map((id) => ({ id, ...heard.failure })) }
+      const outcome = await call(cloud, 'terminate', signal, () => terminate(cloud, owner, ids))
+      if ('answer' in outcome) return outcome.answer
+      return { terminated: [], failures: ids.map((id) => ({ id, ...outcome.failure })) }
     },
 
     async slotsOf(instanceType) {
@@ -59,8 +59,8 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
     },
 
     async consoleStage(id, signal) {
-      const heard = await call(cloud, 'console', signal, () => cloud.instances.get(id)?.console ?? '')
-      return 'answer' in heard ? lastStage(heard.answer) : undefined
+      const outcome = await call(cloud, 'console', signal, () => cloud.instances.get(id)?.console ?? '')
+      return 'answer' in outcome ? lastStage(outcome.answer) : undefined
     },
 
     async close() {},
@@ -85,15 +85,15 @@ export function simulatedCluster(cloud: Cloud, clusterId: string): ClusterProvid
     find: find!,
     close: rest.close,
     async list(signal) {
-      const heard = await call(cloud, 'list', signal, () => ({ instances: shownOf(cloud, clusterId) }))
+      const outcome = await call(cloud, 'list', signal, () => ({ instances: shownOf(cloud, clusterId) }))
       await pause(cloud.clock, cloud.faults.listingTakes())
-      if ('failure' in heard) return { instances: [], complete: false, problems: [heard.failure.problem] }
-      return { ...heard.answer, complete: true, problems: [] }
+      if ('failure' in outcome) return { instances: [], complete: false, problems: [outcome.failure.problem] }
+      return { ...outcome.answer, complete: true, problems: [] }
     },
     async terminate(ids, signal) {
-      const heard = await call(cloud, 'terminate', signal, () => terminate(cloud, { clusterId }, ids))
-      if ('answer' in heard) return heard.answer
-      return { terminated: [], failures: ids.map((id) => ({ id, ...heard.failure })) }
+      const outcome = await call(cloud, 'terminate', signal, () => terminate(cloud, { clusterId }, ids))
+      if ('answer' in outcome) return outcome.answer
+      return { terminated: [], failures: ids.map((id) => ({ id, ...outcome.failure })) }
     },
   }
 }
@@ -118,7 +118,7 @@ function known(
     .map((vm) => ({ ...vm.instance }))
 }
 
-/** VMs with the owner's tags that listings show already and still. */
+/** VMs with the owner's tags that listings show at this moment. */
 function visible({ instances: vms, clock }: Cloud, owner: Ownership): Instance[] {
   const now = clock.now()
   return [...vms.values()]
@@ -135,7 +135,10 @@ function terminate(
   for (const id of ids) {
     const vm = cloud.instances.get(id)
     if (vm && !isOwned(vm, { clusterId: owner.clusterId, pool: owner.pool ?? vm.instance.pool })) {
-      const foreign = problem('PROVIDER_NOT_OURS', `${id} is not of ${owner.pool ?? owner.clusterId}`)
+      const foreign = problem(
+        'PROVIDER_NOT_OURS',
+        `${id} does not belong to ${owner.pool ?? owner.clusterId}`,
+      )
       result.failures.push({ id, class: 'config', problem: foreign })
       continue
     }
@@ -145,7 +148,7 @@ function terminate(
   return result
 }
 
-/** Applies the fault drawn for a call. Effects happen whether the caller still waits or not. */
+/** Applies the fault drawn for a call. Effects happen whether or not the caller still waits. */
 async function call<T>(
   { clock, faults, buckets }: Cloud,
   kind: CallKind,
@@ -168,7 +171,7 @@ async function call<T>(
 
   async function unanswered(): Promise<Answer<T>> {
     await pause(clock, faults.clientTimeout)
-    return { failure: { class: 'transient', problem: problem('PROVIDER_TRANSIENT', 'there was no answer') } }
+    return { failure: { class: 'transient', problem: problem('PROVIDER_TRANSIENT', 'no response') } }
   }
 
   async function refused(after: number, how: keyof typeof refusals): Promise<Answer<T>> {
@@ -181,11 +184,11 @@ async function call<T>(
 const refusals = {
   throttled: { class: 'throttle', code: 'PROVIDER_THROTTLED', message: 'too many calls' },
   refused: { class: 'auth', code: 'PROVIDER_AUTH', message: 'the credentials are not valid' },
-  garbled: { class: 'transient', code: 'PROVIDER_TRANSIENT', message: 'answered with an HTML page' },
+  garbled: { class: 'transient', code: 'PROVIDER_TRANSIENT', message: 'returned an HTML page' },
   failed: { class: 'transient', code: 'PROVIDER_TRANSIENT', message: 'the cloud failed' },
 } as const
 
-/** Zero latency creates no event: a cloud without latency answers in the same moment. */
+/** Zero latency creates no event: a cloud without latency responds at the same moment. */
 async function pause(clock: Clock, ms: number): Promise<void> {
   if (ms > 0) await clock.sleep(ms)
 }

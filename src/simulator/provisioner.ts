@@ -36,7 +36,7 @@ export interface ProvisionerOptions {
 
 export interface Provisioner {
   readonly owner: Ownership
-  /** Its times are so many milliseconds ahead of the world's. */
+  /** Milliseconds by which its times are ahead of the world's. */
   readonly clockOffset: number
   readonly life: Life
   readonly fleet: Pick<
@@ -113,7 +113,7 @@ export interface Life {
   readonly alive: boolean
   /** Dies now. */
   kill(): void
-  /** Dies at a later call: the `calls`th from now, before or after its effect. */
+  /** Dies at a later call: call number `calls` from now, before or after its effect. */
   killAtCall(calls: number, afterEffect: boolean): void
   /** Makes every method of a port stop when its caller dies. */
   crashable<T extends object>(port: T): T
@@ -173,7 +173,7 @@ export function createLife(onDeath: () => void): Life {
   }
 }
 
-/** Methods of the ports that answer with a promise. */
+/** Methods of the ports that return a promise. */
 const asyncMethods = new Set([
   'sleep',
   'append',
@@ -248,19 +248,19 @@ export function watchedDemand(demand: DemandSource, watcher: Watcher): DemandSou
 // A disk that keeps its contents when the writer dies.
 
 export interface Disk extends Journal {
-  /** What a reader would find now. */
+  /** What a reader would get now. */
   readonly lines: readonly string[]
   erase(): void
-  /** Holds what the other holds now. */
+  /** Replaces its contents with those of the other. */
   copy(other: Disk): void
 }
 
-/** `onAppend` is called for each record once it is kept. */
+/** `onAppend` is called for each record after it is stored. */
 export function createDisk(onAppend: (record: JournalRecord) => void = () => {}): Disk {
   let lines: string[] = []
   return {
     async append(record) {
-      // As text: what is changed afterwards must not reach the disk.
+      // Stored as text: later changes to the object must not reach the disk.
       lines.push(JSON.stringify(record))
       onAppend(record)
     },

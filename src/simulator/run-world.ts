@@ -1,4 +1,4 @@
-// One world from its seed to its rest, with every promise checked after every step.
+// One world from its seed until it comes to rest, with every promise checked after every step.
 
 import { createOrphanWatch } from '../fleet/index.ts'
 import { promises } from './invariants.ts'
@@ -23,9 +23,9 @@ export interface WorldReport {
   scenario: Scenario
   violations: readonly Violation[]
   timeline: readonly Entry[]
-  /** Waits that ended: the length of the world. */
+  /** Number of steps: the length of the world. */
   steps: number
-  /** Virtual milliseconds from its start to its rest. */
+  /** Virtual milliseconds from its start until it came to rest. */
   lasted: number
   vms: number
   workDone: number
@@ -34,18 +34,18 @@ export interface WorldReport {
 export interface WorldOptions {
   /** The provisioner to run; default: ours. */
   start?: StartProvisioner
-  /** Continues after a promise is broken, to find others that are. */
-  goesOn?: boolean
+  /** Continue after a broken promise, to find others. */
+  continueAfterFailure?: boolean
 }
 
-/** Even a world that does not come to rest ends, so long after it became calm. */
+/** Milliseconds after it became calm, after which a world ends even if it has not come to rest. */
 const longest = 4 * 3_600_000
 
 /** The same seed and faults give the same world, step by step. */
 export async function runWorld(
   seed: string,
   faults: readonly FaultKind[] = faultKinds,
-  { start, goesOn = false }: WorldOptions = {},
+  { start, continueAfterFailure = false }: WorldOptions = {},
 ): Promise<WorldReport> {
   const scenario = createScenario(seed, faults)
   const world = createWorld(scenario, start)
@@ -54,7 +54,7 @@ export async function runWorld(
   const { clock, invariants } = world
   await clock.run(() => {
     const rests = invariants.check()
-    const isBroken = invariants.violations.length > 0 && !goesOn
+    const isBroken = invariants.violations.length > 0 && !continueAfterFailure
     return rests || isBroken || clock.now() > scenario.calmAt + longest
   })
   for (const { life } of world.provisioners.values()) life.kill()
@@ -69,7 +69,7 @@ export async function runWorld(
   }
 }
 
-/** What went wrong, and the steps before: enough to understand it, and to run it again. */
+/** The broken promises and the steps before: enough to understand them and to run the world again. */
 export function printFailure(report: WorldReport, entries = 120): string {
   const { scenario, violations, timeline } = report
   const broken = violations.map(
@@ -80,7 +80,7 @@ export function printFailure(report: WorldReport, entries = 120): string {
   return [...broken, again, printTimeline(timeline.slice(-entries), scenario.startsAt)].join('\n')
 }
 
-// What happens to the provisioner and around it: crashes, lost memory, a second one, changed limits, people.
+// Incidents of the provisioner and around it: crashes, lost memory, a second one, changed limits, people.
 
 export function scheduleIncidents(world: World): void {
   for (const incident of world.scenario.incidents) world.clock.at(incident.at, () => happen(world, incident))
@@ -187,7 +187,7 @@ function crash(world: World, downFor: number): void {
   world.clock.after(downFor, () => revive(world))
 }
 
-/** Up for less than a checkpoint needs, every time until then. */
+/** Crashes repeatedly, each time before a checkpoint is written. */
 function crashAgain(world: World, until: number, draw: number): void {
   const { clock, random } = world
   const upFor = random.fork('crash loop', draw, clock.now()).whole(5, 30) * 1000
@@ -269,9 +269,9 @@ function setMax(world: World, maxInstances: number): void {
     if (life.alive) fleet.reconfigure(settingsOf(world))
 }
 
-/** From here on nothing goes wrong: what is down restarts, what is paused resumes, VMs of others are adopted. */
+/** No more faults from here on: stopped processes restart, paused pools resume, VMs of other writers are adopted. */
 function calmDown(world: World): void {
-  world.timeline.add('world', 'is calm from here on')
+  world.timeline.add('world', 'has no faults from here on')
   world.gateClosedAt = undefined
   world.provisioners.get(secondName)?.life.kill()
   for (const work of world.master.work.values()) if (work.unplaceable) work.state = 'done'

@@ -1,4 +1,4 @@
-// A world before it starts: everything that follows from the seed and the menu of faults, as data.
+// A world before it starts: everything that follows from the seed and the selected faults, as data.
 import type { PoolSettings } from '../fleet/index.ts'
 import { fixedPeriods, type KnownOffering, type Policy } from '../planner/index.ts'
 
@@ -6,7 +6,7 @@ export interface JobPlan {
   id: string
   at: number
   slots: number
-  /** Milliseconds of work. */
+  /** Milliseconds of the job's run time. */
   duration: number
   job?: string
   maxSlots?: number
@@ -18,7 +18,7 @@ export interface TimedFault {
   kind: TimedFaultKind
   from: number
   to: number
-  /** A choice within the kind: which offerings, how many, how often. */
+  /** Selects a variant of the kind: which offerings, how many, how often. */
   draw: number
 }
 
@@ -34,7 +34,7 @@ export interface Scenario {
   seed: string
   faults: readonly FaultKind[]
   startsAt: number
-  /** From then on nothing goes wrong any more, and everything must recover. */
+  /** From then on there are no more faults, and everything must recover. */
   calmAt: number
   policy: Policy
   offerings: Omit<KnownOffering, 'refused'>[]
@@ -43,16 +43,16 @@ export interface Scenario {
   incidents: Incident[]
   instanceFaults: InstanceFault[]
   oddities: Set<Oddity>
-  /** Of a pool that is tried on a trace (trial/). Left out, these are drawn, or the worst. */
+  /** The settings of a pool that is tried on a trace (trial.ts). If omitted, they are drawn at random. */
   given?: Given
 }
 
 export interface Given extends Pick<PoolSettings, 'launchError' | 'visibility'> {
-  /** Milliseconds from the making of a VM until its agent joins, drawn evenly. */
+  /** Milliseconds from the launch of a VM until its agent joins, drawn evenly. */
   boot: { least: number; most: number }
-  /** The scheduler places work within so many milliseconds. */
+  /** Milliseconds within which the scheduler places jobs. */
   placesWithin: number
-  /** The master sees within so many milliseconds that an agent is gone with its VM. */
+  /** Milliseconds within which the master notices that an agent is gone with its VM. */
   missedWithin: number
 }
 
@@ -151,7 +151,7 @@ function incidentsOf(kind: IncidentKind, random: Random, chaos: number): Inciden
   })
 }
 
-// The menu of what can go wrong in a world.
+// The faults that a world can have.
 
 /** Faults of cloud calls while they are active. */
 export const timedFaultKinds = [
@@ -168,18 +168,18 @@ export const timedFaultKinds = [
   'partial_listing',
   'failed_listing',
   'flickering_listing',
-  /** A complete listing leaves single instances out, some of them for as long as it lasts. */
+  /** A complete listing omits single instances, some of them for as long as the fault lasts. */
   'omitted_instances',
   /** Complete listings that are empty. */
   'empty_listings',
-  /** Answers that are not the cloud's own, such as a portal's page: the call may have had its effect. */
+  /** Responses that are not the cloud's own, such as a portal's page: the call may have had its effect. */
   'foreign_answers',
   'master_down',
   'drain_fails',
 ] as const
 export type TimedFaultKind = (typeof timedFaultKinds)[number]
 
-/** What can happen to a VM. */
+/** Faults of a VM. */
 export const vmFaults = [
   'stuck_pending',
   'never_boots',
@@ -198,7 +198,7 @@ export const vmFaults = [
 ] as const
 export type InstanceFault = (typeof vmFaults)[number]
 
-/** What happens to the provisioner, its configuration and its surroundings. */
+/** Incidents of the provisioner, its configuration and its environment. */
 export const incidentKinds = [
   'crash',
   'crash_in_call',
@@ -207,26 +207,28 @@ export const incidentKinds = [
   'restart',
   'journal_lost',
   'second_writer',
-  /** A copy of the state folder is run beside the original. */
+  /** A copy of the state folder is started beside the original. */
   'cloned_writer',
-  /** The clock of the machine is set between two lives, by up to three hours, in the same boot or before another. */
+  /**
+   * The clock of the machine is set between two processes, by up to three hours, in the same boot or before another.
+   */
   'clock_set',
-  /** The pool leaves the configuration for a while: its instances are orphans. */
+  /** The pool is removed from the configuration for a while: its instances are orphans. */
   'pool_leaves',
   'certificate_renewed',
   'gate_closed',
   'max_changed',
   'paused',
   'drained_by_person',
-  /** Without a drain: what runs on the agent continues, and only that person may enable it again. */
+  /** Without a drain: jobs on the agent continue, and only that person may enable it again. */
   'disabled_by_person',
   'removal_ordered',
-  /** Agents that run on no known VM dial the master and claim slots. */
+  /** Agents that run on no known VM connect to the master and offer slots. */
   'strangers',
 ] as const
 export type IncidentKind = (typeof incidentKinds)[number]
 
-/** What is odd about the world as a whole. */
+/** Peculiarities of the whole world. */
 export const oddities = [
   'late_visibility',
   'clock_skew',
@@ -248,14 +250,14 @@ export const faultKinds: readonly FaultKind[] = [
   ...oddities,
 ]
 
-/** Some of the menu, as the seed has it: a world where everything goes wrong at once shows little. */
+/** A selection of the faults, determined by the seed: a world with all of them at once shows little. */
 export function someFaults(seed: string): FaultKind[] {
   const random = createRandom(seed).fork('menu')
   const percent = random.pick([8, 15, 30, 60])
   return faultKinds.filter(() => random.chance(percent))
 }
 
-// Repeatable randomness: the same seed and the same name give the same numbers, whoever else draws.
+// Repeatable randomness: the same seed and the same name give the same numbers, whatever else is drawn.
 
 export interface Random {
   /** From 0 up to 1. */
@@ -265,7 +267,7 @@ export interface Random {
   /** An integer from `least` to `most`, both included. */
   whole(least: number, most: number): number
   pick<T>(choices: readonly T[]): T
-  /** An independent source that depends on the seed and the words only. */
+  /** An independent source that depends only on the seed and the words. */
   fork(...words: (string | number)[]): Random
 }
 
@@ -281,7 +283,9 @@ export function createRandom(seed: string): Random {
   return random
 }
 
-/** FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/), finished off so that near seeds differ widely. */
+/**
+ * FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/), with a final mix, so that similar seeds differ widely.
+ */
 function hash(text: string): number {
   let value = 0x811c9dc5
   for (let n = 0; n < text.length; n++) value = Math.imul(value ^ text.charCodeAt(n), 0x01000193)
@@ -290,7 +294,7 @@ function hash(text: string): number {
   return (value ^ (value >>> 16)) >>> 0
 }
 
-/** Mulberry32: small, fast, and good enough to shake a provisioner. */
+/** Mulberry32: small, fast, and good enough for simulations. */
 function generator(seed: number): () => number {
   let state = seed
   return () => {
@@ -301,14 +305,14 @@ function generator(seed: number): () => number {
   }
 }
 
-// The names of a world: its cluster, the main provisioner, and the intruding one.
+// The names in a world: its cluster, the main provisioner, and the intruding one.
 
 export const clusterId = 'cluster'
 export const poolName = 'default'
 export const mainName = 'main'
 export const secondName = 'other'
 
-/** What a provisioner calls itself in the tags of instances: with each life, which counts from 1, it has another name. */
+/** The writer name in the tags of instances: it differs for each process (`life`, counted from 1) of a provisioner. */
 export function writerOf(name: string, life: number): string {
   return `${name}/${life}`
 }

@@ -19,25 +19,25 @@ export interface SimulateOptions {
   config: MasterConfig
   /** Every kind of provider there is. */
   providers: readonly AnyProvider[]
-  /** The only one without it. */
+  /** Default: the only pool. */
   pool?: string
-  /** CSV; `name` is what problems call it. */
+  /** CSV; `name` is its name in problems. */
   trace: { text: string; name: string }
   /** Milliseconds from launch to join, drawn evenly. */
   boot: { least: number; most: number }
-  /** Milliseconds within which the scheduler places work. */
+  /** Milliseconds within which the scheduler places jobs. */
   placesWithin: number
-  /** Names of the menu; `all` is all of it. */
+  /** Names of faults; `all` selects all of them. */
   faults: readonly string[]
   seed: string
   onProgress?: CompareOptions['onProgress']
   signal?: AbortSignal
 }
 
-/** How soon a connection breaks when its VM is shut down. */
+/** Milliseconds within which a connection breaks when its VM is shut down. */
 const missedWithin = 10_000
 
-/** Throws a ProvisionError for what is wrong with the pool, the trace or the assumptions; `signal`'s reason when aborted. */
+/** Throws a ProvisionError for an invalid pool, trace or assumption; `signal`'s reason when aborted. */
 export async function simulate(options: SimulateOptions): Promise<SimulationReport> {
   const { config, trace: source, boot, placesWithin, seed, onProgress, signal } = options
   const pool = choosePool(config, options.pool)
@@ -58,20 +58,20 @@ function faultsOf(names: readonly string[]): FaultKind[] {
   for (const name of names) {
     if (trialFaults.some((kind) => kind === name)) continue
     const meant = nearest(name, trialFaults)
-    const remedy = meant ? `Did you mean ${meant}?` : `The menu: all, ${trialFaults.join(', ')}.`
+    const remedy = meant ? `Did you mean ${meant}?` : `The faults are: all, ${trialFaults.join(', ')}.`
     throw new ProvisionError(problem('USAGE', `--faults has no ${JSON.stringify(name)}`, { remedy }))
   }
   return trialFaults.filter((kind) => names.includes(kind))
 }
 
 function neverJoins(boot: number, timeout: number): ProvisionError {
-  const message = `VMs that need ${formatDuration(boot)} to join (--boot) do not join within boot_timeout, ${formatDuration(timeout)}`
+  const message = `instances that need ${formatDuration(boot)} to join (--boot) do not join within boot_timeout, ${formatDuration(timeout)}`
   return new ProvisionError(
     problem('USAGE', message, { remedy: 'Raise boot_timeout of the pool, or give a shorter --boot.' }),
   )
 }
 
-/** Throws TRACE_* problems, each with the lines around its place. */
+/** Throws TRACE_* problems, each with the lines around its location. */
 function traceOf({ text, name }: SimulateOptions['trace']): Trace {
   const read = readTrace(text, name)
   if ('trace' in read) return read.trace
@@ -89,7 +89,7 @@ function framed(found: Problem, lines: string[]): Problem {
   }
 }
 
-// What `provision simulate --format json` prints: a stable shape for programs, documented in docs/simulate.md.
+// The output of `provision simulate --format json`: a stable format for programs, documented in docs/simulate.md.
 
 export interface SimulationInput {
   config: MasterConfig

@@ -7,20 +7,20 @@ import { mainName } from './scenario.ts'
 
 export function checkPlaced({ master, invariants }: ObservedWorld, { id, agents }: Work): void {
   for (const agent of agents)
-    if (master.agents.get(agent)?.stranger) invariants.violated(14, `${id} was placed on ${agent}`)
+    if (master.agents.get(agent)?.foreign) invariants.violated(14, `${id} was placed on ${agent}`)
 }
 
-/** What the last plan of the main provisioner counted as room on unmanaged machines. */
+/** The agents on unmanaged machines that the last plan of the main provisioner counted as room. */
 export function checkRoom({ master, clock, policy, provisioners, invariants }: ObservedWorld): void {
   if (!someStranger(master.agents)) return
   const main = provisioners.get(mainName)
   const { snapshot } = main?.life.alive ? main.fleet.status() : {}
   if (!snapshot) return
-  const counted = foreignRoom(snapshot, policy, clock.now()).filter((id) => master.agents.get(id)?.stranger)
+  const counted = foreignRoom(snapshot, policy, clock.now()).filter((id) => master.agents.get(id)?.foreign)
   if (counted.length > 0) invariants.violated(14, `slots of ${counted.join(', ')} count as room`)
 }
 
 function someStranger(agents: ObservedWorld['master']['agents']): boolean {
-  for (const { stranger } of agents.values()) if (stranger) return true
+  for (const { foreign } of agents.values()) if (foreign) return true
   return false
 }

@@ -2,6 +2,7 @@
 
 import { formatDuration, nearest, parseDuration } from '../platform/index.ts'
 import { type Problem, problem } from '../problems/index.ts'
+import { type CsvRow, columnsOf, readCsv } from './csv.ts'
 
 const mostJobs = 200_000
 const mostProblems = 20
@@ -9,36 +10,39 @@ const longestSpan = 366 * 24 * 3_600_000
 
 interface Reading {
   file: string
+  /** The lines of the file, for the columns in problems. */
+  lines: string[]
   places: Partial<Record<Column, number>>
   problems: Problem[]
   ids: Map<string, number>
   limits: Map<string, { maxSlots: number | undefined; line: number }>
-  /** Whether submissions are dates, and the line that shows it. */
+  /** Whether submissions are dates, and the line that determined it. */
   dates?: { are: boolean; line: number }
 }
 
-/** The trace, or what is wrong with it; `file` names it in problems. Lines may come in any order. */
+/** The trace, or its problems; `file` is its name in problems. Lines may be in any order. */
 export function readTrace(text: string, file: string): { trace: Trace } | { problems: Problem[] } {
-  const { rows, fault } = readCsv(text)
-  const [header, ...lines] = rows
-  if (fault) {
-    const { line, column, message } = fault
+  const csv = readCsv(text)
+  if ('fault' in csv) {
+    const { line, column, message } = csv.fault
     return { problems: [problem('TRACE_NOT_CSV', message, { where: { file, line, column } })] }
   }
-  if (!header) return { problems: [problem('TRACE_EMPTY', 'The trace is empty', { where: { file } })] }
-  const { places, problems } = readHeader(header, file)
+  const [header, ...rows] = csv.rows
+  if (!header) return { problems: [problem('TRACE_EMPTY', 'the trace is empty', { where: { file } })] }
+  const lines = linesOf(text)
+  const { places, problems } = readHeader(header, lines[header.line - 1]!, file)
   if (problems.length > 0) return { problems }
-  if (lines.length === 0)
-    return { problems: [problem('TRACE_EMPTY', 'The trace has a header and no jobs', { where: { file } })] }
-  if (lines.length > mostJobs) return { problems: [tooLarge(file, `${lines.length} jobs`, `${mostJobs}`)] }
+  if (rows.length === 0)
+    return { problems: [problem('TRACE_EMPTY', 'the trace has a header and no jobs', { where: { file } })] }
+  if (rows.length > mostJobs) return { problems: [tooLarge(file, `${rows.length} jobs`, `${mostJobs}`)] }
 
-  const reading: Reading = { file, places, problems, ids: new Map(), limits: new Map() }
+  const reading: Reading = { file, lines, places, problems, ids: new Map(), limits: new Map() }
   const jobs: TraceJob[] = []
-  for (const row of lines) {
-    const job = readJob(reading, row, header.length)
+  for (const row of rows) {
+    const job = readJob(reading, row, header.fields.length)
     if (job) jobs.push(job)
     if (problems.length < mostProblems) continue
-    const message = `Reading stopped at line ${row[0]!.line}, after ${mostProblems} problems`
+    const message = `reading stopped at line ${row.line}, after ${mostProblems} problems`
     return { problems: [...problems, problem('TRACE_TOO_MANY_PROBLEMS', message, { where: { file } })] }
   }
   return problems.length > 0 ? { problems } : traceOf(jobs, reading)
@@ -46,21 +50,19 @@ export function readTrace(text: string, file: string): { trace: Trace } | { prob
 
 function readJob(reading: Reading, row: CsvRow, width: number): TraceJob | undefined {
   const { places, file, ids } = reading
-  const { line } = row[0]!
-  if (row.length !== width) {
-    const where = { file, line, column: row.at(width)?.column ?? row.at(-1)!.column }
-    const message = `The line has ${row.length} fields, and the header ${width}`
-    reading.problems.push(problem('TRACE_ROW', message, { where }))
+  const { line, fields } = row
+  if (fields.length !== width) {
+    const column = columnOf(reading, line, Math.min(width, fields.length - 1))
+    const message = `the line has ${fields.length} fields, but the header ${width}`
+    reading.problems.push(problem('TRACE_ROW', message, { where: { file, line, column } }))
     return undefined
   }
-  const field = (column: Column): CsvField | undefined =>
-    places[column] === undefined ? undefined : row[places[column]]
   const read = <T>(column: Column, reader: (text: string) => Value<T>): T | undefined => {
-    const given = field(column)
-    if (given === undefined || (given.text === '' && isOptional(column))) return undefined
-    const value = reader(given.text)
+    const given = places[column] === undefined ? undefined : fields[places[column]]
+    if (given === undefined || (given === '' && isOptional(column))) return undefined
+    const value = reader(given)
     if ('value' in value) return value.value
-    wrong(reading, given, `${column} ${JSON.stringify(given.text.slice(0, 40))} ${value.wrong}`)
+    wrong(reading, line, column, `${column} ${JSON.stringify(given.slice(0, 40))} ${value.wrong}`)
     return undefined
   }
   const before = reading.problems.length
@@ -72,10 +74,10 @@ function readJob(reading: Reading, row: CsvRow, width: number): TraceJob | undef
   const maxSlots = read('max_slots', readSlots)
   const taken = ids.get(id)
   if (taken !== undefined)
-    wrong(reading, field('id') ?? row[0]!, `id ${JSON.stringify(id)} is that of line ${taken}`)
+    wrong(reading, line, 'id', `id ${JSON.stringify(id)} is already used in line ${taken}`)
   else ids.set(id, line)
-  if (submit) checkDates(reading, submit, field('submit')!)
-  checkLimit(reading, row[0]!, field('max_slots'), job, maxSlots)
+  if (submit) checkDates(reading, submit, row)
+  checkLimit(reading, line, job, maxSlots)
   if (reading.problems.length > before) return undefined
   return { id, at: submit!.ms, slots: slots!, duration: duration!, job, maxSlots }
 }
@@ -84,40 +86,49 @@ function isOptional(column: Column): boolean {
   return column === 'id' || column === 'job' || column === 'max_slots'
 }
 
-function wrong({ problems, file }: Reading, { line, column }: CsvField, message: string): void {
-  problems.push(problem('TRACE_VALUE', message, { where: { file, line, column } }))
+/** At the column, or at the start of the line when the trace has no such column. */
+function wrong(reading: Reading, line: number, column: Column, message: string): void {
+  const { file, places, problems } = reading
+  const where = { file, line, column: columnOf(reading, line, places[column] ?? 0) }
+  problems.push(problem('TRACE_VALUE', message, { where }))
 }
 
-/** Dates and times since the beginning cannot be put in one order. */
-function checkDates(reading: Reading, { isDate }: Moment, field: CsvField): void {
-  reading.dates ??= { are: isDate, line: field.line }
+function columnOf({ lines }: Reading, line: number, place: number): number {
+  return columnsOf(lines[line - 1]!)[place] ?? 1
+}
+
+/** Without the mark of the encoding that may begin the file: no column counts it. */
+function linesOf(text: string): string[] {
+  return text.replace(/^\uFEFF/, '').split(/\r?\n/)
+}
+
+/** Dates and seconds since a start cannot be ordered together. */
+function checkDates(reading: Reading, { isDate }: Moment, row: CsvRow): void {
+  reading.dates ??= { are: isDate, line: row.line }
   const { are, line } = reading.dates
   if (are === isDate) return
   const [this_, that] = isDate ? ['a date', 'none'] : ['no date', 'one']
-  wrong(reading, field, `submit ${JSON.stringify(field.text)} is ${this_}, and line ${line} has ${that}`)
+  const given = JSON.stringify(row.fields[reading.places.submit!])
+  wrong(reading, row.line, 'submit', `submit ${given} is ${this_}, but line ${line} has ${that}`)
 }
 
-/** One limit a job, and no limit without a job. */
+/** One limit for each job, and no limit without a job. */
 function checkLimit(
   reading: Reading,
-  first: CsvField,
-  field: CsvField | undefined,
+  line: number,
   job: string | undefined,
   maxSlots: number | undefined,
 ): void {
   if (job === undefined) {
-    if (maxSlots !== undefined) wrong(reading, field!, 'max_slots needs a job that it is for')
+    if (maxSlots !== undefined) wrong(reading, line, 'max_slots', 'max_slots needs a job')
     return
   }
   const known = reading.limits.get(job)
-  if (!known) reading.limits.set(job, { maxSlots, line: first.line })
+  if (!known) reading.limits.set(job, { maxSlots, line })
   else if (known.maxSlots !== maxSlots) {
     const other = known.maxSlots ?? 'no limit'
-    wrong(
-      reading,
-      field ?? first,
-      `max_slots of job ${JSON.stringify(job)} is ${other} in line ${known.line}`,
-    )
+    const name = JSON.stringify(job)
+    wrong(reading, line, 'max_slots', `max_slots of job ${name} is already ${other} in line ${known.line}`)
   }
 }
 
@@ -131,151 +142,68 @@ function traceOf(jobs: TraceJob[], { file, dates }: Reading): { trace: Trace } |
 }
 
 function tooLarge(file: string, what: string, limit: string): Problem {
-  return problem('TRACE_TOO_LARGE', `The trace has ${what}; at most ${limit} can be simulated`, {
+  return problem('TRACE_TOO_LARGE', `the trace has ${what}; at most ${limit} can be simulated`, {
     where: { file },
   })
 }
 
-// CSV as RFC 4180 has it, with the place of every field. Blank lines and lines that begin with # are left out.
-
-export interface CsvField {
-  text: string
-  /** From 1; the line its row begins on, and the character where it begins. */
-  line: number
-  column: number
-}
-
-export type CsvRow = CsvField[]
-
-export interface CsvFault {
-  line: number
-  column: number
-  message: string
-}
-
-/** Up to the first fault: what follows a wrong quote means nothing. */
-export function readCsv(text: string): { rows: CsvRow[]; fault?: CsvFault } {
-  const rows: CsvRow[] = []
-  let at = text.startsWith('\uFEFF') ? 1 : 0
-  let lineStart = at
-  for (let line = 1; at < text.length; line++, lineStart = at) {
-    const end = endOfLine(text, at)
-    const bare = text.slice(at, end).replace(/\r$/, '')
-    if (!/^\s*(#|$)/.test(bare)) {
-      const row = bare.includes('"') ? quotedRow(bare, line) : plainRow(bare, line)
-      if ('message' in row) return { rows, fault: row }
-      rows.push(row)
-    }
-    at = Math.max(end + 1, lineStart + 1)
-  }
-  return { rows }
-}
-
-function endOfLine(text: string, from: number): number {
-  const end = text.indexOf('\n', from)
-  return end < 0 ? text.length : end
-}
-
-function plainRow(text: string, line: number): CsvRow {
-  let column = 1
-  return text.split(',').map((part) => {
-    const field = trimmed(part, line, column)
-    column += part.length + 1
-    return field
-  })
-}
-
-function trimmed(part: string, line: number, column: number): CsvField {
-  const text = part.trim()
-  return { text, line, column: column + (text === '' ? 0 : part.indexOf(text)) }
-}
-
-/** A quoted field ends on its line: no id or job needs a line break. */
-function quotedRow(text: string, line: number): CsvRow | CsvFault {
-  const row: CsvRow = []
-  let at = 0
-  for (;;) {
-    while (text[at] === ' ') at++
-    if (text[at] !== '"') {
-      const comma = text.indexOf(',', at)
-      const part = text.slice(at, comma < 0 ? text.length : comma)
-      if (part.includes('"'))
-        return {
-          line,
-          column: at + part.indexOf('"') + 1,
-          message: 'A quote stands inside an unquoted field',
-        }
-      row.push(trimmed(part, line, at + 1))
-      at += part.length
-    } else {
-      const quoted = /"((?:[^"]|"")*)" */y
-      quoted.lastIndex = at
-      const match = quoted.exec(text)
-      if (!match) return { line, column: at + 1, message: 'A quote is opened and not closed on its line' }
-      row.push({ text: match[1]!.replaceAll('""', '"'), line, column: at + 1 })
-      at += match[0].length
-      if (at < text.length && text[at] !== ',')
-        return { line, column: at + 1, message: 'Text follows a quote that closes a field' }
-    }
-    if (at >= text.length) return row
-    at++
-  }
-}
-
-// The header of a trace: which column is what.
+// The header of a trace: the place of each column.
 
 const required = ['submit', 'slots', 'duration'] as const
 const columns = [...required, 'id', 'job', 'max_slots'] as const
 export type Column = (typeof columns)[number]
 
-/** Where each column is. Columns in any order; unknown, repeated and missing ones are problems. */
+/** The position of each column. Columns may be in any order; unknown, repeated and missing ones are problems. */
 export function readHeader(
-  header: CsvRow,
+  { line, fields }: CsvRow,
+  text: string,
   file: string,
 ): { places: Partial<Record<Column, number>>; problems: Problem[] } {
   const places: Partial<Record<Column, number>> = {}
   const problems: Problem[] = []
-  const complain = ({ line, column }: CsvField, message: string, remedy?: string) =>
-    problems.push(problem('TRACE_HEADER', message, { remedy, where: { file, line, column } }))
-  for (const [place, field] of header.entries()) {
-    const name = field.text.toLowerCase()
-    if (!isColumn(name)) complain(field, `There is no column ${JSON.stringify(field.text)}`, remedyFor(field))
-    else if (places[name] !== undefined) complain(field, `The column ${name} is there twice`)
+  const columns = columnsOf(text)
+  const complain = (place: number, message: string, remedy?: string) =>
+    problems.push(
+      problem('TRACE_HEADER', message, { remedy, where: { file, line, column: columns[place]! } }),
+    )
+  for (const [place, field] of fields.entries()) {
+    const name = field.toLowerCase()
+    if (!isColumn(name)) complain(place, `unknown column ${JSON.stringify(field)}`, remedyFor(field))
+    else if (places[name] !== undefined) complain(place, `duplicate column ${name}`)
     else places[name] = place
   }
-  if (problems.length > 0 && header.every(({ text }) => /^[\d.]/.test(text)))
-    return { places, problems: [noHeader(header[0]!, file)] }
+  if (problems.length > 0 && fields.every((field) => /^[\d.]/.test(field))) {
+    problems.length = 0
+    complain(0, 'the first line is not a header')
+    return { places, problems }
+  }
   const missing = required.filter((name) => places[name] === undefined)
   if (missing.length > 0 && problems.length === 0)
-    complain(header[0]!, `The trace has no column ${missing.join(', ')}`)
+    complain(0, `the trace has no column ${missing.join(', ')}`)
   return { places, problems }
-}
-
-function noHeader({ line, column }: CsvField, file: string): Problem {
-  return problem('TRACE_HEADER', 'The first line names no columns', { where: { file, line, column } })
 }
 
 function isColumn(name: string): name is Column {
   return columns.some((column) => column === name)
 }
 
-function remedyFor({ text }: CsvField): string | undefined {
+function remedyFor(text: string): string | undefined {
   if (/[;\t]/.test(text)) return 'Separate the columns by commas.'
   const meant = nearest(text, columns)
   return meant ? `Did you mean ${meant}?` : `Remove it; the columns are ${columns.join(', ')}.`
 }
 
-// What may stand in the fields of a trace, and what it means.
+// The fields of a trace: their formats and values.
 
 const year = 366 * 24 * 3_600_000
 const mostSlots = 100_000
 const longestName = 200
 
-/** A value, or what is wrong with the text, in words that go on from `submit "x" `. */
+/** A value, or what is wrong with the text, as the continuation of `submit "x" `. */
 export type Value<T> = { value: T } | { wrong: string }
 
 export interface Moment {
-  /** Milliseconds: since the epoch for a date, else since whatever the trace counts from. */
+  /** Milliseconds: since the epoch for a date, otherwise since the start of the trace's own time. */
   ms: number
   isDate: boolean
 }
@@ -323,23 +251,23 @@ export function readSlots(text: string): Value<number> {
   return Number(text) > mostSlots ? { wrong: 'is more than 100,000 slots' } : { value: Number(text) }
 }
 
-/** What names a job or a piece of work: one line, not too long to be shown. */
+/** The name of a job: one line, not too long to be shown. */
 export function readName(text: string): Value<string> {
   if (text.length > longestName) return { wrong: `has more than ${longestName} characters` }
-  return /\p{Cc}/u.test(text) ? { wrong: 'holds control characters' } : { value: text }
+  return /\p{Cc}/u.test(text) ? { wrong: 'contains control characters' } : { value: text }
 }
 
 // A trace: the jobs that a cluster got, or would get.
 
 /** One line of the file. */
 export interface TraceJob {
-  /** The file's, else `line-N`. */
+  /** From the file, else `line-N`. */
   id: string
   /** Milliseconds since the first submission of the trace. */
   at: number
-  /** 0: auxiliary work. */
+  /** 0 for an auxiliary job. */
   slots: number
-  /** Milliseconds it runs once it has its agents. */
+  /** Milliseconds it runs after its agents were assigned. */
   duration: number
   job?: string
   maxSlots?: number
@@ -348,6 +276,6 @@ export interface TraceJob {
 export interface Trace {
   /** In order of submission. */
   jobs: TraceJob[]
-  /** Milliseconds since the epoch of the first submission, where the file tells dates. */
+  /** Milliseconds since the epoch of the first submission, if the file contains dates. */
   beginsAt?: number
 }

@@ -22,16 +22,16 @@ import { createWorld, diskOf, startInWorld, type World } from './world.ts'
 
 export interface TrialOptions {
   start: StartProvisioner
-  /** What the policy buys of the pool's offerings. */
+  /** The offerings that the policy uses. */
   offerings: Scenario['offerings']
-  /** Called now and then. */
+  /** Called from time to time. */
   onProgress?: (progress: Progress) => void
   /** Aborted: `runTrial` throws its reason. */
   signal?: AbortSignal
 }
 
 export interface Progress {
-  /** Virtual milliseconds since the beginning. */
+  /** Virtual milliseconds since the start. */
   elapsed: number
   finished: number
   submitted: number
@@ -89,7 +89,7 @@ export async function runTrial(scenario: Scenario, options: TrialOptions): Promi
     for (const code of holdsOf(world)) held.set(code, (held.get(code) ?? 0) + clock.now() - sampledAt)
     sampledAt = clock.now()
     keepUp()
-    invariants.look()
+    invariants.checkNow()
     return isOver()
   })
   for (const { life } of world.provisioners.values()) life.kill()
@@ -102,7 +102,7 @@ function holdsOf({ provisioners }: World): Set<string> {
   return new Set(main?.life.alive ? main.fleet.status().holds.map(({ code }) => code) : [])
 }
 
-/** A service manager starts a provisioner that has been dead for longer than any incident keeps it down. */
+/** A service manager restarts a provisioner that has been down for longer than any incident lasts. */
 function createStateStore(world: World): () => void {
   const { clock, provisioners } = world
   let upAt = clock.now()
@@ -115,7 +115,7 @@ function createStateStore(world: World): () => void {
 
 // A world from a pool's settings and a trace, instead of a random one.
 
-/** Of a trace without dates. */
+/** The start date for a trace without dates. */
 const someDay = Date.parse('2026-11-23T00:00:00Z')
 
 export function trialScenario(trace: Trace, settings: PoolSettings, assumptions: Assumptions): Scenario {
@@ -138,11 +138,11 @@ export function trialScenario(trace: Trace, settings: PoolSettings, assumptions:
   }
 }
 
-// A bad day: in every hour of the trace comes a spell of 8 to 20 minutes in which the chosen faults happen.
+// A bad day: every hour of the trace has a period of 8 to 20 minutes in which the chosen faults occur.
 
 const hour = 3_600_000
 
-/** Weather and incidents from `startsAt` on, and when they are over. `span` is milliseconds. */
+/** Faults and incidents from `startsAt` on, and when they are over. `span` is milliseconds. */
 export function badSpells(
   seed: string,
   faults: readonly FaultKind[],
@@ -170,9 +170,9 @@ export function badSpells(
   return spells
 }
 
-// When a trial is over: the jobs are done and idle VMs are gone, or nothing changes any more.
+// The end of a trial: the jobs are done and idle VMs are gone, or nothing changes any more.
 
-/** If jobs that can run wait, nothing runs, and nothing is placed for this long, nothing will be. */
+/** Milliseconds: if jobs that can run wait, nothing runs, and nothing is placed for this long, nothing ever will be. */
 const stallTime = 6 * hour
 const longestTail = 2 * hour
 const longestBacklog = 30 * 24 * hour
@@ -202,7 +202,7 @@ export function createEnd(world: World, meter: Meter, offerings: Scenario['offer
   }
 }
 
-/** Whether work that can run at all waits, or runs; what runs is enough to know. */
+/** Whether jobs that can run at all wait or run; the running ones need no list. */
 function leftOf(works: Iterable<Work>, misfits: ReadonlySet<string>): { waits: boolean; runs: boolean } {
   let waits = false
   for (const { id, state } of works) {
@@ -213,14 +213,14 @@ function leftOf(works: Iterable<Work>, misfits: ReadonlySet<string>): { waits: b
   return { waits, runs: false }
 }
 
-// Work that a pool can never run, however long it waits.
+// Jobs that a pool can never run, however long they wait.
 
 export type MisfitCode = Extract<
   FleetCode,
   'NEVER_FITS' | 'EXCEEDS_MAX' | 'AUX_NOT_ALLOWED' | 'JOB_AT_MAX_SLOTS'
 >
 
-/** Why the work never fits; undefined when it does. Work larger than a VM takes whole VMs of one size. */
+/** Why the job never fits; undefined when it does. A job larger than a VM uses several whole VMs of one size. */
 export function misfitOf(
   { slots, maxSlots = Number.POSITIVE_INFINITY }: Pick<TraceJob, 'slots' | 'maxSlots'>,
   offerings: readonly Pick<Offering, 'slots'>[],
@@ -240,21 +240,23 @@ export function misfitOf(
 // The assumptions of a simulation that no file contains.
 
 export interface Assumptions {
-  /** The same seed, the same outcome, whatever else is asked. */
+  /** The same seed gives the same result, whatever else is requested. */
   seed: string
   /** Milliseconds from the launch of a VM until its agent joins, drawn evenly. */
   boot: { least: number; most: number }
-  /** The scheduler places work within so many milliseconds. */
+  /** Milliseconds within which the scheduler places jobs. */
   placesWithin: number
-  /** The master sees within so many milliseconds that an agent is gone with its VM. */
+  /** Milliseconds within which the master notices that an agent is gone with its VM. */
   missedWithin: number
-  /** What goes wrong, again and again; nothing by default. */
+  /** The faults that occur repeatedly; none by default. */
   faults: readonly FaultKind[]
   /** The provisioner polls the master every few seconds instead of getting change notifications. */
   polled: boolean
 }
 
-/** They change the question, are orders that Determined's provisioner does not have, or need more than a trace. */
+/**
+ * Faults that change the question, are orders that Determined's provisioner does not have, or need more than a trace.
+ */
 const notForTrials: readonly FaultKind[] = [
   'max_changed',
   'paused',
@@ -265,29 +267,29 @@ const notForTrials: readonly FaultKind[] = [
   'no_push',
 ]
 
-/** What can be asked for by name. */
+/** The faults that can be requested by name. */
 export const trialFaults = faultKinds.filter((kind) => !notForTrials.includes(kind))
 
-/** With it no VM ever joins, and nothing else shows. */
+/** With it no VM ever joins, so that nothing else can be observed. */
 const leavesNothing: FaultKind = 'bad_image'
 
-/** What `all` means. */
+/** The meaning of `all`. */
 export const allTrialFaults = trialFaults.filter((kind) => kind !== leavesNothing)
 
 // Measures jobs: how long they waited, and how long each VM was busy. VMs count only while they exist.
 
 export interface Use {
-  /** Milliseconds with any work on it. */
+  /** Milliseconds with at least one job on it. */
   busy: number
   /** Slots in use times milliseconds. */
   slotTime: number
 }
 
 export interface Meter extends WorkWatcher {
-  /** Milliseconds from submission to the first start, of all work that has started. */
+  /** Milliseconds from submission to the first start, of all jobs that have started. */
   readonly waits: readonly number[]
   readonly finished: number
-  /** Starts that came to nothing since a VM was lost. */
+  /** Number of starts that were lost with a VM. */
   readonly lost: number
   readonly starts: number
   /** By VM, up to `until`. */
@@ -295,13 +297,13 @@ export interface Meter extends WorkWatcher {
 }
 
 interface Load {
-  /** Work on it now, with the slots it takes and since when. */
+  /** Jobs on it now, with the slots they use and their start. */
   work: Map<string, { slots: number; from: number }>
   busySince: number
   use: Use
 }
 
-/** @param endOf when the VM of that name ended; undefined while it is there */
+/** @param endOf when the VM with that name ended; undefined while it exists */
 export function createMeter(now: () => number, endOf: (vm: string) => number | undefined): Meter {
   const loads = new Map<string, Load>()
   const waits: number[] = []
@@ -318,7 +320,7 @@ export function createMeter(now: () => number, endOf: (vm: string) => number | u
     return load
   }
 
-  /** From then until now, or until the VM ended. */
+  /** The time from `from` until now, or until the VM ended. */
   const lasted = (vm: string, from: number, until: number) =>
     Math.max(0, Math.min(until, endOf(vm) ?? until) - from)
 

@@ -3,7 +3,7 @@ import type { Clock } from '../platform/index.ts'
 
 interface Waiter {
   at: number
-  /** Order of arrival: of those due at the same moment the first comes first. */
+  /** Order of arrival: of tasks due at the same moment, the first to arrive runs first. */
   turn: number
   wake: () => void
   gone: boolean
@@ -70,7 +70,7 @@ export function createVirtualClock(start: number): VirtualClock {
   }
 }
 
-/** Everything that follows from a step without waiting has happened when the next turn of the event loop comes. */
+/** Everything that follows from a step without waiting has happened at the next turn of the event loop. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))
 }
@@ -111,7 +111,7 @@ function swap(heap: Waiter[], a: number, b: number): void {
   heap[b] = kept
 }
 
-// The events of a world, in order: kept as data, formatted only on request.
+// The events of a world, in order: stored as data, formatted only on request.
 
 export interface Entry {
   at: number
@@ -142,7 +142,7 @@ export function createTimeline(now: () => number, step: () => number): Timeline 
   }
 }
 
-/** One line an entry, with the time since the start of the world. */
+/** One line for each entry, with the time since the start of the world. */
 export function printTimeline(entries: readonly Entry[], startsAt: number): string {
   return entries
     .map(({ at, step, who, what, details }) => {

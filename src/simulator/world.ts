@@ -35,12 +35,12 @@ export interface World {
   readonly cloud: Cloud
   readonly master: Master
   readonly invariants: Invariants
-  /** The pool's limits now: incidents change them. */
+  /** The pool's current limits, which incidents change. */
   policy: Policy
-  /** Counts renewals of the master's certificate: an agent joins only with the one its VM was launched with. */
+  /** Number of renewals of the master's certificate: an agent joins only with the one its VM was launched with. */
   certificate: number
   readonly userData: UserData
-  /** Set while a VM launched could not join, and since when. */
+  /** Since when a launched VM could not join; undefined while it could. */
   gateClosedAt: number | undefined
   /** The provisioner in this world: ours, or Determined's. */
   readonly start: StartProvisioner
@@ -50,7 +50,7 @@ export interface World {
   lives: number
   /** By name of the provisioner: the writer names of each of its processes. */
   writers: Map<string, string[]>
-  /** By how much the clock of the machine is wrong, in milliseconds, and how often it was booted. */
+  /** Milliseconds by which the machine's clock is wrong, and how often the machine was booted. */
   clockOffset: number
   boots: number
 }
@@ -157,8 +157,7 @@ function onEnded(world: World, vm: CloudInstance): void {
   world.clock.after(silence, () => world.master.disconnect(id))
 }
 
-/** Starts a provisioner by this name, for the first time or again: the disk is what the last one left. */
-/** Runs a copy of the main provisioner's disk beside it. */
+/** Starts a copy of the main provisioner's disk beside it. */
 export function startClone(world: World, name: string): void {
   const { invariants, writers } = world
   diskOf(world, name).copy(diskOf(world, mainName))
@@ -167,6 +166,7 @@ export function startClone(world: World, name: string): void {
   startInWorld(world, name)
 }
 
+/** Starts a provisioner with this name, for the first time or again, on the disk that its previous process left. */
 export function startInWorld(world: World, name: string): Provisioner {
   const { random, clock, cloud, master, invariants, timeline } = world
   const disk = diskOf(world, name)
@@ -241,7 +241,7 @@ export function isCalm({ clock, scenario }: World): boolean {
   return clock.now() >= scenario.calmAt
 }
 
-// What a VM of the world does, from its launch to its end, by the life drawn for it.
+// The behaviour of a VM, from its launch to its end, by the life drawn for it.
 
 const second = 1000
 
@@ -257,7 +257,7 @@ export function liveInstance(world: World, vm: CloudInstance): void {
       if (isUp()) join(world, vm, life)
     })
   clock.after(life.faultAfter, () => {
-    // In a calm world only what was wrong from the beginning still shows.
+    // In a calm world, only faults that existed from the beginning still occur.
     if (isUp() && (!isCalm(world) || life.joinsAfter === undefined)) strike()
   })
 
@@ -283,12 +283,12 @@ export function liveInstance(world: World, vm: CloudInstance): void {
       case 'spot_notice':
       case 'spot_notice_alone':
         vm.instance.interruptedAt = clock.now()
-        timeline.add('cloud', `will take ${id} back`)
+        timeline.add('cloud', `will interrupt ${id}`)
         if (life.fault === 'spot_notice')
-          clock.after(120 * second, () => isUp() && endInstance(cloud, vm, 'taken back'))
+          clock.after(120 * second, () => isUp() && endInstance(cloud, vm, 'interrupted by the cloud'))
         break
       case 'spot_without_notice':
-        endInstance(cloud, vm, 'taken back')
+        endInstance(cloud, vm, 'interrupted by the cloud')
     }
   }
 

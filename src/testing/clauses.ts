@@ -1,12 +1,12 @@
-// Clauses of a contract: each names what the subject must be able to show, and what is skipped is printed by name.
+// Clauses of a contract: each lists the abilities that the subject needs for it. Skipped clauses are printed.
 import { afterAll, expect, it } from 'vitest'
 
-/** `!ability` is for what holds only where the ability is missing. */
+/** `!ability`: the clause applies only if the ability is missing. */
 export type Need<A extends string> = A | `!${A}`
 
 export type Clause<A extends string> = (text: string, needs: Need<A>[], body: () => Promise<void>) => void
 
-/** To be called inside `describe`. */
+/** Call it inside `describe`. */
 export function clausesFor<A extends string>(name: string, can: readonly A[]): Clause<A> {
   const skipped: string[] = []
   const has = (need: Need<A>) =>
@@ -21,6 +21,6 @@ export function clausesFor<A extends string>(name: string, can: readonly A[]): C
   }
 }
 
-/** Endpoints answer late, and machines are busy: what never comes true fails after 10 s. */
+/** Endpoints may answer late and machines may be busy: fails after 10 s. */
 export const eventually: typeof expect.poll = (read, options) =>
   expect.poll(read, { timeout: 10_000, ...options })

@@ -1,4 +1,4 @@
-// `dynamic-agent-provisioner/testing`: holds a provider against the contract, with Vitest. docs/internals/adding-a-provider.md
+// `dynamic-agent-provisioner/testing`: tests a provider against the contract, with Vitest. docs/internals/adding-a-provider.md
 
 export { orderOf, ownerOf, userDataOf } from './order.ts'
 export { describeProviderContract } from './provider-contract.ts'

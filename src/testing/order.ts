@@ -10,7 +10,7 @@ export function ownerOf(pool: string): Ownership {
   return { clusterId: randomUUID(), pool, writerId: randomUUID() }
 }
 
-/** With a new intent. */
+/** A launch order with a new intent. */
 export function orderOf(
   owner: Ownership,
   count: number,
@@ -20,7 +20,7 @@ export function orderOf(
   return { intent: { id: randomUUID(), count, offerings }, owner, userData }
 }
 
-/** A script as it is, which starts with `#!`. `limit`: bytes the cloud takes. */
+/** User data with an unpacked script, which starts with `#!`. `limit`: bytes the cloud accepts. */
 export function userDataOf(script: string, limit?: number): UserData {
   const packed = new TextEncoder().encode(script)
   return {

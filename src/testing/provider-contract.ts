@@ -1,4 +1,4 @@
-// What every provider promises, written once and run on each of them, also on those of others: see src/providers/contract.ts.
+// The contract of all providers as tests, for built-in providers and those of others: see src/providers/contract.ts.
 
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect } from 'vitest'
@@ -22,7 +22,7 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
     return listing.instances
   }
 
-  /** VMs for a clause that is not about launching: from several launches where one gives a single VM. */
+  /** VMs for a clause that is not about launching: from several launches if one launch gives a single VM. */
   async function some(count: number): Promise<Instance[]> {
     const orders = subject.can.includes('max_count')
       ? [harness.order(count)]
@@ -50,7 +50,7 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
     })
 
     describe('launch', () => {
-      clause('gives exactly as many VMs as asked for, each once', ['max_count'], async () => {
+      clause('returns exactly the requested number of VMs, each once', ['max_count'], async () => {
         const result = await harness.provider.launch(harness.order(3))
         expect(result.failures).toEqual([])
         expect(new Set(idsOf(result.instances)).size).toBe(3)
@@ -72,7 +72,7 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
         expect(Number.isFinite(instances[0]!.launchedAt)).toBe(true)
       })
 
-      clause('gives no second set for an intent sent twice', ['token_idempotency'], async () => {
+      clause('launches no second set for an intent sent twice', ['token_idempotency'], async () => {
         const order = harness.order(2)
         const first = await harness.provider.launch(order)
         const second = await harness.provider.launch(order)
@@ -80,16 +80,20 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
         await eventually(() => liveIds()).toEqual(idsOf(first.instances))
       })
 
-      clause('gives no second set for an intent sent twice at once', ['token_idempotency'], async () => {
-        const order = harness.order(2)
-        const both = await Promise.all([harness.provider.launch(order), harness.provider.launch(order)])
-        const ids = new Set(both.flatMap((result) => idsOf(result.instances)))
-        expect(ids.size).toBe(2)
-        await eventually(() => liveIds()).toEqual([...ids].sort())
-      })
+      clause(
+        'launches no second set for an intent sent twice at the same time',
+        ['token_idempotency'],
+        async () => {
+          const order = harness.order(2)
+          const both = await Promise.all([harness.provider.launch(order), harness.provider.launch(order)])
+          const ids = new Set(both.flatMap((result) => idsOf(result.instances)))
+          expect(ids.size).toBe(2)
+          await eventually(() => liveIds()).toEqual([...ids].sort())
+        },
+      )
 
       clause(
-        'gives no second set for an intent sent again after a restart',
+        'launches no second set for an intent sent again after a restart',
         ['token_idempotency'],
         async () => {
           const order = harness.order(2)
@@ -100,16 +104,20 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
         },
       )
 
-      clause('gives no second set for an intent whose VMs are gone', ['token_idempotency'], async () => {
-        const order = harness.order(1)
-        const { instances } = await harness.provider.launch(order)
-        await harness.provider.terminate(idsOf(instances))
-        await eventually(() => liveIds()).toEqual([])
-        await harness.provider.launch(order)
-        expect(await liveIds()).toEqual([])
-      })
+      clause(
+        'launches no second set for an intent whose VMs are terminated',
+        ['token_idempotency'],
+        async () => {
+          const order = harness.order(1)
+          const { instances } = await harness.provider.launch(order)
+          await harness.provider.terminate(idsOf(instances))
+          await eventually(() => liveIds()).toEqual([])
+          await harness.provider.launch(order)
+          expect(await liveIds()).toEqual([])
+        },
+      )
 
-      clause('reports VMs it did not get beside those it got', ['partial_launch'], async () => {
+      clause('reports missing VMs beside those it launched', ['partial_launch'], async () => {
         const order = harness.order(3)
         harness.partialLaunch!(order, 1)
         const result = await harness.provider.launch(order)
@@ -119,7 +127,7 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
         await eventually(() => liveIds()).toEqual(idsOf(result.instances))
       })
 
-      clause('goes on with the next offering when one is out of stock', ['capacity_errors'], async () => {
+      clause('continues with the next offering when one is out of stock', ['capacity_errors'], async () => {
         const order = harness.order(3)
         harness.outOfStock!(order, 1)
         const result = await harness.provider.launch(order)
@@ -164,13 +172,13 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
         expect(await harness.provider.list()).toMatchObject({ instances: [], complete: true, problems: [] })
       })
 
-      clause('shows what an earlier provisioner of the same pool launched', [], async () => {
+      clause('lists instances that an earlier provisioner of the same pool launched', [], async () => {
         const instances = await some(2)
         const later = await harness.open({ ...harness.owner, writerId: randomUUID() })
         await eventually(() => liveIds(later)).toEqual(idsOf(instances))
       })
 
-      clause('shows nothing of another pool or another cluster', [], async () => {
+      clause('lists no instances of another pool or another cluster', [], async () => {
         const { owner } = harness
         await harness.provider.launch(harness.order(1))
         const otherPool = await harness.open({ ...owner, pool: `${owner.pool}-other` })
@@ -180,7 +188,7 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
         expect(await listed(otherCluster)).toEqual([])
       })
 
-      clause('lists nothing without our tags', ['foreign_vms'], async () => {
+      clause('lists no instances without the tags of the pool', ['foreign_vms'], async () => {
         await harness.foreignInstance!()
         expect(await listed()).toEqual([])
       })
@@ -197,14 +205,14 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
         },
       )
 
-      clause('shows a VM that stopped by itself as stopped, with the reason', ['self_ending'], async () => {
+      clause('reports a VM that stopped by itself as stopped, with the reason', ['self_ending'], async () => {
         const { instances } = await harness.provider.launch(harness.order(1))
         await harness.endInstance!(instances[0]!.id)
         await eventually(async () => goneStates.includes((await listed())[0]?.state ?? 'stopped')).toBe(true)
         for (const instance of await listed()) expect(instance.stateReason).toMatch(/\w/)
       })
 
-      clause('is given up when it is aborted', [], async () => {
+      clause('rejects when it is aborted', [], async () => {
         await expect(harness.provider.list(AbortSignal.abort(new Error('stopped')))).rejects.toThrow(
           'stopped',
         )
@@ -212,14 +220,14 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
     })
 
     describe('terminate', () => {
-      clause('terminates the given VMs, and no others', [], async () => {
+      clause('terminates the named VMs, and no others', [], async () => {
         const instances = await some(3)
         const [spared, ...ended] = idsOf(instances)
         expect(await harness.provider.terminate(ended)).toEqual({ terminated: ended, failures: [] })
         await eventually(() => liveIds()).toEqual([spared])
       })
 
-      clause('may be repeated, also for VMs that are gone or never existed', [], async () => {
+      clause('may be repeated, also for VMs that are terminated or never existed', [], async () => {
         const ids = [...idsOf((await harness.provider.launch(harness.order(1))).instances), harness.unknownId]
         for (let times = 0; times < 2; times++) {
           const result = await harness.provider.terminate(ids)
@@ -243,7 +251,7 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
         expect(await liveIds(other)).toEqual(theirs)
       })
 
-      clause('rejects VMs without our tags', ['foreign_vms'], async () => {
+      clause('rejects VMs without the tags of the pool', ['foreign_vms'], async () => {
         const id = await harness.foreignInstance!()
         const result = await harness.provider.terminate([id])
         expect(result.terminated).toEqual([])
@@ -258,12 +266,12 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
       })
     })
 
-    describe('what it knows of VMs', () => {
-      clause('gives each VM the id its agent will have', [], async () => {
+    describe('facts about VMs', () => {
+      clause('uses the id of its agent as the id of each VM', [], async () => {
         for (const { id } of await some(2)) expect(await harness.agentId(id)).toBe(id)
       })
 
-      clause('knows the slots of a type, and says when it does not', [], async () => {
+      clause('knows the slots of a type, and returns undefined for an unknown type', [], async () => {
         const { instanceType, slots } = harness.knownType
         expect(await harness.provider.slotsOf(instanceType)).toBe(slots)
         expect(await harness.provider.slotsOf('no-such-type.9xlarge')).toBeUndefined()
@@ -289,7 +297,7 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
         await eventually(async () => liveIds(await harness.open(harness.owner))).toEqual(ids)
       })
 
-      clause('terminates the processes that are its VMs', ['!vms_outlive_close'], async () => {
+      clause('terminates the processes of its VMs', ['!vms_outlive_close'], async () => {
         await some(2)
         await harness.provider.close()
         expect(await liveIds(await harness.open(harness.owner))).toEqual([])

@@ -2,18 +2,18 @@
 import type { ClusterProvider, LaunchOrder, Ownership, Provider } from '../providers/index.ts'
 
 /**
- * What the endpoint behind a provider can show. A clause whose needs are not met is skipped, and printed by name.
- * - `max_count`: one launch gives as many VMs as it asks for
+ * What the endpoint behind a provider can simulate. A clause whose needs are not met is skipped and printed.
+ * - `max_count`: one launch can return several VMs
  * - `token_idempotency`: remembers the tokens or names of launches
- * - `partial_launch`: can give some of the VMs asked for and refuse the rest
+ * - `partial_launch`: can launch some of the requested VMs and refuse the rest
  * - `capacity_errors`: can be out of stock for one offering
  * - `size_limit`: refuses user data above the cloud's limit
  * - `late_visibility`: can keep new VMs out of listings for a while
- * - `foreign_vms`: can hold VMs that nobody's provisioner launched
+ * - `foreign_vms`: can contain VMs that no provisioner launched
  * - `broken_listing`: can fail while it lists
- * - `self_ending`: VMs can end by themselves
- * - `console`: gives back what a VM printed
- * - `vms_outlive_close`: VMs run on when the provider is closed; without it the opposite is the promise (`local`)
+ * - `self_ending`: VMs can stop by themselves
+ * - `console`: returns the output of a VM
+ * - `vms_outlive_close`: VMs keep running when the provider is closed; without it they must be terminated (`local`)
  */
 export const abilities = [
   'max_count',
@@ -30,10 +30,10 @@ export const abilities = [
 ] as const
 
 /**
- * What a provider has that may be left out of the contract.
+ * Optional members of a provider.
  * - `find`: `Provider.find`
- * - `account`: listings tell which account answered, which a harness can change
- * - `cloud_time`: listings tell when the cloud answered
+ * - `account`: listings report the account, and the harness can change it
+ * - `cloud_time`: listings report the time of the cloud's answer
  * - `traces`: `Provider.hasTraces`
  * - `clusters`: `ProviderDefinition.openCluster`, and `Provider.location`
  */
@@ -41,22 +41,22 @@ export const optionalAbilities = ['find', 'account', 'cloud_time', 'traces', 'cl
 
 export type Ability = (typeof abilities)[number] | (typeof optionalAbilities)[number]
 
-/** What can be left out is needed only by harnesses that claim an ability it shows. */
+/** Optional members are required only for the abilities that the harness claims. */
 export interface ProviderHarness {
-  /** Opened for `owner`, over an empty cloud. */
+  /** Opened for `owner`, with an empty cloud. */
   provider: Provider
   owner: Ownership
-  /** A provider over the same cloud: as after a restart, or for another owner. Closed with the harness. */
+  /** A provider for the same cloud: as after a restart, or for another owner. Closed with the harness. */
   open(owner: Ownership): Promise<Provider>
-  /** An order the cloud can fulfil, with a new intent, for `owner` unless it says otherwise. */
+  /** An order the cloud can fulfil, with a new intent, by default for `owner`. */
   order(count: number, owner?: Ownership): LaunchOrder
   /** A type the cloud knows, and the slots an agent on it has. */
   knownType: { instanceType: string; slots: number }
-  /** Shaped like an id of this cloud, so that the cloud, and not a look at the id, has to say that there is no such VM. */
+  /** An unused id in the format of this cloud, so that the cloud, not a format check, reports that it does not exist. */
   unknownId: string
-  /** What an agent on this VM calls itself, as the VM itself would find out. */
+  /** The id that an agent on this VM would use, determined as on the VM. */
   agentId(id: string): Promise<string>
-  /** Ends everything, the endpoint too. */
+  /** Stops everything, including the endpoint. */
   dispose(): Promise<void>
 
   /** Makes the cloud refuse the VMs of this order after the first `count`. */
@@ -64,16 +64,16 @@ export interface ProviderHarness {
   /** Makes the order's first offering run out of stock, after `count` VMs. The order has at least two offerings. */
   outOfStock?(order: LaunchOrder, count: number): void
   hideNewInstances?(): void
-  /** Makes a VM without our tags and tells its id. */
+  /** Creates a VM without the tags of the pool and returns its id. */
   foreignInstance?(): Promise<string>
   breakListing?(): void
   endInstance?(id: string): Promise<void>
   printOnConsole?(id: string, text: string): Promise<void>
-  /** What listings tell as the account. */
+  /** The account that listings report. */
   account?: string
-  /** Makes the credentials those of another account, and tells which. */
+  /** Changes to credentials of another account, and returns that account. */
   changeAccount?(): string | Promise<string>
-  /** Where `provider` is, for the cluster of this id. Closed by the clause. */
+  /** Opens the cluster of this id at the location of `provider`. The clause closes it. */
   openCluster?(clusterId: string): Promise<ClusterProvider>
 }
 
@@ -94,11 +94,11 @@ const shownBy: Partial<Record<Ability, keyof ProviderHarness>> = {
   clusters: 'openCluster',
 }
 
-/** Throws a TypeError where an ability is claimed that the harness has no way to show. */
+/** Throws a TypeError when the harness lacks the member for a claimed ability. */
 export function checkHarness(harness: ProviderHarness, can: readonly Ability[]): void {
   for (const ability of can) {
     const member = shownBy[ability]
     if (member && !harness[member])
-      throw new TypeError(`to show ${ability}, the harness has to have ${member}`)
+      throw new TypeError(`for the ability ${ability}, the harness needs the member ${member}`)
   }
 }

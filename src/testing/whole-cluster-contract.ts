@@ -1,4 +1,4 @@
-// Clauses about members that a provider may leave out: instances found by id, traces and instances of a whole cluster.
+// Clauses about optional members of a provider: instances found by id, traces and instances of a whole cluster.
 
 import { randomUUID } from 'node:crypto'
 import { describe, expect } from 'vitest'
@@ -6,7 +6,7 @@ import type { Ownership } from '../providers/index.ts'
 import { type Clause, eventually } from './clauses.ts'
 import type { Ability, ProviderHarness } from './provider-harness.ts'
 
-/** To be called where `clause` was made. `current`: the harness of the running clause. */
+/** Call it inside the `describe` of `clause`. `current`: the harness of the running clause. */
 export function describeWholeCluster(clause: Clause<Ability>, current: () => ProviderHarness): void {
   /** The id of one instance launched for this owner, once a listing of its pool shows it. */
   async function launched(owner: Ownership): Promise<string> {
@@ -21,12 +21,12 @@ export function describeWholeCluster(clause: Clause<Ability>, current: () => Pro
   const otherCluster = ({ owner }: ProviderHarness) => ({ ...owner, clusterId: randomUUID() })
 
   describe('find', () => {
-    clause('finds instances of its cluster by id, of whatever pool, and no others', ['find'], async () => {
+    clause('finds instances of its cluster by id, of any pool, and no others', ['find'], async () => {
       const harness = current()
       const mine = await launched(harness.owner)
       const theirs = await launched(otherPool(harness))
-      const strangers = await launched(otherCluster(harness))
-      const found = await harness.provider.find!([mine, theirs, strangers, harness.unknownId])
+      const foreign = await launched(otherCluster(harness))
+      const found = await harness.provider.find!([mine, theirs, foreign, harness.unknownId])
       expect(found).toMatchObject({ complete: true, problems: [] })
       const pools = new Map(found.instances.map(({ id, pool }) => [id, pool]))
       expect(pools).toEqual(
@@ -37,14 +37,14 @@ export function describeWholeCluster(clause: Clause<Ability>, current: () => Pro
       )
     })
 
-    clause('finds nothing, completely, when no id is given or none is known', ['find'], async () => {
+    clause('returns a complete, empty result when no id is given or none is known', ['find'], async () => {
       const { provider, unknownId } = current()
       for (const ids of [[], [unknownId]])
         expect(await provider.find!(ids)).toMatchObject({ instances: [], complete: true, problems: [] })
     })
 
     clause(
-      'says that it is not complete, and why, when asking failed',
+      'returns an incomplete result with the reason when the call failed',
       ['find', 'broken_listing'],
       async () => {
         const harness = current()
@@ -55,14 +55,14 @@ export function describeWholeCluster(clause: Clause<Ability>, current: () => Pro
       },
     )
 
-    clause('is given up when it is aborted', ['find'], async () => {
+    clause('rejects when it is aborted', ['find'], async () => {
       const aborted = AbortSignal.abort(new Error('stopped'))
       const { provider, unknownId } = current()
       await expect(provider.find!([unknownId], aborted)).rejects.toThrow('stopped')
     })
 
     clause(
-      'tells the account, with instances, without them, and without ids',
+      'reports the account, with instances, without them, and without ids',
       ['find', 'account'],
       async () => {
         const harness = current()
@@ -73,14 +73,14 @@ export function describeWholeCluster(clause: Clause<Ability>, current: () => Pro
       },
     )
 
-    clause('tells the other account once the credentials are of one', ['find', 'account'], async () => {
+    clause('reports another account after the credentials have changed', ['find', 'account'], async () => {
       const harness = current()
       const other = await harness.changeAccount!()
       expect(other).not.toBe(harness.account)
       expect((await harness.provider.find!([harness.unknownId])).account).toBe(other)
     })
 
-    clause("tells when the cloud answered, by the cloud's clock", ['find', 'cloud_time'], async () => {
+    clause("reports the time of the answer by the cloud's clock", ['find', 'cloud_time'], async () => {
       const { provider, unknownId } = current()
       for (const { at } of [await provider.list(), await provider.find!([unknownId])])
         expect(Math.abs(at! - Date.now())).toBeLessThan(60_000)
@@ -88,7 +88,7 @@ export function describeWholeCluster(clause: Clause<Ability>, current: () => Pro
   })
 
   describe('traces of the cluster', () => {
-    clause('are none in an empty cloud, nor are those of another cluster', ['traces'], async () => {
+    clause('do not exist in an empty cloud, and exclude those of another cluster', ['traces'], async () => {
       const harness = current()
       await launched(otherCluster(harness))
       expect(await harness.provider.hasTraces!()).toBe(false)
@@ -100,7 +100,7 @@ export function describeWholeCluster(clause: Clause<Ability>, current: () => Pro
       expect(await harness.provider.hasTraces!()).toBe(true)
     })
 
-    clause('are not denied when the cloud cannot be asked', ['traces', 'broken_listing'], async () => {
+    clause('are not denied when the cloud does not answer', ['traces', 'broken_listing'], async () => {
       const harness = current()
       harness.breakListing!()
       await expect(harness.provider.hasTraces!()).rejects.toThrow(/\w/)
@@ -108,7 +108,7 @@ export function describeWholeCluster(clause: Clause<Ability>, current: () => Pro
   })
 
   describe('a whole cluster', () => {
-    clause('is at the location that its providers name', ['clusters'], async () => {
+    clause('has the location that its providers report', ['clusters'], async () => {
       const harness = current()
       const again = await harness.open(otherPool(harness))
       expect(again.location).toEqual(harness.provider.location)
@@ -123,13 +123,10 @@ export function describeWholeCluster(clause: Clause<Ability>, current: () => Pro
         const pools = [harness.owner, otherPool(harness)]
         const ids: string[] = []
         for (const owner of pools) ids.push(await launched(owner))
-        const strangers = await launched(otherCluster(harness))
+        const foreign = await launched(otherCluster(harness))
         const cluster = await harness.openCluster!(harness.owner.clusterId)
         const expected = new Map(ids.map((id, index) => [id, pools[index]!.pool]))
-        for (const { instances, complete } of [
-          await cluster.list(),
-          await cluster.find([...ids, strangers]),
-        ]) {
+        for (const { instances, complete } of [await cluster.list(), await cluster.find([...ids, foreign])]) {
           expect(complete).toBe(true)
           expect(new Map(instances.map(({ id, pool }) => [id, pool]))).toEqual(expected)
         }
@@ -143,16 +140,16 @@ export function describeWholeCluster(clause: Clause<Ability>, current: () => Pro
       async () => {
         const harness = current()
         const mine = [await launched(harness.owner), await launched(otherPool(harness))]
-        const strangers = await launched(otherCluster(harness))
+        const foreign = await launched(otherCluster(harness))
         const cluster = await harness.openCluster!(harness.owner.clusterId)
-        const result = await cluster.terminate([...mine, strangers])
+        const result = await cluster.terminate([...mine, foreign])
         expect(result.terminated.sort()).toEqual(mine.toSorted())
-        expect(result.failures).toMatchObject([{ id: strangers, problem: { code: 'PROVIDER_NOT_OURS' } }])
+        expect(result.failures).toMatchObject([{ id: foreign, problem: { code: 'PROVIDER_NOT_OURS' } }])
         await cluster.close()
       },
     )
 
-    clause('refuses instances that carry no tags of ours', ['clusters', 'foreign_vms'], async () => {
+    clause('refuses instances without the tags of the cluster', ['clusters', 'foreign_vms'], async () => {
       const harness = current()
       const id = await harness.foreignInstance!()
       const cluster = await harness.openCluster!(harness.owner.clusterId)

@@ -1,4 +1,4 @@
-// The pages keep up with the repository: links lead somewhere, and what can be asked for is named.
+// The pages match the repository: links work, and the files, codes and commands they name exist.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -6,7 +6,7 @@ import { root, sourcesBelow } from '../support/sources.ts'
 
 const pages = ['README.md', 'CHANGELOG.md', ...below('docs'), ...below('examples'), ...below('images')]
 const read = (page: string) => readFileSync(join(root, page), 'utf8')
-/** Everything but the pages, and this test. */
+/** All files except the pages, and this test. */
 const sources = ['src', 'scripts', 'templates', 'images', 'test']
   .flatMap((folder) =>
     readdirSync(join(root, folder), { recursive: true, withFileTypes: true }).filter(
@@ -24,7 +24,7 @@ function below(folder: string): string[] {
     .map((name) => `${folder}/${name.replaceAll('\\', '/')}`)
 }
 
-/** As GitHub makes them of the headings. */
+/** The anchors that GitHub creates for headings. */
 function anchorsOf(page: string): string[] {
   const headings = read(page)
     .replace(/^```.*?^```/gms, '')
@@ -47,7 +47,7 @@ function brokenLinks(page: string): string[] {
   })
 }
 
-/** Files of the repository that a page names in backticks; words in capitals stand for a name of the reader's. */
+/** Files of the repository that a page names in backticks; words in capitals are placeholders. */
 function missingFiles(page: string): string[] {
   const named = [
     ...read(page).matchAll(/`((?:src|test|docs|examples|images|scripts|templates)\/[^`\s*<]+)`/g),
@@ -55,10 +55,10 @@ function missingFiles(page: string): string[] {
   return named.map(([, path]) => path!).filter((path) => !/NAME/.test(path) && !existsSync(join(root, path)))
 }
 
-/** Codes, variables and the like; those of others are named in the sources too, but for one. */
+/** Codes, variables and the like; those of other programs are named in the sources too, except one. */
 function unknownWords(page: string): string[] {
-  const words = [...read(page).matchAll(/\b[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b/g)].map(([word]) => word)
-  return [...new Set(words)].filter((word) => word !== 'AWS_PROFILE' && !sources.includes(word))
+  const names = [...read(page).matchAll(/\b[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b/g)].map(([name]) => name)
+  return [...new Set(names)].filter((name) => name !== 'AWS_PROFILE' && !sources.includes(name))
 }
 
 const declared = sourcesBelow('src/cli').filter(({ path }) => !path.endsWith('/trust.ts'))
@@ -67,14 +67,14 @@ const commands = [
   ...declared.flatMap(({ text }) => [...text.matchAll(/\.command\(\s*'([a-z]+)'/g)].map(([, name]) => name!)),
 ]
 
-/** After a backtick, or at the start of a line of a console. */
+/** Commands after a backtick, or at the start of a console line. */
 function unknownCommands(page: string): string[] {
   const named = read(page).matchAll(/(?:`|^ *\$ |^ *npx )(?:npx )?provision ([a-z]+)/gm)
   return [...named].map(([, name]) => name!).filter((name) => name !== 'help' && !commands.includes(name))
 }
 
 describe.each(pages)('%s', (page) => {
-  it('links to, and names, what is there', () => {
+  it('has working links, and names only existing things', () => {
     const runs = [...read(page).matchAll(/npm run ([a-z:-]+)/g)].map(([, name]) => name!)
     expect([
       ...brokenLinks(page),
@@ -87,14 +87,14 @@ describe.each(pages)('%s', (page) => {
 })
 
 describe('the index of the pages', () => {
-  it('is linked from README.md and leads to every page', () => {
+  it('is linked from README.md and links to every page', () => {
     expect(read('README.md')).toContain('(docs/README.md)')
     const index = read('docs/README.md')
     const others = pages.filter((page) => page.startsWith('docs/') && page !== 'docs/README.md')
     expect(others.filter((page) => !index.includes(`(${page.replace('docs/', '')})`))).toEqual([])
   })
 
-  it('leads to a table of every command', () => {
+  it('links to a table of every command', () => {
     expect(commands.length).toBeGreaterThan(15)
     const [, table = ''] = /^## Commands\n(.*?)^## /ms.exec(read('docs/commands.md')) ?? []
     const missing = commands.filter((name) => !new RegExp(`\`(provision )?${name}\``).test(table))
@@ -117,7 +117,7 @@ describe('docs/internals/adding-a-provider.md', () => {
   })
 })
 
-describe('the doors', () => {
+describe('the API endpoints', () => {
   it('of a running provisioner are in docs/operate/control.md', () => {
     const [routes] = sourcesBelow('src/http').filter(({ path }) => path.endsWith('/fleet-endpoints.ts'))
     const paths = [...routes!.text.matchAll(/'(\/v1\/[^']+)'/g)].map(([, path]) =>

@@ -1,4 +1,4 @@
-// The table of codes: the page lists exactly these codes, and each of them can be reported.
+// The table of codes: the page lists exactly these codes, and each of them is used.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -10,7 +10,7 @@ import { root, sourcesBelow } from '../support/sources.ts'
 const codes = Object.keys(problemCodes)
 
 describe('the table of codes', () => {
-  it('is what docs/errors.md says (npm run docs)', () => {
+  it('matches docs/errors.md (npm run docs)', () => {
     expect(readFileSync(join(root, 'docs/errors.md'), 'utf8')).toBe(errorsPage())
   })
 
@@ -19,7 +19,7 @@ describe('the table of codes', () => {
     expect(listed.sort()).toEqual([...codes, ...Object.keys(actReasons)].sort())
   })
 
-  it('has no code that nothing reports', () => {
+  it('has no unused code', () => {
     const raised = sourcesBelow('src')
       .filter((file) => !/^src.problems..*codes/.test(file.path))
       .map((file) => file.text)
@@ -27,7 +27,7 @@ describe('the table of codes', () => {
     expect(codes.filter((code) => !raised.includes(`'${code}'`))).toEqual([])
   })
 
-  it('gives every code a meaning and a remedy that are sentences', () => {
+  it('gives every code a meaning and a remedy in full sentences', () => {
     const poor = Object.entries(problemCodes).filter(
       ([, info]) => !/^[A-Z"`].*\.$/.test(info.meaning) || !/^[A-Z"`].*\.$/.test(info.remedy),
     )

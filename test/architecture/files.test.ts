@@ -1,4 +1,4 @@
-// Files as long as their subject, and one way to export.
+// The length of files, and their exports.
 import { describe, expect, it } from 'vitest'
 import { type SourceFile, sourcesBelow } from '../support/sources.ts'
 
@@ -18,11 +18,11 @@ describe('files', () => {
     expect(over([...sources, ...tests], 400)).toEqual([])
   })
 
-  it('begin with a comment that says what they are for', () => {
+  it('start with a comment on their purpose', () => {
     expect(sources.filter((file) => !/^(#!.*\n)?\/\//.test(file.text)).map((file) => file.path)).toEqual([])
   })
 
-  it('export by name', () => {
+  it('have named exports only', () => {
     expect(sources.filter((file) => /^export default/m.test(file.text)).map((file) => file.path)).toEqual([])
   })
 })

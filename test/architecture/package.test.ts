@@ -1,6 +1,6 @@
-// What the package would hold: what users need, and nothing that lies about on the machine that packs it.
+// The contents of the package: what users need, and no other files of the machine that packs it.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { root } from '../support/sources.ts'
@@ -12,16 +12,16 @@ afterAll(() => {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
 })
 
-it('holds no key, no secret and no state of the examples', { timeout: 60_000 }, () => {
+it('contains no key, no secret and no state of the examples', { timeout: 60_000 }, () => {
   for (const folder of folders) {
     mkdirSync(folder, { recursive: true })
     writeFileSync(join(folder, 'server.key'), 'not for others')
   }
-  const told = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+  const output = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
     cwd: root,
     encoding: 'utf8',
   })
-  const [{ files }] = JSON.parse(told) as [{ files: { path: string }[] }]
+  const [{ files }] = JSON.parse(output) as [{ files: { path: string }[] }]
   const paths = files.map(({ path }) => path)
   expect(paths.filter((path) => /\.key$|\/(certs|secrets|\.provision)\//.test(path))).toEqual([])
   for (const wanted of [
@@ -32,4 +32,15 @@ it('holds no key, no secret and no state of the examples', { timeout: 60_000 }, 
     'examples/provider/rack.ts',
   ])
     expect(paths).toContain(wanted)
+})
+
+it('is not built anew by the `prepare` that the first `npx provision` of a checkout runs', {
+  timeout: 60_000,
+}, () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const files = () =>
+    readdirSync(join(root, 'dist')).map((name) => [name, statSync(join(root, 'dist', name)).mtimeMs])
+  const before = files()
+  execFileSync('sh', ['-c', scripts.prepare], { cwd: root, env: { ...process.env, npm_command: 'exec' } })
+  expect(files()).toEqual(before)
 })

@@ -1,10 +1,10 @@
-// Rooms, and who may enter which: a room knows those in the rows above it, never one below, and goes in by index.ts.
+// Rooms and their imports: a room imports only rooms in rows above it, through their index.ts.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { root, type SourceFile, sourcesBelow, target } from '../support/sources.ts'
 
-/** From the ground up. A room imports rooms of earlier rows only. */
+/** Each room imports only rooms of earlier rows. */
 const rows = [
   ['problems'],
   ['platform', 'planner'],
@@ -22,7 +22,7 @@ const rows = [
 const levelOf = new Map(rows.flatMap((row, level) => row.map((room) => [room, level] as const)))
 const rooms = [...levelOf.keys()].filter((room) => !['cli', 'index.ts', 'testing'].includes(room))
 
-/** One room owns each library; zod may guard any outer boundary. */
+/** Each library belongs to one room; zod may be used at any outer boundary. */
 const owners: Record<string, RegExp> = {
   '@aws-sdk/client-ec2': /^src\/providers\/aws\//,
   '@aws-sdk/client-sts': /^src\/providers\/aws\//,
@@ -30,10 +30,12 @@ const owners: Record<string, RegExp> = {
   '@google-cloud/compute': /^src\/providers\/gcp\//,
   '@peculiar/x509': /^src\/pki\//,
   commander: /^src\/cli\//,
+  'csv-parse': /^src\/simulator\//,
   'google-gax': /^src\/providers\/gcp\//,
   handlebars: /^src\/agent-setup\//,
   'prom-client': /^src\/platform\//,
   'reflect-metadata': /^src\/pki\//,
+  'string-width': /^src\/cli\//,
   vitest: /^src\/testing\//,
   ws: /^src\/standalone\/protocol\//,
   yaml: /^src\/config\/yaml/,
@@ -67,16 +69,16 @@ function foreign(file: SourceFile): string[] {
   })
 }
 
-/** Groups of files that import each other in a circle, however long. */
+/** Groups of files that import each other in a circle of any length. */
 function circles(files: SourceFile[]): string[][] {
   const reach = new Map<string, Set<string>>()
   const next = new Map(files.map((file) => [file.path, own(file)]))
   const from = (start: string): Set<string> => {
-    const seen = new Set<string>()
+    const visited = new Set<string>()
     const open = [start]
     for (let at = open.pop(); at !== undefined; at = open.pop())
-      for (const to of next.get(at) ?? []) if (!seen.has(to) && seen.add(to)) open.push(to)
-    return seen
+      for (const to of next.get(at) ?? []) if (!visited.has(to) && visited.add(to)) open.push(to)
+    return visited
   }
   for (const { path } of files) reach.set(path, from(path))
   const groups = files.map(({ path }) =>
@@ -90,7 +92,7 @@ describe('rooms', () => {
     expect([...new Set(sources.map((file) => roomOf(file.path)))].sort()).toEqual([...levelOf.keys()].sort())
   })
 
-  it('are entered by their entry files, from rooms above them only', () => {
+  it('import only rooms above them, through their entry files', () => {
     expect(sources.flatMap(forbidden)).toEqual([])
   })
 
@@ -107,18 +109,18 @@ describe('rooms', () => {
     expect([...counts].filter(([, count]) => count > 45)).toEqual([])
   })
 
-  it('begin with an entry that says in three lines what they are for, what they import, and where to start', () => {
+  it('have an entry file with three comment lines: purpose, imports, and where to start', () => {
     const mute = rooms.filter(
       (room) => !/^(\/\/ .+\n){3}/.test(readFileSync(join(root, `src/${room}/index.ts`), 'utf8')),
     )
     expect(mute).toEqual([])
   })
 
-  it('hold no circle of more than two files', () => {
+  it('have no import circle of more than two files', () => {
     expect(circles(sources).filter((group) => group.length > 2)).toEqual([])
   })
 
-  it('that are pure reach for no clock, network, environment or SDK', () => {
+  it('that are pure use no clock, network, environment or SDK', () => {
     const outside =
       /\bprocess\.[a-z]|Date\.now|new Date\(\)|Math\.random|node:(net|tls|https?|dns|child_process)|\bfetch\(|@aws-sdk|@google/
     const impure = sources.filter(
@@ -129,7 +131,7 @@ describe('rooms', () => {
 })
 
 describe('the outside world', () => {
-  it('reaches the environment only through the command line and the composition', () => {
+  it('the environment is read only by the command line and the composition', () => {
     const readers = sources.filter(
       ({ path, text }) =>
         /process\.env\b/.test(text) && !/^src\/(cli|provisioner|standalone\/agent)\//.test(path),

@@ -1,4 +1,4 @@
-// EC2 machines whose clock is wrong at boot and is set while the script runs, as NTP does: before and during each of its waits.
+// EC2 machines whose clock is wrong at boot and is set while the script runs, like NTP does: before and during each of its waits.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { UserData } from '../../src/agent-setup/pack.ts'
 import type { TestMaster } from '../support/master.ts'
@@ -12,11 +12,11 @@ beforeAll(async () => {
 })
 afterAll(() => site?.dispose())
 
-/** Sets the clock right some seconds after the script began. */
+/** Corrects the clock some seconds after the start of the script. */
 const setAfter = (seconds: number) =>
   `#!/bin/bash\n(sleep ${seconds}; echo +0 >/etc/faketimerc) </dev/null >/dev/null 2>&1 &\n`
 
-/** So far off that no certificate is valid. */
+/** So wrong that no certificate is valid. */
 const wrong = { behind: '-4000d', ahead: '+4000d' }
 
 function userData(
@@ -47,25 +47,25 @@ describe.concurrent('an EC2 machine', () => {
   })
 
   it.each(['-1d', '+1d'])(
-    'whose clock is set from %s during the watch ends neither early nor late',
+    'whose clock is set from %s during the watch ends at the right time',
     async (clock) => {
       const port = master.listener.port
       const firewall = `iptables -I FORWARD -p tcp --dport ${port} -j DROP\n`
       const { machine } = launch(await userData(`${setAfter(15)}${firewall}`, { boot_timeout: '40s' }), clock)
       await site.until(machine, 'started', () => machine.stages().includes('started'))
-      const began = Date.now()
+      const start = Date.now()
       expect(await site.lastStage(machine), machine.describe()).toBe('never_joined')
-      const took = (Date.now() - began) / 1000
+      const took = (Date.now() - start) / 1000
       expect(took).toBeGreaterThan(35)
       expect(took).toBeLessThan(75)
     },
   )
 
-  it('whose clock is set back while nobody listens at the master ends in time', async () => {
+  it('whose clock is set back while nothing listens on the master port ends in time', async () => {
     const { machine } = launch(await userData(setAfter(8), { boot_timeout: '40s' }, 1), '+1d')
     await site.until(machine, 'started', () => machine.stages().includes('started'))
-    const began = Date.now()
+    const start = Date.now()
     expect(await site.lastStage(machine), machine.describe()).toBe('tls_refused')
-    expect((Date.now() - began) / 1000).toBeLessThan(60)
+    expect((Date.now() - start) / 1000).toBeLessThan(60)
   })
 })

@@ -1,5 +1,5 @@
-// The whole of it: the provisioner asks EC2 for instances, they boot with what they were given, their agents join or say
-// why not. EC2's API is our fake one; the machines, and all that happens on them, are real.
+// The whole chain: the provisioner launches EC2 instances, they boot with their user data, their agents join or report
+// why not. EC2's API is a fake; the machines, and all that happens on them, are real.
 
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -33,7 +33,7 @@ afterAll(async () => {
   await site.dispose()
 })
 
-/** Two pools that want an instance each; on those of the second something is wrong. */
+/** Two pools that need an instance each; those of the second pool have a fault. */
 async function configuration(): Promise<MasterConfig> {
   const { port } = await cluster.config()
   const pool = (name: string, more: object) => ({
@@ -69,13 +69,13 @@ async function configuration(): Promise<MasterConfig> {
   return config
 }
 
-/** A new provisioner waits a minute for what EC2 may show late. Here the minute is over once it has looked. */
+/** A new provisioner waits a minute for instances that EC2 shows late. Here the minute is over after the first listing. */
 const clock = {
   ...systemClock,
   now: () => systemClock.now() + (cloud.ec2.count('DescribeInstances') >= 2 ? 61_000 : 0),
 }
 
-it('launches instances that join by themselves, tells why one does not, and leaves them when it stops', async () => {
+it('launches instances that join, reports why one does not, and keeps them running when it stops', async () => {
   provisioner = composeProvisioner({
     providers: builtInProviders,
     config: await configuration(),
@@ -87,8 +87,8 @@ it('launches instances that join by themselves, tells why one does not, and leav
   })
   await provisioner.start()
   const rowOf = (pool: string) => provisioner.rows().find((row) => row.pool === pool)
-  const said = () => cluster.log.lines.join('\n')
-  await expect.poll(() => ec2.machines.size, { timeout: 30_000, message: said() }).toBe(2)
+  const logLines = () => cluster.log.lines.join('\n')
+  await expect.poll(() => ec2.machines.size, { timeout: 30_000, message: logLines() }).toBe(2)
 
   const good = ec2.machines.get(rowOf('default')!.instance)!
   const broken = ec2.machines.get(rowOf('broken')!.instance)!
@@ -96,7 +96,9 @@ it('launches instances that join by themselves, tells why one does not, and leav
   expect(rowOf('default')).toMatchObject({ state: 'running', slots: 1, certificateName: 'master.test' })
 
   await site.until(broken, 'it is off', () => !broken.isOn())
-  await expect.poll(said, { timeout: 60_000 }).toMatch(/did not join: startup_script_failed.*NEVER_JOINED/)
+  await expect
+    .poll(logLines, { timeout: 60_000 })
+    .toMatch(/did not join: startup_script_failed.*NEVER_JOINED/)
 
   await provisioner.stop()
   expect(cloud.ec2.count('TerminateInstances')).toBe(0)

@@ -1,11 +1,11 @@
-// GPUs on EC2. There are none here: what NVIDIA's container toolkit does when docker is asked for GPUs, a hook of the
-// same name does with a made-up one. docker and runc, which find and call it, are real.
+// GPUs on EC2. There are none here: a hook replaces NVIDIA's container toolkit when docker is asked for GPUs, with a
+// made-up GPU. docker and runc, which find and call it, are real.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { UserData } from '../../src/agent-setup/pack.ts'
 import type { TestMaster } from '../support/master.ts'
 import { Site } from './support/site.ts'
 
-/** Called by runc before a container starts, with the container's state on its input; puts the driver's tool into it. */
+/** Called by runc before a container starts, with the container's state on its input; adds the driver's tool to it. */
 const hook = `#!/bin/sh
 bundle=$(sed -n 's/.*"bundle": *"\\([^"]*\\)".*/\\1/p')
 root=$(sed -n 's/.*"root":{"path":"\\([^"]*\\)".*/\\1/p' "$bundle/config.json")
@@ -32,7 +32,7 @@ beforeAll(async () => {
 afterAll(() => site?.dispose())
 
 describe.concurrent('an EC2 machine with GPUs', () => {
-  it('gives them all to its agent, which shows them to the master', async () => {
+  it('gives all of them to its agent, which reports them to the master', async () => {
     const files = { 'usr/bin/nvidia-container-runtime-hook': hook }
     const { machine, id } = site.launch('aws', userData, files)
     const agent = await site.joined(machine, master, id)

@@ -1,4 +1,4 @@
-// Masters an EC2 machine must not join: its console names the fault, it powers itself off, the master has no agent.
+// Masters that an EC2 machine must not join: its console names the fault, it powers itself off, the master has no agent.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { FailureStage } from '../../src/agent-setup/stages.ts'
 import type { HandshakeFailure } from '../../src/http/listen.ts'
@@ -17,21 +17,21 @@ const root = authority('Root')
 const intermediate = authority('Intermediate', { issuer: root })
 const leaf = server(intermediate)
 const pem = (...certificates: Issued[]) => certificates.map((each) => each.pem).join('')
-/** What `security.tls.cert` holds in most of these: the user data trusts this chain and no other. */
+/** The usual `security.tls.cert`: the user data trusts only this chain. */
 const chain = pem(leaf, intermediate, root)
 
 interface Refusal {
   master: string
-  /** What it shows. */
+  /** The chain that it presents. */
   served: Issued[]
-  /** What the pool knows of it, when that is not the chain. */
+  /** The chain in the pool's configuration, if that is another one. */
   pool?: () => Partial<Pool>
   stage: FailureStage
 }
 
-const stranger = authority('Stranger')
+const otherCa = authority('Other CA')
 const refusals: Refusal[] = [
-  { master: 'of another CA', served: [server(stranger), stranger], stage: 'tls_unknown_ca' },
+  { master: 'of another CA', served: [server(otherCa), otherCa], stage: 'tls_unknown_ca' },
   {
     master: 'that forgets its intermediate before agents that know the root alone',
     served: [leaf],
@@ -48,7 +48,7 @@ const refusals: Refusal[] = [
   },
 ]
 
-describe.concurrent('an EC2 machine before a master', () => {
+describe.concurrent('an EC2 machine with a master', () => {
   it.each(refusals)('$master ends with $stage', async ({ served, pool, stage }) => {
     const failures: HandshakeFailure[] = []
     const master = await site.master({
@@ -65,9 +65,9 @@ describe.concurrent('an EC2 machine before a master', () => {
     expect(master.master.agents()).toEqual([])
   })
 
-  it('that is not there ends with tls_refused', async () => {
+  it('without a listener ends with tls_refused', async () => {
     const provider = { boot_timeout: '30s' }
-    // Nobody listens on port 1 of this network.
+    // Nothing listens on port 1 of this network.
     const userData = await site.userData({ cloud: 'aws', port: 1, certificates: chain, provider })
     const { machine } = site.launch('aws', userData)
     expect(await site.lastStage(machine), machine.describe()).toBe('tls_refused')
@@ -76,7 +76,7 @@ describe.concurrent('an EC2 machine before a master', () => {
   it('that containers cannot reach ends with never_joined', async () => {
     const master = await site.master({ tls: { cert: chain, key: leaf.key.pem } })
     const { port } = master.listener
-    // The machine itself may dial it, what docker forwards may not.
+    // The machine itself may dial it, but docker's forwarded traffic may not.
     const firewall = `#!/bin/bash\niptables -I FORWARD -p tcp --dport ${port} -j DROP\n`
     const provider = { boot_timeout: '30s', startup_script: firewall }
     const userData = await site.userData({ cloud: 'aws', port, certificates: chain, provider })

@@ -1,5 +1,5 @@
-// `trust: system` on an EC2 machine whose agent's image has no CA files, as the stock one: the agent joins by the CAs of the
-// machine and the root in its user data, and by nothing else. A Go client, where Go is installed, is asked in the same container.
+// `trust: system` on an EC2 machine whose agent image has no CA files, like the stock image: the agent trusts only the CAs of
+// the machine and the root in its user data. With Go installed, a Go client is tested in the same container.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ const publicRoot = authority('Public Root')
 const otherRoot = authority('Other Public Root')
 const pem = (...certificates: Issued[]) => certificates.map((each) => each.pem).join('')
 
-/** What a public CA hands out: the chain without its root. */
+/** The files of a public CA: the chain without its root. */
 function fullchain(root: Issued) {
   const intermediate = authority('Intermediate', { issuer: root })
   const leaf = server(intermediate, { names: [dns('master.test')] })
@@ -48,16 +48,16 @@ async function buildGoClient(): Promise<Uint8Array | undefined> {
 }
 
 interface Launch {
-  /** What the rendering machine takes for well-known. */
+  /** The well-known roots of the rendering machine. */
   roots: Issued[]
   trust?: string
-  /** Done to the list of the machine, `$LIST`. */
+  /** Changes the CA file of the machine, `$LIST`. */
   list: string
 }
 
 const know = (root: Issued) => `cat >>"$LIST" <<'END'\n${root.pem}END\n`
 
-/** The agent's image once more, without any CA file. */
+/** The agent's image without any CA file. */
 const bareImage = `#!/bin/bash
 set -eu
 docker run --name bare --network none --entrypoint rm ${agentImage} -rf /etc/ssl /etc/pki /usr/lib/ssl /usr/share/ca-certificates
@@ -94,13 +94,13 @@ function listOf(machine: Machine): string {
 }
 
 function expectBareImage(machine: Machine): void {
-  const said = machine.containers()
-  expect(said).toContain('lists:  SSL_CERT_FILE=/usr/local/determined/ca-bundle.crt')
-  if (goClient) expect(said).toContain('go: {\\"verdict\\":\\"\\"}')
+  const output = machine.containers()
+  expect(output).toContain('lists:  SSL_CERT_FILE=/usr/local/determined/ca-bundle.crt')
+  if (goClient) expect(output).toContain('go: {\\"verdict\\":\\"\\"}')
 }
 
 describe.concurrent('an EC2 machine, its agent in an image without CA files, joins a master of a public CA', () => {
-  it('whose root only the user data has', async () => {
+  it('whose root is only in the user data', async () => {
     const chain = fullchain(publicRoot)
     const master = await site.master({ tls: chain })
     const { machine, id } = await launch(master, chain.cert, { roots: [publicRoot], list: '' })
@@ -110,7 +110,7 @@ describe.concurrent('an EC2 machine, its agent in an image without CA files, joi
     expectBareImage(machine)
   })
 
-  it('whose root only the user data has, on a machine without a list', async () => {
+  it('whose root is only in the user data, on a machine without a CA file', async () => {
     const chain = fullchain(publicRoot)
     const master = await site.master({ tls: chain })
     const list = 'rm -rf /etc/ssl/certs\n'
@@ -120,7 +120,7 @@ describe.concurrent('an EC2 machine, its agent in an image without CA files, joi
     expectBareImage(machine)
   })
 
-  it('whose root only the list of the machine has', async () => {
+  it('whose root is only in the CA file of the machine', async () => {
     const chain = fullchain(publicRoot)
     const master = await site.master({ tls: chain })
     const given = { roots: [], trust: 'system', list: know(publicRoot) }
@@ -129,7 +129,7 @@ describe.concurrent('an EC2 machine, its agent in an image without CA files, joi
     expectBareImage(machine)
   })
 
-  it('after a reboot also under another public root that the machine knows', async () => {
+  it('after a reboot also under another public root that the machine trusts', async () => {
     const chain = fullchain(publicRoot)
     const master = await site.master({ tls: chain })
     const given = { roots: [publicRoot], list: know(otherRoot) }
@@ -143,7 +143,7 @@ describe.concurrent('an EC2 machine, its agent in an image without CA files, joi
   })
 })
 
-it('an EC2 machine before a master whose root neither knows ends with tls_unknown_ca, and says whom it asked', async () => {
+it('an EC2 machine with a master whose root neither contains ends with tls_unknown_ca, and names the CA file', async () => {
   const chain = fullchain(publicRoot)
   const master = await site.master({ tls: chain })
   const given = { roots: [], trust: 'system', list: know(otherRoot) }

@@ -1,5 +1,5 @@
-// User data as EC2 hands it out boots a machine whose agent joins the master over verified TLS: cloud-init reads it from
-// the metadata service, docker runs the agent's image.
+// User data boots an EC2 machine whose agent joins the master over verified TLS: cloud-init reads it from the metadata
+// service, docker runs the agent's image.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDevelopmentChain } from '../../src/pki/development-ca.ts'
 import { type TestMaster, token } from '../support/master.ts'
@@ -23,7 +23,7 @@ function connected(machine: Machine): Promise<boolean> {
 }
 
 describe.concurrent('an EC2 machine', () => {
-  it('joins by itself, says each step on its console, and stays', async () => {
+  it('joins, reports each stage on its console, and keeps running', async () => {
     const given = await userData()
     expect(given.encoding).toBe('plain')
     const { machine, id } = site.launch('aws', given)
@@ -43,13 +43,13 @@ describe.concurrent('an EC2 machine', () => {
       'agent_connected',
     ])
     expect(machine.isOn()).toBe(true)
-    const asked = site.asked(machine)
-    expect(asked.filter((call) => call.endsWith('401'))).toEqual([])
-    expect(asked).toContain('GET /2021-03-23/user-data 200')
-    expect(asked.at(-1)).toBe('GET /latest/meta-data/instance-id 200')
+    const requests = site.requests(machine)
+    expect(requests.filter((call) => call.endsWith('401'))).toEqual([])
+    expect(requests).toContain('GET /2021-03-23/user-data 200')
+    expect(requests.at(-1)).toBe('GET /latest/meta-data/instance-id 200')
   })
 
-  it('joins with user data that has to be packed', async () => {
+  it('joins with user data that must be compressed', async () => {
     const ballast = Array.from({ length: 1000 }, (_, n) => `# line ${n} of a long startup script`).join('\n')
     const given = await userData({ startup_script: `#!/bin/bash\n${ballast}\necho unpacked >/root/proof\n` })
     expect(given).toMatchObject({ encoding: 'gzip', bytes: { limit: 16_384 } })
@@ -58,7 +58,7 @@ describe.concurrent('an EC2 machine', () => {
     expect(machine.disk('root/proof')).toBe('unpacked\n')
   })
 
-  it("runs the user's own scripts, on the machine and in the container, whatever their line ends", async () => {
+  it("runs the user's own scripts, on the machine and in the container, with any line ends", async () => {
     const startup = '#!/bin/bash\r\ncat /etc/hostname >/dev/null\r\necho "home $HOME" >>/root/proof\r\n'
     const inContainer = '#!/bin/bash\r\necho "made ready for $DET_AGENT_ID"\r\n'
     const given = await userData({ startup_script: startup, container_startup_script: inContainer })
@@ -69,7 +69,7 @@ describe.concurrent('an EC2 machine', () => {
     expect(machine.containers()).toContain(`made ready for ${id}`)
   })
 
-  it('joins again after a reboot: the script runs once more, startup_script does not', async () => {
+  it('joins again after a reboot: the script runs again, startup_script does not', async () => {
     const given = await userData({ startup_script: '#!/bin/bash\necho run >>/root/proof\n' })
     const { machine, id } = site.launch('aws', given)
     const { connection } = await site.joined(machine, master, id)
@@ -85,38 +85,38 @@ describe.concurrent('an EC2 machine', () => {
       () => machine.stages().length === before.length + again.length,
     )
     expect(machine.stages()).toEqual([...before, ...again])
-    expect(machine.console()).toContain('agent_started it was running already')
+    expect(machine.console()).toContain('agent_started already running')
     expect(machine.disk('root/proof')).toBe('run\n')
   })
 })
 
-describe('an EC2 machine whose script is run again while its agent has work', () => {
+describe('an EC2 machine whose script is rerun while its agent has tasks', () => {
   it.each([
-    ['as it was', 'x', 'it was running already'],
+    ['unchanged', 'x', 'already running'],
     [
       'with other settings',
       's/RECONNECT_ATTEMPTS=.*/RECONNECT_ATTEMPTS=9/',
-      'it has work, and keeps its earlier configuration',
+      'it has tasks and keeps its earlier configuration',
     ],
-  ])('%s leaves both alone', async (_, edit, note) => {
+  ])('%s keeps both running', async (_, edit, note) => {
     const again = `sed '${edit === 'x' ? '' : edit}' /var/lib/cloud/instance/scripts/part-001 >/root/again && bash /root/again`
-    // By hand, as somebody would who has logged in; the work says when.
+    // By hand, like a logged-in user; the job reports when.
     const startup = `#!/bin/bash
 [ ! -e /root/again ] || exit 0
 (until grep -qzs ^DET_CONTAINER_ID= /proc/[0-9]*/environ; do sleep 1; done; ${again}) </dev/null >/dev/null 2>&1 &
 `
-    // With a master of its own: the job must be placed on this agent.
+    // With its own master: the job must be placed on this agent.
     const alone = await site.master()
     const { machine, id } = site.launch('aws', await userData({ startup_script: startup }, alone))
     const { connection } = await site.joined(machine, alone, id)
     await connected(machine)
     const order = { command: ['sh', '-c', 'sleep 30'], slots: 1 }
     const work = { host: gateway, token, method: 'POST', body: order }
-    const answer = await alone.ask('/provision/v1/work', work)
+    const answer = await alone.ask('/provision/v1/jobs', work)
     expect(answer.status, JSON.stringify(answer.json)).toBeLessThan(300)
     await site.until(machine, note, () => machine.console().includes(`agent_started ${note}`))
     const listed = async () =>
-      JSON.stringify((await alone.ask('/provision/v1/work', { host: gateway, token })).json)
+      JSON.stringify((await alone.ask('/provision/v1/jobs', { host: gateway, token })).json)
     await expect.poll(listed, { timeout: 90_000 }).toMatch(/finished|succeeded|completed/i)
     expect(alone.master.agents().find((agent) => agent.id === id)).toMatchObject({
       connection,
@@ -144,7 +144,7 @@ describe.concurrent('an EC2 machine that was stopped while the master changed it
     return { machine, id, chain, next: await site.master({ port, tls: { cert: chain, key: leaf.key } }) }
   }
 
-  // As an image would have it that somebody installed the agent on.
+  // Like an image on which the agent was installed.
   const command =
     '#!/bin/sh\ncd /run/share/agent && exec usr/local/bin/node opt/provision/dist/cli.cjs agent "$@"\n'
   it.each([

@@ -1,4 +1,4 @@
-// The startup-script of Compute Engine boots a machine whose agent joins: fetched and run by Google's own runner, at
+// The startup-script of Compute Engine boots a machine whose agent joins: Google's runner fetches and runs it at
 // every boot.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TestMaster } from '../support/master.ts'
@@ -37,10 +37,10 @@ describe.concurrent('a Compute Engine machine', () => {
     await site.until(machine, 'the script runs again', () => times(machine, 'agent_connected') === 2)
     await site.joined(machine, master, id, first.connection)
     expect(machine.stages()).toEqual([...stages, ...stages])
-    expect(machine.console()).toContain('agent_started it was running already')
+    expect(machine.console()).toContain('agent_started already running')
   })
 
-  it('joins with a script so long that a stub has to unpack it', async () => {
+  it('joins with a long script, which a stub must unpack', async () => {
     const ballast = Array.from({ length: 8000 }, (_, n) => `# line ${n} of a long startup script`).join('\n')
     const given = await userData({ startup_script: `#!/bin/bash\n${ballast}\necho unpacked >/root/proof\n` })
     expect(given).toMatchObject({ encoding: 'gzip-stub', bytes: { limit: 262_144 } })
@@ -49,7 +49,7 @@ describe.concurrent('a Compute Engine machine', () => {
     expect(machine.disk('root/proof')).toBe('unpacked\n')
   })
 
-  it("runs the user's own scripts though the runner cannot bear their line ends", async () => {
+  it("runs the user's own scripts although the runner does not support their line ends", async () => {
     const startup = '#!/bin/bash\r\necho "home $HOME" >>/root/proof\r\n'
     const inContainer = '#!/bin/bash\r\necho "made ready for $DET_AGENT_ID"\r\n'
     const given = await userData({ startup_script: startup, container_startup_script: inContainer })
@@ -59,8 +59,8 @@ describe.concurrent('a Compute Engine machine', () => {
     expect(machine.containers()).toContain(`made ready for ${id}`)
   })
 
-  it('joins with the agent as a process, which outlives the script, and once more after a reboot', async () => {
-    // As an image would have it that somebody installed the agent on.
+  it('joins with the agent as a process, which keeps running after the script, and again after a reboot', async () => {
+    // Like an image on which the agent was installed.
     const command =
       '#!/bin/sh\ncd /run/share/agent && exec usr/local/bin/node opt/provision/dist/cli.cjs agent "$@"\n'
     const given = await userData({ agent_runtime: 'process' })
@@ -71,7 +71,7 @@ describe.concurrent('a Compute Engine machine', () => {
     machine.boot()
     await site.joined(machine, master, id, first.connection)
     expect(machine.containers()).toBe('')
-    // The agent logs it a moment after it has told the master.
+    // The agent logs it a moment after it has joined.
     const joins = () => machine.disk('var/log/determined-agent.log').match(/joined the master/g)?.length
     await site.until(machine, 'it logs the second join', () => joins() === 2)
   })

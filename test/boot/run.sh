@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # npm run test:boot [arguments of vitest]: user data boots in machines made of namespaces, and agents join a master.
-# Nothing of this computer changes: every mount, interface and process lives in namespaces that end with this script.
-# BOOT_CACHE is where root file systems are kept between runs, BOOT_MIRROR the Debian mirror they are made from, and
-# BOOT_AGENT_IMAGE an archive of `docker save`, whose agent is started in the place of ours.
+# Nothing on this computer changes: every mount, interface and process is in namespaces that end with this script.
+# BOOT_CACHE keeps root file systems between runs, BOOT_MIRROR is the Debian mirror for them, and
+# BOOT_AGENT_IMAGE is an archive of `docker save` whose agent replaces the built-in one.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 repository=$(cd "$here/../.." && pwd)
 cache=${BOOT_CACHE:-$repository/.cache/boot}
 mirror=${BOOT_MIRROR:-http://deb.debian.org/debian}
 suite=bookworm
-# A machine image as the clouds have it, without a kernel and systemd, and with a clock that can be set; and what Debian's slim container image holds.
+# A machine image like those of the clouds, without a kernel and systemd, and with a clock that can be set; and the contents of Debian's slim image.
 machine=bash,ca-certificates,cloud-init,curl,dnsmasq-base,docker.io,google-guest-agent,iproute2,iptables,libfaketime,netbase,openssl
 container=bash,ca-certificates
 PATH=$repository/node_modules/.bin:$PATH:/usr/sbin:/sbin
@@ -35,7 +35,7 @@ make "$machine_archive" "$machine"
 make "$container_archive" "$container"
 for builder in $(jobs -p); do wait "$builder"; done
 
-# An empty folder to mount on; what is in it is memory, seen in there alone.
+# An empty folder to mount on; its contents are in memory, and visible only inside.
 work=$(mktemp -d "${TMPDIR:-/tmp}/boot-XXXXXX")
 cd "$repository"
 exec unshare --mount --propagation private -- \

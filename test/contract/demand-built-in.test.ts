@@ -1,4 +1,4 @@
-// The demand contract on the built-in master, whole, on a real TLS listener: agents join over sockets, people order over REST.
+// The demand contract on a complete built-in master with a real TLS listener: agents join over sockets, people use REST.
 import { builtInDemand } from '../../src/demand/built-in.ts'
 import { gpu, masterConfig, startMaster, type TestAgent, token } from '../support/master.ts'
 import { until } from '../support/server.ts'
@@ -25,7 +25,7 @@ describeDemandContract('the built-in master', {
       return json
     }
 
-    const stateOf = async (workId: string) => (await m.ask(`/provision/v1/work/${workId}`)).json.work.state
+    const stateOf = async (workId: string) => (await m.ask(`/provision/v1/jobs/${workId}`)).json.job.state
 
     return {
       source: builtInDemand(m.master),
@@ -33,7 +33,7 @@ describeDemandContract('the built-in master', {
       otherPool: 'other',
       open: async () => builtInDemand(m.master),
       async submit(slots, resourcePool = 'default') {
-        return (await post('/provision/v1/work', { duration: '1h', slots, resourcePool })).work.id
+        return (await post('/provision/v1/jobs', { duration: '1h', slots, resourcePool })).job.id
       },
       async join(id, slots, of = 'default') {
         agents.set(id, await m.join(id, { pool: of, devices: [...Array(slots).keys()].map(gpu) }))
@@ -42,7 +42,7 @@ describeDemandContract('the built-in master', {
         while ((await stateOf(workId)) !== 'running') await new Promise((resolve) => setTimeout(resolve, 5))
       },
       async finish(workId) {
-        await post(`/provision/v1/work/${workId}/kill`)
+        await post(`/provision/v1/jobs/${workId}/kill`)
       },
       async remove(id) {
         m.master.forget(id, 'its instance is gone')

@@ -1,4 +1,4 @@
-// What every source of demand promises, written once and run on each of them: see src/demand/source.ts.
+// The requirements for every demand source, written once and run on each of them: see src/demand/source.ts.
 import { afterEach, beforeEach, describe, expect } from 'vitest'
 import type { AgentState, PendingAllocation } from '../../src/planner/snapshot.ts'
 import { ProvisionError } from '../../src/problems/index.ts'
@@ -18,7 +18,7 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
     return (await harness.source.read(pool)).agents.find((each) => each.id === id)
   }
 
-  /** Whether new work could go to it. */
+  /** Whether it accepts new jobs. */
   async function takesWork(id: string): Promise<boolean> {
     const state = await agent(id)
     return state?.enabled === true && !state.draining
@@ -35,18 +35,18 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
     })
 
     describe('read', () => {
-      clause('tells of which pool it speaks, and of which moment', [], async () => {
+      clause('names the pool and the moment of the data', [], async () => {
         const demand = await harness.source.read(harness.pool)
         expect(demand).toMatchObject({ pool: harness.pool, pending: [], agents: [] })
         expect(Number.isFinite(demand.at)).toBe(true)
       })
 
-      clause('goes on in time', [], async () => {
+      clause('advances in time', [], async () => {
         const first = await harness.source.read(harness.pool)
         expect((await harness.source.read(harness.pool)).at).toBeGreaterThanOrEqual(first.at)
       })
 
-      clause('shows work that waits, with what it wants and since when', [], async () => {
+      clause('shows waiting jobs, with their slots and since when they wait', [], async () => {
         const ids = [await harness.submit(4), await harness.submit(1), await harness.submit(0)]
         await eventually(async () => (await pending()).length).toBe(3)
         const found = new Map((await pending()).map((each) => [each.id, each]))
@@ -54,7 +54,7 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
         for (const { since } of found.values()) expect(since).toBeGreaterThan(0)
       })
 
-      clause('keeps the moment since when work waits', [], async () => {
+      clause('keeps the moment since when jobs wait', [], async () => {
         await harness.submit(4)
         await eventually(async () => (await pending()).length).toBe(1)
         const [first] = await pending()
@@ -62,14 +62,14 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
         expect(later.map((each) => each.since)).toEqual([first!.since])
       })
 
-      clause('shows work no more once it has an agent', [], async () => {
+      clause('no longer shows a job as waiting once it has an agent', [], async () => {
         const work = await harness.submit(4)
         await harness.join('agent-1', 4)
         await harness.place(work, 'agent-1')
         await eventually(() => pending()).toEqual([])
       })
 
-      clause('shows work no more once it has ended without one', [], async () => {
+      clause('no longer shows a job once it has ended without one', [], async () => {
         const work = await harness.submit(4)
         await eventually(async () => (await pending()).length).toBe(1)
         await harness.finish(work)
@@ -84,7 +84,7 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
         expect((await agent('agent-1'))!.idleSince).toBe(state!.idleSince)
       })
 
-      clause('shows an agent with work as busy, and idle anew when that has ended', [], async () => {
+      clause('shows an agent with a job as busy, and idle again when that has ended', [], async () => {
         await harness.join('agent-1', 4)
         await eventually(() => agent('agent-1')).toBeDefined()
         const before = (await agent('agent-1'))!.idleSince!
@@ -97,20 +97,20 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
         expect((await agent('agent-1'))!.idleSince).toBeGreaterThanOrEqual(before)
       })
 
-      clause('shows an agent with auxiliary work as busy, with all its slots free', [], async () => {
+      clause('shows an agent with auxiliary jobs as busy, with all its slots free', [], async () => {
         await harness.join('agent-1', 4)
         await harness.place(await harness.submit(0), 'agent-1')
         await eventually(() => agent('agent-1')).toMatchObject({ ...free, busy: true })
       })
 
-      clause('shows an agent no more once it is gone', [], async () => {
+      clause('no longer shows an agent once it is gone', [], async () => {
         await harness.join('agent-1', 4)
         await eventually(() => agent('agent-1')).toBeDefined()
         await harness.remove('agent-1')
         await eventually(() => agent('agent-1')).toBeUndefined()
       })
 
-      clause('shows an agent that is away for a moment as not connected', ['disconnects'], async () => {
+      clause('shows a briefly disconnected agent as not connected', ['disconnects'], async () => {
         await harness.join('agent-1', 4)
         await eventually(() => agent('agent-1')).toMatchObject({ connected: true })
         await harness.disconnect!('agent-1')
@@ -138,21 +138,21 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
         },
       )
 
-      clause('is given up when it is aborted', [], async () => {
+      clause('is abandoned when it is aborted', [], async () => {
         const aborted = AbortSignal.abort(new Error('stopped'))
         await expect(harness.source.read(harness.pool, aborted)).rejects.toThrow('stopped')
       })
     })
 
     describe('drain', () => {
-      clause('keeps new work from an agent, and may be asked again', [], async () => {
+      clause('stops new jobs from being placed on an agent, and may be repeated', [], async () => {
         await harness.join('agent-1', 4)
         await eventually(() => takesWork('agent-1')).toBe(true)
         for (let times = 0; times < 2; times++) expect(await harness.source.drain('agent-1')).toBe(true)
         await eventually(() => takesWork('agent-1')).toBe(false)
       })
 
-      clause('leaves the work an agent has', [], async () => {
+      clause('does not affect the jobs an agent has', [], async () => {
         await harness.join('agent-1', 4)
         await harness.place(await harness.submit(4), 'agent-1')
         await harness.source.drain('agent-1')
@@ -160,7 +160,7 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
         expect(await agent('agent-1')).toMatchObject({ busy: true })
       })
 
-      clause('is undone by undrain, which may be asked again', [], async () => {
+      clause('is undone by undrain, which may be repeated', [], async () => {
         await harness.join('agent-1', 4)
         await harness.source.drain('agent-1')
         await eventually(() => takesWork('agent-1')).toBe(false)
@@ -168,7 +168,7 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
         await eventually(() => takesWork('agent-1')).toBe(true)
       })
 
-      clause('says when there is no such agent', [], async () => {
+      clause('reports when the agent does not exist', [], async () => {
         expect(await harness.source.drain('nobody')).toBe(false)
         expect(await harness.source.undrain('nobody')).toBe(false)
       })
@@ -182,7 +182,7 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
         await eventually(() => takesWork('agent-1')).toBe(true)
       }
 
-      /** Long enough for whatever a source still has to do. */
+      /** Waits long enough for whatever a source may still do. */
       async function staysOut(): Promise<void> {
         await eventually(() => takesWork('agent-1')).toBe(false)
         await new Promise((resolve) => setTimeout(resolve, 100))
@@ -229,7 +229,7 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
         await staysOut()
       })
 
-      clause('stays disabled when that person lets it drain, too', ['knows_whose_drain'], async () => {
+      clause('stays disabled when that person drains it, too', ['knows_whose_drain'], async () => {
         await joined()
         await harness.source.drain('agent-1')
         await eventually(() => takesWork('agent-1')).toBe(false)
@@ -238,7 +238,7 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
         await staysOut()
       })
 
-      clause('stays disabled over a restart of ours', [], async () => {
+      clause('stays disabled over a restart of the provisioner', [], async () => {
         await joined()
         await harness.disable('agent-1', 'at_once')
         await harness.source.drain('agent-1')
@@ -249,7 +249,7 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
         await staysOut()
       })
 
-      clause('takes work again once that person enables it', [], async () => {
+      clause('accepts jobs again once that person enables it', [], async () => {
         await joined()
         await harness.disable('agent-1', 'at_once')
         await harness.source.drain('agent-1')
@@ -260,7 +260,7 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
         expect((await agent('agent-1'))!.disabledByPerson).toBeFalsy()
       })
 
-      clause('is ours to drain and to give back once it was enabled', [], async () => {
+      clause('can be drained and undrained by us once it was enabled', [], async () => {
         await joined()
         await harness.disable('agent-1', 'at_once')
         await harness.source.drain('agent-1')
@@ -275,7 +275,7 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
     })
 
     describe('onChange', () => {
-      clause('calls back for work and for agents, with the pool', ['tells_changes'], async () => {
+      clause('calls back for jobs and for agents, with the pool', ['tells_changes'], async () => {
         const told: string[] = []
         harness.source.onChange((pool) => told.push(pool))
         await harness.submit(4)
@@ -291,7 +291,7 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
             void harness.source
               .read(pool)
               .then((demand) => demand.pending.length > 0 && resolve(demand.pending.length))
-              // The last change may come while the source is closed.
+              // The last change may arrive while the source is being closed.
               .catch(() => {})
           })
         })
@@ -299,7 +299,7 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
         expect(await seen).toBe(1)
       })
 
-      clause('goes on when a listener fails', ['tells_changes'], async () => {
+      clause('continues when a listener fails', ['tells_changes'], async () => {
         const told: string[] = []
         harness.source.onChange(() => {
           throw new Error('a listener that fails')
@@ -309,7 +309,7 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
         await eventually(() => told).toContain(harness.pool)
       })
 
-      clause('calls nobody who has left, and nobody after close', ['tells_changes'], async () => {
+      clause('calls no listener that was removed, and none after close', ['tells_changes'], async () => {
         const left: string[] = []
         const closed: string[] = []
         const leave = harness.source.onChange((pool) => left.push(pool))
@@ -326,7 +326,7 @@ export function describeDemandContract(name: string, subject: DemandSubject): vo
         expect(closed).toEqual([])
       })
 
-      clause('may be left twice', [], async () => {
+      clause('can be removed twice', [], async () => {
         const leave = harness.source.onChange(() => {})
         leave()
         leave()

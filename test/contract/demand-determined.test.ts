@@ -1,11 +1,11 @@
-// The demand contract on the source for a Determined master, over a fake one on real TLS.
+// The demand contract on the source for a Determined master, over a fake master with real TLS.
 import { createDevelopmentChain } from '../../src/pki/development-ca.ts'
 import { openFake } from '../support/fake-determined/opened.ts'
 import { disable, enable, finish, giveUp, join, place, submit } from '../support/fake-determined/world.ts'
 import { describeDemandContract } from './demand-contract.ts'
 import type { DemandHarness } from './demand-harness.ts'
 
-// One that lost its connection looks like one that somebody drained, so `disconnects` is not claimed.
+// An agent that lost its connection looks like one that somebody drained, so `disconnects` is not claimed.
 describeDemandContract('a Determined master', {
   can: ['tells_changes', 'unreachable', 'other_pools'],
   open: async (): Promise<DemandHarness> => {

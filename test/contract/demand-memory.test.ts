@@ -1,4 +1,4 @@
-// The demand contract on the plainest source there is: shows that the contract can be kept.
+// The demand contract on the simplest possible source, which shows that the contract can be met.
 import { memoryMaster } from '../support/memory-master.ts'
 import { describeDemandContract } from './demand-contract.ts'
 import type { DemandHarness } from './demand-harness.ts'

@@ -65,7 +65,7 @@ describeDemandContract('demand pushed over HTTP', {
       return door.source
     }
     const source = await open()
-    // The drains it hears of are in the answers, so it pushes from time to time, as every master must.
+    // It learns of drains from the responses, so it pushes from time to time, as every master must.
     const beat = setInterval(() => void master.pushAll().catch(() => {}), 20)
     return {
       ...master.harness,

@@ -22,12 +22,12 @@ describeProviderContract('local', {
   ],
   open: async (): Promise<ProviderHarness> => {
     const pool = localPool()
-    const strangers: ChildProcess[] = []
+    const foreignProcesses: ChildProcess[] = []
 
-    /** A VM of someone else, as a copied state folder would hold it. */
-    function stranger(id: string): string {
+    /** A foreign VM, as in a copied state folder. */
+    function foreignInstance(id: string): string {
       const child = spawn('sleep', ['300'], { stdio: 'ignore', detached: true })
-      strangers.push(child)
+      foreignProcesses.push(child)
       const process = { pid: child.pid!, start: processStart(child.pid!) }
       mkdirSync(join(pool.dir, id))
       const record = { id, tags: {}, instanceType: 'local', zone: '', launchedAt: 0, process }
@@ -47,8 +47,8 @@ describeProviderContract('local', {
         await expect.poll(() => existsSync(file) && readFileSync(file, 'utf8')).toBeTruthy()
         return readFileSync(file, 'utf8')
       },
-      partialLaunch: (order, count) => stranger(instanceIds(order.intent)[count]!),
-      foreignInstance: async () => stranger('local-ffffffff-1'),
+      partialLaunch: (order, count) => foreignInstance(instanceIds(order.intent)[count]!),
+      foreignInstance: async () => foreignInstance('local-ffffffff-1'),
       breakListing: () => {
         mkdirSync(join(pool.dir, 'local-ffffffff-1'))
         writeFileSync(pool.file('local-ffffffff-1', 'vm.json'), '{')
@@ -58,7 +58,7 @@ describeProviderContract('local', {
       },
       printOnConsole: async (id, text) => appendFileSync(pool.file(id, 'console.log'), text),
       async dispose() {
-        for (const child of strangers) child.kill('SIGKILL')
+        for (const child of foreignProcesses) child.kill('SIGKILL')
         await pool.dispose()
       },
     }

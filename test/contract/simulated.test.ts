@@ -43,8 +43,8 @@ describeProviderContract('simulated', {
         faults.hiddenFor = () => 60_000
       },
       async foreignInstance() {
-        const stranger = { clusterId: 'none', pool: 'none', writerId: 'none' }
-        return performLaunch(cloud, order(1, stranger)).instances[0]!.id
+        const foreignOwner = { clusterId: 'none', pool: 'none', writerId: 'none' }
+        return performLaunch(cloud, order(1, foreignOwner)).instances[0]!.id
       },
       breakListing: () => {
         faults.listing = () => ({ instances: [], complete: false })

@@ -1,4 +1,4 @@
-// Whole launch requests, kept readable beside the inputs they come from (`npx vitest run test/golden/requests.test.ts -u` rewrites them).
+// Complete launch requests, in readable files beside their inputs (`npx vitest run test/golden/requests.test.ts -u` rewrites them).
 import { describe, expect, it } from 'vitest'
 import { buildRequest as buildAws } from '../../src/providers/aws/request.ts'
 import { buildRequest as buildGcp } from '../../src/providers/gcp/request.ts'

@@ -1,4 +1,4 @@
-// Whole startup scripts, as VMs get them (`npx vitest run test/golden/scripts.test.ts -u` rewrites them).
+// Complete startup scripts, as VMs get them (`npx vitest run test/golden/scripts.test.ts -u` rewrites them).
 import { execFile } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,18 +18,18 @@ describe('the script of', () => {
     await expect(script).toMatchFileSnapshot(join(folder, `${name}.sh`))
   })
 
-  it.each(samples)('$name is a script bash can read', async ({ name }) => {
+  it.each(samples)('$name is a script that bash can parse', async ({ name }) => {
     await promisify(execFile)('bash', ['-n', join(folder, `${name}.sh`)])
   })
 })
 
 describe('the samples', () => {
-  it('are all there is in the folder', () => {
+  it('are all files of the folder', () => {
     expect(readdirSync(folder).sort()).toEqual(samples.map(({ name }) => `${name}.sh`).sort())
   })
 
-  it('hold every cloud, trust mode, slot type and runtime', () => {
-    const seen = samples.flatMap(({ setup }) => [
+  it('contain every cloud, trust mode, slot type and runtime', () => {
+    const covered = samples.flatMap(({ setup }) => [
       setup.machine.kind,
       setup.trust.mode,
       setup.slotType,
@@ -46,10 +46,10 @@ describe('the samples', () => {
       'cpu',
       'none',
     ]
-    expect([...new Set(seen)].sort()).toEqual([...all, 'auto', 'docker', 'process'].sort())
+    expect([...new Set(covered)].sort()).toEqual([...all, 'auto', 'docker', 'process'].sort())
   })
 
-  it('end every line with LF alone, and no line with a blank', async () => {
+  it('end every line with LF only, and no line with a blank', async () => {
     for (const { setup } of samples)
       expect((await renderScript(setup)).script).not.toMatch(/\r|[ \t]\n|\n\n\n/)
   })

@@ -1,4 +1,4 @@
-// The examples of both clouds are read without a complaint, and make the requests their READMEs promise.
+// The examples of both clouds are valid without a warning, and make the requests that their READMEs describe.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -28,7 +28,7 @@ const codes = ({ problems }: LaunchRequest) => problems.map(({ code }) => code)
 const calls = ({ call, fallbacks = [] }: LaunchRequest) => [call, ...fallbacks.map((next) => next.call)]
 
 describe('examples/aws', () => {
-  it('asks for a fleet of every type and subnet: spot, then on demand', () => {
+  it('requests a fleet of every type and subnet: spot, then on demand', () => {
     const { gpu, aux } = example('aws')
     expect(calls(gpu!)).toEqual(['CreateFleet', 'CreateFleet'])
     expect(JSON.stringify(gpu!.body).match(/"InstanceType"/g)).toHaveLength(9)
@@ -39,7 +39,7 @@ describe('examples/aws', () => {
 })
 
 describe('examples/gcp', () => {
-  it('asks for each type in all zones of the region: Spot, then on demand', () => {
+  it('requests each type in all zones of the region: Spot, then on demand', () => {
     const { gpu, aux } = example('gcp')
     const regional = 'regionInstances.bulkInsert'
     expect(calls(gpu!)).toEqual([regional, regional, regional, regional])
@@ -50,7 +50,7 @@ describe('examples/gcp', () => {
 })
 
 describe.each(['aws', 'gcp'])('the README of examples/%s', (cloud) => {
-  it('makes the certificate that the file names, for the host agents dial', () => {
+  it('creates the certificate that the file names, for the host that agents dial', () => {
     const readme = readFileSync(join(root, 'examples', cloud, 'README.md'), 'utf8')
     const { config } = loadConfig(join(root, 'examples', cloud, 'master.yaml'))
     const [, name, out] = /provision certs --name (\S+) --out (\S+)/.exec(readme) ?? []

@@ -1,4 +1,4 @@
-// The door for pushed demand over a real socket: what is let in, what is refused, and what is answered.
+// The endpoint for pushed demand over a real socket: what is accepted, what is refused, and the responses.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type Listener, listen } from '../../src/http/listen.ts'
 import { openPushEndpoint, type PushEndpoint } from '../../src/http/push-endpoint.ts'
@@ -29,7 +29,7 @@ const idle = { id: 'i-1', slots: 2, freeSlots: 2, busy: false }
 const path = '/v1/pools/default/demand'
 
 describe('PUT demand', () => {
-  it('is answered with the agents that are to get no more work', async () => {
+  it('is answered with the agents to drain', async () => {
     expect(await ask('PUT', path, { pending: [], agents: [idle] })).toEqual({
       status: 200,
       value: { drain: [], drainVersion: 'one.0' },
@@ -40,7 +40,7 @@ describe('PUT demand', () => {
     expect(await ask('GET', '/v1/pools/default/drains')).toEqual({ status: 200, value })
   })
 
-  it('shows an agent as drained only when the master had heard of it', async () => {
+  it('shows an agent as drained only when the master had received the drain', async () => {
     const draining = { ...idle, draining: true }
     await ask('PUT', path, { pending: [], agents: [draining] })
     await door.source.drain('i-1')
@@ -50,7 +50,7 @@ describe('PUT demand', () => {
     expect((await door.source.read('default')).agents[0]).toMatchObject({ enabled: false, draining: true })
   })
 
-  it('warns once when the master never says what it has applied', async () => {
+  it('warns once when the master never reports what it has applied', async () => {
     await ask('PUT', path, { pending: [], agents: [idle] })
     await door.source.drain('i-1')
     for (let times = 0; times < 3; times++) await ask('PUT', path, { pending: [], agents: [idle] })
@@ -65,13 +65,13 @@ describe('PUT demand', () => {
     expect(value).toMatchObject({ drain: [] })
   })
 
-  it('finds a pool whose name has to be encoded', async () => {
+  it('finds a pool whose name has to be percent-encoded', async () => {
     const { status } = await ask('PUT', '/v1/pools/a%2Fb%20c/demand', { pending: [], agents: [] })
     expect(status).toBe(200)
     expect(await door.source.read('a/b c')).toMatchObject({ pool: 'a/b c' })
   })
 
-  it('is taken for a pool of which only orphans are left: else nobody could know that they are idle', async () => {
+  it('is accepted for a pool that has only orphans: otherwise it could not be known whether they are idle', async () => {
     const { status } = await ask('PUT', '/v1/pools/removed/demand', { pending: [], agents: [idle] })
     expect(status).toBe(200)
     expect(await door.source.drain('i-1')).toBe(true)

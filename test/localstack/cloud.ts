@@ -1,4 +1,4 @@
-// The real provider and the real SDK over LocalStack, each test file in an AWS account that nobody has used.
+// The real provider and the real SDK over LocalStack, each test file in its own, unused AWS account.
 import { randomInt, randomUUID } from 'node:crypto'
 import { DescribeSubnetsCommand, EC2Client, RegisterImageCommand } from '@aws-sdk/client-ec2'
 import { inject, vi } from 'vitest'
@@ -12,11 +12,11 @@ import { awsConfig, master, offering } from '../support/cloud-pools.ts'
 import { silentLogger } from '../support/silent-logger.ts'
 
 const region = 'us-west-2'
-/** LocalStack takes twelve digits for the number of an account, and makes it at the first call. */
+/** LocalStack accepts any twelve digits as an account, and creates it at the first call. */
 const account = String(randomInt(1e11, 1e12))
 
 export interface LocalStackCloud {
-  /** The SDK's own client, to look behind the provider's back. */
+  /** The SDK's own client, to check the state independently of the provider. */
   ec2: EC2Client
   env: Record<string, string>
   owner: Ownership

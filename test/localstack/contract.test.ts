@@ -1,16 +1,16 @@
-// The provider contract on LocalStack, for both ways of launching, with what it cannot show declared.
+// The provider contract on LocalStack, for both ways of launching; what it cannot show is declared.
 import { DescribeInstancesCommand, RunInstancesCommand, TerminateInstancesCommand } from '@aws-sdk/client-ec2'
 import { describeProviderContract } from '../../src/testing/provider-contract.ts'
 import type { Ability, ProviderHarness } from '../../src/testing/provider-harness.ts'
 import { localStackCloud } from './cloud.ts'
 
 /**
- * LocalStack never runs out of anything, remembers no ClientToken, takes user data of any size, shows VMs at once and
- * runs none of them, so that no console says anything.
+ * LocalStack never runs out of capacity, remembers no ClientToken, accepts user data of any size, shows VMs at once and
+ * runs none of them, so that consoles are empty.
  */
 const can: Ability[] = ['foreign_vms', 'self_ending', 'vms_outlive_close', 'find', 'cloud_time', 'traces']
 
-/** @param offerings how many a launch names: several make a fleet, one is RunInstances */
+/** @param offerings number of offerings of a launch: several use a fleet, one uses RunInstances */
 async function openHarness(offerings: number): Promise<ProviderHarness> {
   const cloud = await localStackCloud()
   const { ec2, owner, image } = cloud
@@ -41,5 +41,5 @@ describeProviderContract('aws, fleets on LocalStack', {
   open: () => openHarness(2),
 })
 
-/** LocalStack's RunInstances gives MinCount VMs, which is one. */
+/** LocalStack's RunInstances launches MinCount VMs, which is one. */
 describeProviderContract('aws, RunInstances on LocalStack', { can, open: () => openHarness(1) })

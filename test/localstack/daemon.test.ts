@@ -1,5 +1,5 @@
-// The whole of it against LocalStack: the program as a process, its own master, and VMs that run their user data. Work
-// comes, five VMs are launched in each of two pools and join over TLS; it ends, and so do they.
+// The whole program against LocalStack: a process, its own master, and VMs that run their user data. Jobs are submitted,
+// five VMs are launched in each of two pools and join over TLS; when the jobs end, the VMs are terminated.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync } from 'node:fs'
@@ -22,7 +22,10 @@ afterEach(async () => {
   await cluster.dispose()
 })
 
-/** `default` has two subnets, which makes its launches fleets; `single` has one, and LocalStack's RunInstances gives one VM a call. */
+/**
+ * `default` has two subnets, so its launches are fleets; `single` has one, and LocalStack's RunInstances launches one
+ * VM for each call.
+ */
 const pools = ['default', 'single']
 
 const provider = (subnets: string[]) => [
@@ -72,7 +75,7 @@ it('pools go from 0 to 5 VMs and back to 0', async () => {
     expect(submitted.status, submitted.stderr).toBe(0)
   }
 
-  // An unknown cluster is looked at twice, a minute apart, before anything is launched in it.
+  // An unknown cluster is listed twice, a minute apart, before anything is launched in it.
   const joined = () => [...said.matchAll(/"agent joined"/g)].length
   await expect.poll(joined, { timeout: 120_000 }).toBe(10)
   expect(vms.running()).toHaveLength(10)

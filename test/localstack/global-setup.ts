@@ -1,5 +1,6 @@
-// Before the tests on LocalStack: the program is bundled, and an EC2 to talk to is there. AWS_ENDPOINT_URL names one
-// that runs already; without it LocalStack is installed, started, and stopped in the end.
+// Before the tests on LocalStack: bundles the program, and provides an EC2. AWS_ENDPOINT_URL names a running one;
+// without
+// it LocalStack is installed, started, and stopped at the end.
 import type { TestProject } from 'vitest/node'
 import { setup as bundled } from '../support/global-setup.ts'
 import { installLocalStack } from './install.ts'

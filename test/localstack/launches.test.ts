@@ -1,4 +1,5 @@
-// What arrives at an EC2 that is not our own: user data, tags, pages, spot, fleets, ends, and what a check finds.
+// What arrives at an EC2 that is not our own fake: user data, tags, pages, spot, fleets, terminations, and the results
+// of a check.
 import {
   DescribeImagesCommand,
   DescribeInstanceAttributeCommand,
@@ -39,7 +40,7 @@ describe.each([
   ['a fleet', () => bought('on_demand')],
   ['a spot fleet', () => bought('spot')],
 ])('a launch by %s', (_, offerings) => {
-  it('gives VMs their user data byte for byte', async () => {
+  it('passes user data to VMs byte for byte', async () => {
     const order = cloud.order(1, offerings())
     order.userData = userDataOf('#!/bin/bash\necho "ä $(date) `id` {{x}} + %2B &amp;"\n')
     const plain = await (await cloud.open()).launch(order)
@@ -52,7 +53,7 @@ describe.each([
     expect((await userDataAt(other.instances[0]!.id)).equals(packed)).toBe(true)
   })
 
-  it('marks everything it makes as ours', async () => {
+  it('tags everything that it creates', async () => {
     const provider = await cloud.open({ custom_tags: [{ key: 'größe <&>', value: 'a=b&c "d"' }] })
     const order = cloud.order(1, offerings())
     const [{ id }] = (await provider.launch(order)).instances as [Instance]
@@ -77,7 +78,7 @@ async function tagsOf(id: string): Promise<Record<string, string>> {
 }
 
 describe('RunInstances', () => {
-  it('asks for the disk, the metadata service and the shutdown that the pool wants', async () => {
+  it('requests the disk, the metadata service and the shutdown behaviour of the pool', async () => {
     const volume = { type: 'gp3' as const, size: 321, encrypted: true, iops: 4000 }
     const [{ id }] = (
       await (await cloud.open({ volume })).launch(cloud.order(1, cloud.offerings.slice(0, 1)))
@@ -101,7 +102,7 @@ describe('RunInstances', () => {
 })
 
 describe('a fleet', () => {
-  it('of spot VMs makes spot requests that are ours', async () => {
+  it('of spot VMs creates spot requests with our tags', async () => {
     const { instances } = await (await cloud.open()).launch(cloud.order(2, bought('spot')))
     expect(instances.map(({ capacityType }) => capacityType)).toEqual(['spot', 'spot'])
     const Filters = [{ Name: 'tag:agent-provisioner:cluster', Values: [cloud.owner.clusterId] }]
@@ -109,7 +110,7 @@ describe('a fleet', () => {
     expect(idsOf(instances)).toEqual(found.SpotInstanceRequests!.map(({ InstanceId }) => InstanceId).sort())
   })
 
-  it('uses the launch template of the one before', async () => {
+  it('reuses the launch template of the previous one', async () => {
     const provider = await cloud.open()
     await provider.launch(cloud.order(1))
     await (await cloud.open()).launch(cloud.order(1))
@@ -119,10 +120,10 @@ describe('a fleet', () => {
   })
 })
 
-describe('more VMs than a page holds', () => {
-  it('are all listed, and all ended, with one that never was', async () => {
+describe('more VMs than fit on a page', () => {
+  it('are all listed and terminated, together with an id that never existed', async () => {
     const provider = await cloud.open()
-    // Pages are of reservations here, and each launch of one VM makes one.
+    // Pages consist of reservations here, and each launch of one VM creates one.
     const inTurn = limit(8)
     const orders = Array.from({ length: 105 }, () => cloud.order(1, cloud.offerings.slice(0, 1)))
     const results = await Promise.all(orders.map((order) => inTurn(() => provider.launch(order))))
@@ -142,7 +143,7 @@ describe('more VMs than a page holds', () => {
 })
 
 describe('a check', () => {
-  it('finds what is there, and names what is not', async () => {
+  it('finds what exists, and names what does not', async () => {
     const { SecurityGroups } = await cloud.ec2.send(new DescribeSecurityGroupsCommand({}))
     const security_group_id = SecurityGroups![0]!.GroupId!
     const config = cloud.config({

@@ -1,5 +1,5 @@
-// The trial for a real account, on LocalStack: it goes through to its end, leaves nothing behind, and notices in what
-// LocalStack is no EC2.
+// The trial for a real account, on LocalStack: it runs to its end, leaves nothing behind, and detects where LocalStack
+// differs from EC2.
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,7 +9,7 @@ import { expect, it } from 'vitest'
 import { root } from '../support/sources.ts'
 import { localStackCloud } from './cloud.ts'
 
-it('ends with everything ended, and says what was not as on EC2', async () => {
+it('ends with everything terminated, and reports the differences from EC2', async () => {
   const cloud = await localStackCloud()
   const folder = mkdtempSync(join(tmpdir(), 'trial-'))
   writeFileSync(

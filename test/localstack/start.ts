@@ -1,4 +1,4 @@
-// LocalStack as a process on a port of its own: EC2 only, no DNS server, no certificate from the network, no reports.
+// LocalStack as a process on its own port: EC2 only, no DNS server, no certificate from the network, no usage reports.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'

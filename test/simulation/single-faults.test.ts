@@ -1,4 +1,4 @@
-// Each fault of the menu alone, so that each is seen to be survived, and to happen at all.
+// Each fault alone, to show that it is survived, and that it occurs at all.
 import { describe, expect, it } from 'vitest'
 import { faultKinds, vmFaults } from '../../src/simulator/scenario.ts'
 import { soundWorld } from '../support/world.ts'
@@ -15,7 +15,7 @@ describe('a world with one fault', () => {
     if (isVmFault) expect(stories.some(({ what }) => what.endsWith(`will be: ${fault}`))).toBe(true)
   })
 
-  it('none at all', { timeout: 240_000 }, async () => {
+  it('no fault at all', { timeout: 240_000 }, async () => {
     const { workDone, scenario } = await soundWorld('nothing wrong', [])
     expect(workDone).toBeGreaterThan(0)
     expect(scenario.timedFaults).toEqual([])

@@ -1,5 +1,5 @@
-// Random worlds in which many things go wrong at once. A failure prints the seed, the step and the story; fast-check then
-// looks for the smallest menu of faults that still breaks a promise.
+// Random worlds with many faults at once. A failure prints the seed, the step and the events; fast-check then looks for
+// the smallest set of faults that still breaks a promise.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { startDeterminedProvisioner } from '../../src/simulator/determined-policy.ts'
@@ -18,10 +18,10 @@ describe('in random worlds', () => {
         totals.vms += report.vms
         totals.work += report.workDone
       }),
-      // The same worlds each time, so that a change is judged by them; new ones come from `npm run simulate:soak`.
+      // The same worlds each time, so that changes are comparable; new ones come from `npm run simulate:soak`.
       { numRuns: 300, seed: 20_261_123 },
     )
-    // Worlds in which nothing happens would prove nothing.
+    // Worlds without events would prove nothing.
     expect(totals.steps).toBeGreaterThan(100_000)
     expect(totals.vms).toBeGreaterThan(300)
     expect(totals.work).toBeGreaterThan(1_000)
@@ -37,10 +37,12 @@ describe('in random worlds', () => {
     expect(first.split('\n').length).toBeGreaterThan(50)
   })
 
-  it("the origin's loop breaks promises: the checks can fail", { timeout: 120_000 }, async () => {
+  it("the loop of Determined's provisioner breaks promises: the checks can fail", {
+    timeout: 120_000,
+  }, async () => {
     const broken = new Set<number>()
     for (let n = 0; n < 15; n++) {
-      const options = { start: startDeterminedProvisioner, goesOn: true }
+      const options = { start: startDeterminedProvisioner, continueAfterFailure: true }
       const faults = faultKinds.filter((_, kind) => (kind + n) % 3 === 0)
       const { violations } = await runWorld(`origin-${n}`, faults, options)
       for (const { promise } of violations) broken.add(promise)

@@ -1,4 +1,4 @@
-// The built-in agent as a process of its own: only there does an open handle show.
+// The built-in agent as a separate process, as only there an open handle shows.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { inject } from 'vitest'
@@ -7,7 +7,7 @@ export interface AgentProcess {
   process: ChildProcess
   /** Everything it has logged. */
   said(): string
-  /** Resolves with the exit status, or the signal that killed it; `alive` when it still runs after `seconds`. */
+  /** Resolves with the exit status, or the signal that killed it; `alive` if it still runs after `seconds`. */
   end(seconds: number): Promise<number | NodeJS.Signals | 'alive'>
 }
 
@@ -29,7 +29,7 @@ export function agentProcess(env: Record<string, string | number>): AgentProcess
   child.stderr.on('data', (chunk) => {
     text += chunk
   })
-  // 'exit', not 'close': a task that outlives the agent may hold its streams.
+  // 'exit', not 'close': a task that runs longer than the agent may hold its streams.
   const exited = once(child, 'exit').then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals)
   return {
     process: child,

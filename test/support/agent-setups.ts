@@ -1,4 +1,4 @@
-// A pool's agents as tests need them: a whole setup, of which each test changes what it is about.
+// Complete agent setups, of which each test changes a part.
 
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -20,7 +20,7 @@ export const machines = builtInProviders.map(machineOf)
 
 const roles: CertificateRole[] = ['leaf', 'intermediate', 'root']
 
-/** Root, intermediate and leaf of a private CA, all ECDSA P-256; their keys were thrown away. */
+/** Root, intermediate and leaf of a private CA, all ECDSA P-256, whose keys no longer exist. */
 export function exampleChain(): CertificateFacts[] {
   const text = readFileSync(join(import.meta.dirname, 'example-chain.pem'), 'utf8')
   return chainOf(text)
@@ -47,14 +47,14 @@ export function chainOf(pemText: string): CertificateFacts[] {
 export function trustPlan(mode: TrustMode, certificateName?: string): TrustPlan {
   return {
     mode,
-    modeReason: 'the test says so',
+    modeReason: 'set by the test',
     ...(certificateName && { certificateName }),
-    certificateNameReason: 'the test says so',
+    certificateNameReason: 'set by the test',
     chain: mode === 'embed' ? exampleChain() : [],
   }
 }
 
-/** An agent of pool `default` on EC2 by docker, trusting the example chain. */
+/** An agent of pool `default` on EC2 with docker, which trusts the example chain. */
 export function agentSetup({ cloud = 'aws', ...changes }: SetupChanges = {}): AgentSetup {
   const trust = changes.trust
     ? { ...trustPlan(changes.trust.mode ?? 'embed'), ...changes.trust }

@@ -1,4 +1,4 @@
-// One request to a door, and what it answers.
+// One request to an HTTP endpoint, and its answer.
 import { request } from 'node:http'
 import { type RequestOptions, request as tlsRequest } from 'node:https'
 
@@ -9,11 +9,11 @@ export interface AskOptions extends Pick<RequestOptions, 'ca' | 'cert' | 'key' |
 
 export interface Asked {
   status: number
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into it field by field
+  // biome-ignore lint/suspicious/noExplicitAny: tests read it field by field
   value: any
 }
 
-/** By TLS when `ca` is given; the name `master.test` is verified. */
+/** With TLS if `ca` is given; verifies the name `master.test`. */
 export function ask(
   method: string,
   path: string,

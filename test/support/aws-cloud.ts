@@ -1,4 +1,4 @@
-// The real provider and the real SDK over the fake EC2.
+// The real provider and the real SDK with the fake EC2.
 import { randomUUID } from 'node:crypto'
 import { vi } from 'vitest'
 import type { UserData } from '../../src/agent-setup/pack.ts'
@@ -16,7 +16,7 @@ export interface AwsCloud {
   ec2: FakeEc2
   owner: Ownership
   clock: Clock & { waited: number[] }
-  /** What the provider is told of the environment; the SDK reads the process's own. */
+  /** The environment given to the provider; the SDK reads that of the process. */
   env: Record<string, string>
   open(config?: Partial<AwsConfig>, owner?: Ownership, logger?: Logger): Promise<Provider>
   openCluster(clusterId: string): Promise<ClusterProvider>
@@ -29,13 +29,13 @@ export const bothTypes = [
   offering('g4dn.12xlarge', { slots: 4, zone: 'subnet-a' }),
 ]
 
-/** Endpoint and credentials come from AWS's own environment variables, as they would for a user. */
+/** Endpoint and credentials come from AWS's environment variables, as for a user. */
 export async function awsCloud(): Promise<AwsCloud> {
   const owner = { clusterId: randomUUID(), pool: 'GPU pool *', writerId: randomUUID() }
   const opened: Provider[] = []
   const waited: number[] = []
   let skipped = 0
-  // Waiting takes no time here, but time goes on, for the provider as for EC2.
+  // Waits take no real time, but advance the clock of provider and EC2.
   const clock = {
     now: () => Date.now() + skipped,
     waited,

@@ -1,4 +1,4 @@
-// The provider contract's harness over the fake EC2, for fleets and for RunInstances.
+// The harness of the provider contract for the fake EC2, for fleets and for RunInstances.
 import type { Offering } from '../../src/planner/snapshot.ts'
 import {
   type Ability,
@@ -14,12 +14,12 @@ const nameOf = ({ capacityType, instanceType, zone }: Offering) => `${capacityTy
 
 type Record = (exchange: Exchange) => void
 
-/** Every ability, through fleets. */
+/** All abilities, with fleets. */
 export function awsFleets(record?: Record): ProviderSubject {
   return subject(bothTypes, [...abilities, ...optionalAbilities], record)
 }
 
-/** RunInstances gives fewer than asked for without a word, and has no second offering to go on with. */
+/** RunInstances launches fewer than requested without an error, and has no second offering. */
 export function awsRunInstances(record?: Record): ProviderSubject {
   const can = [...abilities, ...optionalAbilities]
   return subject(

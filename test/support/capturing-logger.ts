@@ -1,4 +1,4 @@
-// A logger that keeps what was said, as `level message {fields}`.
+// A logger that keeps its lines, as `level message {fields}`.
 import type { LogFields, Logger } from '../../src/platform/ports.ts'
 
 export interface CapturingLogger extends Logger {

@@ -1,4 +1,4 @@
-// Every certificate shape we know users to have, with our verdict and that of real TLS clients.
+// Every known certificate shape of users, with our verdict and that of real TLS clients.
 
 import { planTrust } from '../../src/agent-setup/trust.ts'
 import { parseTlsCredentials } from '../../src/pki/credentials.ts'
@@ -22,7 +22,7 @@ export const certificateShapes: Shape[] = [
   ...usageShapes,
 ]
 
-/** What we say about a shape. */
+/** Our verdict on a shape. */
 export function judge(shape: Shape, files: Made = shape.make()): { plan?: TrustPlan; problems: Problem[] } {
   const { material, problems } = parseTlsCredentials(files.cert, files.key, { now })
   if (!material) return { problems }
@@ -38,10 +38,10 @@ export function judge(shape: Shape, files: Made = shape.make()): { plan?: TrustP
   return { ...planned, problems: [...problems, ...planned.problems] }
 }
 
-/** What a client is given to dial with: the content of the user data, or what that would have been when there is none. */
+/** What a client gets for its dial: the contents of the user data, or what they would have been if there are none. */
 export async function clientTrust(shape: Shape, files: Made, plan: TrustPlan | undefined) {
   if (!plan) return { anchorsPem: files.anchors, certificateName: shape.dialName ?? masterName }
   const { anchorsPem, certificateName } = await renderedTrust(plan)
-  // Without a name in the user data agents verify the address they dial; with `system` they trust CAs of their own.
+  // Without a name in the user data agents verify the address they dial; with `system` they use their own CAs.
   return { anchorsPem: plan.mode === 'embed' ? anchorsPem : files.anchors, certificateName }
 }

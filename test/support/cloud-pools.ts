@@ -1,4 +1,4 @@
-// Provider blocks as the configuration reader would give them, for tests of the clouds.
+// Provider blocks as the configuration reader returns them, for tests of the clouds.
 
 import type { CommonProviderConfig } from '../../src/config/provider-keys.ts'
 import type { MasterAddress } from '../../src/pki/trust-plan.ts'

@@ -1,4 +1,4 @@
-// What the installed Compute Engine client knows of a message: its fields, and the values of its enums.
+// The fields of a message in the installed Compute Engine client, and the values of its enums.
 import { createRequire } from 'node:module'
 
 interface Field {
@@ -20,7 +20,7 @@ export function fieldsOf(message: string): string[] {
   return Object.keys(messages[message]!.fields)
 }
 
-/** Paths that the client would drop without a word, types it would not take, values no enum of its has. */
+/** Paths that the client would drop silently, values of a wrong type, and unknown enum values. */
 export function misfits(message: string, value: object, path = message): string[] {
   const { fields, nested } = messages[message]!
   return Object.entries(value).flatMap(([name, content]) => {
@@ -55,7 +55,7 @@ function misfit(field: Field, value: unknown, path: string): string[] {
 /** The type of a field: `bool`, `int32`, `int64`, `string`, a message; `[]` for a list, `{}` for a map; values of an enum. */
 export type FieldType = string | string[]
 
-/** Every field of `InstanceProperties` and of the messages inside it: what src/providers/gcp/instance-fields.json holds. */
+/** Every field of `InstanceProperties` and its nested messages: the contents of src/providers/gcp/instance-fields.json. */
 export function instanceFields(): Record<string, Record<string, FieldType>> {
   const table: Record<string, Record<string, FieldType>> = {}
   const add = (name: string) => {

@@ -1,4 +1,4 @@
-// The configuration as the program reads it: with the providers it has.
+// The configuration as the program reads it, with its providers.
 import * as load from '../../src/config/index.ts'
 import { builtInProviders } from '../../src/providers/index.ts'
 

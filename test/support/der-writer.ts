@@ -1,4 +1,4 @@
-// Writes DER, right or wrong: the other side of src/pki/der.ts, kept apart so that a mistake is not made twice.
+// Writes DER, valid or invalid. Shares no code with src/pki/der.ts, so that they do not share mistakes.
 import { isIPv4 } from 'node:net'
 
 export function tlv(tag: number, ...parts: Uint8Array[]): Buffer {

@@ -1,4 +1,4 @@
-// Public DSA domain parameters (p of 2048 bits, q of 256), made once with node:crypto: finding new ones takes a second.
+// Public DSA domain parameters (p of 2048 bits, q of 256), generated once with node:crypto: new ones take a second.
 
 function big(...hex: string[]): bigint {
   return BigInt(`0x${hex.join('')}`)

@@ -1,5 +1,5 @@
-// What EC2 does with user data, and its emulators do not: each VM runs it when it starts and is gone when it is ended.
-// The script is run by bash in a scratch VM; the agent it starts is the built-in one, a process on this machine.
+// Runs user data like EC2, which its emulators do not: each VM runs it when it starts, until it is terminated.
+// Bash runs the script in a scratch VM; its agent is the built-in one, a process on this machine.
 import { gunzipSync } from 'node:zlib'
 import {
   DescribeInstanceAttributeCommand,
@@ -9,12 +9,12 @@ import {
 import { type ScriptVm, ScriptVms, stagesIn } from './script-vm.ts'
 
 export interface Ec2Vms {
-  /** The script each VM found in its user data, by instance id; ended VMs too. */
+  /** The script in each VM's user data, by instance id; also of terminated VMs. */
   scripts: ReadonlyMap<string, string>
-  /** Those that run now. */
+  /** The running ones. */
   running(): string[]
   stagesOf(id: string): string[]
-  /** Ends all. */
+  /** Terminates all. */
   close(): Promise<void>
 }
 
@@ -46,8 +46,8 @@ export function runEc2Vms(ec2: EC2Client, cli: string, tools: Record<string, str
     booted.set(id, { vm, output: () => soFar().output })
   }
 
-  async function look(): Promise<void> {
-    // An endpoint that refuses listings is no reason for VMs to end.
+  async function poll(): Promise<void> {
+    // VMs keep running when an endpoint rejects listings.
     const listing = await ec2.send(new DescribeInstancesCommand({})).catch(() => undefined)
     if (!listing) return
     const { Reservations = [] } = listing
@@ -60,26 +60,26 @@ export function runEc2Vms(ec2: EC2Client, cli: string, tools: Record<string, str
     }
   }
 
-  async function keepLooking(): Promise<void> {
+  async function keepPolling(): Promise<void> {
     while (!stopping.signal.aborted) {
-      await look()
+      await poll()
       await new Promise((resolve) => setTimeout(resolve, everyMs))
     }
   }
 
-  const looking = keepLooking()
+  const polling = keepPolling()
   return {
     scripts,
     running: () => [...booted.keys()],
     stagesOf: (id) => stagesIn(booted.get(id)?.output() ?? ''),
     async close() {
       stopping.abort()
-      await looking.finally(() => vms.close())
+      await polling.finally(() => vms.close())
     },
   }
 }
 
-/** cloud-init runs a script as it is, and unpacks one that is compressed. */
+/** Like cloud-init: runs a script unchanged, and unpacks a compressed one. */
 function scriptIn(userData: Buffer): string {
   const packed = userData[0] === 0x1f && userData[1] === 0x8b
   return (packed ? gunzipSync(userData) : userData).toString('utf8')

@@ -1,4 +1,4 @@
-// A clock that stands still until a test moves it.
+// A clock that a test advances.
 import type { Clock } from '../../src/platform/ports.ts'
 
 interface Sleeper {
@@ -30,7 +30,7 @@ export class FakeClock implements Clock {
     })
   }
 
-  /** Wakes every sleeper due within `ms`, in order, letting each run before the next. */
+  /** Wakes every sleeper due within `ms`, in order, and lets each run before the next. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms
     for (;;) {

@@ -1,5 +1,5 @@
-// Commands a startup script calls, in the place of the real ones: each writes down how it was called, then does what
-// the test says.
+// Fakes of the commands that a startup script calls: each records its call, then behaves as the test
+// wants.
 import {
   chmodSync,
   existsSync,
@@ -17,10 +17,10 @@ export interface Call {
   args: string[]
 }
 
-/** Bash by tool: `$1` and on are the arguments; exit status and output are the tool's. `undefined`: not on the VM. */
+/** Bash code by tool: `$1` and so on are the arguments; exit status and output are those of the tool. `undefined`: not on the VM. */
 export type ToolBehaviour = Record<string, string | undefined>
 
-/** Everything else a script calls: what a machine image must have. The last line is for packed scripts on GCE. */
+/** All other commands of the scripts: a machine image must have them. The last line is for packed scripts on GCE. */
 const needed = [
   ...[
     'bash',
@@ -41,7 +41,7 @@ const needed = [
   ...['base64', 'gunzip', 'gzip', 'mktemp'],
 ]
 
-/** A VM on which everything goes well; pauses are short. */
+/** A VM on which every step succeeds, with short pauses. */
 const healthy: ToolBehaviour = {
   sleep: 'exec "$REAL_SLEEP" 0.05',
   timeout: 'shift && exec "$@"',
@@ -72,11 +72,11 @@ esac`,
 }
 
 export interface FakeTools {
-  /** Where behaviours find and leave files: `$FAKES`. */
+  /** The folder for files of the behaviours: `$FAKES`. */
   folder: string
-  /** A PATH of the fakes and the needed tools, and of nothing else. */
+  /** A PATH with only the fakes and the needed tools. */
   path: string
-  /** In the order they began. */
+  /** In the order of their start. */
   calls(tool?: string): Call[]
 }
 
@@ -105,13 +105,13 @@ function findTool(tool: string, path: string): string {
   return found
 }
 
-/** An executable that writes down its call beside the other fakes. */
+/** An executable that records its call beside the other fakes. */
 export function writeTool(file: string, code: string): void {
   writeFileSync(file, `#!/bin/bash\n${code}\n`)
   chmodSync(file, 0o755)
 }
 
-/** The tool and its arguments, each ended by NUL, in a file of their own: calls run side by side. */
+/** The tool and its arguments, each ended by NUL, in a separate file, because calls run concurrently. */
 export function recording(tool: string): string {
   return `printf '%s\\0' ${tool} "$@" >"$FAKES/calls/$$"`
 }

@@ -1,4 +1,4 @@
-// A real clock that runs many times faster: minutes of a loop pass in seconds, with real sockets beside it.
+// A real clock that runs many times faster: minutes of a loop pass in seconds, beside real sockets.
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Clock } from '../../src/platform/ports.ts'
 

@@ -1,4 +1,4 @@
-// Machines behind the VMs of the fake Compute Engine: each runs its startup script, and then the agent that docker would.
+// Runs the VMs of the fake Compute Engine: each runs its startup script, and then the agent that docker would start.
 
 import { systemClock } from '../../src/platform/clock.ts'
 import { readAgentOptions } from '../../src/standalone/agent/options.ts'
@@ -8,7 +8,7 @@ import { dockerRun, ScriptVm } from './script-vm.ts'
 import { silentLogger } from './silent-logger.ts'
 
 export interface GceMachines {
-  /** How many have ever been switched on. */
+  /** How many have ever been started. */
   booted(): number
   close(): Promise<void>
 }
@@ -19,13 +19,13 @@ interface Machine {
   ended: Promise<unknown>
 }
 
-/** @param slots artificial ones, in the place of GPUs */
+/** @param slots artificial ones, instead of GPUs */
 export function gceMachines(world: World, slots: number): GceMachines {
   const machines = new Map<string, Machine>()
   let booted = 0
-  const timer = setInterval(look, 50)
+  const timer = setInterval(poll, 50)
 
-  function look(): void {
+  function poll(): void {
     for (const vm of world.vms.values()) if (vm.status === 'RUNNING' && !machines.has(vm.name)) switchOn(vm)
     for (const [name, { off }] of machines) if (world.vms.get(name)?.status !== 'RUNNING') off.abort()
   }

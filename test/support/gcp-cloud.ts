@@ -1,4 +1,4 @@
-// The real provider and Google's real client over the fake Compute Engine.
+// The real provider and Google's real client with the fake Compute Engine.
 import { randomUUID } from 'node:crypto'
 import { vi } from 'vitest'
 import type { Offering } from '../../src/planner/snapshot.ts'
@@ -24,7 +24,7 @@ export interface GcpCloud {
   metadata: MetadataServer
   owner: Ownership
   clock: Clock & { waited: number[] }
-  /** What the provider is told of the environment; Google's library reads the process's own, which is the same. */
+  /** The environment given to the provider; Google's library reads that of the process, which is the same. */
   env: Record<string, string>
   context(config?: Partial<GcpConfig>, owner?: Ownership): ProviderContext<GcpConfig>
   open(config?: Partial<GcpConfig>, owner?: Ownership): Promise<Provider>
@@ -41,7 +41,7 @@ export const bothTypes = [
 export const zones = ['us-central1-a', 'us-central1-b', 'us-central1-c']
 export const inZones = zones.map((each) => offering('g2-standard-8', { zone: each }))
 
-/** What the metadata server of a VM with a service account tells Google's library. */
+/** The answers of the metadata server of a VM with a service account for Google's library. */
 export const accountOfVm = {
   instance: 'attributes/\n',
   'instance/service-accounts/default/token': JSON.stringify({
@@ -51,13 +51,13 @@ export const accountOfVm = {
   }),
 }
 
-/** Endpoint and credentials come from Google's own environment variables, as they would for a user. */
+/** Endpoint and credentials come from Google's environment variables, as for a user. */
 export async function gcpCloud(): Promise<GcpCloud> {
   const owner: Ownership = { clusterId: randomUUID(), pool: 'GPU pool', writerId: randomUUID() }
   const opened: Provider[] = []
   const waited: number[] = []
   let skipped = 0
-  // Waiting takes no time here, but time goes on, for the provider as for Compute Engine.
+  // Waits take no real time, but advance the clock of provider and Compute Engine.
   const clock = {
     now: () => Date.now() + skipped,
     waited,

@@ -1,4 +1,4 @@
-// The Google Cloud provider over the fake Compute Engine, for the contract suite.
+// The Google Cloud provider with the fake Compute Engine, for the contract suite.
 import type { Offering } from '../../src/planner/snapshot.ts'
 import type { ProviderHarness } from '../../src/testing/provider-harness.ts'
 import type { GcpCloud } from './gcp-cloud.ts'

@@ -1,4 +1,4 @@
-// Bundles the program before any test, so that neither an edited template nor an edited command is tested in its old form.
+// Bundles the program before the tests, so that changed templates and commands are tested.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { TestProject } from 'vitest/node'
@@ -15,7 +15,7 @@ const cache = resolve(import.meta.dirname, '../../.cache')
 
 export async function setup(project: TestProject): Promise<() => void> {
   mkdirSync(cache, { recursive: true })
-  // Below the repository, where node_modules is found; not in dist, which people may be using.
+  // Inside the repository, so that node_modules is found; not in dist, which may be in use.
   const folder = mkdtempSync(join(cache, 'test-'))
   await bundle(folder)
   project.provide('cli', join(folder, 'cli.cjs'))

@@ -1,16 +1,16 @@
-// A process that a test kills and starts again.
+// A process that a test kills and restarts.
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 
 export interface Killable {
-  /** Of this program; the arguments are Node's. */
+  /** Arguments of Node for this program. */
   start(args: string[]): ChildProcess
-  /** SIGKILL; resolves when the process is gone. False when there was none. */
+  /** SIGKILL; resolves when the process has exited. False when there was none. */
   kill(): Promise<boolean>
   isUp(): boolean
 }
 
-/** `onOwnEnd` hears of an end that nobody asked for. */
+/** `onOwnEnd` is called when it exits without a kill. */
 export function killable(options: SpawnOptions, onOwnEnd: (status: string) => void = () => {}): Killable {
   let current: ChildProcess | undefined
 
@@ -29,9 +29,9 @@ export function killable(options: SpawnOptions, onOwnEnd: (status: string) => vo
       const child = current
       if (!child) return false
       current = undefined
-      const gone = once(child, 'exit')
+      const exited = once(child, 'exit')
       child.kill('SIGKILL')
-      await gone
+      await exited
       return true
     },
     isUp: () => current !== undefined,

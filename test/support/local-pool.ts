@@ -1,4 +1,4 @@
-// A pool of local VMs in a folder of its own, for tests that start real processes.
+// A pool of local VMs in its own folder, for tests that start real processes.
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,7 +20,7 @@ export interface LocalPool {
   /** The VM's root directory. */
   root(id: string): string
   file(id: string, name: string): string
-  /** Ends what still runs and removes the folder. */
+  /** Terminates what still runs and removes the folder. */
   dispose(): Promise<void>
 }
 
@@ -31,7 +31,7 @@ interface OpenOptions {
   stateDir: string
 }
 
-/** A VM that does nothing, for as long as it is let. */
+/** A VM that only runs. */
 export const idleScript = 'exec sleep 300\n'
 
 export function localPool(): LocalPool {
@@ -76,7 +76,7 @@ export function localPool(): LocalPool {
     root: (id) => join(dir, id),
     file: (id, name) => join(dir, id, name),
     async dispose() {
-      // A folder a test has broken on purpose says so; its healthy VMs end all the same.
+      // A folder that a test has damaged reports an error; its healthy VMs are terminated nevertheless.
       for (const each of [...pools]) await (await open({ owner: each })).close().catch(() => {})
       rmSync(dir, { recursive: true, force: true })
     },

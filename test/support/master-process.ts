@@ -1,4 +1,4 @@
-// A master as a process of its own, to be killed: node master-process.ts <state file> <port> <token>. Says its port.
+// A master as a process that tests kill: node master-process.ts <state file> <port> <token>. Prints its port.
 
 import { accessHandler } from '../../src/http/access.ts'
 import { listen } from '../../src/http/listen.ts'

@@ -1,4 +1,4 @@
-// A whole built-in master on a real TLS listener, and agents that speak to it.
+// A complete built-in master on a real TLS listener, and agents that speak its protocol.
 
 import { type RequestOptions, request } from 'node:https'
 import type { MasterConfig } from '../../src/config/master-config.ts'
@@ -25,24 +25,24 @@ import { silentLogger } from './silent-logger.ts'
 export const gpu = (id: number): Device => ({ id, brand: 'Tesla T4', uuid: `GPU-${id}`, type: 'cuda' })
 
 let shared: Promise<DevelopmentChain> | undefined
-/** One chain for a test file: making one takes a while. */
+/** One chain per test file: it takes a while to create. */
 export function chain(): Promise<DevelopmentChain> {
   shared ??= createDevelopmentChain({ names: ['master.test'], ips: [], days: 30, now: Date.now() })
   return shared
 }
 
 export interface AskOptions {
-  /** Where the master listens, when that is not the loopback. */
+  /** The listening address, if it is not the loopback. */
   host?: string
   method?: string
-  /** Left out: reads carry the right one, orders none. */
+  /** If omitted, reads send the right token, other requests none. */
   token?: string
   body?: unknown
 }
 
 export interface Answer {
   status: number
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into it at any depth
+  // biome-ignore lint/suspicious/noExplicitAny: tests read it at any depth
   json: any
 }
 
@@ -52,9 +52,9 @@ export interface TestMaster {
   chain: DevelopmentChain
   events: AgentEvent[]
   refused: RefusedJoin[]
-  /** Dials with verified TLS, joins the pool `default` with one GPU, and waits until the master says so. */
+  /** Dials with verified TLS, joins the pool `default` with one GPU, and waits until the master has registered it. */
   join(id: string, change?: Partial<TestAgentOptions>): Promise<TestAgent>
-  /** Dials and says nothing. */
+  /** Dials and sends nothing. */
   dial(id: string, change?: Partial<TestAgentOptions>): Promise<TestAgent>
   ask(path: string, options?: AskOptions): Promise<Answer>
   stop(): Promise<void>
@@ -71,7 +71,7 @@ export interface TestAgent {
   connection: AgentConnection
   heard: AgentMessage[]
   end: () => ConnectionEnd | undefined
-  /** Says what it has. */
+  /** Sends AgentStarted. */
   start(): void
 }
 

@@ -1,4 +1,4 @@
-// Masters for tests, right and wrong, on loopback; and the trust plans agents would have for them.
+// Masters for tests, right and wrong, on loopback, and the trust plans of their agents.
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import http from 'node:http'
@@ -7,7 +7,7 @@ import tls from 'node:tls'
 import { presentedFacts } from '../../src/pki/presented.ts'
 import type { CertificateRole, TrustPlan } from '../../src/pki/trust-plan.ts'
 
-/** Given to a service nobody has run for decades (RFC 1078). */
+/** Port of a service that has been obsolete for decades (RFC 1078). */
 const tcpmux = 1
 
 export const infoBody = JSON.stringify({
@@ -17,10 +17,10 @@ export const infoBody = JSON.stringify({
   cluster_name: 'dev',
 })
 
-/** What a Determined master answers to the upgrade of an agent that does not say whether it reconnects. */
+/** The answer of a Determined master to the upgrade of an agent that does not report whether it reconnects. */
 const noReconnect = { status: 500, body: '{"message":"parsing reconnect query param: invalid syntax"}' }
 
-/** Answers `GET /info` as a master does, and the upgrade of an agent, on every socket it is given. */
+/** Answers `GET /info` like a master, and the upgrade of an agent, on every given socket. */
 export function answerInfo(
   body = infoBody,
   status = 200,
@@ -39,23 +39,23 @@ export function answerInfo(
   }
 }
 
-/** Servers that are closed, sockets and all, at the end of a test. */
+/** Servers that are closed with all sockets at the end of a test. */
 export class Masters {
   #open: { server: net.Server; sockets: Set<Socket> }[] = []
 
-  /** A master that speaks TLS; returns its port. */
+  /** A master with TLS; returns its port. */
   secure(options: tls.TlsOptions, serve = answerInfo()): Promise<number> {
     const server = tls.createServer(options, serve)
     server.on('tlsClientError', () => {})
     return this.#listen(server)
   }
 
-  /** Anything that takes TCP connections; returns its port. */
+  /** A TCP server; returns its port. */
   tcp(serve: (socket: Socket) => void): Promise<number> {
     return this.#listen(net.createServer(serve))
   }
 
-  /** Where nobody listens. Not a port that was free a moment ago: another test may have it by now. */
+  /** A port on which nothing listens. Not one that was free a moment ago, which another test may now use. */
   async closedPort(): Promise<number> {
     return tcpmux
   }
@@ -98,7 +98,7 @@ export function plan(
   }
 }
 
-/** Something a test waits for. */
+/** An event that a test waits for. */
 export function latch(): { open: () => void; opened: Promise<void> } {
   let open = () => {}
   const opened = new Promise<void>((resolve) => {

@@ -1,4 +1,4 @@
-// A master that is only a list: the plainest thing a source of demand can stand on, for tests of what needs one.
+// A master that is only a list: the simplest source of demand, for tests that need one.
 import type { DemandSource } from '../../src/demand/source.ts'
 import type { AgentState, PendingAllocation } from '../../src/planner/snapshot.ts'
 import { ProvisionError, problem } from '../../src/problems/index.ts'
@@ -11,7 +11,7 @@ interface Work extends PendingAllocation {
 type Agent = Pick<AgentState, 'id' | 'slots' | 'connected' | 'draining'> & {
   pool: string
   idleSince: number
-  /** A person's order, and no drain of ours. */
+  /** An operator's order, not the provisioner's drain. */
   disabled?: 'at_once' | 'when_done'
 }
 
@@ -20,7 +20,7 @@ export interface MemoryMaster {
   agents: Map<string, Agent>
   reachable: boolean
   now: number
-  /** Says that something of the pool has changed. */
+  /** Reports a change of the pool. */
   changed(pool: string): void
   open(): DemandSource
 }
@@ -38,7 +38,7 @@ export function memoryMaster(): MemoryMaster {
         try {
           listener(pool)
         } catch {
-          // Whoever listens has no say in what happens.
+          // Listeners cannot affect the caller.
         }
     },
     open: () => source(master, listeners),

@@ -1,4 +1,4 @@
-// The metadata servers of both clouds over real HTTP, as strict about their headers as the real ones.
+// The metadata servers of both clouds with real HTTP, as strict about headers as the real ones.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
@@ -10,9 +10,9 @@ export interface MetadataServer {
   calls: string[]
   /** Paths below `/latest/meta-data/` and `/computeMetadata/v1/`. A missing one is 404. */
   values: Record<string, string>
-  /** Answers in front of all others, first come first used; `hang` never answers. */
+  /** Answers that precede all others, in order; `hang` never answers. */
   faults: (number | 'hang' | 'redirect' | 'foreign')[]
-  /** Tokens given out until now are refused from here on. */
+  /** Rejects all tokens issued before. */
   expireTokens(): void
   close(): Promise<void>
 }

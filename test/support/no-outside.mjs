@@ -1,4 +1,4 @@
-// Preloaded into a process that must not reach out: loading an SDK, opening a socket or asking a name ends it.
+// Preloaded into a process that must stay offline: loading an SDK, opening a socket or resolving a name ends it.
 import dns from 'node:dns'
 import { registerHooks } from 'node:module'
 import net from 'node:net'

@@ -1,4 +1,4 @@
-// A provider of one's own, as a program that embeds us would bring it: made with what the library exports.
+// An external provider, as a program with its own provider defines it, with only the library's exports.
 
 import {
   type CommonProviderConfig,
@@ -15,7 +15,7 @@ import {
   z,
 } from '../../src/index.ts'
 
-/** What it was asked to launch. */
+/** The launches it received. */
 export type Launches = LaunchOrder[]
 
 interface RackKeys {
@@ -41,7 +41,7 @@ const zodBlock = providerBlock({
   },
 })
 
-/** By hand, as a library would make it. */
+/** Written by hand, like a library would create it. */
 export const handMade: StandardSchema<RackKeys> = {
   '~standard': {
     version: 1,
@@ -113,7 +113,7 @@ function remembering({ rack }: RackConfig, pool: string, launches: Launches): Pr
     list: async () => ({ instances: [...instances], complete: true, problems: [] }),
     async launch(order) {
       launches.push(order)
-      const made = Array.from({ length: order.intent.count }, (_, n) => ({
+      const launched = Array.from({ length: order.intent.count }, (_, n) => ({
         id: `${order.intent.id}-${n}`,
         pool,
         state: 'running' as const,
@@ -124,8 +124,8 @@ function remembering({ rack }: RackConfig, pool: string, launches: Launches): Pr
         intentId: order.intent.id,
         writerId: order.owner.writerId,
       }))
-      instances.push(...made)
-      return { instances: made, failures: [] }
+      instances.push(...launched)
+      return { instances: launched, failures: [] }
     },
     terminate: async (ids) => ({ terminated: ids, failures: [] }),
     slotsOf: async () => undefined,

@@ -1,4 +1,4 @@
-// Short ways to write down what the planner sees.
+// Short constructors for the planner's input.
 
 import type { Decision } from '../../src/planner/decision.ts'
 import { plan } from '../../src/planner/index.ts'
@@ -78,18 +78,18 @@ export function busy(id: string, given: Partial<KnownAgent> = {}): KnownAgent {
   }
 }
 
-/** An agent without work, since a second ago unless told otherwise. */
+/** An agent without jobs, idle for a second by default. */
 export function idle(id: string, since = now - second, given: Partial<KnownAgent> = {}): KnownAgent {
   const slots = given.slots ?? 4
   return busy(id, { slots, freeSlots: slots, busy: false, idleSince: since, settledSince: since, ...given })
 }
 
-/** Work that came a second ago unless told otherwise. */
+/** A job submitted a second ago by default. */
 export function work(id: string, slots: number, given: Partial<PendingAllocation> = {}): PendingAllocation {
   return { id, slots, since: now - second, ...given }
 }
 
-/** So many pieces of work of one size. */
+/** This many jobs of one size. */
 export function works(
   count: number,
   slots: number,
@@ -122,7 +122,7 @@ export function planned(given: Partial<Snapshot>, rules: Partial<Policy> = {}): 
   return plan(snapshot(given), policy(rules), now)
 }
 
-/** A decision in few words: `launch 2 m4/a`, `drain i1 LONG_IDLE`, `hold MAX_REACHED`. */
+/** A decision as a short text: `launch 2 m4/a`, `drain i1 LONG_IDLE`, `hold MAX_REACHED`. */
 export function brief(decision: Decision): string {
   const { kind, reason } = decision
   if (kind === 'hold') return `hold ${reason.code}`
@@ -140,7 +140,7 @@ export function launched(decisions: Decision[]): number {
   return decisions.reduce((sum, d) => sum + (d.kind === 'launch' ? d.count : 0), 0)
 }
 
-/** VMs on their way out: ended now, or drained to be ended. */
+/** VMs to be removed: terminated now, or drained first. */
 export function removed(decisions: Decision[]): string[] {
   return decisions.flatMap((d) => (d.kind === 'terminate' || d.kind === 'drain' ? d.ids : [])).sort()
 }

@@ -1,4 +1,4 @@
-// A pool's loop on the simulated cloud and a scripted master, in virtual time: what it is asked and what it does.
+// A pool's loop with the simulated cloud and a scripted master, in virtual time.
 import type { DemandSource } from '../../src/demand/source.ts'
 import { createPoolFleet, type PoolFleet } from '../../src/fleet/index.ts'
 import type { FleetEvent, LaunchInputs, PoolDeps, PoolSettings } from '../../src/fleet/run.ts'
@@ -12,7 +12,7 @@ import { userDataOf } from '../../src/testing/order.ts'
 import { policy, second, now as start } from './planner.ts'
 import { silentLogger } from './silent-logger.ts'
 
-/** The scripted master: tests set its agents and its work. */
+/** The scripted master: tests set its agents and jobs. */
 export interface ScriptedDemand {
   pending: PendingAllocation[]
   agents: Map<string, AgentState>
@@ -30,15 +30,15 @@ export interface PoolBench {
   events: FleetEvent[]
   settings: PoolSettings
   material: LaunchInputs
-  /** The loop that runs now. */
+  /** The running loop. */
   fleet: PoolFleet
   life: Life
   now(): number
-  /** Lets so many seconds pass. */
+  /** Advances the clock by this many seconds. */
   pass(seconds: number): Promise<void>
-  /** Starts the loop again, over the same disk and cloud: after a crash, or as somebody else. */
+  /** Restarts the loop with the same disk and cloud, as after a crash or as another provisioner. */
   restart(changes?: Partial<PoolDeps>): void
-  /** Work waits, and the master tells of it. */
+  /** Adds pending jobs, and the master reports them. */
   wants(...slots: number[]): void
   /** The agents of these VMs join, idle. */
   joins(...ids: string[]): void
@@ -176,7 +176,7 @@ export async function startBench(
   return bench
 }
 
-/** A bench whose journal exists already: it may launch at once. */
+/** A bench with an existing journal: it may launch at once. */
 export async function startSettled(
   rules: Partial<Policy> = {},
   changes: Partial<PoolSettings> = {},
@@ -186,7 +186,7 @@ export async function startSettled(
   return bench
 }
 
-/** So many instances join, one after the other, and end by themselves at once. */
+/** This many instances join one after the other, and stop at once. */
 export async function inVain(bench: PoolBench, count: number): Promise<void> {
   bench.faults.lingersFor = () => 10 * second
   for (let n = 0; n < count; n++) {

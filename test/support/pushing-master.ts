@@ -1,4 +1,4 @@
-// A master that is a list and pushes it, whole, whenever something changes: the least that such a master has to do.
+// A master that is only a list and pushes all of it after each change: the minimum for such a master.
 import type { PushedDemand } from '../../src/demand/push.ts'
 import type { DemandHarness } from '../contract/demand-harness.ts'
 import { FakeClock } from './fake-clock.ts'
@@ -14,9 +14,9 @@ interface Agent {
   pool: string
   slots: number
   connected: boolean
-  /** Our order. */
+  /** The provisioner's drain. */
   draining: boolean
-  /** A person's. */
+  /** An operator's order. */
   disabled?: 'at_once' | 'when_done'
   idleSince: number
 }
@@ -51,7 +51,7 @@ export function pushingMaster(pools: readonly string[]) {
     }
   }
 
-  /** One push at a time, so that none overtakes another. */
+  /** One push at a time, so that they stay in order. */
   function pushAll(): Promise<void> {
     const next = last.then(async () => {
       if (!reachable) return
@@ -104,7 +104,7 @@ export function pushingMaster(pools: readonly string[]) {
     clock,
     harness,
     orders: { drain: order(true), undrain: order(false) },
-    /** Makes the drained agents of the pool exactly these. */
+    /** Makes exactly these agents of the pool drained. */
     applyDrains(pool: string, ids: readonly string[]) {
       for (const [id, agent] of agents) if (agent.pool === pool) agent.draining = ids.includes(id)
     },

@@ -1,4 +1,4 @@
-// Python virtual environments for tests, made once for each version of a requirements.txt and kept in node_modules/.cache.
+// Python virtual environments for tests, created once for each version of a requirements.txt and kept in node_modules/.cache.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
@@ -15,7 +15,7 @@ export async function pythonWith(name: string, requirements: string): Promise<st
   const folder = join(cache, `${name}-${version}`)
   const python = join(folder, 'bin/python')
   if (existsSync(python)) return python
-  // Under its final name only when it is whole: an installation that was interrupted is not taken for one.
+  // Renamed to its final name only when it is complete, so that an interrupted installation is not used.
   const growing = `${folder}.${process.pid}`
   mkdirSync(cache, { recursive: true })
   try {

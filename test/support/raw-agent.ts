@@ -1,4 +1,4 @@
-// An agent that writes its WebSocket frames by hand, so that it can write wrong ones.
+// An agent that writes raw WebSocket frames, also invalid ones.
 import { randomBytes } from 'node:crypto'
 import type { SecureVersion, TLSSocket } from 'node:tls'
 import type { DevelopmentChain } from '../../src/pki/development-ca.ts'
@@ -18,7 +18,7 @@ export interface RawAgent {
   encode(head: number, payload: Buffer): Buffer
   frame(head: number, payload: Buffer): void
   text(text: string): void
-  /** Code of the master's close frame, which is answered by going away; 1006 when there was none. */
+  /** Code of the master's close frame, after which it disconnects; 1006 without one. */
   closed: Promise<{ code: number }>
 }
 
@@ -80,7 +80,7 @@ export async function rawAgent(
   }
 }
 
-/** All masks are zero: legal, and the bytes stay readable. */
+/** All masks are zero: valid, and the bytes stay readable. */
 function mask(payload: Buffer): Buffer {
   return Buffer.concat([Buffer.alloc(4), payload])
 }
@@ -93,7 +93,7 @@ function frameHeader(head: number, length: number): Buffer {
   return header
 }
 
-/** Moves whole (unmasked) frames out of `bytes` and returns the rest. */
+/** Removes complete (unmasked) frames from `bytes` and returns the rest. */
 function takeFrames(bytes: Buffer, frames: Frame[]): Buffer<ArrayBuffer> {
   let rest = Buffer.from(bytes)
   for (;;) {

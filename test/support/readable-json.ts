@@ -1,4 +1,4 @@
-// JSON for people, in the form Biome leaves alone: what holds only values stays on one line while it fits.
+// Readable JSON in Biome's format: a list or object of plain values is on one line if it fits.
 
 const width = 110
 

@@ -1,4 +1,4 @@
-// What an agent has to trust its master by: read out of the user data a VM would be given, and from nowhere else.
+// The trust of an agent: read only from the user data of a VM.
 
 import { mergeAgentConfig } from '../../src/agent-setup/agent-config.ts'
 import { packUserData, unpackUserData } from '../../src/agent-setup/pack.ts'
@@ -9,7 +9,7 @@ import { agentSetup } from './agent-setups.ts'
 const heredoc = /^write_file \/usr\/local\/determined\/master\.crt \d+ <<'(\S+)'\n([\s\S]*?)^\1$/m
 const name = /^export DET_SECURITY_TLS_MASTER_CERT_NAME='([^']*)'$/m
 
-/** Renders, packs and unpacks the user data of an EC2 agent with this plan, then reads the certificate file and name in it. */
+/** Renders, packs and unpacks the user data of an EC2 agent with this plan, then reads its certificate file and name. */
 export async function renderedTrust(
   trust: TrustPlan,
 ): Promise<{ anchorsPem: string; certificateName?: string }> {

@@ -1,4 +1,4 @@
-// A program of this project as a process of its own, run to its end while this process does other things.
+// Runs a program of this project in a separate process to its end, without blocking this process.
 import { spawn } from 'node:child_process'
 
 export interface AsideRun {

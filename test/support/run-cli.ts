@@ -1,4 +1,4 @@
-// The command line as a user runs it: its own process, its streams and its exit status.
+// The command line like a user runs it: a separate process, its streams and its exit status.
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { inject } from 'vitest'
@@ -11,7 +11,7 @@ export interface CliOptions {
   cwd?: string
   env?: Record<string, string>
   input?: string | Buffer
-  /** Ends the process at the first SDK, socket or name. */
+  /** Ends the process when it loads an SDK, opens a socket or resolves a name. */
   noOutside?: boolean
 }
 
@@ -25,7 +25,7 @@ export function runCli(args: string[], { cwd, env = {}, input, noOutside }: CliO
   return { status, stdout: stdout.toString(), stderr: stderr.toString(), bytes: stdout }
 }
 
-/** The same while this process goes on, for a master that runs in it. */
+/** The same without blocking this process, for a master that runs in it. */
 export function runCliAside(args: string[], options: Pick<CliOptions, 'cwd' | 'env'> = {}): Promise<CliRun> {
   return runAside(inject('cli'), args, options)
 }

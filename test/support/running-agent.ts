@@ -1,4 +1,4 @@
-// The built-in agent against a master of a test's own, with everything it says kept.
+// The built-in agent with a master of the test; all its output is kept.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -19,9 +19,9 @@ export interface RunningAgent {
 
 export interface AgentHome {
   dir: string
-  /** Writes a file and tells its path. */
+  /** Writes a file and returns its path. */
   file(name: string, text: string): string
-  /** `yaml` is agent.yaml; `env` is laid over `DET_MASTER_HOST=127.0.0.1` and a PATH. */
+  /** `yaml` is agent.yaml; `env` is added to `DET_MASTER_HOST=127.0.0.1` and a PATH. */
   run(env: Record<string, string | number>, yaml?: string): RunningAgent
   dispose(): Promise<void>
 }
@@ -74,7 +74,7 @@ export function agentHome(): AgentHome {
     },
     async dispose() {
       await Promise.all(running.map((agent) => agent.stop()))
-      // Tasks outlive their agent.
+      // Tasks keep running without their agent.
       for (const pid of processesWith(`PROVISION_ROOT=${dir}`)) sendSignal(pid, 'SIGKILL')
       rmSync(dir, { recursive: true, force: true, maxRetries: 10 })
     },
@@ -83,13 +83,13 @@ export function agentHome(): AgentHome {
 
 export interface Relay {
   port: number
-  /** Breaks the connections there are. */
+  /** Breaks the open connections. */
   cut(): void
-  /** Breaks them, and takes no new ones. */
+  /** Breaks them, and accepts no new ones. */
   close(): Promise<void>
 }
 
-/** A wire between agent and master that a test can cut. */
+/** A relay between agent and master that a test can disconnect. */
 export async function relay(target: number): Promise<Relay> {
   const ends = new Set<Socket>()
   const server: Server = createServer((near) => {

@@ -1,4 +1,4 @@
-// One setup per kind of script there is: cloud, trust mode, slot type and runtime, each value of each at least once.
+// One setup for each kind of script: every cloud, trust mode, slot type and runtime at least once.
 import { exampleChain, type SetupChanges, trustPlan } from './agent-setups.ts'
 
 const name = 'determined-master.example.com'

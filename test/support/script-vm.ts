@@ -1,4 +1,4 @@
-// A scratch VM: a folder in the place of `/`, fakes in the place of the tools, and the rendered script run by bash.
+// A scratch VM: a folder as `/`, fake tools, and the rendered script run by bash.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -10,7 +10,7 @@ import { agentSetup, type SetupChanges } from './agent-setups.ts'
 import { type FakeTools, recording, type ToolBehaviour, writeFakeTools, writeTool } from './fake-tools.ts'
 
 export interface ScriptRun {
-  /** Of the script, which leads its process group. */
+  /** Pid of the script, which leads its process group. */
   pid: number
   status: number | null
   /** Standard out and standard error, as the console of a local VM. */
@@ -43,7 +43,7 @@ export class ScriptVms {
   }
 }
 
-/** One scratch VM; `close` ends what its scripts left running and removes it. */
+/** One scratch VM; `close` terminates the remaining processes of its scripts and removes it. */
 export class ScriptVm {
   readonly root = mkdtempSync(join(tmpdir(), 'vm-'))
   readonly tools: FakeTools
@@ -80,7 +80,7 @@ export class ScriptVm {
       env: { PATH: this.tools.path, PROVISION_ROOT: this.root, ...environment },
     })
     this.#running.add(child)
-    // Nothing of a script may wait for somebody to type.
+    // No part of a script may wait for input.
     child.stdin.on('error', () => {}).write('typed\n')
     let output = ''
     const keep = (chunk: Buffer) => {
@@ -109,7 +109,7 @@ export class ScriptVm {
       try {
         process.kill(-pid!, 'SIGKILL')
       } catch {
-        // Nothing of it was left.
+        // No process of it was left.
       }
     rmSync(this.root, { recursive: true, force: true, maxRetries: 5 })
   }
@@ -125,7 +125,7 @@ export function stagesIn(output: string): string[] {
   return Array.from(output.matchAll(/PROVISION_STAGE=([a-z_]+)/g), ([, code]) => code!)
 }
 
-/** Whether anything of a script still runs: its watch, or a local agent. What only waits to be reaped does not. */
+/** Whether a process of a script still runs: its watch, or a local agent. Zombies do not count. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(-pid, 0)
@@ -142,9 +142,9 @@ export interface DockerRun {
   environment: Record<string, string>
   /** Host path (without the scratch root) by path in the container. */
   mounts: Record<string, string>
-  /** The hash by which a later run knows the container. */
+  /** The hash by which a later run identifies the container. */
   generation: string
-  /** Every other argument, in order. */
+  /** All other arguments, in order. */
   options: string[]
 }
 
@@ -152,7 +152,7 @@ export interface DockerRun {
 export function dockerRun({ tools, root }: ScriptVm): DockerRun {
   const runs = tools.calls('docker').filter(({ args }) => args[0] === 'run')
   const args = runs.at(-1)?.args.slice(1) ?? []
-  // The last but one: a value may be `--` as well.
+  // The last but one: a value may also be `--`.
   const end = args.length - 2
   const run: DockerRun = {
     image: args.slice(end + 1).join(' '),

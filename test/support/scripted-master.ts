@@ -1,4 +1,4 @@
-// A master that says and does what a test tells it, on the true wire without TLS.
+// A master controlled by a test, with the real protocol without TLS.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { refuseUpgrade } from '../../src/http/router.ts'
@@ -15,14 +15,14 @@ export interface Visit {
 
 export interface ScriptedMaster {
   port: number
-  /** Every connection there was, oldest first. */
+  /** Every connection, oldest first. */
   visits: Visit[]
   /** Called for each new connection; by default it sends the options. */
   greet: (visit: Visit) => void
-  /** Set: agents are refused with this message, and with status 500 unless `refusalStatus` is another. */
+  /** If set, agents are rejected with this message, and with status 500 unless `refusalStatus` is another. */
   refusal?: string
   refusalStatus?: number
-  /** How often they were. */
+  /** Number of rejections. */
   refusals: number
   close(): Promise<void>
 }

@@ -1,8 +1,8 @@
-// Talks to a listener byte by byte, and waits for what happens through real sockets.
+// Raw clients for a listener, and waiting for events on real sockets.
 import { connect, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls, type TLSSocket } from 'node:tls'
 
-/** Looks every 2 ms, for at most `seconds`. */
+/** Polls every 2 ms, for at most `seconds`. */
 export async function until(condition: () => unknown, what = 'it', seconds = 10): Promise<void> {
   const end = Date.now() + seconds * 1000
   while (!condition()) {
@@ -13,9 +13,9 @@ export async function until(condition: () => unknown, what = 'it', seconds = 10)
 
 export interface RawClient {
   socket: Socket
-  /** Everything that came so far. */
+  /** Everything received so far. */
   text: () => string
-  /** Resolves with everything once the other end has closed. */
+  /** Resolves with everything received when the other end has closed. */
   end: Promise<string>
 }
 

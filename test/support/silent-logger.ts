@@ -1,4 +1,4 @@
-// A logger for tests that do not look at what is said.
+// A logger that discards its lines.
 import type { Logger } from '../../src/platform/ports.ts'
 
 const nothing = () => {}

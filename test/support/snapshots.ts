@@ -1,4 +1,4 @@
-// Arbitrary snapshots and policies for fast-check.
+// Random snapshots and policies for fast-check.
 import fc from 'fast-check'
 import type { KnownAgent, KnownInstance, Snapshot } from '../../src/planner/snapshot.ts'
 import { minute, now, offering, policy, snapshot } from './planner.ts'

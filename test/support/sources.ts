@@ -1,4 +1,4 @@
-// The project's own source files, and what each imports.
+// The project's source files and their imports.
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, posix, relative, resolve } from 'node:path'
 import { straight } from '../../scripts/straight.ts'
@@ -6,7 +6,7 @@ import { straight } from '../../scripts/straight.ts'
 export const root = resolve(import.meta.dirname, '../..')
 
 export interface SourceFile {
-  /** From the repository's root, with `/`. */
+  /** Path from the repository's root, with `/`. */
   path: string
   text: string
   imports: { specifier: string; dynamic: boolean; typeOnly: boolean }[]
@@ -15,7 +15,7 @@ export interface SourceFile {
 const importPattern =
   /(?:^|[\n;])\s*(?:import|export)\s+(type\s+)?(?:[^'";]*?\sfrom\s+)?'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/g
 
-/** Every TypeScript file below a folder of the repository; generated files are left out. */
+/** Every TypeScript file below a folder of the repository, without generated files. */
 export function sourcesBelow(folder: string): SourceFile[] {
   return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts') && !name.endsWith('.generated.ts'))
@@ -27,7 +27,7 @@ function readSource(file: string): SourceFile {
   return { path: relative(root, file).replaceAll('\\', '/'), text, imports: importsOf(text) }
 }
 
-/** As it goes into a bundle: past the entry files of rooms. */
+/** As bundled: imports skip the entry files of rooms. */
 export function asBundled(file: SourceFile): SourceFile {
   const text = straight(join(root, file.path), file.text)
   return { ...file, text, imports: importsOf(text) }

@@ -1,4 +1,4 @@
-// A whole provisioner in a folder of its own: configuration, certificates, master, local agents.
+// A complete provisioner in its own folder: configuration, certificates, master, local agents.
 
 import { randomUUID, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
@@ -40,7 +40,7 @@ export class Cluster {
     writeFileSync(join(this.dir, 'server.key'), leaf.key, { mode: 0o600 })
   }
 
-  /** @param provider lines of the pool's provider block, in place of the usual ones where they have the same key */
+  /** @param provider lines of the pool's provider block; they replace default lines with the same key */
   async config(...provider: string[]): Promise<MasterConfig> {
     this.port ||= await freePort()
     const usual = ['type: local', 'max_instances: 4', 'boot_timeout: 30s']
@@ -63,7 +63,7 @@ ${lines.map((line) => `      ${line}\n`).join('')}`,
     return config
   }
 
-  /** @param options `env` is laid over the provisioner's usual environment */
+  /** @param options `env` is added to the provisioner's usual environment */
   async start(
     config: MasterConfig,
     { env, ...options }: { demand?: DemandSource; clock?: Clock; env?: Record<string, string> } = {},
@@ -82,7 +82,7 @@ ${lines.map((line) => `      ${line}\n`).join('')}`,
     return this.#running
   }
 
-  /** What the script and agent of a local VM have written. */
+  /** The output of script and agent of a local VM. */
   consoleOf(instance: string): string {
     return this.fileOf(instance, 'console.log')
   }
@@ -92,17 +92,17 @@ ${lines.map((line) => `      ${line}\n`).join('')}`,
     return readFileSync(join(this.dir, '.provision/local/default', instance, path), 'utf8')
   }
 
-  /** The process that leads a local VM's group. */
+  /** The leader of a local VM's process group. */
   processOf(instance: string): number {
     return JSON.parse(this.fileOf(instance, 'vm.json')).process.pid
   }
 
-  /** What lets a client change things. */
+  /** The token that lets a client change things. */
   token(): string {
     return readFileSync(join(this.dir, '.provision/token'), 'utf8').trim()
   }
 
-  /** SHA-256 of the certificate the master shows to a new client. */
+  /** SHA-256 of the certificate that the master presents to a new client. */
   async presented(): Promise<string | undefined> {
     const socket = connect({ host: '127.0.0.1', port: this.port, rejectUnauthorized: false })
     await once(socket, 'secureConnect')
@@ -115,7 +115,7 @@ ${lines.map((line) => `      ${line}\n`).join('')}`,
     return new X509Certificate(certificate).fingerprint256
   }
 
-  /** Log lines that hold the words. */
+  /** Log lines that contain the text. */
   said(words: string): string[] {
     return this.log.lines.filter((line) => line.includes(words))
   }

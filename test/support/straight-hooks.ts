@@ -1,4 +1,4 @@
-// Preloaded into a process that runs sources: they are loaded as they are bundled, past the entry files of rooms.
+// Preloaded into a process that runs sources: imports skip the entry files of rooms, as in the bundle.
 import { registerHooks } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { straight } from '../../scripts/straight.ts'

@@ -1,4 +1,4 @@
-// Hands work in over the REST API, as a client with the token would.
+// Submits a job with the REST API, like a client with the token.
 import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ export function submit(cluster: Cluster, work: object): Promise<number> {
       {
         host: '127.0.0.1',
         port: cluster.port,
-        path: '/provision/v1/work',
+        path: '/provision/v1/jobs',
         method: 'POST',
         ca: file('chain.crt'),
         servername: 'master.test',

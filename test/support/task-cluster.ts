@@ -1,4 +1,4 @@
-// A master and an agent of ours over TLS, and commands that run on it.
+// A built-in master and agent with TLS, and commands that run on it.
 import { request } from 'node:https'
 import { createDevelopmentChain, type DevelopmentChain } from '../../src/pki/development-ca.ts'
 import { startMaster, type TestMaster, token } from './master.ts'
@@ -18,14 +18,14 @@ export interface TaskCluster {
   agent: RunningAgent
   home: AgentHome
   ask(method: string, path: string, body?: unknown): Promise<unknown>
-  /** Hands in a command for one slot and waits for its end. */
+  /** Submits a command for one slot and waits for its end. */
   run(command: string[], env?: Record<string, string>): Promise<Finished>
   dispose(): Promise<void>
 }
 
 let shared: Promise<DevelopmentChain> | undefined
 
-/** The master's certificate is for 127.0.0.1 too: tasks dial what their agent dials. */
+/** The master's certificate is for 127.0.0.1 too: tasks use the same address as their agent. */
 export async function taskCluster(): Promise<TaskCluster> {
   shared ??= createDevelopmentChain({ names: ['master.test'], ips: ['127.0.0.1'], days: 30, now: Date.now() })
   const chain = await shared
@@ -50,7 +50,7 @@ export async function taskCluster(): Promise<TaskCluster> {
     home,
     ask,
     async run(command, env = {}) {
-      const { work } = (await ask('POST', '/provision/v1/work', { command, env })) as { work: { id: string } }
+      const { job } = (await ask('POST', '/provision/v1/jobs', { command, env })) as { job: { id: string } }
       let found = { state: '', reason: '' }
       for (
         const end = Date.now() + 30_000;
@@ -58,13 +58,19 @@ export async function taskCluster(): Promise<TaskCluster> {
       ) {
         if (Date.now() > end) throw new Error(`${command[0]} never ended: ${JSON.stringify(found)}`)
         await new Promise((resolve) => setTimeout(resolve, 20))
-        found = ((await ask('GET', `/provision/v1/work/${work.id}`)) as { work: typeof found }).work
+        found = ((await ask('GET', `/provision/v1/jobs/${job.id}`)) as { job: typeof found }).job
       }
-      const { logs } = (await ask('GET', `/provision/v1/work/${work.id}/logs`)) as {
+      const { logs } = (await ask('GET', `/provision/v1/jobs/${job.id}/logs`)) as {
         logs: { stream: string; text: string }[]
       }
-      const said = (stream: string) => logs.map((line) => (line.stream === stream ? line.text : '')).join('')
-      return { state: found.state, reason: found.reason, stdout: said('stdout'), stderr: said('stderr') }
+      const outputOf = (stream: string) =>
+        logs.map((line) => (line.stream === stream ? line.text : '')).join('')
+      return {
+        state: found.state,
+        reason: found.reason,
+        stdout: outputOf('stdout'),
+        stderr: outputOf('stderr'),
+      }
     },
     async dispose() {
       await home.dispose()

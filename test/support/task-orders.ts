@@ -1,4 +1,4 @@
-// Start orders as our own master sends them.
+// Start orders like those of the built-in master.
 
 import { type Container, fileType } from '../../src/standalone/protocol/container.ts'
 import type { AgentMessage } from '../../src/standalone/protocol/messages.ts'
@@ -9,7 +9,7 @@ export interface OrderChange {
   Env?: string[]
   WorkingDir?: string
   Image?: string
-  /** Ids of the devices it is given. */
+  /** Ids of its devices. */
   devices?: number[]
   /** PEM for tasks. */
   certificate?: string
@@ -24,7 +24,7 @@ export function container(id: string, devices: number[] = []): Container {
   }
 }
 
-/** `script` is run by bash unless `Cmd` says otherwise. */
+/** Bash runs `script`, unless `Cmd` is given. */
 export function order(script: string, change: OrderChange = {}): Partial<AgentMessage> {
   const { id = 'c-1', certificate, devices, ...config } = change
   const file = {

@@ -1,4 +1,4 @@
-// Keys of every type a test certificate may need, made once per process and never written to a file.
+// Keys of every type for test certificates, created once per process and never written to a file.
 import {
   createHash,
   createPrivateKey,
@@ -44,15 +44,15 @@ const curves: Partial<Record<KeyKind, string>> = {
   secp256k1: 'secp256k1',
   brainpool: 'brainpoolP256r1',
 }
-const made = new Map<string, TestKey>()
+const keys = new Map<string, TestKey>()
 
 /** The same kind and label give the same key. */
 export function testKey(kind: KeyKind = 'p256', label = ''): TestKey {
   const name = `${kind}/${label}`
-  let key = made.get(name)
+  let key = keys.get(name)
   if (!key) {
     key = describe(kind, generate(kind))
-    made.set(name, key)
+    keys.set(name, key)
   }
   return key
 }
@@ -74,7 +74,7 @@ function generate(kind: KeyKind): KeyObject {
   }
 }
 
-/** On given parameters: finding new ones takes more than a second. */
+/** With fixed parameters: new ones take more than a second. */
 function dsaKey(): KeyObject {
   const { p, q, g } = dsaParameters
   const algorithm = sequence(oid('1.2.840.10040.4.1'), sequence(integer(p), integer(q), integer(g)))

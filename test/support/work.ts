@@ -1,4 +1,4 @@
-// Work as a client of the REST API sees it.
+// Jobs in the REST API.
 import { expect } from 'vitest'
 import { type Answer, type TestMaster, token } from './master.ts'
 
@@ -8,16 +8,16 @@ export async function post(m: TestMaster, path: string, body: Json = {}): Promis
   return m.ask(path, { method: 'POST', token, body })
 }
 
-/** Hands work in and returns its id. */
+/** Submits a job and returns its id. */
 export async function submit(m: TestMaster, body: Json): Promise<string> {
-  const { status, json } = await post(m, '/provision/v1/work', body)
-  expect([status, json]).toEqual([201, { work: expect.objectContaining({ state: 'pending' }) }])
-  return json.work.id
+  const { status, json } = await post(m, '/provision/v1/jobs', body)
+  expect([status, json]).toEqual([201, { job: expect.objectContaining({ state: 'pending' }) }])
+  return json.job.id
 }
 
-export const work = async (m: TestMaster, id: string) => (await m.ask(`/provision/v1/work/${id}`)).json.work
+export const work = async (m: TestMaster, id: string) => (await m.ask(`/provision/v1/jobs/${id}`)).json.job
 
-/** Resolves with the work once it is in that state. */
+/** Resolves with the job when it is in that state. */
 export async function becomes(m: TestMaster, id: string, state: string) {
   for (let i = 0; i < 1000; i++) {
     const now = await work(m, id)

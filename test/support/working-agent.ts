@@ -1,4 +1,4 @@
-// A protocol-level agent of ours: it keeps its containers over reconnects and does with them what a test says.
+// A built-in agent at protocol level: it keeps its containers over reconnects and handles them as the test wants.
 
 import { ownAgentVersion } from '../../src/standalone/protocol/accept.ts'
 import {
@@ -18,7 +18,7 @@ import { until } from './server.ts'
 export interface WorkingAgentOptions {
   pool?: string
   devices?: Device[]
-  /** Called for each start order; 'run' answers RUNNING at once and is what happens by default. */
+  /** Called for each start order; the default 'run' answers RUNNING at once. */
   onStart?: (order: StartContainer) => 'run' | 'ignore'
 }
 
@@ -30,9 +30,9 @@ export interface WorkingAgent {
   /** Ends a container, or all of them. */
   finish(exitCode: number, containerId?: string): void
   print(containerId: string, text: string): void
-  /** Cuts the socket; containers go on. */
+  /** Closes the socket; containers keep running. */
   drop(): void
-  /** Dials again and says what it has. */
+  /** Dials again and sends AgentStarted. */
   reconnect(to?: TestMaster): Promise<void>
 }
 

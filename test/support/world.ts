@@ -1,4 +1,4 @@
-// Worlds for tests: a broken promise is an error that tells the whole story.
+// Simulated worlds for tests: a broken rule is an error with the whole story.
 
 import { printFailure, runWorld, type WorldReport } from '../../src/simulator/run-world.ts'
 import { type FaultKind, faultKinds } from '../../src/simulator/scenario.ts'

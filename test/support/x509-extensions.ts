@@ -1,4 +1,4 @@
-// Certificate extensions, as RFC 5280 section 4.2 writes them or not.
+// Certificate extensions (RFC 5280 section 4.2), valid or invalid.
 import { bitString, integer, ipBytes, octets, oid, sequence, tlv, yes } from './der-writer.ts'
 import type { TestKey } from './test-keys.ts'
 
@@ -80,5 +80,5 @@ export function nameConstraints({
   return extension('2.5.29.30', sequence(...list(0xa0, permitted), ...list(0xa1, excluded)), true)
 }
 
-/** Address and mask, as name constraints write them. */
+/** Address and mask, in the form of name constraints. */
 export const ipRange = (address: string, mask: string) => tlv(0x87, ipBytes(address), ipBytes(mask))

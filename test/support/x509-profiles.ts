@@ -1,4 +1,4 @@
-// Certificates by the book (RFC 5280), with every part replaceable or left out (`null`).
+// Correct certificates (RFC 5280), in which every part can be replaced or omitted (`null`).
 import { type TestKey, testKey } from './test-keys.ts'
 import { type CertificateSpec, day, type Issued, issue, now } from './x509.ts'
 import {

@@ -1,4 +1,4 @@
-// A small certificate writer on node:crypto, for right and wrong certificates alike.
+// A small certificate writer with node:crypto, for valid and invalid certificates.
 import { constants, randomBytes, sign } from 'node:crypto'
 import {
   bitString,
@@ -22,14 +22,14 @@ export interface CertificateSpec {
   subject?: string | Buffer
   /** Undefined: self-signed. */
   issuer?: Issued
-  /** DER of the issuer's name where it shall differ from the issuer's subject. */
+  /** DER of the issuer's name if it differs from the issuer's subject. */
   issuerName?: Buffer
   notBefore?: number
   notAfter?: number
-  /** DER of the whole validity where its form shall be odd. */
+  /** DER of the whole validity, for unusual forms. */
   validity?: Buffer
   digest?: Digest
-  /** Sign with RSA-PSS though the key is a plain RSA key; salt in bytes. */
+  /** Signs with RSA-PSS although the key is a plain RSA key; salt in bytes. */
   pssSalt?: number
   /** Hash of the mask in RSA-PSS; undefined: the same as of the content. */
   pssMask?: Digest
@@ -38,7 +38,7 @@ export interface CertificateSpec {
   serial?: Buffer
   spki?: Buffer
   extensions?: Buffer[]
-  /** DER of the signature algorithm inside the signed part, where it shall differ from the one outside. */
+  /** DER of the signature algorithm inside the signed part, if it differs from the one outside. */
   innerAlgorithm?: Buffer
 }
 
@@ -51,7 +51,7 @@ export interface Issued {
 }
 
 export const day = 86_400_000
-/** When this run of the tests began; certificates are judged at this moment. */
+/** Start of this test run; certificates are judged at this time. */
 export const now = Date.now()
 
 const digestOid = {
@@ -69,7 +69,7 @@ export function commonName(name: string, type: StringType = 'utf8'): Buffer {
   return sequence(set(sequence(oid('2.5.4.3'), text(name, type))))
 }
 
-/** Exactly what the specification says: no extension is added. */
+/** Exactly as specified: adds no extension. */
 export function issue(spec: CertificateSpec): Issued {
   const key = spec.key ?? testKey()
   const subject = typeof spec.subject === 'object' ? spec.subject : commonName(spec.subject ?? 'master')

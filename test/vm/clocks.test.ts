@@ -1,4 +1,4 @@
-// Instances whose clock is wrong when they start, and is set while the script waits, as NTP does.
+// Instances whose clock is wrong when they start, and is set while the script waits, like NTP does.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TestMaster } from '../support/master.ts'
 import { Region } from './support/region.ts'
@@ -23,7 +23,7 @@ describe('an instance whose clock', () => {
     await region.until(vm, `the script to meet ${fault}`, () => vm.console().includes(fault))
     await region.setClock(vm)
     await region.joined(vm, master)
-    await region.told(vm, 'agent_connected')
+    await region.reported(vm, 'agent_connected')
     expect(vm.isOn()).toBe(true)
     expect(vm.stages()).not.toContain('never_joined')
   })

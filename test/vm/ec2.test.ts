@@ -16,16 +16,16 @@ afterAll(() => region?.dispose())
 
 const script = '/var/lib/cloud/instance/scripts/part-001'
 
-// Each goes on where the one before has left the VM.
+// Each test continues with the VM of the previous one.
 describe('an EC2 instance', () => {
   let connection: number
 
-  it('joins over verified TLS, and tells each stage once', async () => {
+  it('joins over verified TLS, and reports each stage once', async () => {
     vm = await region.launch('aws', await region.userData('aws', master))
     const agent = await region.joined(vm, master)
     connection = agent.connection
     expect(agent.link.tls).toMatchObject({ version: 'TLSv1.3', serverName: 'master.test' })
-    await region.told(vm, 'agent_connected')
+    await region.reported(vm, 'agent_connected')
     expect(vm.stages()).toEqual([
       'started',
       'configuration_written',
@@ -36,19 +36,19 @@ describe('an EC2 instance', () => {
     ])
   })
 
-  it('keeps its work when the script is run again', async () => {
+  it('keeps its tasks when the script is rerun', async () => {
     const id = await region.busy(vm, master)
     expect((await vm.run(`${script} >/dev/null 2>&1`)).status).toBe(0)
     expect(await region.endOf(vm, master, id)).toBe('finished')
     expect(master.master.agent(vm.id)?.connection).toBe(connection)
   })
 
-  it('joins again after a reboot, and the script leaves its work alone', async () => {
+  it('joins again after a reboot, and the script keeps its tasks running', async () => {
     const stages = vm.stages().length
     await region.reboot(vm)
     const { connection: next } = await region.joined(vm, master, connection)
     const id = await region.busy(vm, master)
-    await region.told(vm, 'agent_connected', stages)
+    await region.reported(vm, 'agent_connected', stages)
     expect(await region.endOf(vm, master, id)).toBe('finished')
     expect(master.master.agent(vm.id)?.connection).toBe(next)
   })

@@ -13,7 +13,7 @@ beforeAll(async () => {
 })
 afterAll(() => region?.dispose())
 
-// Each goes on where the one before has left the VM.
+// Each test continues with the VM of the previous one.
 describe('a Compute Engine instance', () => {
   let connection: number
 
@@ -22,21 +22,21 @@ describe('a Compute Engine instance', () => {
     const agent = await region.joined(vm, master)
     connection = agent.connection
     expect(agent.link.tls).toMatchObject({ version: 'TLSv1.3', serverName: 'master.test' })
-    await region.told(vm, 'agent_connected')
+    await region.reported(vm, 'agent_connected')
   })
 
-  it('joins at its second boot, and the script leaves its work alone', async () => {
+  it('joins at its second boot, and the script keeps its tasks running', async () => {
     const stages = vm.stages().length
     await region.reboot(vm)
     const { connection: next } = await region.joined(vm, master, connection)
     const id = await region.busy(vm, master)
-    await region.told(vm, 'agent_connected', stages)
+    await region.reported(vm, 'agent_connected', stages)
     expect(await region.endOf(vm, master, id)).toBe('finished')
     expect(master.master.agent(vm.id)?.connection).toBe(next)
     connection = next
   })
 
-  it('keeps its work when the script is run again by hand', async () => {
+  it('keeps its tasks when the script is rerun by hand', async () => {
     const id = await region.busy(vm, master)
     await vm.run('google_metadata_script_runner startup >/dev/null 2>&1')
     expect(await region.endOf(vm, master, id)).toBe('finished')

@@ -1,4 +1,4 @@
-// Instances that cannot become agents: each says why once, and is really powered off, so that nobody pays for it.
+// Instances that cannot become agents: each reports why once, and is really powered off, so that it costs nothing.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { TestMaster } from '../support/master.ts'
 import { firewall, Region } from './support/region.ts'
@@ -13,7 +13,7 @@ afterAll(() => region?.dispose())
 
 const day = 86_400_000
 
-/** Milliseconds between the first two lines that hold these stages, by the VM's clock. */
+/** Milliseconds between the first lines with these two stages, by the VM's clock. */
 function between(console: string, first: string, then: string): number {
   const at = (stage: string) => {
     const line = new RegExp(`(\\S+Z) PROVISION_STAGE=${stage}\\b`).exec(console)
@@ -23,25 +23,25 @@ function between(console: string, first: string, then: string): number {
 }
 
 describe('an instance is powered off', () => {
-  it('when its agent never joins, also when its clock is set back while it waits', async () => {
+  it('when its agent never joins, also if its clock is set back while it waits', async () => {
     const provider = { boot_timeout: '2m', startup_script: firewall(master) }
     const clock = Date.now() + day / 2
     const vm = await region.launch('aws', await region.userData('aws', master, provider), { clock })
-    await region.told(vm, 'started')
+    await region.reported(vm, 'started')
     await region.setClock(vm)
     expect(await region.lastStage(vm), vm.console()).toBe('never_joined')
     expect(master.master.agents()).toEqual([])
   })
 
-  it('when there is no docker on it, without waiting for one', async () => {
+  it('when it has no docker, without waiting for it', async () => {
     const given = await region.userData('aws', master)
     const vm = await region.launch('aws', given, { image: 'lane.no_docker' })
     expect(await region.lastStage(vm), vm.console()).toBe('no_docker')
-    // 105 s of waiting, were it asked again and again.
+    // Repeated attempts would take 105 s.
     expect(between(vm.console(), 'tls_checked', 'no_docker')).toBeLessThan(90_000)
   })
 
-  it('or joins, where /usr cannot be written to', async () => {
+  it('or joins, if /usr is read-only', async () => {
     const given = await region.userData('aws', master)
     const vm = await region.launch('aws', given, { image: 'lane.usr_read_only' })
     const joined = () => master.master.agents().some(({ id, phase }) => id === vm.id && phase === 'joined')

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # npm run test:vm [arguments of vitest]: user data boots VMs with a kernel, systemd and reboots, under QEMU without KVM.
-# Nothing of this computer changes: all of it lives in namespaces and memory, as in the boot lane (docs/internals/boot-tests.md).
-# VM_CACHE is where root file systems are kept between runs, VM_MIRROR the Debian mirror they are made from.
+# Nothing on this computer changes: everything is in namespaces and memory, like in the boot lane (docs/internals/boot-tests.md).
+# VM_CACHE keeps root file systems between runs, VM_MIRROR is the Debian mirror for them.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 repository=$(cd "$here/../.." && pwd)
@@ -9,7 +9,7 @@ boot=$repository/test/boot/machine
 cache=${VM_CACHE:-$repository/.cache/vm}
 mirror=${VM_MIRROR:-http://deb.debian.org/debian}
 suite=bookworm
-# A machine image as the clouds have it; what Debian's slim container image holds; and QEMU itself.
+# A machine image like those of the clouds; the contents of Debian's slim container image; and QEMU itself.
 declare -A packages=([container]='bash,ca-certificates' [host]='e2fsprogs,qemu-system-x86,qemu-utils')
 packages[guest]=bash,ca-certificates,cloud-init,curl,dbus,dnsmasq-base,docker.io,google-guest-agent,ifupdown,initramfs-tools
 packages[guest]+=,iproute2,iptables,isc-dhcp-client,kmod,linux-image-cloud-amd64,netbase,openssl,systemd,systemd-sysv,udev

@@ -14,22 +14,22 @@ export interface Api {
   maxSlots(experiment: string, signal?: AbortSignal): Promise<number | undefined>
   /** undefined when the master does not report it. */
   isAdmin(signal?: AbortSignal): Promise<boolean | undefined>
-  /** False when the master does not know the agent. Throws DETERMINED_AGENT_AWAY while it may still come back. */
-  /** undefined: there is no such agent. */
+  /** undefined when the agent does not exist. */
   agent(agentId: string, signal?: AbortSignal): Promise<SeenAgent | undefined>
+  /** False when the master does not know the agent. Throws DETERMINED_AGENT_AWAY while it may still reconnect. */
   drain(agentId: string, signal?: AbortSignal): Promise<boolean>
   enable(agentId: string, signal?: AbortSignal): Promise<boolean>
 }
 
-/** Small enough that reading one does not hold up the event loop. */
+/** Small enough that parsing one page does not block the event loop. */
 const pageSize = 250
-/** How often the read of a list that changes meanwhile is restarted. */
+/** How often the read of a list that changes in the meantime is restarted. */
 const mostTries = 5
 
 const me = z.object({ user: z.object({ admin: z.optional(z.boolean()) }) })
 
 export function createApi(session: Session): Api {
-  /** `read` answers one page and how many there are in all. */
+  /** `read` returns one page and the total number of entries. */
   async function whole<T>(
     what: string,
     read: (query: string) => Promise<{ items: T[]; total: number }>,
@@ -40,7 +40,7 @@ export function createApi(session: Session): Api {
       items.push(...first.items)
       let { total } = first
       const isShort = () => items.length < total
-      // An offset beyond the end is refused: it is never asked for while the total stays.
+      // The master refuses an offset beyond the end; while the total stays the same, none is requested.
       while (isShort() && total === first.total) {
         const next = await read(`offset=${items.length}&limit=${pageSize}`)
         if (next.items.length === 0) break
@@ -114,12 +114,13 @@ export function createApi(session: Session): Api {
   }
 }
 
-// The master's responses, reduced to the fields that demand needs. Shapes: Determined's proto/src/determined, as its JSON gateway writes them.
+// The master's responses, reduced to the fields that demand needs. Shapes: Determined's proto/src/determined, as its
+// JSON gateway writes them.
 
 export interface SeenAgent {
   id: string
   pools: string[]
-  /** Milliseconds since the epoch, by the master's clock; undefined when it does not say. */
+  /** Milliseconds since the epoch, by the master's clock; undefined when the master does not report it. */
   registeredAt?: number
   enabled: boolean
   draining: boolean
@@ -129,7 +130,7 @@ export interface SeenAgent {
 export interface SeenSlot {
   device: number
   enabled: boolean
-  /** A container holds it. */
+  /** Used by a container. */
   held: boolean
 }
 
@@ -140,22 +141,22 @@ export interface SeenTask {
   pool: string
   slots: number
   since?: number
-  /** The scheduler holds experiments to their max_slots. */
+  /** The scheduler enforces the max_slots of experiments. */
   fairShare: boolean
-  /** Agents it has resources on; none: it is pending. */
+  /** Agents it has resources on; if empty, it is pending. */
   on: { agent: string; devices: number[] }[]
   placed: boolean
 }
 
 export interface SeenPool {
   name: string
-  /** `RESOURCE_POOL_TYPE_STATIC` where agents are not the master's to launch. */
+  /** `RESOURCE_POOL_TYPE_STATIC` when the master does not launch the agents itself. */
   type: string
   auxPerAgent?: number
 }
 
 export interface SeenJob {
-  /** Experiment id; undefined for other work. */
+  /** Experiment id; undefined for other jobs. */
   experiment?: string
   allocatedSlots: number
   /** Our user may not see it, nor its allocations. */
@@ -278,7 +279,7 @@ export const experimentSchema = z.object({
   experiment: maybe(z.object({ config: limits })),
 })
 
-/** undefined: the experiment may use as many as it likes. Older masters write the configuration beside it, newer inside. */
+/** undefined: no limit. Older masters return the configuration beside the experiment, newer ones inside it. */
 export function maxSlotsOf({ config, experiment }: z.infer<typeof experimentSchema>): number | undefined {
   return (experiment?.config ?? config)?.resources?.max_slots ?? undefined
 }

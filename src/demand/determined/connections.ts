@@ -1,4 +1,4 @@
-// Requests to one master over connections that stay open: each with a deadline, answers bounded, redirects never followed.
+// Requests to one master over connections that stay open: each with a deadline, bounded responses, and no redirects.
 import { Agent, type ClientRequestArgs, request } from 'node:http'
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -31,7 +31,7 @@ export interface HttpAnswer {
 }
 
 export interface Connections {
-  /** Any status is an answer. Rejects with the signal's reason, or with the error of the network or of TLS. */
+  /** Resolves for any status. Rejects with the signal's reason, or with the error of the network or of TLS. */
   send(order: Order): Promise<HttpAnswer>
   close(): void
 }
@@ -94,7 +94,8 @@ export function openConnections(
       try {
         return await once(order)
       } catch (error) {
-        // A master that restarted, or a proxy, has closed the connection while it was idle: that says nothing of it now.
+        // A master that restarted, or a proxy, has closed the idle connection: that shows nothing about its current
+        // state.
         const { reused, code } = error as NodeJS.ErrnoException & { reused?: boolean }
         if (!reused || (code !== 'ECONNRESET' && code !== 'EPIPE')) throw error
         agent.dropIdle()
@@ -113,7 +114,7 @@ class DiallingAgent extends Agent {
     this.#dial = dial
   }
 
-  /** Those that are idle for as long have been closed as well. */
+  /** Other connections that were idle for as long have been closed as well. */
   dropIdle(): void {
     for (const socket of Object.values(this.freeSockets).flat()) socket?.destroy()
   }
@@ -123,13 +124,14 @@ class DiallingAgent extends Agent {
   }
 }
 
-// Where the Determined master is dialled and what is trusted there: the rules are those for agents, and never off.
+// The address of the Determined master and the trust for it: the same rules as for agents, but never without
+// verification.
 
 export interface Endpoint {
   address: MasterAddress
   /** undefined: plain http. */
   trust?: EndpointTrust
-  /** About the way to the master alone. */
+  /** About the connection to the master only. */
   warnings: Problem[]
 }
 
@@ -143,7 +145,7 @@ export interface EndpointTrust {
 
 type Wanted = Pick<MasterConfig, 'file' | 'port' | 'security' | 'demand'>
 
-/** Reads the certificate files. Throws a ProvisionError that names what is wrong with them. */
+/** Reads the certificate files. Throws a ProvisionError for each file that cannot be used. */
 export function endpointOf(config: Wanted, now: number): Endpoint {
   const address = addressOf(config)
   if (address.scheme === 'http') return { address, warnings: plainHttp(address, config) }
@@ -156,7 +158,7 @@ export function endpointOf(config: Wanted, now: number): Endpoint {
   if (problems.some(isError)) throw new ProvisionError(problems)
   const { plan, problems: doubts } = planTrust({
     address,
-    // Names that Fluent Bit cannot verify are no matter here: nothing of ours on this side is that old.
+    // Names that Fluent Bit cannot verify do not matter here: it is not used on this side.
     options: { trust: 'auto', allow_ip_only: true, ...(demand.ca_file && { ca_file: demand.ca_file }) },
     certificateName: demand.master_cert_name ?? '',
     material: material?.material,
@@ -174,12 +176,12 @@ export function endpointOf(config: Wanted, now: number): Endpoint {
       name,
       anchors: embedded ? (demand.ca_file ?? cert ?? '') : 'the well-known CAs',
     },
-    // What is to say about `security.tls.cert` is said where agents get it.
+    // Problems of `security.tls.cert` are reported where agents get it.
     warnings: ca?.problems ?? [],
   }
 }
 
-/** Without `demand.url`: the master of this file, on this machine. */
+/** Without `demand.url`: the master in this file, on this machine. */
 function addressOf({ demand, port, security }: Wanted): MasterAddress {
   if (demand.url === undefined) return { scheme: security.tls ? 'https' : 'http', host: '127.0.0.1', port }
   const url = new URL(demand.url)
@@ -187,7 +189,7 @@ function addressOf({ demand, port, security }: Wanted): MasterAddress {
   return {
     scheme,
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
-    // A port that is the scheme's own is dropped by URL.
+    // URL drops the default port of a scheme.
     port: url.port === '' ? (scheme === 'https' ? 443 : 80) : Number(url.port),
   }
 }

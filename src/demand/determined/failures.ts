@@ -1,11 +1,11 @@
-// Errors between us and the master as problems: the network, its certificate, or its error response.
+// Errors between the provisioner and the master as problems: of the network, the certificate, or an error response.
 import * as z from 'zod/mini'
 import { classify, isCertificateCode, masterUrl, rootFault, withTlsCode } from '../../pki/index.ts'
 import { type Clock, delayAfter, type Logger } from '../../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import type { Endpoint, HttpAnswer, Order } from './connections.ts'
 
-/** Why there was no answer; `error` is what a request rejected with. */
+/** Why there was no response; `error` is what a request rejected with. */
 export function connectionProblem(error: Error, { address, trust }: Endpoint): Problem {
   const fault = withTlsCode(rootFault(error as NodeJS.ErrnoException) ?? error)
   const code = classify({ phase: 'handshake', fault, timedOut: false, presented: [] })
@@ -20,7 +20,7 @@ export function connectionProblem(error: Error, { address, trust }: Endpoint): P
   }
   if (code === 'PREFLIGHT_NOT_TLS')
     return problem('DETERMINED_SCHEME', message('the port does not speak TLS'), options)
-  // A TLS port answers plain text with an alert, which is no HTTP.
+  // A TLS port answers plain text with an alert, which is not HTTP.
   if (!trust && code === 'PREFLIGHT_NOT_HTTP')
     return problem(
       'DETERMINED_SCHEME',
@@ -38,13 +38,13 @@ function plain(fault: Error): string {
 /** `{"error": {"code", "reason", "error"}}` (Determined: internal/grpcutil/errors.go). */
 const failureWords = z.object({ error: z.object({ error: z.string() }) })
 
-/** What the master says about its refusal; undefined when it is not the master that speaks. */
+/** The master's error message; undefined when the response is not from the master. */
 export function wordsOf({ text }: HttpAnswer): string | undefined {
-  const said = failureWords.safeParse(jsonOf(text))
-  return said.success ? said.data.error.error : undefined
+  const parsedBody = failureWords.safeParse(jsonOf(text))
+  return parsedBody.success ? parsedBody.data.error.error : undefined
 }
 
-/** For an answer that is not 200. */
+/** For a response with a status other than 200. */
 export function refusal(order: Order, answer: HttpAnswer, endpoint: Endpoint): ProvisionError {
   const what = `${order.method} ${masterUrl(endpoint.address)}${order.path.split('?')[0]}`
   const words = wordsOf(answer)
@@ -53,12 +53,12 @@ export function refusal(order: Order, answer: HttpAnswer, endpoint: Endpoint): P
   return new ProvisionError(problem(code, message, { details: { status: answer.status } }))
 }
 
-/** The JSON as the schema wants it; what does not fit is the master's fault, not that of whoever asked. */
+/** The JSON parsed by the schema; a mismatch is reported as the master's fault, not the caller's. */
 export function parsed<T>(schema: z.ZodMiniType<T>, order: Order, { text }: HttpAnswer): T {
   const result = schema.safeParse(jsonOf(text))
   if (result.success) return result.data
   const [issue] = result.error.issues
-  const place = issue?.path.join('.') || 'the whole'
+  const place = issue?.path.join('.') || 'the whole body'
   const message = `${order.method} ${order.path.split('?')[0]}: unexpected response: ${place} (${issue?.message})`
   throw new ProvisionError(problem('DETERMINED_FAULT', message))
 }
@@ -74,11 +74,11 @@ export function jsonOf(text: string): unknown {
 // Tracks outages of the master, and when to retry.
 
 export interface Outage {
-  /** Why the master cannot be used; undefined while it answers. */
+  /** Why the master cannot be used; undefined while it responds. */
   problem(): Problem | undefined
-  /** Milliseconds until it may be asked again; 0 while it answers. */
+  /** Milliseconds until the next request is allowed; 0 while it responds. */
   wait(): number
-  /** Runs the task, unless it is too early: then the last failure is thrown again, and nobody is asked. */
+  /** Runs the task. During the wait it throws the last failure again, without a request. */
   attempt<T>(task: () => Promise<T>): Promise<T>
 }
 
@@ -87,7 +87,7 @@ export interface OutageOptions {
   /** From 0 up to 1. */
   random: () => number
   logger: Logger
-  /** What fails once it is aborted says nothing about the master. */
+  /** A failure after the abort shows nothing about the master. */
   signal: AbortSignal
 }
 

@@ -1,4 +1,4 @@
-// A session at the master: logs in when it has to, again when the master says that the session is over, and out at the end.
+// A session at the master: logs in when needed, again when the session has expired, and logs out at the end.
 
 import { readFileSync, statSync } from 'node:fs'
 import * as z from 'zod/mini'
@@ -22,20 +22,20 @@ export interface MasterFacts {
 }
 
 export interface Session {
-  /** What anybody may know. Throws DETERMINED_NOT_A_MASTER, and why there is no connection. */
+  /** Data that needs no login. Throws DETERMINED_NOT_A_MASTER, and the error of the connection. */
   facts(signal?: AbortSignal): Promise<MasterFacts>
-  /** As the user. Any status but 401 is an answer. Throws why there is no connection or no login. */
+  /** Requests as the user. Resolves for any status but 401. Throws the error of the connection or of the login. */
   ask(order: Order): Promise<HttpAnswer>
-  /** The same, for what must be answered with 200 and such JSON. */
+  /** The same, but requires status 200 and JSON that matches the schema. */
   get<T>(path: string, schema: z.ZodMiniType<T>, signal?: AbortSignal): Promise<T>
-  /** For messages about what was answered. */
+  /** For messages about a response. */
   endpoint(): Endpoint
-  /** Ends the session the master gave us, if it answers within a second. Never rejects. */
+  /** Ends the session that the master created, if it responds within a second. Never rejects. */
   close(): Promise<void>
 }
 
 export interface SessionOptions {
-  /** Reads the files that say whom to trust; asked again after a failure, when they may have been renewed. */
+  /** Reads the trust files; called again after a failure, because they may have been replaced. */
   endpoint: () => Endpoint
   login: Parameters<typeof readCredentials>[0]
   userAgent: string
@@ -55,7 +55,7 @@ const loginSchema = z.object({ token: z.string() })
 export function openSession({ endpoint: load, login, userAgent, timeoutMs }: SessionOptions): Session {
   let line: { endpoint: Endpoint; connections: Connections } | undefined
   let token: Promise<string> | undefined
-  /** The token in use is one that we were given for a password, so that it is ours to end. */
+  /** The token was issued for a password, so this session has to log out. */
   let isGiven = false
 
   async function send(order: Order): Promise<HttpAnswer> {
@@ -88,9 +88,9 @@ export function openSession({ endpoint: load, login, userAgent, timeoutMs }: Ses
       const { version, clusterId, clusterName = '', rbacEnabled = false } = known.data
       return { version, clusterId, clusterName, rbacEnabled }
     }
-    // A master that is not up yet has a proxy speak for it.
+    // While a master is starting, a proxy may respond for it.
     if (answer.status >= 500) throw refusal({ method: 'GET', path: '/api/v1/master' }, answer, endpoint())
-    const message = `${masterUrl(endpoint().address)} answers GET /api/v1/master with status ${answer.status}; this is not a Determined master`
+    const message = `${masterUrl(endpoint().address)} returned status ${answer.status} for GET /api/v1/master; it is not a Determined master`
     throw new ProvisionError(problem('DETERMINED_NOT_A_MASTER', message))
   }
 
@@ -166,13 +166,13 @@ function refused(what: string, answer: HttpAnswer): ProvisionError {
   return new ProvisionError(problem('DETERMINED_LOGIN_REFUSED', words ? `${what}: ${words}` : what))
 }
 
-// Who we are to the master: a token from a file, or one it gives us for a user and password. Files are read at each login.
+// The login: a token from a file, or one that the master issues for a user and password. Files are read at each login.
 
 export type Credentials = { token: string } | { username: string; password: string }
 
 type LoginFiles = Pick<DemandConfig, 'user' | 'password_file' | 'token_file'>
 
-/** Throws DETERMINED_LOGIN_FILE. The problem never quotes what is in the file. */
+/** Throws DETERMINED_LOGIN_FILE. The problem never quotes the contents of the file. */
 export function readCredentials({ user, password_file, token_file }: LoginFiles): Credentials {
   if (token_file !== undefined) {
     const token = read(token_file).trim()
@@ -180,7 +180,7 @@ export function readCredentials({ user, password_file, token_file }: LoginFiles)
     throw new ProvisionError(problem('DETERMINED_LOGIN_FILE', `${token_file} does not contain a token`))
   }
   if (user !== undefined && password_file !== undefined)
-    // The end of the line is the editor's; an empty password is one, too.
+    // Removes the line end that editors add; an empty password is valid.
     return { username: user, password: read(password_file).replace(/\r?\n$/, '') }
   throw new ProvisionError(
     problem('DETERMINED_LOGIN_FILE', 'no login is configured', {
@@ -189,7 +189,7 @@ export function readCredentials({ user, password_file, token_file }: LoginFiles)
   )
 }
 
-/** Warns of a file that everybody can read. */
+/** Warns of a world-readable file. */
 export function fileWarnings({ password_file, token_file }: LoginFiles): Problem[] {
   const file = token_file ?? password_file
   if (file === undefined) return []

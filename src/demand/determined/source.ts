@@ -1,4 +1,4 @@
-// Demand of a Determined master, over its REST API: each read is fresh, and a slow poll detects changes.
+// Demand of a Determined master, over its REST API: every read is fresh, and a slow poll detects changes.
 import type { DemandConfig, MasterConfig, PoolConfig } from '../../config/index.ts'
 import type { AgentState, Demand } from '../../planner/index.ts'
 import { type Clock, type Logger, wallTime } from '../../platform/index.ts'
@@ -21,22 +21,22 @@ import {
 
 export interface DeterminedDemandOptions {
   config: Pick<MasterConfig, 'file' | 'port' | 'security' | 'demand'>
-  /** Ours, for the master's log. */
+  /** The provisioner's version, for the master's log. */
   version?: string
   clock: Clock
   /** From 0 up to 1. */
   random: () => number
   logger: Logger
   /** Milliseconds between two polls while the master is fast; default 2 s. */
-  lookEvery?: number
+  pollIntervalMs?: number
   /** Milliseconds for one request; default 10 s. */
   timeoutMs?: number
 }
 
 export interface DeterminedDemand extends DemandSource {
-  /** What anybody may know of the master: its version and cluster id. Throws why it does not answer. */
+  /** The master's version and cluster id, without a login. Throws the reason if it does not respond. */
   facts(signal?: AbortSignal): Promise<MasterFacts>
-  /** Everything wrong with the master, the login and these pools; never throws. Pools are run in spite of warnings. */
+  /** All problems of the master, the login and these pools; never throws. Pools run in spite of warnings. */
   check(pools: readonly string[], signal?: AbortSignal): Promise<Problem[]>
   /** Why the master cannot be used now; undefined while it can. */
   outage(): Problem | undefined
@@ -44,7 +44,7 @@ export interface DeterminedDemand extends DemandSource {
 
 /** Opens no connection yet. */
 export function determinedDemand(options: DeterminedDemandOptions): DeterminedDemand {
-  const { config, version, clock, random, logger, lookEvery = 2_000, timeoutMs = 10_000 } = options
+  const { config, version, clock, random, logger, pollIntervalMs = 2_000, timeoutMs = 10_000 } = options
   const session = openSession({
     endpoint: () => endpointOf(config, wallTime(clock)),
     login: config.demand,
@@ -54,20 +54,28 @@ export function determinedDemand(options: DeterminedDemandOptions): DeterminedDe
   const api = createApi(session)
   const closed = new AbortController()
   const outage = watchOutage({ clock, random, logger, signal: closed.signal })
-  const looker = createLooker({
+  const poller = createLooker({
     api,
     limits: createLimitReader(api, clock),
     clock,
     outage,
     signal: closed.signal,
   })
-  const changes = createChanges({ looker, outage, clock, random, logger, lookEvery, signal: closed.signal })
+  const changes = createChanges({
+    poller,
+    outage,
+    clock,
+    random,
+    logger,
+    pollIntervalMs,
+    signal: closed.signal,
+  })
   const drains = createDrains(api, clock)
 
   return {
     kind: 'determined',
     async read(pool, signal): Promise<Demand> {
-      const { view, memory } = await looker.look(pool, signal)
+      const { view, memory } = await poller.poll(pool, signal)
       const refusal = poolRefusal(pool, view)
       if (refusal) throw new ProvisionError(refusal)
       const demand = demandOf(pool, view, memory)
@@ -87,7 +95,7 @@ export function determinedDemand(options: DeterminedDemandOptions): DeterminedDe
             problem('DETERMINED_NOT_ADMIN', `${config.demand.user ?? 'the user'} is not an admin`),
           )
         for (const pool of pools) {
-          const refusal = poolRefusal(pool, (await looker.look(pool, signal)).view)
+          const refusal = poolRefusal(pool, (await poller.poll(pool, signal)).view)
           if (refusal) problems.push(refusal)
         }
       } catch (error) {
@@ -107,31 +115,31 @@ export function determinedDemand(options: DeterminedDemandOptions): DeterminedDe
 // Detects changes at the master. The master sends no events, so it is polled, less often when it is slow.
 
 export interface ChangesOptions {
-  looker: Looker
+  poller: Looker
   outage: Outage
   clock: Clock
   random: () => number
   logger: Logger
   /** Milliseconds. */
-  lookEvery: number
+  pollIntervalMs: number
   signal: AbortSignal
 }
 
-/** Polls take at most a tenth of the master's time: its list of tasks costs it a query for each task. */
-const pausePerLook = 10
+/** Polls take at most a tenth of the master's time: each list of tasks costs it one query for every task. */
+const pausePerPoll = 10
 
 /** Polls while there is a listener. */
 export function createChanges(options: ChangesOptions): Pick<DemandSource, 'onChange'> {
-  const { looker, outage, clock, random, logger, lookEvery, signal } = options
-  const listeners = new Set<{ tell: (pool: string) => void }>()
-  const told = new Map<string, string>()
+  const { poller, outage, clock, random, logger, pollIntervalMs, signal } = options
+  const listeners = new Set<{ notify: (pool: string) => void }>()
+  const reported = new Map<string, string>()
   let isLooking = false
 
   async function keepLooking(): Promise<void> {
     while (listeners.size > 0 && !signal.aborted) {
       const began = clock.now()
-      await looker.look().then(tellChanges, () => {})
-      const pause = Math.max(lookEvery, (clock.now() - began) * pausePerLook)
+      await poller.poll().then(notifyChanges, () => {})
+      const pause = Math.max(pollIntervalMs, (clock.now() - began) * pausePerPoll)
       // An outage has its own backoff and jitter.
       const wait = outage.wait() || pause * (1 + random() / 4)
       await clock.sleep(wait, signal).catch(() => {})
@@ -139,15 +147,15 @@ export function createChanges(options: ChangesOptions): Pick<DemandSource, 'onCh
     isLooking = false
   }
 
-  function tellChanges(look: Look): void {
-    for (const pool of look.view.pools.keys()) {
-      const now = fingerprint(pool, look)
-      if (told.get(pool) === now) continue
-      told.set(pool, now)
+  function notifyChanges(poll: Poll): void {
+    for (const pool of poll.view.pools.keys()) {
+      const now = fingerprint(pool, poll)
+      if (reported.get(pool) === now) continue
+      reported.set(pool, now)
       if (signal.aborted) return
-      for (const { tell } of [...listeners])
+      for (const { notify } of [...listeners])
         try {
-          tell(pool)
+          notify(pool)
         } catch (error) {
           logger.error('a change at the master was not processed', { pool, error })
         }
@@ -155,8 +163,8 @@ export function createChanges(options: ChangesOptions): Pick<DemandSource, 'onCh
   }
 
   return {
-    onChange(tell) {
-      const listener = { tell }
+    onChange(notify) {
+      const listener = { notify }
       listeners.add(listener)
       if (!isLooking && !signal.aborted) {
         isLooking = true
@@ -167,8 +175,8 @@ export function createChanges(options: ChangesOptions): Pick<DemandSource, 'onCh
   }
 }
 
-/** The same as long as nothing has changed that a plan would be made of. */
-function fingerprint(pool: string, { view, memory }: Look): string {
+/** The same value until something changes that a plan depends on. */
+function fingerprint(pool: string, { view, memory }: Poll): string {
   const { pending, agents } = demandOf(pool, view, memory)
   return JSON.stringify([
     pending.map(({ id }) => id).sort(),
@@ -178,17 +186,17 @@ function fingerprint(pool: string, { view, memory }: Look): string {
 
 // Polls the master, one poll at a time: concurrent callers share it.
 
-export interface Look {
+export interface Poll {
   view: View
-  /** After this view. */
+  /** The memory after this view. */
   memory: Memory
 }
 
 export interface Looker {
   /** Includes the pool's job queue from now on. Rejects with the signal's reason as soon as it is aborted. */
-  look(pool?: string, signal?: AbortSignal): Promise<Look>
+  poll(pool?: string, signal?: AbortSignal): Promise<Poll>
   /** The newest successful poll. */
-  last(): Look | undefined
+  last(): Poll | undefined
 }
 
 export interface LookerOptions {
@@ -202,36 +210,36 @@ export interface LookerOptions {
 
 export function createLooker({ api, limits, clock, outage, signal: closed }: LookerOptions): Looker {
   const pools = new Set<string>()
-  let last: Look | undefined
-  let flight: { pools: ReadonlySet<string>; look: Promise<Look> } | undefined
+  let last: Poll | undefined
+  let flight: { pools: ReadonlySet<string>; poll: Promise<Poll> } | undefined
 
-  async function lookNow(): Promise<Look> {
+  async function pollNow(): Promise<Poll> {
     closed.throwIfAborted()
     const view = await outage.attempt(() => readView(api, limits, pools, clock, closed))
     last = { view, memory: remember(last?.memory ?? emptyMemory, view) }
     return last
   }
 
-  async function shared(pool: string | undefined): Promise<Look> {
+  async function shared(pool: string | undefined): Promise<Poll> {
     if (pool !== undefined) pools.add(pool)
     while (flight) {
-      if (pool === undefined || flight.pools.has(pool)) return flight.look
-      // It began without the queue of this pool.
-      await flight.look.catch(() => {})
+      if (pool === undefined || flight.pools.has(pool)) return flight.poll
+      // The poll in progress began without the queue of this pool.
+      await flight.poll.catch(() => {})
     }
-    const mine = { pools: new Set(pools), look: lookNow() }
+    const mine = { pools: new Set(pools), poll: pollNow() }
     flight = mine
-    mine.look
+    mine.poll
       .catch(() => {})
       .finally(() => {
         if (flight === mine) flight = undefined
       })
-    return mine.look
+    return mine.poll
   }
 
   return {
     last: () => last,
-    async look(pool, signal) {
+    async poll(pool, signal) {
       signal?.throwIfAborted()
       if (!signal) return shared(pool)
       const stopped = Promise.withResolvers<never>()
@@ -248,7 +256,7 @@ export function createLooker({ api, limits, clock, outage, signal: closed }: Loo
 
 // Pools that must not run with this master, and warnings about pools.
 
-/** Why nothing may be launched or terminated in the pool; undefined: nothing blocks it. */
+/** Why nothing may be launched or terminated in the pool; undefined when it is not blocked. */
 export function poolRefusal(pool: string, { pools, jobs }: View): Problem | undefined {
   const known = pools.get(pool)
   if (!known) {
@@ -257,7 +265,7 @@ export function poolRefusal(pool: string, { pools, jobs }: View): Problem | unde
       'MASTER_POOL_UNKNOWN',
       `the Determined master has no resource pool ${pool}; it has: ${names}`,
       {
-        remedy: "Call the pool here as the master's own configuration does, or add it there.",
+        remedy: "Use the pool's name from the master's configuration, or add the pool there.",
         details: { pool },
       },
     )
@@ -284,37 +292,37 @@ export function warningsFor(
     return [
       problem(
         'PLACEHOLDER_EXPERIMENTAL',
-        `a placeholder agent keeps pool ${pool_name} open while it has no VM`,
+        `a placeholder agent keeps pool ${pool_name} open while it has no instance`,
         {
           details,
         },
       ),
     ]
-  const message = `pool ${pool_name} may shrink to no agent, and the master then refuses most work`
+  const message = `pool ${pool_name} may shrink to no agents; the master then refuses most jobs`
   return [problem('NO_SCALE_FROM_ZERO', message, { details })]
 }
 
-// Drains agents and restores them: an agent that someone else disabled, before or since, stays disabled.
+// Drains agents and restores them: an agent that someone else disabled, earlier or later, stays disabled.
 
 export interface Drains extends Pick<DemandSource, 'drain' | 'undrain'> {
-  /** The pool's agents of a view, with what is known of our drains. */
+  /** The pool's agents in a view, combined with our own drains. */
   counted(agents: AgentState[], view: Pick<View, 'at' | 'agents'>): AgentState[]
 }
 
-/** `ours`: it accepted work before our drain. `theirs`: someone else had already disabled it. */
+/** `ours`: it accepted jobs before our drain. `theirs`: someone else had already disabled it. */
 type Whose = 'ours' | 'theirs'
 
 export function createDrains(api: Pick<Api, 'agent' | 'drain' | 'enable'>, clock: Clock): Drains {
-  /** `at`: milliseconds since the epoch, when the master had answered. */
+  /** `at`: milliseconds since the epoch, when the master had responded. */
   const drained = new Map<string, { whose: Whose; at: number }>()
 
-  /** The master shows a person's plain order by itself; where it says `draining`, only we know whose drain it is. */
+  /** The master shows when a person disabled an agent; for `draining`, only our memory knows whose drain it is. */
   function whose(agent: Pick<SeenAgent, 'id' | 'enabled' | 'draining'>): Whose | undefined {
     if (agent.enabled) return undefined
     return agent.draining ? drained.get(agent.id)?.whose : 'theirs'
   }
 
-  /** Agents that are gone, and those that somebody enabled after our drain: the next one begins anew. */
+  /** Forgets agents that are gone, and those that somebody enabled after our drain: their next drain is a new one. */
   function forgetUndone({ at, agents }: Pick<View, 'at' | 'agents'>): void {
     const shut = new Set(agents.filter(({ enabled }) => !enabled).map(({ id }) => id))
     for (const [id, drain] of drained) if (drain.at < at && !shut.has(id)) drained.delete(id)
@@ -323,14 +331,14 @@ export function createDrains(api: Pick<Api, 'agent' | 'drain' | 'enable'>, clock
   return {
     async drain(agentId, signal) {
       signal?.throwIfAborted()
-      // Not the last view: an agent that was disabled since would be taken for one that takes work.
+      // Not from the last view: an agent that was disabled since then would seem to accept jobs.
       const before = await api.agent(agentId, signal)
       if (!before) {
         drained.delete(agentId)
         return false
       }
       const now = before.enabled ? 'ours' : (whose(before) ?? 'theirs')
-      // One that is disabled gets no work as it is. Drained on top of that it would look as if we had disabled it.
+      // A disabled agent gets no jobs anyway. If we drained it as well, the disabling would look like ours.
       const known = (!before.enabled && !before.draining) || (await api.drain(agentId, signal))
       if (known) drained.set(agentId, { whose: now, at: clock.now() })
       else drained.delete(agentId)
@@ -339,7 +347,8 @@ export function createDrains(api: Pick<Api, 'agent' | 'drain' | 'enable'>, clock
     async undrain(agentId, signal) {
       signal?.throwIfAborted()
       const agent = await api.agent(agentId, signal)
-      // One that drains and is not remembered was drained by us before a restart: the fleet has written that down.
+      // A draining agent that is not remembered was drained by us before a restart: the journal of the fleet contains
+      // it.
       const isOurs = agent?.draining === true && (whose(agent) ?? 'ours') === 'ours'
       const known = isOurs ? await api.enable(agentId, signal) : agent !== undefined
       drained.delete(agentId)

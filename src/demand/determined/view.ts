@@ -10,15 +10,15 @@ export interface View {
   pools: Map<string, SeenPool>
   agents: SeenAgent[]
   tasks: SeenTask[]
-  /** Of the pools that were asked for. */
+  /** Of the requested pools. */
   jobs: Map<string, SeenJob[]>
   limits: JobLimits
 }
 
 /**
- * Agents first, tasks after them: work placed in between is then busy on its agent and not pending, and work that ended
- * in between keeps its agent busy for one more look. The other way round it would be pending beside a busy agent, and
- * a VM would be bought for it.
+ * Agents first, tasks after them: a job placed in between is then busy on its agent and not pending, and a job that ended
+ * in between keeps its agent busy until the next poll. In the other order it would be pending beside a busy agent, and a
+ * VM would be launched for it.
  */
 export async function readView(
   api: Api,
@@ -30,7 +30,7 @@ export async function readView(
   const at = clock.now()
   const [known, agents] = await Promise.all([api.pools(signal), api.agents(signal)])
   const byName = new Map(known.map((pool) => [pool.name, pool]))
-  // Asking for the queue of a pool the master does not have is an error that would hide all other pools.
+  // Requesting the queue of a pool that the master does not have is an error, which would hide all other pools.
   const asked = [...pools].filter((pool) => byName.has(pool))
   const [tasks, queues] = await Promise.all([
     api.tasks(signal),
@@ -45,8 +45,8 @@ export async function readView(
 // Converts the polled state of the master to the demand of a pool. Pure.
 
 /**
- * An agent shows no slots from its connection until it has looked for its devices. For as long one without slots is not
- * said to have joined: it would count as a VM of no use, and another would be bought.
+ * Milliseconds. An agent shows no slots between its connection and the detection of its devices. During this time an agent
+ * without slots does not count as joined: otherwise its VM would count as failed, and another would be launched.
  */
 const slotlessWait = 30_000
 
@@ -101,8 +101,8 @@ function hasStarted({ id, slots }: SeenAgent, busy: Set<string>, view: View, mem
 }
 
 /**
- * Always connected: an agent that may still come back looks like one that somebody drained, and whoever plans treats
- * it as both until `agent_reconnect_wait` is over.
+ * Always connected: an agent that may still reconnect looks like one that somebody drained, and the planner treats it as
+ * both until `agent_reconnect_wait` is over.
  */
 function stateOf(
   agent: SeenAgent,
@@ -113,7 +113,7 @@ function stateOf(
 ): AgentState {
   const { id, enabled, draining, slots } = agent
   const idleSince = memory.agents.get(id)?.idleSince
-  // All slots of a disabled agent say that they are disabled; which are free is known all the same.
+  // All slots of a disabled agent are shown as disabled; whether they are free is still known.
   const free = slots.filter(
     (slot) => !slot.held && !held.devices.has(slot.device) && (slot.enabled || !enabled),
   )
@@ -133,7 +133,7 @@ function stateOf(
 // State across polls: since when agents are idle, and which allocations already had agents.
 
 export interface Memory {
-  /** Allocations that were seen with resources, and when the master last knew them. */
+  /** Allocations that had resources, and when the master last reported them. */
   placed: ReadonlyMap<string, number>
   agents: ReadonlyMap<string, RememberedAgent>
 }
@@ -150,7 +150,7 @@ export const emptyMemory: Memory = { placed: new Map(), agents: new Map() }
 /** Milliseconds: a restarted master may need some time to restore its allocations. */
 const placedFor = 5 * 60_000
 
-/** The memory after a look. Nothing is kept of agents that the master does not know any more. */
+/** The memory after a poll. Agents that the master no longer knows are dropped. */
 export function remember(before: Memory, view: View): Memory {
   const busy = busyAgents(view)
   return {
@@ -160,7 +160,8 @@ export function remember(before: Memory, view: View): Memory {
         const known = before.agents.get(agent.id)
         const firstSeen = known?.firstSeen ?? view.at
         if (busy.has(agent.id)) return [agent.id, { firstSeen }]
-        // Of an agent that we meet idle only the earliest moment is known; whoever has seen more knows better.
+        // For an agent that is idle at its first observation, only the earliest moment is known; later observations are
+        // more exact.
         const idleSince = known
           ? (known.idleSince ?? view.at)
           : Math.min(agent.registeredAt ?? view.at, view.at)
@@ -177,8 +178,8 @@ function placedAfter(before: Memory['placed'], { tasks, at }: View): Map<string,
 }
 
 /**
- * Agents with work of any size. The list of agents shows what holds a slot, the list of tasks auxiliary work as well;
- * neither is believed against the other.
+ * Agents with jobs of any size. The list of agents shows which slots are used, the list of tasks includes auxiliary jobs;
+ * an agent counts as busy if either shows a job.
  */
 export function busyAgents({ agents, tasks }: Pick<View, 'agents' | 'tasks'>): Set<string> {
   const busy = new Set(tasks.flatMap(({ on }) => on.map(({ agent }) => agent)))
@@ -187,16 +188,17 @@ export function busyAgents({ agents, tasks }: Pick<View, 'agents' | 'tasks'>): S
 }
 
 /**
- * Waits for agents. A task without resources is pending, but for the moment in which its last container has ended and
- * it has not, and while a master that was restarted restores it.
+ * Whether it waits for agents. A task without resources is pending, except for the moment after its last container has
+ * ended, and while a restarted master restores it.
  */
 export function isPending({ id, placed }: SeenTask, memory: Memory): boolean {
   return !placed && !memory.placed.has(id)
 }
 
-// max_slots of experiments, where the scheduler holds them to it. Only the fair-share scheduler does (Determined: agentrm/fair_share.go).
+// max_slots of experiments, if the scheduler enforces it. Only the fair-share scheduler does (Determined:
+// agentrm/fair_share.go).
 
-/** By experiment id; left out: no limit. */
+/** By experiment id; an experiment without an entry has no limit. */
 export type JobLimits = ReadonlyMap<string, { maxSlots: number; runningSlots: number }>
 
 export type LimitReader = (
@@ -205,10 +207,10 @@ export type LimitReader = (
   signal: AbortSignal,
 ) => Promise<JobLimits>
 
-/** A limit can be changed while the experiment runs. */
+/** Milliseconds; a limit can be changed while the experiment runs. */
 const freshFor = 60_000
 
-/** Remembers answers for a minute: neither the list of tasks nor the queue tells the limit, so each costs a call. */
+/** Caches limits for a minute: neither the list of tasks nor the queue contains them, so each costs a call. */
 export function createLimitReader(api: Pick<Api, 'maxSlots'>, clock: Clock): LimitReader {
   const known = new Map<string, { at: number; maxSlots: number | undefined }>()
 
@@ -238,13 +240,14 @@ export function createLimitReader(api: Pick<Api, 'maxSlots'>, clock: Clock): Lim
   }
 }
 
-/** A trial's task is called after its experiment: `12.<uuid>` (Determined: master/internal/experiment.go). */
+/** The task of a trial is named after its experiment: `12.<uuid>` (Determined: master/internal/experiment.go). */
 export function experimentOf({ task }: Pick<SeenTask, 'task'>): string[] {
   const [, experiment] = /^(\d+)\./.exec(task) ?? []
   return experiment === undefined ? [] : [experiment]
 }
 
-// The id of the agent that stands in for VMs that do not run. It is no capacity, so demand never shows it.
+// The id of the placeholder agent, which represents VMs that do not run. It has no capacity, so demand never includes
+// it.
 
 const prefix = 'provisioner-placeholder-'
 

@@ -1,4 +1,4 @@
-// `provision check` for a pool: what EC2 says to each thing a launch would need, without launching.
+// `provision check` for a pool: asks EC2 about everything a launch needs, without launching.
 
 import { randomUUID } from 'node:crypto'
 import type { Offering } from '../../planner/index.ts'
@@ -9,7 +9,7 @@ import { attemptWith, fault } from '../failure.ts'
 import { notOnThisCloud } from '../online-facts.ts'
 import { type Ec2Api, ec2Client, type RunInstancesRequest, regionOfSdk } from './client.ts'
 import { codeOf, ec2Failure } from './errors.ts'
-import { changes, neededActions, questions } from './iam-policy.ts'
+import { neededActions, readActions, writeActions } from './iam-policy.ts'
 import { type ResolvedImage, resolveImage, typeFacts } from './image.ts'
 import { regionOf } from './metadata.ts'
 import { type AwsLaunch, awsLaunch, type LaunchStep } from './request.ts'
@@ -18,8 +18,8 @@ import type { AwsConfig } from './rules.ts'
 const attempt = attemptWith(ec2Failure)
 
 /**
- * With the region and the request a launch would have. What EC2 has not answered before `signal` is aborted has the
- * reason of that as its problem. Throws PROVIDER_CONFIG when no region is known.
+ * Checks with the region and the request that a launch would have. What EC2 has not answered before `signal` is aborted
+ * gets the reason of the abort as its problem. Throws PROVIDER_CONFIG when no region is known.
  */
 export async function check(
   context: ProviderContext<AwsConfig>,
@@ -45,20 +45,20 @@ interface CheckInput {
   api: Ec2Api
   config: AwsConfig
   owner: Ownership
-  /** The launch of one VM with what was found out. */
+  /** The launch of one VM, with the facts found by the checks. */
   prepare: (image: { imageId: string; rootDevice: string }) => AwsLaunch
 }
 
 const noCredentials = ['CredentialsProviderError', 'ProfileWithoutCredentials', 'TokenProviderError']
 
-/** Every item, also after one that failed: all is told at once. */
+/** Checks every item, also after one that failed, so that all problems are reported at once. */
 async function checkPool(input: CheckInput, signal?: AbortSignal): Promise<CheckItem[]> {
   const items: CheckItem[] = []
   const image = await attempt(items, 'machine image', () =>
     resolveImage(input.api, input.config.image, input.owner, signal),
   )
   const refused = items[0]?.problem
-  // Nothing else can be asked then; the same words for each thing would hide that.
+  // Without credentials every other item would fail with the same message.
   if (noCredentials.includes(String(refused?.details?.['code'])))
     return [{ what: 'credentials', problem: refused }]
   const [types, network, key] = await Promise.all([
@@ -69,7 +69,7 @@ async function checkPool(input: CheckInput, signal?: AbortSignal): Promise<Check
   items.push(...types, ...network, ...key)
   items.push({
     what: 'vCPU quotas',
-    notChecked: "EC2's own API does not tell them; see Service Quotas, Running On-Demand and Spot instances",
+    notChecked: "EC2's API does not report them; see Service Quotas, Running On-Demand and Spot instances",
   })
   if (image) items.push(...(await checkPermissions(input, input.prepare(image), signal)))
   return items
@@ -83,8 +83,8 @@ async function checkTypes(
   const items: CheckItem[] = []
   for (const { type, slots } of config.instance_types) {
     const what = `instance type ${type}`
-    const look = () => typeFacts(api, type, config.cpu_slots_allowed, signal)
-    const found = await attempt(items, what, look, (real) => {
+    const query = () => typeFacts(api, type, config.cpu_slots_allowed, signal)
+    const found = await attempt(items, what, query, (real) => {
       if (real === undefined) return fault(`instance type ${type} does not exist in this region`)
       const allowed = config.cpu_slots_allowed ? Math.max(slots, 1) : slots
       return real.slots === slots || real.slots === allowed
@@ -100,7 +100,7 @@ async function checkTypes(
         what: `image for ${type}`,
         problem: fault(
           `image ${image.imageId} is for ${architecture}, but ${type} runs ${found.architectures.join(' and ')}`,
-          'Name an image of the architecture of the instance types, or put the type into a pool of its own with one.',
+          'Use an image with the architecture of the instance types, or move the type to a separate pool with a matching image.',
         ),
       })
   }
@@ -114,26 +114,26 @@ async function checkNetwork(input: CheckInput, signal?: AbortSignal): Promise<Ch
   const items: CheckItem[] = []
   const vpcs = new Set<string>()
   const zones: string[] = []
-  const look = (id: string) => () => api.describeSubnets({ SubnetIds: [id] }, signal)
+  const query = (id: string) => () => api.describeSubnets({ SubnetIds: [id] }, signal)
   for (const id of ids)
-    await attempt(items, `subnet ${id}`, look(id), ({ Subnets = [] }) => {
+    await attempt(items, `subnet ${id}`, query(id), ({ Subnets = [] }) => {
       const [subnet] = Subnets
       if (subnet?.VpcId) vpcs.add(subnet.VpcId)
       if (subnet?.AvailabilityZone) zones.push(subnet.AvailabilityZone)
       const free = subnet?.AvailableIpAddressCount ?? 0
       return free < 1
-        ? fault(`subnet ${id} has no free address`, 'Use a larger subnet, or name more subnet_ids.')
+        ? fault(`subnet ${id} has no free address`, 'Use a larger subnet, or add subnet_ids.')
         : undefined
     })
   if (zones.length) items.push(...(await checkZones(input, zones, signal)))
   if (security_group_id) {
-    const lookUp = () => api.describeSecurityGroups({ GroupIds: [security_group_id] }, signal)
-    await attempt(items, `security group ${security_group_id}`, lookUp, ({ SecurityGroups = [] }) => {
+    const query = () => api.describeSecurityGroups({ GroupIds: [security_group_id] }, signal)
+    await attempt(items, `security group ${security_group_id}`, query, ({ SecurityGroups = [] }) => {
       const [group] = SecurityGroups
-      const strange = [...vpcs].filter((vpc) => vpc !== group?.VpcId)
-      return strange.length
+      const otherVpcs = [...vpcs].filter((vpc) => vpc !== group?.VpcId)
+      return otherVpcs.length
         ? fault(
-            `security group ${security_group_id} is of ${group?.VpcId}, but subnets are of ${strange.join(', ')}`,
+            `security group ${security_group_id} is in ${group?.VpcId}, but subnets are in ${otherVpcs.join(', ')}`,
           )
         : undefined
     })
@@ -141,7 +141,7 @@ async function checkNetwork(input: CheckInput, signal?: AbortSignal): Promise<Ch
   return items
 }
 
-/** A type no zone of the pool has is a mistake; one that some zones lack is used where it is. */
+/** A type that no zone of the pool offers is an error; one that only some zones lack is used in the others. */
 async function checkZones(
   { api, config }: CheckInput,
   zones: string[],
@@ -149,7 +149,7 @@ async function checkZones(
 ): Promise<CheckItem[]> {
   const items: CheckItem[] = []
   const wanted = config.instance_types.map(({ type }) => type)
-  await attempt(items, `what ${zones.join(', ')} offer`, async () => {
+  await attempt(items, `instance types in ${zones.join(', ')}`, async () => {
     const Filters = [
       { Name: 'instance-type', Values: wanted },
       { Name: 'location', Values: zones },
@@ -158,18 +158,19 @@ async function checkZones(
     const { InstanceTypeOfferings = [] } = await api.describeInstanceTypeOfferings(request, signal)
     for (const type of wanted) {
       const has = InstanceTypeOfferings.flatMap((one) => (one.InstanceType === type ? one.Location : []))
-      const lacking = zones.filter((zone) => !has.includes(zone))
-      if (lacking.length) items.push({ what: `zones for ${type}`, problem: lack(type, lacking, zones) })
+      const missingZones = zones.filter((zone) => !has.includes(zone))
+      if (missingZones.length)
+        items.push({ what: `zones for ${type}`, problem: notOffered(type, missingZones, zones) })
     }
   })
   return items
 }
 
-function lack(type: string, lacking: string[], zones: string[]): Problem {
-  const message = `${lacking.join(', ')} ${lacking.length > 1 ? 'do' : 'does'} not offer ${type}`
-  return lacking.length < zones.length
+function notOffered(type: string, missingZones: string[], zones: string[]): Problem {
+  const message = `${missingZones.join(', ')} ${missingZones.length > 1 ? 'do' : 'does'} not offer ${type}`
+  return missingZones.length < zones.length
     ? problem('PROVIDER_NOT_OFFERED', message)
-    : fault(message, 'Take the type out of the pool, or name subnets of other zones.')
+    : fault(message, 'Remove the type from the pool, or add subnets in other zones.')
 }
 
 async function checkKey({ api, config }: CheckInput, signal?: AbortSignal): Promise<CheckItem[]> {
@@ -182,7 +183,7 @@ async function checkKey({ api, config }: CheckInput, signal?: AbortSignal): Prom
   return items
 }
 
-/** The RunInstances call that could be tried in the place of a step: the same machine, one VM, the first offering. */
+/** The RunInstances call that a step can be tried with: the same settings, one VM, the first offering. */
 function runInstancesOf(step: LaunchStep): RunInstancesRequest {
   if (step.call === 'RunInstances') return step.request
   const machine = step.template.LaunchTemplateData as RunInstancesRequest
@@ -195,18 +196,18 @@ function runInstancesOf(step: LaunchStep): RunInstancesRequest {
     InstanceType: instanceType as NonNullable<RunInstancesRequest['InstanceType']>,
     NetworkInterfaces: [{ ...network, ...(zone ? { SubnetId: zone } : {}) }],
     ...(capacityType === 'spot' ? { InstanceMarketOptions: { MarketType: 'spot' } } : {}),
-    // All of them: a policy may demand our tag on each thing that a launch makes.
+    // Sends all tags: a policy may require our tag on everything that a launch creates.
     TagSpecifications: [...(step.request.TagSpecifications ?? []), ...tags].filter(
       ({ ResourceType }) => ResourceType !== 'fleet',
     ),
   }
 }
 
-// Which of the actions a pool needs EC2 would allow: each asked for with DryRun, which does nothing.
+// Which of a pool's actions EC2 would allow: each is called with DryRun, which changes nothing.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonParameters.html (DryRun)
 
-/** Shaped like a VM's id, and nobody's. */
-const nobody = 'i-00000000000000000'
+/** A well-formed instance id that does not exist. */
+const unknownId = 'i-00000000000000000'
 
 async function checkPermissions(
   { api, config }: CheckInput,
@@ -216,56 +217,57 @@ async function checkPermissions(
   const DryRun = true
   const LaunchTemplateName = 'agent-provisioner-check'
   const asked: [name: string, why: string, ask: () => Promise<unknown>][] = [
-    ['DescribeInstances', questions.DescribeInstances, () => api.describeInstances({ DryRun }, signal)],
+    ['DescribeInstances', readActions.DescribeInstances, () => api.describeInstances({ DryRun }, signal)],
     [
       'DescribeInstanceTypes',
-      questions.DescribeInstanceTypes,
+      readActions.DescribeInstanceTypes,
       () => api.describeInstanceTypes({ DryRun }, signal),
     ],
   ]
-  const needed = neededActions(config).questions
+  const needed = neededActions(config).readActions
   if (needed.has('DescribeLaunchTemplates'))
     asked.push([
       'DescribeLaunchTemplates',
-      questions.DescribeLaunchTemplates,
+      readActions.DescribeLaunchTemplates,
       () => api.describeLaunchTemplates({ DryRun }, signal),
     ])
   if (needed.has('DescribeSpotInstanceRequests'))
     asked.push([
       'DescribeSpotInstanceRequests',
-      questions.DescribeSpotInstanceRequests,
+      readActions.DescribeSpotInstanceRequests,
       () => api.describeSpotInstanceRequests({ DryRun }, signal),
     ])
   asked.push(
     [
       'TerminateInstances',
-      changes.TerminateInstances,
-      () => api.terminateInstances({ DryRun, InstanceIds: [nobody] }, signal),
+      writeActions.TerminateInstances,
+      () => api.terminateInstances({ DryRun, InstanceIds: [unknownId] }, signal),
     ],
     [
       'GetConsoleOutput',
-      changes.GetConsoleOutput,
-      () => api.getConsoleOutput({ DryRun, InstanceId: nobody }, signal),
+      writeActions.GetConsoleOutput,
+      () => api.getConsoleOutput({ DryRun, InstanceId: unknownId }, signal),
     ],
   )
   for (const step of steps) {
-    // A fleet launches by RunInstances under the same credentials, and its own trial looks at neither profile nor key.
+    // A fleet launches by RunInstances with the same credentials, and a dry run of CreateFleet checks neither profile
+    // nor key.
     asked.push([
       'RunInstances',
-      step.offerings[0]?.capacityType === 'spot' ? 'to launch spot instances' : changes.RunInstances,
+      step.offerings[0]?.capacityType === 'spot' ? 'to launch spot instances' : writeActions.RunInstances,
       () => api.runInstances({ ...runInstancesOf(step), DryRun }, signal),
     ])
     if (step.call === 'CreateFleet')
       asked.push(
         [
           'CreateLaunchTemplate',
-          changes.CreateLaunchTemplate,
+          writeActions.CreateLaunchTemplate,
           () => api.createLaunchTemplate({ ...step.template, DryRun }, signal),
         ],
-        ['CreateFleet', changes.CreateFleet, () => api.createFleet({ ...step.request, DryRun }, signal)],
+        ['CreateFleet', writeActions.CreateFleet, () => api.createFleet({ ...step.request, DryRun }, signal)],
         [
           'DeleteLaunchTemplate',
-          changes.DeleteLaunchTemplate,
+          writeActions.DeleteLaunchTemplate,
           () => api.deleteLaunchTemplate({ DryRun, LaunchTemplateName }, signal),
         ],
       )
@@ -274,7 +276,7 @@ async function checkPermissions(
   return Promise.all([...once.values()].map(([name, why, ask]) => allowed(name, why, ask)))
 }
 
-/** EC2 looks at permission first: what it says about things that are not there means that permission is. */
+/** EC2 checks the permission first: an error about a missing resource means that the permission is granted. */
 const good = [
   'DryRunOperation',
   'InvalidInstanceID.NotFound',
@@ -282,8 +284,8 @@ const good = [
   'InvalidLaunchTemplateName.NotFoundException',
 ]
 
-/** A policy may allow these for things with our tag only, and what is tried here does not exist. */
-const onOurs = ['TerminateInstances', 'GetConsoleOutput', 'DeleteLaunchTemplate']
+/** A policy may allow these only for resources with our tag, and the resources tried here do not exist. */
+const onManaged = ['TerminateInstances', 'GetConsoleOutput', 'DeleteLaunchTemplate']
 
 async function allowed(name: string, why: string, ask: () => Promise<unknown>): Promise<CheckItem> {
   const what = `ec2:${name} ${why}`
@@ -293,7 +295,7 @@ async function allowed(name: string, why: string, ask: () => Promise<unknown>): 
   } catch (error) {
     const code = codeOf(error)
     if (good.includes(code)) return { what }
-    if (code !== 'UnauthorizedOperation' || !onOurs.includes(name))
+    if (code !== 'UnauthorizedOperation' || !onManaged.includes(name))
       return { what, problem: ec2Failure(error, `call ec2:${name}`).problem }
     const message = `cannot determine whether ec2:${name} is allowed for managed instances and launch templates`
     return { what, problem: problem('PROVIDER_PERMISSION_UNKNOWN', message) }

@@ -24,7 +24,7 @@ import {
 } from '@aws-sdk/client-ec2'
 import { partition } from '@aws-sdk/core/client'
 import { readXml, XmlReadError, xmlDate, xmlFields, xmlList, xmlText } from '../../platform/index.ts'
-import { codeOf, foreignPart, notFromEc2 } from './errors.ts'
+import { codeOf, foreignContent, notFromEc2 } from './errors.ts'
 
 export type {
   CreateFleetError,
@@ -39,7 +39,7 @@ export type {
   TagSpecification,
 } from '@aws-sdk/client-ec2'
 
-/** Sent once each: the provider retries them itself, because the SDK also retries a stock-out. */
+/** Sent once each: the provider retries them itself, because the SDK would also retry after insufficient capacity. */
 const sentOnce = {
   runInstances: RunInstancesCommand,
   createFleet: CreateFleetCommand,
@@ -56,7 +56,7 @@ const repeated = {
   describeSpotInstanceRequests: DescribeSpotInstanceRequestsCommand,
   getConsoleOutput: GetConsoleOutputCommand,
   terminateInstances: TerminateInstancesCommand,
-  // Asked by `provision check` alone.
+  // Used by `provision check` only.
   describeInstanceTypeOfferings: DescribeInstanceTypeOfferingsCommand,
   describeKeyPairs: DescribeKeyPairsCommand,
   describeSecurityGroups: DescribeSecurityGroupsCommand,
@@ -72,9 +72,9 @@ type OutputOf<Name extends CallName> = Name extends keyof OwnOutputs
   : Awaited<ReturnType<SentCommand<Name>>>['output']
 type ResultOf<Name extends CallName> = OutputOf<Name> & Answered
 
-/** Of an answer that was read. */
+/** Metadata of a response that was accepted. */
 export interface Answered {
-  /** By EC2's clock: the `Date` header, milliseconds since the epoch. */
+  /** The `Date` header, which is EC2's clock; milliseconds since the epoch. */
   answeredAt?: number
 }
 
@@ -84,26 +84,26 @@ export type Ec2Call<Name extends CallName> = (
   signal?: AbortSignal,
 ) => Promise<ResultOf<Name>>
 
-/** Every EC2 call that is made, and no other: what a fake has to answer, and what permissions are needed for. */
+/** All EC2 calls that the provisioner makes: what a fake has to answer, and what needs permissions. */
 export type Ec2Api = { [Name in CallName]: Ec2Call<Name> } & {
-  /** The account that the credentials are of; undefined when AWS does not answer in time. */
+  /** The account of the credentials; undefined when AWS does not answer in time. */
   account(signal?: AbortSignal): Promise<string | undefined>
   close(): void
 }
 
-/** The SDK waits for ever by default. CreateFleet may take most of a minute, because it answers with the VMs. */
+/** The SDK has no timeout by default. CreateFleet may take most of a minute, because it answers with the VMs. */
 const timeouts = { connectionTimeout: 5000, requestTimeout: 90_000, throwOnRequestTimeout: true }
 
-/** Reaches the SDK's reader of profiles, which otherwise reads each file once in the life of a process. */
-const readsFilesAnew = { ignoreCache: true }
+/** Makes the SDK read the profile files again; by default it reads each file once in the life of a process. */
+const reloadFiles = { ignoreCache: true }
 
-/** @param profile the name in AWS_PROFILE, told where no credentials are found */
+/** @param profile the value of AWS_PROFILE, named in the error when no credentials are found */
 export function ec2Client(region: string, more: EC2ClientConfig = {}, profile?: string): Ec2Api {
-  const shared: EC2ClientConfig = { region, requestHandler: timeouts, ...readsFilesAnew, ...more }
-  // Adaptive: slows down by itself while EC2 throttles.
-  const patient = new EC2Client({ maxAttempts: 5, ...shared, retryMode: 'adaptive' })
+  const shared: EC2ClientConfig = { region, requestHandler: timeouts, ...reloadFiles, ...more }
+  // Adaptive mode slows down while EC2 throttles.
+  const adaptive = new EC2Client({ maxAttempts: 5, ...shared, retryMode: 'adaptive' })
   const once = new EC2Client({ ...shared, maxAttempts: 1 })
-  for (const client of [patient, once]) readOwnAnswers(client)
+  for (const client of [adaptive, once]) filterResponses(client)
 
   function call<Name extends CallName>(
     client: EC2Client,
@@ -116,7 +116,7 @@ export function ec2Client(region: string, more: EC2ClientConfig = {}, profile?: 
         const send = () => client.send(new Command(request) as never, options)
         return (await withFreshCredentials(client, send)) as ResultOf<Name>
       } catch (error) {
-        throw signal?.aborted ? signal.reason : explained(error, region, profile)
+        throw signal?.aborted ? signal.reason : withHint(error, region, profile)
       }
     }
   }
@@ -128,17 +128,17 @@ export function ec2Client(region: string, more: EC2ClientConfig = {}, profile?: 
 
   return {
     ...calls(once, sentOnce),
-    ...calls(patient, repeated),
-    account: (signal) => accountOf(region, patient.config.credentials, signal),
+    ...calls(adaptive, repeated),
+    account: (signal) => accountOf(region, adaptive.config.credentials, signal),
     close() {
-      patient.destroy()
+      adaptive.destroy()
       once.destroy()
     },
   }
 }
 
-/** An error that the name of the profile or of the region explains says it. */
-function explained(error: unknown, region: string, profile: string | undefined): unknown {
+/** Adds the name of the profile or the region to an error that it explains. */
+function withHint(error: unknown, region: string, profile: string | undefined): unknown {
   if (!(error instanceof Error)) return error
   const code = codeOf(error)
   if (code === 'CredentialsProviderError' && profile)
@@ -147,14 +147,14 @@ function explained(error: unknown, region: string, profile: string | undefined):
       cause: error,
     })
   const hostname = 'hostname' in error && typeof error.hostname === 'string' ? error.hostname : ''
-  // Endpoints of somebody else's have names of their own.
+  // Custom endpoints have other names.
   if (code !== 'ENOTFOUND' || !hostname.split('.').includes(region)) return error
   if ('description' in partition(region)) return error
   const message = `host ${hostname} not found, and ${JSON.stringify(region)} is not a known AWS region`
   return Object.assign(new Error(message), { name: 'UnknownRegion', cause: error })
 }
 
-/** Milliseconds; the answer only tells apart two accounts, so nothing waits long for it. */
+/** Milliseconds. Short, because the answer is only used to tell two accounts apart. */
 const accountDeadlineMs = 3000
 
 /** https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html: needs no permission. */
@@ -169,7 +169,7 @@ async function accountOf(
   const abortSignal = signal ? AbortSignal.any([signal, late]) : late
   try {
     const answer = client.send(new GetCallerIdentityCommand({}), { abortSignal })
-    // Credentials are looked for without a signal.
+    // The SDK's search for credentials takes no signal.
     const { Account = '' } = await Promise.race([answer, rejectedBy(abortSignal)])
     return /^\d{12}$/.test(Account) ? Account : undefined
   } catch {
@@ -198,7 +198,7 @@ export async function regionOfSdk(): Promise<string | undefined> {
   }
 }
 
-/** Every page of an answer that says with `NextToken` that there are more. Rejects for a page that leads back to one before it. */
+/** All pages of a response with `NextToken`. Rejects when a token leads back to an earlier page. */
 export async function* pages<Page extends { NextToken?: string | undefined }>(
   fetchPage: (token: string | undefined) => Promise<Page>,
 ): AsyncGenerator<Page> {
@@ -219,7 +219,7 @@ export function chunks<T>(items: readonly T[], size: number): T[][] {
   )
 }
 
-/** EC2 says RequestExpired for a session that is over, and for a clock that is wrong. */
+/** EC2 answers RequestExpired both for an expired session and for a wrong clock. */
 const refusals = [
   'AuthFailure',
   'ExpiredToken',
@@ -229,7 +229,7 @@ const refusals = [
   'UnrecognizedClientException',
 ]
 
-/** Sends once more when AWS refused the credentials and others have taken their place; such a refusal had no effect. */
+/** Sends again when AWS refused the credentials and new ones are available; a refused request had no effect. */
 async function withFreshCredentials<T>(client: EC2Client, send: () => Promise<T>): Promise<T> {
   try {
     return await send()
@@ -245,8 +245,9 @@ async function areOthers({ config: { credentials } }: EC2Client): Promise<boolea
   return before.accessKeyId !== now.accessKeyId || before.sessionToken !== now.sessionToken
 }
 
-// Answers about instances may have thousands of them, four kilobytes each. What is used of them is read here while they
-// arrive: the SDK's parser reads whole documents, and would hold up the event loop for seconds (npm run bench aws).
+// Responses about instances may contain thousands of them, four kilobytes each. The values that are used are read here while
+// the response arrives: the SDK's parser reads whole documents, and would block the event loop for seconds
+// (npm run bench aws).
 
 /** What is read of an instance, by the SDK's names. */
 export interface Ec2Instance {
@@ -306,8 +307,6 @@ const ownReaders = {
   },
 } as const
 
-// A response is used only when it is EC2's.
-
 interface HttpAnswer {
   statusCode: number
   headers: Record<string, string | undefined>
@@ -319,7 +318,7 @@ interface HttpAnswer {
 /** Characters of an answer that are enough to name what it is. */
 const headLength = 2000
 
-/** Reads an answer of EC2 while it arrives. Rejects with NotFromEc2. */
+/** Reads a response of EC2 while it arrives. Rejects with NotFromEc2. */
 async function ownOutput(action: keyof typeof ownReaders, { body, statusCode }: HttpAnswer): Promise<object> {
   const root = `${action}Response`
   const { element, list } = ownReaders[action]
@@ -339,7 +338,7 @@ async function ownOutput(action: keyof typeof ownReaders, { body, statusCode }: 
   } catch (error) {
     if (!(error instanceof XmlReadError)) throw error
     if (error.kind === 'truncated') throw notFromEc2(`a truncated ${root}`, statusCode)
-    throw notFromEc2(foreignPart(head, action, true) ?? `a ${root} that cannot be read`, statusCode)
+    throw notFromEc2(foreignContent(head, action, true) ?? `a ${root} that cannot be read`, statusCode)
   }
 }
 
@@ -348,10 +347,10 @@ function hasOwnReader(action: string): action is keyof typeof ownReaders {
 }
 
 /**
- * Refuses what is not EC2's answer, and reads large answers, before the client's deserializer does: of those it gets an empty
- * one, and `initialize` adds what was read to the output.
+ * Rejects responses that are not EC2's, and reads large ones, before the client's deserializer does. The deserializer gets an
+ * empty response in their place, and the outermost middleware adds what was read to the output.
  */
-function readOwnAnswers(client: EC2Client): void {
+function filterResponses(client: EC2Client): void {
   client.middlewareStack.add(
     (next, context) => async (args) => {
       const result = await next(args)
@@ -365,11 +364,11 @@ function readOwnAnswers(client: EC2Client): void {
         return { ...result, response: Object.assign(response, { body, own }) }
       }
       const xml = (await buffer(response.body)).toString()
-      const foreign = foreignPart(xml, action, ok)
+      const foreign = foreignContent(xml, action, ok)
       if (foreign) throw notFromEc2(foreign, statusCode)
       return { ...result, response: Object.assign(response, { body: Buffer.from(xml) }) }
     },
-    // Low: nearest to the network, so that it sees the answer first.
+    // Low priority is nearest to the network, so that it gets the response first.
     { step: 'deserialize', priority: 'low', name: 'ownAnswers' },
   )
   client.middlewareStack.add(

@@ -1,4 +1,4 @@
-// Amazon EC2 as a kind of provider. Loads no SDK before a pool is opened or checked.
+// Amazon EC2 as a provider. Loads no SDK until a pool is opened or checked.
 
 import { providerBlock } from '../../config/index.ts'
 import type { ProviderDefinition } from '../definition.ts'
@@ -32,14 +32,14 @@ export const aws: ProviderDefinition<AwsConfig> = {
       ],
       images: `AWS: \`image: {ssm: ${publicAwsImage.ssm}}\`, or \`image: {owner: ${publicAwsImage.owner}, name: "${publicAwsImage.name}"}\` ([AWS Deep Learning AMIs](https://docs.aws.amazon.com/dlami/latest/devguide/what-is-dlami.html)).`,
       slots:
-        'Otherwise a table of known types is used, so that a dry run needs no cloud: NVIDIA GPU types (p2 to p6, g4dn to g7e), and families without accelerators (0 slots, or one CPU slot with `cpu_slots_allowed`). For any other type the number has to be given.',
+        'Otherwise a table of known types is used, so that a dry run needs no cloud: NVIDIA GPU types (p2 to p6, g4dn to g7e), and families without accelerators (0 slots, or one CPU slot with `cpu_slots_allowed`). For any other type the number is required.',
       differences: [
-        ['`image_id`', 'built-in images', 'has to be given'],
+        ['`image_id`', 'built-in images', 'is required'],
         ['`ssh_key_name`', 'needed', 'optional'],
-        ['`instance_slots`', 'ignored for known types', 'wins'],
+        ['`instance_slots`', 'ignored for known types', 'overrides the table'],
         ['`spot_max_price: "."`', 'accepted', 'refused'],
         ['`log_stream` without `log_group`', 'half of it ignored', 'refused'],
-        ['`tag_key`', 'decides which VMs are managed', 'never does'],
+        ['`tag_key`', 'decides which VMs are managed', 'never decides that'],
       ],
     },
   }),

@@ -8,7 +8,7 @@ export function ec2Failure(error: unknown, doing: string): Failure {
   return failureOf(read(error), doing, { cause: error })
 }
 
-/** The same for the errors that come inside an answer, as a fleet's do: EC2 has decided, whatever the code. */
+/** The same for errors inside a response, as in a fleet's: EC2 has decided, whatever the code. */
 export function refusal(code: string, message: string, doing: string): Failure {
   return failureOf({ code, message, status: undefined }, doing, { inAnswer: true })
 }
@@ -16,7 +16,7 @@ export function refusal(code: string, message: string, doing: string): Failure {
 interface Heard {
   code: string
   message: string
-  /** HTTP's; undefined when there was no answer. */
+  /** The HTTP status; undefined when there was no response. */
   status: number | undefined
 }
 
@@ -33,9 +33,9 @@ function failureOf(
   return failureFrom({ class: row.class, remedy }, doing, { code, message: said, details, cause })
 }
 
-/** Whether it is about one way of buying alone, although not a lack of anything: another way may succeed. */
-export function isAboutOneWay({ problem: { details } }: Failure): boolean {
-  return knownRow(String(details?.['code']))?.oneWay === true
+/** Whether the error is about one capacity type only, without being a lack of capacity: another one may succeed. */
+export function isAboutCapacityType({ problem: { details } }: Failure): boolean {
+  return knownRow(String(details?.['code']))?.capacityTypeOnly === true
 }
 
 /** The EC2 error code, or the name the SDK or the operating system gives the error. */
@@ -52,16 +52,16 @@ function read(error: unknown): Heard {
   if (!(error instanceof Error)) return { code: 'Error', status: undefined, message: String(error) }
   const { name, code, message, $metadata } = error as SdkError
   const status = $metadata?.httpStatusCode
-  // A gateway's page instead of EC2's XML, which the SDK makes nothing of.
+  // A gateway's page instead of EC2's XML, which the SDK cannot read.
   if (name === 'Unknown') return { code: `HTTP ${status}`, status, message: 'the answer is not from EC2' }
-  // Refused connections are plain Errors with errno's name.
+  // A refused connection is a plain Error with an errno code.
   const known = name === 'Error' && typeof code === 'string' ? code : name
   return { code: known, status, message: message || known }
 }
 
 /**
- * The action that is not allowed, from the sentence AWS writes; the encoded reason is cut out, because it is a screenful
- * that only AWS can read (https://docs.aws.amazon.com/STS/latest/APIReference/API_DecodeAuthorizationMessage.html).
+ * The action that is not allowed, from AWS's message. The encoded reason is removed: it fills a screen, and only AWS can
+ * decode it (https://docs.aws.amazon.com/STS/latest/APIReference/API_DecodeAuthorizationMessage.html).
  */
 function authorization(message: string): { text: string; action?: string; encoded?: string } {
   const encoded = /Encoded authorization failure message:\s*(\S+)/.exec(message)?.[1]
@@ -76,26 +76,26 @@ function authorization(message: string): { text: string; action?: string; encode
 function remedyOf(remedy: string | undefined, action: string | undefined, encoded: string | undefined) {
   const allow = action ? `Allow ${action} in the IAM policy of the provisioner.` : remedy
   return encoded
-    ? `${allow ?? ''} \`aws sts decode-authorization-message --encoded-message ${encoded}\` says why.`.trim()
+    ? `${allow ?? ''} \`aws sts decode-authorization-message --encoded-message ${encoded}\` shows the reason.`.trim()
     : allow
 }
 
 interface Ec2Row extends FailureRow {
-  /** Spot capacity, or fleets, are refused; what is bought otherwise need not be. */
-  oneWay?: true
-  /** Nobody has said what the code means. */
+  /** Spot capacity or fleets are refused; other capacity types may work. */
+  capacityTypeOnly?: true
+  /** The code is not in the table. */
   unknown?: true
 }
 
 const spotService = 'spot.amazonaws.com'
 
-/** Whose service-linked role it is about: AWS says it in words. */
+/** The service whose service-linked role is missing, taken from AWS's message. */
 function serviceIn(message: string): string {
   return /\bfleet/i.test(message) && !/\bspot/i.test(message) ? 'ec2fleet.amazonaws.com' : spotService
 }
 
 const otherOfferings =
-  'Name more instance_types or subnet_ids, or allow on-demand VMs where only spot is asked for.'
+  'Add instance_types or subnet_ids, or allow on-demand instances where only spot is requested.'
 const clock = "set this machine's clock; AWS refuses requests that are minutes off."
 
 function quota(name: string): FailureRow {
@@ -117,10 +117,10 @@ export const failureTable: Record<string, Ec2Row> = {
   InsufficientReservedInstanceCapacity: capacity(),
   InsufficientCapacity: capacity(),
   UnfulfillableCapacity: capacity(),
-  // Remembered like a stock-out, so that the pool's other offerings are used meanwhile.
-  Unsupported: capacity('Take this instance type or subnet out: the zone does not offer the type.'),
-  InsufficientFreeAddressesInSubnet: capacity('Use a larger subnet, or name more subnet_ids.'),
-  SpotMaxPriceTooLow: capacity('Raise spot.max_price, leave it out, or set spot.fallback: on_demand.'),
+  // Treated like insufficient capacity, so that the pool's other offerings are used in the meantime.
+  Unsupported: capacity('Remove this instance type or subnet: the zone does not offer the type.'),
+  InsufficientFreeAddressesInSubnet: capacity('Use a larger subnet, or add subnet_ids.'),
+  SpotMaxPriceTooLow: capacity('Raise spot.max_price, remove it, or set spot.fallback: on_demand.'),
   ReservationCapacityExceeded: capacity(),
 
   VcpuLimitExceeded: quota('Running On-Demand instances (of this instance family)'),
@@ -135,7 +135,7 @@ export const failureTable: Record<string, Ec2Row> = {
   LaunchTemplateLimitExceeded: quota('Launch templates'),
   PendingVerification: {
     class: 'quota',
-    remedy: 'AWS checks new accounts first; wait for its mail, or open a support case.',
+    remedy: 'AWS checks new accounts first; wait for its email, or open a support case.',
   },
 
   RequestLimitExceeded: { class: 'throttle' },
@@ -159,7 +159,7 @@ export const failureTable: Record<string, Ec2Row> = {
   },
   'AuthFailure.ServiceLinkedRoleCreationNotPermitted': {
     class: 'auth',
-    oneWay: true,
+    capacityTypeOnly: true,
     remedy: `Run \`aws iam create-service-linked-role --aws-service-name ${spotService}\` once in this account, or allow iam:CreateServiceLinkedRole in the IAM policy of the provisioner.`,
   },
   NotAuthorized: { class: 'auth', remedy: 'Allow the action in the IAM policy of the provisioner.' },
@@ -176,7 +176,8 @@ export const failureTable: Record<string, Ec2Row> = {
   ExpiredTokenException: { class: 'auth', remedy: 'Renew the session credentials.' },
   CredentialsProviderError: {
     class: 'auth',
-    remedy: 'Give AWS credentials: environment variables, a profile, or the role of the VM this runs on.',
+    remedy:
+      'Give AWS credentials: environment variables, a profile, or the role of the instance the provisioner runs on.',
   },
   ProfileWithoutCredentials: {
     class: 'auth',
@@ -187,23 +188,25 @@ export const failureTable: Record<string, Ec2Row> = {
   Blocked: { class: 'auth', remedy: 'AWS has blocked this account; contact AWS support.' },
   OptInRequired: config('Accept the terms of the image in AWS Marketplace, or subscribe the account to EC2.'),
 
-  'InvalidAMIID.NotFound': config("Name an image of the pool's region that the account may use."),
-  'InvalidAMIID.Malformed': config('Name the image as ami- and 8 or 17 hexadecimal digits.'),
-  'InvalidAMIID.Unavailable': config('Wait until the image is available, or name another.'),
-  'InvalidSubnetID.NotFound': config("Name subnets of the pool's region and account."),
-  'InvalidSubnet.Range': config("Name subnets of the pool's region and account."),
-  'InvalidGroup.NotFound': config("Name a security group of the subnet's VPC."),
-  InvalidGroupId: config("Name a security group of the subnet's VPC."),
-  'InvalidKeyPair.NotFound': config("Create the key pair in the pool's region, or leave ssh_key_name out."),
+  'InvalidAMIID.NotFound': config("Use an image in the pool's region that the account may use."),
+  'InvalidAMIID.Malformed': config('Write the image id as ami- and 8 or 17 hexadecimal digits.'),
+  'InvalidAMIID.Unavailable': config('Wait until the image is available, or use another.'),
+  'InvalidSubnetID.NotFound': config("Use subnets in the pool's region and account."),
+  'InvalidSubnet.Range': config("Use subnets in the pool's region and account."),
+  'InvalidGroup.NotFound': config("Use a security group in the subnet's VPC."),
+  InvalidGroupId: config("Use a security group in the subnet's VPC."),
+  'InvalidKeyPair.NotFound': config("Create the key pair in the pool's region, or remove ssh_key_name."),
   'InvalidSnapshot.NotFound': config(
-    'Name another image: its snapshot is gone or not shared with the account.',
+    'Use another image: the snapshot of this one is gone or not shared with the account.',
   ),
   InvalidBlockDeviceMapping: config("Make the volume at least as large as the image's snapshot."),
-  'InvalidUserData.Malformed': config('Shorten the startup scripts: EC2 takes 16,384 bytes of user data.'),
-  InvalidInstanceType: config('Correct the instance type; EC2 does not know it.'),
-  VPCIdNotSpecified: config('Name subnet_ids: the account has no default VPC in this region.'),
+  'InvalidUserData.Malformed': config(
+    'Shorten the startup scripts: EC2 accepts at most 16,384 bytes of user data.',
+  ),
+  InvalidInstanceType: config('Correct the instance type; EC2 has no such type.'),
+  VPCIdNotSpecified: config('Set subnet_ids: the account has no default VPC in this region.'),
   'InvalidIAMInstanceProfileArn.Malformed': config('Correct iam_instance_profile_arn.'),
-  UnknownRegion: config('Correct `region` in the provider block, or AWS_REGION where it names none.'),
+  UnknownRegion: config('Correct `region` in the provider block, or AWS_REGION if it is not set there.'),
   OperationNotPermitted: config(
     'Turn off the termination protection of the instance, or terminate it by hand.',
   ),
@@ -217,12 +220,12 @@ export const failureTable: Record<string, Ec2Row> = {
   ENOTFOUND: {
     class: 'transient',
     remedy:
-      'Check the name servers of this machine, and AWS_ENDPOINT_URL where it is set: the name in the message has no address. The call is repeated.',
+      'Check the DNS servers of this machine, and AWS_ENDPOINT_URL if it is set: the host in the message has no address. The call is retried.',
   },
   NotFromEc2: {
     class: 'transient',
     remedy:
-      'Look at what is between this machine and EC2: a proxy, a portal that wants a sign-in, AWS_ENDPOINT_URL. The call is repeated.',
+      'Check what is between this machine and EC2: a proxy, a portal that requires a sign-in, AWS_ENDPOINT_URL. The call is retried.',
   },
   'InvalidInstanceID.NotFound': {
     class: 'transient',
@@ -234,7 +237,9 @@ const kmsRemedy =
   'Let the provisioner use the KMS key that encrypts the volume or its snapshot (kms:CreateGrant and others: docs/aws.md), and enable the key.'
 const overview = 'https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html'
 
-/** By the whole code, then by what stands before its dot; `Client.` and `Server.` only say whose fault it is. */
+/**
+ * Looks up the whole code, then the part before its dot. `Client.` and `Server.` prefixes only name the side at fault.
+ */
 function knownRow(code: string): Ec2Row | undefined {
   const own = code.replace(/^(?:Client|Server)\./, '')
   for (const name of [code, own, own.split('.')[0]!])
@@ -243,7 +248,7 @@ function knownRow(code: string): Ec2Row | undefined {
   return /LimitExceeded$|QuotaExceeded|CountExceeded$/.test(own) ? { class: 'quota' } : undefined
 }
 
-/** Of a call as a whole. Without an error status its outcome is unknown: it is sent again with its token. */
+/** For a call as a whole. Without an error status the outcome is unknown: the call is sent again with its token. */
 function rowByStatus(code: string, status: number | undefined): Ec2Row {
   if (status === undefined || status < 300) return { class: 'transient', remedy: connectionRemedy(code) }
   if (status >= 500) return { class: 'transient' }
@@ -251,13 +256,13 @@ function rowByStatus(code: string, status: number | undefined): Ec2Row {
   return refusedRow(code, status)
 }
 
-/** For a decided refusal with an unknown code. */
+/** For a refusal with an unknown code. */
 function refusedRow(code: string, status: number): Ec2Row {
   if (status === 401 || status === 403)
     return {
       class: 'auth',
       unknown: true,
-      remedy: `Try \`provision check\` with these credentials, and look up ${code} in ${overview}.`,
+      remedy: `Run \`provision check\` with these credentials, and look up ${code} in ${overview}.`,
     }
   if (/^(?:Invalid|Malformed|Missing|UnknownParameter|Unsupported|Incorrect)/.test(code))
     return { class: 'config' }
@@ -268,22 +273,23 @@ function refusedRow(code: string, status: number): Ec2Row {
   }
 }
 
-/** undefined for what passes by itself: errno's names, and answers that broke off. */
+/** undefined for temporary errors: errno codes, and responses that were cut off. */
 function connectionRemedy(code: string): string | undefined {
   if (/CERT|SELF_SIGNED|UNABLE_TO|_SSL_|_TLS_/.test(code))
-    return 'Trust the authority that signed the certificate of the endpoint, or of the proxy before it: NODE_EXTRA_CA_CERTS=/path/to/ca.pem.'
+    return 'Trust the CA that signed the certificate of the endpoint, or of the proxy in front of it: NODE_EXTRA_CA_CERTS=/path/to/ca.pem.'
   if (/^E(?!RR_)[A-Z_]+$|Timeout|^(?:Error|SyntaxError|AbortError)$/.test(code)) return undefined
-  return `The call is repeated. If it stays, check AWS_ENDPOINT_URL, AWS_PROFILE and the proxy settings.`
+  return `The call is retried. If it keeps failing, check AWS_ENDPOINT_URL, AWS_PROFILE and the proxy settings.`
 }
 
 function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
-// A portal, a proxy or another service may answer instead of EC2, with status 200. Missing instances would then count as gone.
+// A portal, a proxy or another service may answer instead of EC2, with status 200. Missing instances would
+// then count as terminated.
 
-/** What it is instead of EC2's answer; undefined for the answer to `action`. */
-export function foreignPart(xml: string, action: string, ok: boolean): string | undefined {
+/** What the response is instead of EC2's; undefined for EC2's response to `action`. */
+export function foreignContent(xml: string, action: string, ok: boolean): string | undefined {
   const text = xml.trim()
   if (!text) return 'an empty body'
   if (/^<(?:!doctype html|html)\b/i.test(text)) return 'an HTML page'
@@ -291,7 +297,7 @@ export function foreignPart(xml: string, action: string, ok: boolean): string | 
   const found = /^\uFEFF?(?:<[?!][^>]*>\s*)*<([\w:.-]+)[\s/>]/.exec(text)?.[1]
   if (!found) return 'a body that is not XML'
   if (/^html$/i.test(found)) return 'an HTML page'
-  // The SDK reads the code from errors of several shapes.
+  // The SDK accepts errors of several shapes.
   if (!ok) return text.includes('<Code>') ? undefined : 'XML that is not an EC2 error'
   const root = `${action}Response`
   if (found !== root) return `XML that is not a ${root}`

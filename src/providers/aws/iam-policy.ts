@@ -1,4 +1,4 @@
-// The least an IAM policy has to allow, for the pools of a configuration: `provision check --print-iam-policy`.
+// The minimal IAM policy for the pools of a configuration: `provision check --print-iam-policy`.
 
 import { ownerTags } from '../contract.ts'
 import { callsOf } from './request.ts'
@@ -17,8 +17,8 @@ export interface Policy {
   Statement: Statement[]
 }
 
-/** Actions EC2 cannot limit to resources, with what they are for. */
-export const questions = {
+/** Actions that IAM cannot limit to resources, and their purpose. */
+export const readActions = {
   DescribeInstances: 'to list instances',
   DescribeImages: 'to find the image and its root device',
   DescribeInstanceTypes: 'to know the slots of a type',
@@ -31,8 +31,8 @@ export const questions = {
   DescribeKeyPairs: 'to check the key pair',
 } as const
 
-/** Actions on VMs and templates of our own. */
-export const changes = {
+/** Actions on our own instances and templates. */
+export const writeActions = {
   RunInstances: 'to launch instances of one offering, and those of fleets',
   CreateFleet: 'to launch instances of several offerings, and spot instances',
   CreateLaunchTemplate: 'to launch through a fleet',
@@ -42,15 +42,15 @@ export const changes = {
   GetConsoleOutput: 'to read the boot stage of an instance that did not join',
 } as const
 
-type Question = keyof typeof questions
-type Change = keyof typeof changes
+type Question = keyof typeof readActions
+type Change = keyof typeof writeActions
 
 export interface NeededActions {
-  questions: Set<Question>
-  changes: Set<Change>
+  readActions: Set<Question>
+  writeActions: Set<Change>
 }
 
-/** What one pool needs of them, its checks included: nothing is asked for that its configuration does not use. */
+/** The actions that one pool needs, including its checks; none that its configuration does not use. */
 export function neededActions(config: AwsConfig): NeededActions {
   const { fleets, spot, parameter, templates } = callsOf(config)
   const { ssh_key_name, subnet_ids, network_interface } = config
@@ -67,27 +67,27 @@ export function neededActions(config: AwsConfig): NeededActions {
     asked.push('DescribeSubnets', 'DescribeInstanceTypeOfferings')
   if (network_interface.security_group_id) asked.push('DescribeSecurityGroups')
   if (ssh_key_name) asked.push('DescribeKeyPairs')
-  return { questions: new Set(asked), changes: new Set(changed) }
+  return { readActions: new Set(asked), writeActions: new Set(changed) }
 }
 
 const arn = (kind: string) => `arn:*:ec2:*:*:${kind}/*`
 const ec2 = (action: string) => `ec2:${action}`
 
 /**
- * New things must carry the cluster's tag, and only things that carry it can be ended: another cluster's VMs are safe
- * from this one's credentials. https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
+ * New resources must carry the cluster's tag, and only resources that carry it can be terminated: these credentials
+ * cannot affect another cluster's VMs. https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html
  */
 export function leastPolicy(clusterId: string, pools: readonly AwsConfig[]): Policy {
   const needs = pools.map(neededActions)
-  const has = (action: Change) => needs.some(({ changes: needed }) => needed.has(action))
+  const has = (action: Change) => needs.some(({ writeActions: needed }) => needed.has(action))
   const usesSpot = pools.some((pool) => callsOf(pool).spot)
   const cluster = { [`aws:RequestTag/${ownerTags.cluster}`]: clusterId }
   const ours = { [`aws:ResourceTag/${ownerTags.cluster}`]: clusterId }
-  const asked = Object.keys(questions).filter((name) =>
-    needs.some(({ questions: needed }) => needed.has(name as Question)),
+  const asked = Object.keys(readActions).filter((name) =>
+    needs.some(({ readActions: needed }) => needed.has(name as Question)),
   )
-  const launches = (['RunInstances', 'CreateFleet'] as const).filter(has)
-  const makes = (['RunInstances', 'CreateFleet', 'CreateLaunchTemplate'] as const).filter(has)
+  const launching = (['RunInstances', 'CreateFleet'] as const).filter(has)
+  const creating = (['RunInstances', 'CreateFleet', 'CreateLaunchTemplate'] as const).filter(has)
   const besides = ['volume', 'network-interface', ...(usesSpot ? ['spot-instances-request'] : [])]
   const ofFleets = has('CreateFleet') ? ['fleet'] : []
   const templates = has('CreateLaunchTemplate') ? ['launch-template'] : []
@@ -103,19 +103,19 @@ export function leastPolicy(clusterId: string, pools: readonly AwsConfig[]): Pol
     Condition: { StringEquals: cluster },
   })
   const launch = withTag('LaunchWithOurTag', ['RunInstances'], ['instance'])
-  const others = makes.filter((action) => action !== 'RunInstances')
+  const others = creating.filter((action) => action !== 'RunInstances')
   const statements: Statement[] = [
     { Sid: 'Ask', Effect: 'Allow', Action: asked.map(ec2), Resource: '*' },
     { ...launch, Condition: { ...launch.Condition, ...profileCondition(pools) } },
     withTag('MakeWhatInstancesNeed', ['RunInstances'], besides),
     ...(others.length ? [withTag('MakeWithOurTag', others, made)] : []),
-    { Sid: 'UseForLaunches', Effect: 'Allow', Action: launches.map(ec2), Resource: used.map(arn) },
+    { Sid: 'UseForLaunches', Effect: 'Allow', Action: launching.map(ec2), Resource: used.map(arn) },
     {
       Sid: 'TagWhatIsMade',
       Effect: 'Allow',
       Action: ['ec2:CreateTags'],
       Resource: made.map(arn),
-      Condition: { StringEquals: { 'ec2:CreateAction': makes, ...cluster } },
+      Condition: { StringEquals: { 'ec2:CreateAction': creating, ...cluster } },
     },
     {
       Sid: 'EndAndReadOurs',
@@ -137,7 +137,7 @@ function profilesOf(pools: readonly AwsConfig[]): string[] {
   return [...new Set(pools.flatMap((pool) => pool.iam_instance_profile_arn || []))]
 }
 
-/** Launches have one of the pools' profiles; none at all only where a pool has none. */
+/** A launch must have one of the pools' profiles; it may have none only when a pool has none. */
 function profileCondition(pools: readonly AwsConfig[]): Statement['Condition'] {
   const profiles = profilesOf(pools)
   if (!profiles.length) return {}
@@ -146,9 +146,9 @@ function profileCondition(pools: readonly AwsConfig[]): Statement['Condition'] {
 }
 
 /**
- * A profile does not tell the name of its role, which may be another, and changes without the profile: the role cannot
- * be named here. Roles of the profiles' accounts can be passed to EC2 alone, and what limits them further is that
- * RunInstances, the only way to pass one here, takes no other profile (`ec2:InstanceProfile` above).
+ * The role of a profile cannot be named here: it may have another name, and may change while the profile stays the
+ * same. Roles of the profiles' accounts can be passed to EC2 only, and RunInstances, the only way to pass one here,
+ * accepts no other profile (`ec2:InstanceProfile` above).
  */
 function passedRoles(pools: readonly AwsConfig[]): Statement[] {
   const profiles = profilesOf(pools)
@@ -168,7 +168,7 @@ function passedRoles(pools: readonly AwsConfig[]): Statement[] {
   ]
 }
 
-/** The name in an ARN has a leading slash, and neither version nor label (`/my/image:3`), which IAM does not compare. */
+/** The name in an ARN has a leading slash and no version or label (`/my/image:3`), which IAM does not compare. */
 function parameters(pools: readonly AwsConfig[]): Statement[] {
   const names = pools.flatMap(({ image }) => ('ssm' in image ? [image.ssm] : []))
   const resources = names.map((name) => {
@@ -186,7 +186,7 @@ function parameters(pools: readonly AwsConfig[]): Statement[] {
   ]
 }
 
-/** Fleets work by a role of their own, and spot by another: AWS makes them at the first launch of an account. */
+/** Fleets and spot each have a service-linked role; AWS creates it at the first launch of an account. */
 function serviceRoles(fleets: boolean, spot: boolean): Statement[] {
   if (!fleets) return []
   const services = [['ec2fleet.amazonaws.com', 'AWSServiceRoleForEC2Fleet']]

@@ -2,7 +2,7 @@
 import { type Clock, derivedName, type MetadataOptions } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
 import { type Ownership, ownerTags } from '../contract.ts'
-import { keptAnswer, ownIdentity } from '../online-facts.ts'
+import { cachedAnswer, ownIdentity } from '../online-facts.ts'
 import { type Ec2Api, type Image, type InstanceTypeInfo, pages } from './client.ts'
 import { codeOf } from './errors.ts'
 import { type AwsFacts, tagSpecifications } from './machine.ts'
@@ -13,11 +13,11 @@ import type { AwsConfig, AwsImage } from './rules.ts'
 export interface ResolvedImage {
   imageId: string
   rootDevice: string
-  /** Such as `x86_64`; undefined when EC2 does not tell it. */
+  /** Such as `x86_64`; undefined when EC2 does not report it. */
   architecture?: string
 }
 
-/** Throws PROVIDER_CONFIG when there is no such image, and the SDK's errors. */
+/** Throws PROVIDER_CONFIG when the image does not exist, and the SDK's errors. */
 export async function resolveImage(
   api: Ec2Api,
   image: AwsImage,
@@ -26,7 +26,7 @@ export async function resolveImage(
 ): Promise<ResolvedImage> {
   const found = await find(api, image, owner, signal)
   if (!found?.ImageId) throw refused(`image ${nameOf(image)} not found in this region`)
-  // Instance-store images have none; EC2 has made no new ones for years.
+  // Instance-store images have none; EC2 has created no new ones for years.
   if (!found.RootDeviceName) throw refused(`image ${found.ImageId} has no root device`)
   const { ImageId: imageId, RootDeviceName: rootDevice, Architecture: architecture } = found
   return { imageId, rootDevice, ...(architecture ? { architecture } : {}) }
@@ -62,8 +62,8 @@ async function newest(
 }
 
 /**
- * The image id an SSM parameter holds, told by EC2 itself, so that no SSM client is needed: a launch template may name
- * the parameter, and describing it with ResolveAlias gives the id. The template lives only for the question.
+ * The image id in an SSM parameter, resolved by EC2, so that no SSM client is needed: a launch template may name the
+ * parameter, and describing the template with ResolveAlias returns the id. The template is deleted right afterwards.
  */
 async function parameterValue(
   api: Ec2Api,
@@ -84,7 +84,7 @@ async function parameterValue(
       signal,
     )
   } catch (error) {
-    // Left over from a crash: it says the same.
+    // Left over from a crash: it has the same content.
     if (codeOf(error) !== 'InvalidLaunchTemplateName.AlreadyExistsException') throw error
   }
   try {
@@ -104,14 +104,15 @@ function nameOf(image: AwsImage): string {
 }
 
 function refused(message: string): ProvisionError {
-  const remedy = "Name an image of the pool's region that the account may use."
+  const remedy = "Use an image in the pool's region that the account may use."
   return new ProvisionError(problem('PROVIDER_CONFIG', message, { remedy }))
 }
 
-// What a launch has to know that the file does not say, and the slots of instance types: asked for, and kept for a while.
+// Facts that a launch needs and the file does not contain, and the slots of instance types: queried, and cached for a
+// while.
 
-/** A newer image is used after this. */
-const imageKeptMs = 600_000
+/** Milliseconds after which a newer image is used. */
+const imageTtlMs = 600_000
 
 export interface OnlineInput {
   api: Ec2Api
@@ -124,7 +125,7 @@ export interface OnlineInput {
 export type OnlineFacts = (signal?: AbortSignal) => Promise<AwsFacts>
 
 export function onlineFacts({ api, config, owner, clock, metadata }: OnlineInput): OnlineFacts {
-  const image = keptAnswer(clock, imageKeptMs, (signal) => resolveImage(api, config.image, owner, signal))
+  const image = cachedAnswer(clock, imageTtlMs, (signal) => resolveImage(api, config.image, owner, signal))
   const ownInstanceId = ownIdentity(() => ec2Metadata(metadata).get('instance-id'))
   return async (signal) => {
     const facts = await image(signal)
@@ -133,13 +134,13 @@ export function onlineFacts({ api, config, owner, clock, metadata }: OnlineInput
 }
 
 export interface TypeFacts {
-  /** NVIDIA GPUs, which the agent's image can use; else the one CPU slot where it is allowed. */
+  /** NVIDIA GPUs, which the agent's image can use; else one CPU slot if `cpu_slots_allowed`. */
   slots: number
-  /** Of machine images it can run; empty when EC2 does not tell them. */
+  /** Architectures of the images it can run; empty when EC2 does not report them. */
   architectures: string[]
 }
 
-/** undefined for a type that EC2 does not know in this region. */
+/** undefined for a type that EC2 does not have in this region. */
 export async function typeFacts(
   api: Ec2Api,
   instanceType: string,

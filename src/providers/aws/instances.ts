@@ -19,12 +19,12 @@ import {
 } from './client.ts'
 import { codeOf, ec2Failure } from './errors.ts'
 
-/** The largest that EC2 gives. */
+/** The largest page of EC2. */
 const pageSize = 1000
-/** Of a filter: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html */
+/** Values in one filter: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Filter.html */
 const filterValues = 200
 
-/** A page of instances, the account they are of, and when EC2 told it. */
+/** A page of instances, their account, and the time of EC2's response. */
 export interface InstancePage {
   instances: Ec2Instance[]
   /** undefined on a page without instances */
@@ -54,13 +54,15 @@ function scopeName({ clusterId, pool }: Owner): string {
   return pool === undefined ? `cluster ${clusterId}` : `pool ${pool}`
 }
 
-/** Terminated instances are listed too, as long as EC2 remembers them (about an hour): their reason is worth knowing. */
+/**
+ * Also lists terminated instances for as long as EC2 remembers them (about an hour), because their reason is useful.
+ */
 export function listOwned(api: Ec2Api, scope: Owner, signal?: AbortSignal): Promise<Listing> {
   const question = { filters: [ownerFilters(scope)], doing: `list the instances of ${scopeName(scope)}` }
   return listing(api, scope, question, signal)
 }
 
-/** By filter and not by id, because one id that EC2 does not know fails a call for ids as a whole. */
+/** Uses a filter, because a call with ids fails as a whole when EC2 does not know one of them. */
 export async function findOwned(
   api: Ec2Api,
   clusterId: string,
@@ -78,7 +80,7 @@ export async function findOwned(
 }
 
 interface Question {
-  /** One call with all its pages for each. */
+  /** One call, with all its pages, for each element. */
   filters: NonNullable<DescribeInstancesRequest['Filters']>[]
   /** Completes "could not …". */
   doing: string
@@ -97,11 +99,11 @@ async function listing(
     for (const Filters of filters)
       for await (const { instances, account, at } of instancePages(api, { Filters }, signal)) {
         if (account !== undefined) answer.account = account
-        // The first answer's: what came later was not known then.
+        // The time of the first response: instances launched after it may be missing.
         if (at !== undefined) answer.at ??= at
         for (const instance of instances) {
-          if (!isOurs(instance, scope)) continue
-          // Only what is read is kept, not the SDK's objects: there may be 10,000.
+          if (!isManaged(instance, scope)) continue
+          // Keeps only what is used, not the SDK's objects: there may be 10,000.
           answer.instances.push(instanceOf(instance))
           if (isLive(instance) && instance.SpotInstanceRequestId)
             spotRequests.push(instance.SpotInstanceRequestId)
@@ -120,7 +122,7 @@ async function listing(
 export async function hasInstances(api: Ec2Api, clusterId: string, signal?: AbortSignal): Promise<boolean> {
   const scope = { clusterId }
   for await (const { instances } of instancePages(api, { Filters: ownerFilters(scope) }, signal))
-    if (instances.some((instance) => isOurs(instance, scope))) return true
+    if (instances.some((instance) => isManaged(instance, scope))) return true
   return false
 }
 
@@ -129,8 +131,9 @@ function isLive({ State }: Ec2Instance): boolean {
 }
 
 /**
- * A spot VM gets its notice two minutes ahead, as the status of its request: `marked-for-termination`, `-stop` or
- * `-hibernation` (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-request-status.html).
+ * A spot VM gets its notice two minutes before the interruption, as the status of its request:
+ * `marked-for-termination`, `-stop` or `-hibernation`
+ * (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/spot-request-status.html).
  */
 async function markInterrupted(
   api: Ec2Api,
@@ -141,7 +144,7 @@ async function markInterrupted(
 ): Promise<void> {
   const notices = new Map<string, number>()
   try {
-    // A filter, not the ids themselves: one that EC2 no longer knows fails the whole call.
+    // A filter instead of ids: one id that EC2 no longer knows fails the whole call.
     for (const ids of chunks(requests, filterValues)) {
       const Filters = [{ Name: 'spot-instance-request-id', Values: ids }]
       const { SpotInstanceRequests = [] } = await api.describeSpotInstanceRequests({ Filters }, signal)
@@ -151,8 +154,8 @@ async function markInterrupted(
     }
   } catch (error) {
     signal?.throwIfAborted()
-    // The listing itself is whole: only the notice may come late.
-    answer.problems.push(ec2Failure(error, `ask for spot notices of ${scopeName(scope)}`).problem)
+    // The listing is still complete: only the notice may come late.
+    answer.problems.push(ec2Failure(error, `read the spot notices of ${scopeName(scope)}`).problem)
   }
   answer.instances = answer.instances.map((instance): Instance => {
     const interruptedAt = notices.get(instance.id)
@@ -194,20 +197,20 @@ function tagsOf({ Tags = [] }: Ec2Instance): Map<string, string> {
   return new Map(Tags.map(({ Key, Value }) => [Key ?? '', Value ?? '']))
 }
 
-/** EC2's code is in most of its messages, and is what can be looked up. */
+/** EC2's code is part of most of its messages, and can be looked up. */
 function stateReason({ Code = '', Message = '' }: NonNullable<Ec2Instance['StateReason']> = {}): string {
   return Code && !Message.startsWith(Code) ? `${Code}${Message ? `: ${Message}` : ''}` : Message
 }
 
-/** Ours are those with the tags of the cluster and, where one is named, of the pool; nothing else decides. */
-function isOurs(instance: Ec2Instance, { clusterId, pool }: Owner): boolean {
+/** Managed are those with the tags of the cluster and, if given, of the pool; nothing else decides. */
+function isManaged(instance: Ec2Instance, { clusterId, pool }: Owner): boolean {
   const tags = tagsOf(instance)
   return (
     tags.get(ownerTags.cluster) === clusterId && (pool === undefined || tags.get(ownerTags.pool) === pool)
   )
 }
 
-/** A tag filter's `*`, `?` and `\` stand for themselves when escaped. */
+/** In a tag filter, escaped `*`, `?` and `\` are literal. */
 export function ownerFilters({ clusterId, pool }: Owner) {
   const cluster = { Name: `tag:${ownerTags.cluster}`, Values: [literal(clusterId)] }
   return pool === undefined
@@ -230,7 +233,7 @@ export interface TerminateInput {
   api: Ec2Api
   owner: Owner
   ids: string[]
-  /** Launched by this provider a moment ago: there, although EC2 may not know it yet. */
+  /** Launched by this provider a moment ago: it exists, although EC2 may not show it yet. */
   isNew: (id: string) => boolean
   signal?: AbortSignal | undefined
 }
@@ -239,11 +242,11 @@ export function terminateOwned(input: TerminateInput): Promise<TerminateResult> 
   const { ids, owner, signal } = input
   const rules = {
     owner,
-    look: () => look(input),
-    isOurs,
+    find: () => find(input),
+    isManaged,
     targetOf,
-    async end(toEnd: string[], result: TerminateResult) {
-      for (const batch of chunks(toEnd, largestBatch)) await end(input, batch, result)
+    async terminate(targets: string[], result: TerminateResult) {
+      for (const batch of chunks(targets, largestBatch)) await terminateBatch(input, batch, result)
     },
     failureOf: ec2Failure,
   }
@@ -251,16 +254,16 @@ export function terminateOwned(input: TerminateInput): Promise<TerminateResult> 
 }
 
 /**
- * What EC2 shows as gone needs no call. What it does not show may be there all the same: listings lag, and only
- * TerminateInstances' own InvalidInstanceID.NotFound says that there is no such instance.
+ * An instance that EC2 shows as terminated needs no call. One that EC2 does not show may exist, because listings lag;
+ * only InvalidInstanceID.NotFound from TerminateInstances proves that it does not.
  */
 function targetOf(id: string, instance?: Ec2Instance): string | undefined {
   const isThere = instance ? !isGone(instance) : /^i-(?:[0-9a-f]{8}|[0-9a-f]{17})$/.test(id)
   return isThere ? id : undefined
 }
 
-/** By filter, because `InstanceIds` fails as a whole over one unknown id. */
-async function look({ api, ids, signal }: TerminateInput): Promise<Map<string, Ec2Instance>> {
+/** Uses a filter, because `InstanceIds` fails as a whole for one unknown id. */
+async function find({ api, ids, signal }: TerminateInput): Promise<Map<string, Ec2Instance>> {
   const known = new Map<string, Ec2Instance>()
   for (const Values of chunks(ids, filterValues)) {
     const Filters = [{ Name: 'instance-id', Values }]
@@ -271,10 +274,14 @@ async function look({ api, ids, signal }: TerminateInput): Promise<Map<string, E
 }
 
 /**
- * EC2 refuses a batch over a single instance that is protected or unknown and names it; it has ended none, or those of
- * other zones. Those named are settled, the rest is asked for again, in halves when nothing was named.
+ * EC2 refuses a whole batch for one protected or unknown instance, and names it; it has then terminated none, or only
+ * those in other zones. The named ones are settled and the rest is retried, in halves when none was named.
  */
-async function end(input: TerminateInput, batch: string[], result: TerminateResult): Promise<void> {
+async function terminateBatch(
+  input: TerminateInput,
+  batch: string[],
+  result: TerminateResult,
+): Promise<void> {
   if (!batch.length) return
   try {
     await input.api.terminateInstances({ InstanceIds: batch }, input.signal)
@@ -292,7 +299,7 @@ async function end(input: TerminateInput, batch: string[], result: TerminateResu
       else result.failures.push({ id, ...ec2Failure(error, `terminate ${id}`) })
     const rest = batch.filter((id) => !refused.includes(id))
     const parts = named.length ? [rest] : chunks(rest, Math.ceil(rest.length / 2))
-    for (const part of parts) await end(input, part, result)
+    for (const part of parts) await terminateBatch(input, part, result)
   }
 }
 
@@ -300,9 +307,11 @@ function isGone({ State }: Ec2Instance): boolean {
   return State?.Name === 'terminated' || State?.Name === 'shutting-down'
 }
 
-/** All instances of the cluster in the region, whatever their pool. Throws a TypeError for a location without a region. */
+/**
+ * All instances of the cluster in the region, whatever their pool. Throws a TypeError for a location without a region.
+ */
 export function openCluster({ region }: Location, { clusterId, env }: ClusterContext): ClusterProvider {
-  if (!region) throw new TypeError('a location on AWS has a region')
+  if (!region) throw new TypeError('an AWS location needs a region')
   const api = ec2Client(region, {}, env['AWS_PROFILE'])
   const owner = { clusterId }
   return {

@@ -11,7 +11,7 @@ import {
   type Ec2Api,
   pages,
 } from './client.ts'
-import { codeOf, ec2Failure, isAboutOneWay, refusal } from './errors.ts'
+import { codeOf, ec2Failure, isAboutCapacityType, refusal } from './errors.ts'
 import { instanceOf, instancePages, intentFilter, ownerFilters } from './instances.ts'
 import { type AwsLaunch, type LaunchStep, withCount } from './request.ts'
 
@@ -19,7 +19,7 @@ export interface LaunchContext {
   api: Ec2Api
   clock: Clock
   templates: Templates
-  /** The request with everything known that only AWS can tell. */
+  /** The request with all values that only AWS knows. */
   prepare(order: LaunchOrder, signal?: AbortSignal): Promise<AwsLaunch>
 }
 
@@ -32,29 +32,29 @@ export function launchInstances(
     prepare: () => context.prepare(order, signal),
     withCount,
     send: (step: LaunchStep) => sendStep(step, order, context, signal),
-    mayGoOn,
+    mayContinue,
     failureOf: ec2Failure,
   }
   return runSteps(order, rules, signal)
 }
 
-/** What another way of buying may not meet. */
-const goesOn: FailureClass[] = ['capacity', 'quota']
-/** After these it is unknown whether something was launched, or nothing will be. */
-const stops: FailureClass[] = ['throttle', 'transient', 'auth']
+/** Failures after which another capacity type or offering is tried. */
+const continueAfter: FailureClass[] = ['capacity', 'quota']
+/** After these it is unknown whether something was launched, or no launch can succeed. */
+const stopAfter: FailureClass[] = ['throttle', 'transient', 'auth']
 
-/** A fleet reports each offering by itself, so that a mistake in one of them does not stop the others. */
-function mayGoOn({ failures }: StepOutcome): boolean {
-  const classes = failures.flatMap((failure) => (isAboutOneWay(failure) ? [] : failure.class))
-  const isElsewhere = classes.length < failures.length || classes.some((one) => goesOn.includes(one))
-  return isElsewhere && !classes.some((one) => stops.includes(one))
+/** A fleet reports each offering separately, so a mistake in one does not stop the others. */
+function mayContinue({ failures }: StepOutcome): boolean {
+  const classes = failures.flatMap((failure) => (isAboutCapacityType(failure) ? [] : failure.class))
+  const isElsewhere = classes.length < failures.length || classes.some((one) => continueAfter.includes(one))
+  return isElsewhere && !classes.some((one) => stopAfter.includes(one))
 }
 
 const policy = { tries: 3, pauses: { first: 1_000, most: 2_000 } }
-const passing: FailureClass[] = ['throttle', 'transient']
+const retryable: FailureClass[] = ['throttle', 'transient']
 const missingTemplate = 'InvalidLaunchTemplateName.NotFoundException'
 
-/** Sent again with the same token, so that an answer that got lost costs no second VM. */
+/** Retries with the same token, so that a lost response never causes a second launch. */
 async function sendStep(
   step: LaunchStep,
   order: LaunchOrder,
@@ -65,18 +65,20 @@ async function sendStep(
   const isRetryable = (error: unknown) => {
     if (isReplayed(error)) return false
     if (step.call === 'CreateFleet' && codeOf(error) === missingTemplate) return true
-    return passing.includes(ec2Failure(error, doing).class)
+    return retryable.includes(ec2Failure(error, doing).class)
   }
   try {
     const { clock } = context
     return await retry(() => send(step, order, context, signal), { ...policy, isRetryable, clock, signal })
   } catch (error) {
     signal?.throwIfAborted()
-    return isReplayed(error) ? spent(codeOf(error), order, context, signal) : refused(step, error, doing)
+    return isReplayed(error)
+      ? replayedLaunch(codeOf(error), order, context, signal)
+      : refused(step, error, doing)
   }
 }
 
-/** EC2 knows the token: the launch has taken effect before. */
+/** EC2 has seen the token before: that launch has taken effect. */
 function isReplayed(error: unknown): boolean {
   return codeOf(error).startsWith('Idempotent')
 }
@@ -102,7 +104,7 @@ async function send(
   }
 }
 
-/** A fleet answers with ids only; the rest is known from what was asked. */
+/** A fleet returns only ids; the other values come from the request. */
 function fleetInstances(group: CreateFleetInstance, { owner, intent }: LaunchOrder, now: number): Instance[] {
   return (group.InstanceIds ?? []).map((id) => ({
     id,
@@ -117,7 +119,7 @@ function fleetInstances(group: CreateFleetInstance, { owner, intent }: LaunchOrd
   }))
 }
 
-/** One for each offering and reason: a fleet repeats itself, and its errors count offerings, not VMs. */
+/** One for each offering and reason: a fleet repeats its errors, and they count offerings, not VMs. */
 function fleetFailures(errors: CreateFleetError[], offerings: Offering[]): LaunchFailure[] {
   const failures = new Map<string, LaunchFailure>()
   for (const { LaunchTemplateAndOverrides, ErrorCode = 'Unknown', ErrorMessage = '' } of errors) {
@@ -138,11 +140,11 @@ function fleetFailures(errors: CreateFleetError[], offerings: Offering[]): Launc
 
 function refused({ offerings }: LaunchStep, error: unknown, doing: string): StepOutcome {
   const failure = { ...ec2Failure(error, doing), missing: 0 }
-  // Without an offering it would be one of every way of buying.
-  const isOfEach = offerings.length === 1 || isAboutOneWay(failure)
+  // Without an offering, the failure would apply to every capacity type.
+  const perOffering = offerings.length === 1 || isAboutCapacityType(failure)
   return {
     instances: [],
-    failures: isOfEach ? offerings.map((offering) => ({ ...failure, offering })) : [failure],
+    failures: perOffering ? offerings.map((offering) => ({ ...failure, offering })) : [failure],
   }
 }
 
@@ -154,16 +156,16 @@ function nameOf({ instanceType, zone, capacityType }: Offering): string {
   return `${capacityType === 'spot' ? 'spot ' : ''}${instanceType}${zone ? ` in ${zone}` : ''}`
 }
 
-/** New VMs are shown late. */
-const looks = 3
+/** Attempts; new VMs appear with a delay. */
+const maxAttempts = 3
 const betweenMs = 5000
 
 /**
- * The token was used with other parameters (an image has moved on since), or for VMs that have ended. Either way the
- * launch has happened, and asking again under another token could only make more: its VMs are the answer, ended ones
- * too. While none is to be seen, nobody knows.
+ * The token was used before with other parameters (the image has changed since), or for VMs that have terminated. In
+ * both cases the launch has happened, and a request with another token could only launch more: the result is its VMs,
+ * including terminated ones. While EC2 shows none, the outcome is unknown.
  */
-async function spent(
+async function replayedLaunch(
   code: string,
   order: LaunchOrder,
   context: LaunchContext,
@@ -171,15 +173,15 @@ async function spent(
 ): Promise<StepOutcome> {
   const { id } = order.intent
   try {
-    const mayAppear = code === 'IdempotentParameterMismatch' ? looks : 1
-    for (let look = 1; look <= mayAppear; look++) {
-      if (look > 1) await context.clock.sleep(betweenMs, signal)
+    const mayAppear = code === 'IdempotentParameterMismatch' ? maxAttempts : 1
+    for (let attempt = 1; attempt <= mayAppear; attempt++) {
+      if (attempt > 1) await context.clock.sleep(betweenMs, signal)
       const instances = await createdBy(order, context, signal)
       if (instances.length) return { instances, failures: [] }
     }
   } catch (error) {
     signal?.throwIfAborted()
-    const failure = ec2Failure(error, `look for the VMs of launch ${id}`)
+    const failure = ec2Failure(error, `find the instances of launch ${id}`)
     return { instances: [], failures: [{ ...failure, missing: 0 }] }
   }
   const message = `launch ${id} was carried out before, but EC2 lists none of its instances: ${code}`
@@ -192,14 +194,15 @@ async function createdBy(
   { api }: LaunchContext,
   signal?: AbortSignal,
 ): Promise<Instance[]> {
-  const made: Instance[] = []
+  const created: Instance[] = []
   const Filters = [...ownerFilters(owner), intentFilter(intent.id)]
   for await (const { instances } of instancePages(api, { Filters }, signal))
-    made.push(...instances.map(instanceOf))
-  return made
+    created.push(...instances.map(instanceOf))
+  return created
 }
 
-// Launch templates of fleets: made once, found again by the content their name is the hash of, removed when outdated.
+// Launch templates of fleets: created once, found again by name, which is a hash of the content, and removed when
+// outdated.
 
 export interface TemplateInput {
   api: Ec2Api
@@ -211,15 +214,15 @@ export interface TemplateInput {
 export interface Templates {
   /** Resolves once the template exists. */
   ensure(template: CreateLaunchTemplateRequest, signal?: AbortSignal): Promise<void>
-  /** EC2 says it does not exist (any more): the next `ensure` makes it. */
+  /** Called when EC2 reports that the template does not exist: the next `ensure` creates it. */
   forget(template: CreateLaunchTemplateRequest): void
 }
 
-/** A launch that was written down is sent again for 15 minutes at most; an hour is safely more. */
+/** A recorded launch is retried for at most 15 minutes; one hour is safely longer. */
 const keptMs = 3_600_000
 
 export function launchTemplates({ api, owner, clock, logger }: TemplateInput): Templates {
-  /** When each was last used; a pool with spot and on-demand VMs has one for each. */
+  /** Last use of each; a pool with spot and on-demand VMs has one for each. */
   const usedAt = new Map<string, number>()
   return {
     async ensure(template, signal) {
@@ -240,7 +243,7 @@ export function launchTemplates({ api, owner, clock, logger }: TemplateInput): T
     }
   }
 
-  /** A template left over costs nothing, so that a failure here stops no launch. VMs do not need theirs any more. */
+  /** A leftover template costs nothing, so a failure here stops no launch. Running VMs do not need their template. */
   async function removeOutdated(signal?: AbortSignal): Promise<void> {
     try {
       for (const name of await outdated(signal)) {

@@ -1,4 +1,5 @@
-// What every VM of a pool is: image, disk, network, metadata service, shutdown. The same in RunInstances and in a template.
+// The settings that all VMs of a pool share: image, disk, network, metadata service, shutdown. The same in RunInstances
+// and in a template.
 import { type MasterAddress, masterUrl } from '../../pki/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
 import { type Ownership, ownerTags } from '../contract.ts'
@@ -10,7 +11,7 @@ export function machineOf(config: AwsConfig, facts: SettledFacts) {
     ImageId: facts.imageId,
     UserData: facts.userData,
     BlockDeviceMappings: [{ DeviceName: facts.rootDevice, Ebs: rootVolume(config) }],
-    // An agent VM is never resumed: the script that powers it off means to be rid of it.
+    // An agent VM is never restarted: the script powers it off to get rid of it.
     InstanceInitiatedShutdownBehavior: 'terminate',
     MetadataOptions: {
       HttpEndpoint: 'enabled',
@@ -24,7 +25,7 @@ export function machineOf(config: AwsConfig, facts: SettledFacts) {
   } satisfies Partial<RunInstancesRequest>
 }
 
-/** The one network interface; without `subnet` the call or EC2 chooses it (the default VPC). */
+/** The only network interface; without `subnet`, the request or EC2 chooses it (the default VPC). */
 export function networkInterface(config: AwsConfig, subnet = '') {
   const { public_ip, security_group_id } = config.network_interface
   return {
@@ -41,26 +42,28 @@ function rootVolume({ volume }: AwsConfig) {
     VolumeType: volume.type as 'gp3',
     VolumeSize: volume.size,
     DeleteOnTermination: true,
-    // Left out rather than false: the account may encrypt by default, and a snapshot may be encrypted.
+    // Omitted rather than false: the account may encrypt by default, and a snapshot may be encrypted.
     ...(volume.encrypted ? { Encrypted: true } : {}),
     ...(volume.iops === undefined ? {} : { Iops: volume.iops }),
     ...(volume.throughput === undefined ? {} : { Throughput: volume.throughput }),
   }
 }
 
-/** A hop limit above 1 lets the metadata service's answers into containers (Determined: aws.go asks for 2). */
+/** A hop limit above 1 lets containers reach the metadata service (Determined's aws.go sets 2). */
 export function metadataProblems({ metadata_hop_limit, iam_instance_profile_arn }: AwsConfig): Problem[] {
   if (metadata_hop_limit < 2) return []
-  const credentials = iam_instance_profile_arn ? ` and the credentials of ${iam_instance_profile_arn}` : ''
+  const credentials = iam_instance_profile_arn
+    ? ` and use the credentials of ${iam_instance_profile_arn}`
+    : ''
   return [
     problem(
       'REQUEST_METADATA_OPEN',
-      `task containers can read the VM's user data${credentials} from the metadata service: metadata_hop_limit is ${metadata_hop_limit}`,
+      `task containers can read the instance's user data${credentials} from the metadata service: metadata_hop_limit is ${metadata_hop_limit}`,
     ),
   ]
 }
 
-// The tags of a VM: Determined's, ours, and the user's.
+// The tags of a VM: Determined's, the provisioner's, and the user's.
 
 export interface TagInput {
   config: AwsConfig
@@ -69,7 +72,7 @@ export interface TagInput {
   tagValue: string
 }
 
-/** Tags that are the same for every launch of a pool; the names of Determined's provisioner (aws.go). */
+/** Tags that are the same for every launch of a pool; the keys are those of Determined's provisioner (aws.go). */
 export function poolTags({ config, owner, master, tagValue }: TagInput): Tag[] {
   return [
     tag('Name', config.instance_name),
@@ -92,8 +95,8 @@ export function tagSpecifications(tags: Tag[], kinds: ResourceType[]): TagSpecif
 }
 
 /**
- * What EC2 would refuse: over 50 tags, keys over 128 and values over 256 characters, keys that begin with `aws:`,
- * a key twice (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions).
+ * What EC2 would refuse: more than 50 tags, keys over 128 and values over 256 characters, keys that start with `aws:`,
+ * duplicate keys (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions).
  */
 export function tagProblems(tags: Tag[]): Problem[] {
   const found: string[] = []
@@ -105,7 +108,7 @@ export function tagProblems(tags: Tag[]): Problem[] {
       found.push(`the key ${shortened(key)} has ${lengthOf(key)} characters of at most 128`)
     if (lengthOf(value) > 256)
       found.push(`the value of ${shortened(key)} has ${lengthOf(value)} characters of at most 256`)
-    if (/^aws:/i.test(key)) found.push(`the key ${shortened(key)} begins with aws:, which is Amazon's`)
+    if (/^aws:/i.test(key)) found.push(`the key ${shortened(key)} starts with aws:, which is reserved by AWS`)
     if (seen.has(key)) found.push(`duplicate key ${shortened(key)}`)
     seen.add(key)
   }
@@ -124,9 +127,9 @@ function shortened(text: string): string {
   return lengthOf(text) > 60 ? `"${[...text].slice(0, 57).join('')}..."` : `"${text}"`
 }
 
-// What only the cloud or the machine can tell: known at launch, shown as placeholders by a dry run.
+// Values that only the cloud or this host knows: read at launch, shown as placeholders by a dry run.
 
-/** Each undefined until it has been asked for. */
+/** Each is undefined until it has been queried. */
 export interface AwsFacts {
   region?: string
   imageId?: string
@@ -134,13 +137,13 @@ export interface AwsFacts {
   rootDevice?: string
   /** `tag_value` when the file gives none: the master's instance id, or `determined-ai-determined`. */
   tagValue?: string
-  /** What VMs are started with, base64 as the API wants it. */
+  /** The user data, base64 as the API requires it. */
   userData?: string
 }
 
 export type SettledFacts = Required<AwsFacts>
 
-/** Facts, else the file's words, else a placeholder in `<>`; one warning names every placeholder but the user data. */
+/** Facts, else the file's values, else a placeholder in `<>`; one warning names every placeholder but the user data. */
 export function settleFacts(
   config: AwsConfig,
   facts: AwsFacts,

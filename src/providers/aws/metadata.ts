@@ -4,7 +4,7 @@
 import { askMetadata, type MetadataOptions, neededValue, unavailable } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
 
-/** Values that may stand as a host in `master_url` (Determined: provconfig/config.go), and what each of them is. */
+/** Values that may be the host in `master_url` (Determined: provconfig/config.go), and the kind of each. */
 export const ec2HostAliases = {
   'local-ipv4': 'address',
   'public-ipv4': 'address',
@@ -25,7 +25,7 @@ export interface Ec2Metadata {
 
 const tokenSeconds = 21_600
 
-/** Throws CLOUD_METADATA_UNAVAILABLE from `get` where this is no EC2 instance, or the service is off. */
+/** `get` throws CLOUD_METADATA_UNAVAILABLE when this host is not an EC2 instance, or the service is off. */
 export function ec2Metadata(options: MetadataOptions): Ec2Metadata {
   const base = baseUrl(options.env)
   let token: Promise<string> | undefined
@@ -39,7 +39,7 @@ export function ec2Metadata(options: MetadataOptions): Ec2Metadata {
     return text
   }
 
-  /** A token that was refused is fetched anew once: it may have expired, or come from before a restart. */
+  /** A refused token is replaced once: it may have expired, or be from before a restart. */
   async function read(url: string, fresh: boolean) {
     token ??= fetchToken()
     const headers = { 'x-aws-ec2-metadata-token': await token.catch(forget) }
@@ -67,7 +67,9 @@ export function ec2Metadata(options: MetadataOptions): Ec2Metadata {
   }
 }
 
-/** The variables of AWS's own SDKs (https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-client.html). */
+/**
+ * The environment variables of AWS's SDKs (https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-client.html).
+ */
 function baseUrl(env: MetadataOptions['env']): string {
   const given = env['AWS_EC2_METADATA_SERVICE_ENDPOINT']
   if (given) return given.replace(/\/+$/, '')
@@ -79,7 +81,7 @@ export function isEc2HostAlias(host: string): host is keyof typeof ec2HostAliase
   return Object.hasOwn(ec2HostAliases, host)
 }
 
-// The machine this program runs on.
+// The host that the provisioner runs on.
 
 export interface MachineOnAws {
   instanceId: string
@@ -87,7 +89,7 @@ export interface MachineOnAws {
   zone: string
 }
 
-/** Throws CLOUD_METADATA_UNAVAILABLE where this machine is not on EC2. */
+/** Throws CLOUD_METADATA_UNAVAILABLE when this host is not on EC2. */
 export async function machineOnAws(options: MetadataOptions): Promise<MachineOnAws> {
   const metadata = ec2Metadata(options)
   const [instanceId, region, zone] = await Promise.all([
@@ -98,7 +100,7 @@ export async function machineOnAws(options: MetadataOptions): Promise<MachineOnA
   return { instanceId, region, zone }
 }
 
-/** `ofSdk` is what the SDK finds by itself; AWS_DEFAULT_REGION is the name Determined's provisioner and the AWS CLI read. */
+/** `ofSdk` is the region the SDK finds; Determined's provisioner and the AWS CLI read AWS_DEFAULT_REGION. */
 export async function regionOf(
   configured: string | undefined,
   ofSdk: () => Promise<string | undefined>,

@@ -3,7 +3,7 @@ import { lastStage, type Stage } from '../../agent-setup/index.ts'
 import { limit, type MetadataOptions } from '../../platform/index.ts'
 import type { LaunchOrder, LaunchResult, Provider, ProviderContext } from '../contract.ts'
 import { orProblem } from '../failure.ts'
-import { keptSlots } from '../online-facts.ts'
+import { cachedSlots } from '../online-facts.ts'
 import { type Ec2Api, ec2Client, regionOfSdk } from './client.ts'
 import { codeOf, ec2Failure } from './errors.ts'
 import { onlineFacts, typeFacts } from './image.ts'
@@ -13,10 +13,10 @@ import { regionOf } from './metadata.ts'
 import { awsLaunch, callsOf } from './request.ts'
 import type { AwsConfig } from './rules.ts'
 
-/** EC2 shows new VMs within seconds, and within a minute at its worst. */
+/** EC2 shows new VMs within seconds, at worst within a minute. */
 const newMs = 300_000
 
-/** Throws PROVIDER_CONFIG when no region is known. Credentials are looked for at the first call. */
+/** Throws PROVIDER_CONFIG when no region is known. Credentials are read at the first call. */
 export async function create(context: ProviderContext<AwsConfig>): Promise<Provider> {
   const { config } = context
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock: context.clock, env: context.env }
@@ -24,7 +24,7 @@ export async function create(context: ProviderContext<AwsConfig>): Promise<Provi
   return awsProvider(context, ec2Client(region, {}, context.env['AWS_PROFILE']), region, metadata)
 }
 
-/** The provider over any EC2. */
+/** The provider with a given EC2 client. */
 export function awsProvider(
   context: ProviderContext<AwsConfig>,
   api: Ec2Api,
@@ -35,10 +35,10 @@ export function awsProvider(
   const factsOf = onlineFacts({ api, config, owner, clock, metadata })
   const templates = launchTemplates({ api, owner, clock, logger })
   const launchedAt = new Map<string, number>()
-  const slotsOfType = keptSlots(
+  const slotsOfType = cachedSlots(
     async (type, signal) => (await typeFacts(api, type, config.cpu_slots_allowed, signal))?.slots,
   )
-  // Consoles are read when many VMs have failed at once, and EC2's limit for that is low.
+  // Consoles are read when many VMs have failed at once, and EC2's rate limit for that is low.
   const fewConsoles = limit(2)
 
   async function prepare({ owner: by, intent, userData }: LaunchOrder, signal?: AbortSignal) {
@@ -54,7 +54,7 @@ export function awsProvider(
     return result
   }
 
-  /** Only configurations that make launch templates are allowed to list them. */
+  /** Listing launch templates is permitted only for configurations that create them. */
   async function hasTraces(signal?: AbortSignal): Promise<boolean> {
     signal?.throwIfAborted()
     if (await hasInstances(api, owner.clusterId, signal)) return true
@@ -84,8 +84,8 @@ export function awsProvider(
 }
 
 /**
- * The last stage the VM's script wrote to its serial console. `Latest` is what is on the console now, which only Nitro
- * instances can tell; others show it some minutes late.
+ * The last stage the VM's script wrote to its serial console. With `Latest`, EC2 returns the current console, which only
+ * Nitro instances support; others return it some minutes late.
  */
 async function consoleStage(api: Ec2Api, id: string, signal?: AbortSignal): Promise<Stage | undefined> {
   try {

@@ -1,4 +1,4 @@
-// The EC2 requests of a launch as data: what `--dry-run` shows is what the provider sends.
+// The EC2 requests of a launch as data: `--dry-run` shows exactly what the provider sends.
 
 import { createHash } from 'node:crypto'
 import type {
@@ -35,7 +35,7 @@ export interface AwsLaunch {
   problems: Problem[]
 }
 
-/** Every call of a launch in order, and what is wrong or unknown about them. Pure. */
+/** All calls of a launch in order, and their problems and unknown values. Pure. */
 export function awsLaunch(input: AwsRequestInput, known: AwsFacts = {}): AwsLaunch {
   const { config, owner, intent } = input
   const { master } = input.setup
@@ -48,7 +48,7 @@ export function awsLaunch(input: AwsRequestInput, known: AwsFacts = {}): AwsLaun
   }
 }
 
-/** The first call with the launch templates, then those for VMs it cannot get. */
+/** The first call with the launch templates, then the calls for VMs that it cannot launch. */
 export function buildRequest(input: AwsRequestInput, known?: AwsFacts): LaunchRequest {
   const { region, steps, problems } = awsLaunch(input, known)
   const [first, ...others] = steps.map(callOf)
@@ -68,7 +68,7 @@ function callOf({ call, request }: LaunchStep): CloudCall {
   return { call, body: { ...request } }
 }
 
-// From an intent to the calls that fulfil it: one per way of buying, in the order they are tried.
+// From an intent to its calls: one for each capacity type, in the order they are tried.
 
 export interface StepInput {
   config: AwsConfig
@@ -87,13 +87,13 @@ export type LaunchStep =
       template: CreateLaunchTemplateRequest
     }
 
-/** The ways to buy that a pool has, in the order they are tried. */
+/** The offerings of a pool, in the order they are tried. */
 export function offeringsOf(config: AwsConfig): Offering[] {
   const { subnet_ids, network_interface } = config
   return offeringsByType(config, subnet_ids.length ? subnet_ids : [network_interface.subnet_id])
 }
 
-/** What launches of a pool may call, whichever of its offerings are tried. */
+/** The calls that launches of a pool may use, whichever offerings are tried. */
 export function callsOf(config: AwsConfig) {
   const offerings = offeringsOf(config)
   const onDemand = offerings.filter(({ capacityType }) => capacityType === 'on_demand')
@@ -103,7 +103,10 @@ export function callsOf(config: AwsConfig) {
   return { spot, fleets, parameter, templates: fleets || parameter }
 }
 
-/** One on-demand offering is one RunInstances; several of a kind, and spot, share a fleet that picks among them. */
+/**
+ * One on-demand offering is one RunInstances; several on-demand offerings, and spot, use a fleet that chooses among
+ * them.
+ */
 export function launchSteps(input: StepInput): LaunchStep[] {
   const { offerings, count } = input.intent
   const kinds = [...new Set(offerings.map((offering) => offering.capacityType))]
@@ -113,7 +116,9 @@ export function launchSteps(input: StepInput): LaunchStep[] {
   })
 }
 
-/** The `index`-th step asked for `count` VMs; the token is the intent's, so that sending it again launches nothing new. */
+/**
+ * Step `index` for `count` VMs. The token is derived from the intent, so that sending it again launches nothing new.
+ */
 function launchStep(input: StepInput, offerings: Offering[], index: number, count: number): LaunchStep {
   const token = index === 0 ? input.intent.id : `${input.intent.id}-${index}`
   const [only, ...others] = offerings
@@ -128,7 +133,7 @@ function launchStep(input: StepInput, offerings: Offering[], index: number, coun
   }
 }
 
-/** The same step for fewer VMs: what an earlier step has already given is not asked for again. */
+/** The same step for fewer VMs: without those that earlier steps have launched. */
 export function withCount(step: LaunchStep, count: number): LaunchStep {
   if (step.call === 'RunInstances') return { ...step, request: { ...step.request, MaxCount: count } }
   const capacity = { ...step.request.TargetCapacitySpecification, TotalTargetCapacity: count }
@@ -199,8 +204,8 @@ function override(
 }
 
 /**
- * Holds nothing of the intent: launches of the same VMs share it. Its name is the hash of what it says. It tags what
- * a fleet's own tags do not reach; tags for spot requests in it make EC2 refuse every on-demand VM.
+ * Contains nothing of the intent: all launches of the same VMs share it. Its name is the hash of its content. It tags
+ * what a fleet's own tags do not reach; with tags for spot requests in it, EC2 would refuse every on-demand VM.
  */
 function launchTemplate(
   input: StepInput,
@@ -224,7 +229,7 @@ function launchTemplate(
 
 export const templatePrefix = 'agent-provisioner'
 
-/** At most 128 characters of `[a-zA-Z0-9().-/_]`; a placeholder while the user data is not known. */
+/** At most 128 characters of `[a-zA-Z0-9().-/_]`; a placeholder while the user data is unknown. */
 function templateName({ owner, facts }: StepInput, content: string): string {
   const pool = owner.pool.replace(/[^a-zA-Z0-9_.-]/g, '-').slice(0, 64)
   if (facts.userData.startsWith('<')) return `${templatePrefix}-${pool}-<hash of the template>`

@@ -1,4 +1,4 @@
-// `type: aws`: from the keys of the file to the configuration, with the rules between them.
+// `type: aws`: from the keys of the file to the configuration, with the rules between keys.
 import {
   type Block,
   checkDuplicates,
@@ -30,7 +30,7 @@ type Keys = Partially<AwsKeys>
 /** `type: aws` after defaults and rules. */
 export type AwsConfig = ReturnType<ReturnType<typeof awsRules>>
 
-/** One way to name the machine image. */
+/** One way to specify the machine image. */
 export type AwsImage = { id: string } | { ssm: string } | { owner: string; name: string }
 
 export function awsRules(keys: Keys, block: Block) {
@@ -66,13 +66,14 @@ function imageOf({ image, image_id }: Keys, block: Block): AwsImage | undefined 
   if (!given(block, 'image'))
     return given(block, 'image_id')
       ? undefined
-      : note(block, 'IMAGE_MISSING', 'No machine image is named: image is missing', { remedy })
-  // Something is wrong inside it, and was said.
+      : note(block, 'IMAGE_MISSING', 'no machine image is set: image is missing', { remedy })
+  // Something inside it is wrong, and has been reported.
   if (!isMapping(block.raw['image']) || image === undefined) return undefined
   const ways = ['id', 'ssm', 'owner', 'name'].filter((way) => givenIn(block, 'image', way))
-  if (ways.length === 0) return note(block, 'IMAGE_MISSING', 'image names no image', { key: 'image', remedy })
+  if (ways.length === 0)
+    return note(block, 'IMAGE_MISSING', 'image sets none of id, ssm and owner', { key: 'image', remedy })
   if (new Set(ways.map((way) => (way === 'name' ? 'owner' : way))).size > 1)
-    return note(block, 'CONFIG_CONFLICT', `image is named in several ways: ${ways.join(', ')}`, {
+    return note(block, 'CONFIG_CONFLICT', `image is specified in several ways: ${ways.join(', ')}`, {
       key: 'image',
       part: 'key',
       remedy: 'Keep one of id, ssm, or owner with name.',
@@ -92,7 +93,7 @@ function imageOf({ image, image_id }: Keys, block: Block): AwsImage | undefined 
 
 function checkVolume({ volume }: Keys, block: Block): void {
   if (given(block, 'root_volume_size') && givenIn(block, 'volume', 'size'))
-    note(block, 'CONFIG_CONFLICT', 'volume.size and root_volume_size both say how large the root volume is', {
+    note(block, 'CONFIG_CONFLICT', 'volume.size and root_volume_size both set the size of the root volume', {
       key: 'root_volume_size',
       part: 'key',
     })
@@ -104,7 +105,7 @@ function checkVolume({ volume }: Keys, block: Block): void {
       part: 'key',
     })
   if ((type === 'io1' || type === 'io2') && !givenIn(block, 'volume', 'iops'))
-    note(block, 'CONFIG_NEEDS_KEY', `A volume of type ${type} needs volume.iops`, {
+    note(block, 'CONFIG_NEEDS_KEY', `a volume of type ${type} needs volume.iops`, {
       key: ['volume', 'type'],
       remedy: 'Add iops, or choose gp3.',
     })
@@ -134,7 +135,7 @@ function checkSpot({ spot, spot_max_price }: Keys, block: Block): void {
     })
 }
 
-/** `max_price`: dollars an hour as text; undefined: the on-demand price is the cap. */
+/** `max_price`: dollars an hour as a string; undefined: the on-demand price is the cap. */
 function spotOf({ spot, spot_max_price: max_price }: AwsKeys) {
   const more = max_price === undefined ? {} : { max_price }
   return typeof spot === 'object'
@@ -152,7 +153,7 @@ function checkNetwork({ subnet_ids = [], network_interface }: Keys, block: Block
     })
 }
 
-// Tags the user adds must not clash with each other, nor with those that say which VMs are ours.
+// Tags of the user must not clash with each other, nor with those that mark managed VMs.
 
 const ownPrefix = ownerTags.cluster.slice(0, ownerTags.cluster.indexOf(':') + 1)
 
@@ -166,7 +167,7 @@ export function checkTags({ custom_tags = [], tag_key }: Partially<AwsKeys>, blo
       note(
         block,
         'CONFIG_DUPLICATE',
-        `custom_tags sets ${key}, which ${key === 'Name' ? 'instance_name' : 'tag_key'} sets, too`,
+        `custom_tags sets ${key}, which ${key === 'Name' ? 'instance_name' : 'tag_key'} also sets`,
         {
           ...at,
           remedy: `Use ${key === 'Name' ? 'instance_name' : 'tag_value'} for its value.`,
@@ -180,7 +181,7 @@ function reserved(block: Block, tag: string, key: (string | number)[]): void {
   note(
     block,
     'CONFIG_CONFLICT',
-    `The tag ${JSON.stringify(tag)} is reserved: the provisioner identifies its instances by it`,
+    `the tag ${JSON.stringify(tag)} is reserved: the provisioner uses it to identify its instances`,
     {
       key,
       remedy: `Choose a key that does not start with "${ownPrefix}".`,
@@ -190,10 +191,10 @@ function reserved(block: Block, tag: string, key: (string | number)[]): void {
 
 // The instance types of an AWS pool, each with its accelerators.
 
-/** The origin's (Determined: aws_config.go). */
+/** The default of Determined's provisioner (aws_config.go). */
 const standardType = 'g4dn.metal'
 
-/** What the user says about slots wins over the table; entries with a problem are left out. */
+/** The user's slots win over the table; entries with a problem are left out. */
 export function awsTypes(keys: Partially<AwsKeys>, block: Block): TypeWithSlots[] | undefined {
   if (!given(block, 'instance_types')) {
     const alone = given(block, 'instance_type') ? keys.instance_type : standardType
@@ -213,22 +214,17 @@ function withSlots(block: Block, type: string, slots: number | undefined, path: 
   if (known !== undefined) return [{ type, slots: known }]
   const meant = nearest(type, knownGpuTypes())
   const say = path.length > 1 ? `\`- {type: ${type}, slots: N}\`` : '`instance_slots: N`'
-  note(
-    block,
-    'INSTANCE_SLOTS_UNKNOWN',
-    `How many accelerators ${JSON.stringify(type)} has is not known here`,
-    {
-      key: path,
-      remedy: `${meant ? `Did you mean "${meant}"? Else say` : 'Say'} it: ${say}.`,
-    },
-  )
+  note(block, 'INSTANCE_SLOTS_UNKNOWN', `the number of accelerators of ${JSON.stringify(type)} is unknown`, {
+    key: path,
+    remedy: `${meant ? `Did you mean "${meant}"? Else set it: ` : 'Set it: '}${say}.`,
+  })
   return []
 }
 
-// Accelerators of EC2 instance types, known without asking: an offline table, so that a dry-run needs no cloud.
+// Accelerators of EC2 instance types: an offline table, so that a dry run needs no cloud.
 
 /**
- * NVIDIA GPUs on x86 machines, as the agent's image runs on
+ * NVIDIA GPUs of x86 instance types, which the agent's image requires
  * (https://docs.aws.amazon.com/ec2/latest/instancetypes/ac.html; Determined's table is provconfig/aws_config.go).
  */
 const gpuSizes: Record<string, Record<number, string>> = {
@@ -253,12 +249,12 @@ const gpuSizes: Record<string, Record<number, string>> = {
 /**
  * Families without accelerators: their first letters are followed by a generation
  * (https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html). `dl`, `inf`, `trn`, `f` and `vt`
- * have accelerators this agent cannot use by itself, so they are not here.
+ * have accelerators that the agent does not support, so they are not listed.
  */
 const plainType =
   /^(?:[acdhimrtxz]|hpc|im|is)\d+[a-z]*(?:-[a-z\d]+)?\.(?:nano|micro|small|medium|large|\d*xlarge|metal(?:-\d+xl)?)$/
 
-/** undefined when the type is not known here. */
+/** undefined when the type is not in the table. */
 export function awsAccelerators(type: string): number | undefined {
   const [family = '', size = ''] = type.split('.')
   const sizes = Object.hasOwn(gpuSizes, family) ? gpuSizes[family]! : {}

@@ -41,9 +41,9 @@ const imageKeys = {
     shaped(
       /^\//,
       'the path of an SSM parameter, starting with "/"',
-      'Write the whole path, such as "/aws/service/…/ami-id".',
+      'Write the full path, such as "/aws/service/…/ami-id".',
     ),
-    'SSM parameter that holds the AMI id.',
+    'SSM parameter that contains the AMI id.',
   ),
   owner: key(name, 'Account id or alias that owns the image; with `name`.'),
   name: key(name, 'Name pattern (`*`, `?`); the newest image of that owner is taken.'),
@@ -64,7 +64,7 @@ const awsKeys = {
   image: key(
     z.strictObject(imageKeys),
     'The machine image: exactly one of `id`, `ssm`, or `owner` with `name`. It needs Docker, and the NVIDIA runtime for GPUs. There is no built-in image.',
-    'none: `image` or `image_id` has to be given',
+    'none: `image` or `image_id` is required',
   ),
   image_id: oldKey(name, 'The AMI id; the same as `image: {id: …}`.'),
   volume: block(volumeKeys, 'The root volume.'),
@@ -80,7 +80,7 @@ const awsKeys = {
     "the master's EC2 instance id, else `determined-ai-determined`",
   ),
   instance_name: keyOr(tagValue, 'determined-ai-agent', 'The Name tag.'),
-  ssh_key_name: key(text, 'EC2 key pair for SSH.', 'none: nobody logs in by SSH'),
+  ssh_key_name: key(text, 'EC2 key pair for SSH.', 'none: no SSH access'),
   network_interface: block(
     {
       public_ip: keyOr(flag, true, 'Give the VM a public address.'),
@@ -88,7 +88,7 @@ const awsKeys = {
       security_group_id: keyOr(
         text,
         '',
-        "Empty: the default group. It must let agents reach the master's port.",
+        "Empty: the default group. It must allow agents to connect to the master's port.",
       ),
     },
     'The network of the VM.',
@@ -98,16 +98,16 @@ const awsKeys = {
   metadata_hop_limit: keyOr(
     count(1, 64),
     2,
-    'Network hops an answer of the metadata server may take: 2 reaches containers, 1 only the VM itself.',
+    'Maximum network hops of a response of the metadata service: 2 reaches containers, 1 only the VM itself.',
   ),
   instance_type: key(name, 'EC2 instance type.', '`g4dn.metal`'),
   instance_slots: key(
     count(0),
-    'Accelerators of `instance_type`. Wins over the table of known types.',
+    'Accelerators of `instance_type`. Overrides the table of known types.',
     'from the table of known types',
   ),
   instance_types: key(instanceTypes, 'Several instance types, in order of preference.'),
-  cpu_slots_allowed: keyOr(flag, false, 'Let an instance type without accelerators work as one CPU slot.'),
+  cpu_slots_allowed: keyOr(flag, false, 'Use an instance type without accelerators as one CPU slot.'),
   log_group: keyOr(text, '', "CloudWatch log group of the agent's container."),
   log_stream: keyOr(text, '', 'CloudWatch log stream; needs `log_group`.'),
   spot: spotKey({ max_price: maxPrice }, 'Use spot capacity: `true`, `false`, or a mapping.'),

@@ -1,31 +1,31 @@
-// `base_config`: what Compute Engine's `InstanceProperties` may hold. Google's client drops fields it does not know, and
-// turns values of another type into something else, both without a word.
+// `base_config`: the fields of Compute Engine's `InstanceProperties`. Google's client silently drops unknown fields, and
+// silently converts values of another type.
 import { orList, shown } from '../../config/index.ts'
 import { nearest } from '../../platform/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
 import fields from './instance-fields.json' with { type: 'json' }
 
 /**
- * Every field of API version v1 by message: its type as a test reads it from the client's descriptors (`bool`, `int32`,
- * `int64`, `string`, a message; `[]` is a list, `{}` a map), or the values of an enum.
+ * Every field of API version v1 by message: its type, which a test compares with the client's descriptors (`bool`,
+ * `int32`, `int64`, `string`, a message; `[]` is a list, `{}` a map), or the values of an enum.
  */
 const messages: Record<string, Record<string, string | string[]>> = fields
 
 export interface BaseFault {
-  /** From `base_config` on. */
+  /** Relative to `base_config`. */
   path: (string | number)[]
-  /** The key itself is wrong, rather than its value. */
+  /** Whether the key itself is wrong, or its value. */
   part: 'key' | 'value'
   message: string
   remedy?: string
 }
 
-/** Every field that the API does not have, and every value of another type, at any depth. */
+/** All unknown fields and values of another type, at any depth. */
 export function baseFaults(baseConfig: object): BaseFault[] {
   return inMessage('InstanceProperties', baseConfig, ['base_config'])
 }
 
-/** The same as problems without a place in a file. */
+/** The same as problems without a location in a file. */
 export function baseProblems(baseConfig: object): Problem[] {
   return baseFaults(baseConfig).map(({ message, remedy }) =>
     problem('REQUEST_BASE_CONFIG', message, remedy ? { remedy } : {}),
@@ -75,7 +75,7 @@ const scalars: Record<string, { noun: string; takes(value: unknown): boolean; re
     takes: (value) => Number.isInteger(value) && Math.abs(Number(value)) < 2 ** 31,
     remedy: 'Write an integer, without quotes.',
   },
-  // A string in the JSON of Google's APIs; a number is taken as long as it is exact.
+  // A string in the JSON of Google's APIs; a number is accepted if it is exact.
   int64: {
     noun: 'a 64-bit integer',
     takes: (value) =>
@@ -120,10 +120,11 @@ function isMapping(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-// The part of Compute Engine's v1 API that requests are made of, in its own words. Not taken from the client's types, in
-// which anything may be null and a dry run would depend on the client. A test compares every field with its descriptor.
+// The part of Compute Engine's v1 API that requests consist of, with its own names. The client's types are not used,
+// because anything in them may be null and a dry run would depend on the client. A test compares every field with its
+// descriptor.
 
-/** Every field of `InstanceProperties` that is not named here is passed on as `base_config` has it. */
+/** A field of `InstanceProperties` that is not listed here is passed on as it is in `base_config`. */
 export interface InstanceProperties {
   machineType?: string
   minCpuPlatform?: string

@@ -1,4 +1,4 @@
-// `provision check` for a pool: what Google Cloud says to each thing a launch would need, without launching.
+// `provision check` for a pool: asks Google Cloud about everything a launch needs, without launching.
 import type { Offering } from '../../planner/index.ts'
 import type { MetadataOptions } from '../../platform/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
@@ -11,13 +11,13 @@ import { gceFailure } from './errors.ts'
 import { permissionsOf } from './iam-role.ts'
 import { lastPart } from './instances.ts'
 import { familyOf, gpusOf, machineTypeName } from './machine-types.ts'
-import { type Place, placeOf, regionOf } from './request.ts'
+import { type ProjectAndZone, projectAndZone, regionOf } from './request.ts'
 import type { GcpConfig } from './rules.ts'
 import { applicationDefault, endpointsOf, transport } from './transport.ts'
 
 const attempt = attemptWith(gceFailure)
 
-/** With the project and zone a launch would have. Throws PROVIDER_CONFIG when no project or zone is known. */
+/** Checks with the project and zone that a launch would have. Throws PROVIDER_CONFIG when one of them is unknown. */
 export async function check(
   context: ProviderContext<GcpConfig>,
   offerings: Offering[],
@@ -25,15 +25,15 @@ export async function check(
 ): Promise<CheckItem[]> {
   const { config, clock, env } = context
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock, env }
-  const place = await placeOf(config, metadata)
+  const scope = await projectAndZone(config, metadata)
   const endpoints = endpointsOf(env)
   const send = transport({
-    credentials: applicationDefault(googleAuth(place.project), env['GOOGLE_APPLICATION_CREDENTIALS']),
+    credentials: applicationDefault(googleAuth(scope.project), env['GOOGLE_APPLICATION_CREDENTIALS']),
     fetch: globalThis.fetch,
   })
   const api = gceClient({ endpoints, send, clock })
   try {
-    return await checkPool({ api, config, place, offerings, signal })
+    return await checkPool({ api, config, scope, offerings, signal })
   } finally {
     api.close()
   }
@@ -42,17 +42,17 @@ export async function check(
 interface CheckInput {
   api: GceApi
   config: GcpConfig
-  place: Place
+  scope: ProjectAndZone
   offerings: Offering[]
   signal?: AbortSignal | undefined
 }
 
-/** Every item, also after one that failed: all is told at once. */
+/** Checks every item, also after one that failed, so that all problems are reported at once. */
 async function checkPool(input: CheckInput): Promise<CheckItem[]> {
-  const items: CheckItem[] = [{ what: `project ${input.place.project}` }]
+  const items: CheckItem[] = [{ what: `project ${input.scope.project}` }]
   const region = await checkZones(items, input)
   const refused = items.at(-1)?.problem
-  // Nothing else can be asked then; the same words for each thing would hide that.
+  // Without credentials every other item would fail with the same message.
   if (refused?.details?.['code'] === 'credentials')
     return [items[0]!, { what: 'credentials', problem: refused }]
   await checkPermissions(items, input)
@@ -65,23 +65,23 @@ async function checkPool(input: CheckInput): Promise<CheckItem[]> {
   return items
 }
 
-async function checkZones(items: CheckItem[], { api, config, place, signal }: CheckInput) {
-  const { project } = place
-  const name = regionOf(place.zone)
-  const named = config.zones.length ? config.zones : [place.zone]
+async function checkZones(items: CheckItem[], { api, config, scope, signal }: CheckInput) {
+  const { project } = scope
+  const name = regionOf(scope.zone)
+  const named = config.zones.length ? config.zones : [scope.zone]
   const look = () => api.getRegion({ project, region: name }, signal)
   return attempt(items, `region ${name} with ${named.join(', ')}`, look, ({ zones = [] }) => {
     const real = zones.map(lastPart)
-    const strange = named.filter((zone) => !real.includes(zone))
-    return strange.length
-      ? fault(`region ${name} has no ${strange.join(', ')}`, `Use some of ${real.join(', ')}.`)
+    const baseConfigProblems = named.filter((zone) => !real.includes(zone))
+    return baseConfigProblems.length
+      ? fault(`region ${name} has no ${baseConfigProblems.join(', ')}`, `Use some of ${real.join(', ')}.`)
       : undefined
   })
 }
 
-async function checkPermissions(items: CheckItem[], { api, config, place, signal }: CheckInput) {
+async function checkPermissions(items: CheckItem[], { api, config, scope, signal }: CheckInput) {
   const needed = permissionsOf([config])
-  const { project } = place
+  const { project } = scope
   const answer: CheckItem[] = []
   const look = () => api.testPermissions({ project, permissions: [...needed.keys()] }, signal)
   const found = await attempt(answer, `permissions in project ${project}`, look)
@@ -102,11 +102,11 @@ function checkBase(items: CheckItem[], { base_config }: GcpConfig): void {
 
 function notGranted(permission: string, project: string): Problem {
   return problem('PROVIDER_AUTH', `the provisioner's account has no ${permission} in project ${project}`, {
-    remedy: 'Give it a role that has the permission; docs/gcp.md has the least role.',
+    remedy: 'Give it a role that has the permission; docs/gcp.md describes the minimal role.',
   })
 }
 
-async function checkImage(items: CheckItem[], { api, config, place, signal }: CheckInput) {
+async function checkImage(items: CheckItem[], { api, config, scope, signal }: CheckInput) {
   const path = config.boot_disk_source_image
   if (!path) return
   const parts = /(?:projects\/([^/]+)\/)?global\/images\/(family\/)?([^/]+)$/.exec(path)
@@ -116,7 +116,7 @@ async function checkImage(items: CheckItem[], { api, config, place, signal }: Ch
     items.push({ what, problem: fault(`${path} is not an image path`, remedy) })
     return
   }
-  const [, project = place.project, family, name = ''] = parts
+  const [, project = scope.project, family, name = ''] = parts
   const look = () =>
     family
       ? api.getImageFromFamily({ project, family: name }, signal)
@@ -137,31 +137,31 @@ function unusable({ name = '', status = 'READY', deprecated, diskSizeGb }: GceIm
     : undefined
 }
 
-async function checkNetwork(items: CheckItem[], { api, config, place, signal }: CheckInput) {
+async function checkNetwork(items: CheckItem[], { api, config, scope, signal }: CheckInput) {
   const { network, subnetwork } = config.network_interface
   const own = Array.isArray(config.base_config['networkInterfaces'])
   const named = network || (own ? '' : 'default')
-  const projectOf = (path: string) => /projects\/([^/]+)\//.exec(path)?.[1] ?? place.project
+  const projectOf = (path: string) => /projects\/([^/]+)\//.exec(path)?.[1] ?? scope.project
   if (named)
     await attempt(items, `network ${named}`, () =>
       api.getNetwork({ project: projectOf(named), network: lastPart(named) }, signal),
     )
   if (!subnetwork) return
-  const region = /regions\/([^/]+)\//.exec(subnetwork)?.[1] ?? regionOf(place.zone)
+  const region = /regions\/([^/]+)\//.exec(subnetwork)?.[1] ?? regionOf(scope.zone)
   const look = () =>
     api.getSubnetwork({ project: projectOf(subnetwork), region, subnetwork: lastPart(subnetwork) }, signal)
   await attempt(items, `subnetwork ${subnetwork} in ${region}`, look, (found) =>
     network && lastPart(found.network) !== lastPart(network)
-      ? fault(`subnetwork ${subnetwork} is of network ${lastPart(found.network)}, not of ${network}`)
+      ? fault(`subnetwork ${subnetwork} is in network ${lastPart(found.network)}, not in ${network}`)
       : undefined,
   )
 }
 
-/** The types there are, by name. A type that some zones lack is used where it is, so each zone is an item. */
+/** The existing types, by name. A type that some zones lack is used in the others, so each zone is an item. */
 async function checkTypes(items: CheckItem[], input: CheckInput): Promise<Map<string, MachineType>> {
-  const { api, config, place, signal } = input
-  const { project } = place
-  const zones = config.zones.length ? config.zones : [place.zone]
+  const { api, config, scope, signal } = input
+  const { project } = scope
+  const zones = config.zones.length ? config.zones : [scope.zone]
   const known = new Map<string, MachineType>()
   for (const { type, slots } of config.instance_types)
     for (const zone of zones) {
@@ -182,14 +182,14 @@ async function checkTypes(items: CheckItem[], input: CheckInput): Promise<Map<st
   return known
 }
 
-/** Only N1 machines take GPUs; the others bring theirs. */
-async function checkGpus(items: CheckItem[], { api, config, place, signal }: CheckInput, zones: string[]) {
+/** Only N1 machines take attached GPUs; others have theirs built in. */
+async function checkGpus(items: CheckItem[], { api, config, scope, signal }: CheckInput, zones: string[]) {
   const { gpu_type, gpu_num } = config.instance_type
   const taken = config.instance_types.some(({ type }) => familyOf(type).gpus === 'attached')
   if (!gpu_type || !gpu_num || !taken) return
   const acceleratorType = machineTypeName(gpu_type)
   for (const zone of zones) {
-    const look = () => api.getAcceleratorType({ project: place.project, zone, acceleratorType }, signal)
+    const look = () => api.getAcceleratorType({ project: scope.project, zone, acceleratorType }, signal)
     await attempt(
       items,
       `GPU ${acceleratorType} in ${zone}`,
@@ -205,16 +205,16 @@ async function checkGpus(items: CheckItem[], { api, config, place, signal }: Che
 type Quotas = NonNullable<Region['quotas']>
 
 /**
- * How many more VMs the quotas of the region leave room for (https://cloud.google.com/compute/resource-usage). Newer
- * machine series have quotas that only Cloud Quotas shows: those are not found here, and not judged.
+ * How many more VMs the quotas of the region allow (https://cloud.google.com/compute/resource-usage). Newer machine
+ * series have quotas that only Cloud Quotas shows; those are not checked.
  */
 async function checkQuotas(
   items: CheckItem[],
-  { api, config, place, offerings, signal }: CheckInput,
+  { api, config, scope, offerings, signal }: CheckInput,
   region: Region,
   types: Map<string, MachineType>,
 ): Promise<void> {
-  const { project } = place
+  const { project } = scope
   const global = await attempt(items, `quotas of project ${project}`, () =>
     api.getProject({ project }, signal),
   )
@@ -225,7 +225,7 @@ async function checkQuotas(
     const vm = machineTypeName(offering.instanceType)
     for (const [metric, perVm] of needs(config, offering.instanceType, type)) {
       const spot = offering.capacityType === 'spot' && /CPUS$|GPUS$/.test(metric)
-      const item = headroom(region.quotas ?? [], { metric, spot, perVm, vm, where: regionOf(place.zone) })
+      const item = headroom(region.quotas ?? [], { metric, spot, perVm, vm, where: regionOf(scope.zone) })
       if (item) items.push(item)
     }
     const perVm = offering.capacityType === 'spot' ? 0 : cardsOf(config, offering.instanceType, type).length
@@ -237,7 +237,7 @@ async function checkQuotas(
 
 interface Need {
   metric: string
-  /** Spot VMs have quotas of their own where those were ever asked for, and count with the others where not. */
+  /** Spot VMs have separate quotas if those were ever requested; otherwise they count with the others. */
   spot: boolean
   perVm: number
   vm: string
@@ -253,7 +253,7 @@ function headroom(quotas: Quotas, { metric: name, spot, perVm, vm, where }: Need
   const what = `quota ${metric} in ${where}`
   if (room) return { what: `${what}: room for ${room} more ${vm}` }
   const message = `${what} has no room for a ${vm}, which needs ${perVm}: ${usage} of ${limit} are used`
-  const remedy = 'Ask for more of the quota (IAM & Admin, Quotas), or choose another type or region.'
+  const remedy = 'Request a higher quota (IAM & Admin, Quotas), or choose another type or region.'
   return { what, problem: problem('PROVIDER_QUOTA', message, { remedy }) }
 }
 
@@ -279,7 +279,7 @@ function needs(
   ]
 }
 
-/** The type of each GPU in such a VM. */
+/** The type of each GPU of such a VM. */
 function cardsOf(
   { instance_type }: GcpConfig,
   instanceType: string,

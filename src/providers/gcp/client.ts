@@ -1,4 +1,4 @@
-// Compute Engine as far as it is used here: the calls, the fields of their answers that are read, and the client that makes them.
+// The part of Compute Engine's API that is used: the calls, the fields of their responses, and the client for them.
 import { type Clock, retry } from '../../platform/index.ts'
 import type { RegionalBulkInsert, ZonalBulkInsert } from './base-config.ts'
 import { type Service, type ServiceClient, serviceClient } from './compute-package.ts'
@@ -8,13 +8,13 @@ import type { Endpoints, Send } from './transport.ts'
 /** Rejects with a `GceError`, or with the reason of `signal` once that is aborted. */
 export type GceCall<Request, Result> = (request: Request, signal?: AbortSignal) => Promise<Result>
 
-/** Every call that is made, and no other: what a fake has to answer, and what permissions are needed for. */
+/** All calls that the provisioner makes: what a fake has to answer, and what needs permissions. */
 export interface GceApi {
-  /** Sent once each: the provider repeats them itself. */
+  /** Sent once each: the provider retries them itself. */
   bulkInsert: GceCall<ZonalBulkInsert, GceOperation>
   bulkInsertInRegion: GceCall<RegionalBulkInsert, GceOperation>
 
-  /** Answers when the operation is done, or after two minutes as it is then. */
+  /** Resolves when the operation is done, or after two minutes with its state at that time. */
   waitInZone: GceCall<InZone & { operation: string }, GceOperation>
   waitInRegion: GceCall<{ project: string; region: string; operation: string }, GceOperation>
   listOperations: GceCall<
@@ -31,7 +31,7 @@ export interface GceApi {
   getMachineType: GceCall<InZone & { machineType: string }, MachineType>
   getRegion: GceCall<{ project: string; region: string }, Region>
 
-  /** Asked by `provision check` alone. */
+  /** Used by `provision check` only. */
   getAcceleratorType: GceCall<
     { project: string; zone: string; acceleratorType: string },
     { maximumCardsPerInstance?: number }
@@ -44,7 +44,10 @@ export interface GceApi {
     { name?: string; network?: string }
   >
   getProject: GceCall<{ project: string }, { quotas?: { metric?: string; limit?: number; usage?: number }[] }>
-  /** Those of the permissions that the caller has; of the Resource Manager, not of Compute Engine. */
+  /**
+   * The permissions that the caller has, of those in the request; a call of the Resource Manager, not of Compute
+   * Engine.
+   */
   testPermissions: GceCall<{ project: string; permissions: string[] }, { permissions?: string[] }>
 
   close(): void
@@ -68,7 +71,7 @@ export interface GceOperation {
   operationGroupId?: string
   status?: string
   insertTime?: string
-  /** URLs, of which one says where the operation is kept. */
+  /** URLs; one of them contains where the operation is stored. */
   zone?: string
   region?: string
   targetLink?: string
@@ -83,7 +86,7 @@ export interface InstancePage {
   items?: Record<string, { instances?: GceInstance[]; warning?: { code?: string; message?: string } }>
   unreachables?: string[]
   nextPageToken?: string
-  /** When it was answered by Google's clock (the `Date` header of RFC 9110), milliseconds since the epoch. */
+  /** Time of the response by Google's clock (the `Date` header of RFC 9110), milliseconds since the epoch. */
   at?: number
 }
 
@@ -182,10 +185,10 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceApi {
   }
 
   /**
-   * https://cloud.google.com/compute/docs/reference/rest/v1/instances/aggregatedList. Google's client would neither tell
-   * when it was answered nor send `returnPartialSuccess`. Without that parameter, one zone that does not answer fails the
-   * whole listing; with it, the others are listed and the zone is named. Google took it out of the description of the API
-   * in September 2026: where it is refused, it is left out from then on.
+   * https://cloud.google.com/compute/docs/reference/rest/v1/instances/aggregatedList. Google's client neither returns the
+   * time of the response nor sends `returnPartialSuccess`. Without that parameter, one unreachable zone fails the whole
+   * listing; with it, the other zones are listed and the zone is named. Google removed the parameter from the description
+   * of the API in September 2026: once it is refused, it is no longer sent.
    */
   async function listInstances(
     request: Parameters<GceApi['listInstances']>[0],
@@ -227,15 +230,15 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceApi {
 }
 
 /**
- * For calls that may be sent again as they are, because they ask or carry a request id. As long as the server asks for;
- * quotas of requests refill by the minute.
+ * For calls that may be retried unchanged, because they only read or carry a request id. Waits as long as the server
+ * asks for; request quotas refill every minute.
  */
 export const timeouts = {
   tries: 5,
   pauses: { first: 1_000, most: 8_000 },
   isRetryable(error: unknown): boolean {
     const { class: kind } = gceFailure(error, 'ask')
-    // Google's library has asked the server that gives tokens four times already.
+    // Google's library has already tried the token server four times.
     if (codeOf(error) === 'tokenServer') return false
     return kind === 'throttle' || kind === 'transient'
   },

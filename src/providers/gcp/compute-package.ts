@@ -1,5 +1,5 @@
-// Google's Compute Engine client: only the services used here, with descriptors of nothing else. All that Google does not
-// document of its packages is used in this file alone; test/unit/providers/gcp/compute-package.test.ts tries it.
+// Google's Compute Engine client, with only the services and descriptors that are used here. This is the only file that
+// relies on undocumented parts of Google's packages; test/unit/providers/gcp/compute-package.test.ts tests them.
 import { AcceleratorTypesClient } from '@google-cloud/compute/build/src/v1/accelerator_types_client.js'
 import { ImagesClient } from '@google-cloud/compute/build/src/v1/images_client.js'
 import { InstancesClient } from '@google-cloud/compute/build/src/v1/instances_client.js'
@@ -14,7 +14,7 @@ import { ZoneOperationsClient } from '@google-cloud/compute/build/src/v1/zone_op
 import { fallback, GoogleAuth } from 'google-gax'
 import type { GoogleAuthLike, Send } from './transport.ts'
 
-/** Every call that is made, by service; the client drops what is not here. */
+/** All calls that are made, by service; others are removed from the client. */
 export const calls = {
   AcceleratorTypes: ['Get'],
   Images: ['Get', 'GetFromFamily'],
@@ -46,12 +46,12 @@ const clients = {
 
 /** One service of the API. */
 export interface ServiceClient {
-  /** Sends once, and resolves with the answer. Rejects with the package's error, or with the reason of `signal`. */
+  /** Sends once, and resolves with the response. Rejects with the package's error, or with the reason of `signal`. */
   call(method: string, request: object, signal?: AbortSignal): Promise<unknown>
   close(): Promise<void>
 }
 
-/** What the generated clients have in common: each call of the API as a function. */
+/** The common interface of the generated clients: each call of the API is a function. */
 interface GeneratedClient {
   initialize(): Promise<unknown>
   innerApiCalls: Record<string, (request: object, options: object) => CancellablePromise>
@@ -60,10 +60,10 @@ interface GeneratedClient {
 
 type CancellablePromise = Promise<[response: unknown, next: unknown, page: unknown]> & { cancel(): void }
 
-/** The client's own retries are off, and its deadline is beyond that of the transport. */
+/** The client's own retries are off, and its deadline is later than the transport's. */
 const settings = { retry: null, timeout: 300_000, autoPaginate: false }
 
-/** A client of the service that sends through `send` and looks for no credentials of its own. */
+/** A client of the service that sends through `send` and does not search for credentials. */
 export function serviceClient(service: Service, endpoint: URL, send: Send): ServiceClient {
   const options = {
     apiEndpoint: endpoint.hostname,
@@ -94,11 +94,11 @@ export function serviceClient(service: Service, endpoint: URL, send: Send): Serv
   }
 }
 
-/** Google's own search for credentials: variables, files of gcloud, then the metadata server. */
+/** Google's search for credentials: environment variables, files of gcloud, then the metadata server. */
 export function googleAuth(projectId: string): GoogleAuthLike {
   // Without a project it would run gcloud to find one.
   const auth = new GoogleAuth({ projectId, scopes: ['https://www.googleapis.com/auth/cloud-platform'] })
-  // A key file then signs its own tokens, as it does for the client itself.
+  // With this, a key file signs its own tokens, as in the client.
   auth.useJWTAccessWithScope = true
   return auth
 }
@@ -114,8 +114,8 @@ class PrunedGrpcClient extends fallback.GrpcClient {
   }
 }
 
-// Cuts the client's descriptors down to the calls made here: building types for all of Compute Engine, in three
-// versions, takes a second and 200 MiB (npm run bench gcp).
+// Reduces the client's descriptors to the calls made here: building types for all of Compute Engine, in three versions,
+// takes a second and 200 MiB (npm run bench gcp).
 
 interface Message {
   fields?: Record<string, { type: string; keyType?: string }>
@@ -128,7 +128,7 @@ interface ServiceDescriptor {
 
 type Namespace = Record<string, Message | ServiceDescriptor>
 
-/** The part of protobuf.js's JSON descriptor (https://protobufjs.github.io/protobuf.js/) that is walked here. */
+/** The part of protobuf.js's JSON descriptor (https://protobufjs.github.io/protobuf.js/) that is read here. */
 interface Descriptors {
   nested: {
     google: { nested: { cloud: { nested: { compute: { nested: { v1: { nested: Namespace } } } } } } }
@@ -136,8 +136,8 @@ interface Descriptors {
 }
 
 /**
- * The same descriptors with nothing but `calls` (`{Instances: ['Get', …]}`) and the messages these are made of. The
- * input is left as it is, because a program that embeds us may use the client, too.
+ * A copy of the descriptors with only `calls` (`{Instances: ['Get', …]}`) and their messages. The input is not changed,
+ * because a program that embeds this library may also use the client.
  */
 export function pruneDescriptors<D extends Descriptors>(descriptors: D, calls: Record<string, string[]>): D {
   const { google } = descriptors.nested

@@ -1,4 +1,4 @@
-// Google Compute Engine as a kind of provider. Loads no SDK before a pool is opened or checked.
+// Google Compute Engine as a provider. Loads no SDK until a pool is opened or checked.
 
 import { providerBlock } from '../../config/index.ts'
 import type { ProviderDefinition } from '../definition.ts'
@@ -30,26 +30,26 @@ export const gcp: ProviderDefinition<GcpConfig> = {
       example: ['project: my-project', 'zone: us-central1-a', `boot_disk_source_image: ${publicGcpImage}`],
       images: `GCP: \`boot_disk_source_image: ${publicGcpImage}\` ([Deep Learning VM Images](https://cloud.google.com/deep-learning-vm/docs/images)); \`gcloud compute images list --project deeplearning-platform-release --no-standard-images\` lists the current families.`,
       slots:
-        'On GCP the machine type tells its built-in GPUs (a2, a3, a4, g2, g4); to N1 machines `gpu_num` GPUs are attached.',
+        'On GCP the machine type determines the built-in GPUs (a2, a3, a4, g2, g4); N1 machines get `gpu_num` attached GPUs.',
       differences: [
-        ['`boot_disk_source_image`', 'built-in images', 'has to be given'],
+        ['`boot_disk_source_image`', 'built-in images', 'is required'],
         ['`network` without `subnetwork`', 'half of it ignored', 'refused'],
         ['GCP machine types', 'a fixed list', 'any name of the right form'],
         [
           'GPUs of other than N1 machines',
-          'four T4 unless said otherwise',
+          'four T4 unless set otherwise',
           'what the machine type has built in',
         ],
-        ['`boot_disk_type`', '`pd-standard`', '`pd-standard` where the machine series has it'],
+        ['`boot_disk_type`', '`pd-standard`', '`pd-standard` if the machine series supports it'],
         ['`agent_config_file_contents` on GCP', 'dropped', 'used'],
-        ['`label_key`', 'decides which VMs are managed', 'never does'],
+        ['`label_key`', 'decides which VMs are managed', 'never decides that'],
       ],
     },
   }),
   name: 'Google Cloud',
   meaning: 'the VM is on Compute Engine',
   partial: { at: 'agent', template: { compiled: machinePartials['gcp'] } },
-  // `startup-script` is run as it is, so a stub unpacks the rest. The limit is one metadata value's:
+  // `startup-script` is run without unpacking, so a stub unpacks the rest. The limit is that of one metadata value:
   // https://cloud.google.com/compute/docs/metadata/setting-custom-metadata#limitations
   userData: { limit: 262_144, overflow: 'gzip-stub' },
   identityKeys: ['project', 'zone', 'zones'],

@@ -1,17 +1,17 @@
-// Errors of Google's APIs, or of a proxy in between, in one shape for every layer.
+// Errors of Google's APIs, or of a proxy in between, in one format.
 import { reasonOf } from '../../platform/index.ts'
 import { type Failure, type FailureRow, failureFrom, ownFailure } from '../failure.ts'
 
 export interface GceErrorOptions {
-  /** HTTP status of Google's own answer; undefined when nothing, or something else, answered. */
+  /** HTTP status of Google's own response; undefined when there was no response, or another server answered. */
   status?: number | undefined
-  /** Milliseconds the server asks to wait. */
+  /** Milliseconds that the server asks to wait. */
   retryAfterMs?: number | undefined
   cause?: unknown
 }
 
 export class GceError extends Error {
-  /** Google's reason, such as `quotaExceeded`, or our own word where there is none. */
+  /** Google's reason, such as `quotaExceeded`, or one of the provisioner's where there is none. */
   readonly reason: string
   readonly status: number | undefined
   readonly retryAfterMs: number | undefined
@@ -38,13 +38,13 @@ export interface HttpAnswer {
   status: number
   headers: Headers
   text: string
-  /** Of the URL asked. */
+  /** Host of the requested URL. */
   host: string
 }
 
 /**
- * https://cloud.google.com/compute/docs/api/how-tos/errors: the reason is inside, the status alone says little. An answer
- * without Google's JSON error is that of a gateway, a proxy or a portal, and proves nothing.
+ * https://cloud.google.com/compute/docs/api/how-tos/errors: the body contains the reason; the status alone is not
+ * enough. A response without Google's JSON error comes from a gateway, a proxy or a portal, and proves nothing.
  */
 export function errorOfAnswer(answer: HttpAnswer): GceError {
   const { status, headers } = answer
@@ -60,7 +60,7 @@ export function errorOfAnswer(answer: HttpAnswer): GceError {
   })
 }
 
-/** Throws for a body with status 200 that is not Google's: a page must not be read as an empty answer. */
+/** Throws for a body with status 200 that is not Google's: a web page must not be read as an empty response. */
 export function checkKind(answer: HttpAnswer, kind: string | undefined): void {
   const body = jsonOf(answer.text)
   if (kind === undefined ? isPermissions(body) : isMapping(body) && body['kind'] === kind) return
@@ -99,9 +99,9 @@ function isMapping(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-// What Google's library for credentials throws: trouble of the server that gives tokens passes, a refusal does not.
+// Errors of Google's library for credentials: errors of the token server are temporary, a refusal is not.
 
-/** @param file of GOOGLE_APPLICATION_CREDENTIALS */
+/** @param file the value of GOOGLE_APPLICATION_CREDENTIALS */
 export function credentialsError(error: unknown, file?: string): GceError {
   const { response, config, code } = error as TokenError
   const url = response?.config?.url ?? response?.url ?? config?.url
@@ -122,7 +122,7 @@ export function credentialsError(error: unknown, file?: string): GceError {
       `the private key in ${file || 'the credentials file'} cannot be read`,
       { cause: error },
     )
-  // A request that was made and not answered: the library's own complaints name no URL.
+  // A request was sent and not answered; errors of the library itself have no URL.
   if (config)
     return new GceError('tokenServer', `${host} gave no token: ${reasonOf(error)}`, { cause: error })
   return new GceError('credentials', reasonOf(error), { cause: error })
@@ -151,7 +151,7 @@ function refusalIn(body: unknown): string | undefined {
   return [status, message].filter((part) => typeof part === 'string').join(': ') || undefined
 }
 
-/** The client wraps what its transport threw. */
+/** Finds the error of the transport, which the client wraps. */
 export function gceErrorIn(error: unknown): GceError | undefined {
   for (let inner = error; inner instanceof Error; inner = inner.cause)
     if (inner instanceof GceError) return inner
@@ -189,29 +189,30 @@ export function isNotFound(error: unknown): boolean {
   return gceErrorIn(error)?.status === 404
 }
 
-const otherOfferings = 'The launch is retried. Add zones, machine types or on-demand VMs.'
+const otherOfferings = 'The launch is retried. Add zones, machine types or on-demand instances.'
 const credentials =
-  'Give the provisioner credentials: `gcloud auth application-default login`, GOOGLE_APPLICATION_CREDENTIALS, or the service account of the VM it runs on.'
+  'Give the provisioner credentials: `gcloud auth application-default login`, GOOGLE_APPLICATION_CREDENTIALS, or the service account of the instance it runs on.'
 
 const capacity: FailureRow = { class: 'capacity', remedy: otherOfferings }
 const quota: FailureRow = {
   class: 'quota',
-  remedy: 'Ask for more of the quota the message names (IAM & Admin, Quotas), or lower max_instances.',
+  remedy:
+    'Request a higher limit for the quota in the message (IAM & Admin, Quotas), or lower max_instances.',
 }
 const throttle: FailureRow = { class: 'throttle' }
 const transient: FailureRow = { class: 'transient' }
 const config: FailureRow = {
   class: 'config',
-  remedy: 'Correct what the message names in the provider block.',
+  remedy: 'Correct the field in the message in the provider block.',
 }
 const role: FailureRow = {
   class: 'auth',
-  remedy: 'Give the account the permission the message names; docs/gcp.md has the least role.',
+  remedy: 'Give the account the permission in the message; docs/gcp.md describes the minimal role.',
 }
 const noCredentials: FailureRow = { class: 'auth', remedy: credentials }
 
 /**
- * One table for both kinds of reasons: `camelCase` comes as an answer, `UPPER_CASE` inside an operation
+ * One table for both kinds of reasons: `camelCase` in a response, `UPPER_CASE` inside an operation
  * (https://cloud.google.com/compute/docs/troubleshooting/troubleshooting-vm-creation).
  */
 const failureTable: Record<string, FailureRow> = {
@@ -224,9 +225,9 @@ const failureTable: Record<string, FailureRow> = {
   stockout: capacity,
   IP_SPACE_EXHAUSTED: { class: 'capacity', remedy: 'Use a larger subnetwork.' },
   IP_SPACE_EXHAUSTED_WITH_DETAILS: { class: 'capacity', remedy: 'Use a larger subnetwork.' },
-  // Says only that there are fewer than one VM; the reasons are told by the VMs themselves.
+  // Only means that fewer than one VM was created; the operations of the VMs have the reasons.
   VM_MIN_COUNT_NOT_REACHED: capacity,
-  // A spot VM that was taken back before it had started.
+  // A spot VM that was interrupted before it had started.
   UNSUPPORTED_OPERATION: capacity,
 
   QUOTA_EXCEEDED: quota,
@@ -251,14 +252,14 @@ const failureTable: Record<string, FailureRow> = {
   insufficientPermissions: {
     class: 'auth',
     remedy:
-      'Let the VM the provisioner runs on have the scope https://www.googleapis.com/auth/cloud-platform.',
+      'Give the instance that the provisioner runs on the scope https://www.googleapis.com/auth/cloud-platform.',
   },
-  accessNotConfigured: { class: 'auth', remedy: 'Enable the API the message names in the project.' },
-  SERVICE_DISABLED: { class: 'auth', remedy: 'Enable the API the message names in the project.' },
+  accessNotConfigured: { class: 'auth', remedy: 'Enable the API named in the message for the project.' },
+  SERVICE_DISABLED: { class: 'auth', remedy: 'Enable the API named in the message for the project.' },
   BILLING_DISABLED: { class: 'auth', remedy: 'Enable billing for the project.' },
   SERVICE_ACCOUNT_ACCESS_DENIED: {
     class: 'auth',
-    remedy: 'Grant the provisioner roles/iam.serviceAccountUser on the service account of the VMs.',
+    remedy: 'Grant the provisioner roles/iam.serviceAccountUser on the service account of the instances.',
   },
 
   invalid: config,
@@ -271,7 +272,7 @@ const failureTable: Record<string, FailureRow> = {
   conditionNotMet: config,
   resourceInUseByAnotherResource: {
     class: 'config',
-    remedy: 'Turn off the deletion protection of the VM, or delete it by hand.',
+    remedy: 'Turn off the deletion protection of the instance, or delete it by hand.',
   },
 
   RESOURCE_NOT_READY: transient,
@@ -286,10 +287,10 @@ const failureTable: Record<string, FailureRow> = {
   tokenServer: transient,
 }
 
-/** For reasons the table does not name: what the message says, then the HTTP status. */
+/** For reasons that are not in the table: uses the message, then the HTTP status. */
 function rowOf(reason: string, message: string, status: number | undefined): FailureRow {
   const known = Object.hasOwn(failureTable, reason) ? failureTable[reason] : undefined
-  // A quota and a limit of requests come with the same status, and some reasons are no more than that.
+  // Exceeded quotas and rate limits have the same status, and some reasons contain no more than that.
   if (/\bquota\b.*\bexceeded\b/i.test(message) && known?.class !== 'throttle') return quota
   if (known) return known
   if (/RESOURCE_POOL_EXHAUSTED|does not have enough resources/.test(`${reason} ${message}`)) return capacity

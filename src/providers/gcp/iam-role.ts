@@ -1,4 +1,4 @@
-// The least a role has to allow, for the pools of a configuration: `provision check --print-iam-policy`.
+// The minimal role for the pools of a configuration: `provision check --print-iam-policy`.
 // https://cloud.google.com/compute/docs/access/iam-permissions
 import type { Disk, InstanceProperties, NetworkInterface } from './base-config.ts'
 import type { GcpConfig } from './rules.ts'
@@ -11,8 +11,8 @@ export interface Role {
   includedPermissions: string[]
 }
 
-/** Permissions on the project, with what they are for. */
-const always = {
+/** Permissions on the project, and their purpose. */
+const alwaysNeeded = {
   'compute.instances.create': 'to launch instances',
   'compute.instances.delete': 'to terminate instances',
   'compute.instances.get': 'to read an instance',
@@ -31,8 +31,8 @@ const always = {
 
 type When = (pool: GcpConfig) => boolean
 
-/** Keys of the pool, and what `base_config` says beside them. */
-const sometimes: [permission: string, why: string, when: When][] = [
+/** Keys of the pool, and values of `base_config`, that need further permissions. */
+const conditionallyNeeded: [permission: string, why: string, when: When][] = [
   ['compute.regionOperations.get', 'to follow a launch in several zones', ({ zones }) => zones.length > 1],
   [
     'compute.acceleratorTypes.get',
@@ -114,12 +114,12 @@ const sometimes: [permission: string, why: string, when: When][] = [
   ],
 ]
 
-/** Every field was compared with its type when the file was read. */
+/** The types of all fields were checked when the file was read. */
 function baseOf({ base_config }: GcpConfig): InstanceProperties {
   return base_config
 }
 
-/** Of `base_config`, as far as they are sent: its boot disk gives way to the pool's image. */
+/** The disks of `base_config` that are sent: the pool's image replaces its boot disk. */
 function disksOf(pool: GcpConfig): Disk[] {
   const disks = baseOf(pool).disks ?? []
   return pool.boot_disk_source_image ? disks.filter(({ boot }) => !boot) : disks
@@ -141,18 +141,18 @@ function isList(value: unknown): boolean {
   return Array.isArray(value) && value.length > 0
 }
 
-/** Permission and what it is for, as far as these pools need it. */
+/** Permissions and their purpose, as far as these pools need them. */
 export function permissionsOf(pools: readonly GcpConfig[]): Map<string, string> {
-  const asked = sometimes.filter(([, , when]) => pools.some(when))
+  const requested = conditionallyNeeded.filter(([, , when]) => pools.some(when))
   return new Map([
-    ...Object.entries(always),
-    ...asked.map(([permission, why]): [string, string] => [permission, why]),
+    ...Object.entries(alwaysNeeded),
+    ...requested.map(([permission, why]): [string, string] => [permission, why]),
   ])
 }
 
 /**
- * A role for the project of the pools. `iam.serviceAccounts.actAs` is not in it: it would hold for every service account
- * of the project, so roles/iam.serviceAccountUser belongs on the VMs' own account alone.
+ * A role for the project of the pools. It does not contain `iam.serviceAccounts.actAs`, which would apply to every service
+ * account of the project: roles/iam.serviceAccountUser should be granted on the VMs' own account only.
  */
 export function leastRole(pools: readonly GcpConfig[]): Role {
   return {

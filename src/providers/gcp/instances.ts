@@ -1,4 +1,4 @@
-// Instances as Compute Engine describes them, the labels that say whose they are, and questions answered page by page.
+// Instances as Compute Engine describes them, the labels that identify their owner, and paged queries.
 import type { Instance, InstanceState } from '../../planner/index.ts'
 import type { Ownership } from '../contract.ts'
 import type { GceApi, GceInstance, GceOperation, InstancePage } from './client.ts'
@@ -6,7 +6,10 @@ import { GceError } from './errors.ts'
 import { labelOf, ownerKeys, textOfLabel } from './labels.ts'
 import { machineTypeName } from './machine-types.ts'
 
-/** https://cloud.google.com/compute/docs/instances/instance-lifecycle. A VM that has stopped keeps its disk: it is ended. */
+/**
+ * https://cloud.google.com/compute/docs/instances/instance-lifecycle. A stopped VM keeps its disk: it is `stopped`, and
+ * is terminated.
+ */
 const states: Record<string, InstanceState> = {
   PENDING: 'starting',
   PROVISIONING: 'starting',
@@ -24,7 +27,7 @@ const states: Record<string, InstanceState> = {
 const keys = ownerKeys({ clusterId: 'cluster', pool: 'pool', writerId: 'writer' }, 'intent')
 const [clusterKey, poolKey, writerKey, intentKey] = Object.keys(keys) as [string, string, string, string]
 
-/** `launchedAt` is NaN when the time it was made cannot be read. */
+/** `launchedAt` is NaN when the creation time cannot be parsed. */
 export function instanceOf(instance: GceInstance, pool: string): Instance {
   const { name = '', status = '', scheduling } = instance
   const intentId = textOfLabel(instance.labels?.[intentKey] ?? '')
@@ -44,15 +47,15 @@ export function instanceOf(instance: GceInstance, pool: string): Instance {
   }
 }
 
-/** Compute Engine seldom says why a VM has stopped. */
+/** Compute Engine rarely reports why a VM has stopped. */
 function reasonOf({ status = '', statusMessage, lastStopTimestamp }: GceInstance): string | undefined {
   if (statusMessage) return statusMessage
   if (states[status] !== 'stopped') return undefined
   return lastStopTimestamp ? `${status} since ${lastStopTimestamp}` : status
 }
 
-/** Ours are those with the cluster's and the pool's label; nothing else decides. */
-export function isOurs({ labels = {} }: GceInstance, { clusterId, pool }: Ownership): boolean {
+/** Managed are those with the cluster's and the pool's label; nothing else decides. */
+export function isManaged({ labels = {} }: GceInstance, { clusterId, pool }: Ownership): boolean {
   return labels[clusterKey] === labelOf(clusterId) && labels[poolKey] === labelOf(pool)
 }
 
@@ -60,7 +63,7 @@ export function isOfCluster({ labels = {} }: GceInstance, clusterId: string): bo
   return labels[clusterKey] === labelOf(clusterId)
 }
 
-/** The pool that the label names. A name too long for a label is a hash there, and stays as the label has it. */
+/** The pool in the label. A name that is too long for a label is a hash there, and is returned as it is. */
 export function poolOfLabel({ labels = {} }: GceInstance): string {
   const label = labels[poolKey] ?? ''
   return textOfLabel(label) ?? label
@@ -70,7 +73,7 @@ export function clusterFilter(clusterId: string): string {
   return `(labels.${clusterKey} = "${labelOf(clusterId)}")`
 }
 
-/** https://google.aip.dev/160. Labels have no characters that mean something in a filter. */
+/** https://google.aip.dev/160. Labels contain no character with a meaning in a filter. */
 export function ownerFilter({ clusterId, pool }: Ownership): string {
   return `${clusterFilter(clusterId)} AND (labels.${poolKey} = "${labelOf(pool)}")`
 }
@@ -83,12 +86,12 @@ export function namesFilter(names: string[]): string {
   return names.map((name) => `(name = "${name}")`).join(' OR ')
 }
 
-/** What Compute Engine can be asked about: anything else is the name of no VM. */
+/** Whether Compute Engine accepts the id as a name; any other id belongs to no VM. */
 export function isName(id: string): boolean {
   return /^[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?$/.test(id)
 }
 
-/** `us-central1-a` of a URL that ends so. */
+/** `us-central1-a` from a URL that ends with it. */
 export function lastPart(url = ''): string {
   return url.split('/').at(-1) ?? ''
 }
@@ -97,7 +100,7 @@ interface Page {
   nextPageToken?: string
 }
 
-/** Every page of an answer that says with `nextPageToken` that there are more. Rejects for a page that leads back to one before it. */
+/** All pages of a response with `nextPageToken`. Rejects when a token leads back to an earlier page. */
 async function* pages<P extends Page>(
   fetchPage: (token: { pageToken?: string }) => Promise<P>,
 ): AsyncGenerator<P> {
@@ -108,33 +111,33 @@ async function* pages<P extends Page>(
     yield page
     token = page.nextPageToken || undefined
     if (token !== undefined && seen.has(token))
-      throw new GceError('foreignAnswer', 'the answer led to the same page again')
+      throw new GceError('foreignAnswer', 'the response led to the same page again')
     if (token !== undefined) seen.add(token)
   } while (token)
 }
 
-/** What there is of an answer: every page, or those before `error`. */
+/** The result of a query: all pages, or those before `error`. */
 export interface Answer {
   instances: GceInstance[]
-  /** Zones that did not answer. */
-  silent: string[]
+  /** Zones that did not respond. */
+  unreachable: string[]
   pages: number
-  /** When the first page was answered. */
+  /** Time of the first page. */
   at?: number
   error?: unknown
 }
 
 /** Instances of all zones, page by page. Rejects only with the reason of `signal`. */
-export async function asked(
+export async function queryInstances(
   api: GceApi,
   request: { project: string; filter: string },
   signal?: AbortSignal,
 ): Promise<Answer> {
-  const answer: Answer = { instances: [], silent: [], pages: 0 }
-  const silent = new Set<string>()
+  const answer: Answer = { instances: [], unreachable: [], pages: 0 }
+  const unreachable = new Set<string>()
   try {
     for await (const page of pages((token) => api.listInstances({ ...request, ...token }, signal))) {
-      for (const place of silentPlaces(page)) silent.add(place)
+      for (const zone of unreachableZonesIn(page)) unreachable.add(zone)
       answer.instances.push(...Object.values(page.items ?? {}).flatMap(({ instances = [] }) => instances))
       if (!answer.pages++ && page.at !== undefined) answer.at = page.at
     }
@@ -142,39 +145,39 @@ export async function asked(
     signal?.throwIfAborted()
     answer.error = error
   }
-  return { ...answer, silent: [...silent] }
+  return { ...answer, unreachable: [...unreachable] }
 }
 
-/** Those of the silent places in which one of these instances, which no zone showed, may be. */
-export function silentZonesOf(
+/** Those of the silent zones in which one of these instances, which no zone listed, may be. */
+export function relevantZones(
   missing: string[],
-  silent: string[],
+  unreachable: string[],
   zoneOf: (id: string) => string | undefined = () => undefined,
 ): string[] {
-  return silent.filter((place) => missing.some((id) => (zoneOf(id) ?? lastPart(place)) === lastPart(place)))
+  return unreachable.filter((zone) => missing.some((id) => (zoneOf(id) ?? lastPart(zone)) === lastPart(zone)))
 }
 
-export function silence(zones: string[]): GceError {
-  return new GceError('SERVICE_UNAVAILABLE', `no answer from ${zones.join(', ')}`)
+export function noResponse(zones: string[]): GceError {
+  return new GceError('SERVICE_UNAVAILABLE', `no response from ${zones.join(', ')}`)
 }
 
-function silentPlaces({ items = {}, unreachables = [] }: InstancePage): string[] {
+function unreachableZonesIn({ items = {}, unreachables = [] }: InstancePage): string[] {
   const warned = Object.entries(items).filter(
     ([, { warning }]) => warning?.code && warning.code !== 'NO_RESULTS_ON_PAGE',
   )
-  return [...unreachables, ...warned.map(([place]) => place)]
+  return [...unreachables, ...warned.map(([zone]) => zone)]
 }
 
-/** Throws when a page, or a zone of `region`, did not answer. */
+/** Throws when a page, or a zone of `region`, failed. */
 export async function allInstances(
   api: GceApi,
   { region, ...request }: { project: string; filter: string; region: string },
   signal?: AbortSignal,
 ): Promise<GceInstance[]> {
-  const { instances, silent, error } = await asked(api, request, signal)
+  const { instances, unreachable, error } = await queryInstances(api, request, signal)
   if (error) throw error
-  const lacking = silent.filter((place) => lastPart(place).startsWith(`${region}-`))
-  if (lacking.length) throw silence(lacking)
+  const missingZones = unreachable.filter((zone) => lastPart(zone).startsWith(`${region}-`))
+  if (missingZones.length) throw noResponse(missingZones)
   return instances
 }
 

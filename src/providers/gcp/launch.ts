@@ -1,4 +1,4 @@
-// Carries out a launch on Compute Engine: bulkInsert for each step, followed until it is known what it made.
+// Carries out a launch on Compute Engine: bulkInsert for each step, followed until its result is known.
 import type { FailureClass, Instance, Offering } from '../../planner/index.ts'
 import { type Clock, limit, retry } from '../../platform/index.ts'
 import { problem } from '../../problems/index.ts'
@@ -7,14 +7,14 @@ import type { Failure } from '../failure.ts'
 import { runSteps, type StepOutcome } from '../launch-steps.ts'
 import { type GceApi, type GceInstance, type GceOperation, timeouts } from './client.ts'
 import { gceErrorIn, gceFailure, isNotFound, refusal } from './errors.ts'
-import { allInstances, allOperations, instanceOf, intentFilter, isOurs, lastPart } from './instances.ts'
+import { allInstances, allOperations, instanceOf, intentFilter, isManaged, lastPart } from './instances.ts'
 import { type GcpLaunch, type LaunchStep, regionOf, withCount } from './request.ts'
 
 export interface LaunchContext {
   api: GceApi
   clock: Clock
   operationTimeoutMs: number
-  /** The request with everything known that only Google Cloud can tell. */
+  /** The request with all values that only Google Cloud knows. */
   prepare(order: LaunchOrder, signal?: AbortSignal): Promise<GcpLaunch>
 }
 
@@ -27,7 +27,7 @@ export function launchInstances(
     prepare: () => context.prepare(order, signal),
     withCount,
     send: (step: LaunchStep) => sendStep(step, order, context, signal),
-    mayGoOn,
+    mayContinue,
     // A launch of more VMs than one call may create has several steps with the same offerings.
     asksForSame: (refused: LaunchStep, next: LaunchStep) => refused.offerings[0] === next.offerings[0],
     failureOf: gceFailure,
@@ -35,16 +35,16 @@ export function launchInstances(
   return runSteps(order, rules, signal)
 }
 
-/** What another way of buying may not meet. */
-const goesOn: FailureClass[] = ['capacity', 'quota']
+/** Failures after which another capacity type or offering is tried. */
+const continueAfter: FailureClass[] = ['capacity', 'quota']
 
 /**
- * After any other failure it is unknown whether something was launched, or nothing will be. Fewer VMs than asked for
- * without a reason are no refusal.
+ * After any other failure it is unknown whether something was launched, or no launch can succeed. Fewer VMs than
+ * requested, without a reason, are not a refusal.
  */
-function mayGoOn({ instances, failures }: StepOutcome, asked: LaunchStep): boolean {
+function mayContinue({ instances, failures }: StepOutcome, asked: LaunchStep): boolean {
   if (!failures.length) return instances.length >= asked.names.length
-  return failures.every((failure) => goesOn.includes(failure.class))
+  return failures.every((failure) => continueAfter.includes(failure.class))
 }
 
 async function sendStep(
@@ -67,13 +67,13 @@ async function sendStep(
     return await bulkInsertResult({ api, order, step, operation, signal })
   } catch (error) {
     signal?.throwIfAborted()
-    // VMs may have been made: listings will show them.
+    // VMs may have been created: listings will show them.
     const failure = gceFailure(error, `read the result: ${launching(step)}`)
     return { instances: [], failures: refusalsOf(step, order, failure) }
   }
 }
 
-/** Sent again with the same request id; undefined when its VMs exist, because it has taken effect before. */
+/** Retries with the same request id; undefined when its VMs exist, because an earlier attempt took effect. */
 function insert(
   step: LaunchStep,
   { api, clock }: LaunchContext,
@@ -96,14 +96,14 @@ interface BulkInsertInput {
   api: GceApi
   order: LaunchOrder
   step: LaunchStep
-  /** Undefined when the answer was that the names exist. */
+  /** undefined when the response was that the names exist. */
   operation: GceOperation | undefined
   signal?: AbortSignal | undefined
 }
 
 /**
- * What became of a bulkInsert: the VMs there are, and why the others are not. VMs are found by their label rather than
- * by the operation's counts: a launch sent again finds what it made the first time.
+ * The result of a bulkInsert: the VMs, and why the others are missing. VMs are found by their label rather than by the
+ * operation's counts, so that a repeated launch finds the VMs of its first attempt.
  */
 async function bulkInsertResult(input: BulkInsertInput): Promise<StepOutcome> {
   const { api, order, step, operation, signal } = input
@@ -112,22 +112,22 @@ async function bulkInsertResult(input: BulkInsertInput): Promise<StepOutcome> {
   const request = { project, region, filter: intentFilter(order.owner, order.intent.id) }
   const names = new Set(step.names)
   const listed = (await allInstances(api, request, signal)).filter(({ name = '' }) => names.has(name))
-  if (listed.length >= step.names.length) return { instances: ours(listed, order), failures: [] }
+  if (listed.length >= step.names.length) return { instances: managed(listed, order), failures: [] }
   const inserts = await insertsOf(input)
-  const instances = ours([...listed, ...(await notListed(input, listed, inserts))], order)
+  const instances = managed([...listed, ...(await notListed(input, listed, inserts))], order)
   if (operation && operation.status !== 'DONE') return { instances, failures: [stillRunning(input)] }
   const failures = failuresOf(input, inserts)
-  if (!failures.length && !instances.length) failures.push(spent(input))
+  if (!failures.length && !instances.length) failures.push(replayedLaunch(input))
   return { instances, failures }
 }
 
-function ours(found: GceInstance[], { owner }: LaunchOrder): Instance[] {
+function managed(found: GceInstance[], { owner }: LaunchOrder): Instance[] {
   return found
-    .filter((instance) => isOurs(instance, owner))
+    .filter((instance) => isManaged(instance, owner))
     .map((instance) => instanceOf(instance, owner.pool))
 }
 
-/** Each VM of a bulkInsert has an operation of its own, in its zone, under the same group id. */
+/** Each VM of a bulkInsert has its own operation in its zone, with the same group id. */
 async function insertsOf({ api, step, operation, signal }: BulkInsertInput): Promise<GceOperation[]> {
   if (!operation?.operationGroupId) return []
   const { project } = step.request
@@ -137,21 +137,25 @@ async function insertsOf({ api, step, operation, signal }: BulkInsertInput): Pro
   return byZone.flat().filter(({ operationType, targetLink }) => operationType !== 'bulkInsert' && targetLink)
 }
 
-/** Listings may lag behind; a VM asked for by its name does not. One that is gone is not found. */
+/** Listings may lag; a query by name does not. A deleted VM is not found. */
 async function notListed(
   { api, step, signal }: BulkInsertInput,
   listed: GceInstance[],
   inserts: GceOperation[],
 ): Promise<GceInstance[]> {
   const known = new Set(listed.map(({ name }) => name))
-  const made = inserts.filter(({ targetLink, error }) => !error && !known.has(lastPart(targetLink)))
-  const few = limit(10)
+  const created = inserts.filter(({ targetLink, error }) => !error && !known.has(lastPart(targetLink)))
+  const limited = limit(10)
   const found = await Promise.all(
-    made.map(({ targetLink, zone }) =>
-      few(async () => {
-        const place = { project: step.request.project, zone: lastPart(zone), instance: lastPart(targetLink) }
+    created.map(({ targetLink, zone }) =>
+      limited(async () => {
+        const instancePath = {
+          project: step.request.project,
+          zone: lastPart(zone),
+          instance: lastPart(targetLink),
+        }
         try {
-          return await api.getInstance(place, signal)
+          return await api.getInstance(instancePath, signal)
         } catch (error) {
           if (isNotFound(error)) return undefined
           throw error
@@ -162,17 +166,20 @@ async function notListed(
   return found.filter((instance) => instance !== undefined)
 }
 
-/** One for each reason and offering. What the whole operation says counts only when no VM says why. */
+/** One failure for each reason and offering. The reason of the whole operation counts only when no VM has one. */
 function failuresOf({ order, step, operation }: BulkInsertInput, inserts: GceOperation[]): LaunchFailure[] {
-  const told = inserts.flatMap(({ zone, error }) =>
+  const vmErrors = inserts.flatMap(({ zone, error }) =>
     (error?.errors ?? []).map((one) => ({ ...one, zone: lastPart(zone) })),
   )
   const errors = operation?.error?.errors ?? []
-  // The reason stands beside this summary, unless it is alone.
+  // This summary is ignored if there is another reason.
   const reasons = errors.filter(({ code }) => code !== 'VM_MIN_COUNT_NOT_REACHED')
-  const whole = (reasons.length ? reasons : errors).map((one) => ({ ...one, zone: zoneIn(one.message) }))
+  const operationErrors = (reasons.length ? reasons : errors).map((one) => ({
+    ...one,
+    zone: zoneIn(one.message),
+  }))
   const found = new Map<string, LaunchFailure>()
-  for (const { code = 'unknown', message = '', zone } of told.length ? told : whole)
+  for (const { code = 'unknown', message = '', zone } of vmErrors.length ? vmErrors : operationErrors)
     for (const failure of refusalsOf(step, order, refusal(code, message, launching(step)), zone))
       found.set(`${code} ${failure.offering?.zone}`, failure)
   return [...found.values()]
@@ -187,7 +194,7 @@ function stillRunning({ step, operation }: BulkInsertInput): LaunchFailure {
   return { ...refusal('timeout', message, launching(step)), missing: 0 }
 }
 
-function spent({ order }: BulkInsertInput): LaunchFailure {
+function replayedLaunch({ order }: BulkInsertInput): LaunchFailure {
   const message = `launch ${order.intent.id} was carried out before, but Compute Engine lists none of its instances`
   return { class: 'transient', missing: 0, problem: problem('PROVIDER_LAUNCH_SPENT', message) }
 }
@@ -196,19 +203,19 @@ interface FollowInput {
   api: GceApi
   clock: Clock
   project: string
-  /** Milliseconds until it is left to itself. */
+  /** Milliseconds after which it is no longer followed. */
   timeoutMs: number
   signal?: AbortSignal | undefined
 }
 
-/** `wait` is best effort, and may answer at once. */
+/** Milliseconds; `wait` is best effort, and may return at once. */
 const leastMs = 1000
-/** Timers do not reach as far as an operation_timeout_period may. */
+/** Milliseconds; the longest timer is shorter than the longest operation_timeout_period. */
 const longestMs = 600_000
 
 /**
- * Follows an operation with `wait`, which holds its answer back until there is something to tell: the operation when it
- * is done, or as it was when time was up. Rejects when it cannot be asked about.
+ * Follows an operation with `wait`, which responds when the state changes: returns the operation when it is done, or its
+ * last state at the timeout. Rejects when it cannot be queried.
  */
 async function follow(operation: GceOperation, input: FollowInput): Promise<GceOperation> {
   const { clock, timeoutMs, signal } = input
@@ -217,14 +224,14 @@ async function follow(operation: GceOperation, input: FollowInput): Promise<GceO
   while (latest.status !== 'DONE') {
     const asked = clock.now()
     if (asked >= until) break
-    const cut = AbortSignal.timeout(Math.min(until - asked, longestMs))
-    const stop = signal ? AbortSignal.any([signal, cut]) : cut
+    const timeoutSignal = AbortSignal.timeout(Math.min(until - asked, longestMs))
+    const stop = signal ? AbortSignal.any([signal, timeoutSignal]) : timeoutSignal
     try {
       latest = await wait(latest, input, stop)
     } catch (error) {
       signal?.throwIfAborted()
-      if (cut.aborted) continue
-      // Operations are kept for two weeks: what is asked about has ended.
+      if (timeoutSignal.aborted) continue
+      // Operations are kept for two weeks: one that is not found is done.
       if (isNotFound(error)) return { ...latest, status: 'DONE' }
       throw error
     }
@@ -239,13 +246,13 @@ function wait({ name = '', zone, region }: GceOperation, { api, project }: Follo
     : api.waitInRegion({ project, region: lastPart(region), operation: name }, signal)
 }
 
-/** A lack of rights, of answers or of patience is nothing an offering could help. */
-const ofAll: FailureClass[] = ['auth', 'transient', 'throttle']
+/** Missing permissions, missing responses and timeouts do not depend on the offering. */
+const anyOffering: FailureClass[] = ['auth', 'transient', 'throttle']
 
 /**
- * Failures of the offerings a refusal is about, which are left alone for a while. A stock-out is that of its zone. A
- * quota is the region's, so that the other zones would refuse as well; so would they when no zone is named, or when the
- * request itself is wrong.
+ * Failures of the offerings that a refusal is about; those are not used for a while. Insufficient capacity applies to its
+ * zone. A quota applies to the region, so the other zones would refuse too; the same holds when no zone is named, or when
+ * the request itself is wrong.
  */
 function refusalsOf(
   step: LaunchStep,
@@ -253,7 +260,7 @@ function refusalsOf(
   failure: Failure,
   zone?: string,
 ): LaunchFailure[] {
-  if (ofAll.includes(failure.class)) return [{ ...failure, missing: 0 }]
+  if (anyOffering.includes(failure.class)) return [{ ...failure, missing: 0 }]
   const inZone = step.offerings.filter((offering) => offering.zone === zone)
   const about = failure.class === 'capacity' && inZone.length ? inZone : step.offerings
   return about.map((offering) => ({
@@ -263,7 +270,7 @@ function refusalsOf(
   }))
 }
 
-/** A step knows the zone of an offering that names none. */
+/** A step knows the zone when its offering names none. */
 function isSame(asked: Offering, { instanceType, capacityType, zone }: Offering): boolean {
   const same = asked.instanceType === instanceType && asked.capacityType === capacityType
   return same && (asked.zone === zone || asked.zone === '')

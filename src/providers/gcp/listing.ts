@@ -1,4 +1,4 @@
-// Listings of a pool and of a whole cluster, instances by name, and why they have stopped where it can be known.
+// Listings of a pool and of a whole cluster, instances by name, and the reason of their stop where it is known.
 import type { Instance } from '../../planner/index.ts'
 import type { Clock } from '../../platform/index.ts'
 import { problem } from '../../problems/index.ts'
@@ -8,18 +8,18 @@ import { gceFailure } from './errors.ts'
 import {
   type Answer,
   allOperations,
-  asked,
   clusterFilter,
   instanceOf,
+  isManaged,
   isName,
   isOfCluster,
-  isOurs,
   lastPart,
   namesFilter,
+  noResponse,
   ownerFilter,
   poolOfLabel,
-  silence,
-  silentZonesOf,
+  queryInstances,
+  relevantZones,
 } from './instances.ts'
 
 export interface ListInput {
@@ -30,15 +30,15 @@ export interface ListInput {
   signal?: AbortSignal | undefined
 }
 
-/** An instance that Google has taken back is deleted, or stopped and then terminated by the planner as any that has stopped. */
+/** An interrupted instance is deleted, or stopped; the planner terminates it like any other stopped one. */
 export function listPool({ owner, region, ...input }: ListInput): Promise<Listing> {
-  return listed({
+  return runQuery({
     ...input,
     filter: ownerFilter(owner),
-    keeps: (instance) => isOurs(instance, owner),
+    includes: (instance) => isManaged(instance, owner),
     poolOf: () => owner.pool,
-    // Instances of all regions are listed, but the outage of another must not hold this one up.
-    lacking: ({ silent }) => silent.filter((place) => lastPart(place).startsWith(`${region}-`)),
+    // Instances of all regions are listed, but an outage of another region must not make the listing incomplete.
+    missingZones: ({ unreachable }) => unreachable.filter((zone) => lastPart(zone).startsWith(`${region}-`)),
     doing: `list the instances of pool ${owner.pool}`,
   })
 }
@@ -50,72 +50,76 @@ export interface ClusterInput {
   signal?: AbortSignal | undefined
 }
 
-/** Every instance with the cluster's label. A zone that does not answer may hold some. */
+/** All instances with the cluster's label. A zone that does not respond may contain some. */
 export function listCluster({ clusterId, ...input }: ClusterInput): Promise<Listing> {
-  return listed({
+  return runQuery({
     ...input,
     filter: clusterFilter(clusterId),
-    keeps: (instance) => isOfCluster(instance, clusterId),
+    includes: (instance) => isOfCluster(instance, clusterId),
     poolOf: poolOfLabel,
-    lacking: ({ silent }) => silent,
+    missingZones: ({ unreachable }) => unreachable,
     doing: `list the instances of cluster ${clusterId}`,
   })
 }
 
-/** So many names keep the URL of a question short. */
+/** Names in one query, which keeps its URL short. */
 export const namesAtOnce = 50
 
 export interface FindInput extends ClusterInput {
   ids: string[]
-  /** Pool of an instance, where its label alone does not say it. */
+  /** Pool of an instance, if its label alone is not enough. */
   poolOf?: (instance: GceInstance) => string
-  /** Where an instance was seen last. */
+  /** Zone in which an instance was last observed. */
   zoneOf?: (id: string) => string | undefined
 }
 
 /**
- * The instances of these names in every zone. A zone that does not answer matters when an instance is missing that may
- * be in it.
+ * The instances with these names in all zones. A zone that does not respond matters only if it may contain a missing
+ * instance.
  */
 export async function findInstances({ ids, poolOf, zoneOf, ...input }: FindInput): Promise<Listing> {
   const { clusterId } = input
   const names = ids.filter(isName)
-  // No instance can have the name `0`: without names, one short answer tells that the project answers.
+  // No instance can have the name `0`: without names, a short query proves that the project responds.
   const batches: string[][] = names.length ? [] : [[]]
   for (let from = 0; from < names.length; from += namesAtOnce)
     batches.push(names.slice(from, from + namesAtOnce))
-  const whole: Listing = { instances: [], complete: true, problems: [] }
+  const combined: Listing = { instances: [], complete: true, problems: [] }
   for (const batch of batches) {
-    const found = await listed({
+    const found = await runQuery({
       ...input,
       filter: batch.length ? namesFilter(batch) : `${clusterFilter(clusterId)} AND (name = "0")`,
-      keeps: (instance) => isOfCluster(instance, clusterId),
+      includes: (instance) => isOfCluster(instance, clusterId),
       poolOf: poolOf ?? poolOfLabel,
-      lacking: ({ instances, silent }) => {
+      missingZones: ({ instances, unreachable }) => {
         const seen = new Set(instances.map(({ name }) => name))
-        return silentZonesOf(
+        return relevantZones(
           batch.filter((name) => !seen.has(name)),
-          silent,
+          unreachable,
           zoneOf,
         )
       },
       doing: `find ${names.length} instances of cluster ${clusterId}`,
     })
-    whole.instances.push(...found.instances)
-    whole.problems.push(...found.problems)
-    whole.complete &&= found.complete
-    if (found.account !== undefined) whole.account = found.account
-    if (whole.at === undefined && found.at !== undefined) whole.at = found.at
+    combined.instances.push(...found.instances)
+    combined.problems.push(...found.problems)
+    combined.complete &&= found.complete
+    if (found.account !== undefined) combined.account = found.account
+    if (combined.at === undefined && found.at !== undefined) combined.at = found.at
   }
-  return whole
+  return combined
 }
 
-/** Whether there is any instance with the cluster's label, in whatever state. Rejects when a zone did not answer. */
+/** Whether any instance has the cluster's label, in any state. Rejects when a zone did not respond. */
 export async function hasInstances({ api, clusterId, project, signal }: ClusterInput): Promise<boolean> {
-  const { instances, silent, error } = await asked(api, { project, filter: clusterFilter(clusterId) }, signal)
+  const { instances, unreachable, error } = await queryInstances(
+    api,
+    { project, filter: clusterFilter(clusterId) },
+    signal,
+  )
   if (instances.some((instance) => isOfCluster(instance, clusterId))) return true
   if (error) throw error
-  if (silent.length) throw silence(silent)
+  if (unreachable.length) throw noResponse(unreachable)
   return false
 }
 
@@ -123,28 +127,28 @@ interface Question {
   api: GceApi
   project: string
   filter: string
-  keeps(instance: GceInstance): boolean
+  includes(instance: GceInstance): boolean
   poolOf(instance: GceInstance): string
-  /** Those of the silent zones without which the listing is not complete. */
-  lacking(answer: Answer): string[]
+  /** The silent zones that make the listing incomplete. */
+  missingZones(answer: Answer): string[]
   /** Completes "could not …". */
   doing: string
   signal?: AbortSignal | undefined
 }
 
-async function listed(question: Question): Promise<Listing> {
-  const { api, project, filter, signal, keeps, poolOf, doing } = question
+async function runQuery(question: Question): Promise<Listing> {
+  const { api, project, filter, signal, includes, poolOf, doing } = question
   signal?.throwIfAborted()
-  const answer = await asked(api, { project, filter }, signal)
+  const answer = await queryInstances(api, { project, filter }, signal)
   const listing: Listing = {
-    instances: answer.instances.filter(keeps).map((instance) => instanceOf(instance, poolOf(instance))),
+    instances: answer.instances.filter(includes).map((instance) => instanceOf(instance, poolOf(instance))),
     complete: true,
     problems: [],
     ...(answer.pages ? { account: project } : {}),
     ...(answer.at === undefined ? {} : { at: answer.at }),
   }
-  const lacking = question.lacking(answer)
-  const error = answer.error ?? (lacking.length ? silence(lacking) : undefined)
+  const missingZones = question.missingZones(answer)
+  const error = answer.error ?? (missingZones.length ? noResponse(missingZones) : undefined)
   if (error) {
     listing.complete = false
     listing.problems.push(gceFailure(error, doing).problem)
@@ -159,15 +163,15 @@ async function listed(question: Question): Promise<Listing> {
 }
 
 /**
- * The operation `compute.instances.preempted` is the only trace that Google took a spot instance back
- * (https://cloud.google.com/compute/docs/instances/create-use-spot). Asked for while spot instances are stopping or stopped.
+ * The operation `compute.instances.preempted` is the only trace of an interruption
+ * (https://cloud.google.com/compute/docs/instances/create-use-spot). Queried while spot instances are stopping or stopped.
  */
 async function markPreempted({ api, project, signal }: Question, listing: Listing): Promise<void> {
   const ending = listing.instances.filter(
     ({ capacityType, state }) => capacityType === 'spot' && (state === 'stopping' || state === 'stopped'),
   )
   const filter = '(operationType = "compute.instances.preempted")'
-  const taken = new Map<string, number>()
+  const preempted = new Map<string, number>()
   try {
     for (const zone of new Set(ending.map((instance) => instance.zone)))
       for (const { targetLink, insertTime = '' } of await allOperations(
@@ -175,28 +179,28 @@ async function markPreempted({ api, project, signal }: Question, listing: Listin
         { project, zone, filter },
         signal,
       ))
-        taken.set(lastPart(targetLink), Date.parse(insertTime) || 0)
+        preempted.set(lastPart(targetLink), Date.parse(insertTime) || 0)
   } catch (error) {
     signal?.throwIfAborted()
-    // The listing itself is whole: only the reason is missing.
+    // The listing is still complete: only the reason is missing.
     listing.problems.push(gceFailure(error, `list the preempted instances of project ${project}`).problem)
   }
   listing.instances = listing.instances.map((instance): Instance => {
-    const interruptedAt = taken.get(instance.id)
+    const interruptedAt = preempted.get(instance.id)
     const stateReason = 'preempted by Compute Engine'
     return interruptedAt === undefined ? instance : { ...instance, interruptedAt, stateReason }
   })
 }
 
-// Remembers the zone of each instance, because Compute Engine asks for it, and when it was first seen.
+// Remembers the zone of each instance, which Compute Engine requires, and when it was first observed.
 
-/** A listing shows new instances within seconds, and within a minute at its worst. */
+/** Milliseconds; a listing shows new instances within seconds, at worst within a minute. */
 const newMs = 300_000
 
 interface Known {
   zone: string
-  firstSeen: number
-  /** Launched by this provider, rather than found. */
+  firstObserved: number
+  /** Launched by this provider, not only observed. */
   launched: boolean
 }
 
@@ -205,13 +209,16 @@ export function zoneCache(clock: Clock) {
 
   function remember(instance: Instance, launched: boolean): [id: string, Known] {
     const { zone, id } = instance
-    return [id, known.get(id) ?? { zone, firstSeen: clock.now(), launched }]
+    return [id, known.get(id) ?? { zone, firstObserved: clock.now(), launched }]
   }
 
-  const isNew = ({ launched, firstSeen }: Known) => launched && clock.now() - firstSeen < newMs
+  const isNew = ({ launched, firstObserved }: Known) => launched && clock.now() - firstObserved < newMs
 
   return {
-    /** The instances of a listing; a complete one says who is gone, too. Unreadable times become that of the first sight. */
+    /**
+     * Records a listing; a complete one also shows which are gone. Unreadable times become the time of the first
+     * observation.
+     */
     seen({ instances, complete }: Pick<Listing, 'instances' | 'complete'>): Instance[] {
       const kept = [...known].filter(([, one]) => !complete || isNew(one))
       known = new Map([...kept, ...instances.map((one) => remember(one, false))])
@@ -230,6 +237,6 @@ export function zoneCache(clock: Clock) {
 
   function dated(instance: Instance): Instance {
     if (!Number.isNaN(instance.launchedAt)) return instance
-    return { ...instance, launchedAt: known.get(instance.id)!.firstSeen }
+    return { ...instance, launchedAt: known.get(instance.id)!.firstObserved }
   }
 }

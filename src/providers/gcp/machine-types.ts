@@ -1,33 +1,38 @@
-// Machine types and their families: what a name says, what a machine brings and takes, and what of `base_config` it cannot have.
+// Machine types and their families: facts in the name, built-in and attachable devices, and the parts of `base_config`
+// that they do not support.
 import { type Problem, problem } from '../../problems/index.ts'
 import type { InstanceProperties } from './base-config.ts'
 import type { MachineType } from './client.ts'
 import type { GcpConfig } from './rules.ts'
 
-// What the name of a Compute Engine machine type says: its GPUs, and the disk it can boot from.
+// Facts in the name of a Compute Engine machine type: its GPUs, and its boot disk.
 
 export interface Machine {
   name: string
-  /** GPUs that are part of the machine; undefined where only the cloud knows. */
+  /** Number of built-in GPUs; undefined when only the cloud knows. */
   builtIn?: number
   /** GPUs can be attached: N1 only (https://cloud.google.com/compute/docs/gpus). */
   attachable: boolean
 }
 
-/** https://cloud.google.com/compute/docs/machine-resource: SERIES-CLASS-SIZE[-VARIANT], custom and shared-core types. */
+/**
+ * https://cloud.google.com/compute/docs/machine-resource: SERIES-CLASS-SIZE[-VARIANT], custom and shared-core types.
+ */
 const standardName = /^[a-z]\d+[a-z]?-[a-z]+-\d+[a-z]?(?:-[a-z\d]+)*$/
 const customName = /^(?:[a-z]\d+[a-z]?-)?custom-\d+-\d+(?:-ext)?$/
 const sharedCoreName =
   /^(?:e2-(?:micro|small|medium)|e2-custom-(?:micro|small|medium)-\d+|f1-micro|g1-small)$/
 
-/** https://cloud.google.com/compute/docs/accelerator-optimized-machines: where the name does not hold the number. */
+/**
+ * https://cloud.google.com/compute/docs/accelerator-optimized-machines: types whose name does not contain the number.
+ */
 const gpusByVcpu: Record<string, Record<number, number>> = {
   'g2-standard': { 4: 1, 8: 1, 12: 1, 16: 1, 32: 1, 24: 2, 48: 4, 96: 8 },
   'g4-standard': { 48: 1, 96: 2, 192: 4, 384: 8 },
 }
 const acceleratedSeries = /^(?:a\d|g[24]-)/
 
-/** GPUs for N1 machines and how many of them fit (Determined: gcp_config.go). */
+/** GPUs for N1 machines, and the allowed numbers of each (Determined: gcp_config.go). */
 export const attachableGpus: Record<string, readonly number[]> = {
   'nvidia-tesla-t4': [0, 1, 2, 4],
   'nvidia-tesla-p100': [0, 1, 2, 4],
@@ -48,7 +53,7 @@ export const builtInGpuTypes: readonly string[] = [
   'nvidia-rtx-pro-6000',
 ]
 
-/** undefined when the text cannot be a machine type. Of a URL, the last part counts. */
+/** undefined when the string cannot be a machine type. Of a URL, the last part counts. */
 export function machineOf(text: string): Machine | undefined {
   const name = lastPart(text)
   if (![standardName, customName, sharedCoreName].some((pattern) => pattern.test(name))) return undefined
@@ -71,7 +76,9 @@ function builtInGpus(name: string): number | undefined {
 const standardDiskSeries = /^(?:n1|n2|n2d|e2|c2|c2d|t2a|t2d|m1|m2|a2|f1|g1|custom)-/
 const hyperdiskOnly = /^(?:n4|n4a|n4d|c4|c4a|c4d|h4d|m4|x4|a4|a4x|g4)-|^a3-ultragpu-/
 
-/** Determined's default pd-standard where the series has it (https://cloud.google.com/compute/docs/disks#disk-types). */
+/**
+ * Determined's default pd-standard if the series supports it (https://cloud.google.com/compute/docs/disks#disk-types).
+ */
 export function bootDiskFor(machineName: string): string {
   if (hyperdiskOnly.test(machineName)) return 'hyperdisk-balanced'
   return standardDiskSeries.test(machineName) ? 'pd-standard' : 'pd-balanced'
@@ -81,17 +88,17 @@ export function lastPart(text: string): string {
   return text.slice(text.lastIndexOf('/') + 1)
 }
 
-// What a machine type takes and brings, by the rules of Google's families rather than a list of types.
+// Devices of a machine type, by the rules of Google's families rather than a list of types.
 // https://cloud.google.com/compute/docs/machine-resource (families), /docs/gpus (accelerators), /docs/disks (disk types)
 
 export interface MachineFamily {
   /** As in the type's name: `n1`, `a2`, `c3d`. */
   name: string
-  /** Where its GPUs come from; `unknown` for a family that no rule covers. */
+  /** The source of its GPUs; `unknown` for a family without a rule. */
   gpus: 'attached' | 'built_in' | 'none' | 'unknown'
-  /** Whether a running VM may be moved to another host. */
+  /** Whether a running VM can be migrated to another host. */
   migrates: boolean
-  /** What its boot disk may be; undefined when no rule covers the family. */
+  /** The allowed boot disk types; undefined for a family without a rule. */
   bootDisks?: string[]
 }
 
@@ -122,7 +129,9 @@ function familyGpus(family: string): MachineFamily['gpus'] {
   return /^[cehmntxz]\d/.test(family) ? 'none' : 'unknown'
 }
 
-/** Two generations with every persistent disk, a third with the solid-state ones and Hyperdisk, then Hyperdisk alone. */
+/**
+ * The first two generations support every persistent disk, the third SSD ones and Hyperdisk, later ones Hyperdisk only.
+ */
 function bootDisksOf(family: string, type: string, metal: boolean): { bootDisks?: string[] } {
   const generation = Number(/^[acegmnthxz](\d+)/.exec(family)?.[1])
   if (Number.isNaN(generation)) return {}
@@ -131,7 +140,7 @@ function bootDisksOf(family: string, type: string, metal: boolean): { bootDisks?
   return { bootDisks: standardDisks }
 }
 
-/** GPUs a machine of the type has in this pool. */
+/** GPUs of a machine of the type in this pool. */
 export function gpusOf(
   { instance_type }: GcpConfig,
   name: string,
@@ -141,11 +150,11 @@ export function gpusOf(
   return accelerators.reduce((sum, { guestAcceleratorCount = 0 }) => sum + guestAcceleratorCount, attached)
 }
 
-// What of `base_config` a family cannot have. A launch would be refused for it, or run on something else.
+// Parts of `base_config` that a family does not support. A launch would be refused, or run on something else.
 
 /**
- * CPU platforms by family (https://cloud.google.com/compute/docs/cpu-platforms). An E2 runs on any, and takes none as its
- * least (https://cloud.google.com/compute/docs/instances/specify-min-cpu-platform).
+ * CPU platforms by family (https://cloud.google.com/compute/docs/cpu-platforms). An E2 runs on any, and accepts no
+ * minimum (https://cloud.google.com/compute/docs/instances/specify-min-cpu-platform).
  */
 const platforms: Record<string, readonly string[]> = {
   n1: ['Intel Sandy Bridge', 'Intel Ivy Bridge', 'Intel Haswell', 'Intel Broadwell', 'Intel Skylake'],
@@ -168,7 +177,7 @@ const platforms: Record<string, readonly string[]> = {
   g2: ['Intel Cascade Lake'],
 }
 
-/** What Determined's provisioner writes over any other value, for these families (Determined: gcp_config.go). */
+/** For these families, Determined's provisioner replaces any other value with this one (gcp_config.go). */
 const cascadeLake = ['a2', 'g2', 'n2']
 
 /** One thread for each core: https://cloud.google.com/compute/docs/instances/set-threads-per-core */
@@ -180,8 +189,8 @@ const notNested = /^(?:e2|n2d|c2d|c3d|c4d|n4d|t2a|t2d|c4a|n4a|a4x|h[34]d?|m[1-4]
 const notConfidential = /^(?:n1|n2|e2|c2|t2a|t2d|c4a|n4a|m[1-4]|x4|h3|h4d|z3|a2|a4x|g2|f1|g1|custom)-|-metal$/
 
 /**
- * `base_config` as a machine of the type takes it. What can be left out or set right is, with a warning; what was asked for
- * and cannot be had is an error. Families that no rule covers keep everything.
+ * `base_config` as a machine of the type accepts it. What can be omitted or corrected is, with a warning; what was
+ * requested and is not available is an error. Families without a rule keep everything.
  */
 export function fitFamily(
   machineType: string,
@@ -193,7 +202,7 @@ export function fitFamily(
   const refuse = (what: string) =>
     problems.push(
       problem('REQUEST_MACHINE_REFUSED', `${type} ${what}`, {
-        remedy: 'Take it out of base_config, or choose another machine type.',
+        remedy: 'Remove it from base_config, or choose another machine type.',
       }),
     )
   const threads = features['threadsPerCore']
@@ -201,16 +210,20 @@ export function fitFamily(
     typeof threads === 'number' &&
     (![1, 2].includes(threads) || (threads > 1 && singleThreaded.test(type)))
   )
-    refuse(`has no ${threads} threads for each core (base_config.advancedMachineFeatures.threadsPerCore)`)
+    refuse(
+      `does not support ${threads} threads for each core (base_config.advancedMachineFeatures.threadsPerCore)`,
+    )
   if (features['enableNestedVirtualization'] === true && notNested.test(type))
-    refuse('has no nested virtualization (base_config.advancedMachineFeatures.enableNestedVirtualization)')
+    refuse(
+      'does not support nested virtualization (base_config.advancedMachineFeatures.enableNestedVirtualization)',
+    )
   if (isConfidential(base) && notConfidential.test(type))
     refuse('cannot be a confidential instance (base_config.confidentialInstanceConfig)')
   for (const { initializeParams } of base.disks ?? []) {
     const disk = initializeParams?.diskType?.split('/').at(-1) ?? ''
     const accepted = familyOf(type).bootDisks
     if (accepted && standardDisks.includes(disk) && !accepted.includes(disk))
-      refuse(`takes no disk of type ${disk} (base_config.disks)`)
+      refuse(`does not support disks of type ${disk} (base_config.disks)`)
   }
   const platform = base.minCpuPlatform
   if (platform === undefined || hasPlatform(type, platform)) return { base, problems }
@@ -224,13 +237,13 @@ export function fitFamily(
   return { base: instead ? { ...others, minCpuPlatform: instead } : others, problems }
 }
 
-/** A platform that no family here is known to have may be that of a newer one. */
+/** A platform that no family has here may be that of a newer family. */
 function hasPlatform(type: string, platform: string): boolean {
   const own = platforms[familyOf(type).name]
   return own ? own.includes(platform) : !Object.values(platforms).flat().includes(platform)
 }
 
-/** Hardly any of them may be moved to another host, and each takes TERMINATE at maintenance. */
+/** Hardly any of them can be migrated, and each accepts TERMINATE at maintenance. */
 export function isConfidential(base: InstanceProperties): boolean {
   const { enableConfidentialCompute, confidentialInstanceType } = objectIn(base, 'confidentialInstanceConfig')
   return enableConfidentialCompute === true || typeof confidentialInstanceType === 'string'

@@ -4,7 +4,7 @@
 import { askMetadata, type MetadataOptions, neededValue, unavailable } from '../../platform/index.ts'
 import { ProvisionError } from '../../problems/index.ts'
 
-/** Values that may stand as a host in `master_url` (Determined: provconfig/config.go), and what each of them is. */
+/** Values that may be the host in `master_url` (Determined: provconfig/config.go), and the kind of each. */
 export const gceHostAliases = { 'internal-ip': 'address', 'external-ip': 'address' } as const
 
 export function isGceHostAlias(host: string): host is keyof typeof gceHostAliases {
@@ -26,7 +26,7 @@ export interface GceMetadata {
   get(value: GceValue): Promise<string | undefined>
 }
 
-/** Throws CLOUD_METADATA_UNAVAILABLE from `get` where this is no Compute Engine instance. */
+/** `get` throws CLOUD_METADATA_UNAVAILABLE when this host is not a Compute Engine instance. */
 export function gceMetadata(options: MetadataOptions): GceMetadata {
   const base = baseUrl(options.env)
   return {
@@ -36,7 +36,7 @@ export function gceMetadata(options: MetadataOptions): GceMetadata {
         url,
         headers: { 'Metadata-Flavor': 'Google' },
       })
-      // Google's server signs its answers with this header; a proxy or a portal does not.
+      // Google's server sets this header in its responses; a proxy or a portal does not.
       if (headers.get('metadata-flavor') !== 'Google')
         throw new ProvisionError(unavailable(url, 'the response is not from the metadata server'))
       if (status === 404) return undefined
@@ -46,13 +46,16 @@ export function gceMetadata(options: MetadataOptions): GceMetadata {
   }
 }
 
-/** The variables of Google's own clients; the address rather than the name, which off the cloud nobody resolves. */
+/**
+ * The environment variables of Google's clients; the address rather than the name, which does not resolve off the
+ * cloud.
+ */
 function baseUrl(env: MetadataOptions['env']): string {
   const host = env['GCE_METADATA_HOST'] || env['GCE_METADATA_IP'] || '169.254.169.254'
   return /^https?:\/\//.test(host) ? host.replace(/\/+$/, '') : `http://${host}`
 }
 
-// The machine this program runs on.
+// The host that the provisioner runs on.
 
 export interface MachineOnGcp {
   project: string
@@ -61,7 +64,7 @@ export interface MachineOnGcp {
   zone: string
 }
 
-/** Throws CLOUD_METADATA_UNAVAILABLE where this machine is not on Compute Engine. */
+/** Throws CLOUD_METADATA_UNAVAILABLE when this host is not on Compute Engine. */
 export async function machineOnGcp(options: MetadataOptions): Promise<MachineOnGcp> {
   const metadata = gceMetadata(options)
   const [project, name, zone] = await Promise.all([

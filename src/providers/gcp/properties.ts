@@ -1,4 +1,4 @@
-// The properties of a VM of one machine type: `base_config` with the pool's keys laid over it.
+// The properties of a VM of one machine type: `base_config`, overridden by the pool's keys.
 import type { MasterAddress } from '../../pki/index.ts'
 import type { CapacityType, Offering } from '../../planner/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
@@ -47,8 +47,8 @@ export function propertiesOf(input: PropertiesInput, offering: Offering, region:
   const scheduling = schedulingOf({
     base: base.scheduling ?? {},
     capacity: offering.capacityType,
-    decided: config.spot.enabled || offering.capacityType === 'spot',
-    stays: gpus.present || !familyOf(machineType).migrates || isConfidential(base),
+    isExplicit: config.spot.enabled || offering.capacityType === 'spot',
+    isPinned: gpus.present || !familyOf(machineType).migrates || isConfidential(base),
   })
   return {
     properties: {
@@ -70,7 +70,7 @@ export function propertiesOf(input: PropertiesInput, offering: Offering, region:
         ? [
             replaced(
               'scheduling.onHostMaintenance',
-              `this kind of ${machineType} is not moved to another host`,
+              `this kind of ${machineType} cannot be migrated to another host`,
             ),
           ]
         : []),
@@ -82,20 +82,23 @@ export function propertiesOf(input: PropertiesInput, offering: Offering, region:
   }
 }
 
-/** N1 takes GPUs; accelerator families bring theirs, and asking for them again is refused; the others have none. */
+/**
+ * N1 takes attached GPUs; accelerator families have theirs built in and refuse a request for them; the others have
+ * none.
+ */
 function acceleratorsOf(config: GcpConfig, offering: Offering, base: InstanceProperties) {
   const { gpu_type, gpu_num } = config.instance_type
   const type = machineTypeName(offering.instanceType)
   const { gpus } = familyOf(type)
-  const asked =
+  const requested =
     gpu_type && gpu_num > 0 ? [{ acceleratorType: gpu_type, acceleratorCount: gpu_num }] : undefined
   if (gpus === 'attached' || gpus === 'unknown') {
-    const accelerators = gpus === 'attached' && asked ? asked : base.guestAccelerators
+    const accelerators = gpus === 'attached' && requested ? requested : base.guestAccelerators
     return { accelerators, present: Boolean(accelerators?.length), problems: [] }
   }
   if (gpus === 'built_in') {
     const problems = base.guestAccelerators
-      ? [replaced('guestAccelerators', `${type} brings its own GPUs`)]
+      ? [replaced('guestAccelerators', `${type} has built-in GPUs`)]
       : []
     return { accelerators: undefined, present: true, problems }
   }
@@ -107,9 +110,10 @@ function acceleratorsOf(config: GcpConfig, offering: Offering, base: InstancePro
 function noGpus(type: string, slots: number): Problem {
   return problem(
     'REQUEST_MACHINE_REFUSED',
-    `${type} takes no GPUs, but the pool is configured with ${slots} slots`,
+    `${type} does not support GPUs, but the pool is configured with ${slots} slots`,
     {
-      remedy: 'Set gpu_num: 0, or choose an N1 machine type (GPUs are attached) or one of an A or G family.',
+      remedy:
+        'Set gpu_num: 0, or choose an N1 machine type (GPUs are attached) or a type of an A or G family.',
     },
   )
 }
@@ -118,9 +122,9 @@ function replaced(what: string, why: string): Problem {
   return problem('REQUEST_BASE_CONFIG_REPLACED', `${what} of base_config is not used: ${why}`)
 }
 
-// The boot disk in front of the disks of `base_config`, of a type the machine accepts.
+// The boot disk before the disks of `base_config`, of a type that the machine supports.
 
-/** Without an image of ours the boot disk is whatever `base_config` holds. */
+/** Without an image in the pool's keys, the boot disk is that of `base_config`. */
 export function disksOf(
   config: GcpConfig,
   machineType: string,
@@ -148,16 +152,16 @@ export function disksOf(
   return { disks: [boot, ...others], problems }
 }
 
-/** What the pool asks for gives way on types that do not take it, as long as another type of the pool does. */
+/** The pool's type is replaced on machine types that do not support it, if another type of the pool does. */
 function bootDiskType(config: GcpConfig, machineType: string): { type: string; problems: Problem[] } {
   const accepted = familyOf(machineType).bootDisks
-  const asked = config.boot_disk_type.split('/').at(-1) || accepted?.[0] || 'pd-balanced'
-  if (!accepted || accepted.includes(asked)) return { type: asked, problems: [] }
-  const fitsAnother = config.instance_types.some(({ type }) => familyOf(type).bootDisks?.includes(asked))
-  if (fitsAnother) return { type: accepted[0] ?? asked, problems: [] }
-  const message = `${machineTypeName(machineType)} does not boot from ${asked}`
+  const requested = config.boot_disk_type.split('/').at(-1) || accepted?.[0] || 'pd-balanced'
+  if (!accepted || accepted.includes(requested)) return { type: requested, problems: [] }
+  const fitsAnother = config.instance_types.some(({ type }) => familyOf(type).bootDisks?.includes(requested))
+  if (fitsAnother) return { type: accepted[0] ?? requested, problems: [] }
+  const message = `${machineTypeName(machineType)} does not boot from ${requested}`
   const remedy = `Set boot_disk_type to ${accepted.join(' or ')}, or leave it out.`
-  return { type: asked, problems: [problem('REQUEST_MACHINE_REFUSED', message, { remedy })] }
+  return { type: requested, problems: [problem('REQUEST_MACHINE_REFUSED', message, { remedy })] }
 }
 
 // The network interfaces, the network tags and the service account of a VM.
@@ -165,7 +169,7 @@ function bootDiskType(config: GcpConfig, machineType: string): { type: string; p
 const external = { name: 'External NAT', type: 'ONE_TO_ONE_NAT', networkTier: 'PREMIUM' }
 
 /**
- * The pool's interface after those of `base_config`; GCE's default network when there is none at all. `external_ip`
+ * The pool's interface after those of `base_config`; Compute Engine's default network when there is none. `external_ip`
  * without a network gives the first interface an address.
  */
 export function interfacesOf(
@@ -189,7 +193,7 @@ export function interfacesOf(
   return first.accessConfigs?.length ? base : [{ ...first, ...access }, ...others]
 }
 
-/** The API wants URLs or parts of them; a bare name is a part of none. */
+/** The API requires URLs or partial URLs; a bare name is neither. */
 function pathOf(collection: string, name: string): string {
   return name.includes('/') ? name : `${collection}/${name}`
 }
@@ -198,35 +202,35 @@ export function networkTagsOf({ network_tags }: GcpConfig, base: string[]): stri
   return [...new Set([...base, ...network_tags])]
 }
 
-/** The pool's account; without one, what `base_config` says. */
+/** The pool's account; without one, that of `base_config`. */
 export function serviceAccountsOf<T>({ service_account }: GcpConfig, base: T) {
   const { email, scopes } = service_account
   return email ? [{ email, scopes }] : base
 }
 
-// How a VM is bought and what happens to it: spot or not, at maintenance, at its end.
+// How a VM is bought, and what happens at maintenance and when it is interrupted.
 
 export interface SchedulingInput {
   base: Scheduling
   capacity: CapacityType
-  /** Whether a key of ours says what is bought; without it, `base_config` does. */
-  decided: boolean
-  /** GPUs, confidential instances, and families that stay on their host. */
-  stays: boolean
+  /** Whether a key of the pool sets the capacity type; otherwise `base_config` does. */
+  isExplicit: boolean
+  /** GPUs, confidential instances, and families that cannot be migrated. */
+  isPinned: boolean
 }
 
-/** `base_config.scheduling` with what the way of buying and the family need laid over it. */
-export function schedulingOf({ base, capacity, decided, stays }: SchedulingInput): Scheduling {
-  const kept = decided ? withoutModel(base) : base
-  const model = decided && capacity === 'spot' ? 'SPOT' : kept.provisioningModel
+/** `base_config.scheduling`, overridden by what the capacity type and the family require. */
+export function schedulingOf({ base, capacity, isExplicit, isPinned }: SchedulingInput): Scheduling {
+  const kept = isExplicit ? withoutModel(base) : base
+  const model = isExplicit && capacity === 'spot' ? 'SPOT' : kept.provisioningModel
   const taken = model === 'SPOT' || kept.preemptible === true
   return {
     ...kept,
     ...(model ? { provisioningModel: model } : {}),
-    // The only values spot VMs may have; DELETE, because a stopped agent VM is never started again.
+    // The only values that spot VMs may have; DELETE, because a stopped agent VM is never restarted.
     ...(model === 'SPOT' ? { instanceTerminationAction: kept.instanceTerminationAction ?? 'DELETE' } : {}),
     ...(taken ? { automaticRestart: false } : {}),
-    onHostMaintenance: taken || stays ? 'TERMINATE' : (kept.onHostMaintenance ?? 'MIGRATE'),
+    onHostMaintenance: taken || isPinned ? 'TERMINATE' : (kept.onHostMaintenance ?? 'MIGRATE'),
   }
 }
 
@@ -234,7 +238,7 @@ function withoutModel({ provisioningModel: _, preemptible: __, ...rest }: Schedu
   return rest
 }
 
-// The metadata values of a VM: its startup script, the master it dials, and whose it is, each exactly as it is.
+// The metadata values of a VM: its startup script, its master, and its owner, each unencoded.
 
 export interface MetadataInput {
   master: MasterAddress
@@ -243,7 +247,7 @@ export interface MetadataInput {
   startupScript: string
 }
 
-/** Items of `base_config` stay, except where a key is ours; `replaced` names those. */
+/** Items of `base_config` stay, except those with a key of the provisioner; `replaced` lists those. */
 export function metadataOf(
   input: MetadataInput,
   base: MetadataItem[],
@@ -267,9 +271,9 @@ function hostAndPort({ host, port }: MasterAddress): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }
 
-// What only the cloud or the machine can tell: known at launch, shown as placeholders by a dry run.
+// Values that only the cloud or this host knows: read at launch, shown as placeholders by a dry run.
 
-/** Each undefined until it has been asked for. */
+/** Each is undefined until it has been queried. */
 export interface GcpFacts {
   project?: string
   zone?: string
@@ -277,7 +281,7 @@ export interface GcpFacts {
   identity?: string
   /** Every zone of the regions of the pool's zones. */
   zones?: string[]
-  /** The text of the metadata value `startup-script`. */
+  /** The metadata value `startup-script`. */
   startupScript?: string
 }
 
@@ -285,7 +289,7 @@ export interface SettledFacts extends Required<Omit<GcpFacts, 'zones'>> {
   zones?: string[]
 }
 
-/** Facts, else the file's words, else a placeholder in `<>`; one warning names every placeholder but the script. */
+/** Facts, else the file's values, else a placeholder in `<>`; one warning names every placeholder but the script. */
 export function settleFacts(
   config: GcpConfig,
   facts: GcpFacts,
@@ -315,8 +319,8 @@ export function settleFacts(
     ...(facts.zones ? { zones: facts.zones } : {}),
   }
   if (config.zones.length > 1 && !facts.zones)
-    unknown.push('the zones of the region that are not named and will be denied')
+    unknown.push('the other zones of the region, which will be denied')
   if (!unknown.length) return { facts: settled, problems: [] }
-  const message = `the request has values that only Google Cloud can tell: ${unknown.join(', ')}`
+  const message = `the request has values that only Google Cloud knows: ${unknown.join(', ')}`
   return { facts: settled, problems: [problem('REQUEST_UNKNOWN_OFFLINE', message, { details: { unknown } })] }
 }

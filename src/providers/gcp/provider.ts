@@ -17,67 +17,67 @@ import type {
 } from '../contract.ts'
 import { orProblem } from '../failure.ts'
 import { type Owner, terminateOwn } from '../launch-steps.ts'
-import { keptAnswer, keptSlots, ownIdentity } from '../online-facts.ts'
+import { cachedAnswer, cachedSlots, ownIdentity } from '../online-facts.ts'
 import { baseProblems } from './base-config.ts'
 import { type GceApi, type GceInstance, gceClient } from './client.ts'
 import { googleAuth } from './compute-package.ts'
 import { codeOf, gceFailure, isNotFound } from './errors.ts'
 import {
-  asked,
+  isManaged,
   isName,
   isOfCluster,
-  isOurs,
   lastPart,
   namesFilter,
+  noResponse,
   poolOfLabel,
-  silence,
-  silentZonesOf,
+  queryInstances,
+  relevantZones,
 } from './instances.ts'
 import { launchInstances } from './launch.ts'
 import { findInstances, hasInstances, listCluster, listPool, namesAtOnce, zoneCache } from './listing.ts'
 import { gpusOf } from './machine-types.ts'
 import { gceMetadata } from './metadata-client.ts'
 import type { GcpFacts } from './properties.ts'
-import { gcpLaunch, type Place, placeOf, regionOf } from './request.ts'
+import { gcpLaunch, type ProjectAndZone, projectAndZone, regionOf } from './request.ts'
 import type { GcpConfig } from './rules.ts'
 import { applicationDefault, endpointsOf, transport } from './transport.ts'
 
 export { check } from './check.ts'
 
 /**
- * Throws PROVIDER_CONFIG when no project or zone is known, and REQUEST_BASE_CONFIG for a `base_config` that the API does not take.
- * Credentials are looked for at the first call.
+ * Throws PROVIDER_CONFIG when the project or zone is unknown, and REQUEST_BASE_CONFIG for a `base_config` that the API does
+ * not accept. Credentials are read at the first call.
  */
 export async function create(context: ProviderContext<GcpConfig>): Promise<Provider> {
   const { clock, env } = context
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock, env }
   const { config } = context
-  const place = await placeOf(config, metadata)
-  const strange = baseProblems(config.base_config)
-  if (strange.length) throw new ProvisionError(strange)
-  return gcpProvider(context, apiOf(place.project, env, clock), place, metadata)
+  const scope = await projectAndZone(config, metadata)
+  const baseConfigProblems = baseProblems(config.base_config)
+  if (baseConfigProblems.length) throw new ProvisionError(baseConfigProblems)
+  return gcpProvider(context, apiOf(scope.project, env, clock), scope, metadata)
 }
 
-/** Throws PROVIDER_CONFIG for an endpoint that cannot be used. */
+/** Throws PROVIDER_CONFIG for an invalid endpoint. */
 function apiOf(project: string, env: ClusterContext['env'], clock: Clock): GceApi {
   const endpoints = endpointsOf(env)
   const credentials = applicationDefault(googleAuth(project), env['GOOGLE_APPLICATION_CREDENTIALS'])
   return gceClient({ endpoints, send: transport({ credentials, fetch: globalThis.fetch }), clock })
 }
 
-/** The provider over any Compute Engine. */
+/** The provider with a given Compute Engine client. */
 export function gcpProvider(
   context: ProviderContext<GcpConfig>,
   api: GceApi,
-  place: Place,
+  scope: ProjectAndZone,
   metadata: MetadataOptions,
 ): Provider {
   const { config, owner, clock, master } = context
-  const { project } = place
-  const factsOf = onlineFacts({ api, config, place, clock, metadata })
+  const { project } = scope
+  const factsOf = onlineFacts({ api, config, scope, clock, metadata })
   const known = zoneCache(clock)
-  const slotsOfType = keptSlots((machineType, signal) =>
-    slotsOf(api, config, { ...place, machineType }, signal),
+  const slotsOfType = cachedSlots((machineType, signal) =>
+    slotsOf(api, config, { ...scope, machineType }, signal),
   )
   // Consoles are read when many VMs have failed at once.
   const fewConsoles = limit(4)
@@ -89,7 +89,7 @@ export function gcpProvider(
   }
 
   async function list(signal?: AbortSignal): Promise<Listing> {
-    const listing = await listPool({ api, owner, project, region: regionOf(place.zone), signal })
+    const listing = await listPool({ api, owner, project, region: regionOf(scope.zone), signal })
     return { ...listing, instances: known.seen(listing) }
   }
 
@@ -111,11 +111,11 @@ export function gcpProvider(
       clusterId: owner.clusterId,
       project,
       ids,
-      poolOf: (instance) => (isOurs(instance, owner) ? owner.pool : poolOfLabel(instance)),
+      poolOf: (instance) => (isManaged(instance, owner) ? owner.pool : poolOfLabel(instance)),
       zoneOf: known.zoneOf,
       signal,
     })
-    // Says nothing of the instances that were not asked for.
+    // Not a complete listing: it contains only the requested instances.
     return { ...listing, instances: known.seen({ ...listing, complete: false }) }
   }
 
@@ -129,7 +129,7 @@ export function gcpProvider(
         api,
         project,
         owner,
-        isOurs: (instance) => isOurs(instance, owner),
+        isManaged: (instance) => isManaged(instance, owner),
         ids,
         zoneOf: known.zoneOf,
         zoneOfNew: known.zoneOfNew,
@@ -139,7 +139,7 @@ export function gcpProvider(
     hasTraces: (signal) =>
       orProblem(
         gceFailure,
-        `look for instances of cluster ${owner.clusterId}`,
+        `find instances of cluster ${owner.clusterId}`,
         () => hasInstances({ api, clusterId: owner.clusterId, project, signal }),
         signal,
       ),
@@ -155,16 +155,16 @@ export function gcpProvider(
   }
 }
 
-/** All instances of a cluster in one project. Throws PROVIDER_CONFIG for a location that names no project. */
+/** All instances of a cluster in one project. Throws PROVIDER_CONFIG for a location without a project. */
 export async function createCluster(location: Location, context: ClusterContext): Promise<ClusterProvider> {
   const { clusterId, clock, env } = context
   const { project } = location
   if (!project)
-    throw new ProvisionError(problem('PROVIDER_CONFIG', 'the location names no Google Cloud project'))
+    throw new ProvisionError(problem('PROVIDER_CONFIG', 'the location contains no Google Cloud project'))
   const api = apiOf(project, env, clock)
   const known = zoneCache(clock)
   const cluster = { api, clusterId, project }
-  const isOurs = (instance: GceInstance) => isOfCluster(instance, clusterId)
+  const isManaged = (instance: GceInstance) => isOfCluster(instance, clusterId)
   return {
     async list(signal) {
       const listing = await listCluster({ ...cluster, signal })
@@ -179,7 +179,7 @@ export async function createCluster(location: Location, context: ClusterContext)
         api,
         project,
         owner: { clusterId },
-        isOurs,
+        isManaged,
         ids,
         zoneOf: known.zoneOf,
         zoneOfNew: () => undefined,
@@ -191,54 +191,55 @@ export async function createCluster(location: Location, context: ClusterContext)
   }
 }
 
-// What a launch has to know that the file does not say, and the slots of machine types: asked for, and kept for a while.
+// Facts that a launch needs and the file does not contain, and the slots of machine types: queried, and cached for a
+// while.
 
-/** Regions get a new zone once in years. */
-const zonesKeptMs = 3_600_000
+/** Milliseconds; a region gets a new zone once in years. */
+const zonesTtlMs = 3_600_000
 
 interface OnlineInput {
   api: GceApi
   config: GcpConfig
-  place: Place
+  scope: ProjectAndZone
   clock: Clock
   metadata: MetadataOptions
 }
 
 type OnlineFacts = (signal?: AbortSignal) => Promise<GcpFacts>
 
-function onlineFacts({ api, config, place, clock, metadata }: OnlineInput): OnlineFacts {
-  const zonesOfRegion = keptAnswer(clock, zonesKeptMs, async (signal) => {
-    const region = regionOf(place.zone)
-    const { zones = [] } = await api.getRegion({ project: place.project, region }, signal)
+function onlineFacts({ api, config, scope, clock, metadata }: OnlineInput): OnlineFacts {
+  const zonesOfRegion = cachedAnswer(clock, zonesTtlMs, async (signal) => {
+    const region = regionOf(scope.zone)
+    const { zones = [] } = await api.getRegion({ project: scope.project, region }, signal)
     return zones.map(lastPart)
   })
-  // As Determined's provisioner cuts it: 30 characters, without a hyphen at the end.
+  // As in Determined's provisioner: 30 characters, without a hyphen at the end.
   const ownName = ownIdentity(async () =>
     (await gceMetadata(metadata).get('name'))?.slice(0, 30).replace(/-$/, ''),
   )
   return async (signal) => {
     const needsIdentity = config.label_value === undefined || config.name_prefix === undefined
     return {
-      ...place,
+      ...scope,
       ...(needsIdentity ? { identity: await ownName() } : {}),
-      // Only a launch in several zones has to name those it may not use.
+      // Only a launch in several zones has to list the zones it must not use.
       ...(config.zones.length > 1 ? { zones: await zonesOfRegion(signal) } : {}),
     }
   }
 }
 
-/** GPUs, else the one CPU slot where it is allowed; undefined for a type the zone does not have. */
+/** GPUs, else one CPU slot if `cpu_slots_allowed`; undefined for a type that the zone does not have. */
 async function slotsOf(
   api: GceApi,
   config: GcpConfig,
-  place: { project: string; zone: string; machineType: string },
+  scope: { project: string; zone: string; machineType: string },
   signal?: AbortSignal,
 ): Promise<number | undefined> {
   try {
-    const type = await api.getMachineType(place, signal)
-    return gpusOf(config, place.machineType, type) || (config.cpu_slots_allowed ? 1 : 0)
+    const type = await api.getMachineType(scope, signal)
+    return gpusOf(config, scope.machineType, type) || (config.cpu_slots_allowed ? 1 : 0)
   } catch (error) {
-    // A name that cannot be one is `invalid`.
+    // `invalid`: the string cannot be a name.
     if (['notFound', 'invalid'].includes(codeOf(error))) return undefined
     throw error
   }
@@ -250,30 +251,33 @@ const deletesAtOnce = 10
 export interface TerminateInput {
   api: GceApi
   project: string
-  /** Named when an instance is refused; without a pool, any of the cluster is terminated. */
+  /** Named in the message when an instance is rejected; without a pool, any instance of the cluster is terminated. */
   owner: Owner
-  isOurs: (instance: GceInstance) => boolean
+  isManaged: (instance: GceInstance) => boolean
   ids: string[]
-  /** Where an instance was seen last. */
+  /** Zone in which an instance was last observed. */
   zoneOf: (id: string) => string | undefined
-  /** Zone of an instance this provider launched a moment ago: ours, although a listing may not show it yet. */
+  /**
+   * Zone of an instance that this provider launched a moment ago: it is managed, although a listing may not show it
+   * yet.
+   */
   zoneOfNew: (id: string) => string | undefined
   signal?: AbortSignal | undefined
 }
 
 export async function terminateOwned(input: TerminateInput): Promise<TerminateResult> {
-  const { ids, owner, isOurs, zoneOfNew, signal } = input
-  const few = limit(deletesAtOnce)
+  const { ids, owner, isManaged, zoneOfNew, signal } = input
+  const limited = limit(deletesAtOnce)
   const rules = {
     owner,
-    look: () => look(input),
-    isOurs,
+    find: () => find(input),
+    isManaged,
     targetOf(id: string, instance?: GceInstance) {
       const zone = lastPart(instance?.zone) || zoneOfNew(id)
       return zone ? { id, zone } : undefined
     },
-    async end(targets: { id: string; zone: string }[], result: TerminateResult) {
-      await Promise.all(targets.map(({ id, zone }) => few(() => end(input, id, zone, result))))
+    async terminate(targets: { id: string; zone: string }[], result: TerminateResult) {
+      await Promise.all(targets.map(({ id, zone }) => limited(() => terminateOne(input, id, zone, result))))
       signal?.throwIfAborted()
     },
     failureOf: gceFailure,
@@ -281,7 +285,7 @@ export async function terminateOwned(input: TerminateInput): Promise<TerminateRe
   return terminateOwn(ids, rules, signal)
 }
 
-async function look({
+async function find({
   api,
   project,
   ids,
@@ -292,21 +296,30 @@ async function look({
   const known = new Map<string, GceInstance>()
   for (let from = 0; from < names.length; from += namesAtOnce) {
     const batch = names.slice(from, from + namesAtOnce)
-    const { instances, silent, error } = await asked(api, { project, filter: namesFilter(batch) }, signal)
+    const { instances, unreachable, error } = await queryInstances(
+      api,
+      { project, filter: namesFilter(batch) },
+      signal,
+    )
     if (error) throw error
     for (const instance of instances) known.set(instance.name ?? '', instance)
-    const lacking = silentZonesOf(
+    const missingZones = relevantZones(
       batch.filter((name) => !known.has(name)),
-      silent,
+      unreachable,
       zoneOf,
     )
-    if (lacking.length) throw silence(lacking)
+    if (missingZones.length) throw noResponse(missingZones)
   }
   return known
 }
 
-/** The request id is that of this order: one that failed inside its operation may be given again. */
-async function end(input: TerminateInput, id: string, zone: string, result: TerminateResult): Promise<void> {
+/** The request id is derived from this call: a delete that failed inside its operation may be requested again. */
+async function terminateOne(
+  input: TerminateInput,
+  id: string,
+  zone: string,
+  result: TerminateResult,
+): Promise<void> {
   const { api, project, signal } = input
   if (signal?.aborted) return
   try {
@@ -319,17 +332,17 @@ async function end(input: TerminateInput, id: string, zone: string, result: Term
   }
 }
 
-/** Negative: so many of the newest bytes; the last stage is among them. */
+/** A negative start means that many of the newest bytes; the last stage is among them. */
 const start = '-65536'
 
 /** The last stage the VM's script wrote to its serial console. */
 async function consoleStage(
   api: GceApi,
-  place: { project: string; zone: string; instance: string },
+  scope: { project: string; zone: string; instance: string },
   signal?: AbortSignal,
 ): Promise<Stage | undefined> {
   try {
-    const { contents = '' } = await api.getSerialPortOutput({ ...place, port: 1, start }, signal)
+    const { contents = '' } = await api.getSerialPortOutput({ ...scope, port: 1, start }, signal)
     return lastStage(contents)
   } catch (error) {
     if (isNotFound(error)) return undefined

@@ -1,4 +1,4 @@
-// The Compute Engine requests of a launch as data: what `--dry-run` shows is what the provider sends.
+// The Compute Engine requests of a launch as data: `--dry-run` shows exactly what the provider sends.
 import type { AgentSetup } from '../../agent-setup/index.ts'
 import type { Offering } from '../../planner/index.ts'
 import { derivedName, derivedUuid, type MetadataOptions } from '../../platform/index.ts'
@@ -16,7 +16,7 @@ export interface GcpLaunch {
   problems: Problem[]
 }
 
-/** Every call of a launch in order, and what is wrong or unknown about them. Pure. */
+/** All calls of a launch in order, and their problems and unknown values. Pure. */
 export function gcpLaunch(
   { config, owner, intent, setup }: GcpRequestInput,
   known: GcpFacts = {},
@@ -30,7 +30,7 @@ export function gcpLaunch(
   }
 }
 
-/** The first call, then those for VMs it cannot get. */
+/** The first call, then the calls for VMs that it cannot launch. */
 export function buildRequest(input: GcpRequestInput, known?: GcpFacts): LaunchRequest {
   const { steps, problems } = gcpLaunch(input, known)
   const [first, ...others] = steps.map(callOf)
@@ -41,7 +41,7 @@ function callOf({ call, request }: LaunchStep): CloudCall {
   return { call, body: { ...request } }
 }
 
-/** Steps of one pool have most of their problems in common. */
+/** Removes duplicates: steps of one pool have most of their problems in common. */
 function once(problems: Problem[]): Problem[] {
   const seen = new Set<string>()
   return problems.filter(({ code, message }) => {
@@ -50,17 +50,22 @@ function once(problems: Problem[]): Problem[] {
   })
 }
 
-// From an intent to the calls that fulfil it: one per machine type and way of buying, in the order they are tried.
+// From an intent to its calls: one for each machine type and capacity type, in the order they are tried.
 
 export type LaunchStep = { offerings: Offering[]; names: string[]; problems: Problem[] } & (
   | { call: 'instances.bulkInsert'; request: ZonalBulkInsert }
   | { call: 'regionInstances.bulkInsert'; request: RegionalBulkInsert }
 )
 
-/** What one call may create (https://cloud.google.com/compute/docs/instances/multiple/about-bulk-creation). */
+/**
+ * Instances that one call may create (https://cloud.google.com/compute/docs/instances/multiple/about-bulk-creation).
+ */
 const largestBulk = 5000
 
-/** A launch of more VMs than one call may create is several. Offerings that differ only in the zone of one region are one step: the cloud finds the zones that have capacity. */
+/**
+ * A launch of more VMs than one call may create has several steps. Offerings that differ only in the zone of one region
+ * are one step, in which the cloud finds a zone with capacity.
+ */
 export function launchSteps(input: PropertiesInput): LaunchStep[] {
   const groups = new Map<string, Offering[]>()
   for (const offering of input.intent.offerings) {
@@ -75,7 +80,7 @@ export function launchSteps(input: PropertiesInput): LaunchStep[] {
   )
 }
 
-/** The same step for fewer VMs: what an earlier step has already given is not asked for again. */
+/** The same step for fewer VMs: without those that earlier steps have launched. */
 export function withCount(step: LaunchStep, wanted: number): LaunchStep {
   const names = step.names.slice(0, wanted)
   const count = names.length
@@ -87,7 +92,7 @@ export function withCount(step: LaunchStep, wanted: number): LaunchStep {
     : { ...step, names, request: { ...step.request, bulkInsertInstanceResourceResource: resource } }
 }
 
-/** The `index`-th group asked for `count` VMs, named from number `from` on. Request id and names are the intent's. */
+/** Group `index` of `count` VMs, with names from number `from` on. Request id and names are derived from the intent. */
 function bulkInsert(
   input: PropertiesInput,
   offerings: Offering[],
@@ -108,7 +113,7 @@ function bulkInsert(
   const resource = {
     count: names.length,
     minCount: 1,
-    // Names rather than a pattern: with a pattern a second effect counts on instead of clashing.
+    // Names rather than a pattern: with a pattern, a repeated request would create further VMs instead of failing.
     perInstanceProperties: Object.fromEntries(names.map((name) => [name, {}])),
     instanceProperties: properties,
   }
@@ -137,7 +142,7 @@ export function regionOf(zone: string): string {
   return zone.replace(/-[^-]+$/, '')
 }
 
-/** Zones that are not named are allowed unless they are denied, so the region's others are. */
+/** Zones that are not listed are allowed, so the other zones of the region are denied. */
 function locationsOf(named: string[], region: string, all: string[] = []) {
   const others = all.filter((zone) => regionOf(zone) === region && !named.includes(zone))
   const preferences = [
@@ -147,16 +152,16 @@ function locationsOf(named: string[], region: string, all: string[] = []) {
   return Object.fromEntries(preferences.map(([zone, preference]) => [`zones/${zone}`, { preference }]))
 }
 
-// Project and zone of a pool: the file, Google's environment variables, else those of the VM this runs on.
+// Project and zone of a pool: from the file, Google's environment variables, or the host of the provisioner.
 
-export interface Place {
+export interface ProjectAndZone {
   project: string
-  /** Of launches that name none, and of questions about machine types. */
+  /** Zone for launches without one, and for queries about machine types. */
   zone: string
 }
 
 /** Throws PROVIDER_CONFIG when one of them is unknown. */
-export async function placeOf(config: GcpConfig, metadata: MetadataOptions): Promise<Place> {
+export async function projectAndZone(config: GcpConfig, metadata: MetadataOptions): Promise<ProjectAndZone> {
   const { env } = metadata
   return {
     project:
@@ -189,7 +194,7 @@ async function here(value: GceValue, variable: string, metadata: MetadataOptions
   )
 }
 
-// Names of VMs, derived from the intent: a request that takes effect twice clashes with itself.
+// Names of VMs, derived from the intent: a request that is carried out twice fails the second time.
 
 const limit = 63
 const hashLength = 12
@@ -208,8 +213,12 @@ export function namesOf(
   return Array.from({ length: count }, (_, index) => `${start}${hash}-${from + index}`)
 }
 
-/** RFC 1035 labels, which GCE wants names to be: a small letter, then small letters, digits and hyphens. */
+/**
+ * Compute Engine requires RFC 1035 labels as names: a lower-case letter, then lower-case letters, digits and hyphens.
+ */
 export function prefixProblems(prefix: string): Problem[] {
   if (prefix.startsWith('<') || /^(?:[a-z][a-z0-9-]*)?$/.test(prefix)) return []
-  return [problem('REQUEST_NAME_REFUSED', `Google Cloud would refuse VM names that begin with "${prefix}"`)]
+  return [
+    problem('REQUEST_NAME_REFUSED', `Google Cloud would refuse instance names that start with "${prefix}"`),
+  ]
 }

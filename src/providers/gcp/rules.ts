@@ -1,4 +1,4 @@
-// `type: gcp`: from the keys of the file to the configuration, with the rules between them.
+// `type: gcp`: from the keys of the file to the configuration, with the rules between keys.
 import {
   type Block,
   checkDuplicates,
@@ -101,7 +101,7 @@ function checkImage({ base_config, boot_disk_source_image }: Keys, block: Block)
       part: 'key',
     })
   if (bootable < 0 && !given(block, 'boot_disk_source_image'))
-    note(block, 'IMAGE_MISSING', 'No machine image is named: boot_disk_source_image is missing', {
+    note(block, 'IMAGE_MISSING', 'no machine image is set: boot_disk_source_image is missing', {
       remedy: `Set \`boot_disk_source_image: ${publicGcpImage}\`; \`gcloud compute images list --project deeplearning-platform-release --no-standard-images\` lists the current families.`,
     })
 }
@@ -115,7 +115,7 @@ function spotOf({ spot, instance_type }: GcpKeys) {
 function checkSpot({ spot, instance_type }: Keys, block: Block): void {
   const enabled = typeof spot === 'object' ? spot.enabled : spot
   if (instance_type?.preemptible && given(block, 'spot') && enabled === false)
-    note(block, 'CONFIG_CONFLICT', 'instance_type.preemptible asks for what spot switches off', {
+    note(block, 'CONFIG_CONFLICT', 'instance_type.preemptible is true, but spot is false', {
       key: ['instance_type', 'preemptible'],
       part: 'key',
     })
@@ -129,12 +129,17 @@ function checkZones({ zone, zones = [] }: Keys, block: Block): void {
       part: 'key',
       remedy: 'Move it into zones.',
     })
-  const stranger = zones.find((other) => regionOf(other) !== regionOf(zones[0]!))
-  if (stranger)
-    note(block, 'CONFIG_CONFLICT', `zones are of one region, but ${zones[0]} and ${stranger} are not`, {
-      key: 'zones',
-      remedy: 'Use one pool for each region.',
-    })
+  const otherRegion = zones.find((other) => regionOf(other) !== regionOf(zones[0]!))
+  if (otherRegion)
+    note(
+      block,
+      'CONFIG_CONFLICT',
+      `zones must be in one region, but ${zones[0]} and ${otherRegion} are not`,
+      {
+        key: 'zones',
+        remedy: 'Use one pool for each region.',
+      },
+    )
 }
 
 function regionOf(zone: string): string {
@@ -145,7 +150,7 @@ function checkNetwork({ network_interface }: Keys, block: Block): void {
   const { network, subnetwork } = network_interface ?? {}
   if (!network === !subnetwork) return
   const [has, lacks] = network ? ['network', 'subnetwork'] : ['subnetwork', 'network']
-  // The origin then leaves both out without a word (Determined: gcp_config.go).
+  // In this case Determined's provisioner silently ignores both (gcp_config.go).
   note(block, 'CONFIG_NEEDS_KEY', `network_interface.${has} needs network_interface.${lacks}`, {
     key: ['network_interface', has!],
     part: 'key',
@@ -158,7 +163,7 @@ function checkLabels({ labels = {}, label_key }: Keys, block: Block): void {
       note(
         block,
         'CONFIG_CONFLICT',
-        `The label ${JSON.stringify(label)} is reserved: the provisioner identifies its instances by it`,
+        `the label ${JSON.stringify(label)} is reserved: the provisioner uses it to identify its instances`,
         {
           key: label === label_key ? 'label_key' : ['labels', label],
           part: label === label_key ? 'value' : 'key',
@@ -166,7 +171,7 @@ function checkLabels({ labels = {}, label_key }: Keys, block: Block): void {
         },
       )
   if (label_key && Object.hasOwn(labels, label_key))
-    note(block, 'CONFIG_DUPLICATE', `labels sets ${label_key}, which label_key sets, too`, {
+    note(block, 'CONFIG_DUPLICATE', `labels sets ${label_key}, which label_key also sets`, {
       key: ['labels', label_key],
       part: 'key',
       remedy: 'Use label_value for its value.',
@@ -175,17 +180,17 @@ function checkLabels({ labels = {}, label_key }: Keys, block: Block): void {
 
 // The machine types of a pool and their GPUs: built in, or attached to N1 machines.
 
-/** The origin's (Determined: gcp_config.go). */
+/** The defaults of Determined's provisioner (gcp_config.go). */
 const standard = { machine: 'n1-standard-32', gpuType: 'nvidia-tesla-t4', gpuNum: 4 }
 
 interface Gpus {
   type: string
   count: number
-  /** The user wrote them: they are no default. */
+  /** Whether the user set them, rather than the defaults. */
   said: boolean
 }
 
-/** `attached` are the GPUs that are; `slots` of each type what its agent has. */
+/** `attached` are the attached GPUs; `slots` of each type are those of its agent. */
 function gcpTypes(keys: Partially<GcpKeys>, block: Block) {
   const several = given(block, 'instance_types')
   if (several && givenIn(block, 'instance_type', 'machine_type'))
@@ -218,7 +223,7 @@ function gcpTypes(keys: Partially<GcpKeys>, block: Block) {
     ? typesOf(keys.instance_types, block, read)
     : read(machineName(keys, block), undefined, ['instance_type', 'machine_type'])
   const attachable = machines.some((machine) => machine.attachable)
-  // `det deploy gcp` writes the GPU type of the compute pool into the auxiliary pool, too, with gpu_num: 0.
+  // `det deploy gcp` also writes the GPU type of the compute pool into the auxiliary pool, with gpu_num: 0.
   if (attached.count > 0 && isKnownGpu(attached, block)) {
     if (attachable) checkAttached(attached, block)
     else if (attached.said && machines[0]) refuseAttached(machines[0], attached, block)
@@ -258,9 +263,9 @@ function withSlots(
   const own = attachable || (builtIn === undefined && attached.said) ? attached.count : builtIn
   const slots = said ?? own
   if (slots !== undefined) return [{ type: name, slots }]
-  note(block, 'INSTANCE_SLOTS_UNKNOWN', `How many GPUs ${JSON.stringify(name)} has is not known here`, {
+  note(block, 'INSTANCE_SLOTS_UNKNOWN', `the number of GPUs of ${JSON.stringify(name)} is unknown`, {
     key: path,
-    remedy: `Say it: \`instance_types: [{type: ${name}, slots: N}]\`.`,
+    remedy: `Set it: \`instance_types: [{type: ${name}, slots: N}]\`.`,
   })
   return []
 }
@@ -272,7 +277,7 @@ function isKnownGpu({ type }: Gpus, block: Block): boolean {
   note(
     block,
     'GPU_TYPE_UNKNOWN',
-    type ? `There is no GPU of type ${JSON.stringify(type)}` : 'gpu_num is set without gpu_type',
+    type ? `there is no GPU of type ${JSON.stringify(type)}` : 'gpu_num is set without gpu_type',
     {
       key: ['instance_type', type ? 'gpu_type' : 'gpu_num'],
       ...(meant && { remedy: `Did you mean "${meant}"?` }),
@@ -292,7 +297,7 @@ function checkAttached({ type, count }: Gpus, block: Block): void {
     note(
       block,
       'GPU_COUNT_INVALID',
-      `A machine has ${fitting.join(', ')} GPUs of type ${type}, not ${count}`,
+      `a machine has ${fitting.join(', ')} GPUs of type ${type}, not ${count}`,
       {
         key: ['instance_type', 'gpu_num'],
         remedy: `Write ${orList(fitting.map(String)).replaceAll('"', '')}.`,
@@ -307,16 +312,16 @@ function refuseAttached({ name, builtIn }: Machine, { type, count }: Gpus, block
   if (isNative && builtIn)
     note(block, 'GPU_COUNT_INVALID', `${name} has ${builtIn} GPUs built in, not ${count}`, {
       key,
-      remedy: 'Remove gpu_type and gpu_num: the machine type says it all.',
+      remedy: 'Remove gpu_type and gpu_num: the machine type determines the GPUs.',
     })
   else note(block, 'GPU_NOT_ATTACHABLE', `GPUs of type ${type} cannot be attached to ${name}`, { key })
 }
 
-/** A type in base_config is always overlaid: silently buying another machine would be a costly surprise. */
+/** instance_type always overrides a type in base_config: silently buying another machine would be costly. */
 function checkOverlaid({ base_config }: Partially<GcpKeys>, block: Block): void {
   for (const key of ['machineType', 'guestAccelerators'])
     if (base_config && Object.hasOwn(base_config, key))
-      note(block, 'CONFIG_CONFLICT', `base_config.${key} would be overlaid by instance_type`, {
+      note(block, 'CONFIG_CONFLICT', `base_config.${key} would be replaced by instance_type`, {
         key: ['base_config', key],
         part: 'key',
         remedy: `Write it as instance_type.${key === 'machineType' ? 'machine_type' : 'gpu_type and gpu_num'}.`,

@@ -31,7 +31,7 @@ const labelValue = shaped(
 const gcpKeys = {
   base_config: key(
     z.record(z.string(), z.unknown()),
-    'Compute Engine `InstanceProperties` as in its REST API, camelCase; the keys below are laid over it.',
+    'Compute Engine `InstanceProperties` as in its REST API, camelCase; the keys below override it.',
     '`{}`',
   ),
   project: key(name, 'Project.', 'the metadata server'),
@@ -40,7 +40,7 @@ const gcpKeys = {
   boot_disk_source_image: key(
     name,
     'Image of the boot disk: `projects/PROJECT/global/images/NAME`, or `…/images/family/FAMILY`. It needs Docker, and the NVIDIA runtime for GPUs. There is no built-in image.',
-    'none: it has to be given, unless `base_config` has a boot disk',
+    'none: it is required, unless `base_config` has a boot disk',
   ),
   boot_disk_size: keyOr(count(100), 200, 'GB.'),
   boot_disk_type: key(
@@ -65,7 +65,7 @@ const gcpKeys = {
       'a prefix of lower-case letters, digits and "-", a letter first, at most 63',
       'Use lower case and begin with a letter.',
     ),
-    'What names of VMs begin with.',
+    'Prefix of the names of VMs.',
     'the label value and `-`',
   ),
   network_interface: block(
@@ -86,7 +86,7 @@ const gcpKeys = {
         '`https://www.googleapis.com/auth/cloud-platform` when `email` is set',
       ),
     },
-    'Who the VM is towards Google Cloud.',
+    'The Google Cloud identity of the VM.',
   ),
   instance_type: block(
     {
@@ -97,17 +97,13 @@ const gcpKeys = {
       ),
       gpu_type: key(
         text,
-        'GPU attached to an N1 machine.',
+        'Type of the GPUs attached to an N1 machine.',
         '`nvidia-tesla-t4` for N1, else none or what the machine type has built in',
       ),
-      gpu_num: key(
-        count(0),
-        'How many of them.',
-        '`4` for N1, else as many as the machine type has built in',
-      ),
-      preemptible: keyOr(flag, false, 'Use capacity that Google may take back.'),
+      gpu_num: key(count(0), 'Number of GPUs.', '`4` for N1, else as many as the machine type has built in'),
+      preemptible: keyOr(flag, false, 'Use capacity that Google may interrupt.'),
     },
-    'Machine and GPUs.',
+    'Machine type and GPUs.',
   ),
   instance_types: key(
     instanceTypes,
@@ -117,7 +113,7 @@ const gcpKeys = {
     {},
     'Use Spot VMs: `true`, `false`, or a mapping. `instance_type.preemptible: true` means the same as `true`.',
   ),
-  cpu_slots_allowed: keyOr(flag, false, 'Let a machine without GPUs work as one CPU slot.'),
+  cpu_slots_allowed: keyOr(flag, false, 'Use a machine without GPUs as one CPU slot.'),
   use_cloud_logging: keyOr(flag, false, "Send the agent container's log to Cloud Logging."),
   operation_timeout_period: keyOr(
     period,

@@ -1,14 +1,14 @@
-// How requests reach Google: with credentials, a deadline each, and an answer or a `GceError`, whatever happens.
+// Sends requests to Google: adds credentials and a deadline, and always ends with a response or a `GceError`.
 import about from '../../../package.json' with { type: 'json' }
 import { type Fetch, reasonOf } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
 import { checkKind, credentialsError, errorOfAnswer, GceError, gceErrorIn } from './errors.ts'
 
-/** `wait` holds an answer back for two minutes; the others take seconds. */
+/** Milliseconds; `wait` may take two minutes, the other calls seconds. */
 const waitMs = 150_000
 const callMs = 60_000
 
-/** Tell audit logs and Google's support which program asks. */
+/** Identify the program in audit logs and to Google's support. */
 const ownHeaders = {
   'user-agent': `dynamic-agent-provisioner/${about.version}`,
   'x-goog-api-client': `gl-node/${process.versions.node}`,
@@ -22,7 +22,7 @@ export interface TransportInput {
 
 export type Send = (url: string | URL, init?: RequestInit) => Promise<Response>
 
-/** Resolves with an answer whose body has arrived whole; the client hands its own signal in `init`. */
+/** Resolves with the response once its whole body has arrived; the client passes its own signal in `init`. */
 export function transport({ credentials, fetch, timeouts = { waitMs, callMs } }: TransportInput): Send {
   return async (url, { method = 'GET', headers, body, signal } = {}) => {
     const target = method === 'GET' ? trimUrl(new URL(url)) : new URL(url)
@@ -36,7 +36,7 @@ export function transport({ credentials, fetch, timeouts = { waitMs, callMs } }:
       const response = await fetch(target, {
         method,
         headers: authorized,
-        // The client gives GETs an empty body, which fetch does not take.
+        // The client gives GET requests an empty body, which fetch rejects.
         ...(method !== 'GET' && body ? { body } : {}),
         signal: stop,
         redirect: 'error',
@@ -73,7 +73,7 @@ function unanswered(error: unknown, late: boolean): GceError {
     : new GceError('network', reasonOf(error), { cause: error })
 }
 
-// Asks for no more than is read: a VM in a listing would else come with its user data, up to 256 KiB each.
+// Requests only the fields that are read: otherwise each VM in a listing would include its user data, up to 256 KiB.
 // https://cloud.google.com/compute/docs/api/how-tos/performance#partial-response
 
 const operation =
@@ -90,14 +90,16 @@ const fields: [path: RegExp, fields: string][] = [
   [/\/instances\/[^/]+$/, instance],
 ]
 
-/** For GET: the answers of other calls are short. */
+/** For GET requests; the responses of other calls are short. */
 export function trimUrl(url: URL): URL {
   const lean = fields.find(([path]) => path.test(url.pathname))?.[1]
   if (lean) url.searchParams.set('fields', lean)
   return url
 }
 
-/** What `kind` says in the answer to a call; every answer of Compute Engine has one, those of the Resource Manager none. */
+/**
+ * The `kind` in the response to a call; every response of Compute Engine has one, those of the Resource Manager none.
+ */
 const kinds: [path: RegExp, kind: string][] = [
   [/\/aggregated\/instances$/, 'instanceAggregatedList'],
   [/\/bulkInsert$|\/operations\/[^/]+\/wait$/, 'operation'],
@@ -110,7 +112,7 @@ const kinds: [path: RegExp, kind: string][] = [
   [/\/networks\/[^/]+$/, 'network'],
   [/\/subnetworks\/[^/]+$/, 'subnetwork'],
   [/\/regions\/[^/]+$/, 'region'],
-  // A project of an organization's own domain is `example.com:name`.
+  // A project of an organization with its own domain is `example.com:name`.
   [/\/projects\/[^/]+$/, 'project'],
 ]
 
@@ -120,13 +122,13 @@ function kindAt(method: string, pathname: string): string | undefined {
   return kind && `compute#${kind}`
 }
 
-// Application Default Credentials, asked for before each request so that their absence is an answer, not a crash.
+// Application Default Credentials, read before each request so that their absence is an error of the call, not a crash.
 // https://cloud.google.com/docs/authentication/application-default-credentials
 
 export interface Credentials {
   /**
-   * The headers a request needs. Throws a `GceError`: `credentials` where there are none or they are refused,
-   * `tokenServer` where the server that gives tokens is in trouble.
+   * The headers of a request. Throws a `GceError`: `credentials` when there are none or they are refused, `tokenServer`
+   * when the token server fails.
    */
   headers(url: URL): Promise<Iterable<[name: string, value: string]>>
 }
@@ -148,7 +150,7 @@ export function applicationDefault(auth: GoogleAuthLike, file?: string): Credent
   }
 }
 
-// Where Google's APIs are asked: their public hosts, or what gcloud's own variables say
+// The endpoints of Google's APIs: their public hosts, or those in gcloud's own variables
 // (https://cloud.google.com/sdk/docs/properties#setting_properties_via_environment_variables).
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -170,12 +172,12 @@ export function endpointsOf(env: Env): Endpoints {
   }
 }
 
-/** Throws PROVIDER_CONFIG for what is no URL, and for plain http to another machine: tokens would be readable. */
+/** Throws PROVIDER_CONFIG for an invalid URL, and for plain http to another host, where tokens could be read. */
 function endpoint(env: Env, variable: string, standard: string): URL {
   const given = env[variable] || standard
   const url = URL.canParse(given) ? new URL(given) : undefined
   const loopback = url && /^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname)
   if (url && (url.protocol === 'https:' || (url.protocol === 'http:' && loopback))) return url
-  const message = `${variable} is ${url ? 'plain http' : 'no URL'}: ${given}`
+  const message = `${variable} is ${url ? 'plain http' : 'not a URL'}: ${given}`
   throw new ProvisionError(problem('PROVIDER_CONFIG', message, { remedy: 'Use an https:// URL.' }))
 }

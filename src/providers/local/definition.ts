@@ -1,4 +1,4 @@
-// This machine as a kind of provider: VMs are processes, and the agent is this very program.
+// This machine as a provider: VMs are processes, and the agent is this program.
 
 import { providerBlock } from '../../config/index.ts'
 import type { ProviderDefinition } from '../definition.ts'

@@ -1,4 +1,4 @@
-// The record of a local VM, in <root>/vm.json; it survives the provisioner.
+// The record of a local VM, in <root>/vm.json; it remains when the provisioner exits.
 import {
   constants,
   lstatSync,
@@ -25,21 +25,21 @@ export interface InstanceRecord {
   capacityType: CapacityType
   /** Milliseconds since the epoch. */
   launchedAt: number
-  /** Of the script, which leads the VM's process group. Written before the script may run. */
+  /** The script's process, which leads the VM's process group. Written before the script may run. */
   process: { pid: number; start: string }
-  /** When it was asked to end. */
+  /** When its termination was requested. */
   terminateAt?: number
   ended?: { at: number; reason: string }
 }
 
 const fileName = 'vm.json'
 
-/** undefined when there is none; throws `LOCAL_RECORD_UNREADABLE` for one that cannot be understood. */
+/** undefined when there is none; throws `LOCAL_RECORD_UNREADABLE` for an invalid record. */
 export function readRecord(folder: string): InstanceRecord | undefined {
   const file = join(folder, fileName)
   try {
     const record: unknown = JSON.parse(readFileSync(file, 'utf8'))
-    if (!isRecord(record)) throw new TypeError('members are missing or of the wrong type')
+    if (!isRecord(record)) throw new TypeError('fields are missing or have the wrong type')
     return record
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
@@ -99,18 +99,18 @@ function isRecord(value: unknown): value is InstanceRecord {
 
 // The folders of a pool's local VMs. Everything is written below one real folder, never through a link.
 
-/** What stays of a VM that is gone: what it was, and what it said. */
+/** The files of a terminated VM that are kept: its record and its console. */
 const kept = new Set(['vm.json', 'console.log'])
 
 export interface PoolFolder {
   /** Real path, without links. */
   readonly path: string
-  /** Names that look like VMs, in a stable order; they may turn out to be links. */
+  /** Names with the form of a VM id, in a stable order; they may be links. */
   ids(): string[]
-  /** The VM's root directory; throws `LOCAL_OUTSIDE_ROOT` when the id or what lies there leads elsewhere. */
+  /** The VM's root directory; throws `LOCAL_OUTSIDE_ROOT` when the id or a link there leads outside. */
   root(id: string): string
   exists(id: string): boolean
-  /** Makes the VM's root directory with its script, new; throws when the folder is not the VM's own. */
+  /** Creates the VM's root directory with its script; throws when the folder is not the VM's own. */
   create(id: string, script: string): string
   /** A handle that appends to the VM's console. */
   openConsole(id: string): number
@@ -119,21 +119,20 @@ export interface PoolFolder {
   remove(id: string): void
 }
 
-/** Makes the pool's folder when it is missing. `state_dir` itself may be a link: that is the user's choice. */
+/** Creates the pool's folder if it is missing. `state_dir` itself may be a link, because the user chose it. */
 export function openPoolFolder(stateDir: string): PoolFolder {
   mkdirSync(stateDir, { recursive: true, mode: 0o700 })
   const path = realpathSync(stateDir)
 
   function root(id: string): string {
-    if (!isInstanceId(id)) throw outside(`${JSON.stringify(id)} is not the id of a local VM`)
+    if (!isInstanceId(id)) throw outside(`${JSON.stringify(id)} is not the id of a local instance`)
     if (realpathSync(stateDir) !== path) throw outside(`${stateDir} no longer leads to ${path}`)
     return join(path, id)
   }
 
   function exists(id: string): boolean {
     const stat = lstatSync(root(id), { throwIfNoEntry: false })
-    if (stat && !stat.isDirectory())
-      throw outside(`${root(id)} is not a folder of its own but a link or a file`)
+    if (stat && !stat.isDirectory()) throw outside(`${root(id)} is a link or a file, not a folder`)
     return stat !== undefined
   }
 

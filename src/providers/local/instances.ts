@@ -23,20 +23,24 @@ import {
 } from './instance-record.ts'
 import { instanceEnvironment, rootVariable } from './request.ts'
 
-/** Between the request to end and the order, as systemd's DefaultTimeoutStopSec but for one small agent. */
+/**
+ * Milliseconds between SIGTERM and SIGKILL; shorter than systemd's DefaultTimeoutStopSec, because an agent is small.
+ */
 const graceMs = 10_000
 const pollMs = 50
 
 export interface LocalInstances {
   readonly folder: PoolFolder
-  /** Every record of ours, brought up to date; a VM that cannot be judged is a problem. */
+  /** All records of the pool, updated; a VM whose state cannot be determined is a problem. */
   look(): { records: InstanceRecord[]; problems: Problem[] }
-  /** Takes note of the end of a VM this process started. */
+  /** Records the exit of a VM that this process started. */
   watch(record: InstanceRecord, ended: Promise<string>): void
-  /** Asks a VM to end, and sees to it. Unknown and ended ones are fine; foreign ones throw `PROVIDER_NOT_OURS`. */
+  /**
+   * Requests the termination of a VM. Unknown and terminated ones are accepted; foreign ones throw `PROVIDER_NOT_OURS`.
+   */
   end(id: string): void
-  /** Ends every VM of ours and waits for it. */
-  endAll(): Promise<void>
+  /** Terminates every VM of the pool and waits until it is gone. */
+  terminateAll(): Promise<void>
 }
 
 export function openInstances({
@@ -46,16 +50,16 @@ export function openInstances({
   logger,
 }: Pick<ProviderContext, 'stateDir' | 'owner' | 'clock' | 'logger'>): LocalInstances {
   const folder = openPoolFolder(stateDir)
-  /** Why those ended that this process started; undefined while they run. */
+  /** Exit reasons of the VMs that this process started; undefined while they run. */
   const watched = new Map<string, string | undefined>()
-  const ending = new Map<string, Promise<void>>()
+  const terminating = new Map<string, Promise<void>>()
 
   function read(id: string): InstanceRecord | undefined {
     return folder.exists(id) ? readRecord(folder.root(id)) : undefined
   }
 
-  /** Its exit status may still be on the way to us. */
-  function runs(record: InstanceRecord): boolean {
+  /** Also true until the exit status of a VM of this process has arrived. */
+  function isRunning(record: InstanceRecord): boolean {
     return (watched.has(record.id) && watched.get(record.id) === undefined) || scriptRuns(record)
   }
 
@@ -66,14 +70,14 @@ export function openInstances({
   }
 
   function settle(record: InstanceRecord): InstanceRecord {
-    if (record.ended || runs(record)) return record
-    // The script is the VM: what it left behind goes with it.
+    if (record.ended || isRunning(record)) return record
+    // The script is the VM: processes that it leaves behind are terminated with it.
     if (leftBehind(folder.root(record.id)).length > 0) {
-      finish(record)
+      beginTermination(record)
       return record
     }
     const reason = watched.get(record.id) ?? 'exited while no provisioner was running'
-    logger.info('local VM ended', { id: record.id, reason })
+    logger.info('local instance terminated', { id: record.id, reason })
     return save({ ...record, ended: { at: clock.now(), reason } })
   }
 
@@ -86,11 +90,11 @@ export function openInstances({
         if (!record || !isOwnedBy(record, owner)) continue
         const settled = settle(record)
         records.push(settled)
-        if (settled.terminateAt !== undefined && !settled.ended) finish(settled)
+        if (settled.terminateAt !== undefined && !settled.ended) beginTermination(settled)
       } catch (error) {
-        problems.push(localFailure(error, `look at local VM ${id}`).problem)
+        problems.push(localFailure(error, `read local instance ${id}`).problem)
       }
-    for (const record of tooOld(records, clock.now())) folder.remove(record.id)
+    for (const record of expiredRecords(records, clock.now())) folder.remove(record.id)
     return { records, problems }
   }
 
@@ -98,7 +102,7 @@ export function openInstances({
     try {
       return folder.ids()
     } catch (error) {
-      problems.push(localFailure(error, `list the local VMs of pool ${owner.pool}`).problem)
+      problems.push(localFailure(error, `list the local instances of pool ${owner.pool}`).problem)
       return []
     }
   }
@@ -107,33 +111,38 @@ export function openInstances({
     const record = read(id)
     if (!record) return
     if (!isOwnedBy(record, owner))
-      throw new ProvisionError(problem('PROVIDER_NOT_OURS', `local VM ${id} is not of this cluster and pool`))
+      throw new ProvisionError(
+        problem('PROVIDER_NOT_OURS', `local instance ${id} does not belong to this cluster and pool`),
+      )
     const settled = settle(record)
-    const asked = settled.terminateAt === undefined ? save({ ...settled, terminateAt: clock.now() }) : settled
-    if (!asked.ended) finish(asked)
+    const requested =
+      settled.terminateAt === undefined ? save({ ...settled, terminateAt: clock.now() }) : settled
+    if (!requested.ended) beginTermination(requested)
   }
 
-  /** Sends the request to end; the rest happens while the caller goes on, as in a cloud. */
-  function finish(record: InstanceRecord): void {
-    if (ending.has(record.id)) return
+  /** Requests the termination and returns; the rest happens in the background, as in a cloud. */
+  function beginTermination(record: InstanceRecord): void {
+    if (terminating.has(record.id)) return
     signalInstance(record, folder.root(record.id), 'SIGTERM')
-    ending.set(record.id, Promise.resolve())
-    const done = seeToItsEnd(record.id)
-      .catch((error: unknown) => logger.error('local VM could not be ended', { id: record.id, error }))
-      .finally(() => ending.delete(record.id))
-    ending.set(record.id, done)
+    terminating.set(record.id, Promise.resolve())
+    const done = waitForExit(record.id)
+      .catch((error: unknown) =>
+        logger.error('local instance could not be terminated', { id: record.id, error }),
+      )
+      .finally(() => terminating.delete(record.id))
+    terminating.set(record.id, done)
   }
 
-  async function seeToItsEnd(id: string): Promise<void> {
+  async function waitForExit(id: string): Promise<void> {
     let deadline = clock.now() + graceMs
-    let ordered = false
+    let killed = false
     for (;;) {
       const record = read(id)
       if (!record || settle(record).ended) return
       if (clock.now() >= deadline) {
-        if (ordered) return logger.error('local instance does not exit', { id })
+        if (killed) return logger.error('local instance does not exit', { id })
         signalInstance(record, folder.root(id), 'SIGKILL')
-        ordered = true
+        killed = true
         deadline = clock.now() + graceMs
       }
       await clock.sleep(pollMs)
@@ -146,39 +155,42 @@ export function openInstances({
     end,
     watch(record, ended) {
       watched.set(record.id, undefined)
-      logger.info('local VM started', { id: record.id, pid: record.process.pid })
+      logger.info('local instance started', { id: record.id, pid: record.process.pid })
       void ended.then((reason) => {
         watched.set(record.id, reason)
         try {
           const current = read(record.id)
           if (current) settle(current)
         } catch (error) {
-          logger.error('local VM ended, but its record could not be written', { id: record.id, error })
+          logger.error('local instance terminated, but its record could not be written', {
+            id: record.id,
+            error,
+          })
         }
       })
     },
-    async endAll() {
+    async terminateAll() {
       const { records, problems } = look()
       for (const { id } of records.filter((record) => !record.ended))
         try {
           end(id)
         } catch (error) {
-          problems.push(localFailure(error, `end local VM ${id}`).problem)
+          problems.push(localFailure(error, `terminate local instance ${id}`).problem)
         }
-      await Promise.all(ending.values())
+      await Promise.all(terminating.values())
       if (problems.length > 0) throw new ProvisionError(problems)
     },
   }
 }
 
-// How long the folder of a VM that is gone stays, for its console and so that its intent is known.
+// How long the folder of a terminated VM is kept, for its console and to recognise its intent.
 
-/** Longer than the 15 minutes within which a launch may be asked for again. */
+/** Milliseconds; longer than the 15 minutes in which a launch may be retried. */
 const keepMs = 3_600_000
 const keepLast = 20
 
-/** Ended and taken away more than an hour ago, and not among the last 20 of those. */
-export function tooOld(records: InstanceRecord[], now: number): InstanceRecord[] {
+/** Those that terminated more than an hour ago, except the last 20. */
+export function expiredRecords(records: InstanceRecord[], now: number): InstanceRecord[] {
   const gone = records.flatMap((record) =>
     record.ended && record.terminateAt !== undefined ? [{ record, at: record.ended.at }] : [],
   )
@@ -189,7 +201,7 @@ export function tooOld(records: InstanceRecord[], now: number): InstanceRecord[]
     .map(({ record }) => record)
 }
 
-// The processes of a local VM: its script, and whatever that starts; found again, and ended as a whole.
+// The processes of a local VM: its script and all processes started by it; found again, and terminated as a whole.
 
 export interface StartOptions {
   id: string
@@ -203,7 +215,7 @@ export interface StartOptions {
 /** Throws the errno error of the spawn. */
 export function startInstance(options: StartOptions): Promise<GatedProcess> {
   return startGated({
-    // On a socket, which Node's pipes are, bash thinks it serves rsh and reads the user's ~/.bashrc.
+    // When stdin is a socket, as Node's pipes are, bash assumes rsh and reads the user's ~/.bashrc.
     shell: ['bash', '--norc'],
     body: 'exec bash "$1" </dev/null',
     args: [options.script],
@@ -218,15 +230,15 @@ export function scriptRuns({ process }: InstanceRecord): boolean {
   return processStart(process.pid) === process.start
 }
 
-/** Ids of what a script that has ended left behind. */
+/** Ids of the processes that a finished script left behind. */
 export function leftBehind(root: string): number[] {
   return processesWith(rootVariable(root))
 }
 
-/** To every process of the VM, once. Throws the errno error when this machine does not permit it. */
+/** Signals every process of the VM once. Throws the errno error when the system does not permit it. */
 export function signalInstance(record: InstanceRecord, root: string, signal: 'SIGTERM' | 'SIGKILL'): void {
   const group = scriptRuns(record) ? record.process.pid : undefined
-  // What left the group (setsid) ends with the VM too, as it would when a machine is powered off.
+  // Processes that left the group (setsid) are signalled too, as a power-off would terminate them.
   const others = leftBehind(root).filter((pid) => processGroup(pid) !== group)
   for (const pid of group === undefined ? others : [-group, ...others]) sendSignal(pid, signal)
 }
@@ -238,10 +250,10 @@ export function reasonOf({ code, signal }: ProcessEnd): string {
   return `exit status ${code}${stage ? `: ${stage[0]}, ${stage[1].meaning}` : ''}`
 }
 
-// Errors of this machine, in the classes every provider uses.
+// Errors of this machine, in the classes that every provider uses.
 
-/** errno names of a machine that has no room left (errno(3)). */
-const full: Record<string, string> = {
+/** errno codes for a lack of resources (errno(3)). */
+const resourceErrors: Record<string, string> = {
   ENOSPC: 'the disk is full',
   EDQUOT: "the user's disk quota is used up",
   EAGAIN: 'process limit reached',
@@ -258,7 +270,7 @@ const forbidden: Record<string, string> = {
   ELOOP: 'a link is where a file or folder is expected',
 }
 
-/** `doing` completes "could not …", such as `start local VM local-1a2b3c4d-1`. */
+/** `doing` completes "could not …", such as `start local instance local-1a2b3c4d-1`. */
 export function localFailure(error: unknown, doing: string): Failure {
   const own = ownFailure(error)
   if (own) return own
@@ -267,8 +279,8 @@ export function localFailure(error: unknown, doing: string): Failure {
   const options = { cause: error, details: { errno: code } }
   if (syscall?.startsWith('spawn') && code === 'ENOENT')
     return { class: 'config', problem: problem('LOCAL_NO_BASH', text('bash not found'), options) }
-  if (Object.hasOwn(full, code))
-    return { class: 'capacity', problem: problem('LOCAL_MACHINE_FULL', text(full[code]!), options) }
+  if (Object.hasOwn(resourceErrors, code))
+    return { class: 'capacity', problem: problem('LOCAL_MACHINE_FULL', text(resourceErrors[code]!), options) }
   if (Object.hasOwn(forbidden, code))
     return { class: 'config', problem: problem('LOCAL_NOT_PERMITTED', text(forbidden[code]!), options) }
   return { class: 'transient', problem: problem('PROVIDER_TRANSIENT', text(message), options) }

@@ -40,16 +40,16 @@ const overlap = 128
 
 export async function create(context: ProviderContext<LocalConfig>): Promise<Provider> {
   const vms = openPool(context)
-  // Launches one after the other, so that the same intent sent twice at once finds what the first call made.
-  const alone = limit(1)
+  // One launch at a time, so that a second launch of the same intent finds the VMs of the first.
+  const serial = limit(1)
   return {
     kind: 'local',
     list: async (signal) => list(vms, signal),
-    launch: (order, signal) => alone(() => launch(order, vms, context, signal)),
+    launch: (order, signal) => serial(() => launch(order, vms, context, signal)),
     terminate: async (ids, signal) => terminate(ids, vms, signal),
     slotsOf: async (type) => (type === 'local' ? context.config.slots : undefined),
     consoleStage: (id) => consoleStage(id, vms),
-    close: () => alone(() => vms.endAll()),
+    close: () => serial(() => vms.terminateAll()),
   }
 }
 
@@ -85,7 +85,7 @@ async function launch(
       result.instances.push(instanceOf(record))
     } catch (error) {
       const missing = order.intent.count - result.instances.length
-      result.failures.push({ ...localFailure(error, `start local VM ${id}`), missing })
+      result.failures.push({ ...localFailure(error, `start local instance ${id}`), missing })
       break
     }
   }
@@ -100,7 +100,7 @@ function terminate(ids: string[], vms: LocalInstances, signal?: AbortSignal): Te
       if (isInstanceId(id)) vms.end(id)
       result.terminated.push(id)
     } catch (error) {
-      result.failures.push({ id, ...localFailure(error, `end local VM ${id}`) })
+      result.failures.push({ id, ...localFailure(error, `terminate local instance ${id}`) })
     }
   }
   return result
@@ -117,14 +117,14 @@ async function consoleStage(id: string, vms: LocalInstances): Promise<Stage | un
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new ProvisionError(localFailure(error, `read the console of local VM ${id}`).problem)
+    throw new ProvisionError(localFailure(error, `read the console of local instance ${id}`).problem)
   }
   return stage
 }
 
-// Instances of pools that the configuration does not name any more: an earlier provisioner that was killed left them running.
+// Instances of pools that are no longer configured: an earlier provisioner was killed and left them running.
 
-/** Reads records only: the folder of a pool that is run has one owner, which keeps it up to date. */
+/** Only reads records: the folder of a running pool has one owner, which updates it. */
 export async function openCluster({
   clusterId,
   stateDir,
@@ -143,11 +143,11 @@ export async function openCluster({
           if (!record || record.ended || !scriptRuns(record)) continue
           const instance = instanceOf(record)
           if (record.tags[ownerTags.cluster] === clusterId) listing.instances.push(instance)
-          // Whether it is of this cluster is asked once more when it is to be terminated.
+          // terminate() checks again whether it belongs to this cluster.
           folders.set(id, { stateDir: folder.path, pool: instance.pool })
         } catch (error) {
           listing.complete = false
-          listing.problems.push(localFailure(error, `look at local instance ${id}`).problem)
+          listing.problems.push(localFailure(error, `read local instance ${id}`).problem)
         }
     return { listing, folders }
   }
@@ -189,15 +189,15 @@ function poolFolders(root: string): PoolFolder[] {
     .map(({ name }) => openPoolFolder(join(root, name)))
 }
 
-// Starts one local VM: written down first, started second, so that a crash in between leaves nothing running.
+// Starts one local VM: its record is written first, so that a crash before the start leaves nothing running.
 
 export interface Launched {
   record: InstanceRecord
-  /** Settles with the reason when it ends; undefined when it had been started before. */
+  /** Resolves with the reason when it exits; undefined when it had been started before. */
   ended?: Promise<string>
 }
 
-/** The VM of this name and order: a new one, or the one an earlier call of the same order made. */
+/** The VM with this name and order: a new one, or the one that an earlier call with the same order created. */
 export async function launchInstance(
   id: string,
   order: LaunchOrder,
@@ -256,11 +256,14 @@ function newRecord(id: string, { intent, owner }: LaunchOrder, now: number): Omi
   }
 }
 
-/** Eight hex digits of two intents may agree; a new attempt with a new intent gets new names. */
+/** The eight hex digits of two intents may be equal; a new attempt with a new intent gets new names. */
 function refuseOtherIntent(record: InstanceRecord, { intent }: LaunchOrder): void {
   const other = record.tags[ownerTags.intent]
   if (other === intent.id) return
   throw new ProvisionError(
-    problem('PROVIDER_NOT_OURS', `local VM ${record.id} exists already, for intent ${other ?? 'unknown'}`),
+    problem(
+      'PROVIDER_NOT_OURS',
+      `local instance ${record.id} already exists, for intent ${other ?? 'unknown'}`,
+    ),
   )
 }

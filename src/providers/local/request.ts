@@ -1,4 +1,4 @@
-// What launching a local VM would do, to be printed.
+// What launching a local VM would do, as data for printing.
 
 import { createHash } from 'node:crypto'
 import type * as z from 'zod/mini'
@@ -13,7 +13,7 @@ import {
 } from '../../config/index.ts'
 import { type Intent, type LaunchRequest, ownerTagsOf, type RequestInput } from '../contract.ts'
 
-// `type: local`: VMs are processes on this machine. Its keys, and what follows from them.
+// `type: local`: VMs are processes on this machine. Its keys and rules.
 
 export const localProvider = providerSchema('local', 'VMs that are processes on this machine.', {
   slots: keyOr(count(0), 1, 'Slots each local agent shows; they are artificial.'),
@@ -26,7 +26,7 @@ export type LocalConfig = ReturnType<ReturnType<typeof localRules>>
 
 export function localRules(keys: Partially<LocalKeys>, block: Block) {
   if (keys.agent_runtime === 'docker')
-    note(block, 'CONFIG_CONFLICT', 'VMs of type local are processes, but agent_runtime is "docker"', {
+    note(block, 'CONFIG_CONFLICT', 'instances of type local are processes, but agent_runtime is "docker"', {
       key: 'agent_runtime',
       remedy: 'Remove agent_runtime.',
     })
@@ -47,7 +47,8 @@ export function buildRequest({ owner, intent }: RequestInput<LocalConfig>): Laun
   }
 }
 
-// Ids of local VMs, derived from the intent: asking twice for the same VMs gives the same names, never a second set.
+// Ids of local VMs, derived from the intent: the same intent always gives the same names, so that a retry starts no
+// second set.
 
 const shape = /^local-[0-9a-f]{8}-[1-9]\d*$/
 
@@ -57,17 +58,18 @@ export function instanceIds(intent: Pick<Intent, 'id' | 'count'>): string[] {
   return Array.from({ length: intent.count }, (_, n) => `local-${stem}-${n + 1}`)
 }
 
-/** Guards every id that becomes part of a path. */
+/** Checks every id that becomes part of a path. */
 export function isInstanceId(id: string): boolean {
   return shape.test(id)
 }
 
-// The environment of a local VM: what a machine has, and which VM it is. It gets nothing else of this process.
+// The environment of a local VM: that of a machine, and which VM it is. It gets nothing else of this process's
+// environment.
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-const ofTheMachine = ['PATH', 'TMPDIR', 'LANG', 'LC_ALL', 'SSL_CERT_FILE', 'SSL_CERT_DIR'] as const
-export const instanceVariables = [...ofTheMachine, 'PROVISION_ROOT', 'PROVISION_INSTANCE_ID'] as const
+const hostVariables = ['PATH', 'TMPDIR', 'LANG', 'LC_ALL', 'SSL_CERT_FILE', 'SSL_CERT_DIR'] as const
+export const instanceVariables = [...hostVariables, 'PROVISION_ROOT', 'PROVISION_INSTANCE_ID'] as const
 
 export function instanceEnvironment({
   id,
@@ -78,11 +80,11 @@ export function instanceEnvironment({
   root: string
   env: Environment
 }): Environment {
-  const machine = Object.fromEntries(ofTheMachine.map((name) => [name, env[name]]))
+  const machine = Object.fromEntries(hostVariables.map((name) => [name, env[name]]))
   return { ...machine, PROVISION_ROOT: root, PROVISION_INSTANCE_ID: id }
 }
 
-/** What every process of the VM has in its environment, and no other process. */
+/** In the environment of every process of the VM, and of no other process. */
 export function rootVariable(root: string): string {
   return `PROVISION_ROOT=${root}`
 }

@@ -47,7 +47,7 @@ function artificialDevices(count: number, agentId: string): Device[] {
   return Array.from({ length: count }, (_, id) => ({
     id,
     brand: 'Artificial',
-    uuid: madeUpUuid(`${agentId}/${id}`),
+    uuid: uuidFrom(`${agentId}/${id}`),
     type: 'cpu',
   }))
 }
@@ -63,7 +63,7 @@ function cpuDevices(): Device[] {
 }
 
 /** Version 8 of RFC 9562: custom bits, here a hash. */
-function madeUpUuid(seed: string): string {
+function uuidFrom(seed: string): string {
   const hex = createHash('sha256').update(seed).digest('hex')
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-8${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
@@ -75,7 +75,7 @@ const nvidiaSmi = 'nvidia-smi'
 /** Such as `  MIG 1g.5gb  Device  0: (UUID: MIG-c6d4f1ef-…)`, a line of `nvidia-smi -L`. */
 const migLine = /(MIG \S+).+\(UUID.+(MIG.+)\)/
 
-/** A machine without nvidia-smi, or with one that fails, has no GPUs: an agent for CPU jobs is better than none. */
+/** Without nvidia-smi, or if it fails, returns no GPUs, so that the agent can still run CPU jobs. */
 export async function nvidiaDevices(visible: string, env: Environment, logger: Logger): Promise<Device[]> {
   const instances = await migInstances(env, logger)
   return instances.length > 0 ? instances : wholeGpus(visible, env, logger)
@@ -97,9 +97,9 @@ async function migInstances(env: Environment, logger: Logger): Promise<Device[]>
 async function wholeGpus(visible: string, env: Environment, logger: Logger): Promise<Device[]> {
   const query = ['--query-gpu=index,name,uuid', '--format=csv,noheader']
   const text = await ask(visible ? [...query, `--id=${visible}`] : query, env, logger)
-  const mine = allocated(env, 'CUDA_VISIBLE_DEVICES')
+  const isAllocated = allocated(env, 'CUDA_VISIBLE_DEVICES')
   const lines = (text ?? '').split('\n').filter((line) => line.trim() !== '')
-  return lines.map(readLine).filter((device) => mine(device.id, device.uuid))
+  return lines.map(readLine).filter((device) => isAllocated(device.id, device.uuid))
 }
 
 /** `0, Tesla T4, GPU-3c9f…` */
@@ -122,12 +122,12 @@ async function ask(args: string[], env: Environment, logger: Logger): Promise<st
 
 const rocmSmi = 'rocm-smi'
 
-/** A machine without rocm-smi, or with one that fails or prints something else, has no AMD GPUs. */
+/** Without rocm-smi, or if it fails or prints something else, returns no GPUs. */
 export async function rocmDevices(visible: string, env: Environment, logger: Logger): Promise<Device[]> {
   const only = visible ? ['-d', ...visible.split(',')] : []
   const names = ['--showuniqueid', '--showproductname', '--showbus', '--json', ...only]
   let answer = await askTool(rocmSmi, names, env)
-  // Cards without a product name make --showproductname fail; only the vendor is needed from it.
+  // --showproductname fails for cards without a product name; only its vendor field is needed.
   if (answer.kind === 'failed')
     answer = await askTool(
       rocmSmi,
@@ -144,8 +144,8 @@ export async function rocmDevices(visible: string, env: Environment, logger: Log
     logger.warn('rocm-smi returned no list of cards', {
       text: answer.text.slice(0, 200),
     })
-  const mine = allocated(env, 'ROCR_VISIBLE_DEVICES')
-  return (devices ?? []).filter((device) => mine(device.id, device.uuid))
+  const isAllocated = allocated(env, 'ROCR_VISIBLE_DEVICES')
+  return (devices ?? []).filter((device) => isAllocated(device.id, device.uuid))
 }
 
 /** `{"card0": {"Unique ID": "0x2b1f…", "Card vendor": "…"}}` */
@@ -183,10 +183,10 @@ const timeoutMs = 60_000
 export function askTool(command: string, args: string[], env: Environment): Promise<ToolAnswer> {
   return new Promise((resolve) => {
     const bounds = { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: 16 * 1024 * 1024 } as const
-    execFile(command, args, { env, ...bounds }, (error, text, told) => {
+    execFile(command, args, { env, ...bounds }, (error, text, errorOutput) => {
       if (!error) resolve({ kind: 'answered', text })
       else if (error.code === 'ENOENT') resolve({ kind: 'missing' })
-      else resolve({ kind: 'failed', reason: (told || text || error.message).trim().slice(0, 500) })
+      else resolve({ kind: 'failed', reason: (errorOutput || text || error.message).trim().slice(0, 500) })
     })
   })
 }

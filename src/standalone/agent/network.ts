@@ -28,7 +28,7 @@ export interface ProxyServer {
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** The proxy to reach the master through, or undefined. Throws `AGENT_OPTION_INVALID` for one that cannot be used. */
+/** The proxy for connections to the master, or undefined. Throws `AGENT_OPTION_INVALID` for an unusable one. */
 export function proxyFor(master: MasterAddress, env: Environment): ProxyServer | undefined {
   const name = master.scheme === 'https' ? 'HTTPS_PROXY' : 'HTTP_PROXY'
   const value = env[name] || env[name.toLowerCase()]
@@ -62,7 +62,7 @@ function isExcepted({ host, port }: MasterAddress, exceptions: string): boolean 
   return exceptions.split(',').some((entry) => covers(entry.trim().toLowerCase(), host.toLowerCase(), port))
 }
 
-/** `*`, an address, a network, `name` with all below it, `.name` with only what is below; each may end in a port. */
+/** `*`, an address, a network, `name` with its subdomains, or `.name` with only the subdomains; each may end in a port. */
 function covers(entry: string, host: string, port: number): boolean {
   if (entry === '*') return true
   if (entry.includes('/')) return isInNetwork(entry, host)
@@ -84,14 +84,14 @@ function isInNetwork(entry: string, host: string): boolean {
   return network.check(host, kind)
 }
 
-// Connections to the master through an HTTP proxy: CONNECT (RFC 9110 section 9.3.6), then TLS as if there were none.
+// Connections to the master through an HTTP proxy: CONNECT (RFC 9110 section 9.3.6), then TLS through the tunnel.
 
 /** Largest response head of a proxy, in bytes. */
 const largestAnswer = 16_384
 
 type Opened = (error: Error | null, socket?: Socket) => void
 
-/** For one connection. Errors name the proxy, never its password. */
+/** An HTTP agent for one connection. Errors name the proxy, never its password. */
 export function tunnelAgent(proxy: ProxyServer, master: MasterAddress, timeoutMs: number): Agent {
   const secure = master.scheme === 'https'
   const createConnection = (options: ConnectionOptions, opened: Opened): undefined => {
@@ -118,7 +118,7 @@ function openTunnel(proxy: ProxyServer, target: string, timeoutMs: number): Prom
       const status = /^HTTP\/1\.[01] (\d{3})[^\r]*/.exec(answer)
       if (status?.[1] !== '200') return fail(`refused the tunnel to ${target}: ${status?.[0] ?? 'not HTTP'}`)
       socket.removeAllListeners().setTimeout(0)
-      // The master sends nothing before the request, so no data of the master should follow the head; if there is any, it is put back.
+      // The master sends nothing before the request, so nothing should follow the head; if there are bytes, they are put back.
       if (answer.length > end + 4) socket.unshift(Buffer.from(answer.slice(end + 4), 'latin1'))
       resolve(socket)
     }
@@ -136,10 +136,10 @@ function connectRequest(target: string, credentials: string | undefined): string
   return `${lines.join('\r\n')}\r\n\r\n`
 }
 
-// The trust anchors of the agent: only the configured certificates, else those of the machine.
+// The trust anchors of the agent: only the configured certificates, or else those of the machine.
 
 /**
- * For one dial; files are read again each time, so that the next dial uses a renewed certificate. Throws
+ * TLS options for one dial. Reads the files each time, so that the next dial uses a renewed certificate. Throws
  * `AGENT_FILE_UNREADABLE`.
  */
 export function trustOf(
@@ -153,7 +153,7 @@ export function trustOf(
     name: masterCertName || options.masterHost,
     verify: !skipVerify,
     ca: masterCert ? anchorsIn(masterCert, logger) : wellKnownCas(env),
-    // Go uses any certificate of the file as an anchor, also a leaf or an intermediate.
+    // Go accepts any certificate of the file as an anchor, also a leaf or an intermediate.
     partialChain: true,
     ...(clientCert && clientKey
       ? {

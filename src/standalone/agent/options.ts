@@ -32,9 +32,9 @@ export interface AgentOptions {
   containerMasterHost: string
   containerMasterPort: number
   slotType: AgentSlotType
-  /** As `nvidia-smi --id` takes it; '' for all. */
+  /** In the form of `nvidia-smi --id`; '' for all. */
   visibleGpus: string
-  /** More than 0: this many made-up devices instead of real ones. */
+  /** If more than 0: number of artificial devices, which replace the real ones. */
   artificialSlots: number
   tls: AgentTls
   reconnectAttempts: number
@@ -111,14 +111,14 @@ export interface OptionSources {
   /** Arguments after the command's name. */
   argv: readonly string[]
   env: Readonly<Record<string, string | undefined>>
-  /** Read when it is there and no other file is named. */
+  /** Read if it exists and no other file is named. */
   defaultFile?: string
 }
 
-const usualFile = '/etc/determined/agent.yaml'
+const standardFile = '/etc/determined/agent.yaml'
 
 /** Every problem at once; `options` only when none of them is an error. */
-export function readAgentOptions({ argv, env, defaultFile = usualFile }: OptionSources): {
+export function readAgentOptions({ argv, env, defaultFile = standardFile }: OptionSources): {
   options?: AgentOptions
   problems: Problem[]
 } {
@@ -195,7 +195,7 @@ export type OptionValue = string | number | boolean
 export type GivenOptions = Partial<Record<SettableOption, OptionValue>>
 
 /** Values that Go's strconv.ParseBool accepts. */
-const flagWords: Record<string, boolean> = {
+const booleans: Record<string, boolean> = {
   ...Object.fromEntries(['1', 't', 'T', 'true', 'TRUE', 'True'].map((word) => [word, true])),
   ...Object.fromEntries(['0', 'f', 'F', 'false', 'FALSE', 'False'].map((word) => [word, false])),
 }
@@ -227,7 +227,7 @@ export function fromFlags(argv: readonly string[], problems: Problem[]): GivenOp
 
 const byFlag = new Map(settableNames.map((name) => [flagOf(name), name]))
 
-/** Each flag with its value: after `=`, else the next argument; a boolean takes only the former. */
+/** Each flag with its value: after `=`, else the next argument. A boolean accepts only `=`. */
 function flagsIn(argv: readonly string[]): [flag: string, text: string | undefined][] {
   const found: [string, string | undefined][] = []
   for (let i = 0; i < argv.length; i++) {
@@ -271,13 +271,13 @@ const wanted = { text: 'a string', number: 'an integer', flag: 'true or false' }
 
 function read(text: string, kind: 'text' | 'number' | 'flag'): OptionValue | undefined {
   if (kind === 'text') return text
-  if (kind === 'flag') return flagWords[text]
+  if (kind === 'flag') return booleans[text]
   return /^[+-]?\d{1,9}$/.test(text) ? Number(text) : undefined
 }
 
 // Applies the defaults to the merged options, and the rules that need all of them.
 
-/** Those of the Determined agent (agent/internal/options, aproto/net.go). */
+/** The defaults of Determined's agent (agent/internal/options, aproto/net.go). */
 const defaults = { attempts: 5, backoff: 5, logLevel: 'trace' }
 
 export function toOptions(

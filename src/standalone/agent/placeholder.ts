@@ -1,4 +1,4 @@
-// An agent without a machine, disabled as soon as it has joined. A master without `provider` rejects jobs that no agent is
+// An agent without a VM, disabled as soon as it has joined. A master without `provider` rejects jobs that no agent is
 // large enough for, and counts disabled agents (Determined: agentrm/resource_pool.go). Experimental: not tested with a real master.
 import { type DeterminedDemand, type Endpoint, placeholderId } from '../../demand/index.ts'
 import type { Clock, Logger } from '../../platform/index.ts'
@@ -9,7 +9,7 @@ import type { AgentMessage } from '../protocol/messages.ts'
 
 export interface PlaceholderOptions {
   pool: string
-  /** Slots of the largest VM the pool can have. */
+  /** Slots of the largest instance that the pool can have. */
   slots: number
   endpoint: () => Endpoint
   source: Pick<DeterminedDemand, 'read' | 'drain'>
@@ -18,26 +18,26 @@ export interface PlaceholderOptions {
   logger: Logger
 }
 
-/** Milliseconds: at each reconnect there is a moment in which the master could assign a job to it. */
-const again = { first: 5_000, most: 120_000 }
-const disableAgain = 20
+/** Milliseconds between reconnects: after each one the master could assign a job before the agent is disabled. */
+const reconnectDelay = { first: 5_000, most: 120_000 }
+const retryDisableMs = 20
 const mostTries = 100
 
-/** Keeps it connected until the returned function is called. */
+/** Keeps the placeholder connected until the returned function is called. */
 export function holdPlaceholder(options: PlaceholderOptions): () => Promise<void> {
   const { pool, clock, logger } = options
   const stopping = new AbortController()
   const { signal } = stopping
 
   async function keep(): Promise<void> {
-    for (let wait = again.first; !signal.aborted; ) {
+    for (let wait = reconnectDelay.first; !signal.aborted; ) {
       try {
         // The master would assign pending jobs to it before it can be disabled.
         const { pending } = await options.source.read(pool, signal)
         if (pending.length === 0) await stay(options, signal)
-        wait = again.first
+        wait = reconnectDelay.first
       } catch (error) {
-        wait = Math.min(again.most, wait * 2)
+        wait = Math.min(reconnectDelay.most, wait * 2)
         if (!signal.aborted)
           logger.debug('the placeholder agent is not connected to the master', { pool, error })
       }
@@ -107,7 +107,7 @@ async function stay(
         const early = error instanceof ProvisionError && error.code === 'DETERMINED_AGENT_AWAY'
         if (!early || tries >= mostTries) throw error
       }
-      await clock.sleep(disableAgain, signal)
+      await clock.sleep(retryDisableMs, signal)
     }
   }
 }
@@ -123,7 +123,7 @@ function refusalOf(container: NonNullable<AgentMessage['StartContainer']>['Conta
   }
 }
 
-/** The same at every connection: the master drops an agent whose devices have changed. */
+/** The same at every connection: the master shuts down an agent whose devices have changed. */
 function devicesOf(slots: number, id: string): Device[] {
   return Array.from({ length: slots }, (_, n) => ({
     id: n,

@@ -18,7 +18,7 @@ export interface AgentProcess {
   write: (line: string) => void
 }
 
-/** Milliseconds from SIGTERM to the exit, even if something hangs: less than the 10 s that docker and our local pools wait. */
+/** Milliseconds from SIGTERM to the exit, even if something hangs: less than the 10 s of docker and local pools. */
 const longestEnd = 8000
 
 /**
@@ -49,12 +49,12 @@ export async function runAgentProcess({ argv, env, version, write }: AgentProces
     logger,
     signal: stopping.signal,
   })
-  // Not by `exitCode`: an open connection, a timer or a child process would keep this process alive, and then docker,
-  // systemd and the startup script would wait for it. Nothing is lost: the log is written synchronously.
+  // Not `exitCode`: an open connection, a timer or a child process could keep this process running, and docker, systemd
+  // and the startup script would wait for it. No log line is lost: the log is written synchronously.
   return process.exit(status)
 }
 
-/** The levels of the Determined agent (logrus) as ours; `trace` is its default and corresponds to `info` here. */
+/** Maps the log levels of Determined's agent (logrus). Its default, `trace`, becomes `info`. */
 const levels: Record<string, LogLevel> = {
   panic: 'error',
   fatal: 'error',
@@ -78,7 +78,7 @@ export function agentHelp(): string {
   return [
     'Usage: provision agent [run] [flags]',
     '',
-    "Runs the built-in agent. Flags, variables and the keys of --config-file are the real agent's.",
+    "Runs the built-in agent. Flags, variables and the keys of --config-file are those of Determined's agent.",
     '',
     ...rows.map(([flag, variable]) => `  ${flag!.padEnd(width)}  ${variable}`),
     '',

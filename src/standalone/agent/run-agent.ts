@@ -27,7 +27,7 @@ export interface AgentRun {
 }
 
 /** Milliseconds; a connection that breaks sooner counts as a failed attempt. */
-const hastyMs = 1000
+const shortestSessionMs = 1000
 
 /** Exit status: 0 after the signal, 1 for any other reason (Determined: agent/internal/core.go). Never rejects. */
 export async function runAgent(run: AgentRun): Promise<0 | 1> {
@@ -50,20 +50,20 @@ async function live(context: SessionContext): Promise<0 | 1> {
   logger.info('connecting to the master', describe(context))
   let everJoined = false
   let failures = 0
-  let waits = false
+  let isWaiting = false
   while (!signal.aborted) {
     const began = clock.now()
     const end = await holdSession(everJoined, context)
     if (signal.aborted) break
     if (end.kind === 'shut_down') return endedByMaster(end.reason, logger)
     if (end.kind === 'not_connected' && isAskedToWait(end.error)) {
-      if (!waits)
+      if (!isWaiting)
         logger.warn('the master asks the agent to retry later', await explainDial(end.error, context))
-      waits = true
+      isWaiting = true
       await clock.sleep(options.reconnectBackoff * 1000, signal)
       continue
     }
-    waits = false
+    isWaiting = false
     const fault = end.kind === 'over' ? { reason: end.reason } : await explainDial(end.error, context)
     if (end.kind === 'over' && end.joined) {
       everJoined = true
@@ -71,7 +71,7 @@ async function live(context: SessionContext): Promise<0 | 1> {
       logger.warn('lost the connection to the master', fault)
     } else if (!everJoined) {
       logger.error('could not join the master', fault)
-      // The hook is for a master that cannot be reached; a master that closed the connection was reached (Determined: agent/internal/core.go).
+      // The hook runs only if the master cannot be reached, not if it closed the connection (Determined: agent/internal/core.go).
       if (end.kind === 'not_connected') await giveUp(context)
       return 1
     } else {
@@ -87,15 +87,15 @@ async function live(context: SessionContext): Promise<0 | 1> {
       await giveUp(context)
       return 1
     }
-    // At once after a loss, then at intervals; also at intervals when the master closes each new connection.
-    if (failures > 0 || clock.now() - began < hastyMs)
+    // Reconnects at once after a loss, then at intervals; only at intervals when the master closes each new connection.
+    if (failures > 0 || clock.now() - began < shortestSessionMs)
       await clock.sleep(options.reconnectBackoff * 1000, signal)
   }
   logger.info('stopped by a signal')
   return 0
 }
 
-/** 503: the answer is temporary, such as of a master that does not know its instances yet. Not a failure of the agent. */
+/** A temporary rejection (503), such as of a master without a listing of its instances yet. Not a failure of the agent. */
 function isAskedToWait(error: unknown): boolean {
   const [first] = error instanceof ProvisionError ? error.problems : []
   return first?.code === 'AGENT_REFUSED' && first.details?.['status'] === 503
@@ -132,9 +132,9 @@ function describe({ options, env }: Pick<AgentRun, 'options' | 'env'>): Record<s
   }
 }
 
-// The configured command that runs when the master is lost for good, such as `shutdown now`.
+// The configured command that runs when the agent gives up reconnecting, such as `shutdown now`.
 
-/** Waits for the command, and never fails: the agent exits in any case. */
+/** Waits for the command. Never rejects: the agent exits in any case. */
 export function runHook(
   command: readonly string[],
   env: Readonly<Record<string, string | undefined>>,

@@ -36,7 +36,7 @@ export interface SessionContext {
 }
 
 export type SessionEnd =
-  /** No connection: `error` is why. */
+  /** No connection, because of `error`. */
   | { kind: 'not_connected'; error: unknown }
   /** The connection is closed; `joined` when AgentStarted had been sent. */
   | { kind: 'over'; joined: boolean; reason: string }
@@ -139,12 +139,12 @@ async function serve(
   }
 }
 
-// Why there is no connection, and for certificate errors: which certificate the master presents.
+// Explains a failed connection, and for certificate errors which certificate the master presents.
 
 /** Milliseconds for the second dial, which reads the certificate. */
 const budgetMs = 5000
 
-/** `error` is why the dial failed. Never rejects. */
+/** `error` is the reason of the failed dial. Never rejects. */
 export async function explainDial(error: unknown, context: SessionContext): Promise<DialFault> {
   const { code, ...fault } = dialFault(error, context.options, context.env)
   // A failed verification reports neither the subject of the certificate nor its dates.
@@ -174,7 +174,7 @@ async function presentedBy({ options, clock, signal }: SessionContext): Promise<
   return `${subject} (${sans.join(', ') || 'no names'}), issued by ${issuer}, valid from ${notBefore} to ${notAfter}`
 }
 
-// Why an agent got no connection, as messages that an operator can act on.
+// Messages for failed connections that an operator can act on.
 
 export type DialFault = {
   /** Such as `UNKNOWN_CA`; undefined when the master itself rejected the agent, or when the connection is not the cause. */
@@ -185,12 +185,12 @@ export type DialFault = {
   presents?: string
 }
 
-type Words = (options: AgentOptions, fault: Error, env: SessionContext['env']) => string
+type Describe = (options: AgentOptions, fault: Error, env: SessionContext['env']) => string
 
-const untrusted: Words = ({ tls }, _, env) =>
+const untrusted: Describe = ({ tls }, _, env) =>
   `its certificate is not signed by a CA this agent trusts (${tls.masterCert || placeOfCas(env)}), or the master does not send its intermediate CA`
 
-const words: Partial<Record<PreflightCode, Words>> = {
+const reasons: Partial<Record<PreflightCode, Describe>> = {
   PREFLIGHT_DNS_NOT_FOUND: ({ masterHost }) => `host ${masterHost} not found`,
   PREFLIGHT_DNS_FAILED: ({ masterHost }) => `the name server did not answer for ${masterHost}`,
   PREFLIGHT_REFUSED: () => 'connection refused',
@@ -237,7 +237,7 @@ export function dialFault(
   return {
     code,
     kind: code.slice('PREFLIGHT_'.length),
-    reason: words[code]?.(options, fault, env) ?? faultText(fault),
+    reason: reasons[code]?.(options, fault, env) ?? faultText(fault),
   }
 }
 

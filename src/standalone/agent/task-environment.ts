@@ -39,7 +39,7 @@ export interface TaskEnvironmentInput {
   bundle: (masterCertificate: string) => string
 }
 
-/** The last two let the provisioner find the tasks of a local VM when it terminates the VM. */
+/** With the last two the provisioner finds the tasks of a local VM to terminate them. */
 const ofTheMachine = [
   'PATH',
   'HOME',
@@ -102,7 +102,7 @@ function trusted(certificate: string | undefined, { bundle, env }: TaskEnvironme
   return { NODE_EXTRA_CA_CERTS: certificate, SSL_CERT_FILE: bundle(certificate) }
 }
 
-/** A container would see only its own GPUs; a process needs these variables. */
+/** Limits a process to its GPUs; a container would have only these devices. */
 function visible(devices: Device[]): Environment {
   const uuids = (type: Device['type']) =>
     devices.filter((device) => device.type === type).map((device) => device.uuid)
@@ -122,7 +122,7 @@ function proxies({ proxies: { http, https, ftp, no } }: AgentOptions): [string, 
 // One file with all CAs a task trusts: those of the machine and the master's. OpenSSL's SSL_CERT_FILE replaces the
 // machine's list instead of extending it, so without this file a task could connect to its master only.
 
-/** Writes it once for each master certificate; returns its path. */
+/** Writes the file once for each master certificate; returns its path. */
 export function caBundle(
   masterCertificate: string,
   folder: string,
@@ -144,7 +144,7 @@ export function placeFiles(archives: RunArchive[], root: string): Map<string, st
   const placed = new Map<string, string>()
   for (const { Path, Archive } of archives)
     for (const { path, type, content, mode } of Archive) {
-      // A leading slash makes `..` stop at the root, so no path can leave the folder.
+      // With a leading slash `..` stops at the root, so no path can leave the folder.
       const inside = normalize(join('/', Path, path))
       const real = join(root, inside)
       if (type === fileType.directory) mkdirSync(real, { recursive: true })
@@ -173,7 +173,7 @@ export interface WorkFolder {
 /** Container ids are UUIDs; any other id must not become a path. */
 const safeId = /^[A-Za-z0-9][\w.-]{0,127}$/
 
-/** Below the VM's own root for local agents; each agent of a machine has a folder of its own. */
+/** For agents of local VMs inside the VM's root; each agent of a machine has its own folder. */
 export function workFolder(agentId: string, env: Readonly<Record<string, string | undefined>>): WorkFolder {
   const own = createHash('sha256').update(agentId).digest('hex').slice(0, 12)
   const root = env['PROVISION_ROOT']
@@ -189,11 +189,11 @@ export function workFolder(agentId: string, env: Readonly<Record<string, string 
   return {
     path,
     task,
-    ids: () => (existsSync(path) && isOurs(path) ? readdirSync(path).filter((id) => safeId.test(id)) : []),
+    ids: () => (existsSync(path) && isOwned(path) ? readdirSync(path).filter((id) => safeId.test(id)) : []),
     make(id) {
       mkdirSync(path, { recursive: true, mode: 0o700 })
       // The temporary folder is shared: another user may have created this path.
-      if (!isOurs(path)) throw unusable(`${path} is not a folder owned by this agent's user`)
+      if (!isOwned(path)) throw unusable(`${path} is not a folder owned by this agent's user`)
       mkdirSync(task(id), { mode: 0o700 })
       return task(id)
     },
@@ -201,7 +201,7 @@ export function workFolder(agentId: string, env: Readonly<Record<string, string 
   }
 }
 
-function isOurs(path: string): boolean {
+function isOwned(path: string): boolean {
   const stat = lstatSync(path)
   return stat.isDirectory() && stat.uid === (process.getuid?.() ?? stat.uid)
 }

@@ -25,9 +25,9 @@ import type {
 import type { Environment } from './task-environment.ts'
 
 /**
- * First it writes a marker file, so that a task that never started can be told from one that was killed. The shell
- * ignores the signals sent to its group, records the exit status of the task, and kills what the task left behind, as the
- * end of a container would.
+ * First it writes a marker file, which distinguishes a task that was killed from one that never started. The shell ignores
+ * the signals sent to its group, records the exit status of the task, and kills the remaining processes of the task, as
+ * the end of a container would.
  */
 const body = `: >"$1.begun"
 trap : TERM INT HUP QUIT USR1 USR2
@@ -61,10 +61,10 @@ export function isRunning({ process }: TaskRecord): boolean {
   return processStart(process.pid) === process.start
 }
 
-/** Milliseconds a live shell may take to write its marker, or to exit after its agent. */
+/** Longest time in milliseconds for a shell to write its marker, or to exit after its agent. */
 const slowestShell = 5000
 
-/** For a task of an earlier agent that may have died: was its command started? */
+/** Whether the command of a task was started, when the agent that started it may have crashed. */
 export async function hasBegun(folder: string, record: TaskRecord, clock: Clock): Promise<boolean> {
   for (const deadline = clock.now() + slowestShell; clock.now() < deadline; ) {
     const running = isRunning(record)
@@ -94,7 +94,7 @@ const killed = 128 + 9
 // The record of a task, in <work folder>/<container id>/task.json; it survives the agent.
 
 export interface TaskRecord {
-  /** As the master described it; its state is not kept here. */
+  /** As in the master's order; its state is not kept here. */
   container: Container
   clusterId: string
   /** The shell that waits for the task and leads its process group. Written before the task may run. */

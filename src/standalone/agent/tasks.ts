@@ -1,5 +1,5 @@
-// Runs the containers of the built-in master as processes of this machine. They outlive the agent and its connections;
-// each is recorded before it runs, so that none runs twice.
+// Runs the containers of the built-in master as processes of this machine. They keep running without the agent and its
+// connections; each is recorded before it starts, so that none runs twice.
 
 import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -41,14 +41,14 @@ export interface TasksContext {
 interface Task {
   record: TaskRecord
   logs: LogShipper
-  /** Resolves when it ends; never for one that an earlier agent started. */
+  /** Resolves when the task ends; never for a task that an earlier agent started. */
   ended: Promise<unknown>
-  /** Its end is no longer reported. */
+  /** The master does not know it: its end is not reported. */
   unwanted: boolean
 }
 
 const pollMs = 250
-/** Ended tasks are remembered, in case the report did not reach the master. */
+/** Number of ended tasks to keep, in case the report did not reach the master. */
 const mostEnded = 100
 const sigkill = 9
 
@@ -70,7 +70,7 @@ export function processTasks(context: TasksContext): Tasks {
     })
   }
 
-  /** Sends its output and reports its end; both wait for a connection. */
+  /** Sends the output of a task and reports its end; both wait for a connection. */
   async function watch(id: string, task: Task): Promise<void> {
     for (;;) {
       const running = isRunning(task.record)
@@ -78,7 +78,7 @@ export function processTasks(context: TasksContext): Tasks {
       if (!running && task.unwanted) return forget(id)
       if (send && task.logs.ship(send, !running) && !running && report(task)) return
       const pause = clock.sleep(pollMs, signal)
-      // The race may be over before the agent exits.
+      // The sleep may reject after the race is over.
       pause.catch(() => {})
       await (running ? Promise.race([pause, task.ended]) : pause)
     }
@@ -107,7 +107,7 @@ export function processTasks(context: TasksContext): Tasks {
     restored = true
     for (const id of folder.ids()) {
       const record = readTask(folder.task(id))
-      // No command ran for the others: their shells exited when the agent died.
+      // For the others no command ran: their shells exited when the agent did.
       if (record && (await hasBegun(folder.task(id), record, clock))) add(record)
       else folder.remove(id)
     }
@@ -117,9 +117,9 @@ export function processTasks(context: TasksContext): Tasks {
     const { Container: container } = order
     try {
       const { record, ended } = await beginTask(order, master!, context)
-      // Not before it runs: the master may safely repeat an order for which it got no report.
+      // Only after it runs: the master may repeat an order without a report.
       send?.(stateReport(container, 'STARTING'))
-      // Before anything watches it: it may end at once, and the end must not be reported first.
+      // Before it is watched: it may end at once, and its end must not be reported first.
       send?.(stateReport(container, 'RUNNING'))
       add(record, ended)
       logger.info('a task has started', { container: container.id, pid: record.process.pid })
@@ -188,7 +188,7 @@ function ackFor(container: Container, task: Task | undefined) {
     : reattachAck(container, 'RUNNING', null)
 }
 
-// Starts one task: its folder, files, environment and process, in this order; all or nothing.
+// Starts one task: creates its folder, files, environment and process, in this order, and undoes all if one fails.
 
 export interface BegunTask {
   record: TaskRecord
@@ -238,14 +238,14 @@ function refusalOf(
   return foreign && `device ${foreign.id} does not belong to this agent`
 }
 
-// Sends the output of a task line by line from its output files, so that nothing is lost without a connection.
+// Sends the output of a task line by line from its output files, so that no line is lost without a connection.
 
 const kinds = [
   { file: outputFiles.stdout, type: 1 },
   { file: outputFiles.stderr, type: 2 },
 ] as const
 
-/** Bytes read at once from one file: a task with endless output must not block the agent. */
+/** Bytes per read from one file, so that a task with endless output does not block the agent. */
 const portion = 256 * 1024
 /** Bytes after which an unfinished line is sent. */
 const longestLine = 16 * 1024
@@ -319,7 +319,7 @@ function lineEnds(bytes: Buffer, whole: boolean): number[] {
   return ends
 }
 
-/** Not in the middle of a character: UTF-8 marks every byte but a character's first with 10xxxxxx (RFC 3629). */
+/** Cuts between characters: in UTF-8 every byte but a character's first has the form 10xxxxxx (RFC 3629). */
 function wholeCharacters(bytes: Buffer, start: number, end: number): number {
   let cut = end
   while (cut > start + 1 && (bytes[cut]! & 0xc0) === 0x80 && end - cut < 4) cut--

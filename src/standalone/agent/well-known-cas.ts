@@ -1,5 +1,5 @@
-// The CAs of an agent without configured certificates, found as a Go program finds them, so that our agent joins
-// the same masters as Determined's (Go's crypto/x509/root_unix.go and root_linux.go).
+// The CAs of an agent without configured certificates, searched like in a Go program, so that the built-in agent joins the
+// same masters as Determined's (Go's crypto/x509/root_unix.go and root_linux.go).
 import { X509Certificate } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { readPem } from '../../pki/index.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** Read in addition to SSL_CERT_FILE; only SSL_CERT_DIR replaces them. */
+/** Read in addition to SSL_CERT_FILE, unless SSL_CERT_DIR is set. */
 const goDirectories = ['/etc/ssl/certs', '/etc/pki/tls/certs']
 
 /**
@@ -39,7 +39,7 @@ function certificatesBelow(directory: string): string[] {
   }
 }
 
-/** A missing file, or one without certificates, has none, as in Go. */
+/** Empty for a missing file, or one without certificates, as in Go. */
 function certificatesIn(file: string): string[] {
   let text: string
   try {
@@ -52,7 +52,7 @@ function certificatesIn(file: string): string[] {
   )
 }
 
-/** The same string for the same certificate; an unreadable one is left out. */
+/** The same string for the same certificate; omits unreadable ones. */
 function pemOf(der: Buffer): string[] {
   try {
     return [new X509Certificate(der).toString()]

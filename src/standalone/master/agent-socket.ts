@@ -1,4 +1,4 @@
-// GET /agents: the endpoint of the agent socket, with every answer an agent can get there (Determined: agentrm/agents.go).
+// GET /agents: the endpoint of the agent socket, with all its answers to agents (Determined: agentrm/agents.go).
 
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -37,7 +37,7 @@ export function agentSocket(options: AgentSocketOptions): AgentSocket {
   function refuse(request: IncomingMessage, socket: Duplex, refusal: Refusal): true {
     const { kind, status, message, retryAfter } = refusal
     const query = new URL(request.url ?? '/', 'http://x').searchParams
-    // The preflight dials every minute and never joins.
+    // The preflight dials every minute without joining; it is not reported.
     if (query.get('id') !== probeId || query.has('reconnect'))
       options.onRefused({
         at: clock.now(),
@@ -99,7 +99,7 @@ function linkOf(request: IncomingMessage): AgentLink {
   const address = addressOf(request)
   if (!(socket instanceof TLSSocket)) return { address }
   const { servername } = socket as { servername?: string | false | null }
-  // OpenSSL takes any bytes for a name. DNS knows none longer than 253 characters.
+  // OpenSSL accepts any bytes as a name. DNS names have at most 253 characters.
   const serverName = servername ? shownText(servername, 253) : undefined
   return {
     address,

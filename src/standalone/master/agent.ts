@@ -1,4 +1,4 @@
-// The state of one agent in the master, and how it is shown.
+// The state of one agent in the master, and how the API shows it.
 import { type Container, type Device, sameDevices } from '../protocol/container.ts'
 import { type JoinRequest, shownText } from '../protocol/dial.ts'
 import { type AgentStarted, pastReconnectPeriod } from '../protocol/messages.ts'
@@ -10,7 +10,7 @@ import { type AgentStarted, pastReconnectPeriod } from '../protocol/messages.ts'
 export type AgentPhase = 'connecting' | 'joined' | 'away' | 'returning'
 
 export interface AgentLink {
-  /** IP address it comes from. */
+  /** Its IP address. */
   address: string
   /** undefined: plain text. `serverName` is the SNI, which the agent verifies; undefined when it dialled by address. */
   tls?: { version: string; cipher: string; serverName?: string }
@@ -22,13 +22,13 @@ export interface Agent {
   phase: AgentPhase
   /** Number of its socket, counted over all agents; messages from any other socket are stale. */
   connection: number
-  /** As sent in the dial. */
+  /** The version sent in the dial. */
   version: string
-  /** The pool it asked for this time; differs from `pool` after the agent was reconfigured. */
+  /** The pool in its latest dial; differs from `pool` after the agent was reconfigured. */
   dialledPool: string
   hostname: string
   link: AgentLink
-  /** Milliseconds since the epoch: first seen; ready for work; end of the reconnect window. */
+  /** Milliseconds since the epoch: first dial; ready for jobs; end of the reconnect window. */
   registeredAt: number
   joinedAt?: number
   awayUntil?: number
@@ -47,7 +47,7 @@ export interface Agent {
 
 export type AgentOrder = Partial<Pick<Agent, 'enabled' | 'draining' | 'provisionerDrain'>>
 
-/** Has it ever sent AgentStarted? Until then there is nothing to schedule on and nothing to lose. */
+/** Whether it has ever sent AgentStarted. Before that it has no devices and no jobs. */
 export function hasJoined(agent: Agent): boolean {
   return agent.phase !== 'connecting'
 }
@@ -61,7 +61,7 @@ export function shownDraining(agent: Agent): boolean {
   return agent.draining || agent.provisionerDrain || agent.phase === 'away' || agent.phase === 'returning'
 }
 
-/** May new work be placed on it? */
+/** Whether new jobs may be placed on it. */
 export function takesWork(agent: Agent): boolean {
   return agent.phase === 'joined' && isOpen(agent)
 }
@@ -96,8 +96,8 @@ export interface Refusal {
 }
 
 /**
- * Is the agent's id one of the pool's instances? `ended`: it was one. `absent`: the newest listing does not show it as
- * running, but it may appear. `later`: not known yet. A new agent is admitted only on `yes`.
+ * Whether the agent's id is one of the pool's instances. `ended`: it was one. `absent`: the newest listing does not show it
+ * as running, but it may appear. `later`: not known yet. A new agent is admitted only on `yes`.
  */
 export type Admission = 'yes' | 'no' | 'ended' | 'absent' | 'later'
 
@@ -105,21 +105,21 @@ export interface AdmissionRules {
   hasPool: (pool: string) => boolean
   /** The configuration lets every agent join the pool. */
   takesAny: (pool: string) => boolean
-  /** Is the id one of an instance of the pool that can run? */
+  /** Whether the id is that of an instance of the pool that can run. */
   mayJoin: (pool: string, id: string) => Admission
-  /** For a pool that was removed: is it one of its last instances, which keep working until they are idle? */
+  /** For a removed pool: whether the id is one of its last instances, which keep working until they are idle. */
   mayReturn: (pool: string, id: string) => Admission
   /**
-   * The record of the agent may have been lost with the master's state, so it cannot be judged to be past its reconnect
-   * period.
+   * Whether the record of the agent may have been lost with the master's state. Then it is unknown whether the agent is past
+   * its reconnect period.
    */
   isForgotten: (id: string) => boolean
 }
 
-/** Seconds. Our agents and Determined's retry at the intervals of their own configuration. */
+/** Seconds. The built-in agent and Determined's agent retry at the intervals of their own configuration. */
 const retryAfter = 5
 
-/** May an agent of this id be in the pool? */
+/** Whether an agent of this id may be in the pool. */
 export function admissionOf(rules: Omit<AdmissionRules, 'isForgotten'>, pool: string, id: string): Admission {
   if (!rules.hasPool(pool)) return rules.mayReturn(pool, id)
   return rules.takesAny(pool) ? 'yes' : rules.mayJoin(pool, id)
@@ -133,7 +133,7 @@ export function refusal(
 ): Refusal | undefined {
   if (known && known.phase !== 'away')
     return { kind: 'connected already', status: 500, message: 'agent: websocket already connected' }
-  // It makes no difference here whether the agent lost its network or was restarted.
+  // The answer is the same for an agent that lost its network and one that was restarted.
   if (!known && join.reconnect && !rules.isForgotten(join.id))
     return { kind: 'past its reconnect period', status: 500, message: pastReconnectPeriod }
   const pool = known?.pool ?? join.resourcePool
@@ -151,13 +151,13 @@ export function refusal(
   }
 }
 
-/** Agents print it. An agent may have been started by hand. */
+/** Agents print this text, also those started by hand. */
 export function refusedReason(admission: 'no' | 'ended', id: string, pool: string): string {
   if (admission === 'ended') return `the instance of agent ${id} in resource pool ${pool} no longer runs`
   return `agent ${id} is not an instance of resource pool ${pool}; set agents: any to let other agents join`
 }
 
-/** The agent has a socket, for the first time or again. */
+/** The agent has a socket, for the first time or after a reconnect. */
 export function connected(
   known: Agent | undefined,
   join: JoinRequest,
@@ -232,7 +232,7 @@ function counted(devices: Device[]): string {
   return `${devices.length}${kinds.length ? ` (${shownText(kinds.join(', '), 200)})` : ''}`
 }
 
-/** The socket is closed: undefined when there is no reason to wait for the agent. */
+/** The socket is closed. undefined for an agent that never joined: the master does not wait for it. */
 export function disconnected(agent: Agent, now: number, reconnectWait: number): Agent | undefined {
   if (!hasJoined(agent)) return undefined
   return { ...agent, phase: 'away', awayUntil: now + reconnectWait }
@@ -241,7 +241,7 @@ export function disconnected(agent: Agent, now: number, reconnectWait: number): 
 // Events about agents, for the live table, the log and the scheduler.
 
 /**
- * `connected`: a socket is open. `joined`: ready for work, for the first time. `lost`: the socket is closed, the window
+ * `connected`: a socket is open. `joined`: ready for jobs, for the first time. `lost`: the socket is closed, the window
  * runs. `returned`: reconnected inside the window. `ordered`: enabled, disabled or drained. `freed`: a container of an unknown
  * job has ended. `removed`: forgotten.
  */
@@ -252,9 +252,9 @@ export interface AgentEvent {
   agent: Agent
   /** Milliseconds since the epoch. */
   at: number
-  /** Why, for `lost` and `removed`: one sentence without a full stop. */
+  /** The reason for `lost` and `removed`: one sentence without a full stop. */
   reason?: string
-  /** It is not a managed agent: its work is given to another. */
+  /** It is not a managed agent: its jobs are requeued. */
   foreign?: true
 }
 
@@ -262,7 +262,7 @@ export interface AgentEvent {
 export interface RefusedJoin {
   at: number
   address: string
-  /** As far as the dial had them. */
+  /** Id and pool, if the dial had them. */
   id: string
   pool: string
   kind: RefusalKind

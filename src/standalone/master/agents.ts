@@ -38,7 +38,7 @@ export interface RegistryOptions extends Omit<AdmissionRules, 'isForgotten'> {
   logger: Logger
   /** Containers of jobs that a returning agent should still have. */
   reattach?: (agentId: string) => Container[]
-  /** Is there a record of the job of a container that has not ended? */
+  /** Whether there is a record of the job of a container that has not ended. */
   isOfJob?: (containerId: string) => boolean
   /** The master's state was lost: agents are asked to report their other containers. */
   stateLost?: boolean
@@ -46,9 +46,9 @@ export interface RegistryOptions extends Omit<AdmissionRules, 'isForgotten'> {
   onReattached?: (agent: Agent, acks: ContainerReattachAck[]) => void
   /** Container messages of agents. */
   onMessage?: (agent: Agent, message: MasterMessage) => void
-  /** Milliseconds from the open socket to AgentStarted: an agent detects its devices and containers in between. */
+  /** Longest time in milliseconds from the open socket to AgentStarted, in which an agent detects devices and containers. */
   startTimeout?: number
-  /** Most agents at once, joined or not. Managed instances are admitted beyond it, so that others cannot block them. */
+  /** Largest number of agents, joined or not. Does not apply to managed instances, so that others cannot block them. */
   mostAgents?: number
 }
 
@@ -67,10 +67,10 @@ export interface Registry {
   restore(agent: Agent): void
   /**
    * Checks again every agent of the pool that was admitted, or restored at the start, before its instance was known, and
-   * disconnects those without an instance. True when one has an instance: it accepts work now.
+   * disconnects those without an instance. True when one has an instance: it accepts jobs now.
    */
   judge(pool: string): boolean
-  /** May new work be sent to it? Only agents of running instances get work, unless the pool admits any agent. */
+  /** Whether new jobs may be sent to it. Only agents of running instances get jobs, unless the pool admits any agent. */
   mayWork(agent: Agent): boolean
   /** Forgets an agent and closes its socket. */
   remove(id: string, reason: string): void
@@ -93,33 +93,33 @@ export function createRegistry(options: RegistryOptions): Registry {
   const entries = new Map<string, Entry>()
   const listeners = createListeners<AgentEvent>(logger)
   const logs = { info: quietLog(clock, logger.info), warn: quietLog(clock, logger.warn) }
-  /** Ids that joined since a start without earlier state: a record missing since then was removed on purpose. */
-  const recalled = new Set<string>()
-  const isForgotten = (id: string) => options.stateLost === true && !recalled.has(id)
+  /** Ids that joined since a start without earlier state: if such a record is missing, it was removed on purpose. */
+  const joinedSinceStart = new Set<string>()
+  const isForgotten = (id: string) => options.stateLost === true && !joinedSinceStart.has(id)
   let connections = 0
   let closing = false
 
-  function tell(
+  function emit(
     kind: AgentEvent['kind'],
     agent: Agent,
     reason?: string,
     more: { foreign?: true } = {},
   ): void {
     const event = { kind, agent, at: clock.now(), ...(reason === undefined ? {} : { reason }), ...more }
-    const word = kind === 'ordered' ? orderWord(agent) : kind
+    const change = kind === 'ordered' ? orderName(agent) : kind
     const { id, pool, link } = agent
-    say('info', agent, `agent ${word}`, { agent: shownText(id), pool, address: link.address, reason })
-    listeners.tell(event)
+    logAgent('info', agent, `agent ${change}`, { agent: shownText(id), pool, address: link.address, reason })
+    listeners.emit(event)
   }
 
-  function say(level: 'info' | 'warn', agent: Agent, message: string, fields: LogFields): void {
+  function logAgent(level: 'info' | 'warn', agent: Agent, message: string, fields: LogFields): void {
     const { id, pool, link } = agent
     const isKnown = !options.takesAny(pool) || options.mayJoin(pool, id) === 'yes'
     if (isKnown) logs[level].known(`${id} ${message}`, message, fields)
     else logs[level].others(`${link.address} ${pool} ${message}`, message, fields)
   }
 
-  /** Runs `action` after `ms` unless the entry's timer is set anew or cleared. */
+  /** Runs `action` after `ms` unless the entry's timer is reset or cleared. */
   function arm(entry: Entry, ms: number, action: () => void): void {
     entry.timer?.abort()
     const timer = new AbortController()
@@ -133,7 +133,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     entries.delete(agent.id)
     entry.timer?.abort()
     entry.connection?.terminate()
-    tell('removed', agent, reason, more)
+    emit('removed', agent, reason, more)
   }
 
   function onEnd(entry: Entry, end: ConnectionEnd): void {
@@ -147,7 +147,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     }
     entry.agent = next
     arm(entry, wait, () => remove(entry, 'it did not reconnect within its reconnect window'))
-    tell('lost', next, end.message)
+    emit('lost', next, end.message)
   }
 
   function onMessage(entry: Entry, message: MasterMessage): void {
@@ -161,7 +161,7 @@ export function createRegistry(options: RegistryOptions): Registry {
     const after = withoutUnknown(entry.agent, news.Container.id)
     if (!after) return false
     entry.agent = after
-    tell('freed', after, `container ${news.Container.id} of an unknown job has ended`)
+    emit('freed', after, `container ${news.Container.id} of an unknown job has ended`)
     return true
   }
 
@@ -174,16 +174,21 @@ export function createRegistry(options: RegistryOptions): Registry {
     entry.agent = step.agent
     entry.timer?.abort()
     if (step.kind === 'repeated') return
-    recalled.add(step.agent.id)
+    joinedSinceStart.add(step.agent.id)
     const { id, pool, unknownContainers } = step.agent
     if (unknownContainers)
-      say('warn', step.agent, 'an agent runs containers of unknown jobs; it counts as busy until they end', {
-        agent: id,
-        pool,
-        containers: shortIds(unknownContainers.map((container) => shownText(container.id))),
-      })
+      logAgent(
+        'warn',
+        step.agent,
+        'an agent runs containers of unknown jobs; it counts as busy until they end',
+        {
+          agent: id,
+          pool,
+          containers: shortIds(unknownContainers.map((container) => shownText(container.id))),
+        },
+      )
     if (step.kind === 'returned') options.onReattached?.(step.agent, message.ContainersReattached)
-    tell(step.kind, step.agent)
+    emit(step.kind, step.agent)
   }
 
   /** This message makes a Determined agent exit and restart (Determined: agentrm/agent.go). */
@@ -239,7 +244,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       arm(entry, options.startTimeout ?? 120_000, () =>
         connection.terminate('timed out waiting for AgentStarted'),
       )
-      tell('connected', agent)
+      emit('connected', agent)
     },
 
     get: (id) => entries.get(id)?.agent,
@@ -252,7 +257,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       const ordered = { ...entry.agent, ...order }
       if (isDeepStrictEqual(ordered, entry.agent)) return entry.agent
       entry.agent = ordered
-      tell('ordered', entry.agent)
+      emit('ordered', entry.agent)
       return entry.agent
     },
 
@@ -264,7 +269,7 @@ export function createRegistry(options: RegistryOptions): Registry {
       }
       entries.set(agent.id, entry)
       arm(entry, wait, () => remove(entry, 'it did not reconnect after the restart of the master'))
-      tell('lost', entry.agent, 'the master was restarted')
+      emit('lost', entry.agent, 'the master was restarted')
     },
 
     judge(pool) {
@@ -304,8 +309,8 @@ export function createRegistry(options: RegistryOptions): Registry {
 }
 
 /**
- * Coming and going costs nothing, over and over with one id, or where any agent may join with one made up each time. Each of
- * many known agents is told.
+ * Groups log lines: an agent can reconnect without limit with one id, or with new ids if any agent may join. Known agents
+ * are grouped one by one, so that each of many is logged.
  */
 function quietLog(clock: Clock, log: (message: string, fields: LogFields) => void) {
   return {
@@ -314,7 +319,7 @@ function quietLog(clock: Clock, log: (message: string, fields: LogFields) => voi
   }
 }
 
-function orderWord({ enabled, draining, provisionerDrain }: Agent): string {
+function orderName({ enabled, draining, provisionerDrain }: Agent): string {
   if (draining || (enabled && provisionerDrain)) return 'draining'
   return enabled ? 'enabled' : 'disabled'
 }
@@ -322,9 +327,9 @@ function orderWord({ enabled, draining, provisionerDrain }: Agent): string {
 // Event listeners. A failing listener affects neither the other listeners nor the emitter.
 
 export interface Listeners<T> {
-  /** Returns the function that stops it. */
+  /** Returns a function that removes the listener. */
   add(listener: (value: T) => void): () => void
-  tell(value: T): void
+  emit(value: T): void
 }
 
 export function createListeners<T>(logger: Logger): Listeners<T> {
@@ -336,7 +341,7 @@ export function createListeners<T>(logger: Logger): Listeners<T> {
       listeners.add(entry)
       return () => void listeners.delete(entry)
     },
-    tell(value) {
+    emit(value) {
       for (const listener of [...listeners]) {
         try {
           listener(value)

@@ -1,4 +1,4 @@
-// An allocation, from its submission to its end.
+// An allocation, from submission to end.
 import { isOver } from '../../http/index.ts'
 import {
   type Container,
@@ -9,23 +9,23 @@ import {
 } from '../protocol/container.ts'
 import type { ContainerReattachAck } from '../protocol/messages.ts'
 
-/** `duration`: the master itself ends it; no agent gets an order for it. */
+/** `duration`: the master itself ends it and sends no order to an agent. */
 export type Work =
   | { kind: 'duration'; seconds: number }
   | { kind: 'command'; argv: string[]; env: Record<string, string>; workingDirectory: string }
 
 /**
- * `finished`: every container exited with 0. `failed`: one did not, or could not start. `killed`: by an order.
- * `lost`: its agent is gone, so its progress is unknown; it is not run again.
+ * `finished`: every container exited with 0. `failed`: one did not, or could not start. `killed`: by a request.
+ * `lost`: its agent is gone, so its progress is unknown; it is not restarted.
  */
 export type Outcome = 'finished' | 'failed' | 'killed' | 'lost'
 
-/** `pending`: has no agents. `running`: has them. `ending`: its outcome is known, some containers still run. */
+/** `pending`: no agents assigned. `running`: agents assigned. `ending`: its outcome is known, some containers still run. */
 export type AllocationState = 'pending' | 'running' | 'ending' | Outcome
 
 export interface Placed extends Container {
   agentId: string
-  /** Why it ended; null while it runs, and when it exited with 0. */
+  /** Why it failed; null while it runs, and when it exited with 0. */
   failure: ContainerFailure | null
 }
 
@@ -35,15 +35,15 @@ export interface Allocation {
   task: string
   name: string
   pool: string
-  /** 0 is auxiliary work. */
+  /** 0 for an auxiliary allocation. */
   slots: number
-  /** 1 is first, 99 last. */
+  /** From 1 (first) to 99 (last). */
   priority: number
   work: Work
   state: AllocationState
   /** Set once the outcome is decided. */
   outcome?: Outcome
-  /** One sentence without a full stop: why it ended as it did. */
+  /** The reason for the outcome: one sentence without a full stop. */
   reason?: string
   containers: Placed[]
   /** Milliseconds since the epoch. */
@@ -54,7 +54,7 @@ export interface Allocation {
 
 export const priorities = { first: 1, default: 42, last: 99 } as const
 
-/** Containers that still hold their slots. */
+/** Containers that still use their slots. */
 export function live(allocation: Allocation): Placed[] {
   return allocation.containers.filter((container) => container.state !== 'TERMINATED')
 }
@@ -74,7 +74,7 @@ export function submitted(submission: Submission, now: number): Allocation {
   return { ...submission, id: `${submission.task}.1`, state: 'pending', containers: [], submittedAt: now }
 }
 
-/** It was placed. A `duration` allocation runs at once; a command is ASSIGNED until its agent reports more. */
+/** Agents were assigned. A `duration` allocation runs at once; a command is ASSIGNED until its agent reports progress. */
 export function assigned(allocation: Allocation, fits: Fit[], newId: () => string, now: number): Allocation {
   const state = allocation.work.kind === 'duration' ? 'RUNNING' : 'ASSIGNED'
   const containers = fits.map(({ agentId, devices }): Placed => {
@@ -118,10 +118,10 @@ export function requeued(allocation: Allocation, agentId: string): Allocation | 
   return { ...rest, state: 'pending', containers: [] }
 }
 
-/** Its duration is over. */
+/** The end of a `duration` allocation. */
 export function timeUp(allocation: Allocation, now: number): Allocation {
   if (allocation.work.kind !== 'duration' || allocation.state !== 'running') return allocation
-  return settled(withoutLife(allocation), now)
+  return settled(allTerminated(allocation), now)
 }
 
 /** Kills it. Commands are `ending` until their agents report the end. */
@@ -137,8 +137,8 @@ export interface Reattached {
 }
 
 /**
- * An agent reconnected and reports which containers it still has. A container that it does not know and never reported was
- * never started: our agents record a task before they start it.
+ * An agent reconnected and reports its containers. A container that it does not list and never reported was never started:
+ * the built-in agent records a task before it starts it.
  */
 export function reattached(
   allocation: Allocation,
@@ -177,10 +177,10 @@ function settled(allocation: Allocation, now: number): Allocation {
   const failed = allocation.containers.find(({ state, failure }) => state === 'TERMINATED' && failure)
   const outcome = allocation.outcome ?? (failed && outcomeOf(failed.failure!))
   const reason = allocation.reason ?? (failed && reasonOf(failed))
-  // No agent got an order, so none has to be waited for.
+  // No agent got an order, so no report is expected.
   const over = outcome && allocation.work.kind === 'duration'
   const next = {
-    ...(over ? withoutLife(allocation) : allocation),
+    ...(over ? allTerminated(allocation) : allocation),
     ...(outcome && { outcome }),
     ...(reason && { reason }),
   }
@@ -188,7 +188,7 @@ function settled(allocation: Allocation, now: number): Allocation {
   return { ...next, state: outcome ?? 'finished', outcome: outcome ?? 'finished', endedAt: now }
 }
 
-function withoutLife(allocation: Allocation): Allocation {
+function allTerminated(allocation: Allocation): Allocation {
   const containers = allocation.containers.map((container): Placed => ({ ...container, state: 'TERMINATED' }))
   return { ...allocation, containers }
 }
@@ -201,9 +201,9 @@ function outcomeOf(failure: ContainerFailure): Outcome {
 
 function reasonOf({ agentId, failure }: Placed): string {
   const { FailureType, ErrMsg, ExitCode } = failure!
-  const words = `${agentId}: ${ErrMsg || FailureType}`
+  const text = `${agentId}: ${ErrMsg || FailureType}`
   // The agent's message may already end with the exit code.
-  return ExitCode === null || words.endsWith(` ${ExitCode}`) ? words : `${words} (exit code ${ExitCode})`
+  return ExitCode === null || text.endsWith(` ${ExitCode}`) ? text : `${text} (exit code ${ExitCode})`
 }
 
 // Places an allocation on agents: best fit, as in Determined (master/internal/rm/agentrm/fitting.go), so that small
@@ -232,8 +232,8 @@ export interface Fit {
 }
 
 /**
- * Undefined: it fits nowhere now. An allocation goes to one agent, or to several completely free agents of the same size,
- * with an equal share for each: frameworks expect ranks of equal size.
+ * undefined if it does not fit now. An allocation is placed on one agent, or in equal shares on several completely free
+ * agents of the same size, because frameworks expect ranks of equal size.
  */
 export function place(need: Need, hosts: Host[]): Fit[] | undefined {
   const able = need.command ? hosts.filter((host) => host.runsCommands) : hosts
@@ -277,7 +277,7 @@ function byUse(a: Host, b: Host): number {
   return Number(b.busy) - Number(a.busy) || (a.id < b.id ? -1 : 1)
 }
 
-/** The hosts once the work is there. */
+/** The hosts after the placement. */
 export function occupy(hosts: Host[], fits: Fit[]): Host[] {
   return hosts.map((host) => {
     const fit = fits.find(({ agentId }) => agentId === host.id)

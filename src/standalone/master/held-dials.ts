@@ -6,18 +6,18 @@ import type { Refusal } from './agent.ts'
 
 export interface HeldDial {
   socket: Socket
-  /** Client address: no single one may take all places. */
+  /** Client address, for the limit per address. */
   address: string
-  /** Polled; undefined: it may be accepted. */
+  /** Polled; undefined: accept the dial. */
   judge: () => Refusal | undefined
-  /** Called once, when `judge` has an answer or the time is over; never when the client disconnected. */
+  /** Called once, when `judge` has an answer or the time is over; not called when the client disconnected. */
   answer: (refusal: Refusal | undefined) => void
 }
 
 export interface HeldDials {
-  /** False when no place is free: the dial must be answered at once. */
+  /** False when the limit is reached: the dial must be answered at once. */
   hold(dial: HeldDial): boolean
-  /** Answers all that wait. */
+  /** Answers all held dials. */
   close(): void
 }
 
@@ -25,16 +25,16 @@ export interface HeldDialsOptions {
   clock: Clock
   /** Milliseconds. Agents wait 45 s for the answer (dialTimeout, and gorilla's default), proxies often 30 s. */
   longest?: number
-  /** Places; a socket over TLS with nothing else takes below 100 KB. */
+  /** Number of held dials; a TLS socket uses less than 100 KB of memory. */
   most?: number
-  /** Many agents may come from one address, behind NAT. */
+  /** Per client address; behind NAT many agents may have one address. */
   mostOfAddress?: number
 }
 
 /** Milliseconds between two polls, so that the fleet does not need to know about held dials. */
 const interval = 200
 
-/** A temporary rejection: only this one asks the agent to retry. */
+/** A temporary rejection, the only kind that asks the agent to retry. */
 export function isUndecided(refusal: Refusal | undefined): refusal is Refusal {
   return refusal?.retryAfter !== undefined
 }
@@ -43,11 +43,11 @@ export function createHeldDials(options: HeldDialsOptions): HeldDials {
   const { clock, longest = 15_000, most = 256, mostOfAddress = 64 } = options
   const held = new Map<HeldDial, { until: number; release: () => void }>()
   const closed = new AbortController()
-  let isAsking = false
+  let isPolling = false
 
-  async function ask(): Promise<void> {
-    if (isAsking) return
-    isAsking = true
+  async function poll(): Promise<void> {
+    if (isPolling) return
+    isPolling = true
     while (held.size > 0) {
       await clock.sleep(interval, closed.signal)
       for (const [dial, { until }] of held) {
@@ -55,7 +55,7 @@ export function createHeldDials(options: HeldDialsOptions): HeldDials {
         if (!isUndecided(refusal) || clock.now() >= until) settle(dial, refusal)
       }
     }
-    isAsking = false
+    isPolling = false
   }
 
   function settle(dial: HeldDial, refusal: Refusal | undefined): void {
@@ -74,7 +74,7 @@ export function createHeldDials(options: HeldDialsOptions): HeldDials {
         held.delete(dial)
         socket.destroy()
       }
-      // The socket is read, or its close would not be noticed. An agent sends nothing before the answer.
+      // The socket must be read, or its close is not detected. An agent sends nothing before the answer.
       const events = ['data', 'end', 'error', 'close'] as const
       for (const event of events) socket.on(event, drop)
       const release = () => {
@@ -82,7 +82,7 @@ export function createHeldDials(options: HeldDialsOptions): HeldDials {
       }
       socket.setTimeout(0)
       held.set(dial, { until: clock.now() + longest, release })
-      ask().catch((error: unknown) => {
+      poll().catch((error: unknown) => {
         if (!closed.signal.aborted) throw error
       })
       return true

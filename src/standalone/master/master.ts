@@ -1,4 +1,4 @@
-// The built-in master: agents join it, jobs are submitted to it, and its REST API shows both.
+// The built-in master: accepts agents and jobs, and shows both in its REST API.
 
 import { randomUUID } from 'node:crypto'
 import type { MasterConfig } from '../../config/index.ts'
@@ -33,10 +33,10 @@ import { createWorkQueue } from './work-queue.ts'
 
 export interface MasterOptions {
   config: Pick<MasterConfig, 'cluster_name' | 'resource_manager' | 'resource_pools'>
-  /** Every kind of provider there is. */
+  /** Every kind of provider. */
   providers: readonly AnyProvider[]
   version: string
-  /** Of this start. */
+  /** New at each start. */
   masterId: string
   clusterId: string
   clock: Clock
@@ -49,14 +49,14 @@ export interface MasterOptions {
   stateStore?: StateStore
   /** PEM chain with which the tasks of commands verify the master; undefined while there is none. */
   taskCertificate?: () => string | undefined
-  /** Milliseconds that an agent whose instance is not listed yet waits for its answer; 15 s unless a test says otherwise. */
+  /** Milliseconds that an agent whose instance is not listed yet waits for its answer; default 15 s. */
   longestHold?: number
 }
 
 export interface Master {
   handlers: Handler[]
   upgrades: UpgradeHandler[]
-  /** By id; those that are away included. */
+  /** Sorted by id; includes agents that are away. */
   agents(): Agent[]
   agent(id: string): Agent | undefined
   onAgent(listener: (event: AgentEvent) => void): () => void
@@ -134,16 +134,16 @@ export function createMaster(options: MasterOptions): Master {
     ready: () => stateStore.fault() === undefined,
     environment: { clusterId: options.clusterId, certificate: options.taskCertificate ?? (() => undefined) },
   })
-  const door = agentSocket({
+  const socket = agentSocket({
     registry,
     clock,
     requireAuthentication: config.resource_manager.require_authentication,
     longestHold: options.longestHold,
     onRefused(event) {
       const { id: agent, pool, address, kind, status, message: reason } = event
-      // A client that invents ids or pools still counts as one source.
+      // A client that uses many ids or pools still counts as one source.
       logRefused(`${address} ${kind}`, 'agent rejected', { agent, pool, address, status, reason })
-      refused.tell(event)
+      refused.emit(event)
     },
   })
 
@@ -162,7 +162,7 @@ export function createMaster(options: MasterOptions): Master {
 
   return {
     handlers: [
-      door.handler,
+      socket.handler,
       routesHandler(
         masterRoutes({
           config,
@@ -176,7 +176,7 @@ export function createMaster(options: MasterOptions): Master {
         }),
       ),
     ],
-    upgrades: [door.upgrade],
+    upgrades: [socket.upgrade],
     agents: registry.list,
     agent: registry.get,
     onAgent: registry.onEvent,
@@ -185,7 +185,7 @@ export function createMaster(options: MasterOptions): Master {
       if (registry.judge(pool)) queue.wake()
     },
     forget: registry.remove,
-    // The last agents of a removed pool are shown until they are gone.
+    // Agents of a removed pool are shown until the last one is terminated.
     demandOf: (pool) =>
       pools.has(pool) || registry.list().some((agent) => agent.pool === pool)
         ? demand.demandOf(pool)
@@ -196,10 +196,10 @@ export function createMaster(options: MasterOptions): Master {
     fault: stateStore.fault,
     async close() {
       queue.close()
-      const goodbyes = registry.close()
-      // After the registry has begun to close, so that the answer is that this master is stopping.
-      door.close()
-      await goodbyes
+      const closed = registry.close()
+      // After the registry has started to close, so that held dials get the answer that this master is stopping.
+      socket.close()
+      await closed
       await stateStore.close()
     },
   }
@@ -222,7 +222,7 @@ async function keepAgent(stateStore: StateStore, { kind, agent, at }: AgentEvent
   else if (kind === 'removed') await stateStore.keep({ at, kind: 'agent_removed', id: agent.id })
 }
 
-// The demand of a pool, and since when each of its agents has been idle.
+// The demand of a pool, and the time since when each of its agents has been idle.
 
 export interface DemandView {
   demandOf(pool: string): Demand

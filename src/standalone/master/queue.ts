@@ -1,4 +1,4 @@
-// The scheduling order. Higher priorities come first and are not overtaken; within one priority, whatever fits starts.
+// The scheduling order. Higher priorities come first and are not overtaken; within one priority, every job that fits starts.
 
 import { runsCommands } from '../protocol/accept.ts'
 import type { Container, Device } from '../protocol/container.ts'
@@ -11,7 +11,7 @@ export interface Assignment {
 }
 
 export interface PoolHost extends Host {
-  /** Every device and every auxiliary place, as if the agent were idle. */
+  /** All devices and the auxiliary limit, as if the agent were idle. */
   all: Device[]
   allAux: number
 }
@@ -24,16 +24,16 @@ export function inOrder(pending: Allocation[]): Allocation[] {
 }
 
 /**
- * What can start now in one pool. Auxiliary allocations and those with slots do not wait for each other. A pending
- * allocation blocks lower priorities only when it would fit on these agents if they were empty: otherwise, keeping slots
- * free does not help it.
+ * The allocations of one pool that can start now. Auxiliary allocations and those with slots do not wait for each other.
+ * A pending allocation blocks lower priorities only if it would fit on these agents if they were empty: otherwise, keeping
+ * slots free would not help it.
  */
 export function schedule(pending: Allocation[], hosts: PoolHost[]): Assignment[] {
   const empty = hosts.map((host) => ({ ...host, free: host.all, freeAux: host.allAux, busy: false }))
   const assignments: Assignment[] = []
   const held = { aux: Number.POSITIVE_INFINITY, slotted: Number.POSITIVE_INFINITY }
   // A size that did not fit does not fit later either, because hosts only fill up. This keeps long queues cheap.
-  const hopeless = new Set<string>()
+  const unfit = new Set<string>()
   let left: Host[] = hosts
   for (const allocation of inOrder(pending)) {
     const { slots, work, priority } = allocation
@@ -41,21 +41,21 @@ export function schedule(pending: Allocation[], hosts: PoolHost[]): Assignment[]
     const need: Need = { slots, command: work.kind === 'command' }
     const shape = `${slots}/${need.command}`
     if (priority > held[queue]) continue
-    const fits = hopeless.has(shape) ? undefined : place(need, left)
+    const fits = unfit.has(shape) ? undefined : place(need, left)
     if (fits) {
       assignments.push({ allocation, fits })
       left = occupy(left, fits)
       continue
     }
-    if (!hopeless.has(shape) && place(need, empty)) held[queue] = priority
-    hopeless.add(shape)
+    if (!unfit.has(shape) && place(need, empty)) held[queue] = priority
+    unfit.add(shape)
   }
   return assignments
 }
 
-// The agents of a pool as the queue sees them.
+// The agents of a pool as hosts for the queue.
 
-/** Those that accept work. `heldOn` gives an agent's containers that have not ended; `auxLimit` is the pool's, per agent. */
+/** The agents that accept jobs. `heldOn` returns an agent's containers that have not ended; `auxLimit` is per agent. */
 export function hostsOf(
   agents: Agent[],
   heldOn: (agentId: string) => Placed[],
@@ -64,7 +64,7 @@ export function hostsOf(
   return agents.filter(takesWork).map((agent) => hostOf(agent, heldOn(agent.id), auxLimit))
 }
 
-/** `held`: its containers of jobs; those of unknown jobs are counted, too. */
+/** `held`: its containers of known jobs; containers of unknown jobs are counted, too. */
 export function hostOf(agent: Agent, held: Container[], auxLimit: number): PoolHost {
   const containers = [...held, ...(agent.unknownContainers ?? [])]
   const all = agent.devices.filter((device) => device.type !== '')

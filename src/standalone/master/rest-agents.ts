@@ -38,7 +38,7 @@ export function agentRoutes({ list, get, heldOn }: AgentRoutesOptions): Route[] 
   ]
 }
 
-/** By id, unless `sortBy=SORT_BY_TIME`; `orderBy=ORDER_BY_DESC` turns it round. */
+/** Sorted by id, or by time with `sortBy=SORT_BY_TIME`; `orderBy=ORDER_BY_DESC` reverses the order. */
 function sorted(agents: Agent[], query: URLSearchParams): Agent[] {
   const list = [...agents]
   if (query.get('sortBy') === 'SORT_BY_TIME') list.sort((a, b) => a.registeredAt - b.registeredAt)
@@ -77,7 +77,7 @@ export interface AgentViewOptions {
   excludeContainers?: boolean
 }
 
-/** `containers` are those on the agent; like Determined's, the response shows only those that hold a slot. */
+/** `containers` are those on the agent; like Determined's, the response shows only those that use a slot. */
 export function agentView(
   agent: Agent,
   containers: Container[],
@@ -136,7 +136,7 @@ function slotStats(
   draining: boolean,
 ): Record<string, Record<string, DeviceStats>> {
   const statsBy = (keyOf: (device: Device) => string) => {
-    // A Map, because brands come from agents and `__proto__` is a brand like any other.
+    // A Map, because brands come from agents and could be `__proto__`.
     const groups = new Map<string, Slot[]>()
     for (const slot of slots)
       groups.set(keyOf(slot.device), [...(groups.get(keyOf(slot.device)) ?? []), slot])
@@ -161,7 +161,7 @@ function deviceStats(slots: Slot[], enabled: boolean, draining: boolean): Device
 export interface AgentOrdersOptions {
   get: (id: string) => Agent | undefined
   order: (id: string, order: AgentOrder) => Agent | undefined
-  /** Kills what runs on it. */
+  /** Kills the jobs on it. */
   killOn: (id: string, reason: string) => void
   show: (agent: Agent) => Reply
 }

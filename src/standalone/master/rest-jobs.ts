@@ -1,4 +1,4 @@
-// The job queue in Determined's shapes: each of our allocations is a job of its own (Determined: master/internal/api_job.go).
+// The job queue in Determined's format: each allocation is a separate job (Determined: master/internal/api_job.go).
 
 import { isOver } from '../../http/index.ts'
 import { containerStates } from '../protocol/container.ts'
@@ -36,8 +36,8 @@ export function jobRoutes({ store, pools, computePool }: JobRoutesOptions): Rout
       method: 'GET',
       path: '/api/v1/job-queues/stats',
       answer: ({ query }) => {
-        const asked = query.getAll('resourcePools')
-        const wanted = pools().filter((pool) => asked.length === 0 || asked.includes(pool))
+        const named = query.getAll('resourcePools')
+        const wanted = pools().filter((pool) => named.length === 0 || named.includes(pool))
         return ok({
           results: wanted.map((pool) => ({
             resourcePool: pool,
@@ -78,7 +78,7 @@ function jobView(allocation: Allocation, ahead: number) {
   }
 }
 
-// The scheduler's own list of work, in Determined's shapes: tasks and allocations (Determined: master/internal/api_tasks.go).
+// The scheduler's allocations in Determined's format: tasks and allocations (Determined: master/internal/api_tasks.go).
 
 export function taskRoutes(store: WorkStore): Route[] {
   return [
@@ -102,7 +102,7 @@ export function taskRoutes(store: WorkStore): Route[] {
   ]
 }
 
-/** Pending work is known by its empty `resources`. */
+/** A pending allocation has empty `resources`. */
 function summaryView(allocation: Allocation): Record<string, unknown> {
   return {
     taskId: allocation.task,

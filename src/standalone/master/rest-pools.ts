@@ -1,4 +1,4 @@
-// GET /api/v1/resource-pools in Determined's shape (Determined: proto/src/determined/resourcepool/v1/resourcepool.proto).
+// GET /api/v1/resource-pools in Determined's format (Determined: proto/src/determined/resourcepool/v1/resourcepool.proto).
 import type { PoolConfig, ProviderConfig } from '../../config/index.ts'
 import { infoView, type ResourcePool } from '../../http/index.ts'
 import { type AnyProvider, definitionOf, type ResourcePoolFacts } from '../../providers/index.ts'
@@ -43,7 +43,7 @@ function poolView(
   const members = agents().filter((agent) => agent.pool === pool_name && hasJoined(agent))
   const hosts = members.map((agent) => ({ agent, ...hostOf(agent, heldOn(agent.id), auxLimit) }))
   const used = sum(hosts, (host) => host.slots - host.free.length)
-  // A disabled agent adds nothing but what is still running on it (Determined: agentrm/agent_state.go).
+  // A disabled agent counts only with its used slots (Determined: agentrm/agent_state.go).
   const available = sum(hosts, (host) => (takesWork(host.agent) ? host.slots : host.slots - host.free.length))
   return {
     name: pool_name,

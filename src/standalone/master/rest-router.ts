@@ -1,10 +1,10 @@
-// The master's routes, with failures in the shape Determined's gateway has (Determined: internal/grpcutil/errors.go).
+// The master's routes, with errors in the format of Determined's gateway (Determined: internal/grpcutil/errors.go).
 import { answerRoutes, type Failure, type Reply, type Route } from '../../http/index.ts'
 import type { Handler } from '../../platform/index.ts'
 
 export { ok, type Reply, type Route } from '../../http/index.ts'
 
-/** gRPC's code and name for each HTTP status the gateway answers. */
+/** gRPC's code and name for each HTTP status of the gateway. */
 const grpc: Record<number, [number, string]> = {
   400: [3, 'InvalidArgument'],
   404: [5, 'NotFound'],
@@ -36,16 +36,16 @@ export interface Pagination {
 
 export type Page<T> = { ok: true; items: T[]; pagination: Pagination } | { ok: false; message: string }
 
-/** `offset` below 0 counts from the end; `limit` 0 is everything, unless `defaultLimit` says otherwise. */
+/** `offset` below 0 counts from the end; `limit` 0 means `defaultLimit`, and by default no limit. */
 export function page<T>(items: T[], query: URLSearchParams, defaultLimit = 0): Page<T> {
   const offset = whole(query.get('offset'))
-  const asked = whole(query.get('limit'))
-  if (offset === undefined || asked === undefined || asked < 0)
+  const requested = whole(query.get('limit'))
+  if (offset === undefined || requested === undefined || requested < 0)
     return { ok: false, message: 'offset and limit must be integers, and limit must not be negative' }
   const total = items.length
   if (Math.abs(offset) > total)
     return { ok: false, message: `offset ${offset} out of bounds: there are ${total}` }
-  const limit = asked || defaultLimit
+  const limit = requested || defaultLimit
   const startIndex = offset < 0 ? total + offset : offset
   const endIndex = limit === 0 ? total : Math.min(total, startIndex + limit)
   return {
@@ -60,14 +60,14 @@ function whole(text: string | null): number | undefined {
   return /^-?\d{1,9}$/.test(text) ? Number(text) : undefined
 }
 
-/** Booleans in a query as protobuf's gateway reads them. */
+/** Reads a boolean in a query like protobuf's gateway. */
 export function isTrue(text: string | null): boolean {
   return text === 'true' || text === '1'
 }
 
-// Times as the REST API writes them.
+// Times in the format of the REST API.
 
-/** RFC 3339; null for what has not happened. */
+/** RFC 3339; null for an event that has not happened. */
 export function timestamp(ms: number | undefined): string | null {
   return ms === undefined ? null : new Date(ms).toISOString()
 }

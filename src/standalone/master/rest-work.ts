@@ -1,5 +1,5 @@
-// Our own job endpoints: submit, show, kill. Determined has no equally simple ones.
-import type { AllWork, OneWork, WorkLogs, WorkView, Written } from '../../http/index.ts'
+// Endpoints for jobs that Determined does not have: submit, show, kill.
+import type { AllJobs, JobLogs, JobView, OneJob, Written } from '../../http/index.ts'
 import type { Allocation } from './allocation.ts'
 import { failure, ok, type Reply, type Route, timestamp } from './rest-router.ts'
 import type { LogStore, WorkStore } from './store.ts'
@@ -15,6 +15,7 @@ export interface WorkRoutesOptions {
   fault: () => string | undefined
 }
 
+/** The same below /provision/v1/work, their former path. */
 export function workRoutes({ queue, store, logs, defaults, fault }: WorkRoutesOptions): Route[] {
   const find = (id: string): Allocation | undefined => store.get(id) ?? store.ofTask(id)
   const stopping = failure(503, 'this master is stopping')
@@ -25,7 +26,7 @@ export function workRoutes({ queue, store, logs, defaults, fault }: WorkRoutesOp
     if (!read.ok) return failure(400, read.message)
     const { submission } = read
     const known = store.ofTask(submission.task)
-    // Submitted again by a client that missed the response: it is the same job.
+    // A client that missed the response submitted it again: it is the same job.
     if (known && isSame(known, submission)) {
       const kept = await queue.submitted(known.id)
       return kept ? shown(kept) : stopping
@@ -37,16 +38,16 @@ export function workRoutes({ queue, store, logs, defaults, fault }: WorkRoutesOp
     return allocation ? { ...shown(allocation), status: 201 } : stopping
   }
 
-  return [
-    { method: 'POST', path: '/provision/v1/work', answer: ({ body }) => submit(body) },
+  const routes: Route[] = [
+    { method: 'POST', path: '/provision/v1/jobs', answer: ({ body }) => submit(body) },
     {
       method: 'GET',
-      path: '/provision/v1/work',
-      answer: () => ok({ work: store.all().map(workView) } satisfies AllWork),
+      path: '/provision/v1/jobs',
+      answer: () => ok({ jobs: store.all().map(workView) } satisfies AllJobs),
     },
     {
       method: 'GET',
-      path: '/provision/v1/work/:id',
+      path: '/provision/v1/jobs/:id',
       answer: ({ params: { id = '' } }) => {
         const found = find(id)
         return found ? shown(found) : missing(id)
@@ -54,26 +55,27 @@ export function workRoutes({ queue, store, logs, defaults, fault }: WorkRoutesOp
     },
     {
       method: 'GET',
-      path: '/provision/v1/work/:id/logs',
+      path: '/provision/v1/jobs/:id/logs',
       answer: ({ params: { id = '' }, query }) => {
         const found = find(id)
         if (!found) return missing(id)
         const after = Number(query.get('after') ?? 0)
         if (!Number.isInteger(after) || after < 0) return failure(400, 'after must be a number of lines')
-        return ok({ logs: logs.read(found.id, after), count: logs.count(found.id) } satisfies WorkLogs)
+        return ok({ logs: logs.read(found.id, after), count: logs.count(found.id) } satisfies JobLogs)
       },
     },
     {
       method: 'POST',
-      path: '/provision/v1/work/:id/kill',
+      path: '/provision/v1/jobs/:id/kill',
       answer: async ({ params: { id = '' } }) => {
         const found = find(id)
         if (!found) return missing(id)
-        const killed = await queue.kill(found.id, 'killed by an order')
+        const killed = await queue.kill(found.id, 'killed by a request')
         return killed ? shown(killed) : stopping
       },
     },
   ]
+  return routes.flatMap((route) => [route, { ...route, path: route.path.replace('v1/jobs', 'v1/work') }])
 }
 
 function isSame(known: Allocation, { pool, slots, priority, name, work }: Partial<Allocation>): boolean {
@@ -82,11 +84,11 @@ function isSame(known: Allocation, { pool, slots, priority, name, work }: Partia
 }
 
 function shown(allocation: Allocation): Reply {
-  return ok({ work: workView(allocation) } satisfies OneWork)
+  return ok({ job: workView(allocation) } satisfies OneJob)
 }
 
 /** Values of variables are not shown, because they may be secrets. */
-export function workView(allocation: Allocation): Written<WorkView> {
+export function workView(allocation: Allocation): Written<JobView> {
   const { id, task, name, pool, slots, priority, state, reason, work } = allocation
   return {
     id,
@@ -104,7 +106,7 @@ export function workView(allocation: Allocation): Written<WorkView> {
     startedAt: timestamp(allocation.startedAt),
     endedAt: timestamp(allocation.endedAt),
     containers: allocation.containers.map(
-      (container): Written<WorkView['containers'][number]> => ({
+      (container): Written<JobView['containers'][number]> => ({
         id: container.id,
         agent: container.agentId,
         slots: container.devices.map((device) => device.id),

@@ -1,4 +1,4 @@
-// Keeps the master's state on disk: appends, compacts, and after a disk failure waits and rewrites everything.
+// Keeps the master's state on disk: appends and compacts records; after a disk failure it waits and rewrites everything.
 import { existsSync, renameSync } from 'node:fs'
 import {
   type Clock,
@@ -16,7 +16,7 @@ import type { Allocation } from './allocation.ts'
 export interface StateStore {
   /** The state at the start. */
   readonly found: MasterState
-  /** JOURNAL_SET_ASIDE, when a file had to be. */
+  /** JOURNAL_SET_ASIDE, if a file was set aside. */
   readonly problems: Problem[]
   /** The file was missing, damaged or from another cluster: agents may run containers that this master does not know. */
   readonly stateLost: boolean
@@ -44,7 +44,7 @@ const retryEvery = 5000
 /** Appended records that justify a rewrite, in addition to a multiple of the live records. */
 const compactAfter = 2000
 
-/** For a master whose state does not outlive the process. */
+/** For a master whose state is lost when the process exits. */
 export function inMemoryStateStore(): StateStore {
   const nothing = {
     found: emptyState(),
@@ -73,9 +73,9 @@ export async function openStateStore(options: StateStoreOptions): Promise<StateS
     throw new ProvisionError(problem('JOURNAL_UNUSABLE', `${file}: ${(cause as Error).message}`, { cause }))
   }
   const message = `${file} belongs to cluster ${owner}, but this is cluster ${clusterId}; a new file was created, and the old one was moved to ${aside}`
-  const { journal: begun } = await openJournal(journal)
+  const { journal: fresh } = await openJournal(journal)
   return createStateStore(options, {
-    journal: begun,
+    journal: fresh,
     records: [],
     problems: [problem('JOURNAL_SET_ASIDE', message)],
   })
@@ -129,8 +129,8 @@ export function createStateStore(
   }
 
   async function compact(): Promise<void> {
-    const alive = state.agents.size + state.allocations.size
-    if (compacting || journal.appended <= Math.max(compactAfter, 4 * alive)) return
+    const live = state.agents.size + state.allocations.size
+    if (compacting || journal.appended <= Math.max(compactAfter, 4 * live)) return
     compacting = true
     await journal.rewrite(snapshot(state, clock.now())).catch(mended)
     compacting = false
@@ -166,9 +166,9 @@ export function createStateStore(
   }
 }
 
-// The master's records: each is a complete agent or allocation, so that the last one counts.
+// The master's records: each contains a complete agent or allocation, so that the last one is the current state.
 
-/** Changes with the shape of the records: an older file is then set aside, not misread. */
+/** Changes with the format of the records, so that an older file is set aside and not misread. */
 export const journalKind = 'master state 1'
 
 export type StateRecord =

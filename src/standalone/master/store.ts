@@ -1,4 +1,4 @@
-// All allocations of a master: pending, running, and the latest that are over.
+// All allocations of a master: pending, running, and the latest finished ones.
 
 import { isOver, type LogLine, type Written } from '../../http/index.ts'
 import type { ContainerLog } from '../protocol/messages.ts'
@@ -16,7 +16,7 @@ export interface WorkStoreOptions {
 
 export interface WorkStore {
   get(id: string): Allocation | undefined
-  /** The allocation of a task: Determined numbers a task's allocations, here there is one. */
+  /** The allocation of a task. Determined numbers a task's allocations; here each task has one. */
   ofTask(task: string): Allocation | undefined
   put(allocation: Allocation): void
   /** Allocations that are not over, in the order of submission. */
@@ -25,7 +25,7 @@ export interface WorkStore {
   all(): Allocation[]
   /** Containers on an agent that have not ended. */
   heldOn(agentId: string): Placed[]
-  /** Allocations with such containers there. */
+  /** Allocations with such containers on the agent. */
   workOn(agentId: string): Allocation[]
   /** The allocation of a container, until the container has ended. */
   owner(containerId: string): Allocation | undefined
@@ -40,38 +40,38 @@ export function createWorkStore({ onForget, onFree }: WorkStoreOptions): WorkSto
   const held = new Map<string, Map<string, Placed>>()
 
   function place(container: Placed): void {
-    const there = held.get(container.agentId) ?? new Map<string, Placed>()
-    held.set(container.agentId, there.set(container.id, container))
+    const containers = held.get(container.agentId) ?? new Map<string, Placed>()
+    held.set(container.agentId, containers.set(container.id, container))
   }
 
   function free({ id, agentId }: Placed): void {
-    const there = held.get(agentId)
-    if (!there?.delete(id) || there.size > 0) return
+    const containers = held.get(agentId)
+    if (!containers?.delete(id) || containers.size > 0) return
     held.delete(agentId)
     onFree(agentId)
   }
 
   function put(allocation: Allocation): void {
-    const alive = isOver(allocation) ? [] : live(allocation)
+    const running = isOver(allocation) ? [] : live(allocation)
     for (const container of get(allocation.id)?.containers ?? []) {
       if (allocation.containers.some(({ id }) => id === container.id)) continue
       owners.delete(container.id)
       free(container)
     }
-    for (const container of alive) {
+    for (const container of running) {
       owners.set(container.id, allocation.id)
       place(container)
     }
     for (const container of allocation.containers) {
-      if (alive.includes(container)) continue
+      if (running.includes(container)) continue
       owners.delete(container.id)
       free(container)
     }
-    if (isOver(allocation)) bury(allocation)
+    if (isOver(allocation)) retire(allocation)
     else active.set(allocation.id, allocation)
   }
 
-  function bury(allocation: Allocation): void {
+  function retire(allocation: Allocation): void {
     active.delete(allocation.id)
     over.set(allocation.id, allocation)
     const [oldest] = over.keys()
@@ -96,7 +96,7 @@ export function createWorkStore({ onForget, onFree }: WorkStoreOptions): WorkSto
   }
 }
 
-// The last output lines of commands: enough to see why one failed, limited in lines and bytes.
+// The last output lines of commands, limited in lines and characters: enough to find why a command failed.
 
 const mostLines = 1000
 const mostCharacters = 256 * 1024

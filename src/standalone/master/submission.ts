@@ -1,5 +1,5 @@
-// Parses a submitted job from JSON: a submission, or what is wrong with it.
-import { type WorkOrder, workOrderSchema } from '../../http/index.ts'
+// Parses a submitted job from JSON: returns a submission, or the fault.
+import { type JobOrder, jobOrderSchema } from '../../http/index.ts'
 import { parseDuration } from '../../platform/index.ts'
 import { fileType, type RunArchive } from '../protocol/container.ts'
 import type { StartContainer } from '../protocol/messages.ts'
@@ -17,10 +17,10 @@ export interface SubmissionDefaults {
 }
 
 /** The body of the client, not validated yet. */
-type Body = { [Field in keyof WorkOrder]?: unknown }
+type Body = { [Field in keyof JobOrder]?: unknown }
 
-const keys = Object.keys(workOrderSchema.shape)
-/** More than any pool has; it keeps sums exact. */
+const keys = Object.keys(jobOrderSchema.shape)
+/** More than any pool has, and small enough for exact sums. */
 const mostSlots = 100_000
 
 /** `duration` in Go's syntax, or `command` as a list of strings; exactly one of them. */
@@ -82,8 +82,8 @@ function show(value: unknown): string {
   return JSON.stringify(value)?.slice(0, 60) ?? 'nothing'
 }
 
-// The order that starts one container of a command on our agent, with what a task needs to connect to the master
-// (Determined: master/pkg/tasks/task.go; the agent adds what only it knows).
+// The order that starts one container of a command on the built-in agent, with the variables and files for connecting to the
+// master (Determined: master/pkg/tasks/task.go). The agent adds its own values.
 
 export const taskCertificatePath = '/run/determined/etc/ssl/master.crt'
 

@@ -1,5 +1,5 @@
-// The work queue: takes jobs, places them on agents and follows them to the end. Decisions are the pure functions next to
-// this file; here each is recorded first and then carried out, so that a crash in between repeats nothing.
+// The work queue: accepts jobs, places them on agents and follows them to their end. The decisions are pure functions in
+// allocation.ts; this file records each decision before it carries it out, so that a crash in between repeats nothing.
 
 import { isOver } from '../../http/index.ts'
 import type { Clock, Logger } from '../../platform/index.ts'
@@ -20,15 +20,15 @@ export interface WorkQueueOptions {
   logs: LogStore
   newId: () => string
   agents: () => Agent[]
-  /** Whether work may be sent to the agent. */
+  /** Whether jobs may be sent to the agent. */
   mayWork: (agent: Agent) => boolean
-  /** Most auxiliary containers on an agent of the pool. */
+  /** Largest number of auxiliary containers on an agent of the pool. */
   auxLimit: (pool: string) => number
   /** False when the agent has no socket: missed orders are sent when it reconnects. */
   send: (agentId: string, message: Partial<AgentMessage>) => boolean
   /** Resolves with true once it is on disk, without a time limit; with false when the master is closed first. */
   keep: (allocation: Allocation) => Promise<boolean>
-  /** False while nothing can be written: nothing new starts then. */
+  /** False while nothing can be written: then no job starts. */
   ready: () => boolean
   environment: TaskEnvironment
 }
@@ -38,19 +38,19 @@ export interface WorkQueue {
   submit(submission: step.Submission): Promise<Allocation | undefined>
   /** The same for a job that was submitted before: a repeated request resolves no sooner than the first one. */
   submitted(id: string): Promise<Allocation | undefined>
-  /** Undefined also when there is no such job. A finished job stays as it is. */
+  /** Also resolves with undefined when there is no such job. A finished job does not change. */
   kill(id: string, reason: string): Promise<Allocation | undefined>
   killOn(agentId: string, reason: string): void
-  /** Containers a returning agent should still have: of commands only, because it gets orders for no other work. */
+  /** Containers that a returning agent should still have: only those of commands, because it gets no other orders. */
   expectedOn(agentId: string): Container[]
   onReattached(agent: Agent, acks: ContainerReattachAck[]): void
   onMessage(agent: Agent, message: MasterMessage): void
   onAgent(event: AgentEvent): void
-  /** Restores work from before a restart, once the expected agents are known. */
+  /** Restores jobs from before a restart, once the expected agents are known. */
   restore(allocations: Allocation[]): void
-  /** Starts whatever can start now. */
+  /** Starts every job that can start now. */
   wake(): void
-  /** Calls back with the pool when its work or agents have changed. */
+  /** Calls back with the pool when its jobs or agents have changed. */
   onChange(listener: (pool: string) => void): () => void
   close(): void
 }
@@ -60,20 +60,20 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const changes = createListeners<string>(logger)
   const changed = new Set<string>()
   const closed = new AbortController()
-  let looking = false
+  let isScheduled = false
 
-  /** At most once per event-loop turn. */
-  function look(pool: string): void {
+  /** Assigns jobs and reports the change, at most once per event-loop turn. */
+  function scheduleTurn(pool: string): void {
     changed.add(pool)
-    if (looking) return
-    looking = true
+    if (isScheduled) return
+    isScheduled = true
     setImmediate(() => {
-      looking = false
+      isScheduled = false
       if (closed.signal.aborted) return
       const pools = [...changed]
       changed.clear()
       if (options.ready()) for (const pool of pools) assign(pool)
-      for (const pool of pools) changes.tell(pool)
+      for (const pool of pools) changes.emit(pool)
     })
   }
 
@@ -94,14 +94,14 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
       const { id, pool, state, reason } = after
       logger.info('job changed', { allocation: id, pool, state, reason, agents: agentsOf(after) })
     }
-    look(after.pool)
+    scheduleTurn(after.pool)
     if (!(await options.keep(after))) return undefined
     if (before?.state === 'pending' && after.state === 'running') begin(after)
     else if (after.outcome && !before?.outcome) end(after)
     return after
   }
 
-  /** Records it again: everything before it is then on disk, too. */
+  /** Records it again: all earlier records are then on disk, too. */
   async function confirmed(work: Allocation): Promise<Allocation | undefined> {
     return (await options.keep(work)) ? work : undefined
   }
@@ -135,10 +135,10 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
 
   async function lastUntilOver({ id, startedAt, work }: Allocation): Promise<void> {
     if (work.kind !== 'duration') return
-    // If the clock was set back since, the time may be in the future.
+    // If the clock was set back since then, the time may be in the future.
     const endsAt = Math.min(startedAt!, clock.now()) + work.seconds * 1000
     try {
-      // Timers hold at most 24 days.
+      // Timers are limited to 24 days.
       for (let left = endsAt - clock.now(); left > 0; left = endsAt - clock.now())
         await clock.sleep(Math.min(left, 1_000_000_000), closed.signal)
     } catch {
@@ -209,7 +209,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
           const after = foreign ? step.requeued(allocation, agent.id) : undefined
           void update(allocation, after ?? step.agentGone(allocation, agent.id, reason, clock.now()))
         }
-      look(agent.pool)
+      scheduleTurn(agent.pool)
     },
 
     restore(allocations) {
@@ -222,12 +222,12 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
           after = step.agentGone(after, agentId, 'its agent was gone when the master started', clock.now())
         void update(allocation, after)
         if (after.state === 'running') void lastUntilOver(after)
-        look(allocation.pool)
+        scheduleTurn(allocation.pool)
       }
     },
 
     wake() {
-      for (const { pool } of store.active()) look(pool)
+      for (const { pool } of store.active()) scheduleTurn(pool)
     },
 
     onChange: changes.add,

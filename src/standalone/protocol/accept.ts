@@ -34,7 +34,7 @@ export interface Acceptor {
 
 export interface AcceptorOptions {
   clock: Clock
-  /** Bytes. */
+  /** In bytes. */
   largestFrame?: number
   mostUnread?: number
 }
@@ -77,11 +77,11 @@ export function foreignOrigin(request: IncomingMessage): boolean {
   }
 }
 
-// How the built-in master recognizes our agents: only they run commands; for other agents, work is bookkeeping.
+// How the built-in master recognizes the built-in agent: only that one runs commands. On other agents, jobs only use slots.
 
 const mark = '+provision'
 
-/** The version our agent announces: with semver build metadata, which comparisons ignore. */
+/** The version that the built-in agent reports, with semver build metadata, which comparisons ignore. */
 export function ownAgentVersion(version: string): string {
   return version + mark
 }

@@ -16,7 +16,7 @@ export interface ConnectionOptions<In, Out> {
   clock: Clock
   decode: (frame: string) => Decoded<In>
   encode: (message: Partial<Out>) => string
-  /** The connection is an argument, because the first message may arrive before the dial has returned it. */
+  /** Gets the connection as an argument, because the first message may arrive before the dial has returned it. */
   onMessage: (message: In, connection: Connection<Out>) => void
   /** Called exactly once, for any end; no other callback follows. */
   onEnd: (end: ConnectionEnd) => void
@@ -27,7 +27,7 @@ export interface ConnectionOptions<In, Out> {
 }
 
 export interface Connection<Out> {
-  /** False when the connection is closed, or when the peer does not read: the connection is then closed. */
+  /** False when the connection is closed. Also closes it and returns false when the peer does not read. */
   send(message: Partial<Out>): boolean
   /** Closes with code 1000 and resolves when the socket is closed, after `closeWait` at the latest. */
   close(): Promise<void>
@@ -170,7 +170,7 @@ export function startHeartbeat(options: HeartbeatOptions): Heartbeat {
       }
     }
   }
-  // The only way out but expiry is `stop`, which rejects the sleep.
+  // Besides expiry, only `stop` ends the loop: it rejects the sleep.
   beat().catch((error: unknown) => {
     if (!stop.signal.aborted) throw error
   })
@@ -194,13 +194,13 @@ export interface FlowLimit {
 }
 
 export interface Flow {
-  /** Takes one message out; milliseconds until there is room for the next, 0 while there is. `now` in milliseconds. */
+  /** Counts one message; returns the milliseconds until the next may be read, or 0. `now` in milliseconds. */
   take(bytes: number, now: number): number
 }
 
-/** Starts full. */
+/** Starts with the full allowance. */
 export function createFlow({ messages, bytes, burstSeconds }: FlowLimit, start: number): Flow {
-  // Both kinds of cost in seconds of allowance.
+  // In seconds: messages and bytes both use up the allowance.
   let allowance = burstSeconds
   let last = start
   return {
@@ -218,7 +218,7 @@ export function createFlow({ messages, bytes, burstSeconds }: FlowLimit, start: 
 
 /** Milliseconds between pings, from both ends. */
 export const pingInterval = 15_000
-/** Milliseconds a connection lives without a pong. Only a pong counts: a peer that sends but cannot receive is gone, too. */
+/** Milliseconds until a connection without a pong is closed. Only pongs count: a peer that sends but cannot receive is lost. */
 export const pongDeadline = 60_000
 /** Milliseconds to wait for the peer's close frame. */
 export const closeWait = 5_000
@@ -228,17 +228,17 @@ export const dialTimeout = 45_000
 /** Largest frame a master may send: start orders carry packed files. */
 export const largestAgentFrame = 128 * 1024 * 1024
 /**
- * Largest frame accepted from an agent. Determined's master accepts 128 MiB; the largest that agents really send are log
- * lines and docker's description of a container, far below this, and a master has to serve thousands of agents.
+ * Largest frame accepted from an agent. Determined's master accepts 128 MiB. The largest real frames, log lines and docker's
+ * description of a container, are far smaller, and a master serves thousands of agents.
  */
 export const largestMasterFrame = 8 * 1024 * 1024
 /** Bytes a peer may leave unread before the connection is closed: more than one large start order. */
 export const mostUnread = 192 * 1024 * 1024
 /**
- * Read limits for one agent, per second and in a burst: a task with much output slows itself down, not the others. The
+ * Read limits for one agent, per second and in a burst: a task with much output must not slow down other agents. The
  * master pauses reading from the agent's socket; nothing is dropped.
  */
 export const agentFlow = { messages: 1000, bytes: 8 * 1024 * 1024, burstSeconds: 4 }
 
-/** For both kinds of `ws` socket. Apart from the others because @types/ws does not know `closeTimeout` yet. */
+/** For both kinds of `ws` socket. A separate constant, because @types/ws does not have `closeTimeout` yet. */
 export const socketOptions = { perMessageDeflate: false, closeTimeout: closeWait }

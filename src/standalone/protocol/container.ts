@@ -1,9 +1,9 @@
 // A container in the protocol (Determined: master/pkg/cproto, master/pkg/aproto/exit.go).
 
-// Reads values out of parsed JSON the way Go's decoder fills a struct: a missing or null field is the zero value,
-// an unknown field is ignored, a field of the wrong type makes the whole message bad.
+// Reads values from parsed JSON like Go's decoder: a missing or null field is the zero value, an unknown field is
+// ignored, and a field of the wrong type makes the whole message invalid.
 
-/** Why a message is invalid, with the path of the member. Never leaves this folder as an exception. */
+/** Why a message is invalid, with the path of the member. Never thrown out of this folder. */
 export class WireError extends Error {}
 
 export type Reader<T> = (value: unknown, path: string) => T
@@ -76,7 +76,7 @@ export function labels(limit: number): Reader<Record<string, string>> {
   }
 }
 
-/** Anything: kept unchanged, for members that are not inspected here. */
+/** Any value, unchanged, for members that are not inspected here. */
 export const anything: Reader<unknown> = (value) => value ?? null
 
 /** An object with the given members. */
@@ -92,7 +92,7 @@ export function object<T extends object>(members: { [K in keyof T]: Reader<T[K]>
 // One accelerator, or the CPUs, of an agent (Determined: master/pkg/device/device.go).
 
 export const deviceTypes = ['cpu', 'cuda', 'rocm', ''] as const
-/** '' is a device that gives no slot. */
+/** '' is a device without a slot. */
 export type DeviceType = (typeof deviceTypes)[number]
 
 export interface Device {
@@ -102,7 +102,7 @@ export interface Device {
   type: DeviceType
 }
 
-/** More accelerators than any machine has; a longer list is an attack or an error. */
+/** More accelerators than any machine has; a longer list is invalid. */
 const mostDevices = 1024
 
 export const readDevices: Reader<Device[]> = list(
@@ -114,12 +114,12 @@ function sameDevice(a: Device, b: Device): boolean {
   return a.id === b.id && a.brand === b.brand && a.uuid === b.uuid && a.type === b.type
 }
 
-/** Equal in count and in every field, whatever the order. */
+/** Equal in count and in every field, in any order. */
 export function sameDevices(a: Device[], b: Device[]): boolean {
   return a.length === b.length && a.every((device) => b.some((other) => sameDevice(device, other)))
 }
 
-/** In the order they are passed through; '' is unknown. */
+/** In the order of a container's life; '' is unknown. */
 export const containerStates = ['ASSIGNED', 'PULLING', 'STARTING', 'RUNNING', 'TERMINATED', ''] as const
 export type ContainerState = (typeof containerStates)[number]
 
@@ -131,7 +131,7 @@ export interface Container {
   description: string
 }
 
-/** Determined's sentences are the type: masters and agents compare them. */
+/** The types are Determined's sentences, which masters and agents compare. */
 export const failureTypes = {
   containerFailed: 'container failed with non-zero exit code',
   containerAborted: 'container was aborted before it started',
@@ -167,7 +167,7 @@ export function isProgress(from: ContainerState, to: ContainerState): boolean {
   return from === '' || containerStates.indexOf(to) >= containerStates.indexOf(from)
 }
 
-// How a container is started: the part of Determined's Spec (master/pkg/cproto/spec.go) that our agents read.
+// How a container is started: the part of Determined's Spec (master/pkg/cproto/spec.go) that the built-in agent reads.
 // The other docker fields are absent, which Go's decoder reads as zero values.
 
 /** One file of an archive (Determined: master/pkg/archive). `type` is a tar type flag: 48 a file, 53 a directory. */
@@ -194,7 +194,7 @@ export interface ContainerConfig {
   Cmd: string[]
   /** `NAME=value` each. */
   Env: string[]
-  /** '' is the agent's choice. */
+  /** '': the agent chooses. */
   WorkingDir: string
   Image: string
   Labels: Record<string, string>

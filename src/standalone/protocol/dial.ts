@@ -1,4 +1,4 @@
-// The agent's side: dials a master's agent socket and returns an open connection, or throws why there is none.
+// The agent's side: dials a master's agent socket and returns an open connection, or throws the reason.
 import type { Agent, IncomingMessage } from 'node:http'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { WebSocket } from 'ws'
@@ -23,7 +23,7 @@ export interface DialOptions {
   join: JoinRequest
   /** `ca`, `servername`, `checkServerIdentity`, `cert`, `key`, …; TLS 1.2 is the minimum by default. */
   tls?: TlsOptions
-  /** For proxies. */
+  /** HTTP agent, for proxies. */
   agent?: Agent
   clock: Clock
   signal?: AbortSignal
@@ -118,11 +118,11 @@ function messageOf(body: string): string {
 }
 
 function refused(master: MasterAddress, status: number, message: string): ProvisionError {
-  const words = message || 'no reason given'
+  const reason = message || 'no reason given'
   return new ProvisionError(
     problem(
       'AGENT_REFUSED',
-      `${master.host}:${master.port} rejected the agent with status ${status}: ${words}`,
+      `${master.host}:${master.port} rejected the agent with status ${status}: ${reason}`,
       {
         details: { status, message },
       },
@@ -152,7 +152,7 @@ function reasonOf(error: Error & { errors?: Error[] }): string {
 export interface JoinRequest {
   id: string
   version: string
-  /** '' asks for the pool `default`. */
+  /** '' means the pool `default`. */
   resourcePool: string
   reconnect: boolean
   hostname: string
@@ -178,7 +178,7 @@ const bools = new Map([
 
 export type ParsedJoin = { ok: true; join: JoinRequest } | { ok: false; message: string }
 
-/** Most characters of an id, pool or name; cloud ids are below 64. */
+/** Most characters of an id, pool or name; cloud ids have fewer than 64. */
 const longest = 256
 
 /**

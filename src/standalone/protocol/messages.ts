@@ -19,14 +19,14 @@ import {
   WireError,
 } from './container.ts'
 
-// Messages are unions in Go's encoding: an object with every member present and all but one null.
+// Messages are unions in Go's encoding: an object with all members, of which all but one are null.
 
 export type Decoded<T> = { ok: true; message: T } | { ok: false; reason: string }
 
 /** Readers of a union's members, by their PascalCase names. */
 export type Members<T extends object> = { [K in keyof T]-?: Reader<Exclude<T[K], null>> }
 
-/** Every member, the unused ones null: what Go's encoder writes and older decoders expect. */
+/** Writes every member, the unused ones as null, like Go's encoder; older decoders expect that. */
 export function encodeUnion<T extends object>(members: Members<T>, message: Partial<T>): string {
   const whole: Record<string, unknown> = {}
   for (const name of Object.keys(members)) whole[name] = message[name as keyof T] ?? null
@@ -171,8 +171,8 @@ export interface MasterSetAgentOptions {
   LoggingOptions: { type: string }
   ContainersToReattach: { Container: Container }[]
   /**
-   * Built-in master only: its state was lost. The agent then also lists its other containers in ContainersReattached,
-   * and kills none. Agents that do not know this member kill them.
+   * Only from the built-in master, when its state was lost: the agent then also lists its other containers in
+   * ContainersReattached, and kills none. Agents that do not know this member kill them.
    */
   KeepContainers?: boolean
 }
@@ -233,7 +233,7 @@ export function decodeAgentMessage(frame: string): Decoded<AgentMessage> {
   return decodeUnion(agentMembers, frame)
 }
 
-/** The answer to an agent that returned too late or changed; agents look for this exact string (Determined: aproto/agent_message.go). */
+/** The answer to an agent that returned too late or changed. Agents search for this string (Determined: aproto/agent_message.go). */
 export const pastReconnectPeriod = 'agent is past reconnect period, it must restart'
 
 export function mustRestart(message: string): boolean {

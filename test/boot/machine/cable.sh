@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Plugs a machine in, from within its network: cable.sh <root> <cgroup> <number> <folder> <share> <cloud>
+# Connects a machine to the network, from inside it: cable.sh <root> <cgroup> <number> <folder> <share> <cloud>
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$1 cgroup=$2 number=$3 folder=$4 share=$5 cloud=$6
 
 mkdir -p "$cgroup/init"
 echo $$ >"$cgroup/init/cgroup.procs"
-# The other end goes to the bridge, which is in the network of process 1. That of an earlier boot may still be there.
+# The other end is connected to the bridge, which is in the network of process 1. An earlier boot may have left one.
 ip() { chroot "$root" ip "$@"; }
 outside() { nsenter --target 1 --net -- chroot "$root" ip "$@"; }
 outside link delete "machine$number" 2>/dev/null || true

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a small Debian root file system and packs it: debian-root.sh <archive.tar.zst> <suite> <mirror> <package,...>
+# Creates a small Debian root file system and packs it: debian-root.sh <archive.tar.zst> <suite> <mirror> <package,...>
 set -euo pipefail
 archive=$1 suite=$2 mirror=$3 packages=$4
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# What tells software which cloud it is in, and the settings of a machine image: firmware.sh <root of the machine> <cloud>
+# Creates what identifies the cloud for software, and the settings of a machine image: firmware.sh <root of the machine> <cloud>
 set -euo pipefail
 new=$1 cloud=$2
 
-# Only ever new files: a link in the root could lead to what other machines read.
+# Only new files: a link in the root could lead to files of other machines.
 create() { # <path> <mode> < <content>
   rm -f "$new$1"
   (set -o noclobber && cat >"$new$1")
@@ -23,7 +23,7 @@ case "\$*" in
   *) echo ;;
 esac
 E
-# Where the kernel shows the firmware of this computer, it is covered.
+# Hides this computer's firmware where the kernel shows it.
 if [ -d "$new/sys/class/dmi/id" ]; then
   mount -t tmpfs tmpfs "$new/sys/class/dmi/id"
   echo "$vendor" >"$new/sys/class/dmi/id/sys_vendor"
@@ -41,18 +41,18 @@ create /etc/hosts 644 <<'E'
 169.254.169.254 metadata.google.internal metadata
 E
 rm -f "$new/etc/resolv.conf" # of the computer it was made on
-# systemd's `shutdown` is not on a machine without systemd. Here as there it asks the first process.
+# Without systemd there is no systemd `shutdown`. This one also asks the first process.
 create /usr/sbin/shutdown 755 <<'E'
 #!/bin/sh
 echo "shutdown $*" >>/dev/console
 echo poweroff >/run/init
 E
-# Where this computer has not CAP_SYS_RESOURCE (bit 24) to give, as inside of some containers, `docker run --privileged`
-# could start nothing: there, and there alone, it goes without that one capability.
+# If this computer does not have CAP_SYS_RESOURCE (bit 24), as in some containers, `docker run --privileged`
+# fails; only then does it run without that capability.
 if ((!(0x$(sed -n 's/^CapBnd:\t//p' /proc/self/status) >> 24 & 1))); then
   create /usr/local/sbin/runc 755 <<'E'
 #!/bin/sh
-# runc is started in the bundle's folder, or told which one it is.
+# runc is started in the bundle's folder, or gets it as an argument.
 for argument; do
   [ "$last" != --bundle ] || bundle=$argument
   last=$argument

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What firmware and kernel give a machine, then its first process: hardware.sh <root> <folder> <share> <cloud>
+# Provides what firmware and kernel give a machine, then starts its first process: hardware.sh <root> <folder> <share> <cloud>
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$1 folder=$2 share=$3 cloud=$4
@@ -19,7 +19,7 @@ ln -s /proc/self/fd "$new/dev/fd"
 for node in null:3 zero:5 full:7 random:8 urandom:9; do
   mknod -m 666 "$new/dev/${node%:*}" c 1 "${node#*:}"
 done
-# The serial console: like a terminal, and unlike a file, it cannot be cut short by who opens it.
+# The serial console: unlike a file, it cannot be truncated by a program that opens it.
 touch "$new/dev/console"
 mount --bind "$folder/line" "$new/dev/console"
 cat <>"$folder/line" >>"$folder/console" &
@@ -28,7 +28,7 @@ mount --bind "$share" "$new/run/share"
 mount -o remount,bind,ro "$new/run/share"
 touch "$new/run/init"
 mount --bind "$folder/init" "$new/run/init"
-# Docker's layers are overlays themselves, which cannot lie on one.
+# Docker's layers are overlays, which cannot be stored on an overlay.
 mkdir -p "$new/var/lib/docker"
 mount --bind "$disk/docker" "$new/var/lib/docker"
 

@@ -1,12 +1,12 @@
 #!/bin/bash
-# The first process of a machine: init.sh <cloud>. Starts docker, then what the cloud's image starts at boot, and waits
-# for an order on its fifo: poweroff. When this process ends, so does everything on the machine.
+# The first process of a machine: init.sh <cloud>. Starts docker, then the boot programs of the cloud's image, and waits
+# for a poweroff on its fifo. When this process ends, so does everything on the machine.
 set -u
 cloud=$1
 mkdir -p /var/log /run/lock
 exec >>/var/log/boot.log 2>&1
 ip link set lo up
-# A clock of its own: `-1d` in this file, and what is started from here finds it a day behind. Nothing else moves.
+# The machine's own clock: with `-1d` in this file, programs started here see it a day behind. Nothing else changes.
 if [ -f /etc/faketimerc ]; then
   LD_PRELOAD=$(echo /usr/lib/*/faketime/libfaketime.so.1)
   export LD_PRELOAD FAKETIME_CACHE_DURATION=1 FAKETIME_DONT_FAKE_MONOTONIC=1
@@ -23,7 +23,7 @@ stage() { cloud-init "$@" </dev/null || echo "cloud-init $*: status $?"; }
 boot() {
   case $cloud in
     aws)
-      # Before there is a network: it asks for one by itself.
+      # Before the network: the script sets it up.
       stage init --local
       dhclient -1 -q eth0
       start_docker
@@ -37,7 +37,7 @@ boot() {
       google_metadata_script_runner startup </dev/null || echo "the runner's status is $?"
       ;;
     image)
-      # Makes a disk for the others, with the agent's image on it: from within the network no registry can be reached.
+      # Creates the disk for the other machines, with the agent's image: no registry can be reached from inside the network.
       start_docker
       if [ -f /run/share/image.tar ]; then
         loaded=$(docker load --quiet --input /run/share/image.tar | tail -n 1)
@@ -54,7 +54,7 @@ boot &
 while read -r order <&3; do
   [ "$order" != poweroff ] || break
 done
-# As systemd would: an orderly end for docker and its containers.
+# Like systemd: an orderly stop of docker and its containers.
 docker=$(cat /run/docker.pid) && kill -TERM "$docker"
 for _ in {1..100}; do
   kill -0 "$docker" 2>/dev/null || break

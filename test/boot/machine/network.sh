@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# The network the machines stand in: network.sh <machine root> <gateway> <domain name of the gateway> <command...>
-# A bridge where masters listen, the address of the metadata servers, DHCP and DNS; and nothing outside of it. Machines
-# get the address that is in their MAC. Runs the command beside it.
+# The network of the machines: network.sh <machine root> <gateway> <domain name of the gateway> <command...>
+# A bridge on which masters listen, the address of the metadata servers, DHCP and DNS, and nothing outside. Machines
+# get the address in their MAC. Runs the command in it.
 set -euo pipefail
 root=$1 gateway=$2 name=$3
 shift 3
 ip() { chroot "$root" ip "$@"; }
 ip link set lo up
-# A MAC of its own: else it takes that of a machine, another one whenever machines come and go.
+# A fixed MAC: otherwise it takes that of a machine, and changes when machines start and stop.
 ip link add bridge address 02:00:00:00:01:00 type bridge
 ip addr add "$gateway/16" dev bridge
 ip addr add 169.254.169.254/32 dev bridge

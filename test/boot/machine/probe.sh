@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Says whether machines can boot here, and if not, exactly why. Leaves nothing behind. probe.sh [<lane> <free memory in MB>]
-# Status 77: not on this computer, or not by this user. 1: a tool has to be installed.
+# Checks whether machines can boot here, and if not, prints why. Leaves nothing behind. probe.sh [<lane> <free memory in MB>]
+# Status 77: not on this computer, or not by this user. 1: a tool must be installed.
 set -euo pipefail
 lane=${1:-test:boot} memory=${2:-4000}
 
@@ -16,11 +16,11 @@ done
 available=$(awk '$1 == "MemAvailable:" {print int($2 / 1024)}' /proc/meminfo)
 [ "$available" -ge "$memory" ] || refuse 77 "it needs $memory MB of free memory, and there are $available MB"
 
-# Everything a machine is made of, tried once in namespaces of its own.
+# Tries every part of a machine once, in its own namespaces.
 try() { # <what it is> <command>
-  local said
-  said=$(unshare --mount --uts --ipc --net --pid --cgroup --fork --kill-child --propagation private -- \
-    bash -euc "mount -t tmpfs tmpfs /mnt; cd /mnt; $2" 2>&1) || refuse 77 "$1: $said"
+  local output
+  output=$(unshare --mount --uts --ipc --net --pid --cgroup --fork --kill-child --propagation private -- \
+    bash -euc "mount -t tmpfs tmpfs /mnt; cd /mnt; $2" 2>&1) || refuse 77 "$1: $output"
 }
 try 'namespaces' true
 try 'overlay file systems' '

@@ -1,5 +1,5 @@
-// An EC2 whose instances are machines: what RunInstances makes boots with the user data it was given, what
-// TerminateInstances ends is switched off, and GetConsoleOutput shows a console that was really written.
+// An EC2 whose instances are machines: those of RunInstances boot with their user data, TerminateInstances
+// powers them off, and GetConsoleOutput returns a real console.
 import type { AwsCloud } from '../../support/aws-cloud.ts'
 import { type FakeVm, isGone } from '../../support/fake-ec2/world.ts'
 import type { Machine } from './machine.ts'
@@ -13,7 +13,7 @@ export interface BootingEc2 {
 export function bootingEc2({ ec2 }: AwsCloud, site: Site): BootingEc2 {
   const machines = new Map<string, Machine>()
 
-  function look(vm: FakeVm): void {
+  function update(vm: FakeVm): void {
     const machine = machines.get(vm.id)
     if (!machine) {
       const started = site.launchEc2(vm.id, vm.userData)
@@ -27,7 +27,7 @@ export function bootingEc2({ ec2 }: AwsCloud, site: Site): BootingEc2 {
   }
 
   const timer = setInterval(() => {
-    for (const vm of ec2.world.vms.values()) look(vm)
+    for (const vm of ec2.world.vms.values()) update(vm)
   }, 100)
   return { machines, stop: () => clearInterval(timer) }
 }

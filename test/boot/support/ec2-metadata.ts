@@ -1,4 +1,4 @@
-// EC2's instance metadata, version 2 only: nothing is told without a session token.
+// EC2's instance metadata, version 2 only: nothing without a session token.
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { type Answer, listing, type Tree, valueAt } from './metadata.ts'
@@ -8,12 +8,12 @@ export interface Ec2Instance {
   id: string
   address: string
   mac: string
-  /** As given to RunInstances, after base64. */
+  /** As in RunInstances, after base64. */
   userData: Uint8Array
 }
 
 const versions = ['1.0', '2016-09-02', '2018-09-24', '2021-03-23', 'latest']
-/** The token with the time it ends, milliseconds since the epoch. */
+/** The token with its expiry in milliseconds since the epoch. */
 const tokens = new Map<string, number>()
 
 export function answerEc2(instance: Ec2Instance, { method, url = '', headers }: IncomingMessage): Answer {
@@ -55,7 +55,7 @@ function treeOf({ id, address, mac }: Ec2Instance): Tree {
       'local-hostname': name,
       'local-ipv4': address,
       mac,
-      // Without it cloud-init takes what it knows for stale.
+      // Without it cloud-init treats its cached data as outdated.
       network: { interfaces: { macs: { [mac]: networkCard(address, mac) } } },
       placement: { 'availability-zone': 'us-west-2a', region: 'us-west-2' },
       'reservation-id': 'r-0123456789abcdef0',

@@ -1,4 +1,4 @@
-// Compute Engine's metadata: told to whoever sends its header.
+// Compute Engine's metadata, for every request with its header.
 import type { IncomingMessage } from 'node:http'
 import { type Answer, listing, type Tree, valueAt } from './metadata.ts'
 

@@ -1,4 +1,4 @@
-// Puts together the archive of the agent's image: what images/agent/Containerfile would leave in it, on Debian slim.
+// Creates the archive of the agent's image: the contents of images/agent/Containerfile, on Debian slim.
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -12,7 +12,7 @@ import { workFolder } from './work-folder.ts'
 export async function setup(project: TestProject): Promise<() => void> {
   const dispose = await bundleProgram(project)
   const share = join(workFolder(), 'share')
-  // Debian slim, unpacked for this run alone.
+  // Debian slim, unpacked only for this run.
   const agent = join(share, 'agent')
   installAgent(dirname(project.getProvidedContext().cli), agent)
   const own = process.env['BOOT_AGENT_IMAGE']

@@ -1,4 +1,4 @@
-// A machine of a cloud, made of namespaces: its disk stays over reboots, its console can be read at any time.
+// A cloud machine made of namespaces: its disk is kept over reboots, its console can be read at any time.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -7,11 +7,11 @@ import { stagesIn } from '../../support/script-vm.ts'
 import { root as repository } from '../../support/sources.ts'
 import { controlGroup, workFolder } from './work-folder.ts'
 
-/** `image` makes the disk that the others begin with. */
+/** `image` creates the disk with which the others start. */
 export type MachineKind = 'aws' | 'gcp' | 'image'
 
 const script = join(repository, 'test/boot/machine/vm.sh')
-/** Where masters listen; machines know it as `master.test`. */
+/** The address of masters; machines know it as `master.test`. */
 export const gateway = '10.0.0.1'
 
 export class Machine {
@@ -21,9 +21,9 @@ export class Machine {
   readonly #kind: MachineKind
   readonly #number: number
   #process: ChildProcess | undefined
-  #said = ''
+  #output = ''
 
-  /** @param files executables of the machine image, by their path, beside what every machine has */
+  /** @param files executables of the machine image, by path, in addition to those of every machine */
   constructor(kind: MachineKind, files: Record<string, string | Uint8Array> = {}) {
     this.#kind = kind
     this.#number = nextNumber()
@@ -39,7 +39,7 @@ export class Machine {
     }
   }
 
-  /** Switches it on; there is nothing to wait for but its effects. */
+  /** Starts it; does not wait. */
   boot(): void {
     if (this.#process) throw new Error('the machine is on')
     const group = join(controlGroup(), `machine-${this.#number}`)
@@ -50,7 +50,7 @@ export class Machine {
     this.#process = started
     for (const stream of [started.stdout, started.stderr])
       stream.on('data', (part) => {
-        this.#said += part
+        this.#output += part
       })
     started.once('close', () => {
       this.#process = undefined
@@ -61,7 +61,7 @@ export class Machine {
     return this.#process !== undefined
   }
 
-  /** An orderly end, as the cloud's button for it. */
+  /** An orderly shutdown, like the cloud's. */
   async stop(): Promise<void> {
     writeFileSync(join(this.folder, 'init'), 'poweroff\n')
     await this.ended()
@@ -71,14 +71,14 @@ export class Machine {
     if (this.#process) await once(this.#process, 'close')
   }
 
-  /** Pulls the plug, and throws the disk away. */
+  /** Powers it off at once, and removes the disk. */
   async dispose(): Promise<void> {
     this.#process?.kill('SIGKILL')
     await this.ended()
     rmSync(join(this.folder, 'disk'), { recursive: true, force: true })
   }
 
-  /** What the serial console has shown, over all boots. */
+  /** The output of the serial console, over all boots. */
   console(): string {
     return this.#read('console')
   }
@@ -87,12 +87,12 @@ export class Machine {
     return stagesIn(this.console())
   }
 
-  /** A file the machine has written on its disk; '' when it has not. */
+  /** A file on the machine's disk; '' if it does not exist. */
   disk(path: string): string {
     return this.#read(join('disk/upper', path))
   }
 
-  /** What the containers on it have printed. */
+  /** The output of its containers. */
   containers(): string {
     const folder = join(this.folder, 'disk/docker/containers')
     const ids = existsSync(folder) ? readdirSync(folder) : []
@@ -103,7 +103,7 @@ export class Machine {
   describe(): string {
     const logs = ['var/log/boot.log', 'var/log/cloud-init.log', 'var/log/dockerd.log']
     const parts = [
-      ['its end', this.#said],
+      ['its end', this.#output],
       ['console', this.console()],
       ['containers', tail(this.containers())],
       ...logs.map((path) => [path, tail(this.disk(path))]),
@@ -117,7 +117,7 @@ export class Machine {
   }
 }
 
-/** Docker as it is on the machine image, with the agent's image pulled. */
+/** Docker like on the machine image, with the agent's image. */
 function copyImageDisk(folder: string): void {
   mkdirSync(join(folder, 'disk'))
   execFileSync('cp', ['-a', join(imageDisk(), 'docker'), join(folder, 'disk/docker')])
@@ -135,7 +135,7 @@ function folderOf(number: number): string {
   return join(workFolder(), 'machines', String(number))
 }
 
-/** Files of tests run one after the other in processes of their own, and share the network. */
+/** Test files run one after the other in separate processes, and share the network. */
 function nextNumber(): number {
   for (let number = 1; ; number++)
     try {

@@ -1,4 +1,4 @@
-// The metadata servers of both clouds at their own address. Which machine asks is known by the address it asks from.
+// The metadata servers of both clouds at their real address. A machine is identified by its address.
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { answerEc2, type Ec2Instance } from './ec2-metadata.ts'
@@ -49,7 +49,7 @@ function send(response: ServerResponse, { status, headers, body = '' }: Answer):
   response.writeHead(status, { 'content-type': 'text/plain', ...headers }).end(body)
 }
 
-/** A tree of values: a folder lists its entries, and those that are folders themselves with `/` behind. */
+/** A tree of values: a folder lists its entries, with `/` after folders. */
 export interface Tree {
   [name: string]: string | Tree
 }

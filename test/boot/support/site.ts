@@ -1,4 +1,4 @@
-// A region of a cloud for one file of tests: metadata servers, machines, masters, and user data made from a master.yaml.
+// A region of a cloud for one test file: metadata servers, machines, masters, and user data from a master.yaml.
 
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -17,20 +17,20 @@ import { type Instance, type Metadata, serveMetadata } from './metadata.ts'
 
 type CloudOfMachines = Exclude<MachineKind, 'image'>
 
-/** Milliseconds. Generous: a busy computer is no defect. */
-const patience = 200_000
-/** The agent's image as it lies on every machine. */
+/** Milliseconds; long, because the computer may be busy. */
+const timeoutMs = 200_000
+/** The agent's image on every machine. */
 export const agentImage = 'provision-agent:boot'
 
 export interface Pool {
   cloud: CloudOfMachines
-  /** Where agents dial. */
+  /** The address that agents dial. */
   port: number
-  /** Of the top-level `security.tls.cert`; without it there is none. */
+  /** The top-level `security.tls.cert`; if omitted, there is none. */
   certificates?: string
-  /** PEM of the well-known roots, in place of Node's. */
+  /** PEM of the well-known roots, instead of Node's. */
   roots?: string[]
-  /** Keys of the provider block, beside what every pool needs. */
+  /** Keys of the provider block, in addition to those of every pool. */
   provider?: Record<string, unknown>
 }
 
@@ -66,7 +66,7 @@ export class Site {
     return new Site(await serveMetadata())
   }
 
-  /** The built-in master where machines can reach it. */
+  /** The built-in master at an address that machines can reach. */
   async master(listening: Partial<ListenOptions> = {}): Promise<TestMaster> {
     const master = await startMaster({}, { address: gateway, ...listening })
     this.#masters.push(master)
@@ -114,7 +114,7 @@ export class Site {
     return userData
   }
 
-  /** A new machine that is switched on, and its id in the cloud. */
+  /** A new running machine, and its id in the cloud. */
   launch(
     cloud: CloudOfMachines,
     { packed }: UserData,
@@ -133,7 +133,7 @@ export class Site {
     return this.#boot(machine, { cloud: 'aws', id, address, mac, userData })
   }
 
-  /** What the machine's user data is from its next boot on: EC2 takes that while an instance is stopped. */
+  /** Changes the machine's user data from its next boot on: EC2 accepts that while an instance is stopped. */
   changeUserData({ address }: Machine, { packed }: UserData): void {
     const instance = this.#metadata.instances.get(address)
     if (instance?.cloud !== 'aws') throw new Error('not a machine of EC2')
@@ -147,39 +147,39 @@ export class Site {
     return machine
   }
 
-  /** Waits for what a machine brings about; without it, tells all that is known of the machine. */
-  async until<T>(machine: Machine, what: string, look: () => T | undefined | false): Promise<T> {
-    for (const end = Date.now() + patience; ; ) {
+  /** Waits for an effect of a machine; if it does not come, the error has all that is known of the machine. */
+  async until<T>(machine: Machine, what: string, poll: () => T | undefined | false): Promise<T> {
+    for (const end = Date.now() + timeoutMs; ; ) {
       const on = machine.isOn()
-      const seen = look()
-      if (seen) return seen
+      const result = poll()
+      if (result) return result
       if (!on || Date.now() > end)
-        throw new Error(`${on ? 'in vain' : 'the machine is off'}: ${what}\n${machine.describe()}`)
+        throw new Error(`${on ? 'timed out' : 'the machine is off'}: ${what}\n${machine.describe()}`)
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
   }
 
-  /** The agent, ready for work; `after` is a connection it had before. */
+  /** Waits for the joined agent; `after` is an earlier connection of it. */
   joined(machine: Machine, { master }: TestMaster, id: string, after = 0): Promise<Agent> {
     const ready = (agent: Agent) => agent.id === id && agent.phase === 'joined' && agent.connection > after
     return this.until(machine, `${id} joins`, () => master.agents().find(ready))
   }
 
-  /** The machine's last word, once it has powered itself off. */
+  /** The machine's last stage, after it has powered itself off. */
   async lastStage(machine: Machine): Promise<string | undefined> {
     const off = () => !machine.isOn()
     await this.until(machine, 'it powers itself off', off)
     return lastStage(machine.console())
   }
 
-  /** What the machine has asked the metadata server, as `<method> <path> <status>`. */
-  asked({ address }: Machine): string[] {
+  /** The machine's requests to the metadata server, as `<method> <path> <status>`. */
+  requests({ address }: Machine): string[] {
     return this.#metadata.calls
       .filter((call) => call.startsWith(`${address} `))
       .map((call) => call.slice(address.length + 1))
   }
 
-  /** What the metadata servers answer whoever asks from this address. */
+  /** The answers of the metadata servers to this address. */
   register(address: string, instance: Instance): void {
     this.#metadata.instances.set(address, instance)
   }

@@ -1,11 +1,11 @@
-// Where this run of the lane keeps what is in memory: roots, disks and consoles of its machines.
+// The folder of this run of the lane in memory: roots, disks and consoles of its machines.
 
-/** Throws outside of the lane: only there is everything in namespaces. */
+/** Throws outside the lane, because only there everything is in namespaces. */
 export function workFolder(): string {
   return given('BOOT_WORK')
 }
 
-/** The folder of control groups that machines are put below. */
+/** The parent folder for the control groups of machines. */
 export function controlGroup(): string {
   return given('BOOT_CGROUP')
 }

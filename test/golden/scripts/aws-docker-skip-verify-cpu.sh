@@ -1,10 +1,10 @@
 #!/bin/bash
-# Makes this machine an agent of a master, or powers it off. Written by `provision`; safe to run again.
-# Prints PROVISION_STAGE=<code> on the console; each failure has a code and an exit status of its own.
+# Sets up this VM as an agent of a master, or powers it off. Written by `provision`; safe to rerun.
+# Prints PROVISION_STAGE=<code> on the console; each failure has its own code and exit status.
 set -Eeuo pipefail
 umask 022
 
-# What the agent reads from its environment.
+# Environment of the agent.
 export DET_MASTER_HOST='10.0.0.5'
 export DET_MASTER_PORT='8443'
 export DET_RESOURCE_POOL='default'
@@ -17,9 +17,9 @@ IMAGE='determinedai/determined-agent:0.38.1'
 NETWORK='default'
 RUNTIME='runc'
 
-# Seconds from here to a connection with the master.
+# Seconds within which the agent must join.
 BOOT_TIMEOUT='600'
-# Empty on a VM; a local VM has every path below it.
+# Empty on a VM; the root folder of a local VM.
 ROOT=${PROVISION_ROOT:-}
 
 RUN=''
@@ -37,9 +37,9 @@ if [ "$unit" ] && [[ $(systemctl show -p StandardOutput "${unit%%$'\n'*}" 2>/dev
 fi
 log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" | tee -a "$CONSOLE" 2>/dev/null || true; }
 stage() {
-  local said=${2:-}
-  said=${said:0:4000} said=${said//[[:cntrl:]]/ }
-  log "PROVISION_STAGE=$1${said:+ ${said//PROVISION_STAGE=/PROVISION_STAGE }}"
+  local text=${2:-}
+  text=${text:0:4000} text=${text//[[:cntrl:]]/ }
+  log "PROVISION_STAGE=$1${text:+ ${text//PROVISION_STAGE=/PROVISION_STAGE }}"
 }
 has_work() {
   local id task
@@ -64,7 +64,7 @@ fail() { # '<code> <exit status>' <what happened>
   fi
   stage "${1% *}" "$2"
   if has_work; then
-    log 'the agent has work: the machine stays on while it has, and if the agent joins'
+    log 'the agent has tasks: the instance stays on while they run, or if the agent joins'
     keep_agent 2>/dev/null || true
     rm -rf "$RUN/failed"
     exit "${1#* }"
@@ -82,7 +82,7 @@ again() { # <times at most> <seconds between> <command>
   done
   "${@:3}"
 }
-file() { # <path>: where it is on this machine, for /usr is read-only on some images
+file() { # <path>: its path on this VM; /usr is read-only on some images
   local files=$ROOT/usr/local/determined
   case $1 in
     /usr/local/determined/*)
@@ -113,7 +113,7 @@ PROVISION_LATER_BOOT=true exec '$0'
 END
 fi
 
-# Meanwhile: does the agent join within the boot timeout?
+# Checks that the agent joins within the boot timeout.
 new_run() { rm -rf "$ROOT/run/determined" && mkdir -p "$ROOT/run/determined/$$"; }
 again 5 1 new_run
 RUN=$ROOT/run/determined/$$
@@ -143,19 +143,19 @@ last_lines() { # <how many>
     -e 's/((token|passw|secret|auth|signature|credential|api.?key|access.?key)[a-z0-9_-]*\\?"?[=: ]+)(\\"[^"]*"|"[^"]*"|[^ ,}&]+)/\1***/gI' \
     -e 's/(.{300}).*/\1/'
 }
-last_words() {
-  local words
-  words=$(last_lines 3)
-  echo "${words//$'\n'/ | }"
+log_tail() {
+  local tail
+  tail=$(last_lines 3)
+  echo "${tail//$'\n'/ | }"
 }
 watch_join() {
-  local pid now before='' held=0 words
+  local pid now before='' held=0 tail
   trap - ERR
   set +e
   CONSOLE=$ROOT/dev/console
   while (($(elapsed) < BOOT_TIMEOUT)) || has_work; do
     sleep 5
-    [ -d "$RUN" ] || return # the script was started again
+    [ -d "$RUN" ] || return # the script was restarted
     pid=$(timeout 10 docker inspect -f '{{.State.Pid}}' "$(cat "$RUN/agent")")
     now=$(grep -oE "\w+:\w+ \w+:$(printf %04X "$DET_MASTER_PORT") 01" "/proc/${pid:-0}/net/"tcp{,6})
     before=$(grep -xF "${before:-none}" <<<"$now")
@@ -172,22 +172,22 @@ watch_join() {
     fi
   done
   if ((held)); then
-    stage agent_connected 'by its connection alone: its log does not tell'
+    stage agent_connected 'by its connection: its log does not show it'
     return
   fi
   [ "${pid:-0}" = 0 ] || [ "$(grep -ciz ^https_proxy=. "/proc/$pid/environ")" = 0 ] || return
-  words=$(last_words)
-  fail 'never_joined 41' "the agent did not join the master in $BOOT_TIMEOUT s${words:+: $words}"
+  tail=$(log_tail)
+  fail 'never_joined 41' "the agent did not join the master in $BOOT_TIMEOUT s${tail:+: $tail}"
 }
 watch_join </dev/null >/dev/null 2>&1 &
 WATCH=$!
 
 ended_early() {
-  local words
-  words=$(agent_log --tail 2000 2>/dev/null) || words=''
-  note="it ended and is started again: $(last_words)"
-  [[ -z $words || $words = *@('join the master'|'master told'|'dialing master'|'past reconnect')* ]] ||
-    fail 'agent_failed 26' "it ran for less than 5 s: $(last_words)"
+  local log
+  log=$(agent_log --tail 2000 2>/dev/null) || log=''
+  note="it exited and is restarted: $(log_tail)"
+  [[ -z $log || $log = *@('join the master'|'master told'|'dialing master'|'past reconnect')* ]] ||
+    fail 'agent_failed 26' "it ran for less than 5 s: $(log_tail)"
 }
 
 write_file /etc/determined/agent.yaml 600 <<'END'
@@ -212,7 +212,7 @@ instance_id() {
 DET_AGENT_ID=$(again 30 2 instance_id) || fail 'metadata_unreachable 24' 'no instance id'
 export DET_AGENT_ID
 
-# TLS is tried before the agent does, so that a fault has a name (num: OpenSSL's X509_V_ERR_*, from curl too).
+# Checks TLS before the agent starts, to name the fault (num: OpenSSL's X509_V_ERR_*, also from curl).
 NAME='10.0.0.5'
 URL_NAME='10.0.0.5'
 try_tls() {
@@ -249,8 +249,8 @@ while :; do
   sleep 5
 done
 
-# The agent is a container that docker keeps running.
-[ -x "$(type -P docker)" ] || fail 'no_docker 21' 'there is no docker command on this machine'
+# The agent is a container that docker restarts.
+[ -x "$(type -P docker)" ] || fail 'no_docker 21' 'there is no docker command on this instance'
 again 45 2 timeout 20 docker info >/dev/null 2>&1 || fail 'no_docker 21' 'docker does not answer'
 docker image inspect -- "$IMAGE" >/dev/null 2>&1 || again 6 15 docker pull -q -- "$IMAGE" ||
   fail 'image_pull_failed 25' "$IMAGE"
@@ -273,13 +273,13 @@ find_agent() {
   found=$(timeout 20 docker inspect -f '{{.State.Status}} {{index .Config.Labels "provision.generation"}}' \
     determined-agent 2>"$RUN/error") || { found='' && grep -qi 'no such' "$RUN/error"; }
 }
-again 15 2 find_agent || fail 'no_docker 21' "docker does not tell of the agent: $(cat "$RUN/error")"
+again 15 2 find_agent || fail 'no_docker 21' "docker cannot inspect the agent: $(cat "$RUN/error")"
 echo "$DET_AGENT_ID" >"$ROOT/run/determined-agent-id"
 note=''
 if [ "$found" = "running ${generation%% *}" ]; then
-  note='it was running already'
+  note='already running'
 elif [[ $found = running* ]] && has_work; then
-  note='it has work, and keeps its earlier configuration'
+  note='it has tasks and keeps its earlier configuration'
 fi
 if [ "$note" ]; then
   again 15 2 keep_agent

@@ -1,10 +1,10 @@
 #!/bin/bash
-# Makes this machine an agent of a master, or powers it off. Written by `provision`; safe to run again.
-# Prints PROVISION_STAGE=<code> on the console; each failure has a code and an exit status of its own.
+# Sets up this VM as an agent of a master, or powers it off. Written by `provision`; safe to rerun.
+# Prints PROVISION_STAGE=<code> on the console; each failure has its own code and exit status.
 set -Eeuo pipefail
 umask 022
 
-# What the agent reads from its environment.
+# Environment of the agent.
 export DET_MASTER_HOST='master.example.com'
 export DET_MASTER_PORT='443'
 export DET_RESOURCE_POOL='default'
@@ -13,9 +13,9 @@ export DET_AGENT_RECONNECT_ATTEMPTS='5'
 export DET_AGENT_RECONNECT_BACKOFF='5'
 export DET_SECURITY_TLS_ENABLED=true
 
-# Seconds from here to a connection with the master.
+# Seconds within which the agent must join.
 BOOT_TIMEOUT='600'
-# Empty on a VM; a local VM has every path below it.
+# Empty on a VM; the root folder of a local VM.
 ROOT=${PROVISION_ROOT:-}
 
 RUN=''
@@ -29,9 +29,9 @@ elapsed() { echo $(($(monotonic) - BEGAN)); }
 CONSOLE=$ROOT/dev/console
 log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" | tee -a "$CONSOLE" 2>/dev/null || true; }
 stage() {
-  local said=${2:-}
-  said=${said:0:4000} said=${said//[[:cntrl:]]/ }
-  log "PROVISION_STAGE=$1${said:+ ${said//PROVISION_STAGE=/PROVISION_STAGE }}"
+  local text=${2:-}
+  text=${text:0:4000} text=${text//[[:cntrl:]]/ }
+  log "PROVISION_STAGE=$1${text:+ ${text//PROVISION_STAGE=/PROVISION_STAGE }}"
 }
 has_work() {
   local id task
@@ -55,7 +55,7 @@ fail() { # '<code> <exit status>' <what happened>
   fi
   stage "${1% *}" "$2"
   if has_work; then
-    log 'the agent has work: the machine stays on while it has, and if the agent joins'
+    log 'the agent has tasks: the instance stays on while they run, or if the agent joins'
     keep_agent 2>/dev/null || true
     rm -rf "$RUN/failed"
     exit "${1#* }"
@@ -73,7 +73,7 @@ again() { # <times at most> <seconds between> <command>
   done
   "${@:3}"
 }
-file() { # <path>: where it is on this machine, for /usr is read-only on some images
+file() { # <path>: its path on this VM; /usr is read-only on some images
   local files=$ROOT/usr/local/determined
   case $1 in
     /usr/local/determined/*)
@@ -96,7 +96,7 @@ export HOME=${HOME:-/root}
 cd "$ROOT/"
 stage started
 
-# Meanwhile: does the agent join within the boot timeout?
+# Checks that the agent joins within the boot timeout.
 new_run() { rm -rf "$ROOT/run/determined" && mkdir -p "$ROOT/run/determined/$$"; }
 again 5 1 new_run
 RUN=$ROOT/run/determined/$$
@@ -125,19 +125,19 @@ last_lines() { # <how many>
     -e 's/((token|passw|secret|auth|signature|credential|api.?key|access.?key)[a-z0-9_-]*\\?"?[=: ]+)(\\"[^"]*"|"[^"]*"|[^ ,}&]+)/\1***/gI' \
     -e 's/(.{300}).*/\1/'
 }
-last_words() {
-  local words
-  words=$(last_lines 3)
-  echo "${words//$'\n'/ | }"
+log_tail() {
+  local tail
+  tail=$(last_lines 3)
+  echo "${tail//$'\n'/ | }"
 }
 watch_join() {
-  local pid now before='' held=0 words
+  local pid now before='' held=0 tail
   trap - ERR
   set +e
   CONSOLE=$ROOT/dev/console
   while (($(elapsed) < BOOT_TIMEOUT)) || has_work; do
     sleep 5
-    [ -d "$RUN" ] || return # the script was started again
+    [ -d "$RUN" ] || return # the script was restarted
     pid=$(cat "$RUN/agent")
     now=$(grep -oE "\w+:\w+ \w+:$(printf %04X "$DET_MASTER_PORT") 01" "/proc/${pid:-0}/net/"tcp{,6})
     before=$(grep -xF "${before:-none}" <<<"$now")
@@ -154,22 +154,22 @@ watch_join() {
     fi
   done
   if ((held)); then
-    stage agent_connected 'by its connection alone: its log does not tell'
+    stage agent_connected 'by its connection: its log does not show it'
     return
   fi
   [ "${pid:-0}" = 0 ] || [ "$(grep -ciz ^https_proxy=. "/proc/$pid/environ")" = 0 ] || return
-  words=$(last_words)
-  fail 'never_joined 41' "the agent did not join the master in $BOOT_TIMEOUT s${words:+: $words}"
+  tail=$(log_tail)
+  fail 'never_joined 41' "the agent did not join the master in $BOOT_TIMEOUT s${tail:+: $tail}"
 }
 watch_join </dev/null >/dev/null 2>&1 &
 WATCH=$!
 
 ended_early() {
-  local words
-  words=$(agent_log 2>/dev/null) || words=''
-  note="it ended and is started again: $(last_words)"
-  [[ -z $words || $words = *@('join the master'|'master told'|'dialing master'|'past reconnect')* ]] ||
-    fail 'agent_failed 26' "it ran for less than 5 s: $(last_words)"
+  local log
+  log=$(agent_log 2>/dev/null) || log=''
+  note="it exited and is restarted: $(log_tail)"
+  [[ -z $log || $log = *@('join the master'|'master told'|'dialing master'|'past reconnect')* ]] ||
+    fail 'agent_failed 26' "it ran for less than 5 s: $(log_tail)"
 }
 
 write_file /etc/determined/agent.yaml 600 <<'END'
@@ -181,7 +181,7 @@ write_file /etc/determined/agent.yaml 600 <<'END'
   }
 }
 END
-# What the agent trusts: the CAs of this machine.
+# The agent trusts the CAs of this VM.
 CA_BUNDLE=/usr/local/determined/ca-bundle.crt
 ca_files=("$ROOT/etc"/{ssl/certs/ca-certificates.crt,pki/tls/certs/ca-bundle.crt,ssl/ca-bundle.pem,pki/tls/cacert.pem,pki/ca-trust/extracted/pem/tls-ca-bundle.pem,ssl/cert.pem})
 [ -z "${SSL_CERT_FILE:-}" ] || ca_files=("$SSL_CERT_FILE")
@@ -199,7 +199,7 @@ DET_AGENT_ID=$(again 30 2 curl -sSfm 5 --noproxy '*' -H 'Metadata-Flavor: Google
   fail 'metadata_unreachable 24' 'no instance name'
 export DET_AGENT_ID
 
-# TLS is tried before the agent does, so that a fault has a name (num: OpenSSL's X509_V_ERR_*, from curl too).
+# Checks TLS before the agent starts, to name the fault (num: OpenSSL's X509_V_ERR_*, also from curl).
 NAME='master.example.com'
 try_tls() {
   if [ -n "${HTTPS_PROXY:-${https_proxy:-}}" ]; then return 127; fi
@@ -244,7 +244,7 @@ while :; do
     *) fault='tls_handshake_failed 39' ;;
   esac
   [ "$fault" != 'tls_unknown_ca 34' ] ||
-    out="not from a CA of ${CA_FILE:-this machine}: add its CA by startup_script, or set tls.ca_file. $out"
+    out="not from a CA of ${CA_FILE:-this instance}: add its CA by startup_script, or set tls.ca_file. $out"
   final='' clock=''
   if [[ $fault != *3[012679] ]] || (($(elapsed) + 15 >= BOOT_TIMEOUT)); then final=true; fi
   if [[ $fault = *3[67] ]]; then
@@ -259,7 +259,7 @@ done
 
 # The agent is a process.
 COMMAND=('determined-agent' 'run')
-[ -x "$(type -P "${COMMAND[0]}")" ] || fail 'no_agent_command 23' "${COMMAND[0]} is not on this machine"
+[ -x "$(type -P "${COMMAND[0]}")" ] || fail 'no_agent_command 23' "${COMMAND[0]} is not on this instance"
 DET_CONFIG_FILE=$(file /etc/determined/agent.yaml)
 export DET_CONFIG_FILE
 SSL_CERT_FILE=$(file "$CA_BUNDLE")
@@ -280,9 +280,9 @@ is_up() { kill -0 "$(cat "$AGENT/pid" 2>/dev/null)" 2>/dev/null; }
 note=''
 if is_up; then
   if [ "$(cat "$AGENT/generation")" = "$generation" ]; then
-    note='it was running already'
+    note='already running'
   elif has_work; then
-    note='it has work, and keeps its earlier configuration'
+    note='it has tasks and keeps its earlier configuration'
   fi
 fi
 if [ "$note" ]; then

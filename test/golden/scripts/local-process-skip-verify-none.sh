@@ -1,10 +1,10 @@
 #!/bin/bash
-# Makes this machine an agent of a master, or powers it off. Written by `provision`; safe to run again.
-# Prints PROVISION_STAGE=<code> on the console; each failure has a code and an exit status of its own.
+# Sets up this VM as an agent of a master, or powers it off. Written by `provision`; safe to rerun.
+# Prints PROVISION_STAGE=<code> on the console; each failure has its own code and exit status.
 set -Eeuo pipefail
 umask 022
 
-# What the agent reads from its environment.
+# Environment of the agent.
 export DET_MASTER_HOST='10.0.0.5'
 export DET_MASTER_PORT='8443'
 export DET_RESOURCE_POOL='default'
@@ -15,9 +15,9 @@ export DET_SECURITY_TLS_ENABLED=true
 export DET_SECURITY_TLS_SKIP_VERIFY=true
 export DET_SECURITY_TLS_MASTER_CERT_NAME='determined-master.example.com'
 
-# Seconds from here to a connection with the master.
+# Seconds within which the agent must join.
 BOOT_TIMEOUT='600'
-# Empty on a VM; a local VM has every path below it.
+# Empty on a VM; the root folder of a local VM.
 ROOT=${PROVISION_ROOT:-}
 
 RUN=''
@@ -29,9 +29,9 @@ BEGAN=$(monotonic)
 elapsed() { echo $(($(monotonic) - BEGAN)); }
 log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*"; }
 stage() {
-  local said=${2:-}
-  said=${said:0:4000} said=${said//[[:cntrl:]]/ }
-  log "PROVISION_STAGE=$1${said:+ ${said//PROVISION_STAGE=/PROVISION_STAGE }}"
+  local text=${2:-}
+  text=${text:0:4000} text=${text//[[:cntrl:]]/ }
+  log "PROVISION_STAGE=$1${text:+ ${text//PROVISION_STAGE=/PROVISION_STAGE }}"
 }
 fail() { # '<code> <exit status>' <what happened>
   trap - ERR
@@ -50,7 +50,7 @@ again() { # <times at most> <seconds between> <command>
   done
   "${@:3}"
 }
-file() { # <path>: where it is on this machine, for /usr is read-only on some images
+file() { # <path>: its path on this VM; /usr is read-only on some images
   local files=$ROOT/usr/local/determined
   case $1 in
     /usr/local/determined/*)
@@ -69,7 +69,7 @@ write_file() { # <path> <mode> [first lines] < <content>
     fail 'disk_not_writable 28' "$file could not be written"
 }
 
-# This VM is a process group below a folder, never the machine. Whatever ends the script ends the group.
+# This VM is a process group with a root folder. When the script ends, the group is terminated.
 end_group() {
   local n
   set +e
@@ -95,7 +95,7 @@ export HOME=${HOME:-/root}
 cd "$ROOT/"
 stage started
 
-# Meanwhile: does the agent join within the boot timeout?
+# Checks that the agent joins within the boot timeout.
 new_run() { rm -rf "$ROOT/run/determined" && mkdir -p "$ROOT/run/determined/$$"; }
 again 5 1 new_run
 RUN=$ROOT/run/determined/$$
@@ -119,18 +119,18 @@ last_lines() { # <how many>
     -e 's/((token|passw|secret|auth|signature|credential|api.?key|access.?key)[a-z0-9_-]*\\?"?[=: ]+)(\\"[^"]*"|"[^"]*"|[^ ,}&]+)/\1***/gI' \
     -e 's/(.{300}).*/\1/'
 }
-last_words() {
-  local words
-  words=$(last_lines 3)
-  echo "${words//$'\n'/ | }"
+log_tail() {
+  local tail
+  tail=$(last_lines 3)
+  echo "${tail//$'\n'/ | }"
 }
 watch_join() {
-  local pid now before='' held=0 words
+  local pid now before='' held=0 tail
   trap - ERR
   set +e
   while (($(elapsed) < BOOT_TIMEOUT)); do
     sleep 5
-    [ -d "$RUN" ] || return # the script was started again
+    [ -d "$RUN" ] || return # the script was restarted
     pid=$(cat "$RUN/agent")
     # Other local VMs share the network: only sockets of this agent count.
     now=$(sed -nE "s/.*:$(printf %04X "$DET_MASTER_PORT") 01 ([^ ]+ +){5}([0-9]+) .*/socket:[\2]/p" \
@@ -149,16 +149,16 @@ watch_join() {
     fi
   done
   if ((held)); then
-    stage agent_connected 'by its connection alone: its log does not tell'
+    stage agent_connected 'by its connection: its log does not show it'
     return
   fi
   [ "${pid:-0}" = 0 ] || [ "$(grep -ciz ^https_proxy=. "/proc/$pid/environ")" = 0 ] || return
-  words=$(last_words)
-  fail 'never_joined 41' "the agent did not join the master in $BOOT_TIMEOUT s${words:+: $words}"
+  tail=$(log_tail)
+  fail 'never_joined 41' "the agent did not join the master in $BOOT_TIMEOUT s${tail:+: $tail}"
 }
 watch_join </dev/null 2>/dev/null &
 
-# The pool's startup_script comes first: it may install what the rest needs.
+# The pool's startup_script runs first: it may install what the rest needs.
 startup=$(file /usr/local/determined/startup_script)
 write_file /usr/local/determined/startup_script 700 <<'END'
 touch ready
@@ -179,7 +179,7 @@ write_file /etc/determined/agent.yaml 600 <<'END'
 END
 stage configuration_written
 
-# TLS is tried before the agent does, so that a fault has a name (num: OpenSSL's X509_V_ERR_*, from curl too).
+# Checks TLS before the agent starts, to name the fault (num: OpenSSL's X509_V_ERR_*, also from curl).
 NAME='determined-master.example.com'
 try_tls() {
   if [ -n "${HTTPS_PROXY:-${https_proxy:-}}" ]; then return 127; fi
@@ -218,7 +218,7 @@ done
 
 # The agent is a process.
 COMMAND=('/usr/bin/node' '/opt/provision/cli.js' 'agent')
-[ -x "$(type -P "${COMMAND[0]}")" ] || fail 'no_agent_command 23' "${COMMAND[0]} is not on this machine"
+[ -x "$(type -P "${COMMAND[0]}")" ] || fail 'no_agent_command 23' "${COMMAND[0]} is not on this instance"
 DET_CONFIG_FILE=$(file /etc/determined/agent.yaml)
 export DET_CONFIG_FILE
 mkdir -p "${LOG%/*}"

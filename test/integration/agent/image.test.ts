@@ -1,4 +1,5 @@
-// What the container image of the agent runs, without a container: its entrypoint, and the files its recipe keeps.
+// The programs in the container image of the agent, run without a container: its entrypoint, and the files its recipe
+// keeps.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
@@ -34,12 +35,12 @@ afterEach(() => {
   rmSync(root, { recursive: true, force: true, maxRetries: 5 })
 })
 
-/** The script a VM brings along. */
+/** The script that a VM provides. */
 function startupScript(text: string, mode = 0o700): void {
   writeFileSync(join(root, 'usr/local/determined/container_startup_script'), text, { mode })
 }
 
-/** In the place of the real program: says who it is and how it was called. */
+/** Replaces the real program: prints its name and its arguments. */
 function standIn(): void {
   writeFileSync(join(bin, 'provision'), '#!/bin/bash\necho "pid $$"; printf "<%s>" "$@"; echo\n', {
     mode: 0o755,
@@ -66,7 +67,7 @@ async function ended(run: Run): Promise<{ status: number | null; text: string }>
 }
 
 describe('the entrypoint', () => {
-  it('becomes the agent, with the arguments it was given', async () => {
+  it('executes the agent, with the arguments it was given', async () => {
     standIn()
     const run = start(['run', '--master-host', 'a b'])
     const { status, text } = await ended(run)
@@ -85,13 +86,13 @@ describe('the entrypoint', () => {
     expect(text).toMatch(/^made ready for i-1\npid \d+\n<agent>\n$/)
   })
 
-  it('takes an empty startup script for none', async () => {
+  it('treats an empty startup script as none', async () => {
     standIn()
     startupScript('', 0o600)
     expect((await ended(start())).text).toMatch(/^pid/)
   })
 
-  it('starts no agent when the startup script fails, and ends as it did', async () => {
+  it('starts no agent when the startup script fails, and exits with its status', async () => {
     standIn()
     startupScript('#!/bin/bash\nexit 42\n')
     expect(await ended(start())).toEqual({
@@ -108,7 +109,7 @@ describe('the agent of the image', () => {
   })
   afterEach(() => m.stop())
 
-  /** What the recipe keeps of the package. */
+  /** The files of the package that the recipe keeps. */
   function install(): void {
     const program = join(root, 'opt/provision')
     mkdirSync(join(program, 'dist/vendor'), { recursive: true })
@@ -117,7 +118,7 @@ describe('the agent of the image', () => {
     symlinkSync(join(program, 'dist/cli.cjs'), join(bin, 'provision'))
   }
 
-  it('joins by variables and agent.yaml, with no package beside it, and ends on SIGTERM with 0', async () => {
+  it('joins with variables and agent.yaml, without a package beside it, and exits on SIGTERM with 0', async () => {
     install()
     const file = join(root, 'agent.yaml')
     const cert = join(root, 'master.crt')
@@ -138,7 +139,7 @@ describe('the agent of the image', () => {
 })
 
 describe('the recipe', () => {
-  it('copies files that are there, and builds on what the program needs', () => {
+  it('copies files that exist, and is based on what the program needs', () => {
     const recipe = readFileSync(join(image, 'Containerfile'), 'utf8')
     const about = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8'))
     expect(existsSync(join(image, 'entrypoint.sh'))).toBe(true)

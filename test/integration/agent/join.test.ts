@@ -37,7 +37,7 @@ function trusting(change: Record<string, string | number> = {}) {
 const joined = () => test!.master.agents().find((agent) => agent.phase === 'joined')
 
 describe('an agent that trusts its master', () => {
-  it('joins with what it has, over TLS 1.3 for the name it was given', async () => {
+  it('joins with its devices, over TLS 1.3 and with the given name', async () => {
     test = await startMaster()
     const agent = home.run(trusting())
     await until(joined, 'the agent to join')
@@ -58,7 +58,7 @@ describe('an agent that trusts its master', () => {
     expect(agent.said()).toMatch(/info joined the master .*"cluster":"test".*"slots":2/)
   })
 
-  it('says goodbye when it is told to end, and ends well', async () => {
+  it('says goodbye when it is stopped, and exits with 0', async () => {
     test = await startMaster()
     const agent = home.run(trusting())
     await until(joined, 'the agent to join')
@@ -68,13 +68,13 @@ describe('an agent that trusts its master', () => {
     expect(test.events.at(-1)!.reason).toMatch(/^closed by the peer \(1000/)
   })
 
-  it('ends well too when it is told to while it dials', async () => {
+  it('also exits with 0 when it is stopped while it dials', async () => {
     test = await startMaster()
     const agent = home.run(trusting())
     expect(await agent.stop()).toBe(0)
   })
 
-  it('needs only the root, or only the leaf, as Go does', async () => {
+  it('needs only the root, or only the leaf, like a Go program', async () => {
     test = await startMaster()
     for (const name of ['root', 'intermediate', 'leaf'] as const) {
       const anchor = home.file(`${name}.crt`, certificates[name].certificate)
@@ -83,7 +83,7 @@ describe('an agent that trusts its master', () => {
     }
   })
 
-  it('takes any certificate when it was told not to look', async () => {
+  it('accepts any certificate when verification is off', async () => {
     test = await startMaster()
     const env = trusting({ DET_SECURITY_TLS_MASTER_CERT: '', DET_SECURITY_TLS_SKIP_VERIFY: 'true' })
     home.run({ ...env, DET_SECURITY_TLS_MASTER_CERT_NAME: 'other.name' })
@@ -97,7 +97,7 @@ describe('an agent that trusts its master', () => {
     expect(joined()!.link.tls).toBeUndefined()
   })
 
-  it('shows its client certificate to a master that asks for one', async () => {
+  it('presents its client certificate to a master that requests one', async () => {
     const clients = authority('client CA')
     const own = server(clients, { subject: 'agent', names: null, purposes: [purpose.client] })
     const resource_manager = { ...masterConfig().resource_manager, require_authentication: true }
@@ -116,8 +116,8 @@ describe('an agent that trusts its master', () => {
   })
 })
 
-describe('an agent the master does not want', () => {
-  it('says what the master said, runs the hook, and ends', async () => {
+describe('an agent that the master rejects', () => {
+  it("logs the master's message, runs the hook, and exits", async () => {
     test = await startMaster()
     const yaml = `hooks:\n  on_connection_lost: [bash, -c, 'echo lost > ${home.dir}/hook; echo hooked']\n`
     const agent = home.run(trusting({ DET_RESOURCE_POOL: 'no such & pool' }), yaml)
@@ -128,7 +128,7 @@ describe('an agent the master does not want', () => {
     expect(agent.said()).toMatch(/info hooks.on_connection_lost has run .*hooked/)
   })
 
-  it('is told so when another agent has its id', async () => {
+  it('is rejected when another agent has its id', async () => {
     test = await startMaster()
     home.run(trusting())
     await until(joined, 'the agent to join')

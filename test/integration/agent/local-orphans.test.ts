@@ -1,4 +1,4 @@
-// Processes of local pools that an earlier provisioner left running and that no configured pool has any more.
+// Processes of local pools that an earlier provisioner left running and that belong to no configured pool.
 import { mkdtempSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +8,7 @@ import { openCluster } from '../../../src/providers/local/provider.ts'
 import { idleScript, localPool } from '../../support/local-pool.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 
-it('are found by the tag of their cluster, terminated, and those of another cluster are refused', async () => {
+it('are found by the tag of their cluster and terminated; those of another cluster are refused', async () => {
   const stateDir = realpathSync(mkdtempSync(join(tmpdir(), 'local-orphans-')))
   const pool = localPool()
   onTestFinished(async () => {
@@ -49,7 +49,7 @@ it('are found by the tag of their cluster, terminated, and those of another clus
   await expect.poll(listed, { timeout: 15_000 }).toEqual([`${ids[1]} other`])
 })
 
-it('are none where no local pool ever was', async () => {
+it('do not exist if there never was a local pool', async () => {
   const context = {
     clusterId: 'c',
     stateDir: '/nonexistent',

@@ -1,5 +1,5 @@
-// The process of the built-in agent ends when its master refuses it, and on SIGTERM whatever it is doing: no connection,
-// timer, tool or task keeps it.
+// The process of the built-in agent exits when its master rejects it, and on SIGTERM in any state: no connection, timer,
+// tool or task keeps it running.
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
 import { type AddressInfo, createServer as createTcpServer, type Server, type Socket } from 'node:net'
@@ -18,16 +18,16 @@ import { until } from '../../support/server.ts'
 import { order } from '../../support/task-orders.ts'
 import { server as serverCertificate } from '../../support/x509-profiles.ts'
 
-/** Seconds. The bound on the agent's side is 8, and Node itself needs some to start on a busy machine. */
+/** Seconds. The agent's own limit is 8, and Node needs some to start on a busy machine. */
 const inTime = 20
 
-// The tests run at the same time: everything is undone when all of them are over.
+// The tests run at the same time: everything is cleaned up when all of them are done.
 const cleanUps: (() => unknown)[] = []
 afterAll(async () => {
   for (const cleanUp of cleanUps.reverse()) await cleanUp()
 })
 
-/** Whatever still runs with it as its PROVISION_ROOT ends with it. */
+/** Every process that still runs with it as its PROVISION_ROOT is killed with it. */
 function folder(): string {
   const dir = mkdtempSync(join(tmpdir(), 'agent-end-'))
   cleanUps.push(() => {
@@ -44,7 +44,7 @@ function start(env: Record<string, string | number>, dir = folder(), yaml = ''):
   return agent
 }
 
-/** A command that hangs, and that SIGTERM does not end; it leaves the file `asked`. */
+/** A command that hangs and ignores SIGTERM; it creates the file `asked`. */
 function hanging(dir: string, name: string): string {
   const script = `trap '' TERM; touch '${join(dir, 'asked')}'; while :; do sleep 0.1; done`
   writeFileSync(join(dir, name), `#!/bin/bash\n${script}\n`)
@@ -85,13 +85,13 @@ function tls(talk: Talk): Promise<number> {
   return listen(server)
 }
 
-/** As Go and proxies write it: no `Connection: close`. */
+/** As Go and proxies write it: without `Connection: close`. */
 function answer(status: number, message: string): string {
   const body = JSON.stringify({ message })
   return `HTTP/1.1 ${status} No\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
 }
 
-/** The first agent joins, and its connection breaks at once; what comes later goes to `later`. */
+/** The first agent joins, and its connection breaks at once; later ones are passed to `later`. */
 async function lossyMaster(later: Talk): Promise<number> {
   const acceptor = createAcceptor({ clock: systemClock })
   let dials = 0
@@ -107,7 +107,7 @@ async function lossyMaster(later: Talk): Promise<number> {
   return listen(server)
 }
 
-describe.concurrent('the agent ends by itself when a master that keeps the connection', {
+describe.concurrent('the agent exits by itself when a master that keeps the connection open', {
   timeout: 240_000,
 }, () => {
   it.each([
@@ -119,34 +119,34 @@ describe.concurrent('the agent ends by itself when a master that keeps the conne
     expect(agent.said()).toContain(`the master answered with status ${status}: ${message}`)
   })
 
-  it.each([403, 500])('refuses it with %s over TLS', async (status) => {
+  it.each([403, 500])('rejects it with %s over TLS', async (status) => {
     const port = await tls((socket) => socket.write(answer(status, 'no')))
     const agent = start({ DET_MASTER_PORT: port, ...overTls })
     expect(await agent.end(inTime), agent.said()).toBe(1)
     expect(agent.said()).toContain(`the master answered with status ${status}: no`)
   })
 
-  it('is an HTTP server that knows no upgrade', async () => {
+  it('is an HTTP server without upgrades', async () => {
     const server = createServer((_, response) => response.writeHead(403).end('{"message":"Forbidden"}'))
     server.keepAliveTimeout = 600_000
     const agent = start({ DET_MASTER_PORT: await listen(server) })
     expect(await agent.end(inTime), agent.said()).toBe(1)
   })
 
-  it('never ends its answer', async () => {
+  it('never ends its response', async () => {
     const port = await tcp((socket) => socket.write('HTTP/1.1 403 No\r\nContent-Length: 90\r\n\r\n{"mess'))
     const agent = start({ DET_MASTER_PORT: port })
     expect(await agent.end(inTime), agent.said()).toBe(1)
   })
 
-  it('says that it is past its reconnect period', async () => {
+  it('reports that its reconnect period is over', async () => {
     const port = await lossyMaster((socket) => socket.write(answer(500, pastReconnectPeriod)))
     const agent = start({ DET_MASTER_PORT: port, DET_AGENT_RECONNECT_BACKOFF: 0 })
     expect(await agent.end(inTime), agent.said()).toBe(1)
     expect(agent.said()).toContain('the master shut down this agent')
   })
 
-  it('refuses every attempt to reconnect', async () => {
+  it('rejects every attempt to reconnect', async () => {
     const port = await lossyMaster((socket) => socket.write(answer(403, 'Forbidden')))
     const agent = start({
       DET_MASTER_PORT: port,
@@ -157,7 +157,7 @@ describe.concurrent('the agent ends by itself when a master that keeps the conne
     expect(agent.said()).toContain('gave up reconnecting')
   })
 
-  it('orders it to end and does not close', async () => {
+  it('orders it to stop and does not close', async () => {
     const master = await scriptedMaster()
     cleanUps.push(() => master.close())
     master.greet = ({ connection }) => {
@@ -169,13 +169,13 @@ describe.concurrent('the agent ends by itself when a master that keeps the conne
   })
 })
 
-describe.concurrent('the agent ends on SIGTERM', { timeout: 240_000 }, () => {
+describe.concurrent('the agent exits on SIGTERM', { timeout: 240_000 }, () => {
   async function endsOnTerm(agent: AgentProcess): Promise<void> {
     agent.process.kill('SIGTERM')
     expect(await agent.end(inTime), agent.said()).toBe(0)
   }
 
-  it('while the master does not answer its dial', async () => {
+  it('while the master does not respond to its dial', async () => {
     let asked = 0
     const agent = start({ DET_MASTER_PORT: await tcp(() => asked++) })
     await until(() => asked, 'a dial', inTime)
@@ -189,7 +189,7 @@ describe.concurrent('the agent ends on SIGTERM', { timeout: 240_000 }, () => {
     await endsOnTerm(agent)
   })
 
-  it('while a proxy does not answer', async () => {
+  it('while a proxy does not respond', async () => {
     let asked = 0
     const port = await tcp(() => asked++)
     const agent = start({ DET_MASTER_HOST: 'master.invalid', HTTP_PROXY: `http://127.0.0.1:${port}` })
@@ -215,14 +215,14 @@ describe.concurrent('the agent ends on SIGTERM', { timeout: 240_000 }, () => {
     await endsOnTerm(agent)
   })
 
-  it('while a master that keeps the connection asks it to wait', async () => {
+  it('while a master that keeps the connection open asks it to wait', async () => {
     const port = await tcp((socket) => socket.write(answer(503, 'not yet')))
     const agent = start({ DET_MASTER_PORT: port, DET_AGENT_RECONNECT_BACKOFF: 600 })
     await until(() => agent.said().includes('asks the agent to retry'), 'the answer', inTime)
     await endsOnTerm(agent)
   })
 
-  it('when it is connected without work', async () => {
+  it('when it is connected without jobs', async () => {
     const master = await scriptedMaster()
     cleanUps.push(() => master.close())
     const agent = start({ DET_MASTER_PORT: master.port })
@@ -230,7 +230,7 @@ describe.concurrent('the agent ends on SIGTERM', { timeout: 240_000 }, () => {
     await endsOnTerm(agent)
   })
 
-  it('when its master does not answer the goodbye', async () => {
+  it('when its master does not respond to the goodbye', async () => {
     let socket: Duplex | undefined
     const acceptor = createAcceptor({ clock: systemClock })
     const server = createServer().on('upgrade', (request: IncomingMessage, duplex: Duplex, head: Buffer) =>
@@ -249,7 +249,7 @@ describe.concurrent('the agent ends on SIGTERM', { timeout: 240_000 }, () => {
     await endsOnTerm(agent)
   })
 
-  it('with a task that ignores SIGTERM, which goes on', async () => {
+  it('with a task that ignores SIGTERM, which continues', async () => {
     const master = await scriptedMaster()
     cleanUps.push(() => master.close())
     const dir = folder()
@@ -289,7 +289,7 @@ describe.concurrent('the agent ends on SIGTERM', { timeout: 240_000 }, () => {
   })
 })
 
-it('an agent that is asked to wait holds one connection at a time', { timeout: 240_000 }, async () => {
+it('an agent that is asked to wait has one connection at a time', { timeout: 240_000 }, async () => {
   let [dials, open] = [0, 0]
   let most = 0
   const port = await tcp((socket) => {

@@ -1,4 +1,4 @@
-// An agent whose only way to the master is an HTTP proxy.
+// An agent that can reach the master only through an HTTP proxy.
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { startMaster, type TestMaster } from '../../support/master.ts'
@@ -30,7 +30,7 @@ afterEach(async () => {
   proxy.close()
 })
 
-/** No machine has this name: only the proxy can find it. */
+/** No machine has this name: only the proxy can resolve it. */
 const host = 'master.test'
 
 function run(env: Record<string, string> = {}) {
@@ -76,14 +76,14 @@ describe('an agent behind a proxy', () => {
     expect(agent.said()).not.toContain('secret')
   })
 
-  it('says so when it hangs up', async () => {
+  it('reports that the proxy closed the connection', async () => {
     answer = (_, socket) => socket.destroy()
     const agent = run()
     expect(await agent.exit).toBe(1)
     expect(agent.said()).toMatch(/proxy 127.0.0.1:\d+ (closed the connection|cannot be reached)/)
   })
 
-  it('goes past it for a master that NO_PROXY names', async () => {
+  it('bypasses it for a master in NO_PROXY', async () => {
     const agent = run({ NO_PROXY: '.test', DET_MASTER_HOST: 'nobody.test' })
     expect(await agent.exit).toBe(1)
     expect(agent.said()).toContain('nobody.test')

@@ -1,4 +1,4 @@
-// What the built-in agent does when its master goes away, comes back, or tells it to go.
+// The built-in agent when its master goes away, comes back, or orders it to stop.
 import { chmodSync, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -45,7 +45,7 @@ async function visit(n: number): Promise<Visit> {
 }
 
 describe('an agent whose connection breaks', () => {
-  it('comes back as the one it was, with the very same devices', async () => {
+  it('reconnects with the same id and exactly the same devices', async () => {
     const agent = start()
     const first = await visit(0)
     wire.cut()
@@ -59,7 +59,7 @@ describe('an agent whose connection breaks', () => {
     expect(agent.said()).toMatch(/warn lost the connection to the master .*without a close frame/)
   })
 
-  it('looks for its devices only once: the master compares them', async () => {
+  it('detects its devices only once: the master compares them', async () => {
     const tool = home.file(
       'nvidia-smi',
       '#!/bin/bash\necho x >> "$PROVISION_ROOT/calls"; echo "0, T4, GPU-$RANDOM$RANDOM"\n',
@@ -72,13 +72,13 @@ describe('an agent whose connection breaks', () => {
     expect((await visit(1)).heard[0]).toEqual(first.heard[0])
   })
 
-  it('comes back too when the master says goodbye properly', async () => {
+  it('also reconnects when the master closes the connection properly', async () => {
     start()
     await (await visit(0)).connection.close()
     expect((await visit(1)).join.reconnect).toBe(true)
   })
 
-  it('comes back any number of times', async () => {
+  it('reconnects any number of times', async () => {
     const agent = start({ DET_AGENT_RECONNECT_ATTEMPTS: 1 })
     for (let n = 0; n < 4; n++) {
       await visit(n)
@@ -88,7 +88,7 @@ describe('an agent whose connection breaks', () => {
     expect(agent.said()).not.toContain('gave up')
   })
 
-  it('gives up after its attempts, runs the hook once, and ends', async () => {
+  it('gives up after its attempts, runs the hook once, and exits', async () => {
     const agent = start({ DET_AGENT_RECONNECT_ATTEMPTS: 3 })
     await visit(0)
     await wire.close()
@@ -109,7 +109,7 @@ describe('an agent whose connection breaks', () => {
     expect(hooked()).toBe(true)
   })
 
-  it('ends well when it is told to while it waits for the next attempt', async () => {
+  it('exits with 0 when it is stopped while it waits for the next attempt', async () => {
     const agent = start({ DET_AGENT_RECONNECT_BACKOFF: 600 })
     await visit(0)
     await wire.close()
@@ -120,7 +120,7 @@ describe('an agent whose connection breaks', () => {
 })
 
 describe('an agent that is asked to wait (503)', () => {
-  it('dials again until it is let in, for the first time', async () => {
+  it('dials again until it is admitted, at its first connection', async () => {
     Object.assign(master, { refusal: 'not known yet', refusalStatus: 503 })
     const agent = start({ DET_AGENT_RECONNECT_BACKOFF: 0 })
     await until(() => master.refusals > 8, 'more dials than attempts')
@@ -130,7 +130,7 @@ describe('an agent that is asked to wait (503)', () => {
     expect(hooked()).toBe(false)
   })
 
-  it('does so, too, when its connection is lost, and gives up no sooner for that', async () => {
+  it('also does so when its connection is lost, and does not give up earlier because of that', async () => {
     const agent = start({ DET_AGENT_RECONNECT_BACKOFF: 0 })
     const first = await visit(0)
     Object.assign(master, { refusal: 'not known yet', refusalStatus: 503 })
@@ -143,8 +143,8 @@ describe('an agent that is asked to wait (503)', () => {
   })
 })
 
-describe('an agent that is told to end', () => {
-  it('by a master that has forgotten it ends without the hook, to be started afresh', async () => {
+describe('an agent that is ordered to stop', () => {
+  it('by a master that no longer knows it exits without the hook, to be restarted', async () => {
     const agent = start()
     const first = await visit(0)
     master.refusal = pastReconnectPeriod
@@ -154,7 +154,7 @@ describe('an agent that is told to end', () => {
     expect(hooked()).toBe(false)
   })
 
-  it('by a shutdown message ends without the hook', async () => {
+  it('by a shutdown message exits without the hook', async () => {
     const agent = start()
     const { connection } = await visit(0)
     connection.send({ AgentShutdown: { ErrMsg: 'your devices changed' } })
@@ -164,8 +164,8 @@ describe('an agent that is told to end', () => {
   })
 })
 
-describe('a master that behaves oddly', () => {
-  it('and hangs up before it has said anything leaves an agent that ends', async () => {
+describe('a misbehaving master', () => {
+  it('that closes the connection before its first message leaves an agent that exits', async () => {
     master.greet = ({ connection }) => connection.terminate()
     const agent = start()
     expect(await agent.exit).toBe(1)
@@ -173,7 +173,7 @@ describe('a master that behaves oddly', () => {
     expect(hooked()).toBe(false)
   })
 
-  it('and hangs up while an agent comes back uses up one of its attempts', async () => {
+  it('that closes the connection while an agent reconnects uses up one of its attempts', async () => {
     const agent = start({ DET_AGENT_RECONNECT_ATTEMPTS: 2 })
     await visit(0)
     master.greet = ({ connection }) => connection.terminate()
@@ -183,7 +183,7 @@ describe('a master that behaves oddly', () => {
     expect(hooked()).toBe(true)
   })
 
-  it('and begins with another message is not joined', async () => {
+  it('that starts with another message is not joined', async () => {
     master.greet = ({ connection }) => connection.send({ SignalContainer: { ContainerID: 'x', Signal: 9 } })
     const agent = start()
     expect(await agent.exit).toBe(1)
@@ -191,14 +191,14 @@ describe('a master that behaves oddly', () => {
     expect(master.visits[0]!.heard).toEqual([])
   })
 
-  it('and sends what is no message is left, and dialled again', async () => {
+  it('that sends an invalid message is disconnected, and dialled again', async () => {
     start()
     const { connection } = await visit(0)
     connection.send({} as never)
     expect((await visit(1)).join.reconnect).toBe(true)
   })
 
-  it('and sends its options twice is taken calmly', async () => {
+  it('that sends its options twice is accepted', async () => {
     const agent = start()
     const { connection } = await visit(0)
     connection.send(options)

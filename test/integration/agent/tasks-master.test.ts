@@ -1,4 +1,4 @@
-// Work handed to our own master, run by our own agent; and what a task can do with what it is given.
+// Jobs submitted to the built-in master and run by the built-in agent; and what a task can do with its environment.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type TaskCluster, taskCluster } from '../../support/task-cluster.ts'
 
@@ -8,8 +8,8 @@ beforeEach(async () => {
 })
 afterEach(() => cluster.dispose())
 
-describe('a command handed to the master', () => {
-  it('runs on the agent, and is heard', async () => {
+describe('a command submitted to the master', () => {
+  it('runs on the agent, and its output is returned', async () => {
     expect(
       await cluster.run(['bash', '-c', 'echo "$WORD $DET_SLOT_IDS"; echo oh >&2'], { WORD: 'hello' }),
     ).toEqual({
@@ -20,7 +20,7 @@ describe('a command handed to the master', () => {
     })
   })
 
-  it('that fails is failed work, with the reason', async () => {
+  it('that fails is a failed job, with the reason', async () => {
     const { state, reason } = await cluster.run(['bash', '-c', 'exit 3'])
     expect({ state, reason }).toEqual({
       state: 'failed',
@@ -28,7 +28,7 @@ describe('a command handed to the master', () => {
     })
   })
 
-  it('finds the certificates of its master where DET_MASTER_CERT_FILE says', async () => {
+  it('finds the certificates of its master in DET_MASTER_CERT_FILE', async () => {
     const { stdout } = await cluster.run(['bash', '-c', 'cat "$DET_MASTER_CERT_FILE"'])
     expect(stdout).toBe(cluster.chain.chain)
   })
@@ -38,12 +38,12 @@ describe('a task that calls its master by HTTPS', () => {
   const call = `fetch(process.env.DET_MASTER + '/info').then(async (r) => console.log((await r.json()).cluster_id),
     (e) => { console.log(e.cause?.code ?? e); process.exit(1) })`
 
-  it('verifies it with Node and nothing configured', async () => {
+  it('verifies it with Node without any configuration', async () => {
     const { state, stdout } = await cluster.run([process.execPath, '-e', call])
     expect({ state, stdout }).toEqual({ state: 'finished', stdout: 'cluster-of-the-tests\n' })
   })
 
-  it('would not without what it is given', async () => {
+  it('would not without its environment', async () => {
     const { state, stdout } = await cluster.run([
       'env',
       '-u',

@@ -1,4 +1,4 @@
-// Commands outlive their agent: the next one of the same name takes them over, and none runs twice.
+// Commands survive their agent: the next one with the same name takes them over, and none runs twice.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
@@ -62,8 +62,8 @@ async function startWaiting(n = 0): Promise<void> {
   await until(() => printed() === 'one\n', 'the command to run')
 }
 
-describe('a command whose agent ends', () => {
-  it('goes on, and is taken over by the next agent, which sees its end', async () => {
+describe('a command whose agent exits', () => {
+  it('continues, and is taken over by the next agent, which reports its end', async () => {
     const first = home.run(env())
     await startWaiting()
     expect(await first.stop()).toBe(0)
@@ -78,14 +78,14 @@ describe('a command whose agent ends', () => {
     expect(runs()).toHaveLength(1)
   })
 
-  it('and that ends in between has its end told by the next agent', async () => {
+  it('and that ends in the meantime is reported by the next agent', async () => {
     const first = home.run(env())
     await startWaiting()
     await first.stop()
     home.file('go', '')
     await until(() => processStart(Number(runs()[0])) === undefined, 'its end')
     const { path } = workFolder('a', { PROVISION_ROOT: home.dir })
-    // The shell that writes the status down lives for a moment longer.
+    // The shell that writes the status lives for a moment longer.
     await until(() => !isRunning(readTask(join(path, 'c-1'))!), 'the end of its shell')
     expecting('c-1')
     home.run(env())
@@ -93,7 +93,7 @@ describe('a command whose agent ends', () => {
     await until(() => printed() === 'one\ntwo\n', 'the rest of what it printed')
   })
 
-  it('is ended by the next agent when the master does not know it', async () => {
+  it('is killed by the next agent when the master does not know it', async () => {
     const first = home.run(env())
     await startWaiting()
     await first.stop()
@@ -104,7 +104,7 @@ describe('a command whose agent ends', () => {
     await until(() => readdirSync(path).length === 0, 'its folder to be removed')
   })
 
-  it('is not handed to the master of another cluster', async () => {
+  it('is not reported to the master of another cluster', async () => {
     const first = home.run(env())
     await startWaiting()
     await first.stop()
@@ -121,7 +121,7 @@ describe('a command whose agent ends', () => {
     await until(() => processStart(Number(runs()[0])) === undefined, 'its end')
   })
 
-  it('is unknown to an agent of another name', async () => {
+  it('is unknown to an agent with another name', async () => {
     const first = home.run(env())
     await startWaiting()
     await first.stop()
@@ -148,7 +148,7 @@ describe('an agent that is killed', () => {
     return child
   }
 
-  it('leaves its command to the next one, which runs it no second time', async () => {
+  it('leaves its command to the next one, which does not run it again', async () => {
     const first = runProcess()
     await startWaiting()
     first.kill('SIGKILL')
@@ -165,9 +165,9 @@ describe('an agent that is killed', () => {
     expect(await once(second, 'exit')).toEqual([0, null])
   })
 
-  it('between writing a command down and letting it run leaves nothing that runs, and no failure', async () => {
+  it('between recording a command and starting it leaves no process, and no failure', async () => {
     const folder = workFolder('a', { PROVISION_ROOT: home.dir }).make('c-1')
-    // The shell that waits to be let go, and ends when its agent does.
+    // The shell that waits to be released, and exits when its agent does.
     const shell = await startTask(folder, ['true'], folder, {})
     const { pid, start, ended } = shell
     writeTask(folder, { container: container('c-1'), clusterId: 'c', process: { pid, start } })
@@ -185,7 +185,7 @@ describe('an agent that is killed', () => {
     expect(printed()).toBe('now\n')
   })
 
-  it('between writing a folder and starting leaves nothing that runs', async () => {
+  it('between creating a folder and starting leaves no process', async () => {
     const folder = workFolder('a', { PROVISION_ROOT: home.dir })
     folder.make('c-1')
     mkdirSync(join(folder.task('c-1'), 'files'))
@@ -195,7 +195,7 @@ describe('an agent that is killed', () => {
     expect(acksOf(master.visits[0]!)).toMatchObject([
       ['c-1', 'TERMINATED', expect.stringContaining('restore')],
     ])
-    // The master knows that it was never started, and orders it anew.
+    // The master knows that it was never started, and orders it again.
     connection.send(order('echo now'))
     await until(() => heard.some((m) => m.ContainerStateChanged?.ContainerStopped), 'its end')
     expect(printed()).toBe('now\n')

@@ -1,4 +1,4 @@
-// The agent runs commands for our own master: each once, whatever happens to the connection or to the agent.
+// The agent runs commands for the built-in master: each once, whatever happens to the connection or to the agent.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -39,7 +39,7 @@ async function visit(n = 0): Promise<Visit> {
   return master.visits[n]!
 }
 
-/** Everything said of the container, over all connections: its states, what it printed, how it ended. */
+/** All messages about the container, over all connections: its states, its output, its end. */
 function news(id = 'c-1') {
   const heard = master.visits.flatMap((each) => each.heard)
   const changes = heard
@@ -62,14 +62,14 @@ async function end(id = 'c-1'): Promise<ContainerFailure | null> {
   return news(id).end!.Failure
 }
 
-/** How often the script of a test came by here. */
+/** How often the script of a test has run this line. */
 function marks(): string[] {
   const file = join(home.dir, 'marks')
   return existsSync(file) ? readFileSync(file, 'utf8').trim().split('\n') : []
 }
 const mark = (word: string) => `echo ${word} >> "$PROVISION_ROOT/marks"`
 
-/** A connection on which the master says that it believes these containers to be there. */
+/** A connection on which the master expects these containers to exist. */
 function expecting(...ids: string[]): void {
   master.greet = ({ connection }) =>
     connection.send({
@@ -81,7 +81,7 @@ function expecting(...ids: string[]): void {
 }
 
 describe('a command', () => {
-  it('runs, is heard, and ends', async () => {
+  it('runs, returns its output, and ends', async () => {
     start()
     ;(await visit()).connection.send(order('echo out; echo err >&2; echo -n rest'))
     expect(await end()).toBeNull()
@@ -98,14 +98,14 @@ describe('a command', () => {
     expect(await end()).toEqual({ FailureType: failureTypes.containerFailed, ErrMsg, ExitCode })
   })
 
-  it('that does not exist says so in its log', async () => {
+  it('that does not exist is reported in its log', async () => {
     start()
     ;(await visit()).connection.send(order('', { Cmd: ['/no/such/program'] }))
     expect(await end()).toMatchObject({ ExitCode: 127 })
     expect(news().printed(2)).toContain('/no/such/program')
   })
 
-  it('takes its arguments as they are', async () => {
+  it('gets its arguments unchanged', async () => {
     start()
     const Cmd = ['printf', '%s|', 'a b', '$HOME', '`id`', "it's", 'ü\n']
     ;(await visit()).connection.send(order('', { Cmd }))
@@ -113,7 +113,7 @@ describe('a command', () => {
     expect(news().printed(1)).toBe("a b|$HOME|`id`|it's|ü\n|")
   })
 
-  it('has the environment, the files and the folder of the order, and nothing to read', async () => {
+  it('has the environment, the files and the folder of the order, and an empty standard input', async () => {
     start()
     const { connection } = await visit()
     const script =
@@ -124,7 +124,7 @@ describe('a command', () => {
     expect(news().printed(1)).toBe(`/usr\nordered c-1 [1] http://127.0.0.1:${wire.port}\nPEM\n`)
   })
 
-  it('takes what it left behind with it when it ends', async () => {
+  it('is ended together with its child processes', async () => {
     start()
     ;(await visit()).connection.send(order('sleep 300 & echo $!'))
     expect(await end()).toBeNull()
@@ -156,7 +156,7 @@ describe('a command', () => {
 })
 
 describe('a signal', () => {
-  it('can be answered by the command', async () => {
+  it('can be handled by the command', async () => {
     start()
     const { connection } = await visit()
     connection.send(order('trap "echo bye; exit 5" TERM; echo up; while :; do sleep 0.05; done'))
@@ -173,11 +173,11 @@ describe('a signal', () => {
     await until(() => news().printed(1) !== '')
     connection.send({ SignalContainer: { ContainerID: 'c-1', Signal: 9 } })
     expect(await end()).toMatchObject({ ExitCode: 137, ErrMsg: 'killed by signal 9' })
-    // The whole group was signalled, but each of its processes dies in its own time.
+    // The whole group was signalled, but each of its processes ends at its own time.
     await until(() => processStart(Number(news().printed(1))) === undefined, 'the end of the command')
   })
 
-  it('sent right behind the order finds the command', async () => {
+  it('sent right after the order reaches the command', async () => {
     start()
     const { connection } = await visit()
     connection.send(order('sleep 300'))
@@ -185,7 +185,7 @@ describe('a signal', () => {
     expect(await end()).toMatchObject({ ExitCode: 137 })
   })
 
-  it('for a container that is not here is answered', async () => {
+  it('for an unknown container is answered', async () => {
     start()
     ;(await visit()).connection.send({ SignalContainer: { ContainerID: 'nobody', Signal: 9 } })
     expect(await end('nobody')).toMatchObject({ FailureType: failureTypes.containerMissing })
@@ -213,14 +213,14 @@ describe('an order that cannot be carried out is answered with the reason', () =
       ExitCode: null,
     })
     expect(marks()).toEqual([])
-    // Of what never ran nothing may be heard but that.
+    // For a command that never ran, this must be the only message.
     expect(news(id).states).toEqual(['TERMINATED'])
     expect(agent.said()).toContain('a task could not be started')
   })
 })
 
 describe('a connection that breaks', () => {
-  it('leaves commands running, and loses nothing of what they print', async () => {
+  it('leaves commands running, and loses none of their output', async () => {
     start()
     ;(await visit()).connection.send(
       order('echo one; until [ -e "$PROVISION_ROOT/go" ]; do sleep 0.02; done; echo two; exit 4'),
@@ -253,7 +253,7 @@ describe('a connection that breaks', () => {
     expect(news().printed(1)).toBe('two\n')
   })
 
-  it('ends a command the master does not know any more', async () => {
+  it('ends a command that the master no longer knows', async () => {
     start()
     ;(await visit()).connection.send(order(`${mark('$$')}; exec sleep 300`))
     await until(() => marks().length === 1)

@@ -1,4 +1,4 @@
-// An agent joins only what it can trust, and says in words what was wrong with the rest.
+// An agent joins only a master that it can trust, and reports why it rejects others.
 import { createServer, type Server, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { wellKnownCas } from '../../../src/standalone/agent/well-known-cas.ts'
@@ -37,7 +37,7 @@ async function serve(leaf: Issued, ...above: Issued[]): Promise<number> {
   return master.listener.port
 }
 
-/** A port where each client is dealt with by `meet`. */
+/** A port whose clients are handled by `meet`. */
 function serveRaw(meet: (socket: Socket) => void): Promise<number> {
   const each = createServer((socket) => {
     socket.on('error', () => {})
@@ -59,7 +59,7 @@ function dial(port: number, change: Record<string, string | number> = {}) {
   })
 }
 
-/** What an agent that could not join said, after it has ended. */
+/** The log of an agent that could not join, after it has exited. */
 async function refusal(port: number, change: Record<string, string | number> = {}): Promise<unknown> {
   const agent = dial(port, change)
   expect(await agent.exit).toBe(1)
@@ -89,18 +89,18 @@ describe('an agent does not join a master', () => {
     expect(answer).toMatchObject({ reason: expect.stringContaining('not signed by a CA this agent trusts') })
   })
 
-  it('with a self-signed certificate that is another one', async () => {
+  it('with a different self-signed certificate', async () => {
     expect(await refusal(await serve(server()))).toMatchObject({ kind: 'OTHER_SELF_SIGNED' })
   })
 
-  it('of a private CA when it was given none', async () => {
+  it('of a private CA when it was given no certificate', async () => {
     const answer = await refusal(await serve(server(root)), { DET_SECURITY_TLS_MASTER_CERT: '' })
     expect(answer).toMatchObject({
       reason: expect.stringMatching(/CA this agent trusts \(the well-known CAs\)/),
     })
   })
 
-  it('that forgets its intermediate', async () => {
+  it('that does not send its intermediate', async () => {
     const port = await serve(server(intermediate))
     const onlyRoot = home.file('root.crt', root.pem)
     expect(await refusal(port, { DET_SECURITY_TLS_MASTER_CERT: onlyRoot })).toMatchObject({
@@ -118,7 +118,7 @@ describe('an agent does not join a master', () => {
     })
   })
 
-  it('whose certificate is not for the address that was dialled, when no name was given', async () => {
+  it('whose certificate is not for the dialled address, when no name was given', async () => {
     const port = await serve(server(root))
     expect(await refusal(port, { DET_SECURITY_TLS_MASTER_CERT_NAME: '' })).toMatchObject({
       kind: 'WRONG_NAME',
@@ -151,7 +151,7 @@ describe('an agent does not join a master', () => {
     expect(await refusal(await serve(server(root, { digest: 'sha1' })))).toMatchObject({ kind: 'TOO_WEAK' })
   })
 
-  it('that speaks plain text on the port of TLS', async () => {
+  it('that speaks plain text on a TLS port', async () => {
     const port = await serveRaw((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
     expect(await refusal(port)).toMatchObject({
       kind: 'NOT_TLS',
@@ -159,19 +159,19 @@ describe('an agent does not join a master', () => {
     })
   })
 
-  it('that speaks TLS on the port of plain text', async () => {
+  it('that speaks TLS on a plain text port', async () => {
     const port = await serve(server(root))
     const off = { DET_SECURITY_TLS_ENABLED: '', DET_SECURITY_TLS_MASTER_CERT: '' }
     expect(await refusal(port, off)).toMatchObject({ reason: expect.stringContaining('may require TLS') })
   })
 
-  it('that hangs up in the handshake', async () => {
+  it('that closes the connection in the handshake', async () => {
     expect(await refusal(await serveRaw((socket) => socket.destroy()))).toMatchObject({
       kind: 'CLOSED_IN_HANDSHAKE',
     })
   })
 
-  it('that is not there', async () => {
+  it('that does not exist', async () => {
     const port = await serveRaw(() => {})
     servers[0]!.close()
     expect(await refusal(port)).toEqual({ kind: 'REFUSED', reason: 'connection refused' })
@@ -203,7 +203,7 @@ describe('an agent does not join a master', () => {
   })
 })
 
-describe('an agent that was given no certificate goes by SSL_CERT_FILE, as a Go program does', () => {
+describe('an agent without a certificate uses SSL_CERT_FILE, like a Go program', () => {
   const without = { DET_SECURITY_TLS_MASTER_CERT: '' }
   const joinsWith = async (port: number, change: Record<string, string>) => {
     const agent = dial(port, { ...without, ...change })
@@ -222,7 +222,7 @@ describe('an agent that was given no certificate goes by SSL_CERT_FILE, as a Go 
     await joinsWith(port, { SSL_CERT_FILE: '/nonexistent', SSL_CERT_DIR: `/nonexistent:${home.dir}` })
   })
 
-  it('takes what the file holds at the time of the dial', async () => {
+  it('uses the contents of the file at the time of the dial', async () => {
     const port = await serve(server(root))
     const list = home.file('list.crt', authority('Another').pem)
     const env = { ...without, SSL_CERT_FILE: list, SSL_CERT_DIR: '/nonexistent' }
@@ -245,7 +245,7 @@ describe('an agent that was given no certificate goes by SSL_CERT_FILE, as a Go 
     expect(await refusal(await serve(server(root)), env)).toMatchObject({ kind: 'UNKNOWN_CA' })
   })
 
-  it('looks at the certificate it was given alone, if there is one', async () => {
+  it('uses only the certificate it was given, if there is one', async () => {
     const port = await serve(server(root))
     const list = home.file('list.crt', root.pem)
     const other = home.file('other.crt', authority('Another').pem)
@@ -265,13 +265,13 @@ describe('an agent joins a master', () => {
     await until(() => agent.said().includes('joined the master'), 'the agent to join')
   })
 
-  it('below a CA whose key ends Node when it is looked into', async () => {
+  it('below a CA with a key that crashes Node when it is read', async () => {
     const odd = authority('Odd', { issuer: root, key: testKey('brainpool') })
     const agent = dial(await serve(server(odd), odd))
     await until(() => agent.said().includes('joined the master'), 'the agent to join')
   })
 
-  it('beside broken certificates of the file, which it names', async () => {
+  it('beside invalid certificates of the file, which it reports', async () => {
     const port = await serve(server(root))
     const broken = '-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n'
     const file = home.file('mixed.crt', broken + root.pem)
@@ -280,7 +280,7 @@ describe('an agent joins a master', () => {
     expect(agent.said()).toMatch(/warn a certificate in the file is ignored .*"number":1,"line":1/)
   })
 
-  it('with the certificates its file holds at the time of the dial', async () => {
+  it('with the certificates in its file at the time of the dial', async () => {
     const port = await serve(server(root))
     const file = home.file('renewed.crt', authority('Before').pem)
     const agent = dial(port, { DET_SECURITY_TLS_MASTER_CERT: file })

@@ -1,4 +1,4 @@
-// An answer of 200 is believed for what it is: what is not EC2's answer to the call says nothing of what there is.
+// A response with status 200 is not trusted by itself: if it is not EC2's response to the call, it proves nothing.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Offering } from '../../../src/planner/snapshot.ts'
 import { type AwsCloud, awsCloud, bothTypes } from '../../support/aws-cloud.ts'
@@ -13,7 +13,7 @@ afterEach(() => cloud.dispose())
 const one = [offering('g5.xlarge', { zone: 'subnet-a' })]
 const spot = one.map((each): Offering => ({ ...each, capacityType: 'spot' }))
 
-/** Bodies that somebody else may send in EC2's place, and how each is told. */
+/** Bodies that another server may send in EC2's place, and how each is reported. */
 const foreign = (action: string, list?: string): [string, string][] => [
   ['', 'an empty body'],
   [' \n', 'an empty body'],
@@ -29,25 +29,28 @@ const foreign = (action: string, list?: string): [string, string][] => [
   [`<${action}Response/>`, list ? `a ${action}Response without a ${list}` : `a truncated ${action}Response`],
 ]
 
-describe.each(foreign('DescribeInstances', 'reservationSet'))('a listing answered with %j', (body, told) => {
-  it('is incomplete, told as what it is, and nothing is terminated by it', async () => {
-    const provider = await cloud.open()
-    const { instances } = await provider.launch(cloud.order(1, one))
-    const ids = instances.map(({ id }) => id)
-    cloud.ec2.faults.push({ action: 'DescribeInstances', kind: 'body', body })
-    for (const listing of [await provider.list(), await provider.find!(ids)]) {
-      expect(listing).toMatchObject({ instances: [], complete: false })
-      expect(listing.problems).toMatchObject([{ code: 'PROVIDER_TRANSIENT' }])
-      expect(listing.problems[0]!.message).toContain(`with ${told}`)
-      expect(listing.problems[0]!.remedy).toContain('AWS_ENDPOINT_URL')
-    }
-    await expect(provider.hasTraces!()).rejects.toThrow(told)
-    expect(await provider.terminate(ids)).toMatchObject({
-      terminated: [],
-      failures: [{ id: ids[0], class: 'transient' }],
-    })
-  }, 240_000)
-})
+describe.each(foreign('DescribeInstances', 'reservationSet'))(
+  'a listing with the response %j',
+  (body, told) => {
+    it('is incomplete, with the reason, and nothing is terminated because of it', async () => {
+      const provider = await cloud.open()
+      const { instances } = await provider.launch(cloud.order(1, one))
+      const ids = instances.map(({ id }) => id)
+      cloud.ec2.faults.push({ action: 'DescribeInstances', kind: 'body', body })
+      for (const listing of [await provider.list(), await provider.find!(ids)]) {
+        expect(listing).toMatchObject({ instances: [], complete: false })
+        expect(listing.problems).toMatchObject([{ code: 'PROVIDER_TRANSIENT' }])
+        expect(listing.problems[0]!.message).toContain(`with ${told}`)
+        expect(listing.problems[0]!.remedy).toContain('AWS_ENDPOINT_URL')
+      }
+      await expect(provider.hasTraces!()).rejects.toThrow(told)
+      expect(await provider.terminate(ids)).toMatchObject({
+        terminated: [],
+        failures: [{ id: ids[0], class: 'transient' }],
+      })
+    }, 240_000)
+  },
+)
 
 it.each([
   ['a DescribeInstancesResponse without a reservationSet', '<requestId>r</requestId>'],
@@ -60,7 +63,7 @@ it.each([
   expect(listing.problems[0]!.message).toContain(told)
 })
 
-it('a listing that EC2 answers with nothing in it is empty and complete', async () => {
+it('an empty listing of EC2 is complete', async () => {
   const body =
     '<?xml version="1.0" encoding="UTF-8"?>\n<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">\n<requestId>r</requestId>\n<reservationSet/>\n</DescribeInstancesResponse>\n'
   cloud.ec2.faults.push({ action: 'DescribeInstances', kind: 'body', body })
@@ -83,7 +86,7 @@ it.each([
 })
 
 it.each(['RunInstances', 'CreateFleet'])(
-  'an answer to %s that breaks off costs no second VM',
+  'a truncated response to %s causes no second launch',
   async (action) => {
     cloud.ec2.faults.push({ action, kind: 'cut', times: 1 })
     const order = cloud.order(2, action === 'RunInstances' ? one : bothTypes)
@@ -93,14 +96,14 @@ it.each(['RunInstances', 'CreateFleet'])(
   },
 )
 
-it.each([403, 404, 503])('a page with status %i is nobody’s refusal', async (status) => {
+it.each([403, 404, 503])('a page with status %i does not count as a refusal', async (status) => {
   cloud.ec2.faults.push({ action: 'RunInstances', kind: 'body', body: '<html>blocked</html>', status })
   const { failures } = await (await cloud.open()).launch(cloud.order(1, one))
   expect(failures).toMatchObject([{ class: 'transient' }])
   expect(failures[0]!.problem.message).toContain(`HTTP ${status} with an HTML page`)
 })
 
-it('a question about spot notices answered with something else is told', async () => {
+it('another response to the query for spot notices is reported', async () => {
   const provider = await cloud.open({ spot: { enabled: true, fallback: 'none' } })
   await provider.launch(cloud.order(1, spot))
   cloud.ec2.faults.push({ action: 'DescribeSpotInstanceRequests', kind: 'body', body: '' })
@@ -110,7 +113,7 @@ it('a question about spot notices answered with something else is told', async (
 })
 
 describe('terminating', () => {
-  it('what no listing shows is asked of EC2, which may know it', async () => {
+  it('an instance that no listing shows is terminated by EC2, which may know it', async () => {
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(1, one))
     const [id] = instances.map((each) => each.id)
@@ -127,7 +130,7 @@ describe('terminating', () => {
     expect(cloud.ec2.count('TerminateInstances')).toBe(3)
   })
 
-  it('one that was launched a moment ago, and that EC2 does not know yet, is tried again later', async () => {
+  it('one that was launched a moment ago and is unknown to EC2 is retried later', async () => {
     cloud.ec2.world.hideNewVms = true
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(1, one))
@@ -136,7 +139,7 @@ describe('terminating', () => {
   })
 
   it.each(foreign('TerminateInstances'))(
-    'answered with %j has not happened',
+    'with the response %j does not count as done',
     async (body) => {
       const provider = await cloud.open()
       const { instances } = await provider.launch(cloud.order(1, one))

@@ -1,4 +1,5 @@
-// `provision check` on EC2: everything a launch needs is looked at, everything wrong is told at once, nothing is launched.
+// `provision check` on EC2: everything that a launch needs is checked, every problem is reported at once, nothing is
+// launched.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ProvisionError, problem } from '../../../src/problems/index.ts'
 import { check } from '../../../src/providers/aws/check.ts'
@@ -36,7 +37,7 @@ async function checked(more: Partial<AwsConfig> = {}, offerings = bothTypes, sig
 }
 
 describe('checking a pool', () => {
-  it('finds nothing wrong where nothing is, and launches nothing', async () => {
+  it('reports no problem if there is none, and launches nothing', async () => {
     const { items, faults } = await checked()
     expect(faults).toEqual([])
     expect(items.map(({ what }) => what)).toEqual([
@@ -46,7 +47,7 @@ describe('checking a pool', () => {
       'instance type g4dn.12xlarge',
       'subnet subnet-a',
       'subnet subnet-b',
-      'what us-west-2a, us-west-2b offer',
+      'instance types in us-west-2a, us-west-2b',
       'security group sg-1',
       'key pair ops',
       'vCPU quotas',
@@ -63,7 +64,7 @@ describe('checking a pool', () => {
     expect(cloud.ec2.world.vms.size + cloud.ec2.world.templates.size).toBe(0)
   })
 
-  it('asks for the calls the pool will make', async () => {
+  it('tries the calls that the pool will make', async () => {
     const { items } = await checked({}, [offering('g5.12xlarge', { zone: 'subnet-a' })])
     expect(items.map(({ what }) => what)).toContain(
       'ec2:RunInstances to launch instances of one offering, and those of fleets',
@@ -71,7 +72,7 @@ describe('checking a pool', () => {
     expect(items.map(({ what }) => what).join()).not.toContain('CreateFleet')
   })
 
-  it('tells everything that is wrong at once', async () => {
+  it('reports all problems at once', async () => {
     const { world } = cloud.ec2
     world.freeAddresses['subnet-b'] = 0
     world.notOffered.add('g4dn.12xlarge us-west-2a')
@@ -93,14 +94,14 @@ describe('checking a pool', () => {
       expect.stringContaining('subnet subnet-c: could not find subnet subnet-c: InvalidSubnetID.NotFound'),
       'zones for g4dn.12xlarge: us-west-2a does not offer g4dn.12xlarge',
       'zones for g9.huge: us-west-2a, us-west-2b do not offer g9.huge',
-      'security group sg-2: security group sg-2 is of vpc-2, but subnets are of vpc-1',
+      'security group sg-2: security group sg-2 is in vpc-2, but subnets are in vpc-1',
       expect.stringContaining('key pair gone: could not find key pair gone: InvalidKeyPair.NotFound'),
       'ec2:TerminateInstances to terminate instances: cannot determine whether ec2:TerminateInstances is allowed for managed instances and launch templates',
       expect.stringContaining('ec2:CreateFleet'),
     ])
   })
 
-  it('tries the machine of a fleet, with its profile, in the market it would be bought in', async () => {
+  it('tries the machine of a fleet with its profile and its capacity type', async () => {
     const spot = bothTypes.map((each) => ({ ...each, capacityType: 'spot' as const }))
     const { faults } = await checked(
       { iam_instance_profile_arn: 'arn:aws:iam::1:instance-profile/gone' },
@@ -112,7 +113,7 @@ describe('checking a pool', () => {
     expect(tagKinds(params)).toEqual(['instance', 'volume', 'network-interface', 'spot-instances-request'])
   })
 
-  it('tries spot and its fallback, each for itself', async () => {
+  it('tries spot and its fallback separately', async () => {
     const spot = bothTypes.map((each) => ({ ...each, capacityType: 'spot' as const }))
     const { items } = await checked({}, [...spot, ...bothTypes])
     const tried = items.flatMap(({ what }) => (what.startsWith('ec2:RunInstances') ? what : []))
@@ -122,7 +123,7 @@ describe('checking a pool', () => {
     ])
   })
 
-  it('does not take a policy limited to our VMs for one that forbids to end them', async () => {
+  it('does not mistake a policy limited to our VMs for one that forbids to terminate them', async () => {
     cloud.ec2.world.denied.add('GetConsoleOutput').add('DeleteLaunchTemplate')
     const { items } = await checked()
     const found = items.flatMap(({ problem }) => problem ?? [])
@@ -153,7 +154,7 @@ describe('checking a pool', () => {
   )
 
   it.each(['DescribeInstanceTypes', 'DescribeSubnets', 'TerminateInstances', 'RunInstances'])(
-    'tells what it found out when %s gets no answer in time',
+    'reports the other results when %s gets no response in time',
     async (action) => {
       cloud.ec2.faults.push({ action, kind: 'hang' })
       const late = new ProvisionError(problem('PROVIDER_TRANSIENT', 'no answer in time'))
@@ -170,13 +171,13 @@ describe('checking a pool', () => {
     },
   )
 
-  it('goes on without an image, but for the launch itself', async () => {
+  it('continues without an image, except for the launch itself', async () => {
     const { items, faults } = await checked({ image: { ssm: '/nothing' } })
     expect(faults).toEqual([expect.stringContaining('machine image')])
     expect(items.map(({ what }) => what)).toContain('key pair ops')
   })
 
-  it('without credentials says that once, and asks nothing else', async () => {
+  it('without credentials reports that once, and calls nothing else', async () => {
     for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']) vi.stubEnv(name, undefined)
     for (const name of ['AWS_SHARED_CREDENTIALS_FILE', 'AWS_CONFIG_FILE']) vi.stubEnv(name, '/nonexistent')
     const { items } = await checked()

@@ -1,4 +1,4 @@
-// What the provider tells of its whole cluster, through the real SDK, and what it tells when AWS does not.
+// The provider's data about the whole cluster, through the real SDK, also when AWS does not respond.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type AwsCloud, awsCloud } from '../../support/aws-cloud.ts'
 import { offering } from '../../support/cloud-pools.ts'
@@ -37,7 +37,7 @@ describe('the account', () => {
     expect(cloud.ec2.count('GetCallerIdentity')).toBe(1)
   })
 
-  it('is not asked for any more once the question is given up', async () => {
+  it('is no longer requested once the query is aborted', async () => {
     cloud.ec2.faults.push({ action: 'GetCallerIdentity', kind: 'hang' })
     const provider = await cloud.open()
     const stop = new AbortController()
@@ -48,7 +48,7 @@ describe('the account', () => {
   })
 })
 
-it('is asked for ids in filters: hundreds of them in few calls, one unknown one spoils none', async () => {
+it('is queried for ids in filters: hundreds of them in few calls, and an unknown one does not affect the others', async () => {
   const provider = await cloud.open()
   const { instances } = await provider.launch(cloud.order(250, one))
   const ids = [...instances.map(({ id }) => id), unknown]
@@ -73,7 +73,7 @@ describe('traces', () => {
     expect(await provider.hasTraces!()).toBe(true)
   })
 
-  it('are launch templates, where the pool may make them', async () => {
+  it('are launch templates, if the pool may create them', async () => {
     const provider = await cloud.open(fleets)
     expect(await provider.hasTraces!()).toBe(false)
     await provider.launch(cloud.order(1))
@@ -81,7 +81,7 @@ describe('traces', () => {
     expect(await provider.hasTraces!()).toBe(true)
   })
 
-  it('cannot be told without permission to list launch templates', async () => {
+  it('cannot be determined without permission to list launch templates', async () => {
     cloud.ec2.world.denied.add('DescribeLaunchTemplates')
     await expect((await cloud.open(fleets)).hasTraces!()).rejects.toThrow(/DescribeLaunchTemplates/)
     const plain = await cloud.open({ instance_types: [{ type: 'g5.xlarge', slots: 1 }] })
@@ -89,7 +89,7 @@ describe('traces', () => {
   })
 })
 
-it('tells the region it is in, also when the file names none', async () => {
+it('contains the region, also when the file sets none', async () => {
   vi.stubEnv('AWS_REGION', 'eu-west-1')
   expect((await cloud.open({ region: undefined })).location).toEqual({ region: 'eu-west-1' })
 })

@@ -1,4 +1,5 @@
-// Credentials that end while the provisioner runs: nothing is launched or ended on a guess, and new ones are found.
+// Credentials that expire while the provisioner runs: nothing is launched or terminated without proof, and new ones are
+// read.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -48,7 +49,7 @@ it('of a profile that expire are reported by every call, and read again once the
   expect(await provider.terminate([id])).toEqual({ terminated: [id], failures: [] })
 })
 
-it('that expire say how to go on', async () => {
+it('that expire are reported with a remedy', async () => {
   profile('first')
   cloud.ec2.world.expiredKeys.add('first')
   const { problems } = await (await cloud.open()).list()

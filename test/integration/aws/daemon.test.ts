@@ -1,5 +1,5 @@
-// A provisioner with a pool on EC2: it buys where there is stock, leaves its VMs alone when it stops, and knows them
-// again when it starts.
+// A provisioner with a pool on EC2: it launches where there is capacity, keeps its VMs running when it stops, and
+// recognises them when it starts again.
 import { EC2Client } from '@aws-sdk/client-ec2'
 import { afterEach, beforeEach, expect, inject, it } from 'vitest'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
@@ -24,10 +24,10 @@ afterEach(async () => {
   await cloud.dispose()
 })
 
-/** The machine's clock, which can be put forward. */
+/** The machine's clock, which can be advanced. */
 let ahead = 0
 const clock = { ...systemClock, now: () => systemClock.now() + ahead }
-const patience = { timeout: 30_000 }
+const pollOptions = { timeout: 30_000 }
 
 async function start(config: MasterConfig): Promise<Provisioner> {
   const listings = cloud.ec2.count('DescribeInstances')
@@ -62,37 +62,37 @@ async function submit(): Promise<void> {
 
 const joined = (running: Provisioner) => running.rows().filter(({ agent }) => agent === 'joined').length
 
-it('buys in the zone that has stock, stops without ending a VM, and goes on with them', async () => {
+it('launches in the zone with capacity, stops without terminating a VM, and resumes with them', async () => {
   const config = await configOf()
   const first = await start(config)
-  // Of a cluster it has no memory of, it sees two listings a minute apart before it buys anything.
+  // For a cluster it has no memory of, it needs two listings a minute apart before it launches anything.
   ahead += 61_000
   const { world } = cloud.ec2
   world.stock.set('on_demand/g5.12xlarge/subnet-a', 0)
   await submit()
   await submit()
-  await expect.poll(() => joined(first), patience).toBe(2)
+  await expect.poll(() => joined(first), pollOptions).toBe(2)
   expect([...world.vms.values()].map(({ subnet }) => subnet)).toEqual(['subnet-b', 'subnet-b'])
   expect(cluster.said('InsufficientInstanceCapacity')).toHaveLength(1)
 
   await first.stop()
   expect([...world.vms.values()].map(({ state }) => state)).toEqual(['running', 'running'])
   const second = await start(config)
-  await expect.poll(() => joined(second), patience).toBe(2)
+  await expect.poll(() => joined(second), pollOptions).toBe(2)
   expect(world.vms.size).toBe(2)
   expect(cloud.ec2.count('TerminateInstances')).toBe(0)
 }, 120_000)
 
-it('drains a spot VM that AWS takes back, and buys another for the work that comes', async () => {
+it('drains a spot VM that AWS interrupts, and launches another for the next job', async () => {
   const running = await start(await configOf('spot: true'))
   ahead += 61_000
   await submit()
-  await expect.poll(() => joined(running), patience).toBe(1)
+  await expect.poll(() => joined(running), pollOptions).toBe(1)
   const [taken] = cloud.ec2.world.vms.keys()
   cloud.ec2.world.interrupt(taken!)
   const drained = () => cluster.said('decided to drain').filter((line) => line.includes('SPOT_INTERRUPTED'))
-  await expect.poll(drained, patience).toHaveLength(1)
+  await expect.poll(drained, pollOptions).toHaveLength(1)
   await submit()
-  await expect.poll(() => joined(running), patience).toBe(2)
+  await expect.poll(() => joined(running), pollOptions).toBe(2)
   expect([...cloud.ec2.world.vms.values()].map(({ capacity }) => capacity)).toEqual(['spot', 'spot'])
 }, 120_000)

@@ -1,4 +1,4 @@
-// Listing, ending and asking about VMs, through the real SDK.
+// Listing, terminating and querying VMs, through the real SDK.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type AwsCloud, awsCloud, bothTypes } from '../../support/aws-cloud.ts'
 import { offering } from '../../support/cloud-pools.ts'
@@ -21,7 +21,7 @@ describe('list', () => {
     expect(cloud.ec2.count('DescribeInstances')).toBe(3)
   })
 
-  it('that loses a page says so, and shows the pages it has', async () => {
+  it('that loses a page reports that, and contains the other pages', async () => {
     const provider = await cloud.open()
     await provider.launch(cloud.order(2050, one))
     const code = 'UnauthorizedOperation'
@@ -31,7 +31,7 @@ describe('list', () => {
     expect(listing.instances).toHaveLength(2000)
   })
 
-  it('whose pages lead in a circle is not complete, and does not go on for ever', async () => {
+  it('with pages in a circle is not complete, and ends', async () => {
     const provider = await cloud.open()
     const body =
       '<DescribeInstancesResponse><requestId>r</requestId><reservationSet/><nextToken>again</nextToken></DescribeInstancesResponse>'
@@ -43,14 +43,14 @@ describe('list', () => {
     expect(cloud.ec2.count('DescribeInstances')).toBe(2)
   })
 
-  it('asks again when it is throttled', async () => {
+  it('retries when it is throttled', async () => {
     const provider = await cloud.open()
     const code = 'RequestLimitExceeded'
     cloud.ec2.faults.push({ action: 'DescribeInstances', kind: 'error', code, status: 503, times: 1 })
     expect(await provider.list()).toMatchObject({ instances: [], complete: true, problems: [] })
   })
 
-  it('knows states, zones and reasons in our words', async () => {
+  it('converts states, zones and reasons', async () => {
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(2, one))
     expect(instances.map(({ state }) => state)).toEqual(['starting', 'starting'])
@@ -65,7 +65,7 @@ describe('list', () => {
     ])
   })
 
-  it('reads the same out of answers as long as the real ones', async () => {
+  it('reads the same from responses as long as the real ones', async () => {
     const provider = await cloud.open({ spot: { enabled: true, fallback: 'none' } })
     const offerings = bothTypes.map((each) => ({ ...each, capacityType: 'spot' as const }))
     const { instances } = await provider.launch(cloud.order(3, offerings))
@@ -80,7 +80,7 @@ describe('list', () => {
     })
   })
 
-  it('is not fooled by a pool name that is a pattern', async () => {
+  it('treats a pool name with wildcards literally', async () => {
     const provider = await cloud.open()
     await (await cloud.open({}, { ...cloud.owner, pool: 'GPU pool 1' })).launch(
       cloud.order(1, one, { ...cloud.owner, pool: 'GPU pool 1' }),
@@ -94,7 +94,7 @@ describe('list', () => {
 describe('spot notices', () => {
   const spot = bothTypes.map((each) => ({ ...each, capacityType: 'spot' as const }))
 
-  it('are found while there are spot VMs', async () => {
+  it('are found if there are spot VMs', async () => {
     const provider = await cloud.open({ spot: { enabled: true, fallback: 'none' } })
     const { instances } = await provider.launch(cloud.order(3, spot))
     cloud.ec2.world.interrupt(instances[1]!.id)
@@ -107,14 +107,14 @@ describe('spot notices', () => {
     expect(listing.instances.every(({ capacityType }) => capacityType === 'spot')).toBe(true)
   })
 
-  it('are not asked for otherwise', async () => {
+  it('are not queried otherwise', async () => {
     const provider = await cloud.open()
     await provider.launch(cloud.order(3, one))
     await provider.list()
     expect(cloud.ec2.count('DescribeSpotInstanceRequests')).toBe(0)
   })
 
-  it('that cannot be had leave the listing complete, with a word about it', async () => {
+  it('that are not available leave the listing complete, with a warning', async () => {
     const provider = await cloud.open()
     await provider.launch(cloud.order(1, spot))
     const code = 'UnauthorizedOperation'
@@ -124,7 +124,7 @@ describe('spot notices', () => {
 })
 
 describe('terminate', () => {
-  it('ends 1,000 in one call, 2,500 in three', async () => {
+  it('terminates 1,000 in one call, 2,500 in three', async () => {
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(2500, one))
     const result = await provider.terminate(idsOf(instances))
@@ -132,7 +132,7 @@ describe('terminate', () => {
     expect(cloud.ec2.count('TerminateInstances')).toBe(3)
   })
 
-  it('reports a protected VM, and ends the others', async () => {
+  it('reports a protected VM, and terminates the others', async () => {
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(4, one))
     const [first, guarded, ...others] = idsOf(instances)
@@ -144,7 +144,7 @@ describe('terminate', () => {
     expect(cloud.ec2.count('TerminateInstances')).toBe(2)
   })
 
-  it('finds the one EC2 does not name by halves', async () => {
+  it('finds by bisection the one that EC2 does not name', async () => {
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(5, one))
     const [bad] = idsOf(instances).slice(3)
@@ -158,7 +158,7 @@ describe('terminate', () => {
     expect(cloud.ec2.count(terminate)).toBeGreaterThan(2)
   })
 
-  it('ends a VM that EC2 shows late, and does not call it gone', async () => {
+  it('terminates a VM that EC2 shows late, and does not treat it as gone', async () => {
     cloud.ec2.world.hideNewVms = true
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(1, one))
@@ -171,7 +171,7 @@ describe('terminate', () => {
     expect(await provider.terminate([id])).toEqual({ terminated: [id], failures: [] })
   })
 
-  it('ends nothing when it cannot see whose VMs they are', async () => {
+  it('terminates nothing when it cannot read whose VMs they are', async () => {
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(2, one))
     const code = 'UnauthorizedOperation'
@@ -182,8 +182,8 @@ describe('terminate', () => {
   })
 })
 
-describe('questions', () => {
-  it('slots are NVIDIA GPUs, else the one CPU slot where it is allowed, asked for once', async () => {
+describe('queries', () => {
+  it('slots are NVIDIA GPUs, else one CPU slot if `cpu_slots_allowed`, queried once', async () => {
     const provider = await cloud.open()
     expect(await provider.slotsOf('g5.12xlarge')).toBe(4)
     expect(await provider.slotsOf('g5.12xlarge')).toBe(4)
@@ -193,7 +193,7 @@ describe('questions', () => {
     expect(await (await cloud.open({ cpu_slots_allowed: true })).slotsOf('m5.large')).toBe(1)
   })
 
-  it('that EC2 does not answer are thrown with their reason', async () => {
+  it('that EC2 does not answer throw the reason', async () => {
     cloud.ec2.faults.push({
       action: 'DescribeInstanceTypes',
       kind: 'error',
@@ -203,7 +203,7 @@ describe('questions', () => {
     await expect((await cloud.open()).slotsOf('g5.xlarge')).rejects.toMatchObject({ code: 'PROVIDER_AUTH' })
   })
 
-  it('the console of an older type is read without asking for the latest', async () => {
+  it('the console of an older type is read without `Latest`', async () => {
     cloud.ec2.world.oldConsole.add('g5.xlarge')
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(1, one))

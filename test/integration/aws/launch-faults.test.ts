@@ -1,4 +1,4 @@
-// Launches when calls fail, answers get lost and tokens come back: no VM too many, none forgotten.
+// Launches when calls fail, responses are lost and tokens are repeated: no extra VM, and none forgotten.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type AwsCloud, awsCloud, bothTypes } from '../../support/aws-cloud.ts'
 import { offering } from '../../support/cloud-pools.ts'
@@ -19,7 +19,7 @@ describe.each([
 ])('%s', (action, offerings) => {
   const fault = (more: Partial<Fault>) => cloud.ec2.faults.push({ action, kind: 'error', ...more } as Fault)
 
-  it('that took effect before its answer got lost gives those VMs, and no others', async () => {
+  it('that took effect before its response was lost returns those VMs, and no others', async () => {
     fault({ kind: 'lose_reply', times: 1 })
     const result = await (await cloud.open()).launch(cloud.order(3, offerings))
     expect(result.failures).toEqual([])
@@ -27,14 +27,14 @@ describe.each([
     expect(vms()).toHaveLength(3)
   })
 
-  it.each(['drop', 'html'] as const)('that broke (%s) is sent again', async (kind) => {
+  it.each(['drop', 'html'] as const)('that failed (%s) is retried', async (kind) => {
     fault({ kind, times: 2 })
     const result = await (await cloud.open()).launch(cloud.order(3, offerings))
     expect(result).toMatchObject({ failures: [], instances: [{}, {}, {}] })
     expect(cloud.clock.waited).toEqual([1000, 2000])
   })
 
-  it('that is throttled is sent again, with the same token, and given up as throttled', async () => {
+  it('that is throttled is retried with the same token, and then fails as throttled', async () => {
     fault({ code: 'RequestLimitExceeded', status: 503, times: 3 })
     const provider = await cloud.open()
     const order = cloud.order(3, offerings)
@@ -47,7 +47,7 @@ describe.each([
     expect((await provider.launch(order)).instances).toHaveLength(3)
   })
 
-  it('that is not allowed says which action to allow, and is not sent again', async () => {
+  it('that is not allowed names the action to allow, and is not retried', async () => {
     fault({
       code: 'UnauthorizedOperation',
       status: 403,
@@ -61,7 +61,7 @@ describe.each([
     expect(cloud.ec2.count(action)).toBe(1)
   })
 
-  it('whose token was used with another image gives what that launch made', async () => {
+  it('whose token was used with another image returns the VMs of that launch', async () => {
     const order = cloud.order(2, offerings)
     const first = await (await cloud.open()).launch(order)
     const again = await (await cloud.open({ image: { id: 'ami-1' } })).launch(order)
@@ -86,7 +86,7 @@ describe.each([
 })
 
 describe('a launch', () => {
-  it('is not lost to EC2’s rate limits, however many come at once', async () => {
+  it('is not lost to EC2’s rate limits, however many there are at once', async () => {
     cloud.ec2.throttle()
     const provider = await cloud.open()
     const results = await Promise.all(Array.from({ length: 12 }, () => provider.launch(cloud.order(1, one))))
@@ -95,7 +95,7 @@ describe('a launch', () => {
     expect(cloud.ec2.count('RunInstances')).toBeGreaterThan(12)
   })
 
-  it('whose VMs have ended since gives those, and makes no others', async () => {
+  it('whose VMs have terminated since returns those, and launches no others', async () => {
     const order = cloud.order(2, one)
     const provider = await cloud.open()
     await provider.launch(order)
@@ -108,7 +108,7 @@ describe('a launch', () => {
     expect(vms()).toHaveLength(2)
   })
 
-  it('that was carried out, and of which nothing is to be seen, has no known outcome', async () => {
+  it('that was carried out, but whose VMs are not shown, has an unknown outcome', async () => {
     const order = cloud.order(2, one)
     await (await cloud.open()).launch(order)
     for (const vm of vms()) vm.visible = false
@@ -120,7 +120,7 @@ describe('a launch', () => {
     expect(cloud.clock.waited).toEqual([5000, 5000])
   })
 
-  it('is left at once when it is aborted while EC2 says nothing', async () => {
+  it('is abandoned at once when it is aborted while EC2 does not respond', async () => {
     cloud.ec2.faults.push({ action: 'RunInstances', kind: 'hang' })
     const stop = new AbortController()
     const provider = await cloud.open()
@@ -140,7 +140,7 @@ describe('a launch', () => {
     ])
   })
 
-  it('without credentials, or with expired ones, says so', async () => {
+  it('without credentials, or with expired ones, reports that', async () => {
     const provider = await cloud.open()
     cloud.ec2.faults.push({ action: 'RunInstances', kind: 'error', code: 'ExpiredToken', status: 403 })
     const expired = await provider.launch(cloud.order(1, one))
@@ -156,7 +156,7 @@ describe('a launch', () => {
     ])
   })
 
-  it('refuses what EC2 would refuse before it asks', async () => {
+  it('rejects what EC2 would refuse before the call', async () => {
     const custom_tags = [{ key: 'aws:mine', value: '' }]
     const result = await (await cloud.open({ custom_tags })).launch(cloud.order(2, one))
     expect(result).toMatchObject({
@@ -168,7 +168,7 @@ describe('a launch', () => {
 })
 
 describe('launch templates', () => {
-  it('are made once for all launches of the same VMs, also by the next provisioner', async () => {
+  it('are created once for all launches of the same VMs, also by the next provisioner', async () => {
     const provider = await cloud.open()
     await provider.launch(cloud.order(1))
     await provider.launch(cloud.order(2))
@@ -177,7 +177,7 @@ describe('launch templates', () => {
     expect(cloud.ec2.count('CreateLaunchTemplate')).toBe(2)
   })
 
-  it('are removed an hour after something newer has taken their place, others are left alone', async () => {
+  it('are removed an hour after they were replaced; others are kept', async () => {
     const provider = await cloud.open()
     const { world } = cloud.ec2
     await provider.launch(cloud.order(1))
@@ -194,7 +194,7 @@ describe('launch templates', () => {
     expect(world.templates.has('someone-else')).toBe(true)
   })
 
-  it('are kept while they are used: one for spot VMs, one for those bought on demand', async () => {
+  it('are kept while they are used: one for spot VMs, one for on-demand VMs', async () => {
     const spot = bothTypes.map((each) => ({ ...each, capacityType: 'spot' as const }))
     const provider = await cloud.open({ spot: { enabled: true, fallback: 'on_demand' } })
     for (let hour = 0; hour < 3; hour++) {
@@ -207,7 +207,7 @@ describe('launch templates', () => {
     expect(cloud.ec2.count('CreateLaunchTemplate')).toBe(2)
   })
 
-  it('that somebody removed are made again, without a second VM', async () => {
+  it('that somebody removed are created again, without a second VM', async () => {
     const provider = await cloud.open()
     await provider.launch(cloud.order(1))
     cloud.ec2.world.templates.clear()
@@ -216,7 +216,7 @@ describe('launch templates', () => {
     expect(vms()).toHaveLength(3)
   })
 
-  it('that cannot be tidied up are left, and the launch goes on', async () => {
+  it('that cannot be removed are kept, and the launch continues', async () => {
     cloud.ec2.faults.push({
       action: 'DescribeLaunchTemplates',
       kind: 'error',

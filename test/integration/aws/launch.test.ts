@@ -1,4 +1,4 @@
-// Launches through the real SDK: what arrives at EC2, and what is made of its answers.
+// Launches through the real SDK: the requests that EC2 gets, and the results of its responses.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Offering } from '../../../src/planner/snapshot.ts'
 import { awsLaunch } from '../../../src/providers/aws/request.ts'
@@ -23,8 +23,8 @@ const spot = { enabled: true, fallback: 'on_demand' } as const
 const vms = () => [...cloud.ec2.world.vms.values()]
 const classes = ({ failures }: LaunchResult) => failures.map((failure) => failure.class)
 
-describe('what arrives at EC2', () => {
-  it('is the user data byte for byte, and every tag', async () => {
+describe('the request to EC2', () => {
+  it('contains the user data byte for byte, and every tag', async () => {
     const provider = await cloud.open({ custom_tags: [{ key: 'größe <&>', value: 'a=b&c "d"' }] })
     const order = cloud.order(1, one)
     order.userData = userDataOf('#!/bin/bash\necho "ä $(date) `id` {{x}} + %2B"\n')
@@ -44,7 +44,7 @@ describe('what arrives at EC2', () => {
     })
   })
 
-  it('is the tag the origin sets: the instance id of a master that is on EC2', async () => {
+  it("contains the tag of Determined's provisioner: the instance id of a master that is on EC2", async () => {
     const off = await cloud.open({ tag_value: undefined })
     await off.launch(cloud.order(1, one))
     const metadata = await metadataServer({ 'instance-id': 'i-0master' })
@@ -61,7 +61,7 @@ describe('what arrives at EC2', () => {
     await metadata.close()
   })
 
-  it('is packed user data unchanged, through a fleet as well', async () => {
+  it('contains packed user data unchanged, also through a fleet', async () => {
     const bytes = Uint8Array.from({ length: 4000 }, (_, index) => (index * 7919) % 256)
     const order = cloud.order(2)
     order.userData = { ...userDataOf(''), encoding: 'gzip', packed: bytes }
@@ -69,7 +69,7 @@ describe('what arrives at EC2', () => {
     for (const vm of vms()) expect(Buffer.compare(vm.userData, bytes)).toBe(0)
   })
 
-  it('is the request that a dry run shows, with the placeholders filled in', async () => {
+  it('is the same as in a dry run, with the placeholders filled in', async () => {
     const provider = await cloud.open()
     const order = cloud.order(3, one)
     await provider.launch(order)
@@ -101,7 +101,7 @@ describe('the image', () => {
     expect(cloud.ec2.world.templates.size).toBe(0)
   })
 
-  it('is asked for once, also by launches at the same time, and again after ten minutes', async () => {
+  it('is queried once, also by launches at the same time, and again after ten minutes', async () => {
     const provider = await cloud.open({ image: { ssm: '/agent/image' } })
     await Promise.all([provider.launch(cloud.order(1, one)), provider.launch(cloud.order(1, one))])
     expect(cloud.ec2.count('DescribeImages')).toBe(1)
@@ -122,15 +122,15 @@ describe('the image', () => {
   })
 })
 
-describe('when something is short', () => {
-  it('fewer VMs than asked for, without an error, is no refusal', async () => {
+describe('when capacity is missing', () => {
+  it('fewer VMs than requested, without an error, are not a refusal', async () => {
     cloud.ec2.world.stock.set('on_demand/g5.xlarge/subnet-a', 2)
     const result = await (await cloud.open()).launch(cloud.order(5, one))
     expect(result.instances).toHaveLength(2)
     expect(result.failures).toEqual([])
   })
 
-  it('a stock-out names the offering, and is asked for once only', async () => {
+  it('insufficient capacity names the offering, and is requested only once', async () => {
     cloud.ec2.world.stock.set('on_demand/g5.xlarge/subnet-a', 0)
     const result = await (await cloud.open()).launch(cloud.order(5, one))
     expect(result).toMatchObject({
@@ -140,7 +140,7 @@ describe('when something is short', () => {
     expect(cloud.ec2.count('RunInstances')).toBe(1)
   })
 
-  it('spot gives what it has, and the rest is bought on demand', async () => {
+  it('the remaining VMs are launched on demand after spot', async () => {
     cloud.ec2.world.stock.set('spot/g5.12xlarge/subnet-a', 1)
     cloud.ec2.world.stock.set('spot/g4dn.12xlarge/subnet-a', 1)
     const result = await (await cloud.open({ spot })).launch(cloud.order(5, spotAndFallback))
@@ -165,14 +165,14 @@ describe('when something is short', () => {
     expect(new Set(classes(result))).toEqual(new Set([expected]))
   })
 
-  it('nothing is bought on demand when nobody knows what became of the spot call', async () => {
+  it('nothing is launched on demand when the outcome of the spot call is unknown', async () => {
     cloud.ec2.faults.push({ action: 'CreateFleet', kind: 'html' })
     const result = await (await cloud.open({ spot })).launch(cloud.order(2, spotAndFallback))
     expect(result).toMatchObject({ instances: [], failures: [{ class: 'transient', missing: 2 }] })
     expect(cloud.ec2.count('RunInstances')).toBe(0)
   })
 
-  it('a quota says which one to raise', async () => {
+  it('a quota error names the quota to raise', async () => {
     cloud.ec2.world.quota = { on_demand: 0 }
     const { failures } = await (await cloud.open()).launch(cloud.order(1, one))
     expect(failures).toMatchObject([{ class: 'quota', problem: { code: 'PROVIDER_QUOTA' } }])

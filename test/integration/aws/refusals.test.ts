@@ -1,4 +1,4 @@
-// Refusals that say what to do: roles, keys, regions and profiles that are not there, and codes that nobody knows.
+// Refusals with a remedy: missing roles, keys, regions and profiles, and unknown codes.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Offering } from '../../../src/planner/snapshot.ts'
 import { ec2Client } from '../../../src/providers/aws/client.ts'
@@ -57,7 +57,7 @@ describe('without the service-linked role for spot', () => {
     expect(result.failures.map((failure) => failure.offering)).toEqual(spotFirst(of).slice(0, of.length))
   })
 
-  it('and without a fallback, what is missing is a lack of rights', async () => {
+  it('and without a fallback, the problem is a missing permission', async () => {
     cloud.ec2.world.fleetRefuses.spot = [role, message]
     const spot = spotFirst(one).slice(0, 1)
     const result = await (await cloud.open()).launch(cloud.order(2, spot))
@@ -66,7 +66,7 @@ describe('without the service-linked role for spot', () => {
 })
 
 it.each(['AccountOnHold', 'Client.InvalidKMSKey.InvalidState'])(
-  'a fleet that refuses with %s has decided: its launch is not open any more',
+  'a fleet that refuses with %s has decided: its launch is settled',
   async (code) => {
     cloud.ec2.world.fleetRefuses.on_demand = [code, 'because']
     const { failures } = await (await cloud.open()).launch(cloud.order(1, bothTypes))
@@ -91,7 +91,7 @@ describe('a region without an address', () => {
   }
 
   it.each(['us-wset-2', 'eu-central-9', 'us-west-2a'])(
-    'that AWS does not have is a mistake: %s',
+    'that AWS does not have is a configuration error: %s',
     async (region) => {
       const found = await failed(region)
       expect(found.class).toBe('config')
@@ -101,17 +101,17 @@ describe('a region without an address', () => {
   )
 
   it.each(['us-west-2', 'cn-north-1', 'us-gov-west-1'])(
-    'that AWS has is a fault of name servers: %s',
+    'that AWS has is an error of DNS: %s',
     async (region) => {
       const found = await failed(region)
       expect(found.class).toBe('transient')
       expect(found.problem.message).toContain(`ec2.${region}.amazonaws.com`)
-      expect(found.problem.remedy).toContain('name servers')
+      expect(found.problem.remedy).toContain('DNS servers')
     },
   )
 })
 
-it('a profile that does not exist is told by its name', async () => {
+it('a profile that does not exist is named', async () => {
   vi.stubEnv('AWS_ACCESS_KEY_ID', undefined)
   vi.stubEnv('AWS_SECRET_ACCESS_KEY', undefined)
   vi.stubEnv('AWS_SHARED_CREDENTIALS_FILE', '/nowhere')
@@ -124,7 +124,7 @@ it('a profile that does not exist is told by its name', async () => {
   expect(problems[0]!.remedy).toContain('aws configure list-profiles')
 })
 
-it('why an instance ended is told with its code, once', async () => {
+it('the reason why an instance terminated contains its code, once', async () => {
   const provider = await cloud.open()
   const { instances } = await provider.launch(cloud.order(1, one))
   cloud.ec2.world.end(instances[0]!.id, 'Client.InternalError: Client error on launch')

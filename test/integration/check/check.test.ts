@@ -1,4 +1,4 @@
-// `provision check` with real masters and the fake EC2: what is passed, what is wrong, and what nobody looked at.
+// `provision check` with real masters and the fake EC2: what passed, what failed, and what was not checked.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -72,8 +72,8 @@ const brief = (rows: CheckRow[], subject = 'pool gpu') =>
     .map(({ what, result, problem }) => [result, what, ...(problem ? [problem.code] : [])].join(' '))
 const rowOf = (rows: CheckRow[], what: string) => rows.find((row) => row.what === what)
 
-describe('where nothing is wrong', () => {
-  it('says so of each thing, and launches nothing', async () => {
+describe('without problems', () => {
+  it('reports each passed item, and launches nothing', async () => {
     config(await serve(chain))
     const rows = await check()
     expect(
@@ -110,7 +110,7 @@ describe('the live master', () => {
     expect(exitOfRows(rows)).toBe(0)
   })
 
-  it('with an image whose name has no version is not compared', async () => {
+  it('is not compared with an image whose name has no version', async () => {
     config(await serve(chain), { provider: `${aws}, agent_docker_image: "registry:5000/agent"` })
     expect(rowOf(await check(), 'agent version')?.result).toBe('not_checked')
   })
@@ -122,7 +122,7 @@ describe('the live master', () => {
     expect(exitOfRows(rows)).toBe(4)
   })
 
-  it('that is our own and not started yet has not been looked at', async () => {
+  it('that is the built-in one and not started yet is not checked', async () => {
     config(await masters.closedPort())
     expect(rowOf(await check(), 'preflight')).toMatchObject({
       result: 'not_checked',
@@ -130,21 +130,21 @@ describe('the live master', () => {
     })
   })
 
-  it('that is not ours, and tells no version, leaves the agents uncompared', async () => {
+  it('that is external and reports no version leaves the agents uncompared', async () => {
     config(await masters.closedPort(), { top: 'demand: {type: push}\nlisten: {port: 1}' })
     const rows = await check()
     expect(rowOf(rows, 'preflight')?.problem?.code).toBe('PREFLIGHT_UNVERIFIED')
     expect(rowOf(rows, 'agent version')?.result).toBe('not_checked')
   })
 
-  it('that the pool does not want dialled has not been looked at', async () => {
+  it('that the pool does not preflight is not checked', async () => {
     config(await serve(other), { provider: `${aws}, preflight: off` })
     expect(rowOf(await check(), 'preflight')?.result).toBe('not_checked')
   })
 })
 
-describe('what is wrong before anything is dialled', () => {
-  it('a configuration: exit status 3, and nothing else is looked at', async () => {
+describe('errors before anything is dialled', () => {
+  it('a configuration: exit status 3, and nothing else is checked', async () => {
     writeFileSync(file, 'resource_pools: [{pool_name: gpu, provider: {type: azure}}]\n')
     const rows = await check()
     expect(rows.map(({ subject, result }) => [subject, result])).toEqual([
@@ -154,7 +154,7 @@ describe('what is wrong before anything is dialled', () => {
     expect(exitOfRows(rows)).toBe(3)
   })
 
-  it('no cluster_id: exit status 3, with the line to add, and the cloud is asked all the same', async () => {
+  it('no cluster_id: exit status 3, with the line to add, and the cloud is still checked', async () => {
     config(await serve(chain), { id: '' })
     const rows = await check()
     const found = rowOf(rows, 'identity')
@@ -164,7 +164,7 @@ describe('what is wrong before anything is dialled', () => {
     expect(exitOfRows(rows)).toBe(3)
   })
 
-  it('the key of another certificate: exit status 3, and the cloud is asked all the same', async () => {
+  it('the key of another certificate: exit status 3, and the cloud is still checked', async () => {
     config(await serve(chain), { key: 'other.key' })
     const rows = await check()
     expect(brief(rows, 'certificate')).toEqual(['failed key TLS_KEY_MISMATCH'])
@@ -172,7 +172,7 @@ describe('what is wrong before anything is dialled', () => {
     expect(exitOfRows(rows)).toBe(3)
   })
 
-  it('a secret in the user data: what needs it is not called good, and the rest is looked at', async () => {
+  it('a secret in the user data: what needs it has not passed, and the rest is checked', async () => {
     const token = `ghp_${'a1B2'.repeat(9)}`
     config(await serve(chain), { provider: `${aws}, startup_script: "export TOKEN=${token}"` })
     const rows = await check()
@@ -186,7 +186,7 @@ describe('what is wrong before anything is dialled', () => {
     expect(JSON.stringify(rows)).not.toContain(token)
   })
 
-  it('a host that only a VM of the cloud knows is told, and --master-host stands in for it', async () => {
+  it('a host that only a VM of the cloud can resolve is reported, and --master-host replaces it', async () => {
     const port = await serve(chain)
     config(port, { provider: aws })
     const text = `security: {tls: {cert: chain.crt, key: server.key}}
@@ -205,12 +205,12 @@ describe('the cloud', () => {
   const asked = (check: AnyProvider['check']) => builtInProviders.map((one) => ({ ...one, check }))
   const cloudOf = async (change: Partial<CheckOptions>) => rowOf(await check(change), 'cloud')
 
-  it('that cannot be asked is never called good', async () => {
+  it('that cannot be called never passes', async () => {
     config(await serve(chain))
     expect(await cloudOf({ providers: asked(undefined) })).toMatchObject({ result: 'not_checked' })
   })
 
-  it('that gives no answer has failed, with exit status 4', async () => {
+  it('that does not respond has failed, with exit status 4', async () => {
     config(await serve(chain))
     const check = async () => {
       throw new Error('socket hang up')
@@ -220,7 +220,7 @@ describe('the cloud', () => {
     expect(exitOfRows([row!])).toBe(4)
   })
 
-  it('that refuses something has failed there, and passed elsewhere', async () => {
+  it('that refuses one item has failed there, and passed elsewhere', async () => {
     config(await serve(chain), { provider: aws.replace('subnet-a', 'subnet-none') })
     const rows = await check()
     expect(rowOf(rows, 'subnet subnet-none')?.result).toBe('failed')
@@ -230,7 +230,7 @@ describe('the cloud', () => {
 })
 
 describe('which pools', () => {
-  it('are looked at is up to the caller; one that does not exist is a mistake', async () => {
+  it('to check can be chosen; one that does not exist is an error', async () => {
     config(await serve(chain))
     await expect(check({ pools: ['cpu'] })).rejects.toThrow(/no pool cpu/)
   })

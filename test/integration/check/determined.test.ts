@@ -1,4 +1,4 @@
-// `provision check` beside a Determined master: what its REST API tells before anything is launched.
+// `provision check` beside a Determined master: what its REST API shows before anything is launched.
 
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
@@ -31,12 +31,12 @@ resource_pools:
     .map(({ result, note, problem }) => `${result} ${problem?.code ?? note}`)
 }
 
-it('names the master that answered, and leaves no session there', async () => {
+it('names the master that responded, and leaves no session there', async () => {
   expect(await rows()).toEqual(['passed Determined 0.38.1, cluster fake'])
   expect(opened.world.sessions.size).toBe(0)
 })
 
-it('warns of a pool that may shrink to nothing', async () => {
+it('warns of a pool that may shrink to no agents', async () => {
   expect(await rows(0)).toEqual(['passed Determined 0.38.1, cluster fake', 'warning NO_SCALE_FROM_ZERO'])
 })
 
@@ -45,7 +45,7 @@ it('fails for a pool the master runs itself', async () => {
   expect(await rows()).toEqual(['failed DETERMINED_POOL_PROVIDED'])
 })
 
-it('fails when the master does not answer', async () => {
+it('fails when the master does not respond', async () => {
   await opened.fake.stop()
   expect(await rows()).toEqual(['failed DETERMINED_UNREACHABLE'])
 })

@@ -1,4 +1,4 @@
-// `provision certs`: a development chain that the rest of the program accepts, written once.
+// `provision certs`: a development chain that the rest of the program accepts, created once.
 import { X509Certificate } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -16,7 +16,7 @@ const certs = (...args: string[]) => runCli(['certs', ...args], { cwd: dir })
 const certificate = (name: string) => new X509Certificate(readFileSync(join(dir, 'certs', name)))
 
 describe('provision certs', () => {
-  it('makes a chain for the names and addresses given, keys readable by their owner only', () => {
+  it('creates a chain for the given names and addresses, with keys readable only by their owner', () => {
     const { status, stderr } = certs(
       '--name',
       'master.test',
@@ -37,7 +37,7 @@ describe('provision certs', () => {
     expect(stderr).toContain('certs/chain.crt')
   })
 
-  it('refuses to overwrite, and says which files are there', () => {
+  it('refuses to overwrite, and names the existing files', () => {
     certs('--name', 'master.test')
     const before = readFileSync(join(dir, 'certs/server.key'), 'utf8')
     const { status, stderr } = certs('--name', 'other.test')
@@ -46,7 +46,7 @@ describe('provision certs', () => {
     expect(readFileSync(join(dir, 'certs/server.key'), 'utf8')).toBe(before)
   })
 
-  it('does nothing with --if-missing when they are there', () => {
+  it('does nothing with --if-missing when they exist', () => {
     certs('--name', 'master.test')
     expect(certs('--name', 'master.test', '--if-missing')).toMatchObject({
       status: 0,
@@ -68,7 +68,7 @@ describe('provision certs', () => {
     expect(readdirSync(dir)).toEqual([])
   })
 
-  it('makes what a dry run accepts without a warning but for its age', () => {
+  it('creates what a dry run accepts without a warning except for its age', () => {
     certs('--name', 'master.test', '--days', '365')
     writeFileSync(
       join(dir, 'master.yaml'),

@@ -38,7 +38,7 @@ describe('provision check', () => {
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
   })
 
-  it('prints the same for programs', () => {
+  it('prints the same as JSON for programs', () => {
     configure(local)
     const { file, counts, checks } = JSON.parse(check('--format', 'json').stdout)
     expect({ file, counts }).toEqual({
@@ -53,7 +53,7 @@ describe('provision check', () => {
     })
   })
 
-  it('ends with 3 for a wrong configuration, and with 2 for a pool that does not exist', () => {
+  it('exits with 3 for an invalid configuration, and with 2 for a pool that does not exist', () => {
     configure('resource_pools: 1\n')
     const wrong = check()
     expect(wrong.stdout).toMatch(/FAILED +master\.yaml:1:17 +CONFIG_/)
@@ -64,7 +64,7 @@ describe('provision check', () => {
 })
 
 describe('provision check --print-iam-policy', () => {
-  it('prints a policy for the cluster of the configuration, without asking anyone', () => {
+  it('prints a policy for the cluster of the configuration, without a network', () => {
     configure(`cluster_id: prod\n${aws}`)
     const { status, stdout } = runCli(['check', '--print-iam-policy'], { cwd: dir, noOutside: true })
     expect(JSON.parse(stdout)).toMatchObject({ Version: '2012-10-17' })
@@ -72,14 +72,14 @@ describe('provision check --print-iam-policy', () => {
     expect(status).toBe(0)
   })
 
-  it('prints none that names no cluster', () => {
+  it('prints none without a cluster id', () => {
     configure(aws)
     const { status, stdout, stderr } = check('--print-iam-policy')
     expect(stderr).toMatch(/CLUSTER_ID_UNKNOWN .*\n.*Set `cluster_id`/)
     expect({ status, stdout }).toEqual({ status: 3, stdout: '' })
   })
 
-  it('prints a role, as gcloud takes it, for pools on Google Cloud', () => {
+  it('prints a role in the format of gcloud for pools on Google Cloud', () => {
     configure(`cluster_id: prod\n${aws}${gcp}`)
     const role = check('--print-iam-policy', '--pool', 'l4')
     expect(JSON.parse(role.stdout)).toMatchObject({ stage: 'GA' })
@@ -87,14 +87,14 @@ describe('provision check --print-iam-policy', () => {
     expect(check('--print-iam-policy').stderr).toContain('not included: permissions for the pools on gcp')
   })
 
-  it('prints none where no pool is on a cloud', () => {
+  it('prints none if no pool is on a cloud', () => {
     configure(local)
     expect(check('--print-iam-policy')).toMatchObject({ status: 2, stdout: '' })
   })
 })
 
 describe('provision version', () => {
-  it('tells versions without a network, whatever DET_MASTER says', () => {
+  it('prints versions without a network, whatever DET_MASTER contains', () => {
     const env = { DET_MASTER: 'https://127.0.0.1:1' }
     const { status, stdout } = runCli(['version', '--format', 'json'], { env, noOutside: true })
     expect(JSON.parse(stdout)).toEqual({
@@ -115,7 +115,7 @@ describe('provision version', () => {
     expect(JSON.parse(stdout).master).toEqual({ url, version: '0.37.2', product: expected })
   })
 
-  it('says what answers when it is no master', async () => {
+  it('reports a server that is not a master', async () => {
     const url = `http://127.0.0.1:${await masters.tcp(answerInfo('<html>', 404))}`
     const { status, stderr } = await runCliAside(['version', '-m', url])
     expect(stderr).toMatch(/NOT_A_PROVISIONER .*status 404/)

@@ -1,4 +1,4 @@
-// `provision … | head`: who reads no more ends the command quietly, and a log that nobody reads ends nothing.
+// `provision … | head`: a reader that closes the pipe ends the command quietly, but a closed log ends nothing.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -16,7 +16,7 @@ function start(...args: string[]) {
   })
 }
 
-it('ends without a word, but not as done, when nobody reads what it prints', async () => {
+it('exits quietly, but not with 0, when its output is not read', async () => {
   const child = start('schema')
   child.stdout.destroy()
   const [said, [status]] = await Promise.all([text(child.stderr), once(child, 'exit')])
@@ -24,7 +24,7 @@ it('ends without a word, but not as done, when nobody reads what it prints', asy
   expect(status).toBe(1)
 })
 
-it('goes on when nobody reads what it says to people', async () => {
+it('continues when its messages are not read', async () => {
   writeFileSync(join(dir, 'wrong.yaml'), 'resource_pools: 7\n')
   const child = start('validate', '-c', join(dir, 'wrong.yaml'))
   child.stderr.destroy()

@@ -1,4 +1,4 @@
-// `provision` as a process: starts, is stopped by a signal, and says what it cannot do.
+// `provision` as a process: starts, is stopped by a signal, and reports what it cannot do.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { appendFileSync, writeFileSync } from 'node:fs'
@@ -14,7 +14,7 @@ afterEach(async () => {
   await cluster.dispose()
 })
 
-/** Starts it and collects what it says. */
+/** Starts it and collects its output. */
 function start(...flags: string[]): { stderr: () => string; ended: Promise<number | null> } {
   let text = ''
   child = spawn(process.execPath, ['--no-warnings', inject('cli'), '-c', 'master.yaml', ...flags], {
@@ -34,8 +34,8 @@ const alive = (pid: number) => {
   }
 }
 
-describe.each(['SIGINT', 'SIGTERM'] as const)('provision, told to stop by %s', (signal) => {
-  it('ends the local agents, says so, and exits with 0', async () => {
+describe.each(['SIGINT', 'SIGTERM'] as const)('provision, stopped by %s', (signal) => {
+  it('terminates the local agents, reports that, and exits with 0', async () => {
     cluster = new Cluster()
     await cluster.certificate()
     await cluster.config('min_instances: 2')
@@ -52,7 +52,7 @@ describe.each(['SIGINT', 'SIGTERM'] as const)('provision, told to stop by %s', (
 })
 
 describe('provision that cannot start', () => {
-  it('says who has the state folder', async () => {
+  it('names the owner of the state folder', async () => {
     cluster = new Cluster()
     await cluster.certificate()
     await cluster.config('min_instances: 1')
@@ -66,7 +66,7 @@ describe('provision that cannot start', () => {
     await first.ended
   })
 
-  it('names the port that is taken', async () => {
+  it('names the port that is in use', async () => {
     cluster = new Cluster()
     await cluster.certificate()
     await cluster.config('min_instances: 1')
@@ -77,7 +77,7 @@ describe('provision that cannot start', () => {
     other.close()
   })
 
-  it('says what is wrong with the state folder', async () => {
+  it('reports the problem of the state folder', async () => {
     cluster = new Cluster()
     await cluster.certificate()
     await cluster.config('min_instances: 1')
@@ -99,7 +99,7 @@ describe('provision that cannot start', () => {
     expect(stderr()).toMatch(new RegExp(`USAGE ${flags[0]}.*--dry-run`))
   })
 
-  it('names the file of a certificate that is not there', async () => {
+  it('names the missing file of a certificate', async () => {
     cluster = new Cluster()
     await cluster.config('min_instances: 1')
     const { stderr, ended } = start()

@@ -92,7 +92,7 @@ describe('provision --dry-run', () => {
     expect(status, stderr).toBe(0)
   })
 
-  it('gives the same bytes every time, and to every form', () => {
+  it('gives the same bytes every time, and in every format', () => {
     const text = run('--pool', 'gpu').stdout
     expect(run('--pool', 'gpu').stdout).toBe(text)
     expect(run('--pool', 'gpu', '--format', 'raw').bytes.toString()).toBe(text)
@@ -105,14 +105,14 @@ describe('provision --dry-run', () => {
     expect(readFileSync(join(dir, 'made/gpu.sh'), 'utf8')).toBe(run('--pool', 'gpu').stdout)
   })
 
-  it('unpacks what a cloud would have been given', () => {
+  it('unpacks the user data that a cloud would get', () => {
     const { stdout } = run('--pool', 'gpu', '--format', 'json')
     const { packedBase64, userData } = JSON.parse(stdout).pools[0]
     expect(runCli(['unpack'], { input: packedBase64 }).stdout).toBe(userData)
   })
 
-  it('unpacks from a pipe that is slow to speak', () => {
-    // Nothing is in the pipe when the reader starts: the writer is another run of the program.
+  it('unpacks from a slow pipe', () => {
+    // The pipe is empty when the reader starts: the writer is another run of the program.
     const pipe = '"$0" "$1" --dry-run --pool gpu --format raw | "$0" "$1" unpack'
     const options = { cwd: dir, stdio: ['ignore', 'pipe', 'ignore'] as ['ignore', 'pipe', 'ignore'] }
     const script = execFileSync('bash', ['-c', pipe, process.execPath, inject('cli')], options)
@@ -138,7 +138,7 @@ describe('provision --dry-run', () => {
     expect(result.stdout).toBe('')
   })
 
-  it('says what is wrong with the certificate, and prints nothing for it', () => {
+  it('reports the problem of the certificate, and prints nothing for it', () => {
     const wrong = config.replace('chain.crt', 'master.yaml')
     writeFileSync(join(dir, 'wrong.yaml'), wrong)
     const { status, stdout, stderr } = run('-c', 'wrong.yaml')
@@ -148,7 +148,7 @@ describe('provision --dry-run', () => {
     expect(stdout).toBe('')
   })
 
-  it('would notice an SDK being loaded', () => {
+  it('would detect that an SDK is loaded', () => {
     const { status, stderr } = runCli(['certs', '--name', 'x.test', '--out', 'never'], {
       cwd: dir,
       noOutside: true,

@@ -1,4 +1,4 @@
-// Every example does what its README says, with the very commands the README gives.
+// Every example works as its README describes, with the same commands.
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,7 @@ import { root } from '../../support/sources.ts'
 const dir = mkdtempSync(join(tmpdir(), 'examples-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
-/** A copy of the example with the certificates its README says how to make. */
+/** A copy of the example with the certificates created as in its README. */
 function prepared(name: string): string {
   const folder = join(dir, name)
   cpSync(join(root, 'examples', name), folder, {
@@ -45,7 +45,7 @@ describe.each([
 })
 
 describe('examples/embed', () => {
-  it('gives its VMs an agent of its own, which trusts the master by its user data', () => {
+  it('gives its VMs their own agent, which trusts the master by its user data', () => {
     const cwd = prepared('embed')
     const { status, stdout, stderr } = runCli(['--dry-run'], { cwd })
     expect(status, stderr).toBe(0)

@@ -1,4 +1,4 @@
-// Commands to a running provisioner, all of them processes of their own.
+// Commands to a running provisioner, each as a separate process.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -42,7 +42,7 @@ const json = ({ stdout, stderr }: CliRun) => {
 }
 const firstId = async () => json(await provision('instances', '--format', 'json')).instances[0].id as string
 
-describe('while the configuration file is broken', () => {
+describe('while the configuration file is invalid', () => {
   const file = () => join(cluster.dir, 'master.yaml')
   let good: string
   beforeAll(() => {
@@ -64,7 +64,7 @@ describe('while the configuration file is broken', () => {
     }
   })
 
-  it('it cannot where the file is gone, or says nonsense about the place', async () => {
+  it('it fails if the file is missing, or its state_dir is invalid', async () => {
     writeFileSync(file(), `${good}\nstate_dir: [a]\n`)
     expect((await provision('status')).status).toBe(3)
   })
@@ -92,7 +92,7 @@ describe('status, instances and agents', () => {
     ])
   })
 
-  it('go on looking with --watch until they are ended', async () => {
+  it('repeat with --watch until they are stopped', async () => {
     const child = spawn(
       process.execPath,
       ['--no-warnings', inject('cli'), 'status', '--watch', '--format', 'json'],
@@ -106,7 +106,7 @@ describe('status, instances and agents', () => {
     for (const line of text.trim().split('\n')) expect(JSON.parse(line)).toMatchObject({ demand: 'built-in' })
   })
 
-  it('name a pool that is not there', async () => {
+  it('report a pool that does not exist', async () => {
     const { status, stderr } = await provision('instances', '--pool', 'nobody')
     expect(status).toBe(2)
     expect(stderr).toContain('POOL_UNKNOWN there is no pool nobody; the pools are: default')
@@ -114,7 +114,7 @@ describe('status, instances and agents', () => {
 })
 
 describe('orders', () => {
-  it('pause a pool and let it go on, and status says so', async () => {
+  it('pause and resume a pool, and status shows it', async () => {
     expect((await provision('pause')).stderr).toContain('pool default is paused')
     const { stdout } = await provision('status')
     expect(stdout).toMatch(/^default +local +paused/m)
@@ -125,7 +125,7 @@ describe('orders', () => {
     expect((await provision('resume', '--all')).status).toBe(0)
   })
 
-  it('ask before they end anything, and refuse where nobody can be asked', async () => {
+  it('ask before they terminate anything, and refuse without a terminal', async () => {
     const id = await firstId()
     for (const command of ['drain', 'terminate']) {
       const { status, stderr } = await provision(command, id)
@@ -135,7 +135,7 @@ describe('orders', () => {
     expect((await provision('terminate', 'i-nobody', '--yes')).stderr).toContain('INSTANCE_UNKNOWN')
   })
 
-  it('to drain can be taken back', async () => {
+  it('to drain can be cancelled', async () => {
     const id = await firstId()
     await provision('pause')
     const drained = await provision('drain', id, '--yes')
@@ -145,7 +145,7 @@ describe('orders', () => {
     await provision('resume')
   })
 
-  it('launch and end VMs', async () => {
+  it('launch and terminate VMs', async () => {
     const old = await firstId()
     expect((await provision('launch', '9')).stderr).toContain(
       'MAX_REACHED max_instances is 4: there is room for 3',
@@ -158,15 +158,15 @@ describe('orders', () => {
     await expect.poll(firstId, { timeout: 15_000, interval: 500 }).not.toBe(old)
   })
 
-  it('adopt nothing where there is nothing', async () => {
+  it('adopt nothing if there is nothing', async () => {
     const { stderr, status } = await provision('adopt', 'default', '--yes')
     expect(stderr).toContain('has no instances of another provisioner')
     expect(status).toBe(0)
   })
 })
 
-describe('a provisioner that is not there', () => {
-  it('is named with what to do', async () => {
+describe('a provisioner that does not run', () => {
+  it('is reported with a remedy', async () => {
     writeFileSync(
       join(cluster.dir, 'other.yaml'),
       'state_dir: nowhere\nresource_pools: [{pool_name: p, agents: any}]\n',
@@ -184,7 +184,7 @@ describe('-m', () => {
       env: { DET_MASTER_CERT_FILE: root, DET_MASTER_CERT_NAME: 'master.test' },
     })
 
-  it('talks to a provisioner by its listener, with a token', async () => {
+  it('connects to a provisioner by its listener, with a token', async () => {
     const withToken = ['--token-file', '.provision/token']
     expect((await remote('status', ...withToken)).stdout).toContain('demand built-in')
     expect((await remote('status')).stderr).toContain('CLIENT_TOKEN_MISSING')
@@ -192,7 +192,7 @@ describe('-m', () => {
     expect((await remote('resume', ...withToken)).stderr).toContain('is resumed')
   })
 
-  it('alone decides: DET_MASTER names a master, and not the provisioner beside it', async () => {
+  it('is the only choice: DET_MASTER names a master, and not the provisioner beside it', async () => {
     const run = await runCliAside(['status'], {
       cwd: cluster.dir,
       env: { DET_MASTER: 'https://127.0.0.1:1' },

@@ -1,4 +1,4 @@
-// `provision simulate` as a user runs it: the example, the shape that programs read, and what is said wrongly.
+// `provision simulate` as a user runs it: the example, the format for programs, and the errors.
 
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -27,7 +27,7 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
 const run = (...args: string[]) => runCli(['simulate', ...args], { cwd: dir, noOutside: true })
 
-/** Names of keys, with a list's as those of its first entry. */
+/** Names of keys; those of a list are those of its first entry. */
 function shapeOf(value: unknown): unknown {
   if (Array.isArray(value)) return value.slice(0, 1).map(shapeOf)
   if (typeof value !== 'object' || value === null) return typeof value
@@ -54,14 +54,14 @@ describe('provision simulate', () => {
       /^Compared with Determined's provisioner: .*instance-hours .*\$.*95 % of the jobs/m,
     )
     expect(stdout).toContain('Never fits (NEVER_FITS): 1 job of 6 slots: odd')
-    // The page shows real output: the same lines, whatever their numbers are by now.
+    // The page shows real output: the same lines, with possibly different numbers.
     const shown = readFileSync(join(root, 'docs/simulate.md'), 'utf8').split('\n')
     expect(
       labels.filter((label) => /^[a-zA-Z, -]+$/.test(label) && !shown.some((s) => s.startsWith(label))),
     ).toEqual([])
   })
 
-  it('prints JSON of the shape that is documented, and the same again', () => {
+  it('prints JSON in the documented format, and the same again', () => {
     const args = ['-c', join(example, 'master.yaml'), '--jobs', join(example, 'jobs.csv'), '--format', 'json']
     const { status, stdout, stderr } = run(...args)
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
@@ -69,13 +69,13 @@ describe('provision simulate', () => {
     const [, documented = ''] =
       /```json\n(.*?)```/s.exec(readFileSync(join(root, 'docs/simulate.md'), 'utf8')) ?? []
     const [made, shown] = [JSON.parse(stdout), JSON.parse(documented)]
-    // Which reasons there were is not part of the shape.
-    for (const report of [made, shown]) report.heldSeconds = {}
+    // The set of reasons is not part of the format.
+    for (const report of [made, shown]) report.blockedSeconds = {}
     expect(shapeOf(made)).toEqual(shapeOf(shown))
     expect(made.trace).toMatchObject({ jobs: 203, beginsAt: null })
   })
 
-  it('takes the only pool there is, with its own limits, and the trace from standard input', () => {
+  it('uses the only pool, with its own limits, and the trace from standard input', () => {
     const input = readFileSync(join(dir, 'jobs.csv'))
     const { status, stdout, stderr } = runCli(['simulate', '--jobs', '-'], { cwd: dir, input })
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
@@ -97,7 +97,7 @@ describe('provision simulate', () => {
     expect(stdout).toContain('every hour has a period of master_down, crash; seed x.')
   })
 
-  it('has a menu of faults that is documented', () => {
+  it('has documented names of faults', () => {
     const page = readFileSync(join(root, 'docs/simulate.md'), 'utf8')
     expect(trialFaults.filter((kind) => !page.includes(`\`${kind}\``))).toEqual([])
   })
@@ -150,7 +150,7 @@ describe('provision simulate', () => {
 })
 
 describe('a simulation', () => {
-  it('tells how far it is, and ends when it is told to', async () => {
+  it('reports its progress, and stops when it is interrupted', async () => {
     const { config } = loadConfig(join(dir, 'master.yaml'))
     const interrupt = new AbortController()
     const told: number[] = []

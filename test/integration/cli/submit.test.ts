@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { runCli } from '../../support/run-cli.ts'
 
-// Nobody listens on ports 1 to 4: each stands for a master.
+// Nothing listens on ports 1 to 4: each represents a master.
 const config = (port: number) =>
   `port: ${port}\nresource_pools:\n  - pool_name: default\n    provider: {type: local}\n`
 
@@ -41,27 +41,27 @@ describe('provision submit', () => {
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })
   })
 
-  it('does not print a value it took for a variable', () => {
+  it('does not print a value that it took for a variable', () => {
     const { status, stderr } = submit('--env', 'hunter2', '--', 'true')
     expect(stderr).toContain('--env needs KEY=VALUE')
     expect(stderr).not.toContain('hunter2')
     expect(status).toBe(2)
   })
 
-  it('says that the master is not there', () => {
+  it('reports that the master does not run', () => {
     const { status, stderr } = runCli(['work'], { cwd: dir })
     expect(stderr).toMatch(/CLIENT_UNREACHABLE http:\/\/127\.0\.0\.1:1: connection refused\n.*provision/)
     expect(status).toBe(1)
   })
 
-  it('names the configuration that is missing', () => {
+  it('names the missing configuration', () => {
     const { status, stderr } = runCli(['work', '-c', 'no.yaml'], { cwd: dir })
     expect(stderr).toMatch(/no\.yaml CONFIG_FILE_MISSING/)
     expect(status).toBe(3)
   })
 })
 
-describe('the master that is meant', () => {
+describe('the selected master', () => {
   const toward = (args: string[], env: Record<string, string> = {}) =>
     /http:\/\/127\.0\.0\.1:(\d)/.exec(runCli(args, { cwd: dir, env }).stderr)?.[1]
   const variable = { DET_MASTER: 'http://127.0.0.1:3' }

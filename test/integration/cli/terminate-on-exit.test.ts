@@ -1,4 +1,4 @@
-// What becomes of VMs in a cloud when the daemon is stopped: they run on, unless it was told to end them.
+// VMs in a cloud when the daemon is stopped: they keep running, unless --terminate-on-exit is set.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
@@ -37,7 +37,7 @@ resource_pools:
       max_instances: 4
 `,
   )
-  // With a journal it need not wait until listings have shown what there is.
+  // With a journal it need not wait for listings.
   const { journal } = await openJournal({
     file: join(cluster.dir, '.provision/fleet/gpu.journal'),
     kind: 'fleet 1',
@@ -60,7 +60,7 @@ const env = () => ({
   AWS_EC2_METADATA_DISABLED: 'true',
 })
 
-/** Starts it, lets it launch, and stops it. */
+/** Starts it, waits for its launch, and stops it. */
 async function live(...flags: string[]): Promise<string> {
   let said = ''
   child = spawn(process.execPath, ['--no-warnings', inject('cli'), '-c', 'master.yaml', ...flags], {
@@ -77,20 +77,20 @@ async function live(...flags: string[]): Promise<string> {
 }
 
 describe('VMs in a cloud, when the daemon is stopped', () => {
-  it('run on', async () => {
+  it('keep running', async () => {
     await live()
     expect(ec2.count('CreateFleet') + ec2.count('RunInstances')).toBeGreaterThan(0)
     expect(ec2.count('TerminateInstances')).toBe(0)
   })
 
-  it('are ended with --terminate-on-exit', async () => {
+  it('are terminated with --terminate-on-exit', async () => {
     const said = await live('--terminate-on-exit', '--yes')
     expect(ec2.count('TerminateInstances')).toBeGreaterThan(0)
     expect(said).toContain('"message":"every instance is terminated"')
     expect(said).toMatch(/"decided to terminate".*"count":2/)
   })
 
-  it('are not put at risk by --terminate-on-exit where nobody can confirm it', async () => {
+  it('are kept if --terminate-on-exit cannot be confirmed', async () => {
     const { status, stderr } = await runCliAside(['--terminate-on-exit'], { cwd: cluster.dir, env: env() })
     expect(status).toBe(2)
     expect(stderr).toContain('CONFIRMATION_NEEDED not confirmed: Terminate every instance of gpu when')

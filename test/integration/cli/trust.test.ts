@@ -1,4 +1,4 @@
-// `provision trust` as a script calls it: nobody to ask, fingerprints given. The terminal is in test/tools/cli.
+// `provision trust` in a script: without a terminal, with fingerprints. The terminal is tested in test/tools/cli.
 import { X509Certificate } from 'node:crypto'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -28,7 +28,7 @@ afterEach(async () => {
 const root = authority('Root')
 const leaf = server(root)
 const renewed = server(root, { key: testKey('p256', 'renewed') })
-const stranger = server(undefined, { key: testKey('p256', 'stranger') })
+const untrusted = server(undefined, { key: testKey('p256', 'stranger') })
 const sha256 = ({ pem }: Issued) => presentedFacts(new X509Certificate(pem)).sha256
 
 const store = () => trustStore(join(dir, 'determined/certs.json'))
@@ -37,7 +37,7 @@ const serve = async (...chain: Issued[]) =>
 const trust = (...args: string[]): Promise<CliRun> => runCliAside(['trust', ...args], { env })
 
 describe('provision trust add', () => {
-  it('stores what has the given SHA-256, and then has nothing more to do', async () => {
+  it('stores a certificate with the given SHA-256, and then has nothing more to do', async () => {
     const url = await serve(leaf, root)
     const added = await trust('add', url, '--fingerprint', `sha256:${sha256(leaf)}`)
     expect(added.stderr).toMatch(/is now trusted: .*SHA-256 ([0-9a-f]{2}:){31}[0-9a-f]{2}\n$/)
@@ -50,14 +50,14 @@ describe('provision trust add', () => {
     expect(again.status).toBe(0)
   })
 
-  it('takes the URL of -m or DET_MASTER, and one without a scheme for https', async () => {
+  it('uses the URL of -m or DET_MASTER, and https for one without a scheme', async () => {
     const url = await serve(leaf, root)
     env['DET_MASTER'] = url.replace('https://', '')
     expect((await trust('add', '--fingerprint', sha256(leaf))).status).toBe(0)
     expect(Object.keys(store().read())).toEqual([url])
   })
 
-  it('stores nothing of another SHA-256, also when a trusted CA issued it', async () => {
+  it('stores nothing with another SHA-256, also when a trusted CA issued it', async () => {
     const url = await serve(leaf, root)
     const other = await trust('add', url, '--fingerprint', sha256(root))
     expect(other.stderr).toMatch(
@@ -68,10 +68,10 @@ describe('provision trust add', () => {
     expect((await trust('add', url, '--fingerprint', sha256(root))).status).toBe(3)
   })
 
-  it('does not replace, and says who signed the new one', async () => {
-    const url = await serve(stranger)
+  it('does not replace, and reports who signed the new one', async () => {
+    const url = await serve(untrusted)
     await store().set(url, joined([leaf, root]))
-    const { status, stderr } = await trust('add', url, '--fingerprint', sha256(stranger))
+    const { status, stderr } = await trust('add', url, '--fingerprint', sha256(untrusted))
     expect(stderr).toMatch(/CLIENT_CERT_CHANGED .*signed by itself; stored is .*\n.*provision trust replace/)
     expect(status).toBe(3)
   })
@@ -88,7 +88,7 @@ describe('provision trust add', () => {
     expect(status).toBe(2)
   })
 
-  it('says that the store is not consulted while a variable overrules it', async () => {
+  it('warns that the store is not used while a variable overrides it', async () => {
     const url = await serve(leaf, root)
     env['DET_MASTER_CERT_FILE'] = 'noverify'
     const { status, stderr } = await trust('add', url, '--fingerprint', sha256(leaf))
@@ -98,15 +98,15 @@ describe('provision trust add', () => {
 })
 
 describe('provision trust replace', () => {
-  it('stores a stranger with the given SHA-256 in place of what was there', async () => {
-    const url = await serve(stranger)
+  it('stores an unknown certificate with the given SHA-256 in place of the old one', async () => {
+    const url = await serve(untrusted)
     await store().set(url, joined([leaf, root]))
     expect((await trust('replace', url)).status).toBe(3)
-    expect((await trust('replace', url, '--fingerprint', sha256(stranger))).status).toBe(0)
-    expect(store().read()).toEqual({ [url]: stranger.pem })
+    expect((await trust('replace', url, '--fingerprint', sha256(untrusted))).status).toBe(0)
+    expect(store().read()).toEqual({ [url]: untrusted.pem })
   })
 
-  it('needs no SHA-256 for what a stored CA issued anew', async () => {
+  it('needs no SHA-256 for a new certificate of a stored CA', async () => {
     const url = await serve(renewed, root)
     await store().set(url, joined([leaf, root]))
     const { status, stderr } = await trust('replace', url)
@@ -125,7 +125,7 @@ describe('provision trust replace', () => {
 })
 
 describe('provision trust list and remove', () => {
-  it('show what is stored, by whomever, and take one away', async () => {
+  it('show the stored masters, whichever program added them, and remove one', async () => {
     await store().set('https://a:443', joined([leaf, root]))
     await store().set('https://b:443/cluster', leaf.pem)
     await store().set('https://c:443', 'not PEM')
@@ -143,7 +143,7 @@ describe('provision trust list and remove', () => {
     expect(left.map(({ url }: { url: string }) => url)).toEqual(['https://a:443', 'https://c:443'])
   })
 
-  it('say that there is nothing, and that a file is broken', async () => {
+  it('report an empty store, and an invalid file', async () => {
     const none = runCli(['trust'], { env })
     expect(none.stderr).toContain('no trusted masters in')
     await store().set('https://a:443', leaf.pem)

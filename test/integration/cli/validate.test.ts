@@ -1,4 +1,4 @@
-// `provision validate` and `provision schema` as a user sees them.
+// `provision validate` and `provision schema` as a user runs them.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -29,12 +29,12 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }))
 const validate = (...args: string[]) => runCli(['validate', ...args], { cwd: dir, noOutside: true })
 
 describe('provision validate', () => {
-  it('says what a good file holds', () => {
+  it('prints the pools of a valid file', () => {
     expect(validate('-c', 'good.yaml')).toMatchObject({ status: 0, stdout: '' })
     expect(validate('-c', 'good.yaml').stderr).toContain('good.yaml is valid: default (local)')
   })
 
-  it('reports every problem at once, with its place, its lines and a remedy', () => {
+  it('reports all problems at once, each with its location, its lines and a remedy', () => {
     const { status, stderr } = validate('-c', 'bad.yaml')
     expect(stderr).toMatch(/bad\.yaml:5:\d+ \w+ .*min_instances/)
     expect(stderr).toMatch(/bad\.yaml:7:\d+ \w+ .*/)
@@ -44,7 +44,7 @@ describe('provision validate', () => {
     expect(status).toBe(3)
   })
 
-  it('warns where the instances of a cloud could be forgotten', () => {
+  it('warns if the instances of a cloud could be forgotten', () => {
     const aws = `provisioner: {provider: aws, region: us-west-2, image: {id: ami-2}, master_url: 'https://m.test:8443', instance_type: g5.xlarge}\n`
     writeFileSync(join(dir, 'cloud.yaml'), aws)
     const { status, stderr } = validate('-c', 'cloud.yaml')
@@ -75,13 +75,13 @@ describe('provision schema', () => {
 })
 
 describe('provision', () => {
-  it('suggests the command that was meant', () => {
+  it('suggests the intended command', () => {
     const { status, stderr } = runCli(['vaildate'])
     expect(stderr).toMatch(/validate/)
     expect(status).toBe(2)
   })
 
-  it.each([['--help'], ['certs', '--help'], ['help', 'validate']])('explains itself: %s %s', (...args) => {
+  it.each([['--help'], ['certs', '--help'], ['help', 'validate']])('prints its help: %s %s', (...args) => {
     const { status, stdout } = runCli(args.filter(Boolean))
     expect(stdout).toMatch(/Usage: provision/)
     expect(status).toBe(0)

@@ -1,4 +1,4 @@
-// A client and real masters: right ones, wrong ones, and what it says about them.
+// A client and real masters: right ones, wrong ones, and the messages about them.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import type { TLSSocket } from 'node:tls'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { createClient } from '../../../src/http/client.ts'
+import { listJobs, sendJob } from '../../../src/http/job-client.ts'
 import { targetByConfig, targetByUrl } from '../../../src/http/target.ts'
-import { listWork, sendWork } from '../../../src/http/work-client.ts'
 import { createDevelopmentChain, type DevelopmentChain } from '../../../src/pki/development-ca.ts'
 import { type Problem, ProvisionError } from '../../../src/problems/index.ts'
 import { parseConfig } from '../../support/config.ts'
@@ -44,7 +44,7 @@ interface Given {
   token?: string | null
 }
 
-/** Trusts the root and verifies `master.test`, unless told otherwise. */
+/** Trusts the root and verifies `master.test`, unless set otherwise. */
 function clientOf(given: Given = {}) {
   const {
     port = m.listener.port,
@@ -80,10 +80,10 @@ describe('a master that is trusted', () => {
     ['its whole chain', () => chain.chain],
     ['its intermediate alone', () => chain.intermediate.certificate],
   ])('by %s answers', async (_, certificates) => {
-    expect(await listWork(clientOf({ certificates: certificates() }))).toEqual([])
+    expect(await listJobs(clientOf({ certificates: certificates() }))).toEqual([])
   })
 
-  it('is asked for by its host and verified by the other name', async () => {
+  it('is dialled by its host and verified by the other name', async () => {
     let asked: string | false | null = null
     const port = await masters.secure({ cert: chain.chain, key: chain.leaf.key }, (socket) => {
       asked = (socket as TLSSocket).servername as string | false
@@ -94,7 +94,7 @@ describe('a master that is trusted', () => {
       DET_MASTER_CERT_NAME: 'master.test',
     }
     const target = targetByUrl(`https://localhost:${port}`, { env })
-    expect((await refusal(listWork(createClient({ target, version: '0' })))).code).toBe('NOT_A_PROVISIONER')
+    expect((await refusal(listJobs(createClient({ target, version: '0' })))).code).toBe('NOT_A_PROVISIONER')
     expect(asked).toBe('localhost')
   })
 })
@@ -110,21 +110,21 @@ resource_pools: [{pool_name: default, provider: {type: local}}]
     return targetByConfig(config!, { now: Date.now(), tokenFile: file('token', token) })
   }
 
-  it('is trusted by its chain, under a name of it', async () => {
-    expect(await listWork(createClient({ target: targetOf(chain), version: '0' }))).toEqual([])
+  it('is trusted by its chain, with a name in it', async () => {
+    expect(await listJobs(createClient({ target: targetOf(chain), version: '0' }))).toEqual([])
   })
 
-  it('is refused when it serves another chain, and the advice is about the configuration', async () => {
+  it('is rejected when it serves another chain, and the remedy is about the configuration', async () => {
     const other = await createDevelopmentChain({ names: ['master.test'], ips: [], days: 30, now: Date.now() })
-    const { code, remedy } = await refusal(listWork(createClient({ target: targetOf(other), version: '0' })))
+    const { code, remedy } = await refusal(listJobs(createClient({ target: targetOf(other), version: '0' })))
     expect(code).toBe('CLIENT_CERT_UNTRUSTED')
     expect(remedy).toMatch(/does not use .*configured\.crt.* -c/)
   })
 })
 
 describe('a master that is not trusted', () => {
-  it('is refused without its CA, with its certificate and the command that would help', async () => {
-    const { code, message, remedy } = await refusal(listWork(clientOf({ certificates: '' })))
+  it('is rejected without its CA, with its certificate and the command that would help', async () => {
+    const { code, message, remedy } = await refusal(listJobs(clientOf({ certificates: '' })))
     expect(code).toBe('CLIENT_CERT_UNTRUSTED')
     expect(message).toMatch(
       /^https:\/\/127\.0\.0\.1:\d+ presents CN=master\.test.*DNS:master\.test.*SHA-256 [0-9a-f]{64}/,
@@ -135,18 +135,18 @@ describe('a master that is not trusted', () => {
     expect(remedy).toContain('provision trust add')
   })
 
-  it('is refused under another name, and its names are told', async () => {
-    const { code, message } = await refusal(listWork(clientOf({ name: 'other.test' })))
+  it('is rejected with another name, and its names are listed', async () => {
+    const { code, message } = await refusal(listJobs(clientOf({ name: 'other.test' })))
     expect(code).toBe('CLIENT_CERT_NAME')
     expect(message).toMatch(/DNS:master\.test.*not valid for other\.test/)
   })
 
-  it('is refused when its certificate has expired', async () => {
+  it('is rejected when its certificate has expired', async () => {
     const root = authority('Root')
     const leaf = server(root, { notBefore: now - 20 * day, notAfter: now - day })
     const port = await masters.secure({ cert: leaf.pem, key: leaf.key.pem })
     const { code, message } = await refusal(
-      listWork(clientOf({ port, certificates: root.pem, name: masterName })),
+      listJobs(clientOf({ port, certificates: root.pem, name: masterName })),
     )
     expect(code).toBe('CLIENT_CERT_UNUSABLE')
     expect(message).toMatch(/expired/)
@@ -157,39 +157,39 @@ describe('a master that is not trusted', () => {
     expect(open).toThrow(expect.objectContaining({ code: 'TLS_FILE_MISSING' }))
   })
 
-  it('is believed with DET_MASTER_CERT_FILE=noverify, and gets no token', async () => {
+  it('is accepted with DET_MASTER_CERT_FILE=noverify, and gets no token', async () => {
     const target = targetByUrl(`https://127.0.0.1:${m.listener.port}`, {
       env: { DET_MASTER_CERT_FILE: 'NoVerify' },
       tokenFile: file('token', token),
     })
     const client = createClient({ target, version: '0' })
     await client.meet()
-    expect((await refusal(listWork(client))).code).toBe('CLIENT_TOKEN_UNVERIFIED')
-    expect((await refusal(sendWork(client, order))).code).toBe('CLIENT_TOKEN_UNVERIFIED')
+    expect((await refusal(listJobs(client))).code).toBe('CLIENT_TOKEN_UNVERIFIED')
+    expect((await refusal(sendJob(client, order))).code).toBe('CLIENT_TOKEN_UNVERIFIED')
   })
 })
 
-describe('an address where no master of ours is', () => {
-  it('is told: nothing listens', async () => {
+describe('an address without a built-in master', () => {
+  it('is reported: nothing listens', async () => {
     const port = await masters.closedPort()
-    expect(await refusal(listWork(clientOf({ port })))).toMatchObject({
+    expect(await refusal(listJobs(clientOf({ port })))).toMatchObject({
       code: 'CLIENT_UNREACHABLE',
       message: `https://127.0.0.1:${port}: connection refused`,
     })
   })
 
-  it('is told: it takes connections and says nothing', async () => {
+  it('is reported: it accepts connections and does not respond', async () => {
     const port = await masters.tcp(() => {})
-    expect(await refusal(listWork(clientOf({ port })))).toMatchObject({
+    expect(await refusal(listJobs(clientOf({ port })))).toMatchObject({
       code: 'CLIENT_UNREACHABLE',
       message: expect.stringContaining('no answer within 0.4 s'),
     })
   })
 
-  it('is told: TLS to a port that speaks plain text, and the other way round', async () => {
+  it('is reported: TLS to a port that speaks plain text, and vice versa', async () => {
     const port = await masters.tcp(answerInfo())
-    expect((await refusal(listWork(clientOf({ port })))).code).toBe('CLIENT_SCHEME')
-    expect((await refusal(listWork(clientOf({ scheme: 'http' })))).code).toBe('CLIENT_SCHEME')
+    expect((await refusal(listJobs(clientOf({ port })))).code).toBe('CLIENT_SCHEME')
+    expect((await refusal(listJobs(clientOf({ scheme: 'http' })))).code).toBe('CLIENT_SCHEME')
   })
 
   it.each([
@@ -205,7 +205,7 @@ describe('an address where no master of ours is', () => {
     const port = await masters.secure({ cert: chain.chain, key: chain.leaf.key }, (socket) =>
       other.emit('connection', socket),
     )
-    const problem = await refusal(sendWork(clientOf({ port }), order))
+    const problem = await refusal(sendJob(clientOf({ port }), order))
     expect(problem.code).toBe('NOT_A_PROVISIONER')
     expect(problem.message).toMatch(words)
     expect(heard.map(({ method, url, headers }) => [method, url, headers.authorization])).toEqual([
@@ -216,21 +216,21 @@ describe('an address where no master of ours is', () => {
 
 describe('a token', () => {
   it('is needed to read, on this machine too', async () => {
-    const { code, remedy } = await refusal(listWork(clientOf({ token: null })))
+    const { code, remedy } = await refusal(listJobs(clientOf({ token: null })))
     expect([code, remedy]).toEqual(['CLIENT_TOKEN_MISSING', expect.stringContaining('--token-file')])
   })
 
-  it('is asked for before anything is sent that changes something', async () => {
-    const { code, remedy } = await refusal(sendWork(clientOf({ token: null }), order))
+  it('is required before any request that changes something', async () => {
+    const { code, remedy } = await refusal(sendJob(clientOf({ token: null }), order))
     expect(code).toBe('CLIENT_TOKEN_MISSING')
     expect(remedy).toContain('--token-file')
   })
 
-  it('that is another one is refused, for reading too', async () => {
+  it('that is wrong is rejected, also for reading', async () => {
     const client = clientOf({ token: 'of-another-master' })
-    expect((await refusal(sendWork(client, order))).code).toBe('CLIENT_TOKEN_REFUSED')
-    expect((await refusal(listWork(client))).code).toBe('CLIENT_TOKEN_REFUSED')
+    expect((await refusal(sendJob(client, order))).code).toBe('CLIENT_TOKEN_REFUSED')
+    expect((await refusal(listJobs(client))).code).toBe('CLIENT_TOKEN_REFUSED')
     expect(m.master).toBeDefined()
-    expect(await listWork(clientOf())).toEqual([])
+    expect(await listJobs(clientOf())).toEqual([])
   })
 })

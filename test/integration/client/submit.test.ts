@@ -1,16 +1,16 @@
-// Answers that get lost on their way: work is handed in once, and whoever asked is told what is known.
+// Lost responses: a job is submitted once, and the client reports what is known.
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server } from 'node:net'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type Client, createClient } from '../../../src/http/client.ts'
-import { listWork, submitWork } from '../../../src/http/work-client.ts'
+import { listJobs, submitJob } from '../../../src/http/job-client.ts'
 import type { Clock } from '../../../src/platform/ports.ts'
 import type { ProvisionError } from '../../../src/problems/index.ts'
 import { startMaster, type TestMaster, token } from '../../support/master.ts'
 
 let m: TestMaster
 let between: Server
-/** Answers to POST requests that are still to be lost. */
+/** Responses to POST requests that are still to be lost. */
 let losses: number
 let posts: number
 beforeEach(async () => {
@@ -26,7 +26,7 @@ beforeEach(async () => {
       }
       master.write(bytes)
     })
-    // The master has done what it was asked for by the time it answers.
+    // The master has carried out the request by the time it responds.
     master.on('data', (bytes) => (isLost ? client.destroy() : client.write(bytes)))
     for (const socket of [client, master])
       socket.on('error', () => {}).on('close', () => [client, master].map((s) => s.destroy()))
@@ -49,35 +49,39 @@ function client(): Client {
 }
 
 const order = { id: 'once', slots: 1, duration: '1h' }
-const atTheMaster = () => listWork(client())
+const atTheMaster = () => listJobs(client())
 
-it('work whose answers got lost is there once, and its sender hears of it in the end', async () => {
+it('a job whose responses were lost exists once, and the client gets the result in the end', async () => {
   losses = 3
-  expect(await submitWork(client(), order, clock)).toMatchObject({ task: 'once', state: 'pending' })
+  expect(await submitJob(client(), order, clock)).toMatchObject({ task: 'once', state: 'pending' })
   expect(posts).toBe(4)
   expect(waits).toEqual([500, 1000, 2000])
   expect(await atTheMaster()).toHaveLength(1)
 })
 
-it('without any answer the sender is told that the master may have it', async () => {
+it('without any response the client reports that the master may have it', async () => {
   losses = 100
-  const error = (await submitWork(client(), order, clock).catch((error: unknown) => error)) as ProvisionError
-  expect(error.problems[0]).toMatchObject({ code: 'WORK_NOT_CONFIRMED', details: { id: 'once' } })
+  const error = (await submitJob(client(), order, clock).catch((error: unknown) => error)) as ProvisionError
+  expect(error.problems[0]).toMatchObject({
+    code: 'WORK_NOT_CONFIRMED',
+    remedy: expect.stringContaining('`provision jobs once`'),
+    details: { id: 'once' },
+  })
   expect(error.problems[0]!.remedy).toContain('--id once')
   expect(posts).toBe(5)
   expect(await atTheMaster()).toHaveLength(1)
 })
 
-it('nothing is sent twice that was refused', async () => {
-  const wrong = submitWork(client(), { ...order, slots: -1 }, clock)
+it('a refused job is not sent twice', async () => {
+  const wrong = submitJob(client(), { ...order, slots: -1 }, clock)
   await expect(wrong).rejects.toMatchObject({ code: 'REQUEST_REFUSED' })
   expect(posts).toBe(1)
 })
 
-it('a master that was never there is not tried again', async () => {
+it('a master that never responded is not retried', async () => {
   const away = client()
   between.close()
   waits.length = 0
-  await expect(submitWork(away, order, clock)).rejects.toMatchObject({ code: 'CLIENT_UNREACHABLE' })
+  await expect(submitJob(away, order, clock)).rejects.toMatchObject({ code: 'CLIENT_UNREACHABLE' })
   expect(waits).toEqual([])
 })

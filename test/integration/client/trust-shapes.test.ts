@@ -1,4 +1,5 @@
-// Every certificate shape as a stranger: whatever is asked about works after a yes, and whatever is not says why.
+// Every certificate shape as an untrusted one: whatever the user is asked about works after a yes, everything else is
+// explained.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,7 +19,7 @@ const served = certificateShapes
   .map((shape) => ({ shape, name: shape.name, files: shape.make() }))
   .filter(({ files }) => files.served)
 
-describe('a stranger', () => {
+describe('an untrusted master', () => {
   test.concurrent.each(served)('$name', async ({ shape, files }) => {
     const { plan } = judge(shape, files)
     const name = plan ? (plan.certificateName ?? '127.0.0.1') : (shape.dialName ?? masterName)
@@ -26,10 +27,10 @@ describe('a stranger', () => {
     const env = { DET_DEBUG_CONFIG_PATH: join(dir, String(serving.port)), DET_MASTER_CERT_NAME: name }
     const target = () => targetByUrl(`https://127.0.0.1:${serving.port}`, { env })
     try {
-      const met = await meeting(target())
-      expect(met.said).toBe(expectedFor(shape))
-      if (!met.pem) return
-      await remember(target().trust!, met.pem)
+      const probe = await meeting(target())
+      expect(probe.said).toBe(expectedFor(shape))
+      if (!probe.pem) return
+      await remember(target().trust!, probe.pem)
       expect((await meeting(target())).said).toBe('trusted')
     } finally {
       serving.close()
@@ -40,15 +41,15 @@ describe('a stranger', () => {
 /** `stranger`, `trusted` or the code of the refusal. */
 async function meeting(target: Target): Promise<{ said: string; pem?: string }> {
   try {
-    const met = await probeTrust(target)
-    return 'trusted' in met ? { said: 'trusted' } : { said: 'stranger', pem: met.stranger.pem }
+    const probe = await probeTrust(target)
+    return 'trusted' in probe ? { said: 'trusted' } : { said: 'stranger', pem: probe.untrusted.pem }
   } catch (error) {
     if (error instanceof ProvisionError) return { said: error.code ?? '' }
     throw error
   }
 }
 
-/** We offer what Go offers and compare names as Go and OpenSSL both do; the rest is up to Node. */
+/** Offers what Go offers, and compares names as Go and OpenSSL both do; the rest depends on Node. */
 function expectedFor(shape: Shape): string {
   const says = (verdict: Verdict, ...whom: Client[]) =>
     whom.some((client) => expectedOf(shape, client).join() === verdict)

@@ -1,4 +1,5 @@
-// Meeting a master for the first time, and again: who is asked about, what is remembered, and who is refused.
+// Connecting to a master for the first time, and again: which ones the user is asked about, what is stored, and what is
+// rejected.
 import { X509Certificate } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -35,15 +36,15 @@ const serve = (chain: Issued[], options = {}, answer = answerInfo()) =>
 const store = () => trustStore(trustStoreFile(env))
 const urlOf = (port: number) => `https://127.0.0.1:${port}`
 
-/** Answers every question the same way, and keeps what it was asked about. */
+/** Answers every question the same way, and records the questions. */
 function visitor(port: number, answer: boolean) {
   const asked: UntrustedServer[] = []
   const client = createClient({
     target: targetByUrl(urlOf(port), { env }),
     version: '0',
     timeoutMs: 2000,
-    introduce: async (stranger) => {
-      asked.push(stranger)
+    introduce: async (untrusted) => {
+      asked.push(untrusted)
       return answer
     },
   })
@@ -64,7 +65,7 @@ const intermediate = authority('Intermediate', { issuer: root })
 const leaf = server(intermediate)
 const renewed = server(intermediate, { key: testKey('p256', 'renewed') })
 
-describe('a master nobody vouches for', () => {
+describe('a master without a trusted CA', () => {
   it('is asked about once, and trusted from then on', async () => {
     const port = await serve([leaf, intermediate, root])
     const first = visitor(port, true)
@@ -78,7 +79,7 @@ describe('a master nobody vouches for', () => {
     expect(store().read()).toEqual({ [urlOf(port)]: joined([leaf, intermediate, root]) })
   })
 
-  it('is refused after a no, and nothing is stored', async () => {
+  it('is rejected after a no, and nothing is stored', async () => {
     const port = await serve([leaf, intermediate])
     const { meet, asked } = visitor(port, false)
     expect((await refusal(meet())).code).toBe('CLIENT_CERT_UNTRUSTED')
@@ -86,7 +87,7 @@ describe('a master nobody vouches for', () => {
     expect(existsSync(store().file)).toBe(false)
   })
 
-  it('is refused where nobody can be asked, with its SHA-256 and the command that trusts it', async () => {
+  it('is rejected without a terminal, with its SHA-256 and the command that trusts it', async () => {
     const port = await serve([leaf, intermediate])
     const target = targetByUrl(urlOf(port), { env })
     const { code, message, remedy } = await refusal(createClient({ target, version: '0' }).about())
@@ -113,7 +114,7 @@ describe('a master nobody vouches for', () => {
     expect(asked).toHaveLength(1)
   })
 
-  it('cannot write on the terminal with its names', async () => {
+  it('cannot control the terminal with its names', async () => {
     const hostile = server(intermediate, { subject: 'good\x1b[2J\u009b2J\u202e\u200b\r\nmaster' })
     const { meet, asked } = visitor(await serve([hostile, intermediate]), true)
     await meet()
@@ -130,7 +131,7 @@ describe('a master nobody vouches for', () => {
   })
 })
 
-describe('what trusting would not mend is told at once, and never asked about', () => {
+describe('a problem that trusting would not solve is reported at once, and never asked about', () => {
   it.each([
     [
       'another name',
@@ -174,7 +175,7 @@ describe('what trusting would not mend is told at once, and never asked about', 
     const { meet, asked } = visitor(await serve([leaf, intermediate], old), true)
     const { code, message } = await refusal(meet())
     expect({ code, asked }).toEqual({ code: 'CLIENT_TLS_REFUSED', asked: [] })
-    expect(message).toMatch(/the TLS library says: .*handshake failure$/)
+    expect(message).toMatch(/the TLS library reports: .*handshake failure$/)
   })
 
   it('a port that speaks plain HTTP', async () => {
@@ -191,7 +192,7 @@ const forClients = { purposes: ['1.3.6.1.5.5.7.3.2'] }
 describe('a master that was trusted and presents another certificate', () => {
   const remember = (port: number, chain: Issued[]) => store().set(urlOf(port), joined(chain))
 
-  it('is taken at once when a stored CA issued it', async () => {
+  it('is accepted at once when a stored CA issued it', async () => {
     const port = await serve([renewed, intermediate])
     await remember(port, [leaf, intermediate])
     const { meet, asked } = visitor(port, true)
@@ -199,7 +200,7 @@ describe('a master that was trusted and presents another certificate', () => {
     expect(asked).toEqual([])
   })
 
-  it('is refused with both hashes and its signer, and without a question', async () => {
+  it('is rejected with both hashes and its signer, and without a question', async () => {
     const other = authority('Other CA')
     const changed = server(other)
     const port = await serve([changed, other])
@@ -214,7 +215,7 @@ describe('a master that was trusted and presents another certificate', () => {
     expect(store().read()[urlOf(port)]).toBe(joined([leaf, intermediate, root]))
   })
 
-  it('is told to come from a CA that has only the name of the stored one', async () => {
+  it('is reported to come from a CA that has only the name of the stored one', async () => {
     const namesake = authority('Intermediate', { issuer: root, key: testKey('p256', 'namesake') })
     const port = await serve([server(namesake), namesake])
     await remember(port, [leaf, intermediate])
@@ -223,13 +224,13 @@ describe('a master that was trusted and presents another certificate', () => {
     expect(message).toMatch(/CN=Intermediate, which has the name of a CA that was stored, but another key/)
   })
 
-  it('is told to have signed itself', async () => {
+  it('is reported to be self-signed', async () => {
     const port = await serve([server(undefined, { key: testKey('p256', 'new') })])
     await remember(port, [server()])
     expect((await refusal(visitor(port, true).meet())).message).toContain('signed by itself')
   })
 
-  it('is refused while what was stored cannot be read', async () => {
+  it('is rejected while the stored certificate cannot be read', async () => {
     const port = await serve([leaf, intermediate])
     await store().set(urlOf(port), 'no certificate')
     const { code, message } = await refusal(visitor(port, true).meet())

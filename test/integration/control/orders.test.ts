@@ -1,4 +1,4 @@
-// Orders that are carried out: a VM is launched, drained, ended; work is not lost by accident.
+// Orders that are carried out: a VM is launched, drained, terminated; no job is lost by accident.
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Provisioner } from '../../../src/provisioner/provisioner.ts'
@@ -21,11 +21,11 @@ afterAll(() => cluster.dispose())
 const joined = () => running.rows().filter((row) => row.agent === 'joined')
 const agents = async () => (await ask('GET', '/v1/agents', socket)).value.agents
 
-/** Its process is told to end; the next listing of the loop may show it a while longer. */
+/** Its process has been asked to stop; the next listing of the loop may show it a while longer. */
 const isEnded = (id: string) => cluster.said('decided to terminate').some((line) => line.includes(id))
 
 describe('a person’s orders', () => {
-  it('launch VMs that nobody needs', async () => {
+  it('launch VMs that no job needs', async () => {
     const launched = await ask('POST', '/v1/pools/default/launch', socket, { count: 2 })
     expect(launched).toMatchObject({ status: 200, value: { pool: 'default', count: 2 } })
     await expect.poll(() => joined().length, { timeout: 15_000 }).toBe(2)
@@ -36,7 +36,7 @@ describe('a person’s orders', () => {
     await expect.poll(agents).toMatchObject([{ state: 'joined', ours: true, tlsVersion: 'TLSv1.3' }, {}])
   })
 
-  it('end an idle VM, drained first', async () => {
+  it('terminate an idle VM, drained first', async () => {
     const [{ instance: id } = { instance: '' }] = joined()
     const ended = await ask('POST', '/v1/instances/terminate', socket, { ids: [id] })
     expect(ended).toEqual({ status: 200, value: { ids: [id], waits: [] } })
@@ -44,10 +44,10 @@ describe('a person’s orders', () => {
     expect(cluster.said('decided to drain').join()).toContain(id)
   })
 
-  it('never end a busy VM but by force', async () => {
+  it('never terminate a busy VM except with force', async () => {
     const { instance: id } = joined().find((row) => !isEnded(row.instance))!
     const order = { id: 'w', slots: 1, duration: '1h' }
-    await ask('POST', '/provision/v1/work', { ca, port: cluster.port, token: cluster.token() }, order)
+    await ask('POST', '/provision/v1/jobs', { ca, port: cluster.port, token: cluster.token() }, order)
     await expect
       .poll(agents, { timeout: 10_000 })
       .toEqual(expect.arrayContaining([expect.objectContaining({ id, busy: true })]))
@@ -65,7 +65,7 @@ describe('a person’s orders', () => {
     await expect.poll(() => isEnded(id), { timeout: 15_000 }).toBe(true)
   })
 
-  it('stand while the pool is paused, and say that they wait', async () => {
+  it('stay while the pool is paused, and report that they wait', async () => {
     await ask('POST', '/v1/pools/default/launch', socket, { count: 1 })
     const fresh = () => joined().find((row) => !isEnded(row.instance))?.instance
     await expect.poll(fresh, { timeout: 15_000 }).toBeDefined()
@@ -75,7 +75,7 @@ describe('a person’s orders', () => {
     expect(value).toMatchObject({ ids: [id], waits: [{ pool: 'default', code: 'PAUSED' }] })
   })
 
-  it('to drain can be taken back', async () => {
+  it('to drain can be cancelled', async () => {
     const [{ id } = { id: '' }] = (await ask('GET', '/v1/instances', socket)).value.instances.filter(
       (vm: { doing?: string }) => vm.doing === 'ordered',
     )

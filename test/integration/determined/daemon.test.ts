@@ -10,11 +10,11 @@ import { command } from '../../support/fake-determined/submissions.ts'
 import { finish, submit } from '../../support/fake-determined/world.ts'
 import { until } from '../../support/server.ts'
 
-// A process, a VM and a cadence of seconds each: slow machines need more than the usual time.
+// A process, a VM and an interval of seconds each: slow machines need more than the usual time.
 vi.setConfig({ testTimeout: 60_000 })
 
 interface Daemon extends Opened {
-  /** Starts `provision`; without the master's key, which only the master has. */
+  /** Starts `provision` without the master's key, which only the master has. */
   start(demand?: string): { stderr: () => string; stop: () => void; ended: Promise<number | null> }
   agents(): string[]
   placed(work: string): boolean
@@ -81,7 +81,7 @@ resource_pools:
 
 // Nearly all of their time is waiting.
 describe.concurrent('provision beside a Determined master', () => {
-  it('takes up its cluster, launches for its work, and ends what is idle', async (context) => {
+  it('uses its cluster, launches for its jobs, and terminates what is idle', async (context) => {
     const { world, dir, ...daemon } = await prepare(context)
     const { stderr, stop, ended } = daemon.start()
     await until(() => stderr().includes('NO_SCALE_FROM_ZERO'), 'the warning', 15)
@@ -98,7 +98,7 @@ describe.concurrent('provision beside a Determined master', () => {
     expect(stderr()).not.toContain('correct horse')
   })
 
-  it('keeps a notebook without slots through the end of its session and a restart of the master', async (context) => {
+  it('keeps a notebook without slots when its session expires and the master restarts', async (context) => {
     const { world, fake, ...daemon } = await prepare(context)
     const { stderr } = daemon.start()
     const notebook = submit(world, { slots: 0 })
@@ -110,13 +110,13 @@ describe.concurrent('provision beside a Determined master', () => {
     await fake.start()
     await until(() => stderr().includes('the Determined master responds again'), 'its return', 15)
     await until(() => world.agents.get(id!)?.away === undefined, 'the return of the agent', 15)
-    // Longer than an idle agent is left.
+    // Longer than an idle agent is kept.
     await new Promise((resolve) => setTimeout(resolve, 5_000))
     expect([daemon.agents(), daemon.placed(notebook)]).toEqual([[id], true])
     expect([daemon.orders('disable'), fake.count('/auth/login')]).toEqual([0, 2])
   })
 
-  it('waits for a master that is away, when it has met it before', async (context) => {
+  it('waits for a master that is away, when it has connected to it before', async (context) => {
     const { world, fake, ...daemon } = await prepare(context)
     const first = daemon.start()
     await until(() => first.stderr().includes('NO_SCALE_FROM_ZERO'), 'the first check', 15)
@@ -132,7 +132,7 @@ describe.concurrent('provision beside a Determined master', () => {
     expect(stderr()).toContain('the Determined master responds again')
   })
 
-  it('keeps the pool open with a placeholder agent, which gets none of the work (experimental)', async (context) => {
+  it('keeps the pool open with a placeholder agent, which gets no jobs (experimental)', async (context) => {
     const { world, ...daemon } = await prepare(context)
     const { stderr, stop, ended } = daemon.start(', placeholder_agent: true')
     const placeholder = 'provisioner-placeholder-default'
@@ -156,7 +156,7 @@ describe.concurrent('provision beside a Determined master', () => {
     expect(stderr()).toMatch(/DETERMINED_POOL_PROVIDED [\s\S]*remedy: Remove `provider`/)
   })
 
-  it('does not start for the first time without the master, whose cluster id it needs', async (context) => {
+  it('does not start for the first time without the master, because it needs its cluster id', async (context) => {
     const { fake, start } = await prepare(context)
     await fake.stop()
     const { stderr, ended } = start()

@@ -1,4 +1,4 @@
-// A pool beside a Determined master, from work that waits to no VM at all, and through what happens to real masters.
+// A pool beside a Determined master, from a waiting job to no VM at all, and through what happens to real masters.
 import { describe, expect, it, type TestContext } from 'vitest'
 import type { Policy } from '../../../src/planner/snapshot.ts'
 import { type DeterminedPool, startPool } from '../../support/fake-determined/pool.ts'
@@ -20,7 +20,7 @@ const placed = ({ world }: DeterminedPool, id: string) => world.work.get(id)?.on
 const holds = ({ fleet }: DeterminedPool) => fleet.status().holds.map(({ code }) => code)
 const problems = ({ fleet }: DeterminedPool) => fleet.status().problems.map(({ code }) => code)
 
-/** One VM with this work on it. */
+/** One VM with this job on it. */
 async function withWork(pool: DeterminedPool, slots: number): Promise<string> {
   const work = submit(pool.world, { slots })
   await until(() => placed(pool, work) === 1)
@@ -28,8 +28,8 @@ async function withWork(pool: DeterminedPool, slots: number): Promise<string> {
 }
 
 // Nearly all of their time is waiting.
-describe.concurrent('work that comes and goes', () => {
-  it('buys VMs, drains them when they are idle, and ends them', async (context) => {
+describe.concurrent('jobs that start and end', () => {
+  it('launches VMs, drains them when they are idle, and terminates them', async (context) => {
     const pool = await started(context)
     const work = [submit(pool.world, { slots: 4 }), submit(pool.world, { slots: 3 })]
     for (const id of work) await until(() => placed(pool, id) === 1)
@@ -42,7 +42,7 @@ describe.concurrent('work that comes and goes', () => {
     for (const line of orders) expect(line).toMatch(/disable$/)
   })
 
-  it('takes a drained agent back when work comes for it', async (context) => {
+  it('undrains an agent when a job needs it', async (context) => {
     const pool = await started(context)
     finish(pool.world, await withWork(pool, 4))
     const [id] = pool.live()
@@ -57,7 +57,7 @@ describe.concurrent('work that comes and goes', () => {
 })
 
 describe.concurrent('a notebook without slots', () => {
-  it('buys a VM and keeps it, though the list of agents shows nothing on it', async (context) => {
+  it('launches a VM and keeps it, although the list of agents shows no job on it', async (context) => {
     const pool = await started(context)
     const notebook = await withWork(pool, 0)
     const [id] = pool.live()
@@ -70,7 +70,7 @@ describe.concurrent('a notebook without slots', () => {
 })
 
 describe.concurrent('a master that is restarted', () => {
-  it('stops everything while it is away, and goes on with the same VMs', async (context) => {
+  it('blocks everything while it is away, and continues with the same VMs', async (context) => {
     const pool = await started(context)
     const work = await withWork(pool, 4)
     await pool.fake.stop()
@@ -79,7 +79,7 @@ describe.concurrent('a master that is restarted', () => {
     await pool.clock.sleep(60 * second)
     const ids = pool.live()
     expect(ids).toHaveLength(1)
-    // After a restart sessions are there still, and agents look drained until they are back.
+    // After a restart the sessions still exist, and agents look drained until they reconnect.
     for (const id of ids) lose(pool.world, id)
     await pool.fake.start()
     await until(() => !holds(pool).includes('DEMAND_MISSING'), 'the end of ' + 'DEMAND_MISSING')
@@ -94,7 +94,7 @@ describe.concurrent('a master that is restarted', () => {
 })
 
 describe.concurrent('an agent that waits to reconnect', () => {
-  it('is neither drained nor replaced, also while work waits that it could do', async (context) => {
+  it('is neither drained nor replaced, also while a job waits that it could run', async (context) => {
     const pool = await started(context, { minInstances: 1, maxIdle: 1_000 * second })
     await until(() => pool.fleet.status().joined === 1)
     const [id] = pool.live()
@@ -107,7 +107,7 @@ describe.concurrent('an agent that waits to reconnect', () => {
     expect([pool.live(), pool.moved('drain'), pool.moved('terminate')]).toEqual([[id], [], []])
   })
 
-  it('is not ended while it is away, however long it was idle', async (context) => {
+  it('is not terminated while it is away, however long it was idle', async (context) => {
     const pool = await started(context)
     finish(pool.world, await withWork(pool, 4))
     const [id] = pool.live()
@@ -120,8 +120,8 @@ describe.concurrent('an agent that waits to reconnect', () => {
   })
 })
 
-describe.concurrent('a session that is over', () => {
-  it('is begun anew without anybody noticing', async (context) => {
+describe.concurrent('an expired session', () => {
+  it('is renewed without a visible effect', async (context) => {
     const pool = await started(context)
     const work = await withWork(pool, 4)
     pool.world.sessions.clear()
@@ -133,7 +133,7 @@ describe.concurrent('a session that is over', () => {
 })
 
 describe.concurrent('a provisioner that is restarted', () => {
-  it('gives the agents back that it drained', async (context) => {
+  it('undrains the agents that it drained', async (context) => {
     const pool = await started(context)
     await withWork(pool, 4)
     const [id] = pool.live()
@@ -162,7 +162,7 @@ describe.concurrent('a provisioner that is restarted', () => {
 })
 
 describe.concurrent('a master whose configuration gets a provider for the pool', () => {
-  it('is left to run the pool: nothing is launched, drained or ended', async (context) => {
+  it('runs the pool itself: nothing is launched, drained or terminated', async (context) => {
     const pool = await started(context)
     finish(pool.world, await withWork(pool, 4))
     pool.world.pools.set('default', { type: 'GCP' })
@@ -175,7 +175,7 @@ describe.concurrent('a master whose configuration gets a provider for the pool',
 })
 
 describe.concurrent('at zero agents', () => {
-  it('such a master refuses what needs slots; with launch_error off experiments wait, and buy a VM', async (context) => {
+  it('such a master refuses jobs that need slots; with launch_error off, experiments wait and get a VM', async (context) => {
     const pool = await started(context)
     const { world } = pool
     expect(command(world, { slots: 1 })).toMatchObject({ status: 400 })

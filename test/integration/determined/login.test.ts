@@ -1,4 +1,4 @@
-// Logging in at a Determined master: with what, when again, and what is never told to whom.
+// Logging in at a Determined master: with which credentials, when again, and where they are never sent.
 import { chmodSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { join as pathOf } from 'node:path'
@@ -23,14 +23,14 @@ const codeOf = (failing: Promise<unknown>): Promise<string | undefined> =>
 const login = '/api/v1/auth/login'
 
 describe('a user with a password', () => {
-  it('logs in once, for all questions at once and later ones', async () => {
+  it('logs in once, for concurrent requests and later ones', async () => {
     const source = opened.open()
     await Promise.all([source.read('default'), source.drain('nobody'), source.read('default')])
     await source.read('default')
     expect(opened.fake.count(login)).toBe(1)
   })
 
-  it('logs in again, once, when the session is over', async () => {
+  it('logs in again, once, when the session has expired', async () => {
     const source = opened.open()
     await source.read('default')
     opened.world.sessions.clear()
@@ -38,7 +38,7 @@ describe('a user with a password', () => {
     expect(opened.fake.count(login)).toBe(2)
   })
 
-  it('is told that the password is wrong, by a message that does not hold it', async () => {
+  it('gets an error that the password is wrong, which does not contain it', async () => {
     writeFileSync(pathOf(opened.dir, 'password'), 'a wrong one')
     const source = opened.open()
     const error: ProvisionError = (await source
@@ -49,7 +49,7 @@ describe('a user with a password', () => {
     expect(JSON.stringify(error.problems) + opened.log.lines).not.toContain('a wrong one')
   })
 
-  it('gets in with a new password once the file holds it', async () => {
+  it('can log in with a new password once the file contains it', async () => {
     const clock = new FastClock(100)
     const source = opened.open({ clock })
     await source.read('default')
@@ -69,7 +69,7 @@ describe('a user with a password', () => {
     expect(opened.world.sessions.size).toBe(0)
   })
 
-  it('whose file is not there, or is open to everybody, is told so', async () => {
+  it('whose file is missing, or world-readable, gets an error about it', async () => {
     const none = opened.open({ demand: { password_file: pathOf(opened.dir, 'none') } })
     expect(await codeOf(none.read('default'))).toBe('DETERMINED_LOGIN_FILE')
     chmodSync(pathOf(opened.dir, 'password'), 0o644)
@@ -80,7 +80,7 @@ describe('a user with a password', () => {
 describe('a token', () => {
   const token = () => ({ demand: { token_file: opened.write('token', 'token-of-a-year\n') } })
 
-  it('is used as it is, and its session is left alone', async () => {
+  it('is used as it is, and its session is not ended', async () => {
     opened.world.sessions.set('token-of-a-year', 'provisioner')
     const source = opened.open(token())
     await source.read('default')
@@ -89,7 +89,7 @@ describe('a token', () => {
     expect(opened.world.sessions.size).toBe(1)
   })
 
-  it('that is refused is read again: it may have been renewed', async () => {
+  it('that is refused is read again: it may have been replaced', async () => {
     opened.world.sessions.set('token-of-next-year', 'provisioner')
     const source = opened.open(token())
     opened.fake.onAnswer = () => opened.write('token', 'token-of-next-year')
@@ -104,7 +104,7 @@ describe('a token', () => {
 describe('a user without admin rights', () => {
   const student = () => ({ demand: { user: 'student', password_file: opened.write('student', 'battery') } })
 
-  it('is warned of, and may not drain', async () => {
+  it('gets a warning, and may not drain', async () => {
     join(opened.world, 'i-1', 4)
     const source = opened.open(student())
     expect((await source.check(['default'])).map(({ code }) => code)).toEqual(['DETERMINED_NOT_ADMIN'])
@@ -112,7 +112,7 @@ describe('a user without admin rights', () => {
   })
 })
 
-describe('who is no Determined master', () => {
+describe('a server that is not a Determined master', () => {
   it('gets neither password nor token', async () => {
     const seen: string[] = []
     const server = createServer((request, response) => {
@@ -128,7 +128,7 @@ describe('who is no Determined master', () => {
     server.close()
   })
 
-  it('may be a gateway in front of a master that is not up yet', async () => {
+  it('may be a gateway in front of a master that is starting', async () => {
     opened.fake.faults = [{ kind: 502 }]
     expect(await codeOf(opened.open().read('default'))).toBe('DETERMINED_FAULT')
   })
@@ -145,12 +145,12 @@ describe('over TLS', () => {
   })
   afterEach(() => secure.dispose())
 
-  it('a master of a CA that is not trusted gets nothing', async () => {
+  it('a master of an untrusted CA gets no credentials', async () => {
     expect(await codeOf(secure.open().read('default'))).toBe('DETERMINED_CERT_REFUSED')
     expect(secure.fake.asked).toEqual([])
   })
 
-  it('a master with another name gets nothing', async () => {
+  it('a master with another name gets no credentials', async () => {
     const ca_file = secure.write('ca.crt', chain.root.certificate)
     const source = secure.open({ demand: { ca_file, master_cert_name: 'another.test' } })
     const error: ProvisionError = (await source
@@ -165,7 +165,7 @@ describe('over TLS', () => {
     expect(await source.read('default')).toMatchObject({ pending: [] })
   })
 
-  it('another certificate needs no restart once its file is here', async () => {
+  it('another certificate needs no restart once its file is replaced', async () => {
     const clock = new FastClock(100)
     const source = secure.open({ cert: secure.write('chain.crt', chain.chain), clock })
     await source.read('default')
@@ -178,7 +178,7 @@ describe('over TLS', () => {
     expect(await source.read('default')).toMatchObject({ pending: [] })
   })
 
-  it('schemes that do not meet are told apart from a master that is away', async () => {
+  it('mismatched schemes are distinguished from a master that is away', async () => {
     const https = { demand: { url: opened.fake.url.replace('http:', 'https:') } }
     expect(await codeOf(opened.open(https).read('default'))).toBe('DETERMINED_SCHEME')
     const http = { demand: { url: secure.fake.url.replace('https:', 'http:') } }

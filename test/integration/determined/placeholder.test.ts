@@ -1,4 +1,4 @@
-// The placeholder agent on the true wire: what it says, and that it leaves rather than be given work. Experimental.
+// The placeholder agent with the real protocol: its messages, and that it leaves before it is given a job. Experimental.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { PendingAllocation } from '../../../src/planner/snapshot.ts'
 import { ProvisionError, problem } from '../../../src/problems/index.ts'
@@ -51,7 +51,7 @@ describe('the placeholder agent', () => {
     expect(heard()[0]!.AgentStarted!.Devices).toHaveLength(8)
   })
 
-  it('asks again while the master has not read that it has started', async () => {
+  it('retries while the master has not processed that it has started', async () => {
     let tries = 0
     hold({
       drain: async () => {
@@ -65,12 +65,12 @@ describe('the placeholder agent', () => {
 
   it('leaves when it cannot be disabled', async () => {
     hold({ drain: () => Promise.reject(new ProvisionError(problem('DETERMINED_NOT_PERMITTED', 'no admin'))) })
-    // It comes back later: the right may have been granted.
+    // It reconnects later: the permission may have been granted.
     await until(() => master.visits.length === 2, 'its return')
     expect(isOver()).toBe(true)
   })
 
-  it('is not there while work waits that it would be given', async () => {
+  it('does not exist while a job waits that it would be given', async () => {
     const pending: PendingAllocation[] = [{ id: 'w', slots: 1, since: 0 }]
     hold({ pending })
     await new Promise((resolve) => setTimeout(resolve, 250))
@@ -79,7 +79,7 @@ describe('the placeholder agent', () => {
     await until(() => master.visits.length === 1, 'its connection')
   })
 
-  it('fails work that it is given all the same, so that it does not hang', async () => {
+  it('fails jobs that it is given nevertheless, so that they do not hang', async () => {
     hold()
     await until(() => heard().length === 1)
     const Container = { id: 'c', state: 'ASSIGNED' as const, devices: [], description: '' }
@@ -92,7 +92,7 @@ describe('the placeholder agent', () => {
     })
   })
 
-  it('comes back after its connection was lost', async () => {
+  it('reconnects after its connection was lost', async () => {
     hold()
     await until(() => heard().length === 1)
     master.visits[0]!.connection.terminate()

@@ -1,4 +1,4 @@
-// Reading a Determined master over real sockets: pages, faults, refusals, limits, and giving back what was drained.
+// Reading a Determined master over real sockets: pages, errors, refusals, limits, and undoing drains.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ProvisionError } from '../../../src/problems/index.ts'
 import { type Opened, openFake } from '../../support/fake-determined/opened.ts'
@@ -31,7 +31,7 @@ describe('pages', () => {
     expect(opened.fake.count('/job-queues-v2')).toBe(3)
   })
 
-  it('are begun anew when somebody leaves between two of them: nobody may be overlooked', async () => {
+  it('are restarted when an agent leaves between two of them: no agent may be missed', async () => {
     for (let n = 0; n < 1_100; n++) join(opened.world, number(n), 1)
     let pages = 0
     opened.fake.onAnswer = ({ path }) => {
@@ -52,7 +52,7 @@ describe('pages', () => {
   })
 })
 
-describe('a master that does not answer as it should', () => {
+describe('a master that does not respond as it should', () => {
   it.each([
     ['nothing', 'hang', 'DETERMINED_UNREACHABLE'],
     ['cuts the connection', 'cut', 'DETERMINED_UNREACHABLE'],
@@ -66,7 +66,7 @@ describe('a master that does not answer as it should', () => {
     expect(source.outage()).toMatchObject({ code })
   })
 
-  it('is read again once it is well', async () => {
+  it('is read again once it has recovered', async () => {
     const clock = new FastClock(100)
     const source = opened.open({ clock })
     opened.fake.faults = [{ kind: 500, times: 1 }]
@@ -76,7 +76,7 @@ describe('a master that does not answer as it should', () => {
     expect(source.outage()).toBeUndefined()
   })
 
-  it('is not asked by every pool again while it is away', async () => {
+  it('is not polled by every pool again while it is away', async () => {
     const source = opened.open()
     await opened.fake.stop()
     const errors = await Promise.all(['a', 'b', 'c'].map((pool) => errorOf(source.read(pool))))
@@ -84,7 +84,7 @@ describe('a master that does not answer as it should', () => {
     expect(opened.log.lines).toHaveLength(1)
   })
 
-  it('is left alone when the one who asks gives up, and answers the next', async () => {
+  it('is not requested any more when the caller gives up, and answers the next one', async () => {
     const source = opened.open()
     await source.read('default')
     opened.fake.latency = 150
@@ -94,10 +94,10 @@ describe('a master that does not answer as it should', () => {
     expect(source.outage()).toBeUndefined()
   })
 
-  it('that closed an idle connection is asked over a new one', async () => {
+  it('that closed an idle connection is requested over a new one', async () => {
     const source = opened.open()
     join(opened.world, 'i-1', 4)
-    // Several connections: the next one tried may be closed as well.
+    // Several connections: the next one may be closed as well.
     await Promise.all([source.read('default'), ...['a', 'b', 'c'].map((id) => source.drain(id))])
     await opened.fake.stop()
     await opened.fake.start()
@@ -115,7 +115,7 @@ describe('a pool is not run', () => {
     expect((await source.check(['default'])).map(({ code }) => code)).toEqual(['DETERMINED_POOL_PROVIDED'])
   })
 
-  it('when the master launches its agents itself, also where it does not tell who we are', async () => {
+  it('when the master launches its agents itself, also if it does not report who we are', async () => {
     opened.world.pools.set('default', { type: 'AWS' })
     opened.fake.faults = [{ path: '/auth/user', kind: 404 }]
     expect((await opened.open().check(['default'])).map(({ code }) => code)).toEqual([
@@ -123,13 +123,13 @@ describe('a pool is not run', () => {
     ])
   })
 
-  it('when the master has no such pool; the others go on', async () => {
+  it('when the master has no such pool; the others continue', async () => {
     const source = opened.open()
     expect((await errorOf(source.read('gpu'))).message).toMatch(/MASTER_POOL_UNKNOWN.*it has: default/)
     expect(await source.read('default')).toMatchObject({ pending: [] })
   })
 
-  it('when the master hides its work from us: busy agents would look idle', async () => {
+  it('when the master hides its jobs from us: busy agents would look idle', async () => {
     submit(opened.world, { slots: 0, hidden: true })
     const demand = { user: 'student', password_file: opened.write('student', 'battery') }
     expect(await errorOf(opened.open({ demand }).read('default'))).toMatchObject({
@@ -139,7 +139,7 @@ describe('a pool is not run', () => {
   })
 })
 
-describe('what changes while the lists are read', () => {
+describe('a change while the lists are read', () => {
   beforeEach(() => join(opened.world, 'i-1', 4))
   const once = (change: () => void) => {
     let isDone = false
@@ -150,14 +150,14 @@ describe('what changes while the lists are read', () => {
     }
   }
 
-  it('is not work that waits beside the agent it was given', async () => {
+  it('never shows a job as waiting beside the agent it was given', async () => {
     const work = submit(opened.world, { slots: 4 })
     once(() => place(opened.world, work, 'i-1'))
     const { agents, pending } = await opened.open().read('default')
     expect([pending, agents[0]]).toMatchObject([[], { busy: true, freeSlots: 0 }])
   })
 
-  it('is not an agent that is idle too early', async () => {
+  it('never shows an agent as idle too early', async () => {
     const work = submit(opened.world, { slots: 4 })
     place(opened.world, work, 'i-1')
     once(() => finish(opened.world, work))
@@ -168,7 +168,7 @@ describe('what changes while the lists are read', () => {
 })
 
 describe('several pools', () => {
-  it('share what is read of the whole master', async () => {
+  it('share one poll of the whole master', async () => {
     opened.world.pools.set('other', { type: 'STATIC' })
     const source = opened.open()
     await Promise.all([source.read('default'), source.read('other')])
@@ -179,8 +179,8 @@ describe('several pools', () => {
   })
 })
 
-describe('work in the list of tasks alone', () => {
-  it('counts: a checkpoint to be deleted waits for an agent like a notebook', async () => {
+describe('a job that is only in the list of tasks', () => {
+  it('counts: a checkpoint deletion waits for an agent like a notebook', async () => {
     const gc = submit(opened.world, { slots: 0, isSystem: true })
     const source = opened.open()
     expect((await source.read('default')).pending).toMatchObject([{ id: gc, slots: 0 }])
@@ -198,7 +198,7 @@ describe('max_slots', () => {
     place(opened.world, [...opened.world.work.keys()][0]!, 'i-1')
   })
 
-  it('comes with what the experiment has already, where the scheduler is fair share', async () => {
+  it('is read with what the experiment already has, if the scheduler is fair share', async () => {
     opened.world.scheduler = 'fair_share'
     const limit = { job: '7', maxSlots: 6, jobRunningSlots: 2 }
     const source = opened.open()
@@ -207,14 +207,14 @@ describe('max_slots', () => {
     expect(opened.fake.count('/experiments/7')).toBe(1)
   })
 
-  it('is not asked for where it is not', async () => {
+  it('is not requested otherwise', async () => {
     expect((await opened.open().read('default')).pending[0]).not.toHaveProperty('maxSlots')
     expect(opened.fake.count('/experiments')).toBe(0)
   })
 })
 
 describe('drain', () => {
-  it('is refused for an agent that has lost its connection, with a code of its own', async () => {
+  it('is refused for an agent that has lost its connection, with its own code', async () => {
     join(opened.world, 'i-1', 4)
     lose(opened.world, 'i-1')
     expect(await errorOf(opened.open().drain('i-1'))).toMatchObject({ code: 'DETERMINED_AGENT_AWAY' })
@@ -225,7 +225,7 @@ describe('drain', () => {
     expect(await errorOf(opened.open().drain('i-1'))).toMatchObject({ code: 'DETERMINED_AGENT_AWAY' })
   })
 
-  it('leaves work that runs, as `det agent disable --drain` does', async () => {
+  it('does not stop running jobs, like `det agent disable --drain`', async () => {
     join(opened.world, 'i-1', 4)
     const work = submit(opened.world, { slots: 4 })
     place(opened.world, work, 'i-1')

@@ -1,4 +1,4 @@
-// A master that lets in only agents with a client certificate: pools without one are refused before anything is launched.
+// A master that admits only agents with a client certificate: pools without one are refused before anything is launched.
 import { appendFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -11,7 +11,7 @@ import { authority, server } from '../../support/x509-profiles.ts'
 
 const clientCa = authority('Client CA')
 const member = server(clientCa, { purposes: [purpose.client] })
-const stranger = server(authority('Stranger'), { purposes: [purpose.client] })
+const untrusted = server(authority('Stranger'), { purposes: [purpose.client] })
 
 let cluster: Cluster
 beforeEach(async () => {
@@ -32,7 +32,7 @@ async function authenticating(...provider: string[]): Promise<MasterConfig> {
   return config!
 }
 
-/** A provider line for agents that show this certificate. */
+/** A provider line for agents that present this certificate. */
 function showing({ pem, key }: Issued): string {
   const cert = join(cluster.dir, 'agent.crt')
   const keyFile = join(cluster.dir, 'agent.key')
@@ -47,13 +47,13 @@ describe('a master with require_authentication', () => {
     await expect(cluster.start(config)).rejects.toMatchObject({ code: 'CLIENT_CERT_REQUIRED' })
   })
 
-  it('lets in agents with a certificate of client_ca', async () => {
+  it('admits agents with a certificate of client_ca', async () => {
     const running = await cluster.start(await authenticating(showing(member)))
     await expect.poll(() => running.rows()[0]?.agent, { timeout: 15_000 }).toBe('joined')
   })
 
   it('answers 403 to an agent with a certificate of another CA', async () => {
-    await cluster.start(await authenticating(showing(stranger)))
+    await cluster.start(await authenticating(showing(untrusted)))
     const refused = () => cluster.said('agent rejected').find((line) => line.includes('403'))
     await expect.poll(refused, { timeout: 15_000 }).toBeDefined()
   })

@@ -23,7 +23,7 @@ afterEach(async () => {
   await cloud.dispose()
 })
 
-/** As an earlier run has left it: without a journal, two listings a minute apart come before the first launch. */
+/** As an earlier run has left it: without a journal, the first launch needs two listings a minute apart. */
 async function earlierRun(): Promise<void> {
   const file = join(cluster.dir, '.provision/fleet/default.journal')
   const { journal } = await openJournal({ file, kind: 'fleet 1', now: Date.now() })
@@ -49,7 +49,7 @@ async function start(...provider: string[]) {
 }
 
 describe('a pool on Compute Engine', () => {
-  it('is empty without work, gets the VMs the work needs, and is empty again when it is done', async () => {
+  it('is empty without jobs, gets the VMs that jobs need, and is empty again when they are done', async () => {
     const running = await start()
     expect(running.rows()).toEqual([])
     expect(cloud.gce.count('bulkInsert')).toBe(0)
@@ -69,7 +69,7 @@ describe('a pool on Compute Engine', () => {
     expect(machines.booted()).toBe(2)
   }, 80_000)
 
-  it('replaces a VM that was preempted, deletes what is left of it, and leaves VMs running when it stops', async () => {
+  it('replaces a VM that was preempted, deletes its remains, and keeps VMs running when it stops', async () => {
     const running = await start('min_instances: 1', 'spot: true')
     const joined = () => running.rows().find((row) => row.agent === 'joined')?.instance
     await expect.poll(joined, { timeout: 20_000 }).toMatch(/^determined-ai-determined-/)

@@ -1,4 +1,4 @@
-// A provisioner without the built-in master: demand is given, and pools fail one by one.
+// A provisioner without the built-in master: demand is passed in, and pools fail one by one.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -12,12 +12,12 @@ let master: MemoryMaster
 beforeEach(() => {
   cluster = new Cluster()
   master = memoryMaster()
-  // Demand is stamped by this process's clock, as the contract has it.
+  // Demand has times of this process's clock, as the contract requires.
   Object.defineProperty(master, 'now', { get: () => Date.now(), set: () => {} })
 })
 afterEach(() => cluster.dispose())
 
-/** The file of one pool, with a second one that cannot run: its cloud's folder is a file. */
+/** The file of one pool, with a second one that cannot run: the folder of its cloud is a file. */
 async function withBrokenPool(): Promise<MasterConfig> {
   const { file } = await cluster.config('preflight: off')
   const broken = '  - pool_name: broken\n    provider: {type: local, preflight: off}\n'
@@ -27,8 +27,8 @@ async function withBrokenPool(): Promise<MasterConfig> {
   return config!
 }
 
-describe('a provisioner that is given its demand', () => {
-  it('launches for it without a master of its own, and needs no key', async () => {
+describe('a provisioner with a given demand source', () => {
+  it('launches for it without its own master, and needs no key', async () => {
     await cluster.certificate()
     const config = await cluster.config('preflight: off')
     delete config.security.tls!.key
@@ -49,7 +49,7 @@ describe('a provisioner that is given its demand', () => {
     await expect.poll(() => running.rows()[0]).toMatchObject({ agent: 'joined', slots: 1 })
   })
 
-  it('runs the other pools when one cannot be run, and says so', async () => {
+  it('runs the other pools when one cannot run, and reports it', async () => {
     await cluster.certificate()
     mkdirSync(join(cluster.dir, '.provision/local'), { recursive: true })
     const running = await cluster.start(await withBrokenPool(), { demand: master.open() })

@@ -1,4 +1,4 @@
-// From a master.yaml and a certificate to agents that have joined over verified TLS: nothing here is a stand-in.
+// From a master.yaml and a certificate to agents that have joined over verified TLS, with no fakes.
 import { afterEach, describe, expect, it } from 'vitest'
 import { Cluster } from '../../support/stand-alone.ts'
 
@@ -6,7 +6,7 @@ let cluster: Cluster
 afterEach(() => cluster.dispose())
 
 describe('stand-alone', () => {
-  it('has min_instances agents joined by themselves over verified TLS, and ends them when it stops', async () => {
+  it('has min_instances agents that join over verified TLS, and terminates them when it stops', async () => {
     cluster = new Cluster()
     await cluster.certificate()
     const running = await cluster.start(await cluster.config('min_instances: 2', 'slots: 3'))
@@ -24,7 +24,7 @@ describe('stand-alone', () => {
     const [first] = running.rows()
     expect(cluster.consoleOf(first!.instance)).toContain('PROVISION_STAGE=tls_checked')
     await running.stop()
-    expect(cluster.said('local VM ended')).toHaveLength(2)
+    expect(cluster.said('local instance terminated')).toHaveLength(2)
   })
 
   it('replaces an agent that dies', async () => {
@@ -39,7 +39,7 @@ describe('stand-alone', () => {
     await expect.poll(joined, { timeout: 15_000 }).toMatch(/^local-/)
   })
 
-  it('hands a renewed certificate to new agents while the old ones stay', async () => {
+  it('gives a renewed certificate to new agents while the old ones stay', async () => {
     cluster = new Cluster()
     await cluster.certificate()
     const running = await cluster.start(await cluster.config('min_instances: 1'))
@@ -62,7 +62,7 @@ describe('stand-alone', () => {
     )
   })
 
-  it('keeps the last good certificate when a broken one is put in its place', async () => {
+  it('keeps the last good certificate when it is replaced by an invalid one', async () => {
     cluster = new Cluster()
     const good = await cluster.certificate()
     const running = await cluster.start(await cluster.config('min_instances: 1', 'tls: {trust: embed}'))

@@ -1,4 +1,4 @@
-// A master that pushes over TLS: VMs come for its work, and idle ones go once it has drained them.
+// A master that pushes over TLS: it gets VMs for its jobs, and idle ones are terminated once it has drained them.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { PushedDemand } from '../../../src/demand/push.ts'
@@ -31,13 +31,13 @@ describe('a master that pushes', () => {
     expect((await ask('PUT', path, { ...door, token: 'not-the-token-at-all' }, demand)).status).toBe(401)
   })
 
-  it('gets VMs for its work, and loses them when it has drained them', async () => {
+  it('gets VMs for its jobs, and they are terminated when it has drained them', async () => {
     expect(running.status().pools[0]!.problems).toMatchObject([{ code: 'PUSH_MISSING' }])
     let demand: PushedDemand = { pending: [{ id: 'w', slots: 2 }], agents: [] }
     const push = async () => {
       const { status, value } = await ask('PUT', path, door, demand)
       expect(status).toBe(200)
-      // As a master does it: what is drained is what the answer says.
+      // As a master does it: the response contains the agents to drain.
       const agents = demand.agents.map((agent) => ({ ...agent, draining: value.drain.includes(agent.id) }))
       demand = { ...demand, agents, drainVersion: value.drainVersion }
       return running.rows().map((row) => row.instance)

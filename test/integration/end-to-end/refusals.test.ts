@@ -1,5 +1,6 @@
-// Masters an agent must not join. The startup script on the VM, the agent itself, and the preflight beforehand each tell
-// them apart, from nothing but what the rendered user data contains.
+// Masters that an agent must not join. The startup script on the VM, the agent itself, and the preflight each
+// distinguish
+// them, using only what the rendered user data contains.
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,7 +21,7 @@ import { authority, masterName, server } from '../../support/x509-profiles.ts'
 
 const masters = new Masters()
 const root = authority('Root')
-const stranger = authority('Stranger')
+const untrusted = authority('Stranger')
 const leaf = server(root)
 const trust = embed(masterName, ['leaf', leaf.pem], ['root', root.pem])
 
@@ -33,14 +34,14 @@ interface Refusal {
   port: () => Promise<number>
   stage: FailureStage
   preflight: string
-  /** What the agent says when no tool was there to find out before it. */
+  /** The agent's message when there was no tool to detect it earlier. */
   agent: RegExp
 }
 
 const refusals: Refusal[] = [
   {
     master: 'of another CA',
-    port: () => serving(server(stranger), stranger),
+    port: () => serving(server(untrusted), untrusted),
     stage: 'tls_unknown_ca',
     preflight: 'PREFLIGHT_UNKNOWN_CA',
     agent: /CA|trust/,
@@ -106,7 +107,7 @@ function bareTools(): string {
       const path = execFileSync('bash', ['-c', `type -P ${tool} || true`], { encoding: 'utf8' }).trim()
       if (path) symlinkSync(path, join(folder, tool))
     }
-  // The script watches an agent for five seconds before it believes in it. `wx`: never through a link to the real one.
+  // The script watches an agent for five seconds before it accepts it. `wx`: never through a link to the real one.
   const shortSleep = '#!/bin/bash\nread -rt 0.5 <> <(:) || true\n'
   writeFileSync(join(folder, 'sleep'), shortSleep, { mode: 0o755, flag: 'wx' })
   return folder
@@ -151,7 +152,7 @@ async function boot(
   return { stage: await provider.consoleStage(id), console: consoleText(id), state: 'stopped' }
 }
 
-/** The console, and the agent's own log: its last lines come to the console only when it ends at once. */
+/** The console, and the agent's own log, whose last lines appear on the console only when it exits at once. */
 function consoleText(id: string): string {
   const files = ['console.log', 'var/log/determined-agent.log'].map((name) => pool.file(id, name))
   return files.map((file) => (existsSync(file) ? readFileSync(file, 'utf8') : '')).join('\n')
@@ -168,14 +169,14 @@ describe.each(refusals)('a master $master', (refusal) => {
     expect(failureStages[stage].exit).toBeGreaterThan(0)
   })
 
-  it('is named by the agent where the VM has no tool to try TLS', async () => {
+  it('is reported by the agent when the VM has no tool to try TLS', async () => {
     const ended = await boot(await port(), bare, 60)
     expect(ended.stage, ended.console).toBe('agent_failed')
     expect(ended.console).toContain('TLS was not tried')
     expect(ended.console).toMatch(agent)
   })
 
-  it(`is refused by the preflight as ${refusal.preflight}`, async () => {
+  it(`is rejected by the preflight as ${refusal.preflight}`, async () => {
     const address = { scheme: 'https', host: '127.0.0.1', port: await port() } as const
     const result = await preflight({ address, plan: trust, timeoutMs: 5000, clock: systemClock })
     expect(result.problem?.code).toBe(refusal.preflight)

@@ -1,4 +1,4 @@
-// Work comes and goes, and so do the agents: the master's queue, the planner, the fleet loop and real processes.
+// Jobs start and end, and so do agents: the master's queue, the planner, the fleet loop and real processes.
 import { afterEach, describe, expect, it } from 'vitest'
 import { Cluster } from '../../support/stand-alone.ts'
 import { submit } from '../../support/submit.ts'
@@ -6,15 +6,15 @@ import { submit } from '../../support/submit.ts'
 let cluster: Cluster
 afterEach(() => cluster.dispose())
 
-describe('a pool without work', () => {
-  it('has no agents, gets as many as the work needs, and has none when it is done', async () => {
+describe('a pool without jobs', () => {
+  it('has no agents, gets as many as the jobs need, and has none when they are done', async () => {
     cluster = new Cluster()
     await cluster.certificate()
     const config = await cluster.config('min_instances: 0', 'slots: 2', 'max_idle_agent_period: 1s')
     const running = await cluster.start(config)
     expect(running.rows()).toEqual([])
 
-    // Three pieces of two slots need three agents of two; one more slot needs no fourth once one is free.
+    // Three jobs of two slots need three agents of two; one more slot needs no fourth once one is free.
     for (const id of ['a', 'b', 'c'])
       expect(await submit(cluster, { id, slots: 2, duration: '3s' })).toBeLessThan(300)
     const joined = () => running.rows().filter((row) => row.agent === 'joined').length
@@ -23,7 +23,7 @@ describe('a pool without work', () => {
 
     await expect.poll(() => running.rows().length, { timeout: 40_000, interval: 200 }).toBe(0)
     expect(cluster.said('decided to drain').length).toBeGreaterThan(0)
-    const launched = cluster.said('info local VM started').length
+    const launched = cluster.said('info local instance started').length
     expect(launched).toBe(3)
   }, 70_000)
 
@@ -36,7 +36,7 @@ describe('a pool without work', () => {
       most = Math.max(most, running.rows().length)
     }, 20)
     for (let n = 0; n < 9; n++) await submit(cluster, { id: `w${n}`, slots: 1, duration: '1s' })
-    await expect.poll(() => cluster.said('info local VM started').length, { timeout: 20_000 }).toBe(4)
+    await expect.poll(() => cluster.said('info local instance started').length, { timeout: 20_000 }).toBe(4)
     await expect
       .poll(() => running.rows().filter((row) => row.agent === 'joined').length, { timeout: 20_000 })
       .toBe(4)

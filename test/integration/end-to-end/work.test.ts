@@ -1,4 +1,4 @@
-// Work handed in on the command line, run by local agents of a stand-alone provisioner, over verified TLS throughout.
+// Jobs submitted on the command line, run by local agents of a stand-alone provisioner, always over verified TLS.
 import { delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { type CliRun, runCliAside } from '../../support/run-cli.ts'
@@ -20,7 +20,7 @@ afterAll(() => cluster.dispose())
 const provision = (...args: string[]): Promise<CliRun> => runCliAside(args, { cwd: cluster.dir })
 const submit = (...args: string[]): Promise<CliRun> => provision('submit', '--wait', ...args)
 
-/** Hands it in and returns its id. */
+/** Submits it and returns its id. */
 async function begin(...args: string[]): Promise<string> {
   const { status, stdout, stderr } = await provision('submit', ...args)
   expect(status, stderr).toBe(0)
@@ -29,7 +29,7 @@ async function begin(...args: string[]): Promise<string> {
 
 // biome-ignore lint/suspicious/noExplicitAny: the master's own JSON
 async function show(id: string): Promise<any> {
-  return JSON.parse((await provision('work', id, '--format', 'json')).stdout).work
+  return JSON.parse((await provision('work', id, '--format', 'json')).stdout).job
 }
 
 async function becomes(id: string, state: string): Promise<void> {
@@ -45,7 +45,7 @@ function alive(pid: number): boolean {
 }
 
 describe('a command', () => {
-  it('runs on an agent; what it prints goes where it was printed, and it exits with 0', async () => {
+  it('runs on an agent; its output goes to the same streams, and it exits with 0', async () => {
     const run = await submit(
       '--slots',
       '2',
@@ -61,24 +61,24 @@ describe('a command', () => {
     expect(run.stderr).toMatch(/runs on local-\w+-\d\n[\s\S]*has finished/)
   })
 
-  it('that fails makes --wait exit with 1, and says with which status and where', async () => {
+  it('that fails makes --wait exit with 1, and reports its status and its agent', async () => {
     const run = await submit('--', 'bash', '-c', 'echo last words; exit 7')
     expect(run).toMatchObject({ status: 1, stdout: 'last words\n' })
     expect(run.stderr).toMatch(/has failed: local-\w+-\d: .*\b7\b/)
   })
 
-  it('that is not there fails, too', async () => {
+  it('that does not exist fails, too', async () => {
     const run = await submit('--', '/no/such/program')
     expect(run.status).toBe(1)
     expect(run.stderr).toMatch(/has failed/)
   })
 
-  it('keeps its words and its own flags as they were given', async () => {
+  it('keeps its words and its own flags unchanged', async () => {
     const run = await submit('--', 'printf', '%s|', '--pool', 'a b', '$HOME', '')
     expect(run).toMatchObject({ status: 0, stdout: '--pool|a b|$HOME||\n' })
   })
 
-  it('is ended by --kill, and whoever waits for it hears that', async () => {
+  it('is ended by --kill, and a client that waits for it learns that', async () => {
     const id = 'to-be-killed'
     const waiting = submit('--id', id, '--', 'bash', '-c', 'echo $$; exec tail -f /dev/null')
     const printed = async () => (await provision('work', id, '--logs')).stdout.trim()
@@ -87,17 +87,17 @@ describe('a command', () => {
     expect(alive(pid)).toBe(true)
     expect(await provision('work', id, '--kill')).toMatchObject({ status: 0, stdout: '' })
     const { status, stderr } = await waiting
-    expect(stderr).toMatch(/was killed: killed by an order/)
+    expect(stderr).toMatch(/was killed: killed by a request/)
     expect(status).toBe(1)
     await until(() => !alive(pid), 'the end of the process')
   })
 })
 
-describe('work that only lasts', () => {
-  it('holds slots of several agents for its time', async () => {
+describe('a job without a command', () => {
+  it('uses slots of several agents for its duration', async () => {
     const run = await submit('--slots', '4', '--duration', '300ms', '--format', 'json')
     expect(run.status, run.stderr).toBe(0)
-    const { work } = JSON.parse(run.stdout)
+    const { job: work } = JSON.parse(run.stdout)
     expect(work).toMatchObject({
       state: 'finished',
       slots: 4,
@@ -106,7 +106,7 @@ describe('work that only lasts', () => {
     expect(Date.parse(work.endedAt) - Date.parse(work.startedAt)).toBeGreaterThanOrEqual(300)
   })
 
-  it('keeps others waiting, but not auxiliary work', async () => {
+  it('delays other jobs, but not auxiliary ones', async () => {
     const all = await begin('--slots', '4', '--duration', '10m', '--name', 'everything')
     await becomes(all, 'running')
     const next = await begin('--', 'true')
@@ -123,7 +123,7 @@ describe('work that only lasts', () => {
   })
 })
 
-describe('work handed in twice with the same id', () => {
+describe('a job submitted twice with the same id', () => {
   it('runs once', async () => {
     const file = join(cluster.dir, 'runs')
     const order = ['--id', 'once', '--', 'bash', '-c', `echo run >> ${file}; echo done`]
@@ -140,18 +140,18 @@ describe('a task that calls its master by HTTPS', () => {
   const call =
     "fetch(process.env.DET_MASTER + '/info').then((r) => r.json()).then((i) => console.log(i.product))"
 
-  it('verifies it in Node with nothing configured', async () => {
+  it('verifies it in Node without any configuration', async () => {
     const run = await submit('--', process.execPath, '-e', call)
     expect(run, run.stderr).toMatchObject({ status: 0, stdout: 'dynamic-agent-provisioner\n' })
   })
 
-  it('would not without what its agent gives it', async () => {
+  it("would not without its agent's environment", async () => {
     const run = await submit('--', 'env', '-u', 'NODE_EXTRA_CA_CERTS', process.execPath, '-e', call)
     expect(run.status).toBe(1)
     expect(run.stderr).toMatch(/SELF_SIGNED_CERT|UNABLE_TO_VERIFY|certificate/)
   })
 
-  it('finds it with this very command line, too', async () => {
+  it('finds it with this same command line, too', async () => {
     const path = [dirname(process.execPath), process.env['PATH']].join(delimiter)
     const words = [
       '--env',
@@ -172,7 +172,7 @@ describe('a task that calls its master by HTTPS', () => {
   })
 })
 
-describe('what the master does not take', () => {
+describe('what the master rejects', () => {
   it.each([
     [
       ['--pool', 'defualt', '--', 'true'],
@@ -186,7 +186,7 @@ describe('what the master does not take', () => {
     expect(run).toMatchObject({ status: 2, stdout: '' })
   })
 
-  it('knows no work of another id', async () => {
+  it('finds no job with another id', async () => {
     const run = await provision('work', 'nobody')
     expect(run.stderr).toMatch(/WORK_UNKNOWN .*nobody/)
     expect(run.status).toBe(1)

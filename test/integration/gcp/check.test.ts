@@ -1,4 +1,4 @@
-// `provision check` on Compute Engine: everything a launch needs is looked at, everything wrong is told at once.
+// `provision check` on Compute Engine: everything that a launch needs is checked, every problem is reported at once.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { check } from '../../../src/providers/gcp/check.ts'
 import type { GcpConfig } from '../../../src/providers/gcp/rules.ts'
@@ -27,7 +27,7 @@ async function checked(more: Partial<GcpConfig> = {}, types = ['n1-standard-8'])
 }
 
 describe('checking a pool', () => {
-  it('finds nothing wrong where nothing is, and launches nothing', async () => {
+  it('reports no problem if there is none, and launches nothing', async () => {
     const { what, faults } = await checked()
     expect(faults).toEqual([])
     expect(what.filter((each) => !each.startsWith('compute.'))).toEqual([
@@ -50,7 +50,7 @@ describe('checking a pool', () => {
     expect(cloud.gce.calls.filter(({ action }) => action === 'bulkInsert')).toEqual([])
   })
 
-  it('tells everything that is wrong at once', async () => {
+  it('reports all problems at once', async () => {
     const { world } = cloud.gce
     world.denied.add('compute.instances.create').add('compute.zoneOperations.get')
     world.notOffered.add('n1-standard-8 us-central1-b').add('nvidia-tesla-t4 us-central1-b')
@@ -67,7 +67,7 @@ describe('checking a pool', () => {
       expect.stringContaining('has no compute.instances.create in project my-project'),
       expect.stringContaining('has no compute.zoneOperations.get in project my-project'),
       expect.stringContaining('needs a disk of 300 GB, but boot_disk_size is 200'),
-      expect.stringContaining('subnetwork agents is of network research, not of default'),
+      expect.stringContaining('subnetwork agents is in network research, not in default'),
       expect.stringContaining('n1-standard-8 has 8 GPUs, but the pool is configured with 4 slots'),
       expect.stringContaining('machine type n1-standard-8 in us-central1-b: could not find'),
       expect.stringContaining('n1-standard-8 has 8 GPUs, but the pool is configured with 4 slots'),
@@ -90,12 +90,12 @@ describe('checking a pool', () => {
     expect(faults).toEqual(expected.map((text) => expect.stringContaining(text)))
   })
 
-  it('refuses an image that is obsolete', async () => {
+  it('rejects an image that is obsolete', async () => {
     cloud.gce.world.images['agent']!.deprecated = { state: 'OBSOLETE' }
     expect((await checked()).faults).toEqual([expect.stringContaining('image agent is obsolete')])
   })
 
-  it('counts spot VMs against their own quota where there is one', async () => {
+  it('counts spot VMs against their own quota if there is one', async () => {
     const spot = [{ ...offering('n1-standard-8', { zone: 'us-central1-a' }), capacityType: 'spot' as const }]
     const look = async () =>
       (await check(cloud.context(good), spot))
@@ -108,7 +108,7 @@ describe('checking a pool', () => {
     ])
   })
 
-  it('says once that the Resource Manager does not answer, and goes on', async () => {
+  it('reports once that the Resource Manager does not respond, and continues', async () => {
     const message = 'Cloud Resource Manager API has not been used in project 1 before or it is disabled.'
     cloud.gce.faults.push({
       action: 'testPermissions',
@@ -122,7 +122,7 @@ describe('checking a pool', () => {
     expect(what).toContain('network research')
   })
 
-  it('without credentials says that once, and asks nothing else', async () => {
+  it('without credentials reports that once, and calls nothing else', async () => {
     vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', '/nonexistent/key.json')
     const items = await check(cloud.context(good), [])
     expect(items.map(({ what, problem }) => [what, problem?.code])).toEqual([

@@ -1,4 +1,4 @@
-// Where credentials come from, and what is said when there are none, or when nobody answers.
+// The sources of credentials, and the errors when there are none, or when a server does not respond.
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
@@ -44,7 +44,7 @@ describe('credentials', () => {
     expect(claims).toMatchObject({ iss: account.client_email })
   })
 
-  it('that are missing are told before anything is sent, with what to do', async () => {
+  it('that are missing are reported before anything is sent, with a remedy', async () => {
     vi.stubEnv('GOOGLE_APPLICATION_CREDENTIALS', join(folder, 'nothing.json'))
     const provider = await cloud.open()
     const listing = await provider.list()
@@ -58,7 +58,7 @@ describe('credentials', () => {
     expect(cloud.gce.calls).toEqual([])
   })
 
-  it('whose private key is damaged are told by their file', async () => {
+  it('whose private key is damaged are reported with their file', async () => {
     const file = join(folder, 'key.json')
     const private_key = '-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n'
     const account = { type: 'service_account', private_key, client_email: 'a@b', client_id: '1' }
@@ -78,7 +78,7 @@ describe('credentials', () => {
   })
 })
 
-describe('a server that gives tokens', () => {
+describe('a token server', () => {
   type Answer = { status: number; body: string; type?: string } | 'drop'
   let answer: Answer
   let server: Server
@@ -149,7 +149,7 @@ describe('a server that gives tokens', () => {
   })
 })
 
-describe('an answer', () => {
+describe('a response', () => {
   const headers = async () => [] as [string, string][]
   const project = 'https://compute.googleapis.com/compute/v1/projects'
 
@@ -174,7 +174,7 @@ describe('an answer', () => {
 })
 
 describe('every request', () => {
-  it('tells which program asks', async () => {
+  it('identifies the program', async () => {
     const provider = await cloud.open()
     await provider.launch(cloud.order(1, one))
     for (const { userAgent } of cloud.gce.calls)
@@ -182,25 +182,25 @@ describe('every request', () => {
   })
 })
 
-describe('a server that never answers', () => {
+describe('a server that never responds', () => {
   const timeouts = { callMs: 50, waitMs: 50 }
   const headers = async () => [] as [string, string][]
 
-  it('is given up on, with a class of its own', async () => {
+  it('is abandoned, with its own class', async () => {
     cloud.gce.faults.push({ action: 'project', kind: 'hang' })
     const send = transport({ credentials: { headers }, fetch: globalThis.fetch, timeouts })
     const asked = send(`${cloud.gce.url}/compute/v1/projects/my-project`)
     await expect(asked).rejects.toMatchObject({ reason: 'timeout' } satisfies Partial<GceError>)
   })
 
-  it('of tokens is given up on, too', async () => {
+  it('for tokens is abandoned, too', async () => {
     const credentials = { headers: () => new Promise<never>(() => {}) }
     const send = transport({ credentials, fetch: globalThis.fetch, timeouts })
     await expect(send(cloud.gce.url)).rejects.toMatchObject({ reason: 'timeout' })
     expect(cloud.gce.calls).toEqual([])
   })
 
-  it('holds up nothing that is told to stop', async () => {
+  it('does not delay an abort', async () => {
     cloud.gce.faults.push({ action: 'list', kind: 'hang' })
     const stop = new AbortController()
     const listed = (await cloud.open()).list(stop.signal)

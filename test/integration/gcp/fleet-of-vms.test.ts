@@ -1,4 +1,4 @@
-// Listing, ending and asking about VMs, through Google's client.
+// Listing, terminating and querying VMs, through Google's client.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { offering } from '../../support/cloud-pools.ts'
 import { type GcpCloud, gcpCloud, zone } from '../../support/gcp-cloud.ts'
@@ -22,7 +22,7 @@ describe('list', () => {
     expect(cloud.gce.count('list')).toBe(2)
   })
 
-  it('that loses a page says so, and shows the pages it has', async () => {
+  it('that loses a page reports that, and contains the other pages', async () => {
     const provider = await cloud.open()
     await provider.launch(cloud.order(600, one))
     cloud.gce.faults.push({ action: 'list', kind: 'error', reason: 'forbidden', status: 403, after: 1 })
@@ -31,7 +31,7 @@ describe('list', () => {
     expect(listing.instances).toHaveLength(500)
   })
 
-  it('whose pages lead in a circle is not complete, and does not go on for ever', async () => {
+  it('with pages in a circle is not complete, and ends', async () => {
     const provider = await cloud.open()
     const body = JSON.stringify({ kind: 'compute#instanceAggregatedList', items: {}, nextPageToken: 'again' })
     cloud.gce.faults.push({ action: 'list', kind: 'body', body })
@@ -42,7 +42,7 @@ describe('list', () => {
     expect(cloud.gce.count('list')).toBe(2)
   })
 
-  it('with a zone that does not answer shows the others, names the zone, and is not complete', async () => {
+  it('with a zone that does not respond contains the others, names the zone, and is not complete', async () => {
     const provider = await cloud.open()
     await provider.launch(cloud.order(2, one))
     cloud.gce.world.silent.add('us-central1-b')
@@ -51,7 +51,7 @@ describe('list', () => {
     expect(listing.problems[0]!.message).toContain('zones/us-central1-b')
   })
 
-  it('is not held up by a zone of another region', async () => {
+  it('is not affected by a zone of another region', async () => {
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(2, one))
     cloud.gce.world.silent.add('asia-east1-a')
@@ -87,14 +87,14 @@ describe('list', () => {
     expect(listing.problems[0]!.message).toContain(`answered HTTP 200 with ${content}`)
   })
 
-  it('asks again when requests are limited', async () => {
+  it('retries when requests are limited', async () => {
     const provider = await cloud.open()
     const limited = { kind: 'error', reason: 'rateLimitExceeded', status: 403, times: 2 } as const
     cloud.gce.faults.push({ action: 'list', ...limited })
     expect(await provider.list()).toMatchObject({ instances: [], complete: true, problems: [] })
   })
 
-  it('does not ask for what it does not read, such as user data', async () => {
+  it('does not request what it does not read, such as user data', async () => {
     const provider = await cloud.open()
     await provider.launch(cloud.order(1, one))
     const asked = cloud.gce.calls.find(({ action }) => action === 'list')!.query.get('fields')!
@@ -120,7 +120,7 @@ describe('list', () => {
     expect((await provider.list()).instances).toMatchObject([{ state, zone, instanceType: 'g2-standard-8' }])
   })
 
-  it('keeps a VM whose time cannot be read, with a warning; it was made when it was first seen', async () => {
+  it('keeps a VM whose time cannot be read, with a warning and the time of its first observation', async () => {
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(1, one))
     cloud.gce.world.vms.get(instances[0]!.id)!.createdAt = 8.64e15 + 1
@@ -135,7 +135,7 @@ describe('list', () => {
     expect((await later.list()).instances[0]!.launchedAt).toBe(first.instances[0]!.launchedAt)
   })
 
-  it('gives back pool names no label can hold', async () => {
+  it('returns pool names that no label can contain', async () => {
     const by = { ...cloud.owner, pool: `Größe ${'x'.repeat(80)} & mehr` }
     const provider = await cloud.open({}, by)
     await provider.launch(cloud.order(1, one, by))
@@ -143,7 +143,7 @@ describe('list', () => {
   })
 })
 
-describe('a spot VM that was taken back', () => {
+describe('a spot VM that was interrupted', () => {
   it.each(['STOPPING', 'TERMINATED'])('is listed with the reason while it is %s', async (status) => {
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(2, spot))
@@ -153,7 +153,7 @@ describe('a spot VM that was taken back', () => {
     expect(listed.interruptedAt).toBeGreaterThan(0)
   })
 
-  it('is not asked about while none is ending', async () => {
+  it('is not queried while none is stopping', async () => {
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(1, spot))
     await provider.list()
@@ -165,7 +165,7 @@ describe('a spot VM that was taken back', () => {
 })
 
 describe('terminate', () => {
-  it('deletes each VM once, under a request id of its own, after looking at whose they are', async () => {
+  it('deletes each VM once, with its own request id, after reading whose they are', async () => {
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(120, one))
     cloud.gce.calls.length = 0
@@ -177,7 +177,7 @@ describe('terminate', () => {
     expect(deletes).toHaveLength(120)
   })
 
-  it('sends a delete again whose answer got lost, under the same request id', async () => {
+  it('retries a delete whose response was lost, with the same request id', async () => {
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(1, one))
     cloud.gce.faults.push({ action: 'delete', kind: 'lose_reply', times: 1 })
@@ -189,14 +189,14 @@ describe('terminate', () => {
     expect(new Set(ids).size).toBe(1)
   })
 
-  it('counts a VM that is gone meanwhile as ended', async () => {
+  it('counts a VM that has disappeared meanwhile as terminated', async () => {
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(1, one))
     cloud.gce.faults.push({ action: 'delete', kind: 'error', reason: 'notFound', status: 404 })
     expect(await provider.terminate(idsOf(instances))).toEqual({ terminated: idsOf(instances), failures: [] })
   })
 
-  it('does not take the page of a proxy for the word that a VM is gone', async () => {
+  it("does not mistake a proxy's page for a proof that a VM is gone", async () => {
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(1, one))
     cloud.gce.faults.push({ action: 'delete', kind: 'html', status: 404 })
@@ -205,7 +205,7 @@ describe('terminate', () => {
     expect(result.failures[0]!.problem.message).toContain('HTTP 404 with an HTML page')
   })
 
-  it('reports a protected VM, and ends the others', async () => {
+  it('reports a protected VM, and terminates the others', async () => {
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(4, one))
     const [first, guarded, ...others] = idsOf(instances)
@@ -216,7 +216,7 @@ describe('terminate', () => {
     expect(result.failures[0]!.problem.remedy).toContain('deletion protection')
   })
 
-  it('ends a VM that no listing shows yet, because it was launched here', async () => {
+  it('terminates a VM that no listing shows yet, because it was launched here', async () => {
     cloud.gce.world.hideNewVms = true
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(1, one))
@@ -224,7 +224,7 @@ describe('terminate', () => {
     expect(cloud.gce.world.vms.get(instances[0]!.id)!.status).toBe('DEPROVISIONING')
   })
 
-  it('ends nothing when it cannot see whose VMs they are', async () => {
+  it('terminates nothing when it cannot read whose VMs they are', async () => {
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(2, one))
     cloud.gce.faults.push({ action: 'list', kind: 'error', reason: 'forbidden', status: 403 })
@@ -233,7 +233,7 @@ describe('terminate', () => {
     expect(cloud.gce.count('delete')).toBe(0)
   })
 
-  it('asks nothing about what cannot be a name', async () => {
+  it('sends no query for ids that cannot be names', async () => {
     const provider = await cloud.open()
     const strange = ['i-0123", (name = "x', 'ÄÖ', '']
     expect(await provider.terminate(strange)).toEqual({ terminated: strange, failures: [] })
@@ -241,8 +241,8 @@ describe('terminate', () => {
   })
 })
 
-describe('questions', () => {
-  it('slots are GPUs that are built in or attached, else the one CPU slot where it is allowed', async () => {
+describe('queries', () => {
+  it('slots are GPUs that are built in or attached, else one CPU slot if `cpu_slots_allowed`', async () => {
     const provider = await cloud.open()
     expect(await provider.slotsOf('g2-standard-48')).toBe(4)
     expect(await provider.slotsOf('g2-standard-48')).toBe(4)
@@ -252,7 +252,7 @@ describe('questions', () => {
     expect(await (await cloud.open({ cpu_slots_allowed: true })).slotsOf('e2-standard-8')).toBe(1)
   })
 
-  it('that Google does not answer are thrown with their reason', async () => {
+  it('that Google does not answer throw the reason', async () => {
     cloud.gce.faults.push({ action: 'machineType', kind: 'error', reason: 'forbidden', status: 403 })
     await expect((await cloud.open()).slotsOf('n1-standard-8')).rejects.toMatchObject({
       code: 'PROVIDER_AUTH',

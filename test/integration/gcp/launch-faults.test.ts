@@ -1,4 +1,4 @@
-// Launches when calls fail, answers get lost and operations hang: no VM too many, none forgotten.
+// Launches when calls fail, responses are lost and operations hang: no extra VM, and none forgotten.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { offering } from '../../support/cloud-pools.ts'
 import type { Fault } from '../../support/fake-gce/server.ts'
@@ -23,7 +23,7 @@ describe.each([
   ['in one zone', one, {}],
   ['in several zones', inZones, { zones }],
 ])('bulkInsert %s', (_, offerings, config) => {
-  it('that took effect before its answer got lost gives those VMs, and no others', async () => {
+  it('that took effect before its response was lost returns those VMs, and no others', async () => {
     fault('bulkInsert', { kind: 'lose_reply', times: 1 })
     const result = await (await cloud.open(config)).launch(cloud.order(3, offerings))
     expect(result.failures).toEqual([])
@@ -32,14 +32,14 @@ describe.each([
     expect(cloud.gce.count('bulkInsert')).toBe(2)
   })
 
-  it.each(['drop', 'html'] as const)('that broke (%s) is sent again', async (kind) => {
+  it.each(['drop', 'html'] as const)('that failed (%s) is retried', async (kind) => {
     fault('bulkInsert', { kind, times: 2 })
     const result = await (await cloud.open(config)).launch(cloud.order(3, offerings))
     expect(result).toMatchObject({ failures: [], instances: [{}, {}, {}] })
     expect(cloud.clock.waited).toEqual([1000, 2000])
   })
 
-  it('whose request id is forgotten clashes with its own names, and finds its VMs by them', async () => {
+  it('whose request id is forgotten conflicts with its own names, and finds its VMs by them', async () => {
     const order = cloud.order(3, offerings)
     const first = await (await cloud.open(config)).launch(order)
     cloud.gce.world.requests.clear()
@@ -49,7 +49,7 @@ describe.each([
     expect(vms()).toHaveLength(3)
   })
 
-  it('that is refused three times is transient, and nobody claims that nothing was launched', async () => {
+  it('that is refused three times is transient, and nothing claims that nothing was launched', async () => {
     fault('bulkInsert', { reason: 'backendError', status: 503 })
     const result = await (await cloud.open(config)).launch(cloud.order(3, offerings))
     expect(result).toMatchObject({ instances: [], failures: [{ class: 'transient', missing: 3 }] })
@@ -58,7 +58,7 @@ describe.each([
 })
 
 describe('a launch', () => {
-  it('sent again after its VMs have gone makes none, and says so', async () => {
+  it('repeated after its VMs have gone launches none, and reports that', async () => {
     const provider = await cloud.open()
     const order = cloud.order(2, one)
     await provider.launch(order)
@@ -71,7 +71,7 @@ describe('a launch', () => {
     expect(vms()).toEqual([])
   })
 
-  it('does not go on to the next way of buying when nobody knows what became of the first', async () => {
+  it('does not try the next capacity type when the outcome of the first is unknown', async () => {
     fault('bulkInsert', { kind: 'html' })
     const offerings = [{ ...one[0]!, capacityType: 'spot' as const }, ...one]
     const provider = await cloud.open({ spot: { enabled: true, fallback: 'on_demand' } })
@@ -91,7 +91,7 @@ describe('a launch', () => {
     expect(result).toMatchObject({ failures: [], instances: [{}] })
   })
 
-  it('that is not permitted says which permission, once', async () => {
+  it('that is not permitted names the permission, once', async () => {
     const message =
       "Required 'compute.instances.create' permission for 'projects/my-project/zones/us-central1-a/instances/x'"
     fault('bulkInsert', { reason: 'forbidden', status: 403, message })
@@ -103,20 +103,20 @@ describe('a launch', () => {
 })
 
 describe('the operation of a launch', () => {
-  it('is followed by long questions, not by one a second', async () => {
+  it('is followed by long polls, not by one a second', async () => {
     cloud.gce.world.waits = 3
     const result = await (await cloud.open()).launch(cloud.order(2, one))
     expect(result.instances).toHaveLength(2)
     expect(cloud.gce.count('wait')).toBe(3)
   })
 
-  it.each(['drop', 'html'] as const)('is followed through a broken answer (%s)', async (kind) => {
+  it.each(['drop', 'html'] as const)('is followed through a broken response (%s)', async (kind) => {
     fault('wait', { kind, times: 2 })
     const result = await (await cloud.open()).launch(cloud.order(2, one))
     expect(result).toMatchObject({ failures: [], instances: [{}, {}] })
   })
 
-  it('that outlasts operation_timeout_period leaves what there is, and says that it still runs', async () => {
+  it('that outlasts operation_timeout_period returns the existing VMs, and reports that it still runs', async () => {
     cloud.gce.world.stuck = true
     cloud.gce.world.stock.set('on_demand/g2-standard-8/us-central1-a', 2)
     const provider = await cloud.open({ operation_timeout_period: 100 })
@@ -126,7 +126,7 @@ describe('the operation of a launch', () => {
     expect(result.failures[0]!.problem.message).toContain('was still running')
   })
 
-  it('is left alone when the provisioner is told to stop', async () => {
+  it('is no longer followed when the provisioner is stopped', async () => {
     cloud.gce.world.stuck = true
     const stop = new AbortController()
     const launched = (await cloud.open()).launch(cloud.order(1, one), stop.signal)
@@ -136,7 +136,7 @@ describe('the operation of a launch', () => {
     expect(vms()).toHaveLength(1)
   })
 
-  it('that cannot be asked about is transient: a listing will show what it made', async () => {
+  it('that cannot be queried is transient: a listing will show its VMs', async () => {
     fault('wait', {
       reason: 'forbidden',
       status: 403,

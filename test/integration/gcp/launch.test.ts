@@ -1,4 +1,4 @@
-// Launches through Google's client: what arrives at Compute Engine, and what is made of its answers.
+// Launches through Google's client: the requests that Compute Engine gets, and the results of its responses.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Offering } from '../../../src/planner/snapshot.ts'
 import type { LaunchResult } from '../../../src/providers/contract.ts'
@@ -21,8 +21,8 @@ const vms = () => [...cloud.gce.world.vms.values()]
 const sent = () => cloud.gce.calls.filter(({ action }) => action === 'bulkInsert')
 const classes = ({ failures }: LaunchResult) => failures.map((failure) => failure.class)
 
-describe('what arrives at Compute Engine', () => {
-  it('is the user data byte for byte, every label, and the exact words as metadata', async () => {
+describe('the request to Compute Engine', () => {
+  it('contains the user data byte for byte, every label, and the exact values as metadata', async () => {
     const provider = await cloud.open({ labels: { team: 'research' } })
     const order = cloud.order(1, one)
     order.userData = userDataOf('#!/bin/bash\necho "ä $(date) `id` {{x}} + %2B"\n')
@@ -49,7 +49,7 @@ describe('what arrives at Compute Engine', () => {
     })
   })
 
-  it('is the request that a dry run shows, with the placeholders filled in', async () => {
+  it('is the same as in a dry run, with the placeholders filled in', async () => {
     const order = cloud.order(2, one)
     await (await cloud.open()).launch(order)
     const input = { config: gcpConfig(), owner: cloud.owner, setup: { master } }
@@ -63,7 +63,7 @@ describe('what arrives at Compute Engine', () => {
     expect(sent()[0]!.query.get('requestId')).toBe(request.requestId)
   })
 
-  it('keeps what base_config holds besides our keys', async () => {
+  it('keeps the fields of base_config beside our keys', async () => {
     const base_config = {
       minCpuPlatform: 'Intel Cascade Lake',
       scheduling: { maxRunDuration: { seconds: '3600' } },
@@ -74,7 +74,7 @@ describe('what arrives at Compute Engine', () => {
     expect(sent()[0]!.body['instanceProperties']).toMatchObject(base_config)
   })
 
-  it('carries the token of the account this machine has', async () => {
+  it("has the token of this machine's account", async () => {
     await (await cloud.open()).launch(cloud.order(1, one))
     expect(new Set(cloud.gce.calls.map(({ authorization }) => authorization))).toEqual(
       new Set(['Bearer token-of-the-vm']),
@@ -88,8 +88,8 @@ describe('what arrives at Compute Engine', () => {
   })
 })
 
-describe('what the VM of the master knows', () => {
-  it('fills in the project, the zone, the label and the names, as the origin does', async () => {
+describe("the metadata of the master's VM", () => {
+  it("fills in the project, the zone, the label and the names, as Determined's provisioner does", async () => {
     Object.assign(cloud.metadata.values, {
       'project/project-id': 'my-project',
       'instance/name': 'the-master-of-this-cluster-in-a-long-word',
@@ -108,7 +108,7 @@ describe('what the VM of the master knows', () => {
     expect(vm!.name).toMatch(/^the-master-of-this-cluster-in-[a-z2-7]{12}-0$/)
   })
 
-  it.each(['project', 'zone'])('is missed with a clear word: %s', async (key) => {
+  it.each(['project', 'zone'])('is reported if it is missing: %s', async (key) => {
     const opened = cloud.open({ [key]: undefined })
     await expect(opened).rejects.toMatchObject({ code: 'PROVIDER_CONFIG' })
     await expect(opened).rejects.toThrow(`no Google Cloud ${key} is known`)
@@ -116,7 +116,7 @@ describe('what the VM of the master knows', () => {
 })
 
 describe('several zones', () => {
-  it('are one call; zones of the region that are not named are denied, asked for once', async () => {
+  it('are one call; zones of the region that are not named are denied, and queried once', async () => {
     const provider = await cloud.open({ zones })
     await provider.launch(cloud.order(2, inZones))
     await provider.launch(cloud.order(2, inZones))
@@ -132,7 +132,7 @@ describe('several zones', () => {
     expect(cloud.gce.count('region')).toBe(1)
   })
 
-  it('two of three out of stock: the third is used, in the same call, and nothing is refused', async () => {
+  it('two of three without capacity: the third is used, in the same call, and nothing is refused', async () => {
     for (const empty of zones.slice(0, 2)) cloud.gce.world.stock.set(`on_demand/g2-standard-8/${empty}`, 0)
     const result = await (await cloud.open({ zones })).launch(cloud.order(3, inZones))
     expect(result.failures).toEqual([])
@@ -140,7 +140,7 @@ describe('several zones', () => {
     expect(cloud.gce.calls.map(({ action }) => action)).toEqual(['region', 'bulkInsert', 'wait', 'list'])
   })
 
-  it('all out of stock but for one VM: the VM, and a refusal that names the zone', async () => {
+  it('all without capacity except for one VM: the VM, and a refusal that names the zone', async () => {
     for (const short of zones) cloud.gce.world.stock.set(`on_demand/g2-standard-8/${short}`, 0)
     cloud.gce.world.stock.set('on_demand/g2-standard-8/us-central1-a', 1)
     const result = await (await cloud.open({ zones })).launch(cloud.order(3, inZones))
@@ -156,8 +156,8 @@ describe('several zones', () => {
   })
 })
 
-describe('when something is short', () => {
-  it('a stock-out that comes while the operation runs is a stock-out, and asked for once only', async () => {
+describe('when capacity is missing', () => {
+  it('insufficient capacity during the operation is handled like one at once, and requested only once', async () => {
     cloud.gce.world.stock.set('on_demand/g2-standard-8/us-central1-a', 0)
     const result = await (await cloud.open()).launch(cloud.order(5, one))
     expect(result).toMatchObject({
@@ -168,7 +168,7 @@ describe('when something is short', () => {
     expect(sent()).toHaveLength(1)
   })
 
-  it('spot gives what it has, and the rest is bought on demand', async () => {
+  it('the remaining VMs are launched on demand after spot', async () => {
     cloud.gce.world.stock.set('spot/g2-standard-8/us-central1-a', 2)
     const result = await (await cloud.open({ spot })).launch(cloud.order(5, spotAndFallback))
     expect(result.instances.map(({ capacityType }) => capacityType).sort()).toEqual([
@@ -181,7 +181,7 @@ describe('when something is short', () => {
     expect(result.failures).toMatchObject([{ class: 'capacity', missing: 0 }])
   })
 
-  it('the next machine type fills in', async () => {
+  it('the next machine type is used for the rest', async () => {
     cloud.gce.world.stock.set(`on_demand/g2-standard-48/${zone}`, 1)
     const result = await (await cloud.open()).launch(cloud.order(3))
     expect(result.instances.map(({ instanceType }) => instanceType).sort()).toEqual([
@@ -212,7 +212,7 @@ describe('when something is short', () => {
     expect(result.failures[0]!.problem.message).toContain("Quota 'NVIDIA_L4_GPUS' exceeded")
   })
 
-  it('a quota is that of the region: every zone is left alone', async () => {
+  it('a quota applies to the region: no zone is used', async () => {
     cloud.gce.world.quota = { on_demand: 1 }
     const result = await (await cloud.open({ zones })).launch(cloud.order(3, inZones))
     expect(result.instances).toHaveLength(1)
@@ -237,7 +237,7 @@ describe('when something is short', () => {
     expect(classes(result)).toEqual(['quota'])
   })
 
-  it('an image that is not there is a mistake in the configuration', async () => {
+  it('an image that does not exist is an error in the configuration', async () => {
     const provider = await cloud.open({ boot_disk_source_image: 'projects/my-project/global/images/gone' })
     const result = await provider.launch(cloud.order(2, one))
     expect(result).toMatchObject({ instances: [], failures: [{ class: 'config', missing: 2 }] })

@@ -1,4 +1,4 @@
-// Instances by name and of a whole cluster: what is asked of every zone, and what an answer proves.
+// Instances by name and of a whole cluster: which zones are queried, and what a response proves.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ClusterProvider, Location } from '../../../src/providers/contract.ts'
 import { createCluster } from '../../../src/providers/gcp/provider.ts'
@@ -41,13 +41,13 @@ describe('a pool', () => {
     expect((await cloud.open()).location).toEqual({ project: 'my-project' })
   })
 
-  it('lists the project that answered, and when it did by its own clock', async () => {
+  it('lists the project that responded, and the time by its own clock', async () => {
     const listing = await (await cloud.open()).list()
     expect(listing.account).toBe('my-project')
     expect(Math.abs(listing.at! - Date.now())).toBeLessThan(60_000)
   })
 
-  it('names no project and no time when nothing answered', async () => {
+  it('names no project and no time when there was no response', async () => {
     cloud.gce.faults.push({ action: 'list', kind: 'error', reason: 'forbidden', status: 403 })
     const listing = await (await cloud.open()).list()
     expect(listing).toMatchObject({ complete: false })
@@ -68,11 +68,11 @@ describe.each([
     const pools = new Map(listing.instances.map(({ id, pool }) => [id, pool]))
     expect(pools.get(ids.own)).toBe('GPU pool')
     expect(pools.get(ids.other)).toBe('other')
-    // The label of a long name is a hash, which nobody can read back.
+    // The label of a long name is a hash, which cannot be decoded.
     expect(pools.get(ids.hashed)).toMatch(/_h[a-z0-9]{16}$/)
   })
 
-  it('asks about so many names at once', async () => {
+  it('queries a limited number of names at once', async () => {
     const { instances } = await (await cloud.open()).launch(cloud.order(120, one))
     cloud.gce.calls.length = 0
     const listing = await (await open()).find!(idsOf(instances))
@@ -80,7 +80,7 @@ describe.each([
     expect(cloud.gce.count('list')).toBe(3)
   })
 
-  it('is not complete when a page fails, and when a missing instance may be in a zone that does not answer', async () => {
+  it('is not complete when a page fails, or when a missing instance may be in a zone that does not respond', async () => {
     const ids = await everywhere()
     const provider = await open()
     cloud.gce.world.silent.add('asia-east1-a')
@@ -93,7 +93,7 @@ describe.each([
     expect(await provider.find!([ids.own])).toMatchObject({ complete: false, instances: [] })
   })
 
-  it('asks for the project also without names', async () => {
+  it('queries the project also without names', async () => {
     await everywhere()
     expect(await (await open()).find!([])).toMatchObject({
       instances: [],
@@ -104,14 +104,14 @@ describe.each([
     expect(cloud.gce.count('list')).toBe(1)
   })
 
-  it('stops when it is told to', async () => {
+  it('stops when it is aborted', async () => {
     const stop = AbortSignal.abort(new Error('stopped'))
     await expect((await open()).find!([gone], stop)).rejects.toThrow('stopped')
   })
 })
 
 describe('find, of a pool', () => {
-  it('names the own pool, although its label is a hash', async () => {
+  it('names its own pool, although its label is a hash', async () => {
     const ids = await everywhere()
     const provider = await cloud.open({}, { ...cloud.owner, pool: long })
     expect((await provider.find!([ids.hashed])).instances).toMatchObject([{ pool: long }])
@@ -127,7 +127,7 @@ describe('traces of a cluster', () => {
     expect(await provider.hasTraces!()).toBe(true)
   })
 
-  it('are not denied while a zone does not answer, or nothing does', async () => {
+  it('are not denied while a zone does not respond, or nothing does', async () => {
     const provider = await cloud.open()
     cloud.gce.world.silent.add('asia-east1-a')
     await expect(provider.hasTraces!()).rejects.toMatchObject({ code: 'PROVIDER_TRANSIENT' })
@@ -151,7 +151,7 @@ describe('a whole cluster', () => {
     expect(await (await openCluster()).list()).toMatchObject({ complete: false })
   })
 
-  it('terminates its own, and refuses those of others', async () => {
+  it('terminates its own, and rejects those of others', async () => {
     const ids = await everywhere()
     const result = await (await openCluster()).terminate([...Object.values(ids), gone])
     expect(result.terminated.sort()).toEqual([ids.own, ids.other, ids.hashed, gone].sort())
@@ -160,7 +160,7 @@ describe('a whole cluster', () => {
     expect(cloud.gce.world.vms.get(ids.other)!.status).toBe('DEPROVISIONING')
   })
 
-  it('does not count an instance as terminated that may be in a zone that does not answer', async () => {
+  it('does not count an instance as terminated that may be in a zone that does not respond', async () => {
     const ids = await everywhere()
     cloud.gce.world.silent.add('asia-east1-a')
     const result = await (await openCluster()).terminate([ids.other])
@@ -172,11 +172,11 @@ describe('a whole cluster', () => {
   })
 })
 
-describe('a listing that may be partial', () => {
+describe('`returnPartialSuccess`', () => {
   const refusal =
     'Invalid JSON payload received. Unknown name "returnPartialSuccess": Cannot bind query parameter.'
 
-  it('is asked for until Google refuses the parameter, and never again after that', async () => {
+  it('is sent until Google refuses the parameter, and never again after that', async () => {
     const provider = await cloud.open()
     cloud.gce.world.noPartialSuccess = refusal
     expect(await provider.list()).toMatchObject({ complete: true, problems: [] })
@@ -185,7 +185,7 @@ describe('a listing that may be partial', () => {
     expect(asked).toEqual(['true', null, null])
   })
 
-  it('is asked for again by nobody for another reason', async () => {
+  it('is still sent after other errors', async () => {
     const message = "Invalid value for field 'filter'"
     cloud.gce.faults.push({ action: 'list', kind: 'error', reason: 'invalid', status: 400, message })
     expect(await (await cloud.open()).list()).toMatchObject({ problems: [{ code: 'PROVIDER_CONFIG' }] })

@@ -1,4 +1,4 @@
-// An agent that dials before its instance is listed waits for the answer, on a real listener.
+// An agent that dials before its instance is listed waits for the response, on a real listener.
 import { afterEach, describe, expect, it } from 'vitest'
 import type { MasterOptions } from '../../../src/standalone/master/master.ts'
 import { masterConfig, startMaster, type TestMaster } from '../../support/master.ts'
@@ -46,7 +46,7 @@ describe('an agent whose instance is not listed yet', () => {
     expect(m.refused).toEqual([])
   })
 
-  it('is refused at once when it turns out to be no instance', async () => {
+  it('is rejected at once when it turns out not to be an instance', async () => {
     const m = await start()
     const dial = m.dial('i-1')
     const refused = expect(dial).rejects.toMatchObject({ problems: [{ details: { status: 403 } }] })
@@ -56,7 +56,7 @@ describe('an agent whose instance is not listed yet', () => {
     expect(m.refused).toMatchObject([{ id: 'i-1', status: 403 }])
   })
 
-  it('is asked to come again when the time is over', async () => {
+  it('is asked to retry when the time is over', async () => {
     const m = await start({ longestHold: 1000 })
     const client = rawTlsClient(m.listener.port, { servername: 'master.test' }, upgrade)
     await pause(500)
@@ -64,7 +64,7 @@ describe('an agent whose instance is not listed yet', () => {
     expect(await client.end).toMatch(/^HTTP\/1\.1 503 [\s\S]*\r\nRetry-After: 5\r\n/)
   })
 
-  it('is forgotten when it hangs up', async () => {
+  it('is forgotten when it disconnects', async () => {
     const m = await start({ longestHold: 1000 })
     const client = rawTlsClient(m.listener.port, { servername: 'master.test' }, upgrade)
     await pause(300)
@@ -76,7 +76,7 @@ describe('an agent whose instance is not listed yet', () => {
     expect(m.refused).toEqual([])
   })
 
-  it('is answered when the master stops', async () => {
+  it('gets a response when the master stops', async () => {
     const m = await start()
     const client = rawTlsClient(m.listener.port, { servername: 'master.test' }, upgrade)
     await pause(300)

@@ -1,4 +1,5 @@
-// Hostile and clumsy agents. After each of them the master must live, and an agent that was there before must have noticed nothing.
+// Hostile and faulty agents. After each of them the master must still run, and an agent that was there before must not
+// be affected.
 import { randomBytes } from 'node:crypto'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { encodeMasterMessage } from '../../../src/standalone/protocol/messages.ts'
@@ -18,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => m.stop())
 
 afterEach(async () => {
-  // It answers, takes newcomers, and the bystander's socket takes messages.
+  // It responds, accepts new agents, and the bystander's socket accepts messages.
   const logs = {
     ContainerID: 'c',
     Timestamp: '',
@@ -65,7 +66,7 @@ const joined = (agent: RawAgent) => until(() => known(agent)?.phase === 'joined'
 const forgotten = (agent: RawAgent) => until(() => !known(agent), `${agent.id} to be forgotten`)
 const newsOf = ({ id }: RawAgent) => m.events.filter((event) => event.agent.id === id)
 
-describe('frames that are not understood end the connection they came on', () => {
+describe('invalid frames close their connection', () => {
   it.each([
     ['an empty object', '{}'],
     ['null', 'null'],
@@ -86,7 +87,7 @@ describe('frames that are not understood end the connection they came on', () =>
     expect(known(agent)).toBeUndefined()
   })
 
-  it('and from an agent that had joined, it is lost like any other', async () => {
+  it('and from an agent that had joined: it is lost like any other', async () => {
     const agent = await connect()
     agent.text(hello())
     await joined(agent)
@@ -100,14 +101,14 @@ describe('frames that are not understood end the connection they came on', () =>
   })
 })
 
-describe('frames that are understood, however they come', () => {
+describe('valid frames, in any form', () => {
   it('as binary', async () => {
     const agent = await connect()
     agent.frame(0x82, Buffer.from(hello()))
     await joined(agent)
   })
 
-  it('torn into single bytes on the network', async () => {
+  it('split into single bytes on the network', async () => {
     const agent = await connect()
     for (const byte of agent.encode(0x81, Buffer.from(hello()))) agent.socket.write(Buffer.from([byte]))
     await joined(agent)
@@ -124,7 +125,7 @@ describe('frames that are understood, however they come', () => {
     await until(() => agent.frames.some(({ opcode }) => opcode === 0xa))
   })
 
-  it('with members of the future beside what is known', async () => {
+  it('with unknown fields beside the known ones', async () => {
     const agent = await connect()
     agent.text(hello().replace('{', '{"Sparkle":{"a":[1,2,{}]},'))
     await joined(agent)
@@ -146,7 +147,7 @@ describe('the wrong order', () => {
     })
   })
 
-  it('saying hello before the master has: it is heard all the same', async () => {
+  it('saying hello before the master has: it is accepted nevertheless', async () => {
     const agent = await connect()
     agent.text(hello())
     agent.text(hello())
@@ -154,7 +155,7 @@ describe('the wrong order', () => {
     expect(newsOf(agent).map((event) => event.kind)).toEqual(['connected', 'joined'])
   })
 
-  it('saying hello again with other devices: it is told to restart', async () => {
+  it('saying hello again with other devices: it is ordered to restart', async () => {
     const agent = await connect()
     agent.text(hello())
     agent.text(hello({ Devices: [gpu(3)] }))
@@ -188,14 +189,14 @@ describe('frames that break the WebSocket protocol', () => {
 })
 
 describe('too much', () => {
-  it('a frame that is announced as 128 MiB is refused from its header', async () => {
+  it('a frame that is announced as 128 MiB is rejected from its header', async () => {
     const agent = await connect()
     const header = Buffer.from([0x81, 0xff, 0, 0, 0, 0, 0x08, 0, 0, 0, 1, 2, 3, 4])
     agent.socket.write(header)
     expect((await agent.closed).code).toBe(1009)
   })
 
-  it('128 MiB in fragments are refused when they pass the limit', async () => {
+  it('128 MiB in fragments are rejected when they exceed the limit', async () => {
     const agent = await connect()
     const piece = Buffer.alloc(1024 * 1024, 0x20)
     agent.frame(0x01, piece)
@@ -203,7 +204,7 @@ describe('too much', () => {
     expect((await agent.closed).code).toBe(1009)
   })
 
-  it('endless tiny fragments are refused, too', async () => {
+  it('endless tiny fragments are rejected, too', async () => {
     const agent = await connect()
     agent.frame(0x01, Buffer.from('{'))
     const many = Buffer.concat(Array.from({ length: 20_000 }, () => agent.encode(0x00, Buffer.from(' '))))
@@ -217,7 +218,7 @@ describe('too much', () => {
     expect((await agent.closed).code).toBe(1007)
   })
 
-  it('a flood of pings with nobody reading the pongs', async () => {
+  it('a flood of pings whose pongs are not read', async () => {
     const agent = await connect()
     agent.socket.pause()
     const pings = Buffer.concat(Array.from({ length: 50_000 }, () => agent.encode(0x89, randomBytes(125))))
@@ -235,7 +236,7 @@ describe('too much', () => {
 })
 
 describe('sockets that never become agents', () => {
-  it('hundreds of them, in every half-open state, are cut off and leave nothing behind', async () => {
+  it('hundreds of them, in every half-open state, are disconnected and leave nothing behind', async () => {
     const { port } = m.listener
     const tls = { ca: m.chain.root.certificate, servername: 'master.test' }
     const partial = 'GET /agents?id=x&reconnect=false HTTP/1.1\r\nHost: x\r\nUpgrade: webso'
@@ -267,13 +268,13 @@ describe('sockets that never become agents', () => {
     expect(m.refused.at(-1)).toMatchObject({ id: 'page', status: 403 })
   })
 
-  it('control characters for an id do not reach the terminal', async () => {
+  it('control characters in an id do not reach the terminal', async () => {
     await expect(rawAgent(m.listener.port, m.chain, '\x1b[2Jx')).rejects.toThrow('500')
     expect(m.refused.at(-1)!.id).toBe('?[2Jx')
   })
 })
 
-it('TLS renegotiation through the agent socket is refused', async () => {
+it('TLS renegotiation through the agent socket is rejected', async () => {
   const agent = await rawAgent(m.listener.port, m.chain, 'renegotiating', {}, 'TLSv1.2')
   opened.push(agent)
   const outcome = await new Promise<unknown>((resolve) => {

@@ -1,4 +1,4 @@
-// Agents join over real, verified TLS; the master tells about them, and a renewed certificate disturbs nobody.
+// Agents join over real, verified TLS; the master reports them, and a renewed certificate affects none of them.
 import { afterEach, describe, expect, it } from 'vitest'
 import { createDevelopmentChain } from '../../../src/pki/development-ca.ts'
 import { dialOptions } from '../../../src/pki/dial-options.ts'
@@ -28,14 +28,14 @@ const refusalOf = (attempt: Promise<unknown>) =>
     (error: ProvisionError) => error.problems[0]!.details,
   )
 
-/** The whole answer to a WebSocket upgrade. */
+/** The whole response to a WebSocket upgrade. */
 function answerTo(m: TestMaster, path: string): Promise<string> {
   const lines = ['Host: m', 'Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Version: 13']
   const request = [`GET ${path} HTTP/1.1`, ...lines, 'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==', '', '']
   return rawTlsClient(m.listener.port, {}, request.join('\r\n')).end
 }
 
-/** A certificate that lets an agent show who it is, and the CA that vouches for it. */
+/** A client certificate for an agent, and the CA that signed it. */
 function clientCertificate(name: string): { ca: string; cert: string; key: string } {
   const mayIssue = [basicConstraints({ ca: true }), keyUsage('keyCertSign')]
   const issuer = issue({ subject: name, key: testKey('p256', name), extensions: mayIssue })
@@ -45,7 +45,7 @@ function clientCertificate(name: string): { ca: string; cert: string; key: strin
 }
 
 describe('joining', () => {
-  it('is told with how and from where', async () => {
+  it('is logged with the protocol and the address', async () => {
     const m = await start()
     await m.join('i-1', { devices: [gpu(0), gpu(1)] })
     expect(m.master.agents()).toEqual([
@@ -64,7 +64,7 @@ describe('joining', () => {
     expect(m.events.map((event) => event.kind)).toEqual(['connected', 'joined'])
   })
 
-  it('works without TLS, and with names no query could hold unescaped', async () => {
+  it('works without TLS, and with names that a query cannot contain unescaped', async () => {
     const pool = { ...masterConfig().resource_pools[0]!, pool_name: 'a&b #1' }
     const m = await start({ config: masterConfig({ resource_pools: [pool] }) }, { tls: undefined })
     const plain = {
@@ -87,7 +87,7 @@ describe('joining', () => {
   })
 })
 
-describe('a refusal says why', () => {
+describe('a refusal contains the reason', () => {
   it.each([
     ['a pool there is not', { pool: 'gpu' }, 500, 'cannot find specified resource pool gpu for agent i-1'],
     ['a reconnect nobody waits for', { reconnect: true }, 500, pastReconnectPeriod],
@@ -97,7 +97,7 @@ describe('a refusal says why', () => {
     expect(m.refused).toMatchObject([{ id: 'i-1', status, message, address: '127.0.0.1' }])
   })
 
-  it('to the probe of a preflight, which joins nothing and is not told about', async () => {
+  it('to the probe of a preflight, which joins nothing and is not logged', async () => {
     const m = await start()
     const probe = (path: string) => answerTo(m, path)
     expect(await probe('/agents?id=provision-preflight')).toMatch(
@@ -105,12 +105,12 @@ describe('a refusal says why', () => {
     )
     expect(m.refused).toEqual([])
     expect(m.master.agents()).toEqual([])
-    // Whoever takes the id of the probe for an agent's is told about.
+    // An agent that uses the id of the probe is logged.
     expect(await probe('/agents?id=provision-preflight&reconnect=maybe')).toMatch(/^HTTP\/1\.1 500/)
     expect(m.refused).toMatchObject([{ id: 'provision-preflight', status: 500 }])
   })
 
-  it('to the second agent of an id, and the first notices nothing', async () => {
+  it('to the second agent with an id, and the first is not affected', async () => {
     const m = await start()
     const first = await m.join('i-1')
     expect(await refusalOf(m.dial('i-1'))).toEqual({
@@ -121,7 +121,7 @@ describe('a refusal says why', () => {
     expect((await m.ask('/api/v1/agents/i-1')).json.agent.enabled).toBe(true)
   })
 
-  it('to who is no instance of a pool that has instances', async () => {
+  it('to an agent that is not an instance of a pool with instances', async () => {
     const dynamic = { ...masterConfig().resource_pools[0]!, agents: 'known' as const, provider: {} as never }
     const still = { ...masterConfig().resource_pools[0]!, pool_name: 'static' }
     let answer: 'no' | 'later' = 'later'
@@ -144,7 +144,7 @@ describe('a refusal says why', () => {
     })
   })
 
-  it('to agents without a client certificate, where one is demanded', async () => {
+  it('to agents without a client certificate, if one is required', async () => {
     const ours = clientCertificate('Our client CA')
     const other = clientCertificate('Another CA')
     const resource_manager = { ...masterConfig().resource_manager, require_authentication: true }
@@ -181,7 +181,7 @@ describe('a refusal says why', () => {
 })
 
 describe('a lost agent', () => {
-  it('is itself again when it comes back in time', async () => {
+  it('is the same again when it reconnects in time', async () => {
     const m = await start()
     const first = await m.join('i-1')
     first.connection.terminate()
@@ -203,7 +203,7 @@ describe('a lost agent', () => {
     await m.join('i-1')
   })
 
-  it('is told to restart when its devices have changed', async () => {
+  it('is ordered to restart when its devices have changed', async () => {
     const m = await start()
     const first = await m.join('i-1')
     first.connection.terminate()
@@ -217,7 +217,7 @@ describe('a lost agent', () => {
   })
 })
 
-it('a renewed certificate leaves joined agents alone and is what new ones see', async () => {
+it('a renewed certificate does not affect joined agents, and new ones get it', async () => {
   const m = await start()
   const early = await m.join('i-early')
   const renewed = await createDevelopmentChain({ names: ['master.test'], ips: [], days: 30, now: Date.now() })
@@ -231,7 +231,7 @@ it('a renewed certificate leaves joined agents alone and is what new ones see', 
 })
 
 describe('the REST API', () => {
-  it('says who the master is to anybody', async () => {
+  it('identifies the master to everybody', async () => {
     const m = await start()
     expect(await m.ask('/info')).toMatchObject({
       status: 200,
@@ -284,7 +284,7 @@ describe('the REST API', () => {
     expect(({} as Record<string, unknown>)['total']).toBeUndefined()
   })
 
-  it('cuts pages and turns them round', async () => {
+  it('returns pages, also in reverse order', async () => {
     const m = await start()
     for (const id of ['a', 'b', 'c']) await m.join(id)
     const ids = async (query: string) =>
@@ -300,7 +300,7 @@ describe('the REST API', () => {
       })
   })
 
-  it('says what there is not, and what a path is not for', async () => {
+  it('reports unknown paths and wrong methods', async () => {
     const m = await start()
     expect(await m.ask('/api/v1/agents/nobody')).toEqual({
       status: 404,

@@ -1,4 +1,4 @@
-// Kill -9 of the master at random moments under load: every piece of work that was answered is run, and run once.
+// kill -9 of the master at random moments under load: every job that was accepted is run, and run once.
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,14 +6,14 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, expect, it } from 'vitest'
 import { createClient } from '../../../src/http/client.ts'
-import { listWork } from '../../../src/http/work-client.ts'
+import { listJobs } from '../../../src/http/job-client.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { ownAgentVersion } from '../../../src/standalone/protocol/accept.ts'
 import { type Container, failureTypes } from '../../../src/standalone/protocol/container.ts'
 import { type AgentConnection, connectAgentSocket } from '../../../src/standalone/protocol/dial.ts'
 import { killable } from '../../support/killable.ts'
 import { gpu } from '../../support/master.ts'
-import { submitPatiently } from '../../support/patient-submit.ts'
+import { submitWithRetries } from '../../support/retrying-submit.ts'
 
 const token = 'token-of-the-tests'
 const folder = mkdtempSync(join(tmpdir(), 'kill-'))
@@ -36,7 +36,7 @@ async function startMaster(): Promise<void> {
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
-/** Like an agent of ours: it runs each container it is told of once, for a moment, and remembers all over reconnects. */
+/** Like the built-in agent: it runs each ordered container once, for a moment, and remembers all over reconnects. */
 async function agent(id: string, runs: Map<string, number>): Promise<void> {
   const containers = new Map<string, Container>()
   let connection: AgentConnection | undefined
@@ -89,7 +89,7 @@ async function agent(id: string, runs: Map<string, number>): Promise<void> {
   }
 }
 
-it('no work is lost and none is run twice', async () => {
+it('no job is lost and none is run twice', async () => {
   await startMaster()
   const address = { scheme: 'http', host: '127.0.0.1', port } as const
   const client = createClient({ target: { address, prefix: '', access: { token } }, version: '1' })
@@ -98,7 +98,7 @@ it('no work is lost and none is run twice', async () => {
   const ids = Array.from({ length: 60 }, (_, i) => `task-${i}`)
   const submitting = (async () => {
     for (const [i, id] of ids.entries()) {
-      await submitPatiently(client, { id, slots: i % 4, command: [id] })
+      await submitWithRetries(client, { id, slots: i % 4, command: [id] })
       await pause(Math.random() * 30)
     }
   })()
@@ -113,7 +113,7 @@ it('no work is lost and none is run twice', async () => {
   let states: string[] = []
   for (let i = 0; i < 500 && !finished(); i++) {
     await pause(20)
-    states = (await listWork(client)).map(({ state }) => state)
+    states = (await listJobs(client)).map(({ state }) => state)
   }
   expect(states).toEqual(ids.map(() => 'finished'))
   expect(Object.fromEntries(runs)).toEqual(Object.fromEntries(ids.map((id) => [id, 1])))

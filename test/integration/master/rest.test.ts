@@ -1,6 +1,6 @@
-// What the REST API takes and tells about work, in the shapes Determined's clients expect.
+// The REST API for jobs, in the shapes that Determined's clients expect.
 import { afterEach, describe, expect, it } from 'vitest'
-import { gpu, startMaster, type TestMaster } from '../../support/master.ts'
+import { gpu, startMaster, type TestMaster, token } from '../../support/master.ts'
 import { becomes, type Json, post, submit } from '../../support/work.ts'
 
 let running: TestMaster[] = []
@@ -15,8 +15,8 @@ async function start(...args: Parameters<typeof startMaster>): Promise<TestMaste
   return started
 }
 
-describe('what is told', () => {
-  it('about agents, pools, tasks and jobs, in Determined’s shapes', async () => {
+describe('the responses', () => {
+  it('about agents, pools, tasks and jobs have Determined’s shapes', async () => {
     const m = await start()
     await m.join('a', { devices: [gpu(0), gpu(1), gpu(2), gpu(3)] })
     const id = await submit(m, { duration: '1h', slots: 3, name: 'big' })
@@ -72,7 +72,7 @@ describe('what is told', () => {
   })
 })
 
-describe('handing in', () => {
+describe('submitting', () => {
   it.each([
     [{}, 'give either duration or command'],
     [{ duration: '1s', command: ['x'] }, 'give either duration or command'],
@@ -90,25 +90,45 @@ describe('handing in', () => {
     [{ duration: '1s', slot: 1 }, '`slot` is not one of'],
   ])('%j is refused: %s', async (body, message) => {
     const m = running[0] ?? (await start())
-    const { status, json } = await post(m, '/provision/v1/work', body)
+    const { status, json } = await post(m, '/provision/v1/jobs', body)
     expect([status, json.error.error]).toEqual([400, expect.stringContaining(message)])
   })
 
-  it('twice under one id is once, if it is the same', async () => {
+  it('twice with one id creates one job, if both are the same', async () => {
     const m = await start()
     const body = { id: 'once', duration: '1h', slots: 1 }
     await submit(m, body)
-    expect(await post(m, '/provision/v1/work', body)).toMatchObject({
+    expect(await post(m, '/provision/v1/jobs', body)).toMatchObject({
       status: 200,
-      json: { work: { id: 'once.1' } },
+      json: { job: { id: 'once.1' } },
     })
-    expect((await post(m, '/provision/v1/work', { ...body, slots: 2 })).status).toBe(409)
-    expect((await m.ask('/provision/v1/work')).json.work).toHaveLength(1)
+    expect((await post(m, '/provision/v1/jobs', { ...body, slots: 2 })).status).toBe(409)
+    expect((await m.ask('/provision/v1/jobs')).json.jobs).toHaveLength(1)
+  })
+
+  it.each([
+    ['GET', ''],
+    ['GET', '/once'],
+    ['GET', '/once/logs?after=0'],
+    ['POST', '/once/kill'],
+  ])('%s jobs%s is answered in the same way at its former path', async (method, path) => {
+    const m = await start()
+    const body = { id: 'once', duration: '1h', slots: 1 }
+    expect(await post(m, '/provision/v1/work', body)).toMatchObject({
+      status: 201,
+      json: { job: { task: 'once' } },
+    })
+    const ask = (name: string) => m.ask(`/provision/v1/${name}${path}`, { method, token })
+    const former = await ask('work')
+    expect(former.status).toBe(200)
+    const answer = await ask('jobs')
+    const times = (value: unknown) => JSON.stringify(value).replace(/"endedAt":"[^"]*"/, '')
+    expect(times(answer)).toBe(times(former))
   })
 
   it('needs the token', async () => {
     const m = await start()
     const body = { duration: '1s' }
-    expect((await m.ask('/provision/v1/work', { method: 'POST', body })).status).toBe(401)
+    expect((await m.ask('/provision/v1/jobs', { method: 'POST', body })).status).toBe(401)
   })
 })

@@ -1,4 +1,4 @@
-// A master that is stopped or dies, and the one that comes after it: agents are taken back, work goes on, nothing runs twice.
+// A master that is stopped or dies, and its successor: agents reconnect, jobs continue, nothing runs twice.
 import { copyFileSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -33,7 +33,7 @@ async function master(from?: string): Promise<TestMaster> {
   return m
 }
 
-/** What a master that is killed at this moment leaves behind. */
+/** The files that a master leaves when it is killed at this moment. */
 function crashCopy(): string {
   const copy = join(folder, `copy-${readdirSync(folder).length}`)
   copyFileSync(file, copy)
@@ -46,14 +46,14 @@ async function stop(m: TestMaster): Promise<void> {
 }
 
 async function submit(m: TestMaster, body: object): Promise<string> {
-  const { status, json } = await m.ask('/provision/v1/work', { method: 'POST', token, body })
+  const { status, json } = await m.ask('/provision/v1/jobs', { method: 'POST', token, body })
   expect(status).toBe(201)
-  return json.work.id
+  return json.job.id
 }
 
 async function becomes(m: TestMaster, id: string, state: string): Promise<Record<string, unknown>> {
   for (let i = 0; i < 1500; i++) {
-    const { work } = (await m.ask(`/provision/v1/work/${id}`)).json
+    const { job: work } = (await m.ask(`/provision/v1/jobs/${id}`)).json
     if (work?.state === state) return work
     await new Promise((resolve) => setTimeout(resolve, 3))
   }
@@ -63,10 +63,10 @@ async function becomes(m: TestMaster, id: string, state: string): Promise<Record
 const phases = (m: TestMaster) => m.master.agents().map(({ id, phase }) => [id, phase])
 
 describe('a restart', () => {
-  it('keeps what waits, in its order, and what is over', async () => {
+  it('keeps what waits, in its order, and what is done', async () => {
     const first = await master()
     const over = await submit(first, { duration: '1h', slots: 1, id: 'over' })
-    await first.ask(`/provision/v1/work/${over}/kill`, { method: 'POST', token })
+    await first.ask(`/provision/v1/jobs/${over}/kill`, { method: 'POST', token })
     const waits = [
       await submit(first, { command: ['a'], id: 'z-first' }),
       await submit(first, { command: ['b'], id: 'a-second' }),
@@ -80,7 +80,7 @@ describe('a restart', () => {
     expect(agent.started[0]!.Spec.RunSpec.ContainerConfig.Cmd).toEqual(['a'])
   })
 
-  it('takes agents back, whatever they call it, and their commands go on', async () => {
+  it('accepts agents again, by whichever name, and their commands continue', async () => {
     const first = await master()
     const agent = await workingAgent(first, 'agent')
     const id = await submit(first, { command: ['train'] })
@@ -97,7 +97,7 @@ describe('a restart', () => {
     expect(agent.started).toHaveLength(1)
   })
 
-  it('loses what ran on agents that do not come back', async () => {
+  it('loses what ran on agents that do not reconnect', async () => {
     const first = await master()
     await workingAgent(first, 'agent')
     const id = await submit(first, { command: ['train'] })
@@ -111,7 +111,7 @@ describe('a restart', () => {
     expect(phases(await master())).toEqual([])
   })
 
-  it('lets work that only lasts end when it would have ended', async () => {
+  it('ends jobs without a command when they would have ended', async () => {
     const first = await master()
     await first.join('agent')
     const short = await submit(first, { duration: '50ms', slots: 0 })
@@ -145,7 +145,7 @@ describe('a restart', () => {
   })
 
   it.each([true, false])(
-    'remembers that a person disabled an agent (drain: %s), and gives it no work',
+    'remembers that a person disabled an agent (drain: %s), and gives it no jobs',
     async (drain) => {
       const first = await master()
       await first.join('agent')
@@ -160,7 +160,7 @@ describe('a restart', () => {
         enabled: false,
         draining: drain,
       })
-      expect((await second.ask(`/provision/v1/work/${id}`)).json.work.state).toBe('pending')
+      expect((await second.ask(`/provision/v1/jobs/${id}`)).json.job.state).toBe('pending')
       await second.ask('/api/v1/agents/agent/enable', { method: 'POST', token })
       await becomes(second, id, 'finished')
     },
@@ -168,7 +168,7 @@ describe('a restart', () => {
 })
 
 describe('a crash', () => {
-  it('between writing an assignment down and sending it: the command is started, once', async () => {
+  it('between recording an assignment and sending it: the command is started, once', async () => {
     const first = await master()
     let copied: string | undefined
     const agent = await workingAgent(first, 'agent', {
@@ -189,7 +189,7 @@ describe('a crash', () => {
     expect(new Set(agent.started.map(({ Container }) => Container.id)).size).toBe(1)
   })
 
-  it('after a command was started and before that was written down: it is not started again', async () => {
+  it('after a command was started and before that was recorded: it is not started again', async () => {
     const first = await master()
     let copied: string | undefined
     const agent = await workingAgent(first, 'agent', {
@@ -209,7 +209,7 @@ describe('a crash', () => {
     expect(agent.started).toHaveLength(1)
   })
 
-  it('at any moment keeps everything that was answered', async () => {
+  it('at any moment keeps everything that was acknowledged', async () => {
     const first = await master()
     await first.join('agent')
     const answered: string[] = []
@@ -221,13 +221,13 @@ describe('a crash', () => {
     await stop(first)
     for (const { copy, ids } of copies) {
       const next = await master(copy)
-      const there = (await next.ask('/provision/v1/work')).json.work.map(({ id }: { id: string }) => id)
+      const there = (await next.ask('/provision/v1/jobs')).json.jobs.map(({ id }: { id: string }) => id)
       expect(there).toEqual(expect.arrayContaining(ids))
       await stop(next)
     }
   })
 
-  it('that tore or spoilt the file costs no other work, and says so', async () => {
+  it('that damaged the file loses no other job, and is reported', async () => {
     const first = await master()
     const ids = [
       await submit(first, { duration: '1h', slots: 9 }),

@@ -1,4 +1,4 @@
-// What agents say of themselves in the TLS handshake is shown to people: it must not move their cursor.
+// Names from the TLS handshake are shown to people: they must not control the terminal.
 import { afterEach, expect, it } from 'vitest'
 import { startMaster, type TestMaster } from '../../support/master.ts'
 import { rawTlsClient } from '../../support/server.ts'

@@ -1,4 +1,4 @@
-// Work over real sockets: handed in by REST, placed, run, ended, lost, drained, and told about.
+// Jobs over real sockets: submitted by REST, placed, run, ended, lost, drained, and listed.
 import { afterEach, describe, expect, it } from 'vitest'
 import { builtInDemand } from '../../../src/demand/built-in.ts'
 import { gpu, masterConfig, startMaster, type TestMaster } from '../../support/master.ts'
@@ -21,7 +21,7 @@ async function start(...args: Parameters<typeof startMaster>): Promise<TestMaste
 const command = (extra: Json = {}) => ({ command: ['train', '--fast'], slots: 1, ...extra })
 
 describe('a command', () => {
-  it('runs on an agent of ours with what a task needs, and finishes', async () => {
+  it('runs on a built-in agent with what a task needs, and finishes', async () => {
     const m = await start({ taskCertificate: () => 'PEM' })
     const agent = await workingAgent(m, 'a')
     const id = await submit(m, command({ name: 'job', env: { LR: '0.1' }, workingDirectory: '/data' }))
@@ -54,11 +54,11 @@ describe('a command', () => {
       env: ['LR'],
       containers: [{ state: 'TERMINATED', exitCode: 0 }],
     })
-    expect((await m.ask(`/provision/v1/work/${id}/logs`)).json.logs).toMatchObject([
+    expect((await m.ask(`/provision/v1/jobs/${id}/logs`)).json.logs).toMatchObject([
       { stream: 'stderr', text: 'epoch 1' },
     ])
-    expect((await m.ask(`/provision/v1/work/${id}/logs?after=1`)).json).toEqual({ logs: [], count: 1 })
-    expect((await m.ask(`/provision/v1/work/${id}/logs?after=x`)).status).toBe(400)
+    expect((await m.ask(`/provision/v1/jobs/${id}/logs?after=1`)).json).toEqual({ logs: [], count: 1 })
+    expect((await m.ask(`/provision/v1/jobs/${id}/logs?after=x`)).status).toBe(400)
   })
 
   it('fails with its exit code, and its other containers are killed', async () => {
@@ -73,21 +73,21 @@ describe('a command', () => {
     expect(agents[1]!.signals).toEqual([])
   })
 
-  it('is killed by an order: at once when it waits, by signal when it runs', async () => {
+  it('is killed by a request: at once when it waits, by signal when it runs', async () => {
     const m = await start()
     const waiting = await submit(m, command())
-    await post(m, `/provision/v1/work/${waiting}/kill`)
-    expect(await work(m, waiting)).toMatchObject({ state: 'killed', reason: 'killed by an order' })
+    await post(m, `/provision/v1/jobs/${waiting}/kill`)
+    expect(await work(m, waiting)).toMatchObject({ state: 'killed', reason: 'killed by a request' })
     const agent = await workingAgent(m, 'a')
     const id = await submit(m, command())
     await until(() => agent.containers.size)
-    await post(m, `/provision/v1/work/${id}/kill`)
+    await post(m, `/provision/v1/jobs/${id}/kill`)
     await becomes(m, id, 'killed')
     expect(agent.signals).toMatchObject([{ Signal: 9 }])
     expect(agent.started).toHaveLength(1)
   })
 
-  it('is not given to agents that are not ours: they cannot run it', async () => {
+  it('is not given to other agents: they cannot run it', async () => {
     const m = await start()
     await m.join('real-determined-agent')
     const id = await submit(m, command())
@@ -97,8 +97,8 @@ describe('a command', () => {
   })
 })
 
-describe('work that only lasts', () => {
-  it('is bookkeeping on any agent, and finishes by itself', async () => {
+describe('a job without a command', () => {
+  it('only uses slots on any agent, and finishes by itself', async () => {
     const m = await start()
     const agent = await m.join('real-determined-agent')
     const id = await submit(m, { duration: '50ms', slots: 1 })
@@ -106,7 +106,7 @@ describe('work that only lasts', () => {
     expect(agent.heard.some((message) => message.StartContainer)).toBe(false)
   })
 
-  it('is lost with its agent, at the end of the window and not before', async () => {
+  it('is lost with its agent, at the end of the reconnect period and not before', async () => {
     const m = await start()
     const agent = await m.join('a')
     const id = await submit(m, { duration: '1h', slots: 1 })
@@ -118,7 +118,7 @@ describe('work that only lasts', () => {
     expect(lost.reason).toBe('a: it did not reconnect within its reconnect window')
   })
 
-  it('goes on when its agent returns in time', async () => {
+  it('continues when its agent reconnects in time', async () => {
     const m = await start()
     const agent = await m.join('a')
     const id = await submit(m, { duration: '1h', slots: 1 })
@@ -131,7 +131,7 @@ describe('work that only lasts', () => {
   })
 })
 
-describe('an agent that was away', () => {
+describe('an agent that was disconnected', () => {
   async function interrupted(): Promise<{ m: TestMaster; agent: WorkingAgent; id: string }> {
     const m = await start()
     const agent = await workingAgent(m, 'a')
@@ -143,7 +143,7 @@ describe('an agent that was away', () => {
     return { m, agent, id }
   }
 
-  it('goes on with the command it runs', async () => {
+  it('continues with the command it runs', async () => {
     const { m, agent, id } = await interrupted()
     await agent.reconnect()
     agent.finish(0)
@@ -151,23 +151,23 @@ describe('an agent that was away', () => {
     expect(agent.started).toHaveLength(1)
   })
 
-  it('tells how a command ended meanwhile', async () => {
+  it('reports how a command ended meanwhile', async () => {
     const { m, agent, id } = await interrupted()
     agent.finish(5)
     await agent.reconnect()
     expect((await becomes(m, id, 'failed')).reason).toContain('exit code 5')
   })
 
-  it('is told to kill what was killed meanwhile', async () => {
+  it('is ordered to kill what was killed meanwhile', async () => {
     const { m, agent, id } = await interrupted()
-    await post(m, `/provision/v1/work/${id}/kill`)
+    await post(m, `/provision/v1/jobs/${id}/kill`)
     expect((await work(m, id)).state).toBe('ending')
     await agent.reconnect()
     await becomes(m, id, 'killed')
     expect(agent.signals).toMatchObject([{ Signal: 9 }])
   })
 
-  it('that has lost a command it ran has lost it: it is not run again', async () => {
+  it('that has lost a command loses its job: it is not run again', async () => {
     const { m, agent, id } = await interrupted()
     agent.containers.clear()
     await agent.reconnect()
@@ -176,7 +176,7 @@ describe('an agent that was away', () => {
   })
 })
 
-it('a start order that got lost on the way is sent again, once', async () => {
+it('a lost start order is sent again, once', async () => {
   const m = await start()
   const agent = await workingAgent(m, 'a', {
     onStart: () => (agent.started.length === 1 ? 'ignore' : 'run'),
@@ -196,7 +196,7 @@ it('a start order that got lost on the way is sent again, once', async () => {
 })
 
 describe('disabling an agent', () => {
-  it('with drain lets its work end and gives it no more', async () => {
+  it('with drain lets its jobs end and gives it no new ones', async () => {
     const m = await start()
     await m.join('a', { devices: [gpu(0), gpu(1)] })
     const first = await submit(m, { duration: '200ms', slots: 1 })
@@ -213,7 +213,7 @@ describe('disabling an agent', () => {
     await becomes(m, second, 'finished')
   })
 
-  it('without drain kills its work', async () => {
+  it('without drain kills its jobs', async () => {
     const m = await start()
     await m.join('a')
     const id = await submit(m, { duration: '1h', slots: 1 })
@@ -222,7 +222,7 @@ describe('disabling an agent', () => {
     expect(await becomes(m, id, 'killed')).toMatchObject({ reason: 'its agent was disabled' })
   })
 
-  it('is refused for who is away, has not started, or is unknown', async () => {
+  it('is refused for an agent that is away, has not started, or is unknown', async () => {
     const m = await start()
     const agent = await m.join('a')
     agent.connection.terminate()
@@ -238,7 +238,7 @@ describe('disabling an agent', () => {
 })
 
 describe('the demand source', () => {
-  it('tells what waits and who is free, and is told within 50 ms', async () => {
+  it('reports what waits and which agents are free, within 50 ms', async () => {
     const m = await start()
     const source = builtInDemand(m.master)
     const told: string[] = []
@@ -270,7 +270,7 @@ describe('the demand source', () => {
     const [agent] = (await source.read('default')).agents
     expect(agent).toMatchObject({ freeSlots: 1, busy: true })
     expect(agent!.idleSince).toBeUndefined()
-    await post(m, `/provision/v1/work/${small}/kill`)
+    await post(m, `/provision/v1/jobs/${small}/kill`)
     await becomes(m, small, 'killed')
     const [again] = (await source.read('default')).agents
     expect(again!.idleSince).toBeGreaterThanOrEqual(before)

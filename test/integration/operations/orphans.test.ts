@@ -1,4 +1,5 @@
-// A pool leaves the file, or moves: the real daemon finds the instances it left behind, says so, and terminates them when idle.
+// A pool is removed from the file, or moved: the real daemon finds its instances, reports them, and terminates them
+// when idle.
 import { cpSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -118,12 +119,14 @@ describe.concurrent('instances of a pool that is not in the file any more', () =
     await daemon.stop()
   })
 
-  it('join the master again, and are terminated once they are seen idle', { timeout }, async (context) => {
+  it('join the master again, and are terminated once they are observed idle', {
+    timeout,
+  }, async (context) => {
     const cluster = await startCluster(context)
     const id = await launchedOne(cluster)
     const daemon = cluster.start({ pool: 'renamed', terminateAfter: '5s' })
     await daemon.until('it is reported', () => daemon.log().includes('POOL_GONE'))
-    // Nobody has seen it idle.
+    // It was not observed idle.
     await new Promise((resolve) => setTimeout(resolve, 15_000))
     expect(cluster.live()).toHaveLength(1)
     daemon.startAgent({ id, pool: 'gpu' })
@@ -132,7 +135,7 @@ describe.concurrent('instances of a pool that is not in the file any more', () =
     await daemon.stop()
   })
 
-  it('of a pool that was moved are looked for where they are; the new region starts afresh', {
+  it('of a pool that was moved are found where they are; the new region starts empty', {
     timeout,
   }, async (context) => {
     const cluster = await startCluster(context)
@@ -147,7 +150,7 @@ describe.concurrent('instances of a pool that is not in the file any more', () =
   })
 })
 
-it('credentials of another account see no orphans, and say that they cannot', {
+it('credentials of another account list no orphans, and that is reported', {
   timeout,
 }, async (context) => {
   const cluster = await startCluster(context)

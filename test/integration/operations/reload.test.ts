@@ -1,11 +1,11 @@
-// New limits under a running provisioner, with real agents.
+// New limits for a running provisioner, with real agents.
 import { afterEach, expect, it } from 'vitest'
 import { Cluster } from '../../support/stand-alone.ts'
 
 const cluster = new Cluster()
 afterEach(() => cluster.dispose())
 
-it('a reload brings new limits into force, and leaves alone what takes a restart', {
+it('a reload applies new limits, and does not apply what needs a restart', {
   timeout: 240_000,
 }, async () => {
   await cluster.certificate()

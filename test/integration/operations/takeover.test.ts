@@ -1,5 +1,5 @@
-// What an earlier version left behind, in state_dir and in the clouds, is taken over: its instances are managed as before,
-// and none is launched or terminated. The recordings are made by scripts/record-takeover.ts.
+// The state_dir and the cloud resources of an earlier version are taken over: its instances are managed as before, and
+// none is launched or terminated. The recordings are made by scripts/record-takeover.ts.
 import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -41,7 +41,9 @@ async function prepare(
   return takeover
 }
 
-/** The recorded instances are the pools' own, with what only the journals know of them, and no cloud was changed. */
+/**
+ * The recorded instances belong to the pools, with what only the journals contain about them, and no cloud was changed.
+ */
 async function expectManaged(takeover: Takeover, daemon: Daemon, paused: string[]): Promise<void> {
   const { clouds, ids, locals, fixture } = takeover
   const { recorded } = fixture
@@ -51,7 +53,7 @@ async function expectManaged(takeover: Takeover, daemon: Daemon, paused: string[
   for (const before of recorded.instances) {
     const now = instances.find(({ id }) => id === before.id)!
     expect([now.id, now.pool, now.doing]).toEqual([before.id, before.pool, before.doing])
-    // Only the journal knows when an agent joined.
+    // Only the journal contains when an agent joined.
     if (before.joinedAt) expect(new Date(now.joinedAt!), now.id).toEqual(new Date(before.joinedAt))
   }
   const { clusterId, pools } = await daemon.status()
@@ -64,35 +66,35 @@ async function expectManaged(takeover: Takeover, daemon: Daemon, paused: string[
 }
 
 /**
- * What keeps the pools from acting, apart from an order to pause. Without a complete listing, for one, an instance would stay
- * because the journal names it. On a busy machine a listing may be late: it is waited for.
+ * What blocks the pools, apart from an order to pause. Without a complete listing, for example, an instance would stay
+ * because the journal contains it. On a busy machine a listing may be late: the test waits for it.
  */
 async function obstacles(daemon: Daemon): Promise<string[]> {
   const end = Date.now() + 60_000
   for (;;) {
     const { pools } = await daemon.status()
-    const codes = pools.flatMap(({ holds, problems }) => [...holds, ...problems].map(({ code }) => code))
+    const codes = pools.flatMap(({ blocked, problems }) => [...blocked, ...problems].map(({ code }) => code))
     const found = codes.filter((code) => code !== 'PAUSED')
     if (found.length === 0 || Date.now() > end) return found
     await new Promise((resolve) => setTimeout(resolve, 500))
   }
 }
 
-/** What the built-in master knew of jobs, and the log of decisions. */
+/** The jobs of the built-in master, and the decision log. */
 async function expectHistory({ fixture }: Takeover, daemon: Daemon): Promise<void> {
   const { recorded } = fixture
-  const { work } = JSON.parse(await daemon.command('work', '--format', 'json'))
+  const { jobs: work } = JSON.parse(await daemon.command('jobs', '--format', 'json'))
   expect(work.map(({ id }: { id: string }) => id).sort()).toEqual(recorded.jobs.toSorted())
   const logged = await daemon.command('logs', '--limit', '10000')
   expect(recorded.instances.filter(({ id }) => !logged.includes(id))).toEqual([])
 }
 
-/** Journals that could not be read are set aside beside the new ones. */
+/** Journals that could not be read are kept beside the new ones. */
 function journals(stateDir: string): string[] {
   return filesBelow(stateDir).filter((path) => path.includes('.journal'))
 }
 
-describe.concurrent('what an earlier version left behind', () => {
+describe.concurrent('the state of an earlier version', () => {
   it.for(recordings)('is taken over ($version, $variant)', { timeout }, async (recording, context) => {
     const takeover = await prepare(recording, context)
     const { fixture, clouds, stateDir, stateFile } = takeover
@@ -100,13 +102,14 @@ describe.concurrent('what an earlier version left behind', () => {
     const tags = takeover.tags()
 
     const first = takeover.start()
-    // The second listing without an instance has it replaced, unless its agent is connected: none is yet. The third listing
-    // begins when the second has been acted on.
+    // At the second listing without it an instance is replaced, unless its agent is connected: none is yet. The third
+    // listing
+    // starts after the second has been acted on.
     await first.until('both clouds were listed three times', () => clouds.listings() >= 3)
     await expectManaged(takeover, first, recorded.paused)
     await expectHistory(takeover, first)
 
-    // Something to append to each journal. What is killed writes nothing more, so the next start reads just that.
+    // Appends something to each journal. A killed process writes nothing more, so the next start reads exactly that.
     await first.command('pause', '--all')
     await first.kill()
     const pools = [...new Set(recorded.instances.map(({ pool }) => pool))]

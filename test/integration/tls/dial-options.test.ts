@@ -1,4 +1,4 @@
-// Dialling as an agent does: what it offers, what it trusts, which names it takes.
+// Dialling like an agent: what it offers, what it trusts, which names it accepts.
 import { once } from 'node:events'
 import { type RequestOptions, request } from 'node:https'
 import type { AddressInfo } from 'node:net'
@@ -12,12 +12,12 @@ import { authority, server as certificateFor } from '../../support/x509-profiles
 const name = 'master.example.com'
 const servers: tls.Server[] = []
 let chain: DevelopmentChain
-let stranger: DevelopmentChain
+let untrusted: DevelopmentChain
 
 beforeAll(async () => {
   const request = { names: [name, '*.pool.example.com'], ips: ['127.0.0.1'], days: 1, now: Date.now() }
   chain = await createDevelopmentChain(request)
-  stranger = await createDevelopmentChain(request)
+  untrusted = await createDevelopmentChain(request)
 })
 afterEach(async () => {
   for (const server of servers.splice(0)) server.close()
@@ -31,7 +31,7 @@ async function serve(options: tls.TlsOptions = {}, greeting = 'hello'): Promise<
   return server
 }
 
-/** The protocol that was agreed on, or the code of the refusal. */
+/** The negotiated protocol, or the code of the refusal. */
 async function dial(server: tls.Server, trust: DialTrust): Promise<string> {
   const { port } = server.address() as AddressInfo
   const socket = tls.connect({ host: '127.0.0.1', port, ...dialOptions(trust) })
@@ -57,7 +57,7 @@ test.each(['TLSv1.2', 'TLSv1.3'] as const)(
 
 test('a master of another CA is not, whatever this machine trusts', async () => {
   const server = await serve()
-  expect(await dial(server, { name, ca: stranger.chain })).toBe('SELF_SIGNED_CERT_IN_CHAIN')
+  expect(await dial(server, { name, ca: untrusted.chain })).toBe('SELF_SIGNED_CERT_IN_CHAIN')
   expect(await dial(server, { name })).toBe('SELF_SIGNED_CERT_IN_CHAIN')
 })
 
@@ -85,7 +85,7 @@ test.each([
   expect(await dial(await serve(), { name: wanted, ca: chain.chain })).toBe(expected)
 })
 
-test('the name goes out as SNI, an address does not, and neither warns', async () => {
+test('the name is sent as SNI, an address is not, and neither causes a warning', async () => {
   const warnings: Error[] = []
   const warned = (warning: Error) => warnings.push(warning)
   process.on('warning', warned)
@@ -99,17 +99,17 @@ test('the name goes out as SNI, an address does not, and neither warns', async (
   expect(warnings).toEqual([])
 })
 
-test('a client certificate is shown to a master that asks for one', async () => {
+test('a client certificate is presented to a master that requests one', async () => {
   const server = await serve({ requestCert: true, rejectUnauthorized: false, ca: chain.root.certificate })
   const seen: (string | undefined)[] = []
   server.on('secureConnection', (socket) => seen.push(socket.getPeerX509Certificate()?.subject))
-  const clientCertificate = { cert: stranger.leaf.certificate, key: stranger.leaf.key }
+  const clientCertificate = { cert: untrusted.leaf.certificate, key: untrusted.leaf.key }
   await dial(server, { name, ca: chain.chain, clientCertificate })
   await dial(server, { name, ca: chain.chain })
   expect(seen).toEqual([expect.stringContaining(`CN=${name}`), undefined])
 })
 
-test('clients of http bring a verified chain with an odd curve through alive', async () => {
+test('http clients survive a verified chain with an unusual curve', async () => {
   const root = authority('Root')
   const odd = authority('Odd', { issuer: root, key: testKey('brainpool') })
   const leaf = certificateFor(odd)
@@ -124,11 +124,11 @@ test('clients of http bring a verified chain with an odd curve through alive', a
   expect(answer.statusCode).toBe(204)
 })
 
-test('without verification any certificate and any name will do', async () => {
+test('without verification any certificate and any name are accepted', async () => {
   expect(await dial(await serve(), { name: 'other.example.com', verify: false })).toBe('TLSv1.3')
 })
 
-// Each of these passes with Node's own defaults; Go has none of them to offer.
+// Each of these works with Node's own defaults; Go offers none of them.
 test.each<[string, tls.TlsOptions]>([
   ['the CBC suites with SHA-256', { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES128-SHA256' }],
   ['the CBC suites with SHA-384', { maxVersion: 'TLSv1.2', ciphers: 'ECDHE-ECDSA-AES256-SHA384' }],
@@ -139,7 +139,7 @@ test.each<[string, tls.TlsOptions]>([
   expect(await dial(server, { name, ca: chain.chain })).toMatch(/ALERT_HANDSHAKE_FAILURE$/)
 })
 
-test('a master that stops at TLS 1.1 is refused', async () => {
+test('a master with TLS 1.1 at most is rejected', async () => {
   const server = await serve({ minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' })
   expect(await dial(server, { name, ca: chain.chain })).toBe('ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION')
 })

@@ -1,4 +1,5 @@
-// Preflight before what answers by HTTP: a master joins agents, a proxy's page does not, and what is busy may do so later.
+// The preflight with servers that answer HTTP: a master passes, a proxy's page does not, and a busy server may pass
+// later.
 import type { Socket } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type PreflightOrder, type PreflightResult, preflight } from '../../../src/pki/preflight.ts'
@@ -26,7 +27,7 @@ function answer(status: string, body = '', ...headers: string[]): string {
   return [...head, '', body].join('\r\n')
 }
 
-/** One answer to everything, on every connection. */
+/** One response to everything, on every connection. */
 function says(status: string, body = '', ...headers: string[]): (socket: Socket) => void {
   return (socket) => socket.once('data', () => socket.end(answer(status, body, ...headers)))
 }
@@ -140,13 +141,13 @@ const wrong: Row[] = [
   ['a request too early', says('425 Too Early'), 'unverified', 'PREFLIGHT_UNAVAILABLE', /425/],
 ]
 
-test.each(wrong)('%s is no master', async (_, serve, verdict, code, message) => {
+test.each(wrong)('%s is not a master', async (_, serve, verdict, code, message) => {
   const result = await dial(await masters.secure(pair, serve))
   expect(result.problem).toMatchObject({ code, severity: 'error', message: expect.stringMatching(message) })
   expect(result).toMatchObject({ verdict, warnings: [] })
 })
 
-test('what answers is quoted in one short line without its secrets', async () => {
+test('the response is quoted in one short line without its secrets', async () => {
   const title = `\u001b[31m\u202e${'long '.repeat(100)}`
   const long = await dial(await masters.secure(pair, says('200 OK', page(title))))
   expect(long.problem!.message).toMatch(/\("\S{1,8} ?(long )+lo?n?g?…"\)$/)
@@ -155,7 +156,7 @@ test('what answers is quoted in one short line without its secrets', async () =>
   expect(token.problem!.message).not.toContain('ghp_')
 })
 
-test.each([401, 403])('agents with a client certificate of their own may pass a %i', async (status) => {
+test.each([401, 403])('agents with their own client certificate may pass a %i', async (status) => {
   const port = await masters.secure(pair, says(`${status} No`))
   expect(await dial(port, { agentsHaveClientCertificate: true })).toMatchObject({
     verdict: 'unverified',
@@ -167,7 +168,7 @@ describe('the agent socket', () => {
   const socketOf = (status: number, body = '') =>
     masters.secure(pair, answerInfo(infoBody, 200, { status, body }))
 
-  test('of a master that demands client certificates', async () => {
+  test('of a master that requires client certificates', async () => {
     const port = await socketOf(403, '{"message":"Forbidden"}')
     const result = await dial(port)
     expect(result).toMatchObject({
@@ -191,7 +192,7 @@ describe('the agent socket', () => {
     },
   )
 
-  test.each([429, 502, 503])('that answers %i may do better later', async (status) => {
+  test.each([429, 502, 503])('that answers %i may pass later', async (status) => {
     const result = await dial(await socketOf(status))
     expect(result).toMatchObject({ verdict: 'unverified', problem: { code: 'PREFLIGHT_UNAVAILABLE' } })
   })
@@ -205,7 +206,7 @@ describe('the agent socket', () => {
     expect(silent).toMatchObject({ verdict: 'unverified', problem: { code: 'PREFLIGHT_NO_HTTP_ANSWER' } })
   })
 
-  test('that takes the upgrade at once, and that of a plain master', async () => {
+  test('that accepts the upgrade at once, and that of a plain master', async () => {
     const taken = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
     const taking = await masters.secure(
       pair,
@@ -220,7 +221,7 @@ describe('the agent socket', () => {
     })
   })
 
-  test('is asked once, by an upgrade that registers nothing', async () => {
+  test('is tested once, by an upgrade that registers nothing', async () => {
     const asked: string[] = []
     const serve = byRequest(masterInfo, (socket, request) => {
       asked.push(request)
@@ -237,7 +238,7 @@ describe('the agent socket', () => {
 })
 
 describe('other proofs', () => {
-  test('`agent_socket`: a proxy hides /info, and the agent socket is proof enough', async () => {
+  test('`agent_socket`: a proxy hides /info, and the agent socket is sufficient proof', async () => {
     const proof = 'agent_socket' as const
     expect(await dial(await masters.secure(pair, answerInfo(page('no'), 404)), { proof })).toMatchObject({
       verdict: 'ok',
@@ -257,7 +258,7 @@ describe('other proofs', () => {
     })
   })
 
-  test('`http`: any answer will do, but none that may pass or that wants a certificate', async () => {
+  test('`http`: any response is accepted, except temporary ones and those that require a certificate', async () => {
     const of = async (serve: (socket: Socket) => void) =>
       (await dial(await masters.secure(pair, serve), { proof: 'http' })).problem?.code
     expect(await of(says('404 Not Found'))).toBeUndefined()
@@ -267,7 +268,7 @@ describe('other proofs', () => {
   })
 })
 
-test('a body without end is read no further than it can matter', async () => {
+test('an endless body is read only as far as it matters', async () => {
   let sent = 0
   const port = await masters.secure(pair, (socket) => {
     socket.write('HTTP/1.1 200 OK\r\n\r\n')
@@ -282,7 +283,7 @@ test('a body without end is read no further than it can matter', async () => {
   expect(sent).toBeLessThan(50 * 1024 * 1024)
 })
 
-test("a master's answer counts, though the connection stays open after it", async () => {
+test("a master's response counts even if the connection stays open after it", async () => {
   const open = (socket: Socket) => socket.write(`HTTP/1.1 200 OK\r\n\r\n${infoBody}`)
   const port = await masters.secure(pair, byRequest(open, masterUpgrade))
   expect(await dial(port, { clock: new FakeClock() })).toMatchObject({
@@ -311,7 +312,7 @@ test.each([
   },
 )
 
-test('a body that drips on for ever ends with the time for it', async () => {
+test('a body that arrives endlessly slowly ends at the timeout', async () => {
   const clock = new FakeClock()
   const asked = latch()
   const port = await masters.secure(pair, (socket) =>
@@ -319,13 +320,13 @@ test('a body that drips on for ever ends with the time for it', async () => {
   )
   const result = dial(port, { clock })
   await asked.opened
-  // What was written on loopback is read in the next turns of the event loop.
+  // Data written on loopback is read in the next turns of the event loop.
   for (let turn = 0; turn < 50; turn++) await new Promise((resolve) => setImmediate(resolve))
   await clock.advance(10_000)
   expect(await result).toMatchObject({ verdict: 'wrong', problem: { code: 'PREFLIGHT_NOT_A_MASTER' } })
 })
 
-test('chunked answers are read as one, and heads as large as Go takes them', async () => {
+test('chunked responses are joined, and headers may be as large as Go accepts', async () => {
   const [head, tail] = [infoBody.slice(0, 9), infoBody.slice(9)]
   const chunks = [head, tail, ''].map((part) => `${part.length.toString(16)}\r\n${part}\r\n`).join('')
   const heads = `X-Large: ${'x'.repeat(200_000)}\r\nTransfer-Encoding: chunked`

@@ -1,4 +1,4 @@
-// Preflight before masters whose certificates are right, wrong or renewed: what is told, and what follows from it.
+// The preflight with masters whose certificates are right, wrong or renewed: the messages, and the result.
 import type { TlsOptions } from 'node:tls'
 import { afterEach, describe, expect, test } from 'vitest'
 import { type PreflightOrder, type PreflightResult, preflight } from '../../../src/pki/preflight.ts'
@@ -41,7 +41,7 @@ async function expectWrong(
   for (const text of texts) expect(problem!.message).toContain(text)
 }
 
-describe('a master that is as it should be', () => {
+describe('a master with a valid certificate', () => {
   test.each<[string, TlsOptions]>([
     ['TLSv1.3', { minVersion: 'TLSv1.3' }],
     ['TLSv1.2', { maxVersion: 'TLSv1.2' }],
@@ -69,19 +69,19 @@ describe('a master that is as it should be', () => {
     expect(await dial(await master([other, root]), rootOnly)).toMatchObject({ verdict: 'ok' })
   })
 
-  test('that would take a client certificate and does not insist', async () => {
+  test('that accepts a client certificate but does not require one', async () => {
     const port = await master([leaf, intermediate, root], { requestCert: true, rejectUnauthorized: false })
     expect(await dial(port)).toMatchObject({ verdict: 'ok' })
   })
 
-  test('without verification any certificate is right, and no name is said to be verified', async () => {
-    const stranger = server(undefined, { names: null })
-    const result = await dial(await master([stranger]), plan('skip_verify', name))
+  test('without verification any certificate is accepted, and no name is reported as verified', async () => {
+    const untrusted = server(undefined, { names: null })
+    const result = await dial(await master([untrusted]), plan('skip_verify', name))
     expect(result).toMatchObject({ verdict: 'ok', warnings: [], protocol: 'TLSv1.3' })
     expect(result.name).toBeUndefined()
   })
 
-  test('with a certificate of a well-known CA, under system', async () => {
+  test('with a certificate of a well-known CA, with trust: system', async () => {
     const port = await master([leaf, intermediate])
     expect(
       await dial(port, plan('system', name), { wellKnown: [root.pem], givesTasksItsChain: true }),
@@ -92,7 +92,7 @@ describe('a master that is as it should be', () => {
   })
 })
 
-describe('a certificate nobody vouches for', () => {
+describe('a certificate of an untrusted CA', () => {
   const otherRoot = authority('Other root')
   const otherIntermediate = authority('Other intermediate', { issuer: otherRoot })
   const other = server(otherIntermediate, { subject: 'other' })
@@ -112,21 +112,21 @@ describe('a certificate nobody vouches for', () => {
       'agents would not be given CN=Other root',
     ))
 
-  test('nothing but the certificate is sent', () =>
+  test('only the certificate is sent', () =>
     expectWrong(
       master([other]).then((port) => dial(port)),
       'PREFLIGHT_MISSING_INTERMEDIATE',
-      'comes without the certificate of its issuer CN=Other intermediate, and agents would not be given that one either',
+      'the server does not send the certificate of its issuer CN=Other intermediate, and agents would not be given it either',
     ))
 
-  test('it is sent with a certificate that has nothing to do with it', () =>
+  test('it is sent with an unrelated certificate', () =>
     expectWrong(
       master([other, authority('Unrelated')]).then((port) => dial(port)),
       'PREFLIGHT_MISSING_INTERMEDIATE',
-      'comes without the certificate of its issuer CN=Other intermediate',
+      'does not send the certificate of its issuer CN=Other intermediate',
     ))
 
-  test('the same in front of its intermediate: what counts is the way up from it', () =>
+  test('the same in front of its intermediate: the path from it counts', () =>
     expectWrong(
       master([other, otherIntermediate, authority('Unrelated')]).then((port) => dial(port)),
       'PREFLIGHT_UNKNOWN_CA',
@@ -149,18 +149,18 @@ describe('a certificate nobody vouches for', () => {
     expectWrong(
       master([server()]).then((port) => dial(port)),
       'PREFLIGHT_OTHER_SELF_SIGNED',
-      'it is self-signed and not the one agents would trust',
+      'it is self-signed and not the certificate agents would trust',
     ))
 
   test('it is self-signed and renewed, even with the same key', async () => {
     const renewed = server(undefined, { notBefore: now - day / 2 })
     const old = embed(name, ['root', server(undefined, { notBefore: now - 2 * day }).pem])
     const result = dial(await master([renewed]), old)
-    await expectWrong(result, 'PREFLIGHT_OTHER_SELF_SIGNED', 'it was renewed at the master only')
+    await expectWrong(result, 'PREFLIGHT_OTHER_SELF_SIGNED', 'it was renewed on the master only')
     expect((await result).problem!.remedy).toContain('Copy')
   })
 
-  test('the same under system is no proof: agents may know that CA', async () => {
+  test('the same with trust: system is no proof: agents may know that CA', async () => {
     for (const chain of [[other, otherIntermediate], [other], [server()]]) {
       const result = await dial(await master(chain), plan('system', name))
       expect(result).toMatchObject({ verdict: 'unverified' })
@@ -168,7 +168,7 @@ describe('a certificate nobody vouches for', () => {
     }
   })
 
-  test('what this machine trusts besides the well-known CAs does not count', async () => {
+  test('CAs of this machine besides the well-known ones do not count', async () => {
     const result = await dial(await master([leaf, intermediate]), plan('system', name))
     expect(result.problem).toMatchObject({
       code: 'PREFLIGHT_UNKNOWN_CA',
@@ -178,14 +178,14 @@ describe('a certificate nobody vouches for', () => {
 })
 
 describe('a chain with a gap', () => {
-  test('the master forgot its intermediate and agents have only the root', () =>
+  test('the master does not send its intermediate and agents have only the root', () =>
     expectWrong(
       master([leaf]).then((port) => dial(port, rootOnly)),
       'PREFLIGHT_MISSING_INTERMEDIATE',
-      'comes without the certificate of its issuer CN=Intermediate',
+      'does not send the certificate of its issuer CN=Intermediate',
     ))
 
-  test('it forgot it, and agents have it', async () => {
+  test('it does not send it, and agents have it', async () => {
     expect(await dial(await master([leaf]))).toMatchObject({ verdict: 'ok' })
   })
 
@@ -194,10 +194,14 @@ describe('a chain with a gap', () => {
     ['the leaf alone', embed(name, ['leaf', leaf.pem])],
   ])('agents have %s: they would join, their tasks would not', async (_, trust) => {
     const port = await master([leaf, intermediate])
-    await expectWrong(dial(port, trust), 'PREFLIGHT_ROOT_MISSING', 'agents would join, tasks would not')
+    await expectWrong(
+      dial(port, trust),
+      'PREFLIGHT_ROOT_MISSING',
+      'agents would join, tasks could not connect',
+    )
   })
 
-  test('agents would join, but the master has no root to give to tasks', async () => {
+  test('agents would join, but the master has no root for tasks', async () => {
     const port = await master([leaf, intermediate])
     expect(await dial(port)).toMatchObject({ verdict: 'ok', warnings: [] })
     const result = await dial(port, full, { givesTasksItsChain: true })
@@ -233,7 +237,7 @@ describe('dates', () => {
       'it is not valid before',
     ))
 
-  test('the intermediate has expired, which only the message can tell', async () => {
+  test('the intermediate has expired, which only the message can show', async () => {
     const old = authority('Intermediate', { issuer: root, ...expired, key: intermediate.key })
     const trust = embed(name, ['root', root.pem])
     await expectWrong(
@@ -250,14 +254,14 @@ describe('dates', () => {
     await expectWrong(result, 'PREFLIGHT_EXPIRED', 'CN=Root, which agents would be given, expired on')
   })
 
-  test('the master still presents the certificate of before the renewal, which is valid', async () => {
+  test('the master still presents the previous certificate, which is valid', async () => {
     const before = server(intermediate, { notBefore: now - 5 * day })
     const result = await dial(await master([before, intermediate, root]))
     expect(result).toMatchObject({ verdict: 'ok', warnings: [{ code: 'PREFLIGHT_MASTER_NOT_RESTARTED' }] })
   })
 })
 
-describe('what a certificate may be used for', () => {
+describe('usage of a certificate', () => {
   test('another name', () =>
     expectWrong(
       master([leaf, intermediate, root]).then((port) =>
@@ -281,7 +285,7 @@ describe('what a certificate may be used for', () => {
       'PREFLIGHT_BAD_PURPOSE',
     ))
 
-  test('an intermediate that is no CA', async () => {
+  test('an intermediate that is not a CA', async () => {
     const notCa = authority('Not a CA', { issuer: root, basic: basicConstraints({ ca: false }), usage: null })
     const port = await master([server(notCa, { aki: false }), notCa])
     await expectWrong(dial(port, rootOnly), 'PREFLIGHT_BAD_PURPOSE')
@@ -297,7 +301,7 @@ describe('what a certificate may be used for', () => {
     await expectWrong(dial(port, rootOnly), 'PREFLIGHT_BAD_CA')
   })
 
-  test('a signature that is wrong', async () => {
+  test('an invalid signature', async () => {
     const forged = server({ ...intermediate, key: testKey('p256', 'forger') }, { aki: false })
     await expectWrong(dial(await master([forged, intermediate]), rootOnly), 'PREFLIGHT_BAD_SIGNATURE')
   })
@@ -310,7 +314,7 @@ describe('what a certificate may be used for', () => {
     await expectWrong(dial(port, rootOnly), 'PREFLIGHT_TOO_WEAK')
   })
 
-  test('a critical extension nobody knows', async () => {
+  test('an unknown critical extension', async () => {
     const extra = [extension('1.2.3.4.5', Buffer.from([5, 0]), true)]
     const port = await master([server(root, { extra })])
     await expectWrong(dial(port, rootOnly), 'PREFLIGHT_BAD_CERTIFICATE', 'unhandled critical extension')

@@ -1,4 +1,4 @@
-// Preflight before masters that refuse Go agents or demand certificates.
+// The preflight with masters that refuse Go agents or require certificates.
 import type { TlsOptions } from 'node:tls'
 import { afterEach, expect, test } from 'vitest'
 import { type PreflightOrder, type PreflightResult, preflight } from '../../../src/pki/preflight.ts'
@@ -30,7 +30,7 @@ async function expectWrong(result: Promise<PreflightResult>, code: string): Prom
   expect(verdict).toBe('wrong')
 }
 
-/** A TLS alert as a server sends it instead of its greeting (RFC 8446 section 6). */
+/** A TLS alert as a server sends it instead of its ServerHello (RFC 8446 section 6). */
 const alert = (description: number) => Buffer.from([0x15, 3, 3, 0, 2, 2, description])
 
 test.each<[string, KeyKind, TlsOptions]>([
@@ -50,7 +50,7 @@ test.each<[string, KeyKind, TlsOptions]>([
 })
 
 test.each(['brainpool', 'secp256k1'] as const)(
-  'an intermediate with a %s key: OpenSSL accepts it, Go agents could not read it, Node does not crash',
+  'an intermediate with a %s key: OpenSSL accepts it, Go agents cannot read it, Node does not crash',
   async (kind) => {
     const odd = authority('Odd', { issuer: root, key: testKey(kind) })
     const leaf = server(odd)
@@ -61,14 +61,14 @@ test.each(['brainpool', 'secp256k1'] as const)(
   },
 )
 
-test('what Go cannot read it refuses also where nothing is verified', async () => {
+test('what Go cannot read it also refuses without verification', async () => {
   const negative = server(root, { serial: Buffer.from([0x80, 1]) })
   const port = await masters.secure({ cert: negative.pem + root.pem, key: negative.key.pem })
   await expectWrong(dial(port), 'PREFLIGHT_GO_REFUSES')
   await expectWrong(dial(port, { plan: plan('skip_verify', name) }), 'PREFLIGHT_GO_REFUSES')
 })
 
-test('a master that stops at TLS 1.1', async () => {
+test('a master with TLS 1.1 at most', async () => {
   const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
   await expectWrong(dial(await masters.secure({ ...pair(), ...old })), 'PREFLIGHT_TLS_TOO_OLD')
 })
@@ -87,21 +87,21 @@ test.each([
   const options = { requestCert: true, rejectUnauthorized: true, minVersion: version, maxVersion: version }
   const port = await masters.secure({ ...pair(), ...options, ca: root.pem })
   await expectWrong(dial(port), code)
-  // Agents that hold one may well join; their key is not here to try it.
+  // Agents with such a certificate may join; their key is not available here.
   expect(await dial(port, { agentsHaveClientCertificate: true })).toMatchObject({
     verdict: 'unverified',
     problem: { code },
   })
 })
 
-test('an internal error is told without the place in the sources of OpenSSL', async () => {
+test('an internal error is reported without its location in the sources of OpenSSL', async () => {
   const port = await masters.tcp((socket) => socket.once('data', () => socket.end(alert(80))))
   const { verdict, problem } = await dial(port)
   expect(verdict).toBe('unverified')
-  expect(problem!.message).toMatch(/^127\.0\.0\.1:\d+: the TLS library says: .*alert internal error$/)
+  expect(problem!.message).toMatch(/^127\.0\.0\.1:\d+: the TLS library reports: .*alert internal error$/)
 })
 
-test('what is asked is what agents would ask: their host, not ours', async () => {
+test('it dials what agents would dial: their host, not ours', async () => {
   const asked = latch()
   let request = ''
   const port = await masters.secure(pair(), (socket) =>

@@ -1,4 +1,4 @@
-// Preflight before ports that are no master, or that are not reached at all: nobody is judged before he answered.
+// The preflight with ports that are not a master, or not reachable: nothing is concluded without a response.
 import type { LookupFunction, Socket } from 'node:net'
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { createDevelopmentChain } from '../../../src/pki/development-ca.ts'
@@ -29,7 +29,7 @@ function dial(port: number, more: Partial<PreflightOrder> = {}): Promise<Preflig
   return preflight({ address, plan: trust, timeoutMs: 5000, clock: new FakeClock(), ...more })
 }
 
-/** Moves the clock past the deadline once the other side has seen the connection (or what `when` waits for). */
+/** Advances the clock past the deadline once the other side has the connection (or once `when` resolves). */
 async function dialUntilTimeout(
   when: (reached: () => void) => Promise<number>,
   more: Partial<PreflightOrder> = {},
@@ -62,7 +62,7 @@ test('nothing listens', async () => {
   )
 })
 
-test('no route: multicast is no address of a TCP peer', async () => {
+test('no route: multicast is not an address of a TCP peer', async () => {
   const result = await dial(1, { dialAddress: { host: '224.0.0.1', port: 8443 } })
   expectUnverified(result, 'PREFLIGHT_NO_ROUTE', 'no route to 224.0.0.1:8443 (agents dial 127.0.0.1:1)')
 })
@@ -79,7 +79,7 @@ test.each([
   expectUnverified(await dial(8443, { address, lookup: once(code) }), expected, message)
 })
 
-test('the name server does not answer', async () => {
+test('the DNS server does not respond', async () => {
   const address = { scheme: 'https', host: 'nowhere.example', port: 8443 } as const
   const silent =
     (reached: () => void): LookupFunction =>
@@ -94,7 +94,7 @@ test('the name server does not answer', async () => {
   expect((await result).phase).toBe('lookup')
 })
 
-test('of a host with several addresses, the first refusal is told', async () => {
+test('of a host with several addresses, the first refusal is reported', async () => {
   const port = await masters.closedPort()
   const address = { scheme: 'https', host: 'two.example', port } as const
   const lookup: LookupFunction = (_host, _options, done) =>
@@ -111,12 +111,12 @@ test('of a host with several addresses, the first refusal is told', async () => 
 
 const inCloud = { scheme: 'https', host: 'local-ipv4', port: 8443, alias: 'address' } as const
 
-test('an address only agents can look up is not dialled', async () => {
+test('an address that only agents can resolve is not dialled', async () => {
   const result = await dial(8443, { address: inCloud })
-  expectUnverified(result, 'PREFLIGHT_NO_ADDRESS', 'agents dial `local-ipv4`, which only they can look up')
+  expectUnverified(result, 'PREFLIGHT_NO_ADDRESS', 'agents dial `local-ipv4`, which only they can resolve')
 })
 
-test('another address is dialled instead of it, and the certificate name still verified', async () => {
+test('another address is dialled instead of it, and the certificate name is still verified', async () => {
   const port = await masters.secure(server)
   const result = await dial(port, {
     address: inCloud,
@@ -125,13 +125,13 @@ test('another address is dialled instead of it, and the certificate name still v
   expect(result).toMatchObject({ verdict: 'ok', name, dialled: { host: '127.0.0.1', port } })
 })
 
-test('a port that takes connections and stays mute', async () => {
+test('a port that accepts connections and does not respond', async () => {
   const result = await dialUntilTimeout((reached) => masters.tcp((socket) => socket.once('data', reached)))
   expectUnverified(result, 'PREFLIGHT_NO_TLS_ANSWER', 'did not answer the TLS handshake within 5 s')
   expect(result.phase).toBe('handshake')
 })
 
-test('TLS is right, and then nothing', async () => {
+test('TLS is valid, but there is no response', async () => {
   const result = await dialUntilTimeout((reached) =>
     masters.secure(server, (socket) => socket.once('data', reached)),
   )
@@ -153,7 +153,7 @@ test.each<[string, (socket: Socket) => void]>([
   )
 })
 
-test('TLS is right, and then the connection is cut', async () => {
+test('TLS is valid, and then the connection is closed', async () => {
   const port = await masters.secure(server, (socket) => socket.once('data', () => socket.destroy()))
   expectUnverified(
     await dial(port),
@@ -185,7 +185,7 @@ test.each<[string, string]>([
   })
 })
 
-test('TLS is right, and then no HTTP', async () => {
+test('TLS is valid, but the response is not HTTP', async () => {
   const port = await masters.secure(server, (socket) => socket.end('SSH-2.0-OpenSSH_9.2p1\r\n'))
   const result = await dial(port)
   expect(result).toMatchObject({ verdict: 'wrong', problem: { code: 'PREFLIGHT_NOT_HTTP' } })
@@ -202,11 +202,11 @@ test('an aborted preflight rejects with the reason, and only with it', async () 
   await expect(dial(port, { signal: stop.signal })).rejects.toThrow('going home')
 })
 
-test('a port out of range is no crash', async () => {
+test('a port out of range does not crash', async () => {
   expectUnverified(await dial(70_000), 'PREFLIGHT_FAILED', '127.0.0.1:70000')
 })
 
-test('agents without TLS: a plain master is right, a TLS port is told', async () => {
+test('agents without TLS: a plain master passes, a TLS port is reported', async () => {
   const off = plan('off', '')
   const address = { scheme: 'http', host: '127.0.0.1' } as const
   const plainPort = await masters.tcp(answerInfo())
@@ -230,7 +230,7 @@ test('agents without TLS: Go and nginx answer plain text on a TLS port with a 40
   expect(result).toMatchObject({ verdict: 'wrong', problem: { code: 'PREFLIGHT_TLS_PORT' }, httpStatus: 400 })
 })
 
-test('agents without TLS: a 400 from what speaks no TLS is an answer, and not that of a master', async () => {
+test('agents without TLS: a 400 from a server without TLS is a response, but not that of a master', async () => {
   const port = await masters.tcp(answerInfo('no', 400))
   const result = await dial(port, { plan: plan('off', '') })
   expect(result).toMatchObject({ verdict: 'wrong', problem: { code: 'PREFLIGHT_NOT_A_MASTER' } })

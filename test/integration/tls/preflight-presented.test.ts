@@ -1,4 +1,4 @@
-// Preflight before masters that present odd certificates beside a good chain, or more of them than clients read.
+// The preflight with masters that present unusual certificates beside a valid chain, or more of them than clients read.
 import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -32,7 +32,7 @@ function dial(port: number, more: Partial<PreflightOrder> = {}): Promise<Preflig
   return preflight({ address, plan: trust, timeoutMs: 10_000, clock: systemClock, ...more })
 }
 
-describe('a date that is none', () => {
+describe('an invalid date', () => {
   test.each<[string, () => Issued[]]>([
     ['of a certificate beside the chain', () => [leaf, root, unrelated({ validity: noDate })]],
     ['of the server certificate', () => [server(root, { validity: noDate }), root]],
@@ -45,7 +45,7 @@ describe('a date that is none', () => {
     expect(await dial(port, { plan: plan('skip_verify', name) })).toMatchObject({ verdict: 'wrong' })
   })
 
-  test('is told to a client, too', async () => {
+  test('is reported to a client, too', async () => {
     const port = await serving(server(authority('Elsewhere')), unrelated({ validity: noDate }))
     const target = {
       address: { scheme: 'https', host: '127.0.0.1', port } as const,
@@ -68,7 +68,7 @@ test('every presented certificate is read, however many there are', async () => 
   expect(result.presented).toHaveLength(33)
 })
 
-test('what Go refuses is told also where no HTTP answer comes', async () => {
+test('what Go refuses is reported also without an HTTP response', async () => {
   const chain = [leaf, root, unrelated({ validity: noDate })]
   const port = await masters.secure(
     { cert: chain.map(({ pem }) => pem).join(''), key: leaf.key.pem },
@@ -88,20 +88,22 @@ describe('a chain with a whole bundle behind it', () => {
     const result = await dial(await serving(...bundle(70_000)))
     expect(result).toMatchObject({ verdict: 'wrong', problem: { code: 'PREFLIGHT_CHAIN_TOO_LARGE' } })
     expect(result.problem!.message).toMatch(
-      /presents too much: \d+ certificates make a TLS message of \d+ bytes; agents built with Go 1\.22 stop at 65536$/,
+      /presents too many certificates: \d+ certificates make a TLS message of \d+ bytes; agents built with Go 1\.22 stop at 65536$/,
     )
   })
 
   test('is more than OpenSSL and Python read from 100 KiB on', async () => {
     const result = await dial(await serving(...bundle(110_000)))
     expect(result).toMatchObject({ verdict: 'wrong', problem: { code: 'PREFLIGHT_CHAIN_TOO_LARGE' } })
-    expect(result.problem!.message).toContain('more certificates than OpenSSL and Python read: over 100 KiB')
+    expect(result.problem!.message).toContain(
+      'over 100 KiB of certificates, more than OpenSSL and Python read',
+    )
   })
 })
 
-test('bytes that are no certificate at all', async () => {
+test('bytes that are not a certificate', async () => {
   const port = await masters.secure({ cert: leaf.pem, key: leaf.key.pem, maxVersion: 'TLSv1.2' })
-  // Under TLS 1.2 the certificate passes in clear, so one byte of it can be changed on the way.
+  // With TLS 1.2 the certificate is sent unencrypted, so one byte of it can be changed on the way.
   const spoiling = net.createServer((socket) => {
     const upstream = net.connect(port, '127.0.0.1')
     for (const end of [socket, upstream]) end.on('error', () => {})
@@ -119,7 +121,7 @@ test('bytes that are no certificate at all', async () => {
     const result = await dial((spoiling.address() as AddressInfo).port)
     expect(result.problem).toMatchObject({ code: 'PREFLIGHT_BAD_CERTIFICATE' })
     expect(result.verdict).toBe('wrong')
-    expect(result.problem!.message).toMatch(/^127\.0\.0\.1:\d+: the TLS library says: wrong tag$/)
+    expect(result.problem!.message).toMatch(/^127\.0\.0\.1:\d+: the TLS library reports: wrong tag$/)
   } finally {
     spoiling.close()
   }

@@ -1,4 +1,5 @@
-// Every certificate shape behind a real TLS server, dialled by a real Node client with what the rendered user data holds.
+// Every certificate shape behind a real TLS server, dialled by a real Node client with the contents of the rendered
+// user data.
 import { isIPv6 } from 'node:net'
 import { createSecureContext } from 'node:tls'
 import { describe, expect, test } from 'vitest'
@@ -7,13 +8,13 @@ import { dialWithNode } from '../../support/shapes/node-client.ts'
 import { serve } from '../../support/shapes/serve.ts'
 import { expectedOf, type Made, type Verdict } from '../../support/shapes/shape.ts'
 
-/** A client of Node 22 does not know an IPv6 address again in a certificate. */
+/** A client of Node 22 does not recognise an IPv6 address in a certificate. */
 const oddities = (name = ''): Verdict[] =>
   Number(process.versions.node.split('.')[0]) < 24 && isIPv6(name) ? ['name'] : []
 
 const cases = certificateShapes.map((shape) => ({ shape, name: shape.name, files: shape.make() }))
 
-describe('a Node client that trusts only what the user data holds', () => {
+describe('a Node client that trusts only what the user data contains', () => {
   const dialled = cases.filter(({ shape, files }) => files.served && !shape.notForNode)
 
   test.concurrent.each(dialled)('$name', async ({ shape, files }) => {
@@ -35,14 +36,14 @@ describe('a Node client that trusts only what the user data holds', () => {
   })
 })
 
-describe('a pair no server can present is refused', () => {
+describe('a pair that no server can present is rejected', () => {
   test.each(cases.filter(({ files }) => !files.served))('$name', async ({ shape, files }) => {
     expect(judge(shape, files).plan).toBeUndefined()
     expect(await canServe(files)).toBe(false)
   })
 })
 
-/** Node takes an EC certificate with an RSA key without a word; then every handshake fails. */
+/** Node silently accepts an EC certificate with an RSA key; then every handshake fails. */
 async function canServe({ cert, key = '', anchors }: Made): Promise<boolean> {
   try {
     createSecureContext({ cert, key })

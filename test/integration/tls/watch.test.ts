@@ -1,4 +1,4 @@
-// A server whose certificate is renewed under it: connections stay, new ones get the new certificate.
+// A server whose certificate is renewed while it runs: connections stay, new ones get the new certificate.
 
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -32,7 +32,7 @@ function chainFor(days: number): Promise<DevelopmentChain> {
   return createDevelopmentChain({ names: [name], ips: [], days, now: Date.now() })
 }
 
-/** As kubelet mounts a secret: a folder for each version, and one link that is swapped. */
+/** As kubelet mounts a secret: a folder for each version, and one link that is replaced. */
 function mount(version: string, chain: DevelopmentChain): void {
   const folder = join(directory, `..${version}`)
   mkdirSync(folder)
@@ -53,7 +53,7 @@ async function dial(ca: DevelopmentChain): Promise<tls.TLSSocket> {
   return socket
 }
 
-test('a swapped secret is served to new connections; a broken one is told and changes nothing', async () => {
+test('a replaced secret is served to new connections; an invalid one is reported and changes nothing', async () => {
   const [first, second, other] = [await chainFor(90), await chainFor(180), await chainFor(90)]
   mount('first', first)
   for (const file of ['tls.crt', 'tls.key']) symlinkSync(join('..data', file), join(directory, file))

@@ -1,4 +1,5 @@
-// The list of CAs that agents of `trust: system` get: the machine's, wherever it lies, and the root from the user data.
+// The list of CAs that agents with `trust: system` get: that of the machine, wherever it is, and the root from the user
+// data.
 import { X509Certificate } from 'node:crypto'
 import { rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -45,20 +46,20 @@ async function listOf(files: Record<string, string>, setup = known, env = {}): P
   return listed(vm)
 }
 
-describe('the list of CAs holds', () => {
-  it.each(places)('those of %s, and the root', async (place) => {
+describe('the list of CAs contains', () => {
+  it.each(places)('those in %s, and the root', async (place) => {
     expect(await listOf({ [place]: ofMachine.pem })).toEqual(['CN=Of the machine', 'CN=Embedded'])
   })
 
-  it('those of the machine alone, where no root is known', async () => {
+  it('only those of the machine, if no root is known', async () => {
     expect(await listOf({ [places[0]!]: ofMachine.pem }, unknown)).toEqual(['CN=Of the machine'])
   })
 
-  it('the root alone, where the machine has no list', async () => {
+  it('only the root, if the machine has no list', async () => {
     expect(await listOf({})).toEqual(['CN=Embedded'])
   })
 
-  it('those of the first file that holds a certificate', async () => {
+  it('those of the first file that contains a certificate', async () => {
     const files = {
       [places[0]!]: '',
       [places[1]!]: '# none yet\n',
@@ -80,7 +81,7 @@ describe('the list of CAs holds', () => {
     expect(vm.read(bundle)).toBe(`${written(ofMachine.pem).trimEnd()}\n${embedded.pem}`)
   })
 
-  it('what SSL_CERT_FILE names, and no other list of the machine', async () => {
+  it('those in SSL_CERT_FILE, and no other list of the machine', async () => {
     const vm = vms.create()
     vm.write(places[0]!, ofMachine.pem)
     vm.write('opt/own cas.pem', another.pem)
@@ -90,7 +91,7 @@ describe('the list of CAs holds', () => {
     expect(listed(vm)).toEqual(['CN=Embedded'])
   })
 
-  it('what the machine has now, each time the script runs', async () => {
+  it("the machine's current ones, each time the script runs", async () => {
     const vm = vms.create()
     vm.write(places[0]!, ofMachine.pem)
     await vm.run(known)
@@ -98,14 +99,14 @@ describe('the list of CAs holds', () => {
     vm.write(places[0]!, another.pem)
     await vm.run(known)
     expect(listed(vm)).toEqual(['CN=Another', 'CN=Embedded'])
-    // A container has that very file mounted.
+    // A container has this file mounted.
     expect(statSync(join(vm.root, bundle)).ino).toBe(ino)
     rmSync(join(vm.root, places[0]!))
     await vm.run(known)
     expect(listed(vm)).toEqual(['CN=Embedded'])
   })
 
-  it('what it held before, where SSL_CERT_FILE names the list itself', async () => {
+  it('its previous contents, if SSL_CERT_FILE names the list itself', async () => {
     const vm = vms.create()
     vm.write(places[0]!, ofMachine.pem)
     await vm.run(known)
@@ -113,7 +114,7 @@ describe('the list of CAs holds', () => {
     expect(listed(vm).slice(0, 2)).toEqual(['CN=Of the machine', 'CN=Embedded'])
   })
 
-  it("what startup_script has put into the machine's", async () => {
+  it("those that startup_script has added to the machine's", async () => {
     const script = `mkdir -p "$PROVISION_ROOT/etc/ssl" && cat >"$PROVISION_ROOT/etc/ssl/cert.pem" <<'END'\n${another.pem}END\n`
     expect(await listOf({}, { ...known, startupScript: `#!/bin/bash\n${script}` })).toEqual([
       'CN=Another',
@@ -122,7 +123,7 @@ describe('the list of CAs holds', () => {
   })
 })
 
-it('ends with tls_unknown_ca where the machine has no list and no root is known', async () => {
+it('nothing if the machine has no list and no root is known: the script fails with tls_unknown_ca', async () => {
   const vm = vms.create()
   const { status, output } = await vm.run(unknown)
   expect(status).toBe(failureStages.tls_unknown_ca.exit)
@@ -153,12 +154,12 @@ describe('the agent gets the list', () => {
     expect(vm.read('told')).toBe(`${vm.root}/${bundle}\n`)
   })
 
-  it('of this very machine, where the VM is a process of it', async () => {
+  it('of this machine, if the VM is a process of it', async () => {
     const script = await rendered({ ...known, cloud: 'local', runtime: 'process', command: ['true'] })
     expect(script).toContain('ca_files=(/etc/{ssl/certs/ca-certificates.crt,')
   })
 
-  it('not where agent.yaml names CAs of its own, which are then the only ones', async () => {
+  it('not if agent.yaml names its own CAs, which are then the only ones', async () => {
     const tls = { enabled: true, master_cert: '/etc/own.crt' }
     const vm = vms.create()
     await vm.run({ ...known, agentConfig: { security: { tls } } })

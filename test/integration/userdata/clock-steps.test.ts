@@ -1,4 +1,4 @@
-// A machine's clock is set while its script runs, as NTP does soon after a boot: no wait gets shorter or longer by it.
+// The machine's clock is set while its script runs, as NTP does soon after a boot: no wait gets shorter or longer.
 import { afterEach, describe, expect, it } from 'vitest'
 import { rendered, ScriptVms } from '../../support/script-vm.ts'
 import { until } from '../../support/server.ts'
@@ -7,7 +7,7 @@ const vms = new ScriptVms()
 afterEach(() => vms.close())
 
 const day = 86_400
-/** bash counts by the clock. Here its count itself jumps, as it does when the clock is set: at every pause of this kind. */
+/** bash counts by the clock. Here its count jumps, as it does when the clock is set: at every pause of this kind. */
 function settingTheClock(script: string, by: number, pause: string): string {
   const sleep = `sleep() { if [ "$1" = ${pause} ]; then SECONDS=$((SECONDS + ${by})); fi; command sleep "$@"; }`
   const moved = script.replace('\nset -Eeuo pipefail\n', (line) => `${line}${sleep}\n`)
@@ -18,7 +18,7 @@ function settingTheClock(script: string, by: number, pause: string): string {
 const refusedTwice = `echo >>"$FAKES/tries"; [ "$(grep -c '' "$FAKES/tries")" -lt 3 ] || exit 0
 echo 'Connection refused' >&2; exit 1`
 
-describe.runIf(process.platform === 'linux')('a clock that is set', () => {
+describe.runIf(process.platform === 'linux')('a change of the clock', () => {
   it('a day ahead does not end the wait for TLS, nor the watch', async () => {
     const vm = vms.create({ openssl: refusedTwice })
     const script = settingTheClock(await rendered({}), day, '5')

@@ -1,4 +1,4 @@
-// The script really runs, on a VM made of a scratch folder, and starts the agent as a container.
+// The script really runs, on a VM made of a temporary folder, and starts the agent as a container.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -55,7 +55,7 @@ describe('an EC2 VM with GPUs and a private CA', () => {
     })
   })
 
-  it('writes the chain and the configuration before anything reads them', async () => {
+  it('writes the chain and the configuration before they are read', async () => {
     const vm = vms.create()
     await vm.run({})
     const setup = agentSetup()
@@ -67,7 +67,7 @@ describe('an EC2 VM with GPUs and a private CA', () => {
     ])
   })
 
-  it('never shows a file to others, not even before its mode is set', async () => {
+  it('never makes a file readable for others, not even before its mode is set', async () => {
     const vm = vms.create({ chmod: '/bin/ls -l "$2" >>"$FAKES/modes"; /bin/chmod "$@"' })
     await vm.run({ startupScript: 'echo', containerStartupScript: 'echo' })
     const modes = vm
@@ -78,7 +78,7 @@ describe('an EC2 VM with GPUs and a private CA', () => {
     expect(modes).toEqual(Array(4).fill(expect.stringMatching(/^-rw-------/)))
   })
 
-  it('repeats every stage on the serial console, where the cloud still shows it', async () => {
+  it('repeats every stage on the serial console, where the cloud shows it', async () => {
     const vm = vms.create()
     const { stages } = await vm.run({})
     expect(
@@ -86,7 +86,7 @@ describe('an EC2 VM with GPUs and a private CA', () => {
     ).toEqual(stages)
   })
 
-  it('asks for its instance id with a session token, past any proxy', async () => {
+  it('requests its instance id with a session token, bypassing any proxy', async () => {
     const vm = vms.create()
     const { output } = await vm.run({})
     const [token, id] = vm.tools.calls('curl').map(({ args }) => args.join(' '))
@@ -97,13 +97,13 @@ describe('an EC2 VM with GPUs and a private CA', () => {
     expect(output).not.toContain('secret-token')
   })
 
-  it('pulls nothing when the image is there', async () => {
+  it('pulls nothing when the image exists', async () => {
     const vm = vms.create({ docker: '[ "$1" != inspect ] || echo true 0' })
     expect((await vm.run({})).status).toBe(0)
     expect(vm.tools.calls('docker').map(({ args }) => args[0])).not.toContain('pull')
   })
 
-  it('tries again when metadata, docker and the registry are late', async () => {
+  it('retries when metadata, docker and the registry are late', async () => {
     const late = (what: string) => `echo >>"$FAKES/${what}"; [ "$(grep -c '' "$FAKES/${what}")" -ge 3 ]`
     const vm = vms.create({
       curl: `case "$*" in *api/token*) echo t ;; *) ${late('metadata')} && echo i-1 ;; esac`,
@@ -112,28 +112,28 @@ describe('an EC2 VM with GPUs and a private CA', () => {
     const { status, output } = await vm.run({})
     expect(status, output).toBe(0)
     const pauses = vm.tools.calls('sleep').map(({ args }) => args[0])
-    // Twice each: metadata and docker are asked every two seconds, a registry less often.
+    // Twice each: metadata and docker are tried every two seconds, a registry less often.
     expect(pauses.filter((pause) => pause === '2')).toHaveLength(4)
     expect(pauses.filter((pause) => pause === '15')).toHaveLength(2)
   })
 })
 
-describe('what differs from VM to VM', () => {
-  it('takes the instance name for the agent id on Compute Engine', async () => {
+describe('differences between VMs', () => {
+  it('uses the instance name as the agent id on Compute Engine', async () => {
     const vm = vms.create()
     expect((await vm.run({ cloud: 'gcp' })).status).toBe(0)
     expect(vm.tools.calls('curl')[0]!.args).toContain('Metadata-Flavor: Google')
     expect(dockerRun(vm).environment['DET_AGENT_ID']).toBe('det-agent-1')
   })
 
-  it('asks docker for GPUs only where there are slots of them', async () => {
+  it('requests GPUs from docker only if there are slots for them', async () => {
     const vm = vms.create()
     await vm.run({ slotType: 'cpu' })
     expect(dockerRun(vm).options).not.toContain('--gpus')
     expect(dockerRun(vm).environment['DET_SLOT_TYPE']).toBe('cpu')
   })
 
-  it('passes log options, network and runtime on', async () => {
+  it('passes on log options, network and runtime', async () => {
     const vm = vms.create()
     const logOptions = ['--log-driver=awslogs', '--log-opt=awslogs-group=my group']
     await vm.run({ docker: { logOptions, network: 'host', runtime: 'nvidia' }, slotType: 'none' })
@@ -154,7 +154,7 @@ describe('what differs from VM to VM', () => {
     expect([vm.read(path), mode(vm, path)]).toEqual(['echo in the container\n', '700'])
   })
 
-  it('mounts no path the machine does not have, for docker would make a folder of it', async () => {
+  it('mounts no path that the machine does not have, because docker would create a folder there', async () => {
     const vm = vms.create()
     await vm.runScript(`rm -rf "$PROVISION_ROOT"/run/systemd "$PROVISION_ROOT"/var/run/dbus`)
     await vm.run({})
@@ -167,7 +167,7 @@ describe('what differs from VM to VM', () => {
     ])
   })
 
-  it('puts an IPv6 master into brackets, since agents join host and port with a colon', async () => {
+  it('puts the address of an IPv6 master into brackets, because agents join host and port with a colon', async () => {
     const vm = vms.create()
     await vm.run({ master: { host: 'fd00::5' } })
     expect(dockerRun(vm).environment['DET_MASTER_HOST']).toBe('[fd00::5]')
@@ -196,8 +196,8 @@ describe('what differs from VM to VM', () => {
   })
 })
 
-describe('an image whose /usr cannot be written', () => {
-  it('gets its files below /var/lib, and its container sees them where they always are', async () => {
+describe('an image whose /usr is read-only', () => {
+  it('gets its files below /var/lib, and its container sees them in their usual places', async () => {
     const vm = vms.create()
     vm.write('usr/local', 'a file in its place: no folder can be made')
     const { status, output } = await vm.run({ startupScript: 'echo here', containerStartupScript: 'echo' })
@@ -210,7 +210,7 @@ describe('an image whose /usr cannot be written', () => {
     expect(vm.tools.calls('openssl')[0]!.args).toContain(`${vm.root}/var/lib/determined/master.crt`)
   })
 
-  it('and cannot be written elsewhere either has a code of its own, once', async () => {
+  it('and that is read-only elsewhere too has its own code, reported once', async () => {
     const vm = vms.create()
     for (const path of ['usr/local', 'var/lib']) vm.write(path, 'a file in its place')
     const { status, stages } = await vm.run({})
@@ -228,14 +228,14 @@ describe("the pool's startup_script", () => {
     expect(output).toContain('HOME=/root\nno input\n')
   })
 
-  it('runs whatever editor it was written with', async () => {
+  it('runs with any line endings', async () => {
     const vm = vms.create()
     const { output } = await vm.run({ startupScript: '\uFEFF\r\n#!/bin/bash\r\necho one\r\necho two\r\n' })
     expect(output).toContain('one\ntwo\n')
   })
 })
 
-/** Docker with a container of an earlier run; `$FAKES` holds what is asked of it. */
+/** Docker with a container of an earlier run; `$FAKES` contains the requests to it. */
 const again = (state: string, tasks = '') => `case $1 in
   inspect) case $3 in *generation*) echo "${state} $(cat "$FAKES/generation")" ;; *Id*) echo c0ffee ;; *) echo true 0 ;; esac ;;
   ps) printf '%s' '${tasks}' ;;
@@ -254,7 +254,7 @@ afterEach(() => {
 })
 
 describe('the script run again', () => {
-  /** A VM whose docker has the container of the default setup, or another. */
+  /** A VM whose docker has the container of the default setup, or another one. */
   async function second(state: string, { same = true, running = '' } = {}) {
     const vm = vms.create({ docker: again(state, running), curl: 'echo i-again' })
     // Mounts are below the VM's own folder, and part of the hash.
@@ -274,10 +274,10 @@ describe('the script run again', () => {
     }
   }
 
-  it('leaves an agent alone that is as it should be, and rewrites the files', async () => {
+  it('does not change a correct agent, and rewrites the files', async () => {
     const { vm, run, changes } = await second('running')
     expect(run.status).toBe(0)
-    expect(run.output).toContain('PROVISION_STAGE=agent_started it was running already')
+    expect(run.output).toContain('PROVISION_STAGE=agent_started already running')
     expect(changes).toEqual([])
     expect(vm.read('usr/local/determined/master.crt')).toBe(anchorsOf(agentSetup().trust))
   })
@@ -292,10 +292,10 @@ describe('the script run again', () => {
     expect(changes).toEqual(['stop', 'rm', 'run'])
   })
 
-  it('leaves one of other settings alone whose tasks are containers', async () => {
+  it('does not change one with other settings whose tasks are containers', async () => {
     const { run, calls, changes } = await second('running', { same: false, running: 'deadbeef' })
     expect(run.output).toContain(
-      'PROVISION_STAGE=agent_started it has work, and keeps its earlier configuration',
+      'PROVISION_STAGE=agent_started it has tasks and keeps its earlier configuration',
     )
     expect(changes).toEqual([])
     const asked = calls.find(({ args }) => args[0] === 'ps')
@@ -303,19 +303,19 @@ describe('the script run again', () => {
   })
 
   it.runIf(process.platform === 'linux')(
-    'leaves one alone whose tasks are processes, and no other',
+    'does not change one whose tasks are processes, and no other',
     async () => {
       task({ DET_CONTAINER_ID: 'c', DET_AGENT_ID: 'i-0' })
       const idle = await second('running', { same: false })
       expect(idle.changes).toContain('stop')
       task({ DET_CONTAINER_ID: 'c', DET_AGENT_ID: 'i-again' })
       const busy = await second('running', { same: false })
-      expect(busy.run.output).toContain('it has work')
+      expect(busy.run.output).toContain('it has tasks')
       expect(busy.changes).toEqual([])
     },
   )
 
-  it('takes another chain, image or configuration for another generation', async () => {
+  it('treats another chain, image or configuration as another generation', async () => {
     const vm = vms.create()
     const changes: SetupChanges[] = [
       {},

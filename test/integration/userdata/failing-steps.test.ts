@@ -1,4 +1,4 @@
-// Every step of the script can fail, and each failure has a stage code, an exit status and a line that says why.
+// Every step of the script can fail, and each failure has a stage code, an exit status and a line with the reason.
 import { afterEach, describe, expect, it } from 'vitest'
 import { type FailureStage, failureStages } from '../../../src/agent-setup/stages.ts'
 import type { SetupChanges } from '../../support/agent-setups.ts'
@@ -18,7 +18,7 @@ interface Case {
   says: string
 }
 
-/** A fake docker that is well but for one subcommand. */
+/** A fake docker that works except for one subcommand. */
 function docker(subcommand: string, behaviour: string): ToolBehaviour {
   return {
     docker: `case $1 in ${subcommand}) ${behaviour} ;; image) exit 1 ;; inspect) echo true 0 ;; esac`,
@@ -102,7 +102,7 @@ const cases: Case[] = [
     stage: 'no_agent_command',
     when: "the agent's command is not on the image",
     setup: { ...process, command: ['no-such-agent', 'run'] },
-    says: 'no-such-agent is not on this machine',
+    says: 'no-such-agent is not on this instance',
   },
   {
     stage: 'agent_failed',
@@ -121,7 +121,7 @@ describe('a step that fails', () => {
     prepare?.(vm)
     const { status, stages, output } = await vm.run(setup ?? {})
     if (stage === 'never_joined') {
-      // The watch outlives the script, which was done.
+      // The watch runs longer than the script, which was done.
       await expect.poll(() => vm.read('dev/console')).toContain(says)
       expect(vm.read('dev/console')).toContain('PROVISION_STAGE=never_joined')
     } else {
@@ -142,7 +142,7 @@ describe('a step that fails', () => {
     expect(vm.read('dev/console')).not.toContain('never_joined')
   })
 
-  it('is in the table above, or a fault of TLS (tls-check.test.ts)', () => {
+  it('is in the table above, or an error of TLS (tls-check.test.ts)', () => {
     const others = Object.keys(failureStages).filter((stage) => !stage.startsWith('tls_'))
     expect([...new Set(cases.map(({ stage }) => stage))].sort()).toEqual(others.sort())
   })

@@ -1,4 +1,4 @@
-// Does the agent hold a connection to the master? The watch looks at real sockets, so these tests open real ones.
+// Whether the agent has a connection to the master. The watch reads real sockets, so these tests open real ones.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { afterAll, describe, it } from 'vitest'
@@ -7,7 +7,7 @@ import type { ToolBehaviour } from '../../support/fake-tools.ts'
 import { isRunning, rendered, ScriptVm } from '../../support/script-vm.ts'
 import { until } from '../../support/server.ts'
 
-/** One VM, one master that takes connections, and what stands for the agent's container. */
+/** One VM, one master that accepts connections, and a replacement for the agent's container. */
 class Scene {
   readonly vm: ScriptVm
   readonly sockets: Socket[] = []
@@ -39,7 +39,7 @@ class Scene {
     return { master: { port: this.port }, bootTimeoutSeconds: 2, ...changes }
   }
 
-  /** A process in the place of the agent's container; docker gives its process id. */
+  /** A process in place of the agent's container; docker returns its process id. */
   container(code: string, env: Record<string, string> = {}): void {
     const child = spawn('bash', ['-c', code], { stdio: ['pipe', 'ignore', 'ignore'], env })
     this.#agents.push(child)
@@ -88,8 +88,8 @@ afterAll(() => {
 })
 
 // Boot timeouts are whole seconds of bash's own count, whose first may be short: two, and the tests wait together.
-describe.runIf(process.platform === 'linux')('the watch over an agent', { concurrent: true }, () => {
-  it('says when it is connected, and lets the machine be', async ({ expect }) => {
+describe.runIf(process.platform === 'linux')('the watch of an agent', { concurrent: true }, () => {
+  it('reports when it is connected, and does not power off', async ({ expect }) => {
     const scene = await Scene.open()
     scene.container(`${scene.dial}; read -r _`)
     expect(await scene.watched({ bootTimeoutSeconds: 600 })).toBe(0)
@@ -103,7 +103,7 @@ describe.runIf(process.platform === 'linux')('the watch over an agent', { concur
     await scene.heard('agent_connected')
   })
 
-  it('does not take the connection of another local VM for that of its own agent', async ({ expect }) => {
+  it('does not mistake the connection of another local VM for that of its own agent', async ({ expect }) => {
     const scene = await Scene.open()
     scene.container(`${scene.dial}; read -r _`)
     const command = ['bash', '-c', 'while :; do sleep 1; done']
@@ -120,7 +120,7 @@ describe.runIf(process.platform === 'linux')('the watch over an agent', { concur
     await scene.powerOff()
   })
 
-  it('powers off the machine of one that docker starts again and again', async () => {
+  it('powers off the machine of one that docker restarts again and again', async () => {
     const scene = await Scene.open()
     await scene.vm.run(scene.setup())
     await scene.powerOff()
@@ -132,7 +132,7 @@ describe.runIf(process.platform === 'linux')('the watch over an agent', { concur
     await scene.powerOff()
   })
 
-  it('does not take a connection of the machine for that of an agent that is not there', async () => {
+  it('does not mistake a connection of the machine for that of a missing agent', async () => {
     const scene = await Scene.open({ docker: 'exit 1' })
     scene.container(`${scene.dial}; read -r _`)
     const hanging = scene.setup({ startupScript: 'while :; do sleep 1; done' })
@@ -140,12 +140,12 @@ describe.runIf(process.platform === 'linux')('the watch over an agent', { concur
     await scene.powerOff()
   })
 
-  it('is not taken in by connections that do not last', async ({ expect }) => {
+  it('ignores connections that do not last', async ({ expect }) => {
     const scene = await Scene.open({ sleep: 'exec "$REAL_SLEEP" 0.5' })
     scene.container(`while ${scene.dial}; do read -rt 0.1 _ <&3; done`)
     await scene.vm.run(scene.setup())
     await scene.powerOff()
-    // A busy machine opens fewer of them; one alone would be one that lasts.
+    // A busy machine opens fewer of them; a single one would count as lasting.
     expect(scene.sockets.length).toBeGreaterThan(1)
     expect(scene.console()).not.toContain('agent_connected')
   })
@@ -175,14 +175,14 @@ image) exit 1 ;; inspect) case $3 in *Pid*) cat "$FAKES/agent-pid" ;; *) echo tr
     await scene.powerOff()
   })
 
-  it('says so where only the connection tells', async ({ expect }) => {
+  it('reports it if only the connection shows it', async ({ expect }) => {
     const scene = await Scene.open()
     scene.container(`${scene.dial}; read -r _`)
     expect(await scene.watched({ bootTimeoutSeconds: 600 })).toBe(0)
-    expect(scene.console()).toContain('agent_connected by its connection alone')
+    expect(scene.console()).toContain('agent_connected by its connection')
   })
 
-  it('does not take an agent that is kept waiting and refused for one that joined, and tells its words', async ({
+  it('does not mistake an agent that is kept waiting and refused for one that joined, and reports its log', async ({
     expect,
   }) => {
     const words =
@@ -198,14 +198,14 @@ image) exit 1 ;; inspect) case $3 in *Pid*) cat "$FAKES/agent-pid" ;; *) echo tr
     expect(scene.console()).not.toContain('agent_connected')
   })
 
-  it('lets an agent that the master refuses be started again until the time is over', async ({ expect }) => {
+  it('restarts an agent that the master rejects until the time is over', async ({ expect }) => {
     const words =
       'level=fatal msg="initial connection to master failed: error dialing master: {"message":"Forbidden"}: websocket: bad handshake"'
     const scene = await Scene.open({ docker: logging(words).replace('*) echo true 0', '*) echo true 1') })
     const { status, output } = await scene.vm.run(scene.setup())
     expect([status, output]).toEqual([
       0,
-      expect.stringContaining('agent_started it ended and is started again: level=fatal'),
+      expect.stringContaining('agent_started it exited and is restarted: level=fatal'),
     ])
     await scene.powerOff()
   })
@@ -226,28 +226,28 @@ image) exit 1 ;; inspect) case $3 in *Pid*) cat "$FAKES/agent-pid" ;; *) echo tr
     expect(scene.console().match(/PROVISION_STAGE=(?!started)\w+/g)).toEqual(['PROVISION_STAGE=never_joined'])
   })
 
-  it('only says so where poweroff_if_never_joined is off', async ({ expect }) => {
+  it('only reports it if poweroff_if_never_joined is off', async ({ expect }) => {
     const scene = await Scene.open()
     scene.container('read -r _')
     expect(await scene.watched({ poweroffIfNeverJoined: false })).toBe(0)
     expect(scene.console()).toContain('PROVISION_STAGE=never_joined')
   })
 
-  it('leaves an agent behind a proxy alone, whose connection it cannot know', async ({ expect }) => {
+  it('ignores an agent behind a proxy, whose connection it cannot recognise', async ({ expect }) => {
     const scene = await Scene.open()
     scene.container('read -r _', { https_proxy: 'http://proxy:3128' })
     expect(await scene.watched()).toBe(0)
     expect(scene.console()).not.toContain('never_joined')
   })
 
-  it('leaves an agent alone whose process is out of sight, as on a remote docker', async ({ expect }) => {
+  it('ignores an agent whose process it cannot see, as on a remote docker', async ({ expect }) => {
     const scene = await Scene.open()
     scene.vm.write('fakes/agent-pid', '4194999\n')
     expect(await scene.watched()).toBe(0)
     expect(scene.console()).not.toContain('never_joined')
   })
 
-  it('stands down when the script is started again', async ({ expect }) => {
+  it('ends when the script is started again', async ({ expect }) => {
     const scene = await Scene.open()
     scene.container('read -r _')
     const setup = scene.setup({ bootTimeoutSeconds: 600 })

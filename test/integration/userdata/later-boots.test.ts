@@ -1,4 +1,4 @@
-// What the script leaves behind on EC2 for the boots after the first one, when cloud-init runs user data no more.
+// What the script leaves on EC2 for the boots after the first one, when cloud-init no longer runs user data.
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,20 +11,20 @@ afterEach(() => vms.close())
 const perBoot = 'var/lib/cloud/scripts/per-boot/determined-agent'
 const part = 'var/lib/cloud/instance/scripts/part-001'
 
-/** As cloud-init has laid it out: what belongs to the instance is a link to a folder of its name. */
+/** As cloud-init lays it out: the instance's data is a link to a folder with its id. */
 function cloudInit(vm: ScriptVm): void {
   mkdirSync(join(vm.root, 'var/lib/cloud/instances/i-1/scripts'), { recursive: true })
   symlinkSync(join(vm.root, 'var/lib/cloud/instances/i-1'), join(vm.root, 'var/lib/cloud/instance'))
 }
 
-/** Runs it from where cloud-init keeps user data. */
+/** Runs it from the folder where cloud-init stores user data. */
 async function boot(vm: ScriptVm, changes = {}, env: Record<string, string> = {}) {
   vm.write(part, await rendered(changes))
   return vm.runScript(`exec bash '${join(vm.root, part)}'`, env)
 }
 
 describe('the step of later boots', () => {
-  it('is a script that runs the user data of then', async () => {
+  it('is a script that runs the current user data', async () => {
     const vm = vms.create()
     cloudInit(vm)
     expect((await boot(vm)).status).toBe(0)
@@ -35,14 +35,14 @@ describe('the step of later boots', () => {
     execFileSync('bash', ['-n', join(vm.root, perBoot)])
   })
 
-  it('is not left where the script was started by hand, nor on Compute Engine, whose runner repeats it', async () => {
+  it('is not left if the script was started by hand, nor on Compute Engine, whose runner repeats it', async () => {
     const vm = vms.create()
     await vm.run({})
     await vm.run({ cloud: 'gcp' })
     expect(vm.has(perBoot)).toBe(false)
   })
 
-  it('does not repeat a startup_script that came to its end, and does repeat one that did not', async () => {
+  it('does not repeat a startup_script that has finished, and does repeat one that has not', async () => {
     const vm = vms.create()
     cloudInit(vm)
     const startupScript = '#!/bin/bash\necho run >>"$PROVISION_ROOT/runs"; [ -e "$PROVISION_ROOT/well" ]'
@@ -54,7 +54,7 @@ describe('the step of later boots', () => {
     const third = await boot(vm, { startupScript }, later)
     expect([third.status, third.stages.includes('startup_script_done')]).toEqual([0, false])
     expect(vm.read('runs')).toBe('run\nrun\n')
-    // An image made of this disk: the first boot of another instance.
+    // An image of this disk: the first boot of another instance.
     await boot(vm, { startupScript })
     expect(vm.read('runs')).toBe('run\nrun\nrun\n')
   })
@@ -72,7 +72,7 @@ describe('the serial console of EC2', () => {
     return vm.read('dev/console')
   }
 
-  it('gets the stages once where the unit of cloud-init shows its output there, and those of the watch', async () => {
+  it('gets the stages once if the unit of cloud-init shows its output there, and those of the watch', async () => {
     expect(await consoleOf(inUnit, 'journal+console')).not.toContain('PROVISION_STAGE=started')
     expect(await consoleOf(inUnit.replace('final', 'init-main'), 'journal+console')).not.toContain('=started')
   })

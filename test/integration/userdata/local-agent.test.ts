@@ -1,4 +1,4 @@
-// A local VM: the script in front of its agent, in a process group and a folder of their own.
+// A local VM: the script and its agent, in their own process group and folder.
 import { once } from 'node:events'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { SetupChanges } from '../../support/agent-setups.ts'
@@ -8,7 +8,7 @@ import { until } from '../../support/server.ts'
 const vms = new ScriptVms()
 afterEach(() => vms.close())
 
-/** An agent that writes down its environment and stays until it is asked to end. */
+/** An agent that records its environment and runs until it is stopped. */
 const patient = `trap 'echo asked >>"$PROVISION_ROOT/asked"; exit 0' TERM
 env -0 >"$PROVISION_ROOT/seen"; echo agent is here; while :; do sleep 1; done`
 
@@ -18,7 +18,7 @@ function local(agent = patient, changes: SetupChanges = {}): SetupChanges {
 
 const id = { PROVISION_INSTANCE_ID: 'local-00000001-1' }
 
-/** Runs until the agent is up; `says` is what it says then. */
+/** Runs until the agent is up; `says` is its output then. */
 async function started(vm: ScriptVm, changes = local(), says = 'agent is here\n') {
   const run = vm.start(await rendered(changes), id)
   await until(() => run.soFar().stages.includes('agent_started'), 'agent_started')
@@ -50,7 +50,7 @@ describe('a local VM', () => {
     expect(vm.read('dev/console')).toBe('')
   })
 
-  it('passes the request to end on to its agent and waits for it', async () => {
+  it('passes SIGTERM on to its agent and waits for it', async () => {
     const vm = vms.create()
     const { child } = await started(vm)
     child.kill('SIGTERM')
@@ -59,7 +59,7 @@ describe('a local VM', () => {
     await nothingIsLeft(child.pid!)
   })
 
-  it('ends with its agent, and says how that ended', async () => {
+  it('exits with its agent, and reports its exit status', async () => {
     const vm = vms.create({ sleep: 'exec "$REAL_SLEEP" 0.2' })
     const agent = 'while [ ! -e "$PROVISION_ROOT/go" ]; do sleep 1; done; exit 7'
     const { child, soFar } = await started(vm, local(agent), '')
@@ -69,7 +69,7 @@ describe('a local VM', () => {
     await nothingIsLeft(child.pid!)
   })
 
-  it('ends as a whole, like a machine that is powered off, when its agent never connects', async () => {
+  it('ends completely, like a machine that is powered off, when its agent never connects', async () => {
     const vm = vms.create()
     const { status, stages } = await vm.run(local(patient, { bootTimeoutSeconds: 2 }), id)
     expect({ status, last: stages.at(-1) }).toEqual({ status: 41, last: 'never_joined' })
@@ -77,7 +77,7 @@ describe('a local VM', () => {
     expect(vm.tools.calls('shutdown')).toEqual([])
   })
 
-  it('ends as a whole when its startup_script hangs', async () => {
+  it('ends completely when its startup_script hangs', async () => {
     const vm = vms.create()
     const hanging = local(patient, { bootTimeoutSeconds: 1, startupScript: 'while :; do sleep 1; done' })
     const { pid, status, stages } = await vm.run(hanging, id)
@@ -85,7 +85,7 @@ describe('a local VM', () => {
     await nothingIsLeft(pid)
   })
 
-  it('ends an agent that does not listen', async () => {
+  it('kills an agent that ignores SIGTERM', async () => {
     const vm = vms.create()
     const { child } = await started(vm, local(`trap '' TERM; while :; do sleep 1; done`), '')
     child.kill('SIGTERM')
@@ -93,7 +93,7 @@ describe('a local VM', () => {
     await nothingIsLeft(child.pid!)
   })
 
-  it('ends as a whole when a step fails', async () => {
+  it('ends completely when a step fails', async () => {
     const vm = vms.create()
     const run = await vm.run(local('exit 1'), id)
     expect([run.status, run.stages.at(-1)]).toEqual([26, 'agent_failed'])

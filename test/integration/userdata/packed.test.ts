@@ -1,4 +1,4 @@
-// Packed scripts as the clouds run them: nothing of ours unpacks them there.
+// Packed scripts as the clouds run them: no program of ours unpacks them there.
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -10,7 +10,7 @@ import { dockerRun, ScriptVms } from '../../support/script-vm.ts'
 const vms = new ScriptVms()
 afterEach(() => vms.close())
 
-/** Over the limit of Compute Engine, with little in it. */
+/** Over the limit of Compute Engine, but compressible. */
 const long = (last: string) => `#!/bin/bash\n# ${'a'.repeat(300_000)}\n${last}\n`
 
 async function stubbed(changes: SetupChanges): Promise<string> {
@@ -22,7 +22,7 @@ async function stubbed(changes: SetupChanges): Promise<string> {
 }
 
 describe('a script that unpacks itself', () => {
-  it('does all that the plain one would, and leaves nothing behind', async () => {
+  it('does the same as the plain one, and leaves nothing behind', async () => {
     const vm = vms.create()
     vm.write('tmp/here', '')
     const TMPDIR = join(vm.root, 'tmp')

@@ -1,4 +1,4 @@
-// The agent as a process of a cloud VM: started by the script, and still there when the script is done.
+// The agent as a process of a cloud VM: started by the script, and still running when the script is done.
 import { readFileSync } from 'node:fs'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { SetupChanges } from '../../support/agent-setups.ts'
@@ -24,7 +24,7 @@ function runs(pid: number): boolean {
 }
 
 describe.runIf(process.platform === 'linux')('an agent without docker', () => {
-  it('outlives the script, in a session of its own, with its settings and a log', async () => {
+  it('keeps running after the script, in its own session, with its settings and a log', async () => {
     const vm = vms.create()
     const { pid, status, stages } = await vm.run(setup)
     expect({ status, stages }).toEqual({
@@ -41,11 +41,11 @@ describe.runIf(process.platform === 'linux')('an agent without docker', () => {
     expect(vm.read('var/log/determined-agent.log')).toBe(`i-0123456789abcdef0 ${files.join(' ')}\n`)
   })
 
-  it('is left alone when the script is run again', async () => {
+  it('is not changed when the script is run again', async () => {
     const vm = vms.create()
     const first = agentOf(vm, (await vm.run(setup)).pid)
     const { output, pid } = await vm.run(setup)
-    expect(output).toContain('PROVISION_STAGE=agent_started it was running already')
+    expect(output).toContain('PROVISION_STAGE=agent_started already running')
     expect([agentOf(vm, pid), runs(first)]).toEqual([first, true])
   })
 
@@ -57,18 +57,18 @@ describe.runIf(process.platform === 'linux')('an agent without docker', () => {
     expect(runs(second)).toBe(true)
   })
 
-  it('is not replaced while it has work', async () => {
-    // An id of its own: other tests run beside this one.
+  it('is not replaced while it has jobs', async () => {
+    // An id of its own: other tests run at the same time.
     const vm = vms.create({ curl: 'echo i-busy' })
     const task = 'DET_CONTAINER_ID=c bash -c "while :; do sleep 1; done" &'
     const busy = { ...setup, command: ['bash', '-c', `${task} ${agent}`] }
     const first = agentOf(vm, (await vm.run(busy)).pid)
     const { output } = await vm.run({ ...busy, poolName: 'other' })
-    expect(output).toContain('PROVISION_STAGE=agent_started it has work')
+    expect(output).toContain('PROVISION_STAGE=agent_started it has tasks')
     expect(runs(first)).toBe(true)
   })
 
-  it('is started again when it ends', async () => {
+  it('is restarted when it exits', async () => {
     const vm = vms.create()
     const first = agentOf(vm, (await vm.run(setup)).pid)
     process.kill(first, 'SIGKILL')
@@ -76,7 +76,7 @@ describe.runIf(process.platform === 'linux')('an agent without docker', () => {
     await until(() => pid() !== first && runs(pid()), 'the next agent')
   })
 
-  it('is a unit of its own where systemd runs, whose end leaves its tasks alone', async () => {
+  it('is its own unit where systemd runs, whose stop does not end its tasks', async () => {
     const systemctl = 'case $1 in start) setsid bash "$FAKES/../run/determined-agent/start" & ;; esac'
     const vm = vms.create({ systemctl })
     const { status, output } = await vm.run(setup)

@@ -1,4 +1,4 @@
-// The script run again while docker, the master or the machine is not as it was: work is never ended by it.
+// The script run again while docker, the master or the machine has changed: it never ends jobs.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server } from 'node:net'
@@ -17,7 +17,10 @@ afterEach(() => {
   vms.close()
 })
 
-/** Docker as files below `$FAKES` say: the container's `state`, its `generation`, `tasks`, `log` and `agent-pid`. */
+/**
+ * Docker as the files below `$FAKES` define it: the container's `state`, its `generation`, `tasks`, `log` and
+ * `agent-pid`.
+ */
 const docker = `case $1 in
   inspect) case $3 in
       *generation*) [ ! -e "$FAKES/deaf" ] || { rm "$FAKES/deaf"; echo 'Cannot connect to the Docker daemon' >&2; exit 1; }
@@ -34,7 +37,7 @@ const docker = `case $1 in
   image) exit 1 ;;
 esac`
 
-/** A VM on which the script has run once, and whose agent runs since. */
+/** A VM on which the script has run once, and whose agent has been running since. */
 async function joined(tools: Record<string, string> = {}): Promise<ScriptVm> {
   const vm = vms.create({ docker, curl: 'echo i-again', ...tools })
   await vm.run({})
@@ -65,7 +68,7 @@ function agent(vm: ScriptVm, code: string): void {
 
 const shutdowns = (vm: ScriptVm) => vm.tools.calls('shutdown').length
 
-describe.runIf(process.platform === 'linux')('an agent that has work', () => {
+describe.runIf(process.platform === 'linux')('an agent with jobs', () => {
   it('is not powered off when its master is away for longer than the boot timeout', async () => {
     const vm = await joined({
       openssl: `[ ! -e "$FAKES/away" ] || { echo 'Connection refused' >&2; exit 1; }`,
@@ -73,10 +76,10 @@ describe.runIf(process.platform === 'linux')('an agent that has work', () => {
     vm.write('fakes/away', '')
     vm.write('fakes/tasks', 'deadbeef\n')
     const { pid, status, output } = await vm.run({ bootTimeoutSeconds: 1 })
-    expect([status, output]).toEqual([32, expect.stringContaining('has work')])
+    expect([status, output]).toEqual([32, expect.stringContaining('has tasks')])
     await new Promise((resolve) => setTimeout(resolve, 1500))
     expect([shutdowns(vm), isRunning(pid)]).toEqual([0, true])
-    // Its work is done, and the master still away: as if it had never joined.
+    // Its jobs are done, and the master is still away: as if it had never joined.
     vm.write('fakes/tasks', '')
     await until(() => shutdowns(vm) === 1, 'shutdown')
     expect(vm.read('dev/console')).toContain('PROVISION_STAGE=never_joined')
@@ -89,7 +92,7 @@ describe.runIf(process.platform === 'linux')('an agent that has work', () => {
     expect([status, shutdowns(vm)]).toEqual([20, 0])
   })
 
-  it('is started anew when it was stopped: its tasks do not need the old one', async () => {
+  it('is restarted when it was stopped: its tasks do not need the old one', async () => {
     const vm = await joined()
     vm.write('fakes/tasks', 'deadbeef\n')
     vm.write('fakes/state', 'exited')
@@ -98,21 +101,21 @@ describe.runIf(process.platform === 'linux')('an agent that has work', () => {
     expect(changesSince(vm, before)).toEqual(['stop', 'rm', 'run'])
   })
 
-  it('is not removed because docker did not answer when asked for it', async () => {
+  it('is not removed because docker did not respond to the query for it', async () => {
     const vm = await joined()
     vm.write('fakes/deaf', '')
     const before = vm.tools.calls('docker').length
     const { output } = await vm.run({})
-    expect(output).toContain('it was running already')
+    expect(output).toContain('already running')
     expect(changesSince(vm, before)).toEqual([])
   })
 })
 
-describe.runIf(process.platform === 'linux')('an agent that is a process and has work', () => {
-  it('is not powered off when its master is away, and is when its work is done', async () => {
+describe.runIf(process.platform === 'linux')('an agent that is a process and has jobs', () => {
+  it('is not powered off when its master is away, and is when its jobs are done', async () => {
     const away = `[ ! -e "$FAKES/away" ] || { echo 'Connection refused' >&2; exit 1; }`
     const vm = vms.create({ curl: 'echo i-process-with-work', openssl: away })
-    // Its log tells of no join: the master is away.
+    // Its log contains no join: the master is away.
     const work = `(export DET_CONTAINER_ID=c; exec bash -c 'until [ -e "$0" ]; do sleep 0.2; done' "${vm.root}/done") &`
     const command = ['bash', '-c', `${work} echo level=trace; while :; do sleep 1; done`]
     const setup: SetupChanges = { runtime: 'process', slotType: 'none', command }
@@ -125,7 +128,7 @@ describe.runIf(process.platform === 'linux')('an agent that is a process and has
     await until(() => shutdowns(vm) === 1, 'shutdown')
   })
 
-  it('shows no secrets of its log when it ends at once', async () => {
+  it('shows no secrets of its log when it exits at once', async () => {
     const vm = vms.create({ sleep: 'exec "$REAL_SLEEP" 0.5' })
     const command = ['bash', '-c', 'echo PASSWORD=geheim; echo over; exit 1']
     const { output } = await vm.run({ runtime: 'process', slotType: 'none', command })
@@ -134,8 +137,8 @@ describe.runIf(process.platform === 'linux')('an agent that is a process and has
   })
 })
 
-describe.runIf(process.platform === 'linux')('the watch over an agent that was running already', () => {
-  it('does not demand words that its log has long lost', async () => {
+describe.runIf(process.platform === 'linux')('the watch of an agent that was already running', () => {
+  it('does not require log lines that its log no longer contains', async () => {
     const port = await master()
     const vm = vms.create({ docker, curl: 'echo i-again' })
     await vm.run({ master: { port } })
@@ -151,7 +154,7 @@ describe.runIf(process.platform === 'linux')('the watch over an agent that was r
 })
 
 describe.runIf(process.platform === 'linux')('the watch', () => {
-  it('is not led astray by connections that come and go beside the one that lasts', async () => {
+  it('is not misled by connections that come and go beside the one that lasts', async () => {
     const port = await master()
     const vm = vms.create({ docker, sleep: 'exec "$REAL_SLEEP" 0.3' })
     vm.write('fakes/log', 'level=trace msg="writing agent started message"\n')
@@ -164,9 +167,9 @@ describe.runIf(process.platform === 'linux')('the watch', () => {
     expect(vm.read('dev/console')).toContain('PROVISION_STAGE=agent_connected')
   })
 
-  it('finds the word of an agent whose log is long, and was written before the clock was set back', async () => {
+  it('finds the log line of an agent whose log is long, and was written before the clock was set back', async () => {
     const port = await master()
-    // As docker does it: what was logged before `--since` is not shown, nor more lines than `--tail` says.
+    // Like docker: it shows neither lines logged before `--since`, nor more lines than `--tail`.
     const logs = `logs) case "$*" in *--since\\ 2999*) echo level=trace ;; *) tail -n "$([[ "$*" =~ --tail\\ ([0-9]+) ]] && echo "\${BASH_REMATCH[1]}" || echo +1)" "$FAKES/log" ;; esac ;;`
     const vm = vms.create({ docker: docker.replace(/^ {2}logs.*$/m, () => logs) })
     vm.write('fakes/started', '2999-01-01T00:00:00.5Z\n')
@@ -179,8 +182,8 @@ describe.runIf(process.platform === 'linux')('the watch', () => {
   })
 })
 
-describe('a machine on which docker was first after a reboot', () => {
-  it('may have folders in the place of files: docker makes them of mounts that are not there', async () => {
+describe('a machine on which docker started first after a reboot', () => {
+  it('may have folders in place of files: docker creates them for missing mounts', async () => {
     const vm = vms.create()
     for (const path of ['etc/determined/agent.yaml', 'usr/local/determined/master.crt'])
       mkdirSync(join(vm.root, path), { recursive: true })
@@ -190,7 +193,7 @@ describe('a machine on which docker was first after a reboot', () => {
 })
 
 describe('scripts that run at the same time', () => {
-  it('do not power the machine off because one removes what the other makes', async () => {
+  it('do not power the machine off because one removes what the other creates', async () => {
     const once = '[ -e "$FAKES/once" ] || { : >"$FAKES/once"; exit 1; }'
     const vm = vms.create({ rm: `case "$*" in *run/determined) ${once} ;; esac; exec "$FAKES/real/rm" "$@"` })
     const { status, output } = await vm.run({})
@@ -199,7 +202,7 @@ describe('scripts that run at the same time', () => {
 })
 
 describe('a failure', () => {
-  it('is told and powers the machine off, also where /run is full', async () => {
+  it('is reported and powers the machine off, also if /run is full', async () => {
     const vm = vms.create({
       docker: undefined,
       mkdir: 'case "$*" in *failed) exit 1 ;; esac; exec "$FAKES/real/mkdir" "$@"',
@@ -208,7 +211,7 @@ describe('a failure', () => {
     expect([stages.at(-1), shutdowns(vm)]).toEqual(['no_docker', 1])
   })
 
-  it('cannot make up stages, whatever it quotes', async () => {
+  it('cannot fake stages, whatever it quotes', async () => {
     const said = `printf 'docker: bad\\r\\nPROVISION_STAGE=agent_connected\\n\\033[2J' >&2; exit 125`
     const vm = vms.create({ docker: docker.replace(/^ {2}run\).*$/m, `  run) ${said} ;;`) })
     const { stages, output } = await vm.run({})
@@ -219,7 +222,7 @@ describe('a failure', () => {
   })
 })
 
-describe('the last words of an agent', () => {
+describe('the last log lines of an agent', () => {
   it.each([
     'Authorization: Bearer geheim',
     '"Authorization":"Basic geheim"',

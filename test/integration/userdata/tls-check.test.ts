@@ -1,5 +1,6 @@
-// What openssl and curl say, and the name the script gives it. The texts are those of OpenSSL 1.1.1, 3.0 and 3.5 and of
-// curl 7.74 to 8.14; test/tools/userdata/tls-faults.test.ts asks the real ones.
+// The output of openssl and curl, and the stage that the script derives from it. The texts are those of OpenSSL 1.1.1,
+// 3.0
+// and 3.5 and of curl 7.74 to 8.14; test/tools/userdata/tls-faults.test.ts runs the real ones.
 import { afterEach, describe, expect, it } from 'vitest'
 import { type FailureStage, failureStages } from '../../../src/agent-setup/stages.ts'
 import { exampleChain, type SetupChanges, trustPlan } from '../../support/agent-setups.ts'
@@ -8,11 +9,11 @@ import { rendered, ScriptVms } from '../../support/script-vm.ts'
 const vms = new ScriptVms()
 afterEach(() => vms.close())
 
-/** Long enough for the agent, too short for a second try. */
+/** Long enough for the agent, too short for a second attempt. */
 const oneTry = { bootTimeoutSeconds: 14 }
 const metadata = 'case "$*" in *169.254*) printf i-1 && exit ;; esac\n'
 
-/** A tool that prints this and ends with this status. */
+/** A tool that prints this and exits with this status. */
 function says(text: string, status: number): string {
   return `cat <<'TEXT' >&2\n${text}\nTEXT\nexit ${status}`
 }
@@ -102,7 +103,7 @@ const curlSays: [FailureStage, string, number][] = [
   ],
 ]
 
-/** The script's own check alone, once for each text: its verdict on what the tool says. */
+/** Only the script's own check, once for each text: its result for the output of the tool. */
 async function verdicts(tool: 'openssl' | 'curl', table: typeof opensslSays): Promise<string[]> {
   const script = await rendered({})
   const check = script.slice(script.indexOf('\nNAME='), script.indexOf('\ndone\n') + 6)
@@ -121,7 +122,7 @@ check() {\n${check}}\n${cases.join('\n')}`)
 
 const withStatus = (stage: FailureStage) => `${stage} ${failureStages[stage].exit}`
 
-describe('a fault of TLS has a name', () => {
+describe('an error of TLS has a stage', () => {
   it.each([
     ['openssl', opensslSays],
     ['curl', curlSays],
@@ -145,7 +146,7 @@ describe('a fault of TLS has a name', () => {
   })
 })
 
-describe('what counts as an answer over TLS', () => {
+describe('what counts as a response over TLS', () => {
   it.each([
     ['a peer that says goodbye', says(verified, 0)],
     ['a peer that just closes', says(`${verified}error:0A000126:unexpected eof while reading:`, 1)],
@@ -156,8 +157,8 @@ describe('what counts as an answer over TLS', () => {
   })
 })
 
-describe('what the master is asked, and how it is verified', () => {
-  it('by openssl: the embedded chain alone, and the certificate name', async () => {
+describe('the request to the master, and its verification', () => {
+  it('by openssl: only the embedded chain, and the certificate name', async () => {
     const vm = vms.create()
     await vm.run({})
     const [call] = vm.tools.calls('openssl')
@@ -168,7 +169,7 @@ describe('what the master is asked, and how it is verified', () => {
     ])
   })
 
-  it('by curl: the same, past any proxy', async () => {
+  it('by curl: the same, bypassing any proxy', async () => {
     const vm = vms.create({ openssl: undefined, curl: metadata })
     await vm.run({})
     const call = vm.tools.calls('curl').find(({ args }) => args.includes('--connect-to'))
@@ -193,7 +194,7 @@ describe('what the master is asked, and how it is verified', () => {
     expect(other.tools.calls('curl').at(-1)!.args.at(-1)).toBe(url)
   })
 
-  it('no verification where none is wanted', async () => {
+  it('no verification if it is off', async () => {
     const trust = trustPlan('skip_verify', 'm.example.com')
     const vm = vms.create({ openssl: says('verify error:num=18:self signed\nverify return:1', 0) })
     expect((await vm.run({ trust, ...oneTry })).status).toBe(0)
@@ -227,7 +228,7 @@ describe('with trust: system', () => {
 
   it.each([
     ['its own list and the root', true, /not from a CA of \S+cert\.pem or the embedded root: add/],
-    ['the root alone', false, /not from a CA of this machine or the embedded root: add/],
+    ['the root alone', false, /not from a CA of this instance or the embedded root: add/],
   ])('%s are named', async (_, hasList, text) => {
     const vm = vms.create({ openssl: unknownCa })
     if (hasList) vm.write('etc/ssl/cert.pem', leaf!.pem)
@@ -236,7 +237,7 @@ describe('with trust: system', () => {
   })
 
   it.each(['openssl', 'curl'] as const)(
-    '%s asks with the list the agent gets, and with nothing else',
+    '%s uses the list that the agent gets, and nothing else',
     async (tool) => {
       const vm = vms.create({ openssl: tool === 'openssl' ? '' : undefined })
       await vm.run({
@@ -245,7 +246,7 @@ describe('with trust: system', () => {
       })
       const { args } = vm.tools.calls(tool).at(-1)!
       const list = `${vm.root}/usr/local/determined/ca-bundle.crt`
-      // Without a directory of its own, curl looks into the one it was built with as well.
+      // Without its own directory, curl also reads the one it was built with.
       if (tool === 'curl')
         expect(args.join(' ')).toContain(`--cacert ${list} --capath ${vm.root}/usr/local/determined `)
       else expect(args.join(' ')).toContain(`-CAfile ${list} -verify_return_error`)
@@ -254,17 +255,17 @@ describe('with trust: system', () => {
   )
 })
 
-describe('a certificate that has expired', () => {
+describe('an expired certificate', () => {
   const expired = says(verifyError(10, 'certificate has expired'), 1)
 
-  it('ends the boot at once where the clock is known to be right', async () => {
+  it('ends the boot at once if the clock is known to be right', async () => {
     const vm = vms.create({ openssl: expired, timedatectl: 'echo NTPSynchronized=yes' })
     const { status, output } = await vm.run({})
     expect(status).toBe(failureStages.tls_expired.exit)
     expect(output).not.toContain('trying again')
   })
 
-  it('is tried again as long as the clock is not set', async () => {
+  it('is retried as long as the clock is not set', async () => {
     const timedatectl = `echo >>"$FAKES/asked"; [ "$(grep -c '' "$FAKES/asked")" -lt 4 ]
 if [ $? = 0 ]; then echo NTPSynchronized=no; else echo NTPSynchronized=yes; fi`
     const { status, output } = await vms.create({ openssl: expired, timedatectl }).run({})
@@ -288,7 +289,7 @@ describe('what does not end the boot', () => {
     expect(output.match(new RegExp(`${stage}, trying again`, 'g'))).toHaveLength(2)
   })
 
-  it('a certificate out of its time, whose date is said beside that of this clock', async () => {
+  it('a certificate outside its dates, which are reported beside the time of this clock', async () => {
     const openssl = says(
       `${verifyError(10, 'certificate has expired')}\nnotAfter=Nov 27 16:26:00 2026 GMT`,
       1,
@@ -299,16 +300,16 @@ describe('what does not end the boot', () => {
     expect(output).toMatch(new RegExp(`PROVISION_STAGE=tls_expired \\S+ as \\S+: ${clock}: depth=0`))
   })
 
-  it('a CA that only the agent may know, since agent.yaml names a file of its image', async () => {
+  it('a CA that only the agent may know, because agent.yaml names a file of its image', async () => {
     const trust = trustPlan('system', 'm.example.com')
     const agentConfig = { security: { tls: { enabled: true, master_cert: '/etc/own.crt' } } }
     const openssl = says(verifyError(20, 'unable to get local issuer certificate'), 1)
     const { status, stages, output } = await vms.create({ openssl }).run({ trust, agentConfig, ...oneTry })
     expect([status, stages.includes('tls_checked')]).toEqual([0, false])
-    expect(output).toContain('not a CA of this machine')
+    expect(output).toContain('not a CA of this instance')
   })
 
-  it('a machine that has neither openssl nor curl, which is said', async () => {
+  it('a machine that has neither openssl nor curl, which is reported', async () => {
     const local = {
       cloud: 'local',
       runtime: 'process',
@@ -321,7 +322,7 @@ describe('what does not end the boot', () => {
     expect(stages).not.toContain('tls_checked')
   })
 
-  it('an agent that goes through a proxy, past which the check cannot see', async () => {
+  it('an agent that uses a proxy, which the check cannot test', async () => {
     const vm = vms.create({ openssl: says('connect:errno=113', 1) })
     vm.write('home/.docker/config.json', '{"proxies":{"default":{"httpsProxy":"http://proxy:3128"}}}')
     const { status, output } = await vm.run(oneTry, { HOME: `${vm.root}/home` })

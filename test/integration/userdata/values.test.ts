@@ -1,4 +1,4 @@
-// Whatever a value holds, it arrives unchanged: no character of it is ever read by a shell or a template.
+// Whatever a value contains, it arrives unchanged: no character of it is ever interpreted by a shell or a template.
 import fc from 'fast-check'
 import { afterEach, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
@@ -80,7 +80,7 @@ function changesOf({
     master: { host },
     trust: trustPlan('embed', certificateName),
     docker: { image, network, runtime, logOptions },
-    // Only the file matters here: true(1) runs nothing of it.
+    // Only the file matters here: true(1) runs no part of it.
     startupScript: `#!/bin/true\n${script}`,
     containerStartupScript: `#!/bin/true\n${script}`,
     agentConfig: config,
@@ -133,7 +133,7 @@ describe('any value', () => {
     await fc.assert(fc.asyncProperty(values, expectUnchangedInContainer), { numRuns: 12, endOnFailure: true })
   })
 
-  it('of 100 KB does, too', async () => {
+  it('of 100 KB also arrives unchanged', async () => {
     const unit = `it's "quoted" $(touch PWNED) \`touch PWNED\` {{pool}} \\ é\nEND\n`
     const long = unit.repeat(Math.ceil(100_000 / Buffer.byteLength(unit)))
     expect(Buffer.byteLength(long)).toBeGreaterThanOrEqual(100_000)

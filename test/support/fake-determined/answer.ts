@@ -1,4 +1,4 @@
-// How the fake master answers: its JSON, its errors, its pages.
+// Answers of the fake master: its JSON, errors and pages.
 
 export interface Answer {
   status: number
@@ -20,7 +20,7 @@ export function failure(status: number, error: string): Answer {
   return { status, value: { error: { code, reason, error } } }
 }
 
-/** `limit` 0 is `standard`, and that is everything when it is 0, too. An offset beyond the end is refused. */
+/** `limit` 0 means `standard`, and no limit when that is 0, too. An offset beyond the end is rejected. */
 export function paged<T>(key: string, items: T[], query: URLSearchParams, standard = 0): Answer {
   const offset = Number(query.get('offset') ?? 0)
   const limit = Number(query.get('limit') ?? 0) || standard

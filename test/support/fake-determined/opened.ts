@@ -1,4 +1,4 @@
-// A fake master with a source of demand on it, in a folder of its own.
+// A fake master with a source of demand, in its own folder.
 import { mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,9 +15,9 @@ export interface Opened {
   world: FakeWorld
   log: CapturingLogger
   dir: string
-  /** Writes a file of the folder; returns its path. */
+  /** Writes a file in the folder; returns its path. */
   write(name: string, text: string): string
-  /** Another source over the same master. */
+  /** Another source for the same master. */
   open(options?: SourceOptions): DeterminedDemand
   dispose(): Promise<void>
 }
@@ -27,7 +27,7 @@ export interface SourceOptions {
   /** Certificate file of the configuration. */
   cert?: string
   clock?: Clock
-  lookEvery?: number
+  pollIntervalMs?: number
   timeoutMs?: number
 }
 
@@ -55,7 +55,7 @@ export async function openFake({
     log,
     dir,
     write,
-    open({ demand, cert, clock = systemClock, lookEvery = 30, timeoutMs = 5000 } = {}) {
+    open({ demand, cert, clock = systemClock, pollIntervalMs = 30, timeoutMs = 5000 } = {}) {
       const source = determinedDemand({
         config: {
           file: join(dir, 'master.yaml'),
@@ -73,7 +73,7 @@ export async function openFake({
         clock,
         random: () => 0,
         logger: log,
-        lookEvery,
+        pollIntervalMs,
         timeoutMs,
       })
       sources.push(source)

@@ -1,4 +1,4 @@
-// A pool's real loop between a simulated cloud and a fake Determined master on a real socket, on a clock that runs fast.
+// A pool's real loop between a simulated cloud and a fake Determined master on a real socket, with a fast clock.
 import type { DeterminedDemand } from '../../../src/demand/determined/source.ts'
 import { createPoolFleet, type PoolFleet } from '../../../src/fleet/index.ts'
 import type { FleetEvent } from '../../../src/fleet/run.ts'
@@ -18,17 +18,17 @@ export interface DeterminedPool extends Opened {
   clock: FastClock
   fleet: PoolFleet
   events: FleetEvent[]
-  /** VMs that run. */
+  /** Running VMs. */
   live(): string[]
   /** Ids for which the loop made such a move. */
   moved(move: 'launch' | 'drain' | 'undrain' | 'terminate'): string[]
-  /** The provisioner ends, and begins again over the same state. */
+  /** Stops the provisioner and starts it again with the same state. */
   restart(): Promise<void>
 }
 
 const owner = { clusterId: 'cluster', pool: 'default', writerId: 'writer' }
 
-/** Agents have four slots, and join ten seconds after their VM was launched. The clock is twenty times as fast as ours. */
+/** Agents have four slots, and join ten seconds after the launch of their VM. The clock runs twenty times as fast as real time. */
 export async function startPool(rules: Partial<Policy> = {}): Promise<DeterminedPool> {
   const clock = new FastClock(20)
   const opened = await openFake({ now: () => clock.now() })
@@ -53,7 +53,7 @@ export async function startPool(rules: Partial<Policy> = {}): Promise<Determined
   let source: DeterminedDemand
 
   async function start(): Promise<PoolFleet> {
-    source = opened.open({ clock, lookEvery: 2 * second })
+    source = opened.open({ clock, pollIntervalMs: 2 * second })
     const fleet = createPoolFleet(
       {
         pool: owner.pool,

@@ -1,4 +1,4 @@
-// The fake master's REST routes: who may ask, and what is answered.
+// The REST routes of the fake master, with their permissions.
 import { randomUUID } from 'node:crypto'
 import { type Answer, failure, ok, paged } from './answer.ts'
 import { command, experiment } from './submissions.ts'
@@ -62,9 +62,9 @@ function show(world: FakeWorld, { path, query }: Asked, viewer: FakeUser): Answe
       )
     }
     case '/api/v1/tasks': {
-      const seen = [...world.work.values()].filter(({ hidden }) => viewer.admin || !hidden)
+      const visible = [...world.work.values()].filter(({ hidden }) => viewer.admin || !hidden)
       return ok({
-        allocationIdToSummary: Object.fromEntries(seen.map((work) => [work.id, taskView(world, work)])),
+        allocationIdToSummary: Object.fromEntries(visible.map((work) => [work.id, taskView(world, work)])),
       })
     }
     case '/api/v1/resource-pools':

@@ -1,8 +1,8 @@
-// The fake Determined master on a real socket, plain or TLS: slow, failing, restarted and gone as tests like.
+// The fake Determined master on a real socket, plain or TLS; tests can make it slow, failing, restarted or stopped.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
-import { agentsDoor } from './agents-door.ts'
+import { agentEndpoint } from './agent-endpoint.ts'
 import { type Asked, answer } from './routes.ts'
 import type { FakeWorld } from './world.ts'
 
@@ -11,7 +11,7 @@ export interface Fault {
   path?: string
   /** How often; undefined: always. */
   times?: number
-  /** `garbage`: 200 with what is no JSON; `cut`: the connection ends; `hang`: no answer; a number: that status, from a proxy. */
+  /** `garbage`: 200 with invalid JSON; `cut`: closes the connection; `hang`: no answer; a number: that status, as from a proxy. */
   kind: 'garbage' | 'cut' | 'hang' | number
 }
 
@@ -19,16 +19,16 @@ export interface FakeDetermined {
   readonly world: FakeWorld
   readonly url: string
   readonly port: number
-  /** `GET /api/v1/tasks`, in the order they came. */
+  /** `GET /api/v1/tasks`, in order. */
   readonly asked: string[]
   faults: Fault[]
   /** Milliseconds before each answer. */
   latency: number
-  /** Called after each answer is made and before it is sent. */
+  /** Called for each answer before it is sent. */
   onAnswer: (asked: Asked) => void
-  /** Ends every connection and stops listening. */
+  /** Closes every connection and stops listening. */
   stop(): Promise<void>
-  /** Listens again on the same port, with other certificates if any are given. */
+  /** Listens again on the same port, optionally with other certificates. */
   start(tls?: { cert: string; key: string }): Promise<void>
   count(path: string): number
 }
@@ -61,7 +61,7 @@ export async function startFake(
     async start(renewed) {
       tls = renewed ?? tls
       server = tls ? createTlsServer(tls, handle) : createServer(handle)
-      server.on('upgrade', agentsDoor(world))
+      server.on('upgrade', agentEndpoint(world))
       server.on('connection', (socket: Socket) => {
         sockets.add(socket)
         socket.on('error', () => {}).on('close', () => sockets.delete(socket))

@@ -1,4 +1,4 @@
-// What a master without `provider` takes and what it refuses (origin: rm/resource_pool.go, api_command.go, experiment.go).
+// What a master without `provider` accepts and rejects (Determined: rm/resource_pool.go, api_command.go, experiment.go).
 import { type Answer, failure, ok } from './answer.ts'
 import { type FakeWorld, submit } from './world.ts'
 
@@ -6,7 +6,7 @@ import { type FakeWorld, submit } from './world.ts'
 const slotsOf = (world: FakeWorld, pool: string) =>
   [...world.agents.values()].filter((agent) => agent.pool === pool).map(({ devices = [] }) => devices.length)
 
-/** Commands, notebooks, shells: with slots they must fit one agent that is there. No option disables it. */
+/** Commands, notebooks, shells: with slots they must fit one connected agent. No option disables this. */
 export function command(
   world: FakeWorld,
   { pool = 'default', slots }: { pool?: string; slots: number },

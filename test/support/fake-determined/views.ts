@@ -1,4 +1,4 @@
-// The fake master's answers, in the shapes of Determined's JSON gateway: defaults are there, times are RFC 3339 with nanoseconds.
+// Answers of the fake master in the format of Determined's JSON gateway: with defaults, and times in RFC 3339 with nanoseconds.
 import { auxOn, type FakeAgent, type FakeUser, type FakeWork, type FakeWorld } from './world.ts'
 
 const stamp = (ms: number) => new Date(ms).toISOString().replace('Z', '000000Z')
@@ -25,7 +25,7 @@ export function agentView(world: FakeWorld, agent: FakeAgent, excludeContainers 
     id,
     registeredTime: stamp(registeredAt),
     slots: Object.fromEntries(slots),
-    // Built from slots: auxiliary work is in no list of an agent.
+    // Built from slots: auxiliary containers are in no list of an agent.
     containers: excludeContainers
       ? {}
       : Object.fromEntries(
@@ -77,7 +77,7 @@ export function taskView(world: FakeWorld, work: FakeWork) {
   }
 }
 
-/** One job for all allocations of an experiment; others are jobs of their own. */
+/** One job for all allocations of an experiment; other allocations are separate jobs. */
 export function jobViews(world: FakeWorld, pool: string, viewer: FakeUser) {
   const jobs = new Map<string, FakeWork[]>()
   for (const work of world.work.values())

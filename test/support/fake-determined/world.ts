@@ -1,20 +1,20 @@
-// What a fake Determined master knows: pools, agents, work and users. It behaves as docs/determined.md says a real one does.
+// The state of a fake Determined master: pools, agents, jobs and users. It behaves like docs/determined.md describes.
 import { randomUUID } from 'node:crypto'
 
 export interface FakeAgent {
   id: string
   pool: string
   registeredAt: number
-  /** Device ids; undefined until it has started. */
+  /** Device ids; undefined before AgentStarted. */
   devices: number[] | undefined
   enabled: boolean
   draining: boolean
-  /** Lost its connection and may still come back: what it was before. */
+  /** Lost its connection and may reconnect: its state before that. */
   away?: { enabled: boolean; draining: boolean; since: number }
 }
 
 export interface FakeWork {
-  /** The allocation. */
+  /** The allocation id. */
   id: string
   task: string
   job: string
@@ -22,12 +22,12 @@ export interface FakeWork {
   pool: string
   slots: number
   registeredAt: number
-  /** Device ids by agent; empty: it waits. */
+  /** Device ids by agent; empty while it waits. */
   on: Map<string, number[]>
   experiment?: number
-  /** GC work and the like: in the list of tasks, in no queue. */
+  /** GC jobs and the like: in the list of tasks, but in no queue. */
   isSystem?: boolean
-  /** Users without admin rights do not see it. */
+  /** Invisible to users without admin rights. */
   hidden?: boolean
 }
 
@@ -51,14 +51,14 @@ export interface FakeWorld {
   work: Map<string, FakeWork>
   experiments: Map<number, FakeExperiment>
   users: Map<string, FakeUser>
-  /** User name by token; a token of `forever` outlives every session. */
+  /** User name by token; a `forever` token never expires. */
   sessions: Map<string, string>
   rbacEnabled: boolean
   scheduler: 'priority' | 'fair_share'
   /** `launch_error` of the master's configuration. */
   launchError: boolean
   maxAux: number
-  /** The scheduler gives work to agents by itself. */
+  /** The scheduler assigns jobs to agents automatically. */
   schedules: boolean
   now(): number
 }
@@ -85,7 +85,7 @@ export function createWorld(now: () => number = Date.now): FakeWorld {
   }
 }
 
-/** An agent connects, and shows its devices unless it is to be caught before that. */
+/** An agent connects, and starts with its devices unless the test wants the state before that. */
 export function join(
   world: FakeWorld,
   id: string,
@@ -108,7 +108,7 @@ export function join(
   schedule(world)
 }
 
-/** Its connection breaks: it looks as if somebody had drained it, until it is back or given up. */
+/** Its connection breaks: it is shown as drained until it reconnects or is given up. */
 export function lose(world: FakeWorld, id: string): void {
   const agent = world.agents.get(id)
   if (!agent || agent.away) return
@@ -116,7 +116,7 @@ export function lose(world: FakeWorld, id: string): void {
   Object.assign(agent, { enabled: false, draining: true })
 }
 
-/** The wait is over, or it was shut down for good; work on it fails. */
+/** The reconnect window is over, or the agent was shut down; its jobs fail. */
 export function giveUp(world: FakeWorld, id: string): void {
   world.agents.delete(id)
   for (const work of world.work.values()) if (work.on.has(id)) world.work.delete(work.id)
@@ -130,7 +130,7 @@ export interface Submission {
   hidden?: boolean
 }
 
-/** Work is put into the queue without a question; see submissions.ts for what a master refuses. */
+/** Adds a job to the queue without checks; submissions.ts has what a master rejects. */
 export function submit(
   world: FakeWorld,
   { pool = 'default', slots, experiment, ...more }: Submission,
@@ -156,7 +156,7 @@ export function finish(world: FakeWorld, id: string): void {
   schedule(world)
 }
 
-/** `det agent disable`, with or without `--drain`: without it its work ends. */
+/** `det agent disable`, with or without `--drain`; without it the agent's jobs end. */
 export function disable(world: FakeWorld, agentId: string, draining: boolean): void {
   Object.assign(world.agents.get(agentId)!, { enabled: false, draining })
   if (draining) return
@@ -168,7 +168,7 @@ export function enable(world: FakeWorld, agentId: string): void {
   schedule(world)
 }
 
-/** Gives the work to the agent; false when it has no room. */
+/** Assigns the job to the agent; false when it has no room. */
 export function place(world: FakeWorld, id: string, agentId: string): boolean {
   const work = world.work.get(id)!
   const agent = world.agents.get(agentId)
@@ -188,7 +188,7 @@ export function auxOn({ work }: FakeWorld, agentId: string): number {
   return [...work.values()].filter(({ slots, on }) => slots === 0 && on.has(agentId)).length
 }
 
-/** First come, first served, on one agent each. */
+/** First come, first served, each on one agent. */
 export function schedule(world: FakeWorld): void {
   if (!world.schedules) return
   for (const work of world.work.values()) {

@@ -1,4 +1,4 @@
-// Who the account is, and what it has besides VMs: subnets, security groups, key pairs, and which zone offers what.
+// The account and its resources besides VMs: subnets, security groups, key pairs, and the offerings of zones.
 import { matching } from './filters.ts'
 import { Ec2Error, type Params, textsOf, type Xml } from './query.ts'
 import type { World } from './world.ts'
@@ -55,7 +55,7 @@ export function describeInstanceTypeOfferings(world: World, params: Params): Xml
   }
 }
 
-/** As STS answers, whose endpoint this is as well. https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html */
+/** Answers like STS, for which this is the endpoint as well. https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html */
 export function callerIdentity({ account }: World): Xml {
   return {
     GetCallerIdentityResponse: {

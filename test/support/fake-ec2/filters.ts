@@ -1,4 +1,4 @@
-// Filters as EC2 reads them: all of them, one value each, `*` and `?` as wild cards unless escaped.
+// Filters like EC2's: all must match, one value each, `*` and `?` are wildcards unless escaped.
 import { at, Ec2Error, objectsOf, type Params, textsOf } from './query.ts'
 
 interface Filterable {

@@ -1,4 +1,4 @@
-// CreateFleet of type instant: several offerings in one call, each with its own refusal.
+// CreateFleet of type instant: several offerings in one call, each with its own error.
 import { make, quotaLeft, remember, subnetOf, taggedAs, tagKinds, usedToken } from './launches.ts'
 import { at, Ec2Error, objectsOf, type Params, type Xml } from './query.ts'
 import type { Capacity, FakeVm, World } from './world.ts'
@@ -30,7 +30,7 @@ export function createFleet(world: World, params: Params): Xml {
     at(params, 'TargetCapacitySpecification', 'DefaultTargetCapacityType') === 'spot' ? 'spot' : 'on_demand'
   const overrides = objectsOf(config?.['Overrides']).map((one) => overrideOf(world, one))
   const wanted = Number(at(params, 'TargetCapacitySpecification', 'TotalTargetCapacity'))
-  const made: { override: Override; vms: FakeVm[] }[] = []
+  const launched: { override: Override; vms: FakeVm[] }[] = []
   const errors: Xml[] = []
   let missing = wanted
   for (const override of inOrder(world, overrides, capacity)) {
@@ -39,20 +39,20 @@ export function createFleet(world: World, params: Params): Xml {
     if (count > 0) {
       const tags = { ...taggedAs(template.data, 'instance'), ...taggedAs(params, 'instance') }
       const { type, subnet } = override
-      made.push({
+      launched.push({
         override,
         vms: make(world, { params: template.data, type, subnet, capacity, count, tags }),
       })
     }
     missing -= count
-    // A fleet tells of every offering it tried in vain, also when another made up for it.
+    // A fleet reports every offering that failed, also when another one replaced it.
     if (limit < missing + count) errors.push(errorXml(override, capacity, code, message))
     if (missing === 0) break
   }
   const answer = {
     fleetId: world.id('fleet'),
     errorSet: errors,
-    fleetInstanceSet: made.map(({ override, vms }) => ({
+    fleetInstanceSet: launched.map(({ override, vms }) => ({
       launchTemplateAndOverrides: { overrides: override.xml },
       lifecycle: capacity === 'spot' ? 'spot' : 'on-demand',
       instanceIds: vms.map(({ id }) => id),
@@ -60,7 +60,10 @@ export function createFleet(world: World, params: Params): Xml {
       availabilityZone: world.subnets[override.subnet],
     })),
   }
-  remember(world, 'CreateFleet', params, { vms: made.flatMap(({ vms }) => vms.map(({ id }) => id)), answer })
+  remember(world, 'CreateFleet', params, {
+    vms: launched.flatMap(({ vms }) => vms.map(({ id }) => id)),
+    answer,
+  })
   return answer
 }
 
@@ -76,7 +79,7 @@ function overrideOf(world: World, one: Params): Override {
   }
 }
 
-/** `prioritized`: by priority. `price-capacity-optimized`: where there is most. */
+/** `prioritized`: by priority. `price-capacity-optimized`: largest capacity first. */
 function inOrder(world: World, overrides: Override[], capacity: Capacity): Override[] {
   if (capacity === 'on_demand') return overrides.toSorted((a, b) => a.priority - b.priority)
   const stock = ({ type, subnet }: Override) =>
@@ -84,7 +87,7 @@ function inOrder(world: World, overrides: Override[], capacity: Capacity): Overr
   return overrides.toSorted((a, b) => stock(b) - stock(a))
 }
 
-/** An on-demand VM has no spot request that could be tagged; EC2 refuses it for each offering. */
+/** An on-demand VM has no spot request to tag; EC2 rejects that for each offering. */
 function misfit(world: World, template: Params, capacity: Capacity): [string, string, number] | undefined {
   const refused = world.fleetRefuses[capacity]
   if (refused) return [...refused, 0]
@@ -94,7 +97,7 @@ function misfit(world: World, template: Params, capacity: Capacity): [string, st
   return ['InvalidParameterValue', message, 0]
 }
 
-/** Why there may be no more, and how many there can be. */
+/** The error when no more can be launched, and how many can be. */
 function room(
   world: World,
   { type, subnet, maxPrice }: Override,

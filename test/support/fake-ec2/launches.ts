@@ -1,4 +1,4 @@
-// RunInstances, honest where it matters: tokens, MinCount and MaxCount, stock, quota, the limit of user data.
+// RunInstances, exact for tokens, MinCount and MaxCount, stock, quota, and the limit of user data.
 import { at, Ec2Error, objectsOf, type Params, tagsOf, type Xml } from './query.ts'
 import { describeVm } from './vm-xml.ts'
 import type { Capacity, FakeVm, UsedToken, World } from './world.ts'
@@ -133,20 +133,20 @@ export function remember(
   world: World,
   action: string,
   params: Params,
-  made: Omit<UsedToken, 'fingerprint'>,
+  use: Omit<UsedToken, 'fingerprint'>,
 ): void {
   const token = at(params, 'ClientToken')
-  if (token) world.tokens.set(`${action} ${token}`, { ...made, fingerprint: fingerprint(params) })
+  if (token) world.tokens.set(`${action} ${token}`, { ...use, fingerprint: fingerprint(params) })
 }
 
 export function repeated(world: World, { vms }: UsedToken): FakeVm[] {
-  const made = vms.map((id) => world.vms.get(id)!)
-  if (made.length && made.every((vm) => vm.state === 'terminated'))
+  const launched = vms.map((id) => world.vms.get(id)!)
+  if (launched.length && launched.every((vm) => vm.state === 'terminated'))
     throw new Ec2Error(
       'IdempotentInstanceTerminated',
       'The request to launch an instance uses a client token that is already used for an instance that is terminated',
     )
-  return made
+  return launched
 }
 
 function fingerprint({ ClientToken: _, ...params }: Params): string {

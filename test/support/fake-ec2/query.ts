@@ -60,7 +60,7 @@ export function tagSet(tags: Record<string, string>): Xml {
   return Object.entries(tags).map(([key, value]) => ({ key, value }))
 }
 
-/** Thrown by handlers, answered as EC2 answers. */
+/** Thrown by handlers, and answered like EC2. */
 export class Ec2Error extends Error {
   readonly code: string
   readonly status: number

@@ -1,4 +1,4 @@
-// A fake EC2 over real HTTP: the real SDK talks to it, and its faults can be scripted.
+// A fake EC2 with real HTTP for the real SDK. Its faults can be scripted.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -9,9 +9,6 @@ import {
   describeSecurityGroups,
   describeSubnets,
 } from './account.ts'
-import { createFleet } from './fleets.ts'
-import { checkMachine, runInstances } from './launches.ts'
-import { Ec2Error, type Params, parseQuery, toXml, type Xml } from './query.ts'
 import {
   describeImages,
   describeInstanceAttribute,
@@ -20,7 +17,10 @@ import {
   describeSpotInstanceRequests,
   getConsoleOutput,
   terminateInstances,
-} from './questions.ts'
+} from './describe-calls.ts'
+import { createFleet } from './fleets.ts'
+import { checkMachine, runInstances } from './launches.ts'
+import { Ec2Error, type Params, parseQuery, toXml, type Xml } from './query.ts'
 import {
   createLaunchTemplate,
   deleteLaunchTemplate,
@@ -54,7 +54,7 @@ const actions: Record<string, (world: World, params: Params) => Xml> = {
  * - an error code, with EC2's answer for it (`RequestLimitExceeded`, `UnauthorizedOperation` …)
  * - `lose_reply`: the call takes effect, the connection breaks before the answer
  * - `drop`: the connection breaks before the effect
- * - `html`: what a gateway says when EC2 is not there
+ * - `html`: the answer of a gateway without EC2
  * - `hang`: no answer, ever
  * - `body`: whatever `body` holds, with 200 or `status`, as a portal or another service answers
  * - `cut`: the call takes effect, the connection breaks in the middle of the answer
@@ -66,13 +66,13 @@ export interface Fault {
   message?: string
   status?: number
   body?: string
-  /** How many calls it hits; for ever when left out. */
+  /** How many calls it affects; all if omitted. */
   times?: number
-  /** Lets so many calls pass first. */
+  /** Lets this many calls pass first. */
   after?: number
 }
 
-/** As it was on the wire. */
+/** The raw request. */
 export interface Exchange {
   action: string
   request: string
@@ -85,10 +85,10 @@ export interface FakeEc2 {
   world: World
   /** Every call, in order. */
   calls: { action: string; params: Params }[]
-  /** Handed every call as it came and every answer, of STS too. */
+  /** Called with every raw call and every answer, also of STS. */
   record?: (exchange: Exchange) => void
   faults: Fault[]
-  /** Turns EC2's real rate limits on. */
+  /** Enables EC2's real rate limits. */
   throttle(): void
   count(action: string): number
   close(): Promise<void>

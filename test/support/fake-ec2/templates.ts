@@ -1,4 +1,4 @@
-// Launch templates, with version 1 only, and SSM parameters that they can name.
+// Launch templates, with version 1 only, and the SSM parameters that they can name.
 
 import { matching } from './filters.ts'
 import { checkMachine, taggedAs } from './launches.ts'

@@ -16,7 +16,7 @@ function kindOf(action: string): Kind {
   return /^(?:Describe|Get)/.test(action) ? 'describe' : 'change'
 }
 
-/** Whether a call may go on, at a time in milliseconds. */
+/** Whether a call is allowed at a time in milliseconds. */
 export function throttling(): (action: string, now: number) => boolean {
   const levels = new Map<Kind, { tokens: number; at: number }>()
   return (action, now) => {

@@ -26,7 +26,7 @@ export function describeVm(world: World, vm: FakeVm): Xml {
   }
 }
 
-/** What EC2 says besides: nothing we read, but as much to parse as from the real one (some 5 KB a VM). */
+/** EC2's other fields, which we do not read, but with as much to parse as the real ones (some 5 KB a VM). */
 function rest({ id, subnet, launchedAt }: FakeVm): { [name: string]: Xml } {
   const attachTime = new Date(launchedAt).toISOString()
   const number = id.slice(-8)

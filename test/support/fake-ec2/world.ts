@@ -1,4 +1,4 @@
-// What the fake EC2 knows: VMs, what is in stock, and what it remembers of earlier calls.
+// The state of the fake EC2: VMs, stock, and earlier calls.
 import type { Params } from './query.ts'
 
 export type Capacity = 'on_demand' | 'spot'
@@ -10,17 +10,17 @@ export interface FakeVm {
   capacity: Capacity
   launchedAt: number
   tags: Record<string, string>
-  /** What the VM would read from its metadata service: bytes before base64. */
+  /** What the VM reads from its metadata service: bytes before base64. */
   userData: Buffer
   imageId: string
-  /** The parameters it was made from: RunInstances', or the template's. */
+  /** Its launch parameters: those of RunInstances, or of the template. */
   made: Params
   state: 'pending' | 'running' | 'shutting-down' | 'terminated'
   reason?: string
   visible: boolean
-  /** Seen only by calls to this region; undefined: by all. */
+  /** Visible only to calls to this region; undefined: to all. */
   region?: string
-  /** In no listing, although calls for its id know it. */
+  /** In no listing, but found by its id. */
   unlisted?: boolean
   protected: boolean
   console: string
@@ -49,11 +49,11 @@ export interface FakeImage {
   owner: string
   rootDevice: string
   createdAt: string
-  /** x86_64 where nothing is said. */
+  /** x86_64 by default. */
   architecture?: string
 }
 
-/** What a token was used for: the same again gives the same answer, anything else is refused. */
+/** The use of a token: the same request gives the same answer, any other is rejected. */
 export interface UsedToken {
   fingerprint: string
   vms: string[]
@@ -84,7 +84,7 @@ export function createWorld(now: () => number) {
         createdAt: '2026-02-01T00:00:00Z',
       },
     ] as FakeImage[],
-    /** Of the caller, and of everything there is. */
+    /** Of the caller and of all resources. */
     account: '123456789012',
     region: '',
     /** SSM parameters. */
@@ -98,33 +98,33 @@ export function createWorld(now: () => number) {
       'g4ad.xlarge': { gpus: 1, manufacturer: 'AMD' },
       'm7g.large': { architectures: ['arm64'] },
     } as Record<string, { gpus?: number; manufacturer?: string; architectures?: string[] }>,
-    /** Zone by subnet; a launch that names none gets the first. */
+    /** Zone by subnet; a launch without one gets the first. */
     subnets: { 'subnet-a': 'us-west-2a', 'subnet-b': 'us-west-2b' } as Record<string, string>,
-    /** Access keys of sessions that are over. */
+    /** Access keys of expired sessions. */
     expiredKeys: new Set<string>(),
-    /** Actions the caller may not do. */
+    /** Actions that the caller may not do. */
     denied: new Set<string>(),
     keyPairs: ['ops'],
     instanceProfiles: ['arn:aws:iam::123456789012:instance-profile/agent'],
     /** VPC by security group; the subnets are of vpc-1. */
     groups: { 'sg-1': 'vpc-1', 'sg-2': 'vpc-2' } as Record<string, string>,
-    /** Free addresses by subnet; 250 where nothing is said. */
+    /** Free addresses by subnet; default 250. */
     freeAddresses: {} as Record<string, number>,
     /** `type zone` that EC2 does not offer. */
     notOffered: new Set<string>(),
-    /** By `spot/g5.xlarge/subnet-a`; without an entry there is no end. */
+    /** By `spot/g5.xlarge/subnet-a`; unlimited without an entry. */
     stock: new Map<string, number>(),
-    /** Dollars an hour a spot VM costs. */
+    /** Price of a spot VM in dollars per hour. */
     spotPrice: 0.4,
-    /** VMs of a kind the account may have. */
+    /** Quota of VMs of a kind. */
     quota: {} as Partial<Record<Capacity, number>>,
-    /** Code and message with which a fleet refuses each offering of a kind. */
+    /** Code and message with which a fleet rejects each offering of a kind. */
     fleetRefuses: {} as Partial<Record<Capacity, [code: string, message: string]>>,
-    /** New VMs are in no answer but that of their launch. */
+    /** New VMs appear only in the answer to their launch. */
     hideNewVms: false,
-    /** VMs are described as verbosely as EC2 does. */
+    /** VMs are described with all of EC2's fields. */
     wholeVms: false,
-    /** Instance types whose console EC2 shows late only. */
+    /** Instance types whose console EC2 shows only late. */
     oldConsole: new Set<string>(),
 
     id(prefix: string): string {
@@ -134,7 +134,7 @@ export function createWorld(now: () => number) {
     live(capacity: Capacity): FakeVm[] {
       return [...world.vms.values()].filter((vm) => vm.capacity === capacity && !isGone(vm))
     },
-    /** How many VMs of an offering there are to give. */
+    /** How many VMs of an offering are available. */
     inStock(capacity: Capacity, type: string, subnet: string): number {
       return world.stock.get(`${capacity}/${type}/${subnet}`) ?? Number.POSITIVE_INFINITY
     },
@@ -143,19 +143,19 @@ export function createWorld(now: () => number) {
       const left = world.stock.get(key)
       if (left !== undefined) world.stock.set(key, left - count)
     },
-    /** The VM ends by itself: its script powered it off, or AWS took it. */
+    /** The VM stops by itself: its script powered it off, or AWS interrupted it. */
     end(id: string, reason = 'Client.InstanceInitiatedShutdown: Instance initiated shutdown'): void {
       const vm = world.vms.get(id)!
       vm.state = 'terminated'
       vm.reason = reason
     },
-    /** AWS says that it will take a spot VM back. */
+    /** AWS announces the interruption of a spot VM. */
     interrupt(id: string): void {
       const request = world.spotRequests.get(world.vms.get(id)!.spotRequestId!)!
       request.status = 'marked-for-termination'
       request.updatedAt = now()
     },
-    /** A VM made by nobody's provisioner. */
+    /** A VM that no provisioner launched. */
     foreignVm(tags: Record<string, string> = { Name: 'database' }): string {
       const id = world.id('i')
       world.vms.set(id, {

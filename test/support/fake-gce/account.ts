@@ -1,4 +1,4 @@
-// What the project has besides VMs: regions, machine types, GPUs, images, networks, quotas and permissions.
+// The resources of the project besides VMs: regions, machine types, GPUs, images, networks, quotas and permissions.
 import { url } from './resources.ts'
 import { type Call, GceFault, type Json } from './rest.ts'
 import { project, type World } from './world.ts'
@@ -66,7 +66,7 @@ export function getProject(world: World): Json {
 
 /** https://cloud.google.com/resource-manager/reference/rest/v1/projects/testIamPermissions */
 export function testPermissions(world: World, { body }: Call): Json {
-  const asked = (body['permissions'] ?? []) as string[]
-  const permissions = asked.filter((permission) => !world.denied.has(permission))
+  const requested = (body['permissions'] ?? []) as string[]
+  const permissions = requested.filter((permission) => !world.denied.has(permission))
   return permissions.length ? { permissions } : {}
 }

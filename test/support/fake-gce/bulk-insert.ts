@@ -1,4 +1,4 @@
-// bulkInsert, honest where it matters: request ids, names that clash, stock and quota found out while it runs, limits.
+// bulkInsert, exact for request ids, name conflicts, stock and quota found while it runs, and limits.
 import type { BulkInsertResource, InstanceProperties } from '../../../src/providers/gcp/base-config.ts'
 import { misfits } from '../compute-descriptor.ts'
 import { operationJson } from './resources.ts'
@@ -53,19 +53,24 @@ function checkMachine(
       throw invalid(`metadata.items.${key}`, '…', 'Value is too large: maximum size 262144 character(s)')
 }
 
-/** Zones that are not denied may be used. */
+/** Zones that are not denied are allowed. */
 function allowed(world: World, region: string, { locationPolicy }: BulkInsertResource): string[] {
   const zones = world.regions[region]
   if (!zones) throw invalid('region', region, 'Unknown region.')
   return zones.filter((zone) => locationPolicy?.locations[`zones/${zone}`]?.preference !== 'DENY')
 }
 
-interface Place {
+interface ProjectAndZone {
   zone?: string
   region?: string
 }
 
-function make(world: World, resource: BulkInsertResource, zones: string[], place: Place): FakeOperation {
+function make(
+  world: World,
+  resource: BulkInsertResource,
+  zones: string[],
+  place: ProjectAndZone,
+): FakeOperation {
   const { instanceProperties: properties } = resource
   const names = Object.keys(resource.perInstanceProperties)
   const type = properties.machineType!
@@ -86,8 +91,8 @@ function make(world: World, resource: BulkInsertResource, zones: string[], place
     perZone[zone] = count
   }
   const last = zones.at(-1)!
-  const made = names.filter((name) => world.vms.has(name))
-  for (const name of names.filter((one) => !made.includes(one))) {
+  const created = names.filter((name) => world.vms.has(name))
+  for (const name of names.filter((one) => !created.includes(one))) {
     const errors = [may.includes(name) ? outOfStock(last, type) : overQuota(world, capacity)]
     world.operation({
       type: 'insert',
@@ -98,7 +103,7 @@ function make(world: World, resource: BulkInsertResource, zones: string[], place
       waits: 0,
     })
   }
-  if (made.length < resource.minCount) operation.errors.push(tooFew(resource.minCount))
+  if (created.length < resource.minCount) operation.errors.push(tooFew(resource.minCount))
   operation.perLocation = Object.fromEntries(
     Object.entries(perZone).map(([zone, count]) => [
       `zones/${zone}`,

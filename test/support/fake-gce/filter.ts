@@ -1,4 +1,4 @@
-// Filters as Compute Engine reads them: `(labels.a = "b") AND (name = "c")`, or the same with OR.
+// Filters like Compute Engine's: `(labels.a = "b") AND (name = "c")`, or the same with OR.
 // https://google.aip.dev/160
 import { GceFault } from './rest.ts'
 
@@ -25,7 +25,7 @@ function term(text: string): { field: string; value: string } {
   return { field, value }
 }
 
-/** `pageToken` is the number of things shown so far. */
+/** `pageToken` is the number of items already returned. */
 export function page<T>(all: T[], query: URLSearchParams): { shown: T[]; nextPageToken?: string } {
   const size = Number(query.get('maxResults') ?? 500)
   if (!(size >= 1 && size <= 500))

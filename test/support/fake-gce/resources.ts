@@ -56,7 +56,7 @@ export function operationJson(operation: FakeOperation): object {
   }
 }
 
-/** Google gives Pacific time. */
+/** Google uses Pacific time. */
 function time(at: number): string {
   return `${new Date(at - 8 * 3_600_000).toISOString().slice(0, -1)}-08:00`
 }

@@ -1,6 +1,6 @@
-// Compute Engine's REST conventions: errors with a reason inside, answers cut down to the fields asked for.
+// Compute Engine's REST conventions: errors with a nested reason, answers reduced to the requested fields.
 
-/** Thrown by handlers, answered as Google answers. */
+/** Thrown by handlers, and answered like Google. */
 export class GceFault extends Error {
   readonly reason: string
   readonly status: number
@@ -18,7 +18,7 @@ export function errorBody({ reason, message, status }: GceFault): object {
 
 export type Json = { [name: string]: unknown }
 
-/** What a handler gets: names from the path, the query, and the body. */
+/** The input of a handler: names from the path, the query, and the body. */
 export interface Call {
   path: Record<string, string>
   query: URLSearchParams
@@ -26,7 +26,7 @@ export interface Call {
 }
 
 /**
- * `nextPageToken,items/{zone}/instances(name,zone),error(errors(code))`: what partial responses leave of an answer
+ * `nextPageToken,items/{zone}/instances(name,zone),error(errors(code))`: the part of an answer in a partial response
  * (https://cloud.google.com/compute/docs/api/how-tos/performance#partial-response).
  */
 export function partial(value: Json, mask: string | null): Json {

@@ -1,4 +1,4 @@
-// A fake Compute Engine over real HTTP: the real client talks to it, and its faults can be scripted.
+// A fake Compute Engine with real HTTP for the real client. Its faults can be scripted.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
@@ -35,7 +35,7 @@ const routes: [action: string, method: string, path: string, handle: Handler][] 
  * - a reason, with Google's answer for it (`rateLimitExceeded`, `forbidden` …)
  * - `lose_reply`: the call takes effect, the connection breaks before the answer
  * - `drop`: the connection breaks before the effect
- * - `html`: what a gateway says; with status 200 what a portal says
+ * - `html`: the answer of a gateway; with status 200 that of a portal
  * - `body`: status 200 with this body, whatever it is
  * - `hang`: no answer, ever
  */
@@ -46,13 +46,13 @@ export interface Fault {
   reason?: string
   message?: string
   status?: number
-  /** How many calls it hits; for ever when left out. */
+  /** How many calls it affects; all if omitted. */
   times?: number
-  /** Lets so many calls pass first. */
+  /** Lets this many calls pass first. */
   after?: number
 }
 
-/** A request as it came and its answer as it went. */
+/** A raw request and its raw answer. */
 export interface Exchange {
   method: string
   url: string
@@ -67,7 +67,7 @@ export interface FakeGce {
   /** Every call, in order. */
   calls: (Call & { action: string; authorization: string | undefined; userAgent: string | undefined })[]
   faults: Fault[]
-  /** Set it to a list, and every exchange that is not a fault is added. */
+  /** If set to a list, every exchange that is not a fault is added. */
   recorded?: Exchange[]
   count(action: string): number
   close(): Promise<void>

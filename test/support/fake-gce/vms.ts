@@ -1,4 +1,4 @@
-// Listing, looking at and deleting VMs, their consoles, and operations.
+// Lists, gets and deletes VMs; their consoles, and operations.
 import { filterOf, page } from './filter.ts'
 import { operationJson, vmJson } from './resources.ts'
 import { type Call, GceFault, type Json } from './rest.ts'
@@ -32,8 +32,8 @@ export function aggregatedList(world: World, { query }: Call): Json {
     id: 'projects/my-project/aggregated/instances',
     items: Object.fromEntries(
       zones.map((zone) => {
-        const here = shown.filter((vm) => vm.zone === zone)
-        return [`zones/${zone}`, here.length ? { instances: here.map(vmJson) } : nothing(zone)]
+        const inZone = shown.filter((vm) => vm.zone === zone)
+        return [`zones/${zone}`, inZone.length ? { instances: inZone.map(vmJson) } : nothing(zone)]
       }),
     ),
     ...(silent.length ? { unreachables: silent.map((zone) => `zones/${zone}`) } : {}),
@@ -45,7 +45,7 @@ function labelIn({ labels }: FakeVm, field: string): string | undefined {
   return field.startsWith('labels.') ? labels[field.slice('labels.'.length)] : undefined
 }
 
-/** A VM is provisioned, and deleted, until somebody has looked once. */
+/** A VM is provisioned, and deleted, when it was listed once. */
 function settle(world: World, vm: FakeVm): void {
   if (vm.status === 'PROVISIONING') vm.status = 'RUNNING'
   else if (vm.status === 'DEPROVISIONING') world.vms.delete(vm.name)
@@ -101,11 +101,11 @@ export function listOperations(world: World, { path, query }: Call): Json {
   return { kind: 'compute#operationList', items: shown.map(operationJson), ...more }
 }
 
-/** undefined: no answer until the caller gives up. */
+/** undefined: no answer until the caller aborts. */
 export function wait(world: World, { path }: Call): Json | undefined {
   const operation = world.operations.get(path['operation']!)
-  const here = operation?.zone === path['zone'] && operation?.region === path['region']
-  if (!operation || !here)
+  const isAtLocation = operation?.zone === path['zone'] && operation?.region === path['region']
+  if (!operation || !isAtLocation)
     throw new GceFault(404, 'notFound', `The operation '${path['operation']}' was not found`)
   if (world.stuck) return undefined
   operation.waits--

@@ -1,4 +1,4 @@
-// What the fake Compute Engine knows: VMs, operations, what is in stock, and what the project has.
+// The state of the fake Compute Engine: VMs, operations, stock, and the project's resources.
 import type { InstanceProperties } from '../../../src/providers/gcp/base-config.ts'
 
 export type Capacity = 'on_demand' | 'spot'
@@ -12,7 +12,7 @@ export interface FakeVm {
   createdAt: number
   status: string
   stoppedAt?: number
-  /** What it was made from. */
+  /** Its launch parameters. */
   properties: InstanceProperties
   labels: Record<string, string>
   metadata: Record<string, string>
@@ -32,7 +32,7 @@ export interface FakeOperation {
   status: 'RUNNING' | 'DONE'
   insertedAt: number
   errors: { code: string; message: string }[]
-  /** How often `wait` still answers before it is done. */
+  /** How many more times `wait` answers before it is done. */
   waits: number
   perLocation?: Record<string, object>
 }
@@ -49,7 +49,7 @@ export function createWorld(now: () => number) {
   let counter = 1000
   const world = {
     now,
-    /** By name: names are derived, and of one zone in practice. */
+    /** By name: names are derived, and in practice of one zone. */
     vms: new Map<string, FakeVm>(),
     operations: new Map<string, FakeOperation>(),
     /** Operation names by request id. */
@@ -65,9 +65,9 @@ export function createWorld(now: () => number) {
       'g2-standard-48': { cpus: 48, gpus: 4, gpuType: 'nvidia-l4' },
       'a2-highgpu-4g': { cpus: 48, gpus: 4, gpuType: 'nvidia-tesla-a100' },
     } as Record<string, FakeMachineType>,
-    /** `type zone` that the zone does not have; `nvidia-tesla-t4 zone` too. */
+    /** `type zone` that the zone does not have; also `nvidia-tesla-t4 zone`. */
     notOffered: new Set<string>(),
-    /** Most in one machine, by accelerator type. */
+    /** Largest number in one machine, by accelerator type. */
     accelerators: { 'nvidia-tesla-t4': 4, 'nvidia-l4': 8 } as Record<string, number>,
     /** `agent` is an image and a family. */
     images: { agent: { diskSizeGb: '50', status: 'READY' } } as Record<
@@ -80,21 +80,21 @@ export function createWorld(now: () => number) {
       { metric: 'NVIDIA_T4_GPUS', limit: 4, usage: 1 },
     ],
     globalQuotas: [{ metric: 'GPUS_ALL_REGIONS', limit: 8, usage: 1 }],
-    /** Permissions the caller does not have. */
+    /** Permissions that the caller lacks. */
     denied: new Set<string>(),
-    /** By `spot/g2-standard-8/us-central1-a`; without an entry there is no end. */
+    /** By `spot/g2-standard-8/us-central1-a`; unlimited without an entry. */
     stock: new Map<string, number>(),
-    /** VMs of a kind the region may have; beyond it operations end with QUOTA_EXCEEDED. */
+    /** Quota of VMs of a kind in the region; above it operations end with QUOTA_EXCEEDED. */
     quota: {} as Partial<Record<Capacity, number>>,
-    /** New VMs are in no listing, but are found by their name. */
+    /** New VMs are in no listing, but found by name. */
     hideNewVms: false,
     /** Zones that do not answer. */
     silent: new Set<string>(),
-    /** With a message: `returnPartialSuccess` is refused with it, as a parameter that the API does not have. */
+    /** A message with which `returnPartialSuccess` is rejected, as an unknown parameter. */
     noPartialSuccess: '',
-    /** How often `wait` answers before an operation is done, when it is a new one. */
+    /** How many times `wait` answers before a new operation is done. */
     waits: 1,
-    /** Operations that never end: `wait` holds its answer back for ever. */
+    /** Operations that never end: `wait` never answers. */
     stuck: false,
 
     id: () => `${6_000_000_000_000_000_000n + BigInt(counter++)}`,
@@ -106,13 +106,13 @@ export function createWorld(now: () => number) {
       const left = world.stock.get(key)
       if (left !== undefined) world.stock.set(key, left - count)
     },
-    /** The VM powers itself off: it stays, stopped, until somebody deletes it. */
+    /** The VM powers itself off: it stays, stopped, until it is deleted. */
     end(name: string): void {
       const vm = world.vms.get(name)!
       vm.status = 'TERMINATED'
       vm.stoppedAt = now()
     },
-    /** Google takes a spot VM back: it is stopping, and deleted half a minute later. */
+    /** Google interrupts a spot VM: it is stopping, and deleted half a minute later. */
     preempt(name: string, status = 'STOPPING'): void {
       const vm = world.vms.get(name)!
       vm.status = status
@@ -122,7 +122,7 @@ export function createWorld(now: () => number) {
       const id = world.id()
       const waits = what.waits ?? world.waits
       const status = waits > 0 || world.stuck ? 'RUNNING' : 'DONE'
-      const made: FakeOperation = {
+      const operation: FakeOperation = {
         id,
         name: `operation-${id}`,
         status,
@@ -131,10 +131,10 @@ export function createWorld(now: () => number) {
         ...what,
         waits,
       }
-      world.operations.set(made.name, made)
-      return made
+      world.operations.set(operation.name, operation)
+      return operation
     },
-    /** A VM made by nobody's provisioner. */
+    /** A VM that no provisioner launched. */
     foreignVm(labels: Record<string, string> = { app: 'database' }): string {
       const name = `database-${counter++}`
       world.vms.set(name, {

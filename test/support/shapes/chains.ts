@@ -1,4 +1,4 @@
-// Which certificates the file holds, and in which order.
+// The certificates of the file, and their order.
 import { testKey } from '../test-keys.ts'
 import { day, type Issued, now } from '../x509.ts'
 import { dns, subjectAltName } from '../x509-extensions.ts'
@@ -13,7 +13,7 @@ const orders: [string, number[]][] = [
   ['root, intermediate, leaf', [2, 1, 0]],
 ]
 
-/** Leaf, intermediate, root, and the intermediate's twin under another root. */
+/** Leaf, intermediate, root, and a second intermediate with the same key under another root. */
 function crossSigned(old: { notAfter?: number } = {}): Issued[] {
   const [leaf, intermediate, root] = threeOf()
   const other = authority('Other Root', old)
@@ -21,7 +21,7 @@ function crossSigned(old: { notAfter?: number } = {}): Issued[] {
   return [leaf, twin, other, intermediate, root]
 }
 
-function stranger(): Issued {
+function unrelated(): Issued {
   return authority('Unrelated CA')
 }
 
@@ -49,7 +49,7 @@ export const chainShapes: Shape[] = [
     }),
   ),
   {
-    name: 'root, intermediate, leaf, and no key to tell the leaf by',
+    name: 'root, intermediate, leaf, and no key to identify the leaf',
     make: () => {
       const three = threeOf()
       return { ...made([...three].reverse(), { leaf: three[0] }), key: undefined }
@@ -58,13 +58,13 @@ export const chainShapes: Shape[] = [
   },
   { name: 'no key at all', make: () => ({ ...made(threeOf()), key: undefined }), codes: [] },
   {
-    name: 'lone self-signed certificate',
+    name: 'single self-signed certificate',
     make: () => made([server()]),
     codes: ['TLS_SELF_SIGNED_RENEWAL'],
     plan: { chain: 1 },
   },
   {
-    name: 'lone self-signed CA without keyUsage, as `openssl req -x509` makes it',
+    name: 'single self-signed CA without keyUsage, as `openssl req -x509` creates it',
     make: () =>
       made([
         authority('master', {
@@ -104,7 +104,7 @@ export const chainShapes: Shape[] = [
     clients: rootless,
   },
   {
-    name: 'root of the right name and another key',
+    name: 'root with the right name and another key',
     make: () => {
       const [leaf, intermediate] = threeOf()
       const rekeyed = authority('Test Root', { key: testKey('p256', 'another') })
@@ -125,7 +125,7 @@ export const chainShapes: Shape[] = [
   },
   {
     name: 'an unrelated CA beside the chain',
-    make: () => made([...threeOf(), stranger()]),
+    make: () => made([...threeOf(), unrelated()]),
     codes: ['TLS_CHAIN_EXTRA'],
   },
   {
@@ -178,7 +178,7 @@ export const chainShapes: Shape[] = [
     clients: rootSays('expired'),
   },
   {
-    name: 'lone self-signed certificate, expired',
+    name: 'single self-signed certificate, expired',
     make: () => made([server(undefined, { notBefore: now - 30 * day, notAfter: now - day })]),
     codes: ['TLS_EXPIRED'],
     clients: everyone('expired'),

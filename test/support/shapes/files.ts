@@ -1,10 +1,10 @@
-// How the certificate and key files are written.
+// The format of the certificate and key files.
 import { createPrivateKey } from 'node:crypto'
 import { testKey } from '../test-keys.ts'
 import { pemOf } from '../x509.ts'
 import { joined, made, rootless, type Shape, threeOf } from './shape.ts'
 
-/** The same chain in another spelling; the server itself presents it properly. */
+/** The same chain in another format; the server presents it correctly. */
 function spelled(rewrite: (pem: string) => string) {
   return () => {
     const three = threeOf()
@@ -27,7 +27,7 @@ function oldStyleKey(): string {
   return parameters + createPrivateKey(testKey('p256', 'server').pem).export({ type: 'sec1', format: 'pem' })
 }
 
-/** The pair cannot be served: the table's clients have nobody to dial. */
+/** The pair cannot be served, so clients have no server to dial. */
 function unserved(change: (files: { cert: string; key: string }) => { cert?: string; key?: string }) {
   return () => {
     const files = made(threeOf())
@@ -35,7 +35,7 @@ function unserved(change: (files: { cert: string; key: string }) => { cert?: str
   }
 }
 
-/** A Go master passes over a broken block in silence: it serves, and trusts, the others. */
+/** A Go master skips a broken block silently: it serves, and trusts, the others. */
 function damaged(damage: (cert: string) => string) {
   return () => {
     const [leaf, intermediate, root] = threeOf()
@@ -75,7 +75,7 @@ export const fileShapes: Shape[] = [
     codes: ['TLS_PEM_MENDED'],
   },
   {
-    name: 'indented, as out of a YAML file',
+    name: 'indented, as copied from a YAML file',
     make: spelled((pem) => pem.replace(/^/gm, '    ')),
     codes: ['TLS_PEM_MENDED'],
   },
@@ -141,7 +141,7 @@ export const fileShapes: Shape[] = [
   },
   { name: 'empty file', make: unserved(() => ({ cert: '\n' })), codes: ['TLS_FILE_NOT_PEM'] },
   {
-    name: 'second block is cut off',
+    name: 'second block is truncated',
     make: damaged((cert) =>
       cert.replace(/(END CERTIFICATE-----\n[\s\S]{200})[\s\S]*?(-----BEGIN)/, '$1\n$2'),
     ),

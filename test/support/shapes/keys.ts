@@ -24,7 +24,7 @@ function compressedPoint() {
   return sequence(algorithm, Buffer.concat([Buffer.from([0x03, short.length + 1, 0]), short]))
 }
 
-/** From 1.25 on Go tells servers which signatures it takes on certificates (RFC 8446 section 4.2.3), and OpenSSL heeds it. */
+/** Since 1.25 Go sends servers the signatures it accepts on certificates (RFC 8446 section 4.2.3), and OpenSSL obeys. */
 const unoffered = goSays(['handshake', 'ok'])
 
 export const keyShapes: Shape[] = [
@@ -139,12 +139,12 @@ export const keyShapes: Shape[] = [
     clients: rootSays('weak'),
   },
   {
-    name: 'SHA-1 signature on the root, which nobody checks',
+    name: 'SHA-1 signature on the root, which no verifier checks',
     make: () => made(threeOf({ root: { digest: 'sha1' } })),
     codes: [],
   },
   {
-    name: 'SHA-1 signature on a lone self-signed certificate',
+    name: 'SHA-1 signature on a single self-signed certificate',
     make: () => made([server(undefined, { digest: 'sha1' })]),
     codes: ['TLS_SELF_SIGNED_RENEWAL'],
     plan: { chain: 1 },

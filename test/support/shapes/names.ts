@@ -1,4 +1,4 @@
-// What the server certificate is valid for, and which name agents verify.
+// The names of the server certificate, and the name that agents verify.
 import { commonName } from '../x509.ts'
 import { dns, email, ip, otherName, uri } from '../x509-extensions.ts'
 import { masterName } from '../x509-profiles.ts'
@@ -16,7 +16,7 @@ export const nameShapes: Shape[] = [
     codes: [],
   },
   {
-    name: 'the host agents dial is no name of the certificate',
+    name: 'the host agents dial is not a name of the certificate',
     make: named(dns(masterName)),
     ask: { address: { host: 'lb.internal' } },
     codes: [],
@@ -29,7 +29,7 @@ export const nameShapes: Shape[] = [
     plan: { certificateName: 'second.example.com' },
   },
   {
-    name: 'the configured name is none of the names',
+    name: 'the configured name is not one of the names',
     make: named(dns(masterName)),
     ask: { certificateName: 'second.example.com' },
     codes: ['TLS_NAME_MISMATCH'],
@@ -37,7 +37,7 @@ export const nameShapes: Shape[] = [
     clients: everyone('name'),
   },
   {
-    name: 'the configured name has a final dot',
+    name: 'the configured name has a trailing dot',
     make: named(dns(masterName)),
     ask: { certificateName: `${masterName}.` },
     codes: [],
@@ -86,7 +86,7 @@ export const nameShapes: Shape[] = [
     clients: everyone('name'),
   },
   {
-    name: 'wildcard, and the name it stands under',
+    name: 'wildcard, and the name above it',
     make: named(dns('*.pool.example.com')),
     ask: { certificateName: 'pool.example.com' },
     codes: ['TLS_NAME_MISMATCH'],
@@ -115,11 +115,11 @@ export const nameShapes: Shape[] = [
     clients: { ...everyone('name'), node: 'ok', openssl: 'ok' },
   },
   {
-    name: 'wildcard alone',
+    name: 'wildcard for all names',
     make: named(dns('*')),
     codes: ['TLS_NO_USABLE_NAME'],
     dialName: 'master',
-    // Go took it for every name until 1.23.
+    // Until 1.23 Go accepted it for every name.
     clients: { ...everyone('name'), ...goSays(['name', 'ok']) },
   },
   {
@@ -155,7 +155,7 @@ export const nameShapes: Shape[] = [
     plan: { certificateName: 'my_master.example.com' },
   },
   {
-    name: 'name with a final dot',
+    name: 'name with a trailing dot',
     make: named(dns(`${masterName}.`)),
     codes: ['TLS_NO_USABLE_NAME'],
     clients: { ...everyone('name'), node: 'ok' },
@@ -197,7 +197,7 @@ export const nameShapes: Shape[] = [
     clients: { pythonStrict: 'strict', pythonFull: 'strict' },
   },
   {
-    name: 'subject with characters its string type does not have',
+    name: 'subject with characters that its string type does not allow',
     make: () => made(threeOf({ server: { subject: commonName('my_master@example', 'printable') } })),
     codes: ['TLS_GO_REFUSES'],
     clients: goSays('unreadable'),

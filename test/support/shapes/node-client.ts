@@ -1,4 +1,4 @@
-// A task written in Node: it knows nothing but the certificate file and the name it was given.
+// A task written in Node that knows only the certificate file and the name.
 import { isIP } from 'node:net'
 import { checkServerIdentity, connect } from 'node:tls'
 import type { Verdict } from './shape.ts'
@@ -9,7 +9,7 @@ export interface ClientTrust {
   certificateName?: string
 }
 
-/** Dials 127.0.0.1 and waits for an answer to a request. Any failure without a verdict is thrown. */
+/** Dials 127.0.0.1 and waits for an answer to a request. Throws a failure that is no verdict. */
 export function dialWithNode(port: number, { anchorsPem, certificateName }: ClientTrust): Promise<Verdict> {
   const name = certificateName ?? '127.0.0.1'
   return new Promise((resolve, reject) => {
@@ -19,7 +19,7 @@ export function dialWithNode(port: number, { anchorsPem, certificateName }: Clie
       ca: anchorsPem,
       servername: isIP(name) ? '' : name,
       minVersion: 'TLSv1.2',
-      // The default since Node 24; Node 22 is laxer.
+      // The default since Node 24; Node 22 is less strict.
       ciphers: 'DEFAULT@SECLEVEL=2',
       checkServerIdentity: (_, certificate) => checkServerIdentity(name, certificate),
     })
@@ -51,7 +51,7 @@ const byCode: Record<string, Verdict> = {
   PATH_LENGTH_EXCEEDED: 'ca',
 }
 
-/** For codes Node has no name for. */
+/** For codes without a name in Node. */
 const byMessage: [RegExp, Verdict][] = [
   [/too weak|too small/, 'weak'],
   [/unhandled critical extension/, 'critical'],

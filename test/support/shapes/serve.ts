@@ -1,4 +1,4 @@
-// A real TLS server for one pair of certificate and key, however weak or wrong it is.
+// A real TLS server for any pair of certificate and key, also weak or wrong ones.
 import { once } from 'node:events'
 import type { AddressInfo, Socket } from 'node:net'
 import { createServer } from 'node:tls'
@@ -8,10 +8,10 @@ export interface Serving {
   close: () => void
 }
 
-/** Listens on loopback; answers every request with an empty 200. Throws when Node refuses the pair. */
+/** Listens on loopback; answers every request with an empty 200. Throws when Node rejects the pair. */
 export async function serve(pair: { cert: string; key: string }): Promise<Serving> {
   const sockets = new Set<Socket>()
-  // Level 0: what may be served is not in question here, only what clients do with it.
+  // Level 0: the server must accept everything; the clients are tested.
   const server = createServer({ ...pair, ciphers: 'DEFAULT@SECLEVEL=0', minVersion: 'TLSv1.2' }, (socket) => {
     socket.on('error', () => {})
     socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n'))

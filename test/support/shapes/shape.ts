@@ -1,4 +1,4 @@
-// One row of the table of certificate shapes: what a user may hand us, what we say, and what real clients do with it.
+// One row of the table of certificate shapes: a user's files, our verdict, and that of real clients.
 
 import type { TlsOptions } from '../../../src/config/provider-keys.ts'
 import type { MasterAddress, TrustMode } from '../../../src/pki/trust-plan.ts'
@@ -6,7 +6,7 @@ import type { ProblemCode } from '../../../src/problems/codes.ts'
 import type { Issued } from '../x509.ts'
 import { type AuthoritySpec, authority, type ServerSpec, server } from '../x509-profiles.ts'
 
-/** What a client said. `ca`: a certificate above the leaf may not sign; `strict`: a rule of RFC 5280 only Python ≥ 3.13 has. */
+/** A client's verdict. `ca`: a certificate above the leaf may not sign; `strict`: a rule of RFC 5280 that only Python ≥ 3.13 checks. */
 export type Verdict =
   | 'ok'
   | 'untrusted'
@@ -31,48 +31,48 @@ export type Verdict =
 export const clients = ['node', 'openssl', 'python', 'pythonStrict', 'pythonFull', 'go', 'goNew'] as const
 export type Client = (typeof clients)[number]
 
-/** A list where it depends on the client's version. */
+/** A list if it depends on the client's version. */
 export type Expected = Partial<Record<Client, Verdict | Verdict[]>>
 
 export interface Made {
-  /** Text of security.tls.cert. */
+  /** Contents of security.tls.cert. */
   cert: string
-  /** Text of security.tls.key; undefined: we are not given one. */
+  /** Contents of security.tls.key; undefined: no key. */
   key?: string
-  /** What the server presents: as a Go master would, the leaf and then the rest of the file. Undefined: no server can. */
+  /** What the server presents: like a Go master, the leaf and then the rest of the file. Undefined: no server can. */
   served?: { cert: string; key: string }
-  /** What clients are given when our verdict leaves no plan: the file's certificates. */
+  /** What clients get if our verdict gives no plan: the certificates of the file. */
   anchors: string
 }
 
 export interface Shape {
   name: string
   make: () => Made
-  /** Every code we give, in any order; without an error among them the shape is accepted. */
+  /** Every code of our verdict, in any order; without an error among them the shape is accepted. */
   codes: ProblemCode[]
-  /** What is configured beside the files; agents dial 10.0.0.5 by https unless said otherwise. */
+  /** The configuration beside the files; by default agents dial 10.0.0.5 with https. */
   ask?: {
     address?: Partial<MasterAddress>
     options?: Partial<TlsOptions>
     certificateName?: string
     roots?: () => string[]
   }
-  /** What the plan says when there is one. */
+  /** The expected plan, if there is one. */
   plan?: { mode?: TrustMode; certificateName?: string | null; chain?: number }
-  /** The name clients verify when there is no plan. */
+  /** The name that clients verify without a plan. */
   dialName?: string
-  /** `ok` where nothing is said. */
+  /** Default `ok`. */
   clients?: Expected
   /** Why no Node client dials it. */
   notForNode?: string
 }
 
-/** Every client says the same. */
+/** All clients have the same verdict. */
 export function everyone(verdict: Verdict): Expected {
   return { ...opensslSays(verdict), go: verdict, goNew: verdict }
 }
 
-/** All that verify with OpenSSL say this; Go is content. */
+/** All clients with OpenSSL have this verdict; Go accepts. */
 export function opensslSays(verdict: Verdict): Expected {
   return { node: verdict, openssl: verdict, python: verdict, pythonStrict: verdict, pythonFull: verdict }
 }
@@ -81,18 +81,18 @@ export function goSays(verdict: Verdict | Verdict[]): Expected {
   return { go: verdict, goNew: verdict }
 }
 
-/** What is wrong is above the first anchor: a Python that stops there does not see it. */
+/** The fault is above the first anchor: a Python that stops there does not detect it. */
 export function rootSays(verdict: Verdict): Expected {
   return { ...opensslSays(verdict), pythonStrict: 'ok' }
 }
 
-/** What a shape says of a client. */
+/** The expected verdicts of a client. */
 export function expectedOf(shape: Shape, client: Client): Verdict[] {
   const expected = shape.clients?.[client] ?? 'ok'
   return Array.isArray(expected) ? expected : [expected]
 }
 
-/** The file holds these certificates in this order; the first is the server's unless `leaf` says otherwise. */
+/** The file contains these certificates in this order; the first is the server's unless `leaf` is another. */
 export function made(file: Issued[], { leaf = file[0]!, cert = joined(file) } = {}): Made {
   return {
     cert,
@@ -106,10 +106,10 @@ export function joined(certificates: Issued[]): string {
   return certificates.map((certificate) => certificate.pem).join('')
 }
 
-/** Anchors that hold the leaf but no path to a root: Go and a partial-chain Python are content, the others not. */
+/** Anchors with the leaf but no path to a root: Go and a partial-chain Python accept, the others do not. */
 export const rootless = rootSays('untrusted')
 
-/** Leaf, intermediate and root, each by the book but for what is said. */
+/** Leaf, intermediate and root, correct except for the given changes. */
 export function threeOf(
   spec: { server?: ServerSpec; intermediate?: AuthoritySpec; root?: AuthoritySpec } = {},
 ): [leaf: Issued, intermediate: Issued, root: Issued] {

@@ -1,4 +1,4 @@
-// What the certificates may be used for, and the rules of RFC 5280 around them.
+// Usages of the certificates, and related rules of RFC 5280.
 import { integer, sequence, tlv } from '../der-writer.ts'
 import { testKey } from '../test-keys.ts'
 import { commonName } from '../x509.ts'
@@ -16,7 +16,7 @@ import {
 import { masterName, server } from '../x509-profiles.ts'
 import { everyone, goSays, made, opensslSays, rootSays, type Shape, threeOf } from './shape.ts'
 
-/** Node's word for a CA without rights is the one for a wrong purpose. */
+/** Node reports a CA without rights as a wrong purpose. */
 const badCa = { ...opensslSays('ca'), node: 'purpose' } as const
 const onlyStrict = { pythonStrict: 'strict', pythonFull: 'strict' } as const
 const strictAtRoot = { pythonFull: 'strict' } as const
@@ -29,7 +29,7 @@ export const usageShapes: Shape[] = [
     clients: everyone('purpose'),
   },
   {
-    name: 'lone self-signed certificate for TLS clients only',
+    name: 'single self-signed certificate for TLS clients only',
     make: () => made([server(undefined, { purposes: [purpose.client] })]),
     codes: ['TLS_NOT_FOR_SERVERS'],
     clients: everyone('purpose'),
@@ -41,7 +41,7 @@ export const usageShapes: Shape[] = [
     clients: opensslSays('purpose'),
   },
   {
-    name: 'for no purpose in particular',
+    name: 'without a purpose',
     make: () => made(threeOf({ server: { purposes: null } })),
     codes: [],
   },
@@ -101,7 +101,7 @@ export const usageShapes: Shape[] = [
     clients: onlyStrict,
   },
   {
-    name: 'root without keyUsage, as `openssl req -x509` makes it',
+    name: 'root without keyUsage, as `openssl req -x509` creates it',
     make: () => made(threeOf({ root: { usage: null } })),
     codes: ['TLS_STRICT_RFC5280'],
     clients: strictAtRoot,
@@ -119,7 +119,7 @@ export const usageShapes: Shape[] = [
     clients: { pythonFull: 'ca' },
   },
   {
-    name: 'lone self-signed certificate of version 1',
+    name: 'single self-signed certificate of version 1',
     make: () =>
       made([
         server(undefined, {
@@ -142,7 +142,7 @@ export const usageShapes: Shape[] = [
     clients: opensslSays('ca'),
   },
   {
-    name: 'intermediate that says CA:FALSE',
+    name: 'intermediate with CA:FALSE',
     make: () => made(threeOf({ intermediate: { basic: basicConstraints({ ca: false }), usage: null } })),
     codes: ['TLS_NOT_A_CA'],
     clients: badCa,
@@ -166,7 +166,7 @@ export const usageShapes: Shape[] = [
     clients: rootSays('ca'),
   },
   {
-    name: 'path length just met',
+    name: 'path length just sufficient',
     make: () =>
       made(
         threeOf({

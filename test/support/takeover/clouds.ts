@@ -7,9 +7,9 @@ export interface Clouds {
   ec2: FakeEc2
   gce: FakeGce
   env: Record<string, string>
-  /** The smaller number of listings that the two clouds were asked for. */
+  /** The smaller number of listings of the two clouds. */
   listings(): number
-  /** Names of the calls that change something in a cloud; tags and labels can only be changed by such a call. */
+  /** Names of the calls that change a cloud; only such calls can change tags and labels. */
   changes(): string[]
   close(): Promise<void>
 }

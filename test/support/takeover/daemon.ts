@@ -1,4 +1,4 @@
-// The daemon as an operator runs it: a process in a folder with its master.yaml, asked by the command line.
+// The daemon like an operator runs it: a process in a folder with its master.yaml, controlled by the command line.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
@@ -7,7 +7,7 @@ import { runAside } from '../run-aside.ts'
 export interface DaemonOptions {
   /** The launcher, such as dist/cli.cjs. */
   cli: string
-  /** Holds master.yaml, and certs/ with the certificate of the master. */
+  /** Contains master.yaml, and certs/ with the certificate of the master. */
   dir: string
   port: number
   env: Record<string, string>
@@ -21,7 +21,7 @@ export interface Instance {
   busy: boolean
   launchedAt: number
   joinedAt?: number
-  /** What is being done about it, such as an order to drain it. */
+  /** Its current action, such as a drain. */
   doing?: string
 }
 
@@ -34,23 +34,23 @@ export interface Status {
     foreignWriters: string[]
     inFlight: number
     problems: { code: string }[]
-    /** What keeps the pool from acting. */
-    holds: { code: string }[]
+    /** What blocks the pool. */
+    blocked: { code: string }[]
   }[]
 }
 
 export interface Daemon {
-  /** What it has logged. */
+  /** Its log. */
   log(): string
-  /** What the command prints. Throws unless its exit status is 0. */
+  /** The output of the command. Throws unless its exit status is 0. */
   command(...args: string[]): Promise<string>
   instances(): Promise<Instance[]>
   status(): Promise<Status>
   /** Waits until it answers commands. */
   ready(): Promise<void>
-  /** Waits until the condition is true; throws when the daemon exits first. */
+  /** Waits until the condition is true; throws if the daemon exits first. */
   until(what: string, condition: () => boolean | Promise<boolean>): Promise<void>
-  /** Starts the agent of an instance, as the startup script of the instance would. */
+  /** Starts the agent of an instance, like the instance's startup script. */
   startAgent(instance: Pick<Instance, 'id' | 'pool'>): void
   /** SIGTERM. Throws unless the exit status is 0. */
   stop(): Promise<void>
@@ -60,7 +60,7 @@ export interface Daemon {
   dispose(): Promise<void>
 }
 
-const patience = 120_000
+const timeoutMs = 120_000
 
 export function startDaemon({ cli, dir, port, env }: DaemonOptions): Daemon {
   const common = { PATH: process.env['PATH'] ?? '', HOME: '/nonexistent' }
@@ -88,10 +88,10 @@ export function startDaemon({ cli, dir, port, env }: DaemonOptions): Daemon {
   }
 
   async function until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
-    const end = Date.now() + patience
+    const end = Date.now() + timeoutMs
     while (!(await condition())) {
       if (!isUp()) throw new Error(`the daemon in ${dir} exited before this was true: ${what}\n${log}`)
-      if (Date.now() > end) throw new Error(`not true after ${patience} ms in ${dir}: ${what}\n${log}`)
+      if (Date.now() > end) throw new Error(`not true after ${timeoutMs} ms in ${dir}: ${what}\n${log}`)
       await new Promise((resolve) => setTimeout(resolve, 500))
     }
   }

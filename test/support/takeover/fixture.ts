@@ -1,12 +1,12 @@
-// What a version left behind when its daemon stopped, as files below test/fixtures/takeover/VERSION/VARIANT:
+// The state that a version left when its daemon stopped, as files below test/fixtures/takeover/VERSION/VARIANT:
 //
-//   master.yaml     the configuration; PORT stands for the port of the master
-//   recorded.json   when and how the daemon stopped, and what its command line showed just before
+//   master.yaml     the configuration; PORT is a placeholder for the port of the master
+//   recorded.json   when and how the daemon stopped, and the last output of its command line
 //   aws.json        the instances in the fake EC2, with their tags
 //   gcp.json        the instances in the fake Compute Engine, with their labels and metadata
 //   state/          state_dir, without the token, the lock and the socket
 //
-// Times are those of the recording. Whoever takes the files over gets them moved, so that the daemon stopped a moment ago.
+// Times are those of the recording. On reading they are moved, so that the daemon stopped a moment ago.
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
@@ -28,9 +28,9 @@ export interface Recorded {
   writerId: string
   /** Without `joinedAt` after SIGKILL: it may not have been written yet. */
   instances: Instance[]
-  /** Pools that were paused. */
+  /** Paused pools. */
   paused: string[]
-  /** Ids of the jobs that the built-in master knew. */
+  /** Ids of the jobs of the built-in master. */
   jobs: string[]
 }
 
@@ -46,7 +46,7 @@ type RecordedGce = Pick<
 /** How long ago the daemon stopped: longer than a new instance may be missing from listings. */
 const downtime = 5 * 60_000
 const day = 86_400_000
-/** In the place of a startup script, which holds the certificate and, for local instances, paths of the machine. */
+/** Replaces a startup script, which contains the certificate and, for local instances, paths of the machine. */
 const script = '#!/bin/bash\n'
 
 /** Paths below the folder, with `/`. */
@@ -57,7 +57,7 @@ export function filesBelow(folder: string): string[] {
     .sort()
 }
 
-/** Throws when the state holds one of the texts that must not be recorded. */
+/** Throws when the state contains one of the texts that must not be recorded. */
 export function saveFixture(
   folder: string,
   { clouds, stateDir, master, recorded, forbidden }: SavedFixture,
@@ -89,7 +89,7 @@ function jsonOf(value: unknown): string {
   return `${JSON.stringify(value, undefined, 2)}\n`
 }
 
-/** Everything but what is made at each start, and of a local instance only its record. */
+/** All files except those created at each start, and of a local instance only its record. */
 function isRecorded(path: string): boolean {
   if (path.startsWith('local/')) return isLocalRecord(path)
   return !/^(?:token|lock\b.*|control\.sock)$/.test(path)
@@ -106,7 +106,7 @@ function recordedGce(vm: GceVm): RecordedGce {
   return { id, name, zone, type, capacity, createdAt, status, labels, metadata }
 }
 
-/** Leaves out what names the machine of the recording. */
+/** Removes names of the machine of the recording. */
 function withoutMachine(path: string, text: string): string {
   if (isLocalRecord(path)) return withProcess(text, { pid: 0, start: 'START' })
   const host = JSON.stringify(hostname())
@@ -117,12 +117,12 @@ export function isLocalRecord(path: string): boolean {
   return path.startsWith('local/') && basename(path) === 'vm.json'
 }
 
-/** The record of a local instance, with another process in it. */
+/** The record of a local instance, with another process. */
 export function withProcess(text: string, process: { pid: number; start: string }): string {
   return jsonOf({ ...JSON.parse(text), process })
 }
 
-/** Replaces the startup scripts in a journal, and their digests wherever they stand. */
+/** Replaces the startup scripts in a journal, and all their digests. */
 function withoutUserData(text: string): string {
   const digests: string[] = []
   const replaced = mapRecords(text, (json) => {
@@ -175,7 +175,7 @@ export function readFixture(folder: string): Fixture {
   }
 }
 
-/** Moves every time within a day of the stop, in milliseconds since the epoch, by as much as the stop itself. */
+/** Moves every time within a day of the stop, in milliseconds since the epoch, by the same amount as the stop. */
 function withTimesMoved(text: string, stoppedAt: number, to: number): string {
   const move = (json: string) =>
     json.replace(/(?<![\w.-])\d{13}(?![\w.-])/g, (time) =>
@@ -190,7 +190,7 @@ export function seedClouds({ ec2: { world: ec2 }, gce: { world: gce } }: Clouds,
   for (const vm of fixture.ec2)
     ec2.vms.set(vm.id, { ...vm, ...common, userData: Buffer.alloc(0), made: {}, console: '' })
   for (const vm of fixture.gce) gce.vms.set(vm.name, { ...vm, ...common, properties: {}, serial: '' })
-  // Ids that the fake gives out from here on are those of no recorded instance.
+  // Later ids of the fake differ from those of all recorded instances.
   const last =
     fixture.ec2
       .map(({ id }) => id)

@@ -1,10 +1,10 @@
-// A process in the place of a recorded local instance, which its record names by id and start time.
+// A process that replaces a recorded local instance, whose record has its id and start time.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readFileSync } from 'node:fs'
 
 export interface LocalInstance {
-  /** As a record names it. */
+  /** As in a record. */
   process: { pid: number; start: string }
   isUp(): boolean
   dispose(): void

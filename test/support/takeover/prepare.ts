@@ -1,4 +1,4 @@
-// A recording made ready to be taken over: its state in a folder of its own, its instances in the fake clouds.
+// Prepares a recording for a takeover: its state in a new folder, its instances in the fake clouds.
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
@@ -8,7 +8,7 @@ import { type Fixture, filesBelow, isLocalRecord, readFixture, seedClouds, withP
 import { type LocalInstance, startLocalInstance } from './local-instance.ts'
 
 export interface Takeover {
-  /** Holds master.yaml. */
+  /** Contains master.yaml. */
   dir: string
   stateDir: string
   fixture: Fixture
@@ -17,11 +17,11 @@ export interface Takeover {
   ids: string[]
   locals: LocalInstance[]
   start(): Daemon
-  /** The text of a file in state_dir; undefined when there is none. */
+  /** The contents of a file in state_dir; undefined if it does not exist. */
   stateFile(path: string): string | undefined
   /** Tags, labels and metadata of every instance in the clouds, by id. */
   tags(): Record<string, object>
-  /** Ends what runs and removes the folder. */
+  /** Terminates what runs and removes the folder. */
   dispose(): Promise<void>
 }
 

@@ -1,4 +1,4 @@
-// Tasks call their master with curl and with Python's strictest verifier, with nothing configured.
+// Tasks connect to their master with curl and with Python's strictest verifier, without configuration.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { type TaskCluster, taskCluster } from '../../support/task-cluster.ts'
 
@@ -16,7 +16,7 @@ with urllib.request.urlopen(os.environ['DET_MASTER'] + '/info', context=context)
     print(json.load(answer)['cluster_id'])
 `
 
-describe('a task that calls its master by HTTPS', () => {
+describe('a task that connects to its master with HTTPS', () => {
   it.each([
     [
       'curl',
@@ -24,10 +24,10 @@ describe('a task that calls its master by HTTPS', () => {
       /"cluster_id":"cluster-of-the-tests"/,
     ],
     ['Python, strict', ['python3', '-c', strict], /^cluster-of-the-tests$/m],
-  ])('verifies it with %s', async (_, command, said) => {
+  ])('verifies it with %s', async (_, command, output) => {
     expect(await cluster.run(command)).toMatchObject({
       state: 'finished',
-      stdout: expect.stringMatching(said),
+      stdout: expect.stringMatching(output),
     })
   })
 
@@ -38,11 +38,14 @@ describe('a task that calls its master by HTTPS', () => {
       /certificate/,
     ],
     ['Python, strict', ['env', '-u', 'SSL_CERT_FILE', 'python3', '-c', strict], /CERTIFICATE_VERIFY_FAILED/],
-  ])('would not with %s without what it is given', async (_, command, said) => {
-    expect(await cluster.run(command)).toMatchObject({ state: 'failed', stderr: expect.stringMatching(said) })
+  ])('with %s fails without its environment', async (_, command, output) => {
+    expect(await cluster.run(command)).toMatchObject({
+      state: 'failed',
+      stderr: expect.stringMatching(output),
+    })
   })
 
-  it('still trusts the CAs of the machine', async () => {
+  it('also trusts the CAs of the machine', async () => {
     const count = 'import ssl; print(len(ssl.create_default_context().get_ca_certs()) > 50)'
     expect((await cluster.run(['python3', '-c', count])).stdout).toBe('True\n')
   })

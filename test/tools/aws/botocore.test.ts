@@ -1,4 +1,4 @@
-// A stranger judges what the provider sends to EC2, and what the fake EC2 answers: botocore, by Amazon's own description.
+// An independent check of the provider's requests to EC2 and the fake EC2's answers: botocore, with Amazon's own description.
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Offering } from '../../../src/planner/snapshot.ts'
@@ -22,7 +22,7 @@ const recorded: Exchange[] = []
 const record = (exchange: Exchange) => void recorded.push(exchange)
 let python: string
 
-/** The first time it downloads 15 MB. */
+/** The first run downloads 15 MB. */
 beforeAll(async () => {
   python = await pythonWith('botocore', join(import.meta.dirname, 'requirements.txt'))
 }, 300_000)
@@ -57,8 +57,8 @@ describe('every way of launching', () => {
 
   it.each([
     ['RunInstances', {}, one],
-    ['RunInstances with all there is to say', everything, one],
-    ['a fleet with all there is to say', everything, bothTypes],
+    ['RunInstances with all fields', everything, one],
+    ['a fleet with all fields', everything, bothTypes],
     ['spot', everything, [...spot, ...one]],
     ['the image of a parameter', { image: { ssm: '/agent/image' } }, one],
     ['the image of a name', { image: { owner: 'self', name: 'agent-*' } }, one],
@@ -76,13 +76,13 @@ describe('every way of launching', () => {
     await provider.list()
   })
 
-  it('that falls short', async () => {
+  it('with missing instances', async () => {
     cloud.ec2.world.stock.set('spot/g5.xlarge/subnet-a', 0)
     await (await cloud.open(everything)).launch(cloud.order(3, [...spot.slice(0, 1), ...one]))
     cloud.ec2.world.stock.clear()
   })
 
-  it('that is only tried', async () => {
+  it('as a dry run', async () => {
     const context = { owner: cloud.owner, master, stateDir: '/nowhere', env: cloud.env, clock: cloud.clock }
     const config = awsConfig({ image: { id: 'ami-2' }, ...everything })
     const items = await check({ ...context, config, logger: silentLogger }, [...spot, ...bothTypes, ...one])
@@ -91,10 +91,10 @@ describe('every way of launching', () => {
 })
 
 describe("by Amazon's description", () => {
-  /** Asked for on purpose by a clause of the contract. */
+  /** Caused on purpose by a clause of the contract. */
   const nonsense = /'no-such-type\.9xlarge'/
 
-  it('nothing is wrong with what was sent, nor with what was answered', async () => {
+  it('no request and no answer has a fault', async () => {
     const actions = new Set(recorded.map(({ action }) => action))
     expect(actions.size).toBeGreaterThanOrEqual(16)
     const verdicts = await judged(recorded)
@@ -115,7 +115,7 @@ describe("by Amazon's description", () => {
     ['what has to be there', 'RunInstances', 'MinCount=', 'KernelId=', /MinCount/],
     ['a flag', 'RunInstances', 'DeleteOnTermination=true', 'DeleteOnTermination=yes', /not a boolean/],
     ['an action', 'DescribeInstances', 'Action=DescribeInstances', 'Action=ListInstances', /no action/],
-  ])('a request with another %s would not pass', async (_, action, from, to, expected) => {
+  ])('a request with another %s fails', async (_, action, from, to, expected) => {
     const exchange = sent(action)
     expect(exchange.request).toContain(from)
     const planted = { ...exchange, request: exchange.request.replace(from, to) }
@@ -129,7 +129,7 @@ describe("by Amazon's description", () => {
     ['a time', '<launchTime>', '<launchTime>soon ', /cannot read the answer: Invalid timestamp/],
     ['a root', /RunInstancesResponse/g, 'RunInstancesResult', /answered with/],
     ['no request id', /<requestId>[^<]*<.requestId>/, '', /without a request id/],
-  ])('an answer with another %s would not pass', async (_, from, to, expected) => {
+  ])('an answer with another %s fails', async (_, from, to, expected) => {
     const exchange = sent('RunInstances')
     const planted = { ...exchange, answer: exchange.answer.replace(from, to) }
     expect(planted.answer).not.toBe(exchange.answer)

@@ -1,4 +1,4 @@
-# Holds requests and answers of EC2 and STS against Amazon's own description of the APIs: JSON in, a list of faults out.
+# Checks requests and answers of EC2 and STS against Amazon's own description of the APIs: JSON in, a list of faults out.
 import base64
 import datetime
 import json
@@ -117,7 +117,7 @@ def judge_request(body, faults):
     if report and report.has_errors():
         faults.append(f"{action}: {report.generate_report()}")
         return operation
-    # What botocore would have sent for the same: every name and value, nothing more.
+    # What botocore would have sent for the same request: every name and value, nothing more.
     again = create_serializer(model.metadata["protocol"]).serialize_to_request(params, operation)["body"]
     theirs = {key: str(value) for key, value in again.items()}
     for key in sorted(theirs.keys() | named.keys()):

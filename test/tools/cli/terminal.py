@@ -1,4 +1,4 @@
-"""Runs a program on a terminal of its own: types an answer whenever a text appears, and tells what the screen showed.
+"""Runs a program on its own terminal: types an answer when a text appears, and returns the contents of the screen.
 
 JSON in: {"argv", "env", "cwd", "answers": [[text, what to type], ...]}; JSON out: {"status", "screen", "unanswered"}.
 A status of 128 + n means that signal n ended it.
@@ -20,21 +20,21 @@ def main():
         os.chdir(job["cwd"])
         os.execve(job["argv"][0], job["argv"], job["env"])
     answers = list(job["answers"])
-    screen, seen = "", 0
+    screen, position = "", 0
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         if not select.select([screen_fd], [], [], 0.2)[0]:
             continue
         try:
             part = os.read(screen_fd, 65536)
-        except OSError:  # Linux tells the end of a terminal by EIO
+        except OSError:  # Linux reports the end of a terminal with EIO
             break
         if not part:
             break
         screen += part.decode("utf-8", "replace")
-        while answers and answers[0][0] in screen[seen:]:
+        while answers and answers[0][0] in screen[position:]:
             text, typed = answers.pop(0)
-            seen = screen.index(text, seen) + len(text)
+            position = screen.index(text, position) + len(text)
             os.write(screen_fd, typed.encode())
     else:
         os.kill(pid, 9)

@@ -1,17 +1,17 @@
-// The command line on a terminal of its own, as a person uses it.
+// The command line on its own terminal, as a person uses it.
 import { join } from 'node:path'
 import { inject } from 'vitest'
 import { cleanEnv, converse } from '../tls/run.ts'
 
 export interface Session {
   status: number
-  /** All that was shown, questions and answers too. */
+  /** All output, including prompts and answers. */
   screen: string
-  /** What was waited for in vain. */
+  /** The expected text that did not appear. */
   unanswered: [string, string][]
 }
 
-/** `answers`: a text to wait for, and what to type then. */
+/** `answers`: a text to wait for, and the input for it. */
 export function onTerminal(
   args: string[],
   env: Record<string, string>,

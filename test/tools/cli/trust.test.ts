@@ -1,4 +1,4 @@
-// The trust flow on a real terminal, for each certificate case; the store read back by readers that are not ours.
+// The trust flow on a real terminal, for each certificate case; independent readers check the store.
 import { spawn } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
@@ -51,7 +51,7 @@ const stored = () =>
     { file: store },
   )
 
-/** As a person would on the master. */
+/** Like a person would on the master. */
 async function opensslFingerprint({ pem }: Issued): Promise<string> {
   const file = join(env['DET_DEBUG_CONFIG_PATH']!, 'leaf.crt')
   writeFileSync(file, pem)
@@ -60,7 +60,7 @@ async function opensslFingerprint({ pem }: Issued): Promise<string> {
 }
 
 describe('the first connection', () => {
-  it('asks with the SHA-256 openssl shows, stores the chain after a yes, and does not ask again', async () => {
+  it("asks with openssl's SHA-256, stores the chain after a yes, and does not ask again", async () => {
     const url = await serve([leaf, intermediate, root])
     const { status, screen } = await version(url, [
       [question, 'perhaps\r'],
@@ -80,7 +80,7 @@ describe('the first connection', () => {
 
   it.each([
     ['a no', 'n\r', 3],
-    ['the end of the input', '\x04', 3],
+    ['end of input', '\x04', 3],
     ['Ctrl-C', '\x03', 130],
   ])('stores nothing after %s', async (_, typed, expected) => {
     const { status, unanswered } = await version(await serve([leaf, intermediate]), [[question, typed]])
@@ -88,7 +88,7 @@ describe('the first connection', () => {
     expect(existsSync(store)).toBe(false)
   })
 
-  it('asks nothing when data comes from elsewhere than the terminal', async () => {
+  it('does not ask when its input is not the terminal', async () => {
     const { status, stderr } = await runCliAside(['version', '-m', await serve([leaf, intermediate])], {
       env,
     })
@@ -97,7 +97,7 @@ describe('the first connection', () => {
     expect(status).toBe(3)
   })
 
-  it('asks nothing of a master a well-known CA vouches for', async () => {
+  it('does not ask for a master with a certificate of a well-known CA', async () => {
     const ca = join(env['DET_DEBUG_CONFIG_PATH']!, 'root.crt')
     writeFileSync(ca, root.pem)
     const known = { ...env, NODE_EXTRA_CA_CERTS: ca }
@@ -115,14 +115,14 @@ describe('the first connection', () => {
   it.each([
     ['a wrong name', () => server(intermediate, { names: [] }), /CLIENT_CERT_NAME/],
     ['an expired certificate', () => server(intermediate, expired), /CLIENT_CERT_UNUSABLE .*expired/],
-  ])('is refused without a question for %s', async (_, make, words) => {
+  ])('is refused without a prompt for %s', async (_, make, problem) => {
     const { status, screen } = await version(await serve([make(), intermediate]))
-    expect(screen).toMatch(words)
+    expect(screen).toMatch(problem)
     expect(screen).not.toContain('[y/n]')
     expect(status).toBe(3)
   })
 
-  it('is refused without a question where the port speaks plain HTTP', async () => {
+  it('is refused without a prompt if the port speaks plain HTTP', async () => {
     const { screen } = await version(`https://127.0.0.1:${await masters.tcp(answerInfo(ourInfo))}`)
     expect(screen).toMatch(/CLIENT_SCHEME .*does not speak TLS/)
   })
@@ -131,15 +131,15 @@ describe('the first connection', () => {
 const expired = { notBefore: now - 20 * day, notAfter: now - day }
 
 describe('a chain without its root', () => {
-  it('is enough here, and it is said that it is not for Python before 3.13, which is so', async () => {
+  it('is enough here, with a warning that it is not for Python before 3.13, which is true', async () => {
     const url = await serve([leaf, intermediate])
     const { status, screen } = await version(url, [[question, 'y\r']])
     expect(status).toBe(0)
     expect(screen).toMatch(/TRUST_ROOT_MISSING .*Python before 3\.13 will still refuse it/)
     const job = { id: 'x', port: Number(new URL(url).port), certificateName: masterName }
     const anchorsPem = trustStore(store).read()[url]!
-    const said = await dialWithPython([{ ...job, anchorsPem }])
-    expect([said.python['x'], said.pythonStrict['x']]).toEqual(['untrusted', 'ok'])
+    const verdicts = await dialWithPython([{ ...job, anchorsPem }])
+    expect([verdicts.python['x'], verdicts.pythonStrict['x']]).toEqual(['untrusted', 'ok'])
     const whole = await dialWithPython([{ ...job, anchorsPem: anchorsPem + root.pem }])
     expect(whole.python['x']).toBe('ok')
   })
@@ -171,7 +171,7 @@ describe('a certificate that changed', () => {
 })
 
 describe('the lock', () => {
-  /** Only these programs, as on a machine without util-linux. */
+  /** Only these programs, like on a machine without util-linux. */
   async function pathOf(...programs: string[]): Promise<string> {
     const folder = join(env['DET_DEBUG_CONFIG_PATH']!, 'bin')
     mkdirSync(folder)
@@ -185,7 +185,7 @@ describe('the lock', () => {
   it.each([
     ['by flock', ['sh', 'flock']],
     ['by Perl', ['sh', 'perl']],
-  ])('of another program is waited for %s, and what it wrote meanwhile is kept', async (_, programs) => {
+  ])('of another program is waited for %s, and its changes are kept', async (_, programs) => {
     const url = await serve([leaf, intermediate, root])
     await trustStore(store).set('https://before:443', '-')
     const python = spawn('python3', [join(import.meta.dirname, 'hold-lock.py'), store], { env: cleanEnv })
@@ -200,7 +200,7 @@ describe('the lock', () => {
     expect(urls.sort()).toEqual(['https://added-by-python:443', 'https://before:443', url].sort())
   })
 
-  it('that is kept for too long is an error', async () => {
+  it('held for too long is an error', async () => {
     await trustStore(store).set('https://before:443', '-')
     const python = spawn('python3', [join(import.meta.dirname, 'hold-lock.py'), store], { env: cleanEnv })
     await once(python.stdout, 'data')

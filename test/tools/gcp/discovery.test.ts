@@ -1,5 +1,5 @@
-// Every request of the provider, and every answer of the fake Compute Engine, held against Google's own description of
-// the API: the client that the provider uses describes only what it sends itself.
+// Checks every request of the provider, and every answer of the fake Compute Engine, against Google's own description of
+// the API: the provider's client describes only what it sends itself.
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -68,7 +68,7 @@ describe('more calls, recorded', () => {
       },
       one,
     ],
-  ])('a launch %s, short of VMs', async (_, config, offerings) => {
+  ])('a launch %s, with missing VMs', async (_, config, offerings) => {
     const cloud = await recordedCloud()
     const provider = await cloud.open(config)
     for (const { zone: each } of offerings)
@@ -85,7 +85,7 @@ describe('more calls, recorded', () => {
     await cloud.dispose()
   })
 
-  it('a whole cluster, and what check asks', async () => {
+  it('a whole cluster, and the calls of check', async () => {
     const cloud = await recordedCloud()
     const context = cloud.context({
       zones: ['us-central1-a', 'us-central1-b'],
@@ -103,7 +103,7 @@ describe('more calls, recorded', () => {
 })
 
 describe("Google's description of the API", () => {
-  it('has every method, parameter, field mask and body that was sent, and every field answered', () => {
+  it('contains every method, parameter, field mask and body that was sent, and every field of the answers', () => {
     expect(recorded.length).toBeGreaterThan(150)
     const problems = [...new Set(recorded.flatMap(misfits))]
     expect(problems).toEqual([knownOf])
@@ -142,7 +142,7 @@ describe("Google's description of the API", () => {
 
   it.each([
     [
-      'a parameter there is not',
+      'an unknown parameter',
       (one: Exchange) => ({ ...one, url: `${one.url}&maxResult=5` }),
       'no parameter maxResult',
     ],
@@ -157,12 +157,12 @@ describe("Google's description of the API", () => {
       'no field creationTime',
     ],
     [
-      'a path there is not',
+      'an unknown path',
       (one: Exchange) => ({ ...one, url: one.url.replace('/instances?', '/machines?') }),
       'no such method',
     ],
     [
-      'a field in an answer that there is not',
+      'an unknown field in an answer',
       (one: Exchange) => ({ ...one, answer: '{"kind":"compute#instanceAggregatedList","zones":[]}' }),
       'no field zones',
     ],

@@ -1,4 +1,4 @@
-// Holds requests and answers against Google's own description of an API, a discovery document
+// Checks requests and answers against Google's own description of an API, a discovery document
 // (https://developers.google.com/discovery/v1/reference/apis).
 import type { Exchange } from '../../support/fake-gce/server.ts'
 
@@ -43,7 +43,7 @@ interface Schema {
   additionalProperties?: Schema
 }
 
-/** What the description does not have or allow, one line each; `answered` besides, what is wrong with the answer. */
+/** Everything that the description does not have or allow, one line each, for the request and for the answer. */
 export function misfitsOf(document: Discovery, { method, url, body, status, answer }: Exchange): string[] {
   const { pathname, searchParams } = new URL(url)
   const found = methodAt(document, method, pathname)
@@ -83,7 +83,7 @@ function methodsOf({ methods = {}, resources = {} }: Resource): Method[] {
   return [...Object.values(methods), ...Object.values(resources).flatMap(methodsOf)]
 }
 
-/** Of a parameter: everything is text in a URL. */
+/** For parameters: in a URL everything is a string. */
 function textMisfits(schema: Parameter, text: string, path: string): string[] {
   if (schema.type === 'boolean') return ['true', 'false'].includes(text) ? [] : [`${path} is no boolean`]
   if (schema.type === 'integer') {
@@ -118,7 +118,7 @@ function valueMisfits(document: Discovery, schema: Schema, value: unknown, path:
     })
   }
   if (type === 'string') {
-    // JSON form of a 64-bit integer: a string, and in a request a number as well.
+    // JSON form of a 64-bit integer: a string, and in a request also a number.
     const text = /int64/.test(format ?? '') && typeof value === 'number' ? String(value) : value
     return typeof text === 'string' ? stringMisfits(schema, text, path) : [`${path} is no string`]
   }

@@ -1,4 +1,4 @@
-// The packed package alone in an empty folder: one package, small, and everything works that used to need an SDK beside it.
+// Only the package in an empty folder: one package, small, and everything works without other packages.
 import { execFileSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -21,7 +21,7 @@ beforeAll(async () => {
   clouds = await startClouds()
   const filename = await packInto(dir)
   writeFileSync(join(dir, 'package.json'), '{"name": "empty", "private": true, "type": "module"}')
-  // Without a registry: nothing else may be asked for.
+  // Without a registry: no other package may be fetched.
   run('npm', ['install', '--offline', '--no-audit', '--no-fund', `./${filename}`])
 }, 300_000)
 afterAll(async () => {
@@ -46,7 +46,7 @@ describe('the package, installed in an empty folder', () => {
     expect(sizeOf(installed)).toBeGreaterThan(1_000_000)
   })
 
-  it('has declarations that name no package', () => {
+  it('has declarations without other packages', () => {
     const types = join(installed, 'dist/types')
     const named = readdirSync(types, { recursive: true, encoding: 'utf8' })
       .filter((path) => /\.d\.[cm]?ts$/.test(path))
@@ -57,7 +57,7 @@ describe('the package, installed in an empty folder', () => {
     expect(new Set(named.filter((specifier) => !specifier.startsWith('node:')))).toEqual(new Set())
   })
 
-  it('renders, with templates of ones own, and makes certificates', async () => {
+  it("renders, with the user's templates, and creates certificates", async () => {
     cpSync(join(installed, 'examples/embed'), dir, { recursive: true })
     const made = await runAside(
       cli,
@@ -70,7 +70,7 @@ describe('the package, installed in an empty folder', () => {
     expect(stdout).toContain('BEGIN CERTIFICATE')
   })
 
-  it('checks a pool on each cloud with the SDKs it carries', async () => {
+  it('checks a pool on each cloud with its bundled SDKs', async () => {
     writeFileSync(join(dir, 'clouds.yaml'), configuration)
     await runAside(cli, ['certs', '--name', 'master.example.com', '--out', 'pki'], { cwd: dir })
     const { stdout, stderr } = await runAside(cli, ['check', '-c', 'clouds.yaml'], {
@@ -85,9 +85,9 @@ describe('the package, installed in an empty folder', () => {
     )
   })
 
-  it('runs a master with the provisioner inside', () => {
-    const said = run(process.execPath, ['--no-warnings', 'in-process.ts'])
-    expect(said).toMatch(/all work is done, and every VM is gone\n$/)
+  it('runs a master with the provisioner in one process', () => {
+    const output = run(process.execPath, ['--no-warnings', 'in-process.ts'])
+    expect(output).toMatch(/all work is done, and every VM is gone\n$/)
   })
 })
 

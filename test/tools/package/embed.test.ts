@@ -1,4 +1,4 @@
-// The package as others get it: packed, installed elsewhere, compiled against and run there.
+// The package like users get it: packed, installed elsewhere, compiled against and run there.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,7 +13,7 @@ const dir = realpathSync(mkdtempSync(join(tmpdir(), 'embed-')))
 const env = {
   ...process.env,
   PATH: `${join(root, 'node_modules/.bin')}:${process.env['PATH']}`,
-  // Vitest colours what it says in CI, also into a pipe.
+  // Vitest colours its output in CI, also into a pipe.
   NO_COLOR: '1',
   FORCE_COLOR: undefined,
 }
@@ -27,7 +27,7 @@ function run(command: string, args: string[], cwd = dir): string {
 beforeAll(async () => {
   const filename = await packInto(dir, env)
   writeFileSync(join(dir, 'package.json'), '{"name": "a-master", "private": true, "type": "module"}')
-  // Another zod than ours, with what an old one and a new one export.
+  // Another version of zod, with the exports of an old and a new one.
   const beside = ['zod@3.25.76', 'vitest']
   run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', `./${filename}`, ...beside])
   cpSync(join(dir, 'node_modules/dynamic-agent-provisioner/examples/embed'), dir, { recursive: true })
@@ -50,7 +50,7 @@ afterAll(async () => {
   rmSync(dir, { recursive: true, force: true })
 }, 60_000)
 
-/** The contract as docs/internals/adding-a-provider.md shows it, with the names it leaves to the reader. */
+/** The contract test of docs/internals/adding-a-provider.md, with the names that the reader must fill in. */
 function testOfDocs(): string {
   const page = readFileSync(join(root, 'docs/internals/adding-a-provider.md'), 'utf8')
   const [, shown] = /```ts\n(import \{ describeProviderContract[\s\S]*?)```/.exec(page)!
@@ -78,7 +78,7 @@ async function freePort(): Promise<number> {
 }
 
 describe('the packed package, installed elsewhere', () => {
-  it('gives a strict compiler all it needs', () => {
+  it('satisfies a strict compiler', () => {
     const options = {
       extends: join(root, 'tsconfig.json'),
       compilerOptions: { typeRoots: [join(root, 'node_modules/@types')], paths: {} },
@@ -88,34 +88,34 @@ describe('the packed package, installed elsewhere', () => {
     expect(run('tsc', ['-p', dir])).toBe('')
   })
 
-  it('runs a master with the provisioner inside', () => {
-    const said = run(process.execPath, ['--no-warnings', 'in-process.ts'])
-    expect(said).toMatch(/^launch: WORK_WAITS$/m)
-    expect(said.match(/^joined local-/gm)?.length).toBeGreaterThan(0)
-    expect(said.indexOf('drain: LONG_IDLE')).toBeLessThan(said.indexOf('terminate: LONG_IDLE'))
-    expect(said).toMatch(/all work is done, and every VM is gone\n$/)
+  it('runs a master with the provisioner in one process', () => {
+    const output = run(process.execPath, ['--no-warnings', 'in-process.ts'])
+    expect(output).toMatch(/^launch: WORK_WAITS$/m)
+    expect(output.match(/^joined local-/gm)?.length).toBeGreaterThan(0)
+    expect(output.indexOf('drain: LONG_IDLE')).toBeLessThan(output.indexOf('terminate: LONG_IDLE'))
+    expect(output).toMatch(/all work is done, and every VM is gone\n$/)
   })
 
-  it('holds a provider of ones own against the contract, as its README and the docs tell', () => {
-    const said = run('../node_modules/.bin/vitest', ['run'], rack)
-    expect(said).toMatch(/✓ rack\.test\.ts/)
-    expect(said).toMatch(/✓ docs\.test\.ts/)
+  it('tests an external provider against the contract, as its README and the docs describe', () => {
+    const output = run('../node_modules/.bin/vitest', ['run'], rack)
+    expect(output).toMatch(/✓ rack\.test\.ts/)
+    expect(output).toMatch(/✓ docs\.test\.ts/)
     const readme = readFileSync(join(rack, 'README.md'), 'utf8')
     const [, shown] = /```\n(our rack cannot show:\n(?: {2}- .*\n)+)/.exec(readme)!
-    expect(said).toContain(shown)
+    expect(output).toContain(shown)
     const dryRun = run(process.execPath, ['--no-warnings', 'dry-run.ts'], rack)
     const [, lines = ''] = /\$ node dry-run\.ts\n([\s\S]*?)```/.exec(readme)!
     for (const line of lines.split('\n').filter((one) => !/…|"folder"/.test(one)))
       expect(dryRun).toContain(line)
   })
 
-  it('takes providers made with its own zod and with another beside it', () => {
+  it('accepts providers made with its own zod and with another version', () => {
     const version = (folder: string) =>
       JSON.parse(readFileSync(join(dir, folder, 'node_modules/zod/package.json'), 'utf8')).version
     expect(version('.')).toBe('3.25.76')
-    // The package's own is inside of it.
+    // The package's own zod is bundled.
     expect(existsSync(join(dir, 'node_modules/dynamic-agent-provisioner/node_modules'))).toBe(false)
-    const said = JSON.parse(run(process.execPath, ['--no-warnings', 'zod-beside.ts'], rack))
+    const output = JSON.parse(run(process.execPath, ['--no-warnings', 'zod-beside.ts'], rack))
     const expected = {
       refused: ['CONFIG_UNKNOWN_KEY 9:7 Did you mean "folder"?'],
       wrong: ['8:14'],
@@ -123,10 +123,10 @@ describe('the packed package, installed elsewhere', () => {
       body: { folder: expect.stringMatching(/machines$/), tags: { model: 'r2' } },
       agentId: 'export DET_AGENT_ID=$MACHINE',
     }
-    expect(said).toMatchObject({ ours: expected, 'zod 4': expected, 'zod 3': expected })
+    expect(output).toMatchObject({ ours: expected, 'zod 4': expected, 'zod 3': expected })
   })
 
-  it('runs a master with the provisioner beside it', async () => {
+  it('runs a master with the provisioner as a separate process', async () => {
     rmSync(join(dir, '.provision'), { recursive: true })
     daemon = spawn('node_modules/.bin/provision', ['-c', 'master.yaml'], { cwd: dir, env, stdio: 'ignore' })
     await vi.waitFor(() => expect(existsSync(join(dir, '.provision/control.sock'))).toBe(true), 20_000)

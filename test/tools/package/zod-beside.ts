@@ -1,4 +1,4 @@
-// Run in a project that has another zod than ours: one provider with a schema of our `z`, and of each kind of theirs.
+// Runs in a project with another version of zod: one provider with a schema of our `z`, and of each kind of its own.
 import { writeFileSync } from 'node:fs'
 import { type AnyProvider, loadConfig, prepareAll, standardProviderBlock } from 'dynamic-agent-provisioner'
 import { z as z3 } from 'zod/v3'
@@ -7,7 +7,7 @@ import { rack } from '../../../examples/provider/rack.ts'
 
 const description = 'Machines of our rack.'
 const newer = z4.object({ folder: z4.string(), model: z4.enum(['r2', 'r8']).default('r2') })
-/** Has no JSON Schema of its own. */
+/** Has no JSON Schema itself. */
 const older = z3.object({ folder: z3.string(), model: z3.enum(['r2', 'r8']).default('r2') })
 const keys = z4.toJSONSchema(newer, { io: 'input' })
 
@@ -25,13 +25,13 @@ function read(provider: AnyProvider, ...lines: string[]) {
   return { config, errors: problems.filter(({ severity }) => severity === 'error') }
 }
 
-const told: Record<string, unknown> = {}
+const results: Record<string, unknown> = {}
 for (const [name, provider] of Object.entries(providers)) {
   const { config, errors } = read(provider, 'preflight: off', 'folder: machines')
   if (!config) throw new Error(`${name}: ${errors.map(({ message }) => message).join('\n')}`)
   const { plans } = await prepareAll(config, { now: Date.now(), providers: [provider] })
   const { request, userData } = plans[0]!
-  told[name] = {
+  results[name] = {
     refused: read(provider, 'preflight: off', 'folder: machines', 'foldr: machines').errors.map(
       ({ code, where, remedy }) => `${code} ${where?.line}:${where?.column} ${remedy}`,
     ),
@@ -43,4 +43,4 @@ for (const [name, provider] of Object.entries(providers)) {
     agentId: userData?.script.split('\n').find((line) => line.startsWith('export DET_AGENT_ID=')),
   }
 }
-console.log(JSON.stringify(told))
+console.log(JSON.stringify(results))

@@ -1,4 +1,4 @@
-// The other languages' TLS clients: each dials the whole table and says one verdict per shape.
+// TLS clients of other languages: each dials the whole table and returns one verdict per shape.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -13,7 +13,7 @@ export interface Job {
   certificateName?: string
 }
 
-/** Verdict of each job; an error nobody foresaw stays as its text, so that a test shows it. */
+/** Verdict of each job; an unexpected error stays as its text, so that a test shows it. */
 export type Results = Record<string, Verdict | string>
 
 export function dialWithGo(jobs: Job[]): Promise<Record<'go' | 'goNew', Results>> {
@@ -26,12 +26,12 @@ export function dialWithGo(jobs: Job[]): Promise<Record<'go' | 'goNew', Results>
 export async function dialWithPython(
   jobs: Job[],
 ): Promise<Record<'python' | 'pythonStrict' | 'pythonFull', Results>> {
-  const said = await converse<Record<string, string[]>>(
+  const verdicts = await converse<Record<string, string[]>>(
     'python3',
     [join(import.meta.dirname, 'dial.py')],
     jobs,
   )
-  const mode = (index: number) => mapValues(said, (texts) => opensslVerdict(texts[index]!))
+  const mode = (index: number) => mapValues(verdicts, (texts) => opensslVerdict(texts[index]!))
   return { python: mode(0), pythonStrict: mode(1), pythonFull: mode(2) }
 }
 
@@ -39,7 +39,7 @@ export async function dialWithOpenssl(jobs: Job[]): Promise<Results> {
   const directory = mkdtempSync(join(tmpdir(), 'openssl-dial-'))
   try {
     const results: Results = {}
-    // One process per shape is all the tool offers; a few at a time.
+    // The tool needs one process per shape; a few run at a time.
     const waiting = [...jobs.entries()]
     const worker = async () => {
       for (let next = waiting.shift(); next; next = waiting.shift()) {

@@ -1,4 +1,4 @@
-// The development CA before the strictest verifiers: OpenSSL with -x509_strict, Python with VERIFY_X509_STRICT.
+// The development CA with the strictest verifiers: OpenSSL with -x509_strict, Python with VERIFY_X509_STRICT.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -92,7 +92,7 @@ print(c.version())
 `
 
 test.each(['master.example.com', 'a.pool.example.com', '127.0.0.1', '::1'])(
-  'Python, strict, shakes hands as %s with the chain as its only anchors',
+  'Python, strict, completes a handshake as %s with the chain as its only anchors',
   (name) => {
     for (const anchors of [files.chain, files.rootCertificate])
       expect(

@@ -1,4 +1,4 @@
-// Hostile and foreign servers at the address of the master: the verdict of the preflight, and how many instances are launched.
+// Hostile and unrelated servers at the address of the master: the verdict of the preflight, and the number of launched instances.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -118,12 +118,7 @@ const upgraded = (status: number) => answerInfo(infoBody, 200, { status, body: '
 const rows: Row[] = [
   ['a master', 'ok', undefined, () => node([leaf, root])],
   ['a master in Go', 'ok', undefined, () => go([leaf, root])],
-  [
-    'a date that is none beside the chain',
-    'wrong',
-    'PREFLIGHT_GO_REFUSES',
-    () => node([leaf, root, badDate]),
-  ],
+  ['an invalid date beside the chain', 'wrong', 'PREFLIGHT_GO_REFUSES', () => node([leaf, root, badDate])],
   ['the same, in Go', 'wrong', 'PREFLIGHT_GO_REFUSES', () => go([leaf, root, badDate])],
   [
     'a negative serial number as number 24',
@@ -192,7 +187,7 @@ const rows: Row[] = [
   ['502', 'unverified', 'PREFLIGHT_UNAVAILABLE', () => page('502 Bad Gateway', '<html></html>')],
   ['503', 'unverified', 'PREFLIGHT_UNAVAILABLE', () => page('503 Service Unavailable')],
   [
-    'a reset at once',
+    'an immediate reset',
     'unverified',
     'PREFLIGHT_CLOSED_IN_HANDSHAKE',
     () => masters.tcp((socket) => socket.resetAndDestroy()),
@@ -206,7 +201,7 @@ function endless(socket: Socket): void {
   socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\n\r\n', more))
 }
 
-/** Instances wanted in each pool. */
+/** Instances needed in each pool. */
 const wanted = 2
 const launchedFor: Record<Verdict, number> = { ok: wanted, unverified: 1, wrong: 0 }
 
@@ -233,22 +228,23 @@ describe('hostile servers', () => {
     expect({ verdict: result.verdict, code: result.problem?.code }).toEqual({ verdict, code })
   })
 
-  test('Go agrees about every chain it can be asked about', async () => {
-    const asked = rows.filter(([, , code]) => code === 'PREFLIGHT_GO_REFUSES').map(([what]) => what)
-    const jobs = ['a master in Go', ...asked].map((id) => ({
+  test('Go agrees about every chain that it can dial', async () => {
+    const refused = rows.filter(([, , code]) => code === 'PREFLIGHT_GO_REFUSES').map(([what]) => what)
+    const jobs = ['a master in Go', ...refused].map((id) => ({
       id,
       port: ports.get(id)!,
       anchorsPem: root.pem,
       certificateName: name,
     }))
-    const said = await withGoProgram('dial', (program) =>
+    const errors = await withGoProgram('dial', (program) =>
       converse<Record<string, string>>(program, [], jobs, todaysGo),
     )
-    expect(said['a master in Go']).toBe('')
-    for (const what of asked) expect(said[what], what).toMatch(/failed to parse certificate|negative serial/)
+    expect(errors['a master in Go']).toBe('')
+    for (const what of refused)
+      expect(errors[what], what).toMatch(/failed to parse certificate|negative serial/)
   })
 
-  test('instances are launched for masters, one where it cannot be said, and none elsewhere', async () => {
+  test('instances are launched for masters, one if unverified, and none for others', async () => {
     const cloud = await awsCloud()
     const chainFile = join(folder, 'chain.crt')
     writeFileSync(chainFile, pemOf([leaf, root]))
@@ -268,7 +264,7 @@ describe('hostile servers', () => {
     const text = `state_dir: ${join(folder, 'state')}\ncluster_id: hostile\nsecurity: {tls: {cert: ${chainFile}}}\ndemand: {type: push}\nresource_pools:\n${pools.join('')}`
     const { config, problems } = parseConfig(text, join(folder, 'master.yaml'))
     if (!config) throw new Error(JSON.stringify(problems))
-    // A cluster without memory looks twice, a minute apart, before it launches.
+    // A cluster without a journal lists twice, a minute apart, before it launches.
     let ahead = 0
     const clock = { ...systemClock, now: () => systemClock.now() + ahead }
     const demand: DemandSource = {
@@ -303,7 +299,7 @@ describe('hostile servers', () => {
       ahead += 61_000
       const expected = Object.fromEntries(rows.map(([what, verdict]) => [what, launchedFor[verdict]]))
       await expect.poll(counts, { timeout: 60_000, interval: 500 }).toEqual(expected)
-      // And it stays so when every master has been dialled again.
+      // The result is the same after every master has been dialled again.
       await new Promise((resolve) => setTimeout(resolve, 15_000))
       expect(counts()).toEqual(expected)
       expect(cloud.ec2.world.vms.size).toBe(Object.values(expected).reduce((sum, count) => sum + count, 0))

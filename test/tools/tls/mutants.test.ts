@@ -1,4 +1,4 @@
-// Thousands of certificates with changed bytes, some signed anew: each is read to the end, without an exception.
+// Thousands of certificates with changed bytes, some with a new signature: each is read completely, without an exception.
 import { X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { afterAll, expect, test } from 'vitest'
@@ -16,7 +16,7 @@ afterAll(() => masters.close())
 const root = authority('Root')
 const leaf = server(root)
 
-/** Numbers from a seed (mulberry32), so that a failure can be looked at again. */
+/** Numbers from a seed (mulberry32), so that a failure can be reproduced. */
 function numbers(seed: number): (below: number) => number {
   let state = seed
   return (below) => {
@@ -33,7 +33,7 @@ function flipped(der: Buffer, next: (below: number) => number): Buffer {
   return bytes
 }
 
-/** Odd parts in a certificate that is signed as it should be. */
+/** Invalid parts in a certificate with a valid signature. */
 function signedMutant(next: (below: number) => number): Buffer {
   const part = (length: number) => Buffer.from(Array.from({ length }, () => next(256)))
   const element = (der: Buffer) => flipped(der, next)
@@ -79,7 +79,7 @@ test('6,000 mutants give facts or a fault', () => {
   expect(undated).toBeGreaterThan(2)
 })
 
-test('200 mutants beside a good chain, presented by a real server, always give a verdict', async () => {
+test('200 mutants beside a valid chain, presented by a real server, always give a verdict', async () => {
   const next = numbers(20_261_128)
   const trust = embed('master.example.com', ['root', root.pem])
   const verdicts = new Map<string, number>()
@@ -87,7 +87,7 @@ test('200 mutants beside a good chain, presented by a real server, always give a
     const der = n % 2 ? signedMutant(next) : flipped(bases[n % bases.length]!, next)
     if (!read(der)) continue
     const cert = leaf.pem + root.pem + pemOf(der)
-    // No server of OpenSSL can be made to present some.
+    // OpenSSL servers cannot present some of them.
     if (!isServable(cert)) continue
     n++
     const port = await masters.secure({ cert, key: leaf.key.pem }, answerInfo())

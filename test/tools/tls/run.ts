@@ -1,4 +1,4 @@
-// Runs other languages' programs for tests: JSON in, JSON out, without this machine's own trust settings.
+// Runs programs of other languages for tests: JSON in, JSON out, without this machine's own trust settings.
 import { execFile, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,18 +9,18 @@ export const run = promisify(execFile)
 
 const ours = /^(NODE_EXTRA_CA_CERTS|SSL_CERT_(FILE|DIR)|GODEBUG)$/
 
-/** The environment less the variables that would give clients certificates nobody handed them. */
+/** The environment without variables that would give clients other certificates. */
 export const cleanEnv: NodeJS.ProcessEnv = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !ours.test(name)),
 )
 
-/** Settings of today's Go in place of those of Go 1.22, which our modules' go line asks for. */
+/** Settings of the current Go instead of those of Go 1.22, which our modules' go line selects. */
 export const todaysGo: NodeJS.ProcessEnv = {
   ...cleanEnv,
   GODEBUG: 'x509negativeserial=0,rsa1024min=1,tlssha1=0,tlsrsakex=0,tls3des=0,x509usepolicies=1',
 }
 
-/** Builds the Go program in a folder beside this file and hands its path to `use`. */
+/** Builds the Go program in a folder beside this file and passes its path to `use`. */
 export async function withGoProgram<T>(name: string, use: (program: string) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), `go-${name}-`))
   try {
@@ -32,7 +32,7 @@ export async function withGoProgram<T>(name: string, use: (program: string) => P
   }
 }
 
-/** Writes a value to a program's standard in and reads its answer. */
+/** Writes a value to a program's standard input and reads its answer. */
 export function converse<T>(program: string, args: string[], input: unknown, env = cleanEnv): Promise<T> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'inherit'] })

@@ -1,4 +1,4 @@
-// Every certificate shape behind a real TLS server, dialled by Go, Python and OpenSSL with what the trust plan holds.
+// Every certificate shape on a real TLS server, dialled by Go, Python and OpenSSL with the trust plan.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { certificateShapes, clientTrust, judge } from '../../support/certificate-shapes.ts'
 import { type Serving, serve } from '../../support/shapes/serve.ts'
@@ -12,10 +12,10 @@ const cases = certificateShapes
 
 const others = ['openssl', 'python', 'pythonStrict', 'pythonFull', 'go', 'goNew'] as const satisfies Client[]
 let servers: Serving[]
-type Said = Record<(typeof others)[number], Results>
-let said: Said
-/** With the root as the only anchor, as for agents that run on when everything below it has been renewed. */
-let saidOfRoot: Said
+type Verdicts = Record<(typeof others)[number], Results>
+let verdicts: Verdicts
+/** With the root as the only anchor, like agents that keep running after everything below it was renewed. */
+let verdictsWithRoot: Verdicts
 
 beforeAll(async () => {
   servers = await Promise.all(cases.map(({ files }) => serve(files.served!)))
@@ -26,12 +26,12 @@ beforeAll(async () => {
       ...(await clientTrust(shape, files, plan)),
     })),
   )
-  said = await dialAll(jobs)
-  saidOfRoot = await dialAll(jobs.map((job) => ({ ...job, anchorsPem: lastOf(job.anchorsPem) })))
+  verdicts = await dialAll(jobs)
+  verdictsWithRoot = await dialAll(jobs.map((job) => ({ ...job, anchorsPem: lastOf(job.anchorsPem) })))
 }, 120_000)
 
 /** One after the other: together they would only wait for the same processors. */
-async function dialAll(jobs: Job[]): Promise<Said> {
+async function dialAll(jobs: Job[]): Promise<Verdicts> {
   const go = await dialWithGo(jobs)
   const python = await dialWithPython(jobs)
   return { ...go, ...python, openssl: await dialWithOpenssl(jobs) }
@@ -47,7 +47,7 @@ afterAll(() => {
 
 describe.each(others)('%s', (client) => {
   test.each(cases)('$name', ({ shape }) => {
-    expect(expectedOf(shape, client)).toContain(said[client][shape.name])
+    expect(expectedOf(shape, client)).toContain(verdicts[client][shape.name])
   })
 })
 
@@ -57,8 +57,8 @@ const warned = accepted
   .map(({ name }) => name)
 
 describe.each([
-  ['what we accept', () => said],
-  ['what we accept, with only the root to trust', () => saidOfRoot],
+  ['what we accept', () => verdicts],
+  ['what we accept, with only the root as anchor', () => verdictsWithRoot],
 ])('%s', (_, all) => {
   const refusedBy = (client: (typeof others)[number]) =>
     accepted.filter(({ name }) => all()[client][name] !== 'ok').map(({ name }) => name)
@@ -67,7 +67,7 @@ describe.each([
     expect(refusedBy(client)).toEqual([])
   })
 
-  test('the strictest Python refuses exactly what carries the warning for it', () => {
+  test('the strictest Python refuses exactly the shapes with its warning', () => {
     expect(refusedBy('pythonFull')).toEqual(warned)
     expect(warned).toEqual(expect.arrayContaining(refusedBy('pythonStrict')))
   })
@@ -79,6 +79,6 @@ test.each([
   'CA name in another case',
   'RSA-PSS signature with an odd salt',
   'SHA-224 signature on the leaf',
-])('%s: Go refuses it once it has only the root to trust', (name) => {
-  expect(saidOfRoot.go[name]).not.toBe('ok')
+])('%s: Go refuses it with only the root as anchor', (name) => {
+  expect(verdictsWithRoot.go[name]).not.toBe('ok')
 })

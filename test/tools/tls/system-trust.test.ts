@@ -1,5 +1,5 @@
-// The list of CAs as a machine's script writes it, and the clients that go by it: Go by SSL_CERT_FILE with no other CA, as the
-// agent in its container; openssl, curl and Python as the script and tasks do.
+// The CA bundle that the script writes, and the clients that use it: Go with SSL_CERT_FILE and no other CA, like the
+// agent in its container; openssl, curl and Python like the script and tasks.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -33,11 +33,11 @@ const below = (issuer: Issued): [leaf: Issued, intermediate: Issued] => {
 
 interface Case {
   what: string
-  /** What the list for rendering holds. */
+  /** The well-known roots for rendering. */
   roots: Issued[]
   /** security.tls.cert. */
   file: Issued[]
-  /** What the master presents, when that is not the file. */
+  /** What the master presents, if that is not the file. */
   served?: Issued[]
   /** The CAs of the machine. */
   machine: Issued[]
@@ -45,12 +45,12 @@ interface Case {
 }
 
 const cases: Case[] = [
-  { what: 'a root in the user data alone', roots: [root], file: below(root), machine: [], joins: true },
+  { what: 'a root only in the user data', roots: [root], file: below(root), machine: [], joins: true },
   { what: 'the same beside other CAs', roots: [root], file: below(root), machine: [other], joins: true },
-  { what: 'a root on the machine alone', roots: [], file: below(root), machine: [other, root], joins: true },
+  { what: 'a root only on the machine', roots: [], file: below(root), machine: [other, root], joins: true },
   { what: 'a root on neither', roots: [], file: below(root), machine: [other], joins: false },
   {
-    what: 'a renewal under another root that the machine knows',
+    what: 'a renewal under another root that the machine trusts',
     roots: [root],
     file: below(root),
     served: below(other),
@@ -58,7 +58,7 @@ const cases: Case[] = [
     joins: true,
   },
   {
-    what: 'a renewal under another root that it does not know',
+    what: 'a renewal under another root that it does not trust',
     roots: [root],
     file: below(root),
     served: below(other),
@@ -113,7 +113,7 @@ function trustOf({ roots, file }: Case) {
   return plan
 }
 
-/** The script on a machine with these CAs and this tool; the path of the list it writes, and its last stage. */
+/** Runs the script on a machine with these CAs and this tool; the path of the bundle it writes, and its last stage. */
 async function boot(each: Case, port: number, tools: ToolBehaviour) {
   const vm = vms.create(tools)
   if (each.machine.length > 0) vm.write('etc/ssl/cert.pem', joined(each.machine).trimEnd())
@@ -140,11 +140,11 @@ describe.each(cases)('$what', (each) => {
     const { list } = await boot(each, port, {})
     const env = { ...cleanEnv, SSL_CERT_FILE: list, SSL_CERT_DIR: '/nonexistent' }
     const job = { id: 'it', port, certificateName: masterName }
-    const said = await converse<Record<string, string>>(goClient, [], [job], env)
-    expect(said['it']).toMatch(each.joins ? /^$/ : /certificate signed by unknown authority/)
+    const errors = await converse<Record<string, string>>(goClient, [], [job], env)
+    expect(errors['it']).toMatch(each.joins ? /^$/ : /certificate signed by unknown authority/)
   })
 
-  it.each(['openssl', 'curl'])('is judged alike by %s on the machine', async (tool) => {
+  it.each(['openssl', 'curl'])('has the same result with %s on the machine', async (tool) => {
     const path = await real(tool)
     const metadata = 'case "$*" in *169.254*) printf i-1 && exit ;; esac\n'
     const tools: ToolBehaviour =
@@ -156,7 +156,7 @@ describe.each(cases)('$what', (each) => {
     expect(stages).not.toContain(each.joins ? 'tls_unknown_ca' : 'tls_checked')
   })
 
-  it('is judged alike by Python with that file', async () => {
+  it('has the same result with Python and that file', async () => {
     const port = await serve(each)
     const { list } = await boot(each, port, {})
     const program = `import socket, ssl, sys
@@ -173,7 +173,7 @@ except ssl.SSLCertVerificationError as error:
   })
 })
 
-it('openssl looks into no directory of the machine when it is given the list', async () => {
+it('openssl reads no directory of the machine when it has the bundle', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hashed-'))
   try {
     writeFileSync(join(folder, 'root.pem'), root.pem)

@@ -1,4 +1,4 @@
-// shellcheck has nothing to say about any script we render, not even on style.
+// shellcheck reports nothing for any rendered script, not even about style.
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,14 +18,14 @@ it('the entrypoint of the agent image', async () => {
   expect(await shellcheck(readFileSync(join(root, 'images/agent/entrypoint.sh'), 'utf8'))).toEqual([])
 })
 
-it('would say something about a script that is wrong', async () => {
+it('reports a faulty script', async () => {
   expect(await shellcheck('#!/bin/bash\necho $1\n')).toEqual(['line 2 SC2086'])
 })
 
 async function shellcheck(script: string): Promise<string[]> {
   const child = promisify(execFile)('shellcheck', ['--shell=bash', '--severity=style', '--format=json1', '-'])
   child.child.stdin!.end(script)
-  // It ends with status 1 when it found something.
+  // It exits with status 1 when it reports something.
   const { stdout } = await child.catch((error: { stdout?: string }) => {
     if (!error.stdout) throw error
     return { stdout: error.stdout }

@@ -1,4 +1,4 @@
-// The script's TLS check as a VM runs it: the real openssl, and without it the real curl, before real masters.
+// The script's TLS check on a VM: the real openssl, and without it the real curl, with real masters.
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { TlsOptions } from 'node:tls'
@@ -24,7 +24,7 @@ const root = authority('Root')
 const intermediate = authority('Intermediate', { issuer: root })
 const trust = embed(masterName, ['root', root.pem])
 
-/** A port with this certificate, its intermediate sent along. */
+/** A port with this certificate and its intermediate. */
 function serving(
   spec: ServerSpec = {},
   options: TlsOptions = {},
@@ -38,21 +38,21 @@ function serving(
 interface Case {
   what: string
   port: () => Promise<number>
-  /** What the script's last stage is; `ok` when the agent starts. */
+  /** The script's last stage; `ok` when the agent starts. */
   expected: FailureStage | 'ok'
   trust?: TrustPlan
   host?: string
-  /** Where curl has another word for it. */
+  /** The stage if curl reports another one. */
   byCurl?: FailureStage | 'ok'
 }
 
 const other = authority('Other')
 const cases: Case[] = [
-  { what: 'a right chain', port: () => serving(), expected: 'ok' },
+  { what: 'a valid chain', port: () => serving(), expected: 'ok' },
   { what: 'TLS 1.2', port: () => serving({}, { maxVersion: 'TLSv1.2' }), expected: 'ok' },
   { what: 'an RSA key', port: () => serving({ key: testKey('rsa2048') }), expected: 'ok' },
   {
-    what: 'an address for a name',
+    what: 'an address instead of a name',
     port: () => serving({ names: [ip('127.0.0.1')] }),
     trust: embed('127.0.0.1', ['root', root.pem]),
     expected: 'ok',
@@ -63,10 +63,10 @@ const cases: Case[] = [
     trust: embed('127.0.0.1', ['root', root.pem]),
     expected: 'tls_wrong_name',
   },
-  { what: 'a CA nobody told about', port: () => serving({}, {}, [other]), expected: 'tls_unknown_ca' },
-  { what: 'a stranger, self-signed', port: () => serving({}, {}, []), expected: 'tls_unknown_ca' },
+  { what: 'an unknown CA', port: () => serving({}, {}, [other]), expected: 'tls_unknown_ca' },
+  { what: 'another self-signed certificate', port: () => serving({}, {}, []), expected: 'tls_unknown_ca' },
   {
-    what: 'a stranger, unverified',
+    what: 'another self-signed certificate, unverified',
     port: () => serving({}, {}, []),
     trust: plan('skip_verify', masterName),
     expected: 'ok',
@@ -83,7 +83,7 @@ const cases: Case[] = [
     expected: 'tls_expired',
   },
   {
-    what: 'one from the future',
+    what: 'a certificate that is not valid yet',
     port: () => serving({ notBefore: now + day, notAfter: now + 2 * day }),
     expected: 'tls_not_yet_valid',
   },
@@ -103,20 +103,25 @@ const cases: Case[] = [
     expected: 'tls_not_tls',
   },
   {
-    what: 'a peer that hangs up',
+    what: 'a peer that closes the connection',
     port: () => masters.tcp((socket) => socket.once('data', () => socket.resetAndDestroy())),
     expected: 'tls_handshake_failed',
   },
-  { what: 'a mute peer', port: () => masters.tcp(() => {}), expected: 'tls_unreachable' },
-  { what: 'nobody', port: () => masters.closedPort(), expected: 'tls_refused', byCurl: 'tls_unreachable' },
-  { what: 'a name without address', port: () => serving(), host: 'nobody.invalid', expected: 'tls_dns' },
+  { what: 'a silent peer', port: () => masters.tcp(() => {}), expected: 'tls_unreachable' },
   {
-    what: 'a demand for a client certificate',
+    what: 'no listener',
+    port: () => masters.closedPort(),
+    expected: 'tls_refused',
+    byCurl: 'tls_unreachable',
+  },
+  { what: 'a name without an address', port: () => serving(), host: 'nobody.invalid', expected: 'tls_dns' },
+  {
+    what: 'a required client certificate',
     port: () => serving({}, { requestCert: true, rejectUnauthorized: true }),
     expected: 'tls_client_certificate',
   },
   {
-    what: 'the same over TLS 1.2, where the alert does not say so',
+    what: 'the same over TLS 1.2, where the alert does not name the reason',
     port: () => serving({}, { requestCert: true, rejectUnauthorized: true, maxVersion: 'TLSv1.2' }),
     expected: 'tls_handshake_failed',
   },
@@ -127,7 +132,7 @@ function servingAlone(): Promise<number> {
   return masters.secure({ cert: leaf.pem, key: leaf.key.pem })
 }
 
-/** Waits of 10 seconds are 1 here; everything else is as on a VM. */
+/** Waits of 10 seconds are 1 second here; everything else is like on a VM. */
 const tools: Record<'openssl' | 'curl', ToolBehaviour> = {
   openssl: { openssl: real('openssl'), timeout: `shift; exec '${find('timeout')}' 1 "$@"` },
   curl: {
@@ -149,12 +154,12 @@ function find(tool: string): string {
   return found
 }
 
-describe.each(['openssl', 'curl'] as const)('%s meets', (tool) => {
+describe.each(['openssl', 'curl'] as const)('%s with', (tool) => {
   it.each(cases)('$what', async ({ port, expected, byCurl, trust: own = trust, host = '127.0.0.1' }) => {
     const vm = vms.create(tools[tool])
     const master = { host, port: await port() }
     const { status, stages, output } = await vm.run({ master, trust: own, bootTimeoutSeconds: 14 })
-    // Not every curl says whether nobody was there or nobody answered.
+    // Not every curl distinguishes no listener from no answer.
     const accepted = tool === 'curl' && byCurl ? [expected, byCurl] : [expected]
     const verdict = stages.includes('tls_checked') ? 'ok' : (stages.at(-1) as FailureStage)
     expect(accepted, output).toContain(verdict)

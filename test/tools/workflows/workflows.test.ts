@@ -1,4 +1,4 @@
-// The workflows on GitHub, judged by zizmor: pinned actions, no credentials left behind, no input in a shell, least rights.
+// The workflows on GitHub, checked by zizmor: pinned actions, no persisted credentials, no input in a shell, least privilege.
 import { execFileSync } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-// What the user wrote for the agent, merged with what the trust plan demands, and judged as the agent would.
+// The user's agent configuration, merged with the settings of the trust plan, and checked like the agent checks it.
 import { describe, expect, test } from 'vitest'
 import {
   checkAgentOptions,
@@ -11,7 +11,7 @@ import type { TrustMode, TrustPlan } from '../../../src/pki/trust-plan.ts'
 function plan(mode: TrustMode, certificateName?: string): TrustPlan {
   return {
     mode,
-    modeReason: 'a test says so',
+    modeReason: 'set by a test',
     certificateName,
     certificateNameReason: 'the first name',
     chain: [],
@@ -27,7 +27,7 @@ function messages(user: Record<string, unknown>, trust: TrustPlan = embed): stri
 }
 const withTls = (tls: Record<string, unknown>) => ({ security: { tls } })
 
-describe('what the plan demands', () => {
+describe('the settings of the plan', () => {
   test.each<[TrustPlan, Record<string, unknown>]>([
     [
       embed,
@@ -45,7 +45,7 @@ describe('what the plan demands', () => {
     expect(mergeAgentConfig({}, trust)).toEqual({ config: { security: { tls } }, problems: [] })
   })
 
-  test('is added to what the user wrote, which stays as it is', () => {
+  test("are added to the user's settings, which are kept", () => {
     const user = {
       http_proxy: 'http://proxy:3128',
       hooks: { on_connection_lost: ['shutdown', 'now'] },
@@ -74,7 +74,7 @@ describe('what the plan demands', () => {
     expect(user).toEqual(before)
   })
 
-  test('stands when the user left the blocks above it empty', () => {
+  test('apply when the user left the parent blocks empty', () => {
     for (const user of [{ security: null }, { security: { tls: null } }])
       expect(mergeAgentConfig(user, plan('off'))).toEqual({
         config: withTls({ enabled: false }),
@@ -93,13 +93,13 @@ describe('conflicts', () => {
     [plan('system'), { enabled: false }, 'security.tls.enabled: false'],
     [plan('system'), { skip_verify: true }, 'security.tls.skip_verify: true'],
     [plan('skip_verify'), { skip_verify: false }, 'security.tls.skip_verify: false'],
-    [plan('skip_verify'), { master_cert: '/my.pem' }, 'agents refuse both together'],
+    [plan('skip_verify'), { master_cert: '/my.pem' }, 'agents do not accept both'],
     [plan('off'), { enabled: true }, 'security.tls.enabled: true'],
   ])('%j against %j', (trust, tls, text) => {
     const { problems } = mergeAgentConfig(withTls(tls), trust)
     expect(problems).toMatchObject([{ code: 'AGENT_CONFIG_CONFLICT', severity: 'error' }])
     expect(problems[0]!.message).toContain(text)
-    expect(problems[0]!.message).toMatch(/a test says so|the first name/)
+    expect(problems[0]!.message).toMatch(/set by a test|the first name/)
   })
 
   test.each<[TrustPlan, Record<string, unknown>]>([
@@ -111,7 +111,7 @@ describe('conflicts', () => {
     expect(codes(withTls(tls), trust)).toEqual([])
   })
 
-  test('under system a certificate file of the agents is kept, and said to be unverified', () => {
+  test('under system a certificate file of the agents is kept and reported as unverified', () => {
     const merged = mergeAgentConfig(withTls({ master_cert: '/opt/ca.pem' }), plan('system'))
     expect(merged.config).toEqual(withTls({ master_cert: '/opt/ca.pem', enabled: true }))
     expect(merged.problems).toMatchObject([{ code: 'AGENT_CONFIG_UNVERIFIED', severity: 'warning' }])
@@ -119,44 +119,48 @@ describe('conflicts', () => {
   })
 })
 
-describe('what the agent would refuse', () => {
+describe('settings that the agent would reject', () => {
   test.each<[string, Record<string, unknown>, string]>([
-    ['an option that is none', { image_root: '/x' }, '`image_root` is not an option of the agent'],
+    ['an unknown option', { image_root: '/x' }, '`image_root` is not an option of the agent'],
     [
-      'one further down',
+      'an unknown nested option',
       withTls({ master_certificate: '/x' }),
       '`security.tls.master_certificate` is not an option',
     ],
-    ['a flag as text', { debug: 'yes' }, '`debug` must be true or false, not a string'],
-    ['a number as text', { bind_port: '9090' }, '`bind_port` must be a whole number, not a string'],
-    ['half a port', { bind_port: 90.5 }, '`bind_port` must be a whole number'],
-    ['a text as list', { http_proxy: ['a'] }, '`http_proxy` must be a text, not a list'],
+    ['a string for a boolean', { debug: 'yes' }, '`debug` must be true or false, not a string'],
+    ['a string for a number', { bind_port: '9090' }, '`bind_port` must be an integer, not a string'],
+    ['a port that is not an integer', { bind_port: 90.5 }, '`bind_port` must be an integer'],
+    ['a string as list', { http_proxy: ['a'] }, '`http_proxy` must be a string, not a list'],
     [
       'a list of numbers',
       { hooks: { on_connection_lost: [1] } },
-      '`hooks.on_connection_lost` must be a list of texts',
+      '`hooks.on_connection_lost` must be a list of strings',
     ],
-    ['a block as text', { security: 'on' }, '`security` must be a block of options, not a string'],
-    ['a runtime of the past', { container_runtime: 'podman' }, '`container_runtime` must be one of docker'],
-    ['a log level of its own', { log: { level: 'loud' } }, '`log.level` must be one of panic, fatal'],
+    ['a string for a block', { security: 'on' }, '`security` must be a block of options, not a string'],
+    ['an obsolete runtime', { container_runtime: 'podman' }, '`container_runtime` must be one of docker'],
+    ['an unknown log level', { log: { level: 'loud' } }, '`log.level` must be one of panic, fatal'],
     [
-      'its API without a key',
+      "the agent's API without a key",
       { tls: true, api_enabled: true, tls_cert: '/c' },
       "`tls_key` is missing for the agent's own API",
     ],
     [
-      'half a client certificate',
+      'a client certificate without its key',
       withTls({ client_cert: '/c' }),
       '`security.tls.client_cert` without `client_key`',
     ],
-    ['the other half', withTls({ client_key: '/k' }), '`security.tls.client_key` without `client_cert`'],
+    [
+      'a client key without its certificate',
+      withTls({ client_key: '/k' }),
+      '`security.tls.client_key` without `client_cert`',
+    ],
   ])('%s', (_, user, text) => {
     const { problems } = mergeAgentConfig(user, plan('skip_verify'))
     expect(problems).toMatchObject([{ code: 'AGENT_CONFIG_INVALID', severity: 'error' }])
     expect(problems[0]!.message).toContain(text)
   })
 
-  test('a misspelt option is told what it is like', () => {
+  test('a misspelt option gets a suggestion', () => {
     const { problems } = mergeAgentConfig(
       { htp_proxy: 'x', security: { tls: { skipVerify: true } } },
       plan('skip_verify'),
@@ -167,25 +171,25 @@ describe('what the agent would refuse', () => {
     ])
   })
 
-  test('a name every object has is not an option either', () => {
+  test('a property name of every object is not an option either', () => {
     expect(codes(JSON.parse('{"constructor": 1, "__proto__": {"debug": true}}'), embed)).toEqual([
       'AGENT_CONFIG_INVALID',
       'AGENT_CONFIG_INVALID',
     ])
   })
 
-  test('values are not repeated: a proxy can hold a password', () => {
+  test('values are not printed: a proxy URL can contain a password', () => {
     expect(messages({ http_proxy: { url: 'http://me:secret@proxy' } }).join()).not.toContain('secret')
     expect(messages({ slot_type: 'secret' }).join()).not.toContain('secret')
   })
 
-  test('an anchor file together with skip_verify, in the words of the agent', () => {
+  test("an anchor file together with skip_verify, in the agent's own words", () => {
     expect(checkAgentOptions(withTls({ master_cert: '/m', skip_verify: true }))).toMatchObject([
       { path: 'security.tls.skip_verify', message: expect.stringContaining('exclude each other') },
     ])
   })
 
-  test('everything is told at once', () => {
+  test('reports all faults at once', () => {
     const user = { image_root: 'x', debug: 1, security: { tls: { enabled: false, skip_verify: true } } }
     expect(codes(user, embed)).toEqual([
       'AGENT_CONFIG_CONFLICT',
@@ -199,30 +203,30 @@ describe('what the agent would refuse', () => {
 test.each([
   ['master_host', 'x', 'master_url'],
   ['master_port', 8443, 'master_url'],
-  ['agent_id', 'x', 'id of the VM'],
+  ['agent_id', 'x', 'id of the instance'],
   ['resource_pool', 'x', 'pool_name'],
   ['slot_type', 'cpu', 'slots'],
   ['agent_reconnect_attempts', 3, 'agent_reconnect_attempts of the pool'],
   ['agent_reconnect_backoff', 3, 'agent_reconnect_backoff of the pool'],
   ['fluent', { image: 'x' }, '0.24.1'],
-])('%s is overruled without a word on the agent, so it is said here', (key, value, text) => {
+])('%s is silently overridden on the agent, so it is reported here', (key, value, text) => {
   const { problems } = mergeAgentConfig({ [key]: value }, embed)
   expect(problems).toMatchObject([{ code: 'AGENT_CONFIG_NO_EFFECT', severity: 'warning' }])
   expect(problems[0]!.message).toContain(text)
 })
 
-describe('a master that demands client certificates', () => {
+describe('a master that requires client certificates', () => {
   const options = { requireAuthentication: true }
-  test('gets no agents without one', () => {
+  test('rejects a configuration without one', () => {
     expect(codes({}, embed, options)).toEqual(['CLIENT_CERT_REQUIRED'])
     expect(codes(withTls({ client_cert: '/c', client_key: '/k' }), embed, options)).toEqual([])
   })
-  test('does not ask over plain text', () => {
+  test('is not checked over plain text', () => {
     expect(codes({}, plan('off'), options)).toEqual([])
   })
 })
 
-test('a problem says where the user wrote it', () => {
+test('a problem has the location of the setting', () => {
   const where = { file: 'master.yaml', line: 12, column: 7 }
   expect(
     mergeAgentConfig({ debug: 1, master_host: 'x', ...withTls({ enabled: false }) }, embed, { where })
@@ -230,7 +234,7 @@ test('a problem says where the user wrote it', () => {
   ).toMatchObject([{ where }, { where }, { where }])
 })
 
-test('a merged configuration without errors is one the agent takes', () => {
+test('the agent accepts a merged configuration without errors', () => {
   const user = {
     log: { level: 'debug', color: false },
     artificial_slots: 2,

@@ -15,12 +15,12 @@ const image = {
 
 /** The pool of a configuration whose provider block has these lines. */
 function poolOf(type: 'aws' | 'gcp' | 'local', ...lines: string[]) {
-  const place = {
+  const location = {
     aws: ['region: us-west-2', image.aws],
     gcp: ['project: p', 'zone: z-a', image.gcp],
     local: [],
   }[type]
-  const block = [`type: ${type}`, ...place, ...lines].map((line) => `      ${line}`).join('\n')
+  const block = [`type: ${type}`, ...location, ...lines].map((line) => `      ${line}`).join('\n')
   const { config, problems } = parseConfig(
     `resource_pools:\n  - pool_name: p\n    provider:\n${block}\n`,
     'master.yaml',
@@ -46,32 +46,28 @@ function setup(type: 'aws' | 'gcp' | 'local', ...lines: string[]) {
 
 describe('the slot type of agents', () => {
   it.each([
-    ['cuda, where there are GPUs', setup('aws', 'instance_type: g5.xlarge'), 'cuda'],
-    [
-      'cpu, where CPUs may be slots',
-      setup('aws', 'instance_type: m5.large', 'cpu_slots_allowed: true'),
-      'cpu',
-    ],
-    ['none, for auxiliary work only', setup('aws', 'instance_type: m5.large'), 'none'],
-    ['auto, for the made-up slots of this machine', setup('local', 'slots: 2'), 'auto'],
+    ['cuda, with GPUs', setup('aws', 'instance_type: g5.xlarge'), 'cuda'],
+    ['cpu, if CPUs may be slots', setup('aws', 'instance_type: m5.large', 'cpu_slots_allowed: true'), 'cpu'],
+    ['none, for auxiliary jobs only', setup('aws', 'instance_type: m5.large'), 'none'],
+    ['auto, for the artificial slots of this machine', setup('local', 'slots: 2'), 'auto'],
     ['none, for a local agent without slots', setup('local', 'slots: 0'), 'none'],
   ])('is %s', (_, { slotType }, expected) => {
     expect(slotType).toBe(expected)
   })
 })
 
-describe('what agents are started with', () => {
-  it('is the command of this program on this machine, and the one of the image elsewhere', () => {
+describe('the start of agents', () => {
+  it("uses the command of this program on this machine, and the image's command elsewhere", () => {
     expect(setup('local').command).toEqual(['node', 'agent'])
     expect(setup('aws').command).toEqual(['determined-agent', 'run'])
   })
 
-  it('holds made-up slots on this machine alone', () => {
+  it('sets artificial slots only on this machine', () => {
     expect(setup('local', 'slots: 3').agentConfig).toEqual({ a: 1, artificial_slots: 3 })
     expect(setup('aws').agentConfig).toEqual({ a: 1 })
   })
 
-  it('sends logs where the cloud keeps them', () => {
+  it("sends logs to the cloud's log service", () => {
     expect(setup('aws', 'log_group: g', 'log_stream: s').docker.logOptions).toEqual([
       '--log-driver=awslogs',
       '--log-opt=awslogs-group=g',
@@ -82,8 +78,8 @@ describe('what agents are started with', () => {
   })
 })
 
-describe('what a pool is run with', () => {
-  it('is the configuration in the planner’s words', () => {
+describe('the policy of a pool', () => {
+  it('is the configuration in the planner’s terms', () => {
     const pool = poolOf(
       'aws',
       'min_instances: 1',
@@ -98,7 +94,7 @@ describe('what a pool is run with', () => {
     })
   })
 
-  it('buys in the order of the file, and on demand only what spot does not give', () => {
+  it('launches in the order of the file, and on demand only if there is no spot capacity', () => {
     const pool = poolOf(
       'aws',
       'instance_types: [{type: g6.xlarge}, {type: g5.xlarge}]',

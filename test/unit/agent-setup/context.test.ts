@@ -15,13 +15,13 @@ function kinds(context: TemplateContext, prefix = ''): [string, NameKind][] {
   })
 }
 
-describe('what a template is given', () => {
-  it('is exactly what the table of names says', () => {
+describe('the context of a template', () => {
+  it('has exactly the names of the table', () => {
     const declared = Object.entries(contextNames(machines)).map(([name, { kind }]) => [name, kind])
     expect(kinds(contextOf(agentSetup()))).toEqual(declared)
   })
 
-  it('has the name that is verified, in every form it is needed in', () => {
+  it('has the verified name in every form', () => {
     const tls = (changes: Parameters<typeof agentSetup>[0]) => contextOf(agentSetup(changes))['tls']
     expect(tls({ trust: trustPlan('embed', 'm.example.com') })).toMatchObject({
       certificateName: 'm.example.com',

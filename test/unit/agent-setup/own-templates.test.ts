@@ -1,4 +1,4 @@
-// Our own templates obey the rules users' have to obey, and agree with the table of stages.
+// The built-in templates follow the rules for users' templates, and match the table of stages.
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import Handlebars from 'handlebars'
@@ -14,25 +14,25 @@ const partials = ['partials', 'providers'].flatMap((folder) =>
 )
 const names = partials.map((file) => basename(file, '.hbs'))
 const vocabulary = vocabularyOf(machines)
-/** Where the built-in template has the part of the machine at hand. */
-const ours = { ...vocabulary, partials: [...vocabulary.partials, 'machine-first', 'machine'] }
+/** The built-in template inserts the partial of the machine by these names. */
+const builtIn = { ...vocabulary, partials: [...vocabulary.partials, 'machine-first', 'machine'] }
 const textOf = (file: string) => readFileSync(join(root, file), 'utf8')
 const everything = [...main, ...partials].map(textOf).join('\n')
 
 describe('templates/', () => {
   it.each([...main, ...partials])('%s passes the lint', (file) => {
     const source = { name: file, text: textOf(file) }
-    expect(lintTemplate(source, Handlebars.parse, ours, file !== main[0])).toEqual([])
+    expect(lintTemplate(source, Handlebars.parse, builtIn, file !== main[0])).toEqual([])
   })
 
-  it('has no partial that nothing uses', () => {
+  it('has no unused partial', () => {
     const used = new Set(Array.from(everything.matchAll(/\{\{> ([\w-]+)\}\}/g), ([, name]) => name))
     for (const { kind, partial } of machines)
       if (partial && used.has(partial.at === 'first' ? 'machine-first' : 'machine')) used.add(kind)
     expect(names.filter((name) => !used.has(name))).toEqual([])
   })
 
-  it('gives every failure the exit status of its stage, and leaves out none', () => {
+  it('gives every failure the exit status of its stage, and covers all failures', () => {
     const given = Array.from(
       everything.matchAll(/(?:fail |fault=)['"]([a-z_]+ \d+)['"]/g),
       ([, pair]) => pair,
@@ -41,7 +41,7 @@ describe('templates/', () => {
     expect([...new Set(given)].sort()).toEqual(table.sort())
   })
 
-  it('prints every stage of progress', () => {
+  it('prints every progress stage', () => {
     const printed = Array.from(everything.matchAll(/\bstage ([a-z_]+)/g), ([, stage]) => stage)
     expect([...new Set(printed)].sort()).toEqual([...progressStages].sort())
   })

@@ -5,7 +5,7 @@ import { renderScript } from '../../../src/agent-setup/render.ts'
 import type { TrustMode } from '../../../src/pki/trust-plan.ts'
 import { agentSetup, type SetupChanges, trustPlan } from '../../support/agent-setups.ts'
 
-/** Text that gzip can make nothing of: base64 costs four bytes for three. */
+/** Text that gzip cannot shrink: base64 needs four bytes for three. */
 function noise(bytes: number): string {
   let state = 1
   const next = () => {
@@ -22,7 +22,7 @@ async function packed(changes: SetupChanges) {
 }
 
 describe('user data', () => {
-  it('is the script itself while that fits', async () => {
+  it('is the script itself if it fits', async () => {
     const { script, userData } = await packed({})
     expect(userData).toMatchObject({ encoding: 'plain', script })
     expect(Buffer.from(userData!.packed).toString()).toBe(script)
@@ -35,7 +35,7 @@ describe('user data', () => {
     expect(userData!.sha256).toBe('a8076d3d28d21e02012b20eaf7dbf75409a6277134439025f282e368e3305abf')
   })
 
-  it('is compressed on EC2 when it does not fit: cloud-init unpacks gzip', async () => {
+  it('is compressed on EC2 if it does not fit: cloud-init unpacks gzip', async () => {
     const { script, userData, problems } = await packed({ startupScript: `echo ${'a'.repeat(20_000)}` })
     expect(problems).toEqual([])
     expect(userData!.encoding).toBe('gzip')
@@ -43,7 +43,7 @@ describe('user data', () => {
     expect(gunzipSync(userData!.packed).toString()).toBe(script)
   })
 
-  it('is a script that unpacks itself on Compute Engine, which unpacks nothing', async () => {
+  it('is a script that unpacks itself on Compute Engine, which does not unpack user data', async () => {
     const { script, userData } = await packed({ cloud: 'gcp', startupScript: `echo ${'a'.repeat(300_000)}` })
     expect(userData!.encoding).toBe('gzip-stub')
     const [first, second, payload] = Buffer.from(userData!.packed).toString().split('\n')
@@ -59,7 +59,7 @@ describe('user data', () => {
     expect(userData!.bytes.limit).toBeUndefined()
   })
 
-  it('fits to the byte', async () => {
+  it('fits at exactly the limit', async () => {
     const setup = agentSetup()
     for (const [bytes, encoding] of [
       [16_384, 'plain'],
@@ -104,22 +104,22 @@ describe('user data over the limit', () => {
       container_startup_script: 15_000,
       certificates: 2_052,
     })
-    expect(message).toMatch(/ bytes packed, and aws takes 16,384; unpacked: startup_script 29,993, /)
+    expect(message).toMatch(/ bytes packed, and aws accepts 16,384; unpacked: startup_script 29,993, /)
   })
 
-  it('is told for Compute Engine with what the base64 of its stub costs', async () => {
+  it('includes the base64 of the stub on Compute Engine', async () => {
     const { problems } = await packed({ cloud: 'gcp', startupScript: `# ${noise(300_000)}` })
-    expect(problems[0]!.message).toContain('gcp takes 262,144')
+    expect(problems[0]!.message).toContain('gcp accepts 262,144')
   })
 })
 
 describe('compression', () => {
-  it('has a header that tells nothing of the machine it was made on', async () => {
+  it('has a header that reveals nothing about the machine', async () => {
     const bytes = await gzip(Buffer.from('x'))
     expect([...bytes.subarray(0, 10)]).toEqual([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 0xff])
   })
 
-  it('leaves this much of the default script, and of it with a private ECDSA chain of three', async () => {
+  it('leaves this many bytes for the default script with a private ECDSA chain of three', async () => {
     const bytes = async (mode: TrustMode) => {
       const { script } = await packed({ trust: trustPlan(mode, 'determined-master.example.com') })
       return (await gzip(Buffer.from(script))).length

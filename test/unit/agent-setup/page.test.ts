@@ -1,4 +1,4 @@
-// docs/user-data.md says what the code does.
+// docs/user-data.md matches the code.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -12,7 +12,7 @@ const root = join(import.meta.dirname, '../../..')
 const page = readFileSync(join(root, 'docs/user-data.md'), 'utf8')
 const rows = page.split('\n').filter((line) => /^\| `[a-z]\w/.test(line))
 
-it('lists every name of a template, and nothing else', () => {
+it('lists every name of a template, and no other', () => {
   const names = Object.entries(contextNames(machines)).map(
     ([name, { kind, meaning }]) => `| \`${name}\` | ${kind} | ${meaning} |`,
   )

@@ -1,4 +1,4 @@
-// What agents trust below a public CA: the root of the list the chain ends under, whichever way the file was put together.
+// Trust below a public CA: the well-known root above the chain, for every form of the file.
 import { describe, expect, test } from 'vitest'
 import { planTrust } from '../../../src/agent-setup/trust.ts'
 import type { TlsOptions } from '../../../src/config/provider-keys.ts'
@@ -31,20 +31,20 @@ function plan(file: Issued[], roots: Issued[], trust: TlsOptions['trust'] = 'aut
   }
 }
 
-describe('the root that agents of `system` are given', () => {
-  test.each(['auto', 'system'] as const)('is the one the chain ends under (trust: %s)', (trust) => {
+describe('the root for agents of `system`', () => {
+  test.each(['auto', 'system'] as const)('is the one above the chain (trust: %s)', (trust) => {
     const { mode, root: given, codes } = plan([leaf, intermediate], [authority('Other'), root], trust)
     expect(mode).toBe('system')
     expect(given).toMatchObject({ role: 'root', subject: 'CN=Public Root', pem: root.pem })
     expect(codes).toEqual([])
   })
 
-  test('is none where the chain ends elsewhere, or nothing is configured', () => {
+  test('is undefined for a private chain, or without a certificate', () => {
     expect(plan([leaf, intermediate], [], 'system')).toMatchObject({ mode: 'system', root: undefined })
   })
 
-  // As Let's Encrypt's chains are: their intermediate is issued by a listed root, and more is sent for old clients.
-  test('is the nearest one of a cross-signed chain, also where the last issuer is in no list', () => {
+  // Like Let's Encrypt's chains: a listed root issued the intermediate, and more certificates are sent for old clients.
+  test('is the nearest one of a cross-signed chain, even if the last issuer is in no list', () => {
     const retired = authority('Retired Root')
     const cross = authority('Public Root', { key: root.key, issuer: retired })
     expect(plan([leaf, intermediate, cross], [root])).toMatchObject({
@@ -58,7 +58,7 @@ describe('the root that agents of `system` are given', () => {
     expect(plan([leaf, intermediate, cross], [retired]).root).toMatchObject({ subject: 'CN=Retired Root' })
   })
 
-  test('is that of either way, where the file holds both', () => {
+  test('is the root of either path if the file contains both', () => {
     const older = authority('Older Root')
     const cross = authority('R3', { key: intermediate.key, issuer: older })
     for (const known of [root, older])
@@ -68,7 +68,7 @@ describe('the root that agents of `system` are given', () => {
       })
   })
 
-  test('is the edition that is valid longest', () => {
+  test('is the version that is valid longest', () => {
     const longer = authority('Public Root', { key: root.key, notAfter: now + 9999 * day })
     expect(plan([leaf, intermediate], [root, longer, root]).root).toMatchObject({ pem: longer.pem })
   })
@@ -95,15 +95,15 @@ describe('the root that agents of `system` are given', () => {
   })
 })
 
-describe('a file that holds the root', () => {
+describe('a file that contains the root', () => {
   const whole = [leaf, intermediate, root]
 
-  test('of a public CA is `system`, with a warning and nothing embedded', () => {
+  test('of a public CA gives `system`, with a warning and no embedded certificates', () => {
     const { mode, root: given, problems, found } = plan(whole, [root])
     expect(mode).toBe('system')
     expect(found!.chain).toEqual([])
     expect(found!.modeReason).toBe(
-      "chain.pem holds the chain up to CN=Public Root, a CA in Node's list of well-known ones",
+      "chain.pem contains the chain up to CN=Public Root, a CA in Node's list of well-known CAs",
     )
     expect(given).toMatchObject({ pem: root.pem })
     expect(problems).toEqual([
@@ -111,12 +111,12 @@ describe('a file that holds the root', () => {
         code: 'TLS_PUBLIC_ROOT_IN_FILE',
         severity: 'warning',
         message:
-          'chain.pem holds CN=Public Root, the root of a public CA; agents trust the CAs of their machine and that root',
+          'chain.pem contains CN=Public Root, the root of a public CA; agents trust the CAs of their instance and that root',
       }),
     ])
   })
 
-  test('in another edition than the list is the same', () => {
+  test('in another version than in the list gives the same result', () => {
     const edition = authority('Public Root', { key: root.key, notAfter: now + 9999 * day })
     expect(plan(whole, [edition])).toMatchObject({ mode: 'system', codes: ['TLS_PUBLIC_ROOT_IN_FILE'] })
   })
@@ -139,7 +139,7 @@ describe('a file that holds the root', () => {
     expect(codes).toEqual([])
   })
 
-  test('under another name with the key of a public one stays `embed`', () => {
+  test('with another name and the key of a public root stays `embed`', () => {
     const renamed = authority('Private Root', { key: root.key })
     const below = authority('Below', { issuer: renamed })
     expect(plan([server(below), below, renamed], [root])).toMatchObject({ mode: 'embed', codes: [] })

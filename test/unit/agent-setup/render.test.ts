@@ -14,20 +14,20 @@ describe('a script', () => {
     expect(first).toEqual(second)
   })
 
-  it('does not depend on the order in which values were put together', async () => {
+  it('does not depend on the order of properties', async () => {
     const setup = agentSetup()
     const reversed = Object.fromEntries(Object.entries(setup).reverse()) as unknown as typeof setup
     expect(await renderScript(reversed)).toEqual(await renderScript(setup))
   })
 
-  it('holds no value twice that a user could have meant for a template', async () => {
+  it('does not expand template syntax in values', async () => {
     const { script } = await renderScript(agentSetup({ poolName: '{{master.host}} {{{sh pool}}}' }))
     expect(script).toContain("export DET_RESOURCE_POOL='{{master.host}} {{{sh pool}}}'")
   })
 })
 
-describe('a setup no script can be made of', () => {
-  it('has all of its problems told at once, by the keys they are under', async () => {
+describe('an invalid setup', () => {
+  it('reports all of its problems at once, by key', async () => {
     const { rendered, codes, problems } = await problemsOf({
       poolName: 'a\0b',
       docker: { image: 'x\ud800' },
@@ -44,7 +44,7 @@ describe('a setup no script can be made of', () => {
     ])
   })
 
-  it('is one of a process without a command', async () => {
+  it('has a process without a command', async () => {
     expect(await problemsOf({ runtime: 'process', command: [] })).toMatchObject({
       rendered: false,
       codes: ['AGENT_COMMAND_MISSING'],
@@ -52,8 +52,8 @@ describe('a setup no script can be made of', () => {
   })
 })
 
-describe('what is only warned about', () => {
-  it('is a container_startup_script without a container', async () => {
+describe('a warning', () => {
+  it('is given for a container_startup_script without a container', async () => {
     const process = {
       runtime: 'process',
       command: ['agent'],
@@ -64,7 +64,7 @@ describe('what is only warned about', () => {
 })
 
 describe('allow_secrets_in_user_data', () => {
-  it('lets secrets through', async () => {
+  it('allows secrets', async () => {
     const setup = agentSetup({ startupScript: 'docker login -p hunter2\n' })
     const { script, problems } = await renderScript(setup, { allowSecrets: true })
     expect(problems).toEqual([])
@@ -72,7 +72,7 @@ describe('allow_secrets_in_user_data', () => {
   })
 })
 
-describe('the partial of a provider from outside', () => {
+describe('the text partial of a provider', () => {
   const withPartial = (template: string) => {
     const outside: Machine = {
       kind: 'rack',
@@ -92,10 +92,10 @@ describe('the partial of a provider from outside', () => {
   it.each([
     ['a value that is not quoted', 'export DET_AGENT_ID={{pool}}\n', 'TEMPLATE_NOT_ALLOWED', 1, 21],
     ['a value inside quotes', ':\necho "{{sh pool}}"\n', 'TEMPLATE_POSITION', 2, 7],
-    ['a name that is not there', 'X={{sh rack.row}}\n', 'TEMPLATE_UNKNOWN_NAME', 1, 8],
-    ['quotes that stay open', 'echo "\n', 'TEMPLATE_POSITION', 1, 1],
-    ['itself', '{{> rack}}\n', 'TEMPLATE_NOT_ALLOWED', 1, 1],
-  ])('is refused with %s, by the kind that brings it', async (_, text, code, line, column) => {
+    ['an unknown name', 'X={{sh rack.row}}\n', 'TEMPLATE_UNKNOWN_NAME', 1, 8],
+    ['unclosed quotes', 'echo "\n', 'TEMPLATE_POSITION', 1, 1],
+    ['the partial itself', '{{> rack}}\n', 'TEMPLATE_NOT_ALLOWED', 1, 1],
+  ])('is refused with %s, and names the provider type', async (_, text, code, line, column) => {
     const { script, problems } = await withPartial(text)
     expect(script).toBeUndefined()
     expect(problems).toMatchObject([
@@ -103,7 +103,7 @@ describe('the partial of a provider from outside', () => {
     ])
   })
 
-  it('is refused when it cannot be read', async () => {
+  it('is refused if it cannot be parsed', async () => {
     const { script, problems } = await withPartial('{{#if pool}}\n')
     expect(script).toBeUndefined()
     expect(problems).toMatchObject([
@@ -112,11 +112,11 @@ describe('the partial of a provider from outside', () => {
   })
 })
 
-describe("a user's own template", () => {
+describe("a user's template", () => {
   const template = (text: string) => ({ name: '/etc/own.hbs', text })
   const setup = agentSetup({ trust: trustPlan('off') })
 
-  it('takes the place of ours, with its names and our partials', async () => {
+  it('replaces the built-in one, and can use its names and partials', async () => {
     const text =
       '\uFEFF#!/bin/bash\r\nPOOL={{sh pool}}\r\n{{#if cloud.aws}}\r\n{{> aws}}\r\n{{/if}}\r\necho "$POOL"\r\n'
     const { script, problems } = await renderScript(setup, { template: template(text) })
@@ -126,7 +126,7 @@ describe("a user's own template", () => {
     expect(script).not.toContain('\r')
   })
 
-  it('is refused with file, line and column when it would let a value out', async () => {
+  it('is refused with file, line and column if a value could reach the shell', async () => {
     const { script, problems } = await renderScript(setup, {
       template: template('#!/bin/bash\necho "{{sh pool}}"\nX={{sh nope}}\n'),
     })
@@ -137,7 +137,7 @@ describe("a user's own template", () => {
     ])
   })
 
-  it('may not bring a secret', async () => {
+  it('may not contain a secret', async () => {
     const { problems } = await renderScript(setup, {
       template: template('#!/bin/bash\ndocker login -p hunter2\n'),
     })
@@ -145,7 +145,7 @@ describe("a user's own template", () => {
   })
 })
 
-describe("a user's template, where agents trust the CAs of their machine", () => {
+describe("a user's template, if agents trust the CAs of their VM", () => {
   const system = { trust: trustPlan('system', 'm.example.com') } satisfies SetupChanges
   const checked = async (body: string, changes: SetupChanges = system) => {
     const template = { name: 'own.hbs', text: `#!/bin/bash\n{{> report}}\n${body}` }
@@ -156,7 +156,7 @@ describe("a user's template, where agents trust the CAs of their machine", () =>
     }
   }
 
-  it.each(['tls-check', 'docker', 'process'])('needs the list of CAs before {{> %s}}', async (name) => {
+  it.each(['tls-check', 'docker', 'process'])('needs the CA bundle before {{> %s}}', async (name) => {
     const missing = { rendered: false, problems: [['TEMPLATE_NO_CA_BUNDLE', 3]] }
     const used = `{{> ${name}}}\n`
     expect(await checked(used)).toEqual(missing)
@@ -164,7 +164,7 @@ describe("a user's template, where agents trust the CAs of their machine", () =>
     expect(await checked(`{{> ca-bundle}}\n${used}`)).toEqual({ rendered: true, problems: [] })
   })
 
-  it('needs no list for parts of its own, nor in another mode', async () => {
+  it('needs no CA bundle for its own parts, or in another mode', async () => {
     expect(await checked('docker run agent\n')).toEqual({ rendered: true, problems: [] })
     expect(await checked('{{> docker}}\n', {})).toEqual({ rendered: true, problems: [] })
   })

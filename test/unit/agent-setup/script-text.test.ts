@@ -8,29 +8,29 @@ describe("a user's script", () => {
     ['CRLF line ends', '#!/bin/bash\r\necho a\r\n', '#!/bin/bash\necho a\n'],
     ['a byte order mark', '\uFEFF#!/bin/bash\necho a\n', '#!/bin/bash\necho a\n'],
     ['a byte order mark and no #!', '\uFEFFecho a\n', 'echo a\n'],
-    ['blank lines before its #!', '\n  \n#!/bin/sh\n', '#!/bin/sh\n'],
+    ['blank lines before #!', '\n  \n#!/bin/sh\n', '#!/bin/sh\n'],
     ['all of them', '\uFEFF\r\n\r\n#!/bin/sh\r\ntrue', '#!/bin/sh\ntrue\n'],
-    ['no line end at its end', 'true', 'true\n'],
-    ['many', 'true\n\n\n', 'true\n'],
-    ['nothing but blanks', ' \r\n\t\n', ''],
-  ])('with %s is what it would be without', (_, text, expected) => {
+    ['no final line end', 'true', 'true\n'],
+    ['several final line ends', 'true\n\n\n', 'true\n'],
+    ['only blanks', ' \r\n\t\n', ''],
+  ])('with %s is normalized', (_, text, expected) => {
     expect(normalizeScript(text)).toBe(expected)
   })
 
-  it('keeps blanks that are its own', () => {
+  it('keeps its other blanks', () => {
     expect(normalizeScript('\n  echo " a "\t\n')).toBe('\n  echo " a "\t\n')
     expect(normalizeScript('printf "a\rb"')).toBe('printf "a\rb"\n')
   })
 })
 
 describe('agent.yaml', () => {
-  it('is JSON people can read', () => {
+  it('is readable JSON', () => {
     expect(agentYaml({ security: { tls: { enabled: true } } })).toBe(
       '{\n  "security": {\n    "tls": {\n      "enabled": true\n    }\n  }\n}\n',
     )
   })
 
-  it('says the same to a YAML reader as to a JSON reader', () => {
+  it('has the same meaning for YAML and JSON readers', () => {
     const odd = fc.constantFrom(
       '\x7f',
       '\x85',
@@ -57,7 +57,7 @@ describe('agent.yaml', () => {
     )
   })
 
-  it('holds no character that YAML does not print', () => {
+  it('has no character that YAML treats as unprintable', () => {
     expect(agentYaml({ '\u2028': '\x80\ufeff' })).toBe('{\n  "\\u2028": "\\u0080\\ufeff"\n}\n')
   })
 })

@@ -7,7 +7,7 @@ import { agentSetup, exampleChain, type SetupChanges } from '../../support/agent
 const found = (changes: SetupChanges) => secretProblems(agentSetup(changes))
 const inScript = (startupScript: string) => found({ startupScript })
 
-/** Made up here, so that no scanner of this repository takes them for real ones. */
+/** Made-up values, so that scanners of this repository do not report them. */
 const a = (length: number, characters = 'Ab3dEf6hIj9lMn2pQr5tUv8x') => characters.repeat(12).slice(0, length)
 const pem = (what: string) => `-----BEGIN ${what}-----\n${a(64)}\n-----END ${what}-----\n`
 
@@ -49,11 +49,11 @@ describe('a secret in a script', () => {
     expect(JSON.stringify(problems)).not.toMatch(/hunter2|Ab3dEf6h|ABCDEFGH/)
   })
 
-  it('is told with its line', () => {
+  it('is reported with its line', () => {
     const [problem] = inScript(`#!/bin/bash\necho start\n\ndocker login -p hunter2\n`)
     expect(problem).toMatchObject({
       code: 'USER_DATA_SECRET',
-      message: 'startup_script, line 4, holds what looks like a secret: a password of docker login',
+      message: 'startup_script, line 4, contains what looks like a secret: a password of docker login',
       details: { key: 'startup_script' },
     })
   })
@@ -83,7 +83,7 @@ describe('a secret elsewhere', () => {
     expect(JSON.stringify(problems)).not.toContain(token)
   })
 
-  it('in a template of the user', () => {
+  it("in a user's template", () => {
     const [problem] = secretProblems(agentSetup(), { name: 'own.hbs', text: `#!/bin/bash\nT=${token}\n` })
     expect(problem!.message).toContain('agent_setup_template, line 2,')
   })
@@ -94,13 +94,13 @@ describe('a secret elsewhere', () => {
     expect(JSON.stringify(problems)).not.toContain('hunter2')
   })
 
-  it('but not where a name only leads to a file', () => {
+  it('but not if the value is a path', () => {
     expect(found({ agentConfig: { security: { tls: { client_key: '/etc/agent.key' } } } })).toEqual([])
     expect(found({ agentConfig: { api_token: '/run/secrets/token' } })).toEqual([])
   })
 })
 
-describe('what only looks a little like a secret', () => {
+describe('similar texts that are not secrets', () => {
   const chain = exampleChain()
     .map((certificate) => certificate.pem)
     .join('')
@@ -119,11 +119,11 @@ describe('what only looks a little like a secret', () => {
     ['a secret fetched', 'export AWS_SECRET_ACCESS_KEY=$(aws secretsmanager get-secret-value --secret-id x)'],
     ['a URL with a port', 'curl http://metadata.google.internal:80/x git@github.com:owner/repository.git'],
     ['words', 'sketch task-force risk-assessment-and-a-very-long-name-indeed-with-many-words'],
-  ])('%s is let through', (_, text) => {
+  ])('%s is allowed', (_, text) => {
     expect(inScript(text)).toEqual([])
   })
 
-  it('nor does random base64, hex or base64url, whatever length it has', () => {
+  it('and random base64, hex or base64url of any length, too', () => {
     const encoding = fc.constantFrom<BufferEncoding[]>('base64', 'hex')
     fc.assert(
       fc.property(encoding, fc.integer({ min: 1, max: 5000 }), (name, length) => {
@@ -134,7 +134,7 @@ describe('what only looks a little like a secret', () => {
     )
   })
 
-  it('and a megabyte of it takes no longer than reading it (the timeout of the test is the judge)', () => {
+  it('and a megabyte of it takes no longer than reading it (the timeout of the test is the limit)', () => {
     const runs = [
       'a',
       'a.',

@@ -52,7 +52,7 @@ describe('after', () => {
   })
 })
 
-it('does not mind where the text is cut', () => {
+it('does not depend on where the text is cut', () => {
   const script = `a "it's $(b 'c')" # no\ncat <<'X'\n'"\nX\nd=\${e:-f}\n`
   const cuts = Array.from(
     { length: script.length },
@@ -65,7 +65,7 @@ it('does not mind where the text is cut', () => {
   expect(whole.places).toEqual([])
 })
 
-it('agrees with bash on what is whole: a script that ends at the top is one bash can read', () => {
+it('agrees with bash about complete scripts: bash can parse a script that ends at the top level', () => {
   for (const script of [
     'a "b"',
     'a "b',

@@ -28,19 +28,19 @@ const text = fc.oneof(
     .map((parts) => parts.join('')),
 )
 
-/** What bash reads from this script. */
+/** The text that bash reads from this script. */
 function bash(script: string): string {
   return execFileSync('bash', { input: script, encoding: 'utf8', maxBuffer: 1 << 26 })
 }
 
 describe('a quoted word', () => {
-  it('is between single quotes, and single quotes are stepped out of', () => {
+  it('is between single quotes, and escapes single quotes', () => {
     expect(quote('plain')).toBe("'plain'")
     expect(quote("it's")).toBe("'it'\\''s'")
     expect(quote('')).toBe("''")
   })
 
-  it('is read back by bash as it was, whatever it holds', () => {
+  it('is read back unchanged by bash, for any text', () => {
     const many = fc.array(text, { minLength: 50, maxLength: 200 })
     fc.assert(
       fc.property(many, (values) => {
@@ -62,7 +62,7 @@ describe('a heredoc', () => {
     expect(heredoc('')).toBe("<<'END'\nEND")
   })
 
-  it('is read back by bash as it was, with a line end at its end', () => {
+  it('is read back unchanged by bash, with a final line end', () => {
     const many = fc.array(text, { minLength: 50, maxLength: 200 })
     fc.assert(
       fc.property(many, (values) => {
@@ -75,18 +75,18 @@ describe('a heredoc', () => {
   })
 })
 
-describe('what no shell can hold', () => {
+describe('text that a shell cannot contain', () => {
   it.each([
     ['NUL', 'a\0b'],
     ['a lone high surrogate', 'a\ud83d'],
     ['a lone low surrogate', '\ude80b'],
-  ])('%s is refused, and not repeated', (_, value) => {
+  ])('%s is refused, and not printed', (_, value) => {
     expect(isShellSafe(value)).toBe(false)
     for (const write of [quote, heredoc])
       expect(() => write(value)).toThrow(expect.objectContaining({ code: 'USER_DATA_TEXT' }))
   })
 
-  it('a whole surrogate pair is not', () => {
+  it('a complete surrogate pair is accepted', () => {
     expect(quote('🚀')).toBe("'🚀'")
   })
 })

@@ -13,14 +13,14 @@ function lint(body: string): string[] {
   }).map(({ code, where }) => `${code} ${placeOf(where!).replace('own.hbs:', '')}`)
 }
 
-describe('a template that is right', () => {
+describe('a correct template', () => {
   it.each([
-    ['a value on a line of its own', 'POOL={{sh pool}}\n'],
+    ['a value on its own line', 'POOL={{sh pool}}\n'],
     ['an exported one', '  export POOL={{sh pool}}\n'],
     ['a switch as a value', 'POWER={{sh powerOff}}'],
     ['a list', 'LOG=({{list docker.logOptions}})\n'],
     ['a text for a command', 'cat >/etc/agent.yaml {{text agent.config}}\necho done\n'],
-    ['a text for a command that goes on', 'put {{text agent.config}}\n'],
+    ['a text for a command within a script', 'put {{text agent.config}}\n'],
     [
       'conditions',
       '{{#if tls.embed}}\nA={{sh pool}}\n{{else if tls.system}}\nB=1\n{{else}}\nC={{sh pool}}\n{{/if}}\n',
@@ -34,7 +34,7 @@ describe('a template that is right', () => {
     ['partials at the beginning of a line', '{{> report}}\n{{#if runtime.docker}}\n{{> docker}}\n{{/if}}\n'],
     ["docker's own braces", "docker inspect -f '\\{{.State.Pid}}' agent\n"],
     [
-      'a value after quotes, heredocs and comments that end',
+      'a value after closed quotes, heredocs and comments',
       `a "it's $(b 'c')" # it's\ncat <<'X'\n'\nX\nP={{sh pool}}\n`,
     ],
   ])('%s', (_, body) => {
@@ -42,7 +42,7 @@ describe('a template that is right', () => {
   })
 })
 
-describe('a value that would reach the script raw', () => {
+describe('an unquoted value', () => {
   it.each([
     ['{{pool}}', 'TEMPLATE_NOT_ALLOWED 2:1'],
     ['{{{pool}}}', 'TEMPLATE_NOT_ALLOWED 2:1'],
@@ -66,7 +66,7 @@ describe('a value that would reach the script raw', () => {
     expect(lint(body)).toEqual([problem])
   })
 
-  it('comes with the way to write it', () => {
+  it('has a remedy with the correct form', () => {
     const [problem] = lintTemplate(
       { name: 't', text: '#!/bin/bash\n{{master.host}}' },
       Handlebars.parse,
@@ -76,7 +76,7 @@ describe('a value that would reach the script raw', () => {
   })
 })
 
-describe('a name that is not given, or given as something else', () => {
+describe('an unknown name, or a name used as another kind', () => {
   it.each([
     ['A={{sh nope}}', '2:8'],
     ['A={{sh master}}', '2:8'],
@@ -98,13 +98,13 @@ describe('a name that is not given, or given as something else', () => {
   })
 })
 
-describe('a value where the shell would read it again', () => {
+describe('a value in a position that the shell would parse', () => {
   it.each([
     ['in double quotes', 'A="{{sh pool}}"\n'],
     ['in double quotes of several lines', 'A="\nB={{sh pool}}\n"\n'],
     ['in single quotes of several lines', "A='\nB={{sh pool}}\n'\n"],
     ['in a heredoc', 'cat <<EOF\nA={{sh pool}}\nEOF\n'],
-    ['in a quoted heredoc, which a line of it could end', "cat <<'EOF'\nA={{sh pool}}\nEOF\n"],
+    ['in a quoted heredoc, which a line of the value could end', "cat <<'EOF'\nA={{sh pool}}\nEOF\n"],
     ['in an indented heredoc', 'cat <<-X\n\tA\n\tX\ncat <<- "X"\nA={{sh pool}}\nX\n'],
     ['in the second of two heredocs', 'cat <<A <<B\nA\nB={{sh pool}}\nB\n'],
     ['in a substitution', 'A=$(\nB={{sh pool}}\n)\n'],
@@ -113,37 +113,37 @@ describe('a value where the shell would read it again', () => {
     ['in an expansion', `A=\${B:-\nC={{sh pool}}\n}\n`],
     ['as an argument', 'echo {{sh pool}}\n'],
     ['after a comment sign', '# A={{sh pool}}\n'],
-    ['before more of the line', 'A={{sh pool}}b\n'],
+    ['before more text on the line', 'A={{sh pool}}b\n'],
     ['before a condition', 'A={{sh pool}}{{#if pool}}\n{{/if}}\n'],
     ['before another value', 'A={{sh pool}}{{sh pool}}\n'],
     ['at the end of a branch', '{{#if pool}}A={{sh pool}}{{/if}}"\n"'],
-    ['with its line end eaten', 'A={{sh pool~}}\nb\n'],
+    ['with its line end removed', 'A={{sh pool~}}\nb\n'],
     ['a list without parentheses', 'A={{list docker.logOptions}}\n'],
     ['a list among others', 'A=(a {{list docker.logOptions}})\n'],
     ['a text without a command', '{{text startupScript}}\n'],
     ['a text in quotes', 'bash -c "cat {{text startupScript}}\n"\n'],
     ['quotes that only one branch opens', '{{#if pool}}a "\n{{/if}}\nA={{sh pool}}\n{{#if pool}}"{{/if}}\n'],
-    ['quotes that never end', "a '\n"],
+    ['unclosed quotes', "a '\n"],
     ['a partial in quotes', 'a "\n{{> report}}\n"\n'],
     ['a partial within a line', 'a; {{> report}}\n'],
-    ['a partial that is indented, as its heredocs would be', '  {{> report}}\n'],
+    ['an indented partial, whose heredocs would be indented too', '  {{> report}}\n'],
   ])('%s', (_, body) => {
     expect(lint(body).map((problem) => problem.split(' ')[0])).toContain('TEMPLATE_POSITION')
   })
 })
 
-describe('what is no template of a script at all', () => {
-  it('says where the syntax breaks', () => {
+describe('an invalid template', () => {
+  it('is reported with the line of the syntax error', () => {
     expect(lint('A=1\n{{#if pool}}\n')).toEqual(['TEMPLATE_SYNTAX 4'])
     expect(lint('{{sh pool')).toEqual(['TEMPLATE_SYNTAX 2'])
   })
 
-  it('misses the first line the cloud looks for', () => {
+  it('lacks the first line that clouds require', () => {
     const problems = lintTemplate({ name: 't', text: 'echo hi\n' }, Handlebars.parse, vocabularyOf(machines))
     expect(problems.map(({ code }) => code)).toEqual(['TEMPLATE_NO_SHEBANG'])
   })
 
-  it('has every fault told at once', () => {
+  it('has all faults reported at once', () => {
     expect(lint('{{pool}}\nA="{{sh nope}}"\n{{> what}}\n')).toEqual([
       'TEMPLATE_NOT_ALLOWED 2:1',
       'TEMPLATE_UNKNOWN_NAME 3:9',

@@ -1,4 +1,4 @@
-// The rules of trust: scheme, mode, certificate name; each with its reason.
+// The rules of trust: scheme, mode and certificate name, each with its reason.
 
 import { describe, expect, test } from 'vitest'
 import { planTrust, type TrustInput } from '../../../src/agent-setup/trust.ts'
@@ -29,7 +29,7 @@ interface Ask extends Omit<Partial<TrustInput>, 'address' | 'options'> {
   allowIpOnly?: boolean
 }
 
-/** What the clouds replace. */
+/** The aliases that the clouds replace. */
 const aliases = Object.assign({}, ...builtInProviders.map(({ hostAliases }) => hostAliases))
 
 function plan({ scheme = 'https', host = '10.0.0.5', trust = 'auto', allowIpOnly = false, ...rest }: Ask) {
@@ -52,47 +52,44 @@ describe('the scheme of the master URL decides whether agents use TLS', () => {
     expect(found).toEqual({
       mode: 'off',
       modeReason: 'agents dial plain http',
-      certificateNameReason: 'without TLS there is nothing to verify',
+      certificateNameReason: 'agents dial without TLS',
       chain: [],
     })
     expect(codes).toEqual(['TLS_PLAIN_HTTP'])
   })
 
-  test('http with a certificate is an error, placed in the configuration', () => {
+  test('http with a certificate is an error, with the location of the setting', () => {
     const { plan: found, problems } = plan({ scheme: 'http', material: whole })
     expect(found).toBeUndefined()
     expect(problems).toEqual([expect.objectContaining({ code: 'TLS_CERT_WITHOUT_HTTPS', where })])
   })
 
-  test('http with a certificate and trust: off is what was asked for', () => {
+  test('http with a certificate and trust: off is accepted', () => {
     expect(plan({ scheme: 'http', material: whole, trust: 'off' }).plan).toMatchObject({
       mode: 'off',
       chain: [],
     })
   })
 
-  test.each(['embed', 'system', 'skip_verify'] as const)(
-    'http with trust: %s is a contradiction',
-    (trust) => {
-      expect(plan({ scheme: 'http', trust }).codes).toEqual(['TLS_TRUST_CONFLICT'])
-    },
-  )
+  test.each(['embed', 'system', 'skip_verify'] as const)('http with trust: %s is a conflict', (trust) => {
+    expect(plan({ scheme: 'http', trust }).codes).toEqual(['TLS_TRUST_CONFLICT'])
+  })
 
-  test('http with a ca_file is a contradiction', () => {
+  test('http with a ca_file is a conflict', () => {
     expect(plan({ scheme: 'http', caMaterial: anchors }).codes).toEqual(['TLS_TRUST_CONFLICT'])
   })
 
-  test('https with trust: off is a contradiction', () => {
+  test('https with trust: off is a conflict', () => {
     expect(plan({ material: whole, trust: 'off' }).codes).toEqual(['TLS_TRUST_CONFLICT'])
   })
 })
 
 describe('trust: auto', () => {
-  test('a chain up to its root is embedded whole, leaf first', () => {
+  test('a chain up to its root is embedded completely, leaf first', () => {
     const { plan: found, codes } = plan({ material: material(root, intermediate, leaf) })
     expect(found).toMatchObject({
       mode: 'embed',
-      modeReason: 'chain.pem holds the chain up to its root CN=Test Root',
+      modeReason: 'chain.pem contains the chain up to its root CN=Test Root',
       certificateName: masterName,
     })
     expect(found!.chain.map(({ role, pem }) => [role, pem])).toEqual([
@@ -103,24 +100,24 @@ describe('trust: auto', () => {
     expect(codes).toEqual([])
   })
 
-  test('a lone self-signed certificate is embedded, with a word about its renewal', () => {
+  test('a single self-signed certificate is embedded, with a warning about its renewal', () => {
     const { plan: found, codes } = plan({ material: lone })
     expect(found).toMatchObject({
       mode: 'embed',
-      modeReason: 'chain.pem holds a self-signed certificate, which is its own root',
+      modeReason: 'chain.pem contains a self-signed certificate, which is its own root',
     })
     expect(found!.chain).toHaveLength(1)
     expect(codes).toEqual(['TLS_SELF_SIGNED_RENEWAL'])
   })
 
-  test('a chain below a well-known root needs nothing embedded', () => {
+  test('a chain below a well-known root is not embedded', () => {
     const { plan: found, codes } = plan({ material: incomplete, roots: () => [root.pem] })
     expect(found).toMatchObject({ mode: 'system', certificateName: masterName, chain: [] })
     expect(found!.modeReason).toMatch(/issued under CN=Test Root, a CA in Node's list/)
     expect(codes).toEqual([])
   })
 
-  test('a chain that ends nowhere names the issuer that is missing', () => {
+  test('an incomplete chain names the missing issuer', () => {
     const { plan: found, problems } = plan({ material: incomplete })
     expect(found).toBeUndefined()
     expect(problems).toEqual([
@@ -133,28 +130,27 @@ describe('trust: auto', () => {
     ])
   })
 
-  test('a CA of the right name and another key is told apart from a missing one', () => {
+  test('a CA with the right name and another key is distinguished from a missing one', () => {
     const rekeyed = authority('Test Root', { key: server().key })
     expect(plan({ material: material(leaf, intermediate, rekeyed) }).message).toBe(
       'CN=Test Intermediate was issued by CN=Test Root, but the certificate of that name in chain.pem has another key',
     )
   })
 
-  test('https without a certificate: a proxy ends TLS, agents trust the system', () => {
+  test('https without a certificate: a proxy terminates TLS, agents trust the system', () => {
     expect(plan({ host: masterName }).plan).toEqual({
       mode: 'system',
-      modeReason: 'agents dial https and no certificate is configured: a proxy ends TLS',
-      certificateNameReason:
-        'agents verify the host they dial; the certificate they will see is not known here',
+      modeReason: 'agents dial https and no certificate is configured: a proxy terminates TLS',
+      certificateNameReason: 'agents verify the host they dial; the certificate they will receive is unknown',
       chain: [],
     })
   })
 
-  test('a ca_file is embedded in place of the chain', () => {
+  test('a ca_file is embedded instead of the chain', () => {
     const { plan: found } = plan({ caMaterial: anchors, material: whole, host: 'proxy.example.com' })
     expect(found).toMatchObject({
       mode: 'embed',
-      modeReason: 'ca.pem (tls.ca_file) holds what agents shall trust',
+      modeReason: 'ca.pem (tls.ca_file) contains the CAs for agents',
     })
     expect(found!.chain.map(({ pem }) => pem)).toEqual([root.pem])
     expect(found!.certificateName).toBeUndefined()
@@ -162,11 +158,11 @@ describe('trust: auto', () => {
 })
 
 describe('trust: embed', () => {
-  test('without anything to embed is an error', () => {
+  test('without a certificate to embed is an error', () => {
     expect(plan({ trust: 'embed' }).codes).toEqual(['TLS_NOTHING_TO_EMBED'])
   })
 
-  test('wants the root in the file, also a well-known one', () => {
+  test('requires the root in the file, even a well-known one', () => {
     const { problems } = plan({ trust: 'embed', material: incomplete, roots: () => [root.pem] })
     expect(problems).toEqual([
       expect.objectContaining({
@@ -184,26 +180,26 @@ describe('trust: system', () => {
     expect(codes).toEqual([])
   })
 
-  test('below a private root: a warning, for agents may carry it', () => {
+  test('below a private root: a warning, because agents may trust it', () => {
     const { plan: found, codes } = plan({ trust: 'system', material: whole })
     expect(found).toMatchObject({ mode: 'system', certificateName: masterName })
     expect(codes).toEqual(['TLS_SYSTEM_UNKNOWN_CA'])
   })
 
-  test('below a private root, and agents dial a name it does not have: they see another certificate', () => {
+  test('below a private root, with a dialled name that it does not have: agents receive another certificate', () => {
     const { plan: found, codes } = plan({ trust: 'system', material: whole, host: 'proxy.example.com' })
     expect(found).toMatchObject({ mode: 'system' })
     expect(found!.certificateName).toBeUndefined()
     expect(codes).toEqual(['TLS_SYSTEM_UNKNOWN_CA'])
   })
 
-  test('with a ca_file is a contradiction', () => {
+  test('with a ca_file is a conflict', () => {
     expect(plan({ trust: 'system', caMaterial: anchors }).codes).toEqual(['TLS_TRUST_CONFLICT'])
   })
 })
 
 describe('trust: skip_verify', () => {
-  test('embeds nothing, warns, and keeps a configured name for the tasks', () => {
+  test('embeds nothing, warns, and keeps a configured name for tasks', () => {
     expect(plan({ trust: 'skip_verify', material: whole })).toMatchObject({
       plan: { mode: 'skip_verify', chain: [], certificateNameReason: 'agents verify nothing' },
       codes: ['TLS_SKIP_VERIFY'],
@@ -212,7 +208,7 @@ describe('trust: skip_verify', () => {
     expect(named.plan!.certificateName).toBe('master.example.com')
   })
 
-  test('with a ca_file is a contradiction', () => {
+  test('with a ca_file is a conflict', () => {
     expect(plan({ trust: 'skip_verify', caMaterial: anchors }).codes).toEqual(['TLS_TRUST_CONFLICT'])
   })
 })
@@ -264,7 +260,7 @@ describe('the certificate name', () => {
       "it is the certificate's first DNS name; agents dial local-ipv4, which the cloud replaces by an address",
     ],
     [
-      'the first name, for a foreign host',
+      'the first name, for a host that is not covered',
       { host: 'lb.internal' },
       'one.example.com',
       "it is the certificate's first DNS name; agents dial lb.internal, which the certificate does not cover",
@@ -288,10 +284,10 @@ describe('the certificate name', () => {
       "it is the certificate's first address; agents dial 10.0.0.5, an IP address",
     ],
     [
-      'what an alias stands for, when allowed',
+      'the address that replaces an alias, when allowed',
       { material: names(ip('10.0.0.5')), host: 'internal-ip', allowIpOnly: true },
       undefined,
-      'agents verify the address internal-ip stands for; it is not known here',
+      'agents verify the address that internal-ip is replaced by, which is unknown until they boot',
     ],
     [
       'a configured address, when allowed',
@@ -305,7 +301,7 @@ describe('the certificate name', () => {
     expect(found!.certificateNameReason).toBe(reason)
   })
 
-  test('one that does not match is refused with the list', () => {
+  test('a name that does not match is refused with a list of names', () => {
     const { plan: found, problems } = plan({ material: several, certificateName: 'three.example.com' })
     expect(found).toBeUndefined()
     expect(problems.at(-1)).toMatchObject({
@@ -316,7 +312,7 @@ describe('the certificate name', () => {
     })
   })
 
-  test('a long list is cut, and whole in the details', () => {
+  test('a long list is cut in the message and complete in the details', () => {
     const many = names(...Array.from({ length: 40 }, (_, i) => dns(`n${i}.example.com`)))
     const { problems } = plan({ material: many, certificateName: 'x.example.com' })
     expect(problems.at(-1)!.message).toMatch(/DNS:n9\.example\.com, and 30 more$/)
@@ -330,21 +326,21 @@ describe('the certificate name', () => {
       { material: names(ip('10.0.0.5')), certificateName: '10.0.0.5' },
     ],
     ['an address is configured, the certificate not known', { certificateName: '10.0.0.5', trust: 'system' }],
-  ])('%s: refused, for the log shipper of older agents', (_, ask) => {
+  ])('%s: refused, because of the log shipper of older agents', (_, ask) => {
     expect(plan(ask).codes).toContain('TLS_IP_ONLY')
   })
 
-  test('names that only Go accepts are none', () => {
+  test('names that only Go accepts are not used', () => {
     expect(plan({ material: names(dns('*.local'), dns('a.')) }).codes).toContain('TLS_NO_USABLE_NAME')
   })
 })
 
-describe('the certificate name, when agents see a certificate that is not known here', () => {
+describe('the certificate name, when the certificate that agents receive is unknown', () => {
   test.each<[string, Ask, string | undefined]>([
     ['as configured', { certificateName: 'Proxy.example.com' }, 'proxy.example.com'],
     ['the dialled host', { host: 'proxy.example.com' }, undefined],
-    ['the dialled host without its final dot', { host: 'proxy.example.com.' }, 'proxy.example.com'],
-    ['the host name an alias stands for', { host: 'public-hostname' }, undefined],
+    ['the dialled host without its trailing dot', { host: 'proxy.example.com.' }, 'proxy.example.com'],
+    ['the host name that replaces an alias', { host: 'public-hostname' }, undefined],
     ['the dialled address, when allowed', { host: '10.0.0.5', allowIpOnly: true }, undefined],
   ])('%s', (_, ask, name) => {
     const { plan: found } = plan({ trust: 'system', ...ask })
@@ -359,7 +355,7 @@ describe('the certificate name, when agents see a certificate that is not known 
     },
   )
 
-  test('a configured name has to be one', () => {
+  test('a configured name must be a host name', () => {
     expect(plan({ trust: 'system', certificateName: 'not a name' }).codes).toEqual(['TLS_NAME_MISMATCH'])
   })
 })

@@ -7,12 +7,12 @@ import { agentSetup } from '../../support/agent-setups.ts'
 const body = fc.string({ unit: 'binary' }).filter((text) => !/\p{Surrogate}/u.test(text))
 const filler = `\n# ${'a'.repeat(300_000)}`
 
-describe('what was packed', () => {
+describe('packed user data', () => {
   it.each([
-    ['as it is', 'aws', ''],
+    ['plain', 'aws', ''],
     ['by gzip', 'aws', filler],
     ['by the stub', 'gcp', filler],
-  ] as const)('%s comes back, from its bytes and from base64', async (_, cloud, more) => {
+  ] as const)('%s is unpacked, from its bytes and from base64', async (_, cloud, more) => {
     await fc.assert(
       fc.asyncProperty(body, async (text) => {
         const script = `#!/bin/bash\n${text}${more}`
@@ -29,7 +29,7 @@ describe('what was packed', () => {
   })
 })
 
-describe('what is no user data of ours', () => {
+describe('input that is not our user data', () => {
   it.each([
     ['nothing', Buffer.alloc(0)],
     ['text', Buffer.from('hello, world')],
@@ -44,7 +44,7 @@ describe('what is no user data of ours', () => {
     await expect(unpackUserData(bytes)).rejects.toMatchObject({ code: 'USER_DATA_UNREADABLE' })
   })
 
-  it('an archive that would fill the memory is not unpacked to find that out', async () => {
+  it('a huge archive is refused without unpacking all of it', async () => {
     const bomb = gzipSync(Buffer.alloc(17 * 1024 * 1024))
     await expect(unpackUserData(bomb)).rejects.toThrow(/too large/)
   })

@@ -18,8 +18,8 @@ const rows = [
 ]
 
 describe('the table of a check', () => {
-  it('has a block for each subject, and one remedy for what has the same', () => {
-    expect(checkLines(rows)).toEqual([
+  it('has a block for each subject, and prints a shared remedy once', async () => {
+    expect(await checkLines(rows)).toEqual([
       'configuration',
       '  ok       master.yaml  1 pool',
       '',
@@ -35,7 +35,7 @@ describe('the table of a check', () => {
     ])
   })
 
-  it('counts what was found, and leaves out what was not', () => {
+  it('counts the results, and omits those with none', () => {
     expect(countLine(rows)).toBe('3 ok, 1 warning, 2 failed, 1 not checked')
     expect(countLine([passed('x')])).toBe('1 ok')
   })

@@ -1,4 +1,4 @@
-// Flags and arguments that are declared once: what they read, where it may stand, and which types follow.
+// Flags and arguments that are declared once: their values, their positions, and their types.
 import { Command } from 'commander'
 import { describe, expect, expectTypeOf, it } from 'vitest'
 import {
@@ -13,7 +13,7 @@ import { processTerminal } from '../../../src/cli/terminal.ts'
 
 const context = { terminal: processTerminal(), env: {}, cwd: '/' }
 
-/** What a flag of `command` reads when these words are given; the program has flags of the same names. */
+/** The value of a flag of `command` for these words; the program has flags with the same names. */
 function read<T>(words: string, declare: (command: CliCommand) => Flag<T>): { value: T; isGiven: boolean } {
   const commander = new Command('provision').enablePositionalOptions().exitOverride()
   const program = new CliCommand(commander, context)
@@ -65,12 +65,12 @@ describe('a flag', () => {
     },
   )
 
-  it('that takes one pool refuses several', () => {
+  it('that accepts one pool rejects several', () => {
     expect(read('--pool a command', onePool).value).toBe('a')
     expect(() => read('--pool a --pool b command', onePool)).toThrow('USAGE: --pool takes one pool here')
   })
 
-  it('that is taken from a variable is not given', () => {
+  it('that is read from a variable does not count as given', () => {
     process.env['DET_CONFIG_FILE'] = 'c'
     try {
       expect(read('command', configFlag)).toEqual({ value: 'c', isGiven: false })
@@ -79,7 +79,7 @@ describe('a flag', () => {
     }
   })
 
-  it('has the type of what it reads', () => {
+  it('has the type of its value', () => {
     expectTypeOf(pool).returns.toEqualTypeOf<Flag<string | undefined>>()
     expectTypeOf(pools).returns.toEqualTypeOf<Flag<string[] | undefined>>()
     expectTypeOf(out).returns.toEqualTypeOf<Flag<string>>()
@@ -89,7 +89,7 @@ describe('a flag', () => {
     const wrong = (command: CliCommand) => [
       // @ts-expect-error a switch takes no value
       command.toggle('--pool <name>', ''),
-      // @ts-expect-error what takes a value says so
+      // @ts-expect-error a flag with a value must be declared as such
       command.text('--yes', ''),
       // @ts-expect-error the default is one of the choices
       command.choice('--size <size>', '', ['s', 'm'], 'l'),
@@ -99,7 +99,7 @@ describe('a flag', () => {
 })
 
 describe('arguments', () => {
-  it('are read by their places', () => {
+  it('are read by position', () => {
     const command = new CliCommand(new Command('command'), context)
     const first = command.argument('[first]', '')
     const rest = command.rest('[rest...]', '')
@@ -108,7 +108,7 @@ describe('arguments', () => {
     expect([first.value, rest.value]).toEqual(['a', ['b', 'c']])
   })
 
-  it('may be left out', () => {
+  it('may be omitted', () => {
     const command = new CliCommand(new Command('command'), context)
     const first = command.argument('[first]', '')
     const rest = command.rest('[rest...]', '')

@@ -18,7 +18,7 @@ const ok: PoolOverview = {
   slots: 8,
   freeSlots: 4,
   foreignWriters: [],
-  holds: [],
+  blocked: [],
   problems: [],
 }
 
@@ -27,8 +27,8 @@ function statusOf(...pools: PoolOverview[]): FleetStatus {
 }
 
 describe('the status', () => {
-  it('is a row for each pool', () => {
-    expect(statusLines(statusOf(ok))).toMatchInlineSnapshot(`
+  it('is a row for each pool', async () => {
+    expect(await statusLines(statusOf(ok))).toMatchInlineSnapshot(`
       [
         "provisioner 1.2.3, cluster c, demand push, up 65s",
         "",
@@ -38,7 +38,7 @@ describe('the status', () => {
     `)
   })
 
-  it('lists below the rows what blocks a pool, its cause and its remedy, each once', () => {
+  it('lists below the rows what blocks a pool, its cause and its remedy, each once', async () => {
     const problem = {
       code: 'PREFLIGHT_REFUSED',
       severity: 'error',
@@ -47,40 +47,40 @@ describe('the status', () => {
     } as const
     const held: PoolOverview = {
       ...ok,
-      state: 'held',
-      holds: [
+      state: 'blocked',
+      blocked: [
         { code: 'LAUNCH_NOT_READY', meaning: 'No VM could join.', remedy: 'Read on.', numbers: {}, problem },
         {
           code: 'MAX_REACHED',
           meaning: 'More are needed.',
           remedy: 'Raise it.',
-          numbers: { vms: 2, retryAt: 1e12 },
+          numbers: { instances: 2, retryAt: 1e12 },
         },
       ],
       problems: [problem, { ...problem, code: 'PROVIDER_CAPACITY', message: 'none left', remedy: 'Wait.' }],
     }
-    expect(statusLines(statusOf(held)).slice(4)).toEqual([
+    expect((await statusLines(statusOf(held))).slice(4)).toEqual([
       '',
       'default: blocked: LAUNCH_NOT_READY No VM could join. PREFLIGHT_REFUSED nothing listens',
       '  Start it.',
-      'default: blocked: MAX_REACHED More are needed. (vms 2)',
+      'default: blocked: MAX_REACHED More are needed. (instances 2)',
       '  Raise it.',
       'default: PROVIDER_CAPACITY none left',
       '  Wait.',
     ])
   })
 
-  it('reports a reason and its problem of the same code once', () => {
+  it('reports a reason and its problem of the same code once', async () => {
     const code = 'JOURNAL_FAILING'
     const problem = { code, severity: 'error', message: 'no space left', remedy: 'Make room.' } as const
     const hold = { code, meaning: 'It cannot be written.', remedy: 'Read on.', numbers: {}, problem }
-    expect(statusLines(statusOf({ ...ok, state: 'held', holds: [hold] })).slice(5)).toEqual([
+    expect((await statusLines(statusOf({ ...ok, state: 'blocked', blocked: [hold] }))).slice(5)).toEqual([
       'default: blocked: JOURNAL_FAILING no space left',
       '  Make room.',
     ])
   })
 
-  it('shows a pool that could not be started among the others', () => {
+  it('shows a pool that could not be started among the others', async () => {
     const problem = {
       code: 'AWS_X',
       severity: 'error',
@@ -88,7 +88,7 @@ describe('the status', () => {
       remedy: 'Give some.',
     } as const
     const failed: PoolOverview = { pool: 'gpu', provider: 'aws', state: 'failed', problems: [problem] }
-    const lines = statusLines(statusOf(ok, failed))
+    const lines = await statusLines(statusOf(ok, failed))
     expect(lines[4]).toBe('gpu      aws       failed  -          -       -    -    -        -')
     expect(lines.slice(6)).toEqual(['gpu: AWS_X no credentials', '  Give some.'])
   })
@@ -108,7 +108,7 @@ const vm: InstanceView = {
 }
 
 describe('VMs', () => {
-  it('are rows with what is done about them', () => {
+  it('are rows with the action in progress', async () => {
     const rows = [
       vm,
       { ...vm, id: 'i-2', agent: 'waiting', slots: undefined, zone: '', doing: 'ordered' },
@@ -120,7 +120,7 @@ describe('VMs', () => {
         stateReason: 'Server.SpotInstanceTermination',
       },
     ] as InstanceView[]
-    expect(instanceLines(rows, 60_000)).toMatchInlineSnapshot(`
+    expect(await instanceLines(rows, 60_000)).toMatchInlineSnapshot(`
       [
         "POOL     INSTANCE  STATE    AGENT    SLOTS  TYPE       ZONE      CAPACITY   AGE  NOTE",
         "default  i-1       running  joined   1      g5.xlarge  subnet-1  on-demand  60s",
@@ -130,14 +130,14 @@ describe('VMs', () => {
     `)
   })
 
-  it('may be none', () => {
-    expect(instanceLines([], 0)).toEqual(['no instances'])
-    expect(agentLines([], 0)).toEqual(['no agents'])
+  it('may be none', async () => {
+    expect(await instanceLines([], 0)).toEqual(['no instances'])
+    expect(await agentLines([], 0)).toEqual(['no agents'])
   })
 })
 
 describe('agents', () => {
-  it('are rows with their work and who they are of', () => {
+  it('are rows with their jobs and their owner', async () => {
     const agent: AgentView = {
       id: 'i-1',
       pool: 'default',
@@ -168,7 +168,7 @@ describe('agents', () => {
       tlsVersion: undefined,
       certificateName: undefined,
     }
-    expect(agentLines([agent, idle, guest], 30_000)).toMatchInlineSnapshot(`
+    expect(await agentLines([agent, idle, guest], 30_000)).toMatchInlineSnapshot(`
       [
         "POOL     AGENT  STATE   FREE SLOTS  WORK      TLS      CERTIFICATE NAME  NOTE",
         "default  i-1    joined  1 of 4      busy      TLSv1.3  master.test",
@@ -191,6 +191,8 @@ const joined: FleetRow = {
   launchedAt: 1000,
 }
 
+const ascii = (text: string) => text.length
+
 describe('the live table', () => {
   it('shows pool, instance, state, agent, TLS version and certificate name', () => {
     const { slots, tlsVersion, certificateName, ...unknown } = joined
@@ -201,7 +203,7 @@ describe('the live table', () => {
       state: 'starting',
       agent: 'waiting',
     }
-    expect(liveView([joined, booting], 46_000)).toMatchInlineSnapshot(`
+    expect(liveView([joined, booting], 46_000, ascii)).toMatchInlineSnapshot(`
       [
         "POOL     INSTANCE          STATE     AGENT    SLOTS  TLS      CERTIFICATE NAME      AGE",
         "default  local-1f2e3d4c-0  running   joined   1      TLSv1.3  master.local.example  45s",
@@ -210,8 +212,8 @@ describe('the live table', () => {
     `)
   })
 
-  it('says that there is nothing yet', () => {
-    expect(liveView([], 0)).toEqual(['(no instances yet)'])
+  it('shows that there are no instances yet', () => {
+    expect(liveView([], 0, ascii)).toEqual(['(no instances yet)'])
   })
 
   it.each([
@@ -221,6 +223,6 @@ describe('the live table', () => {
     [7_200_000, '2h'],
     [200_000_000, '2d'],
   ])('writes an age of %i ms as %s', (ms, text) => {
-    expect(liveView([{ ...joined, launchedAt: 0 }], ms)[1]).toMatch(new RegExp(` ${text}$`))
+    expect(liveView([{ ...joined, launchedAt: 0 }], ms, ascii)[1]).toMatch(new RegExp(` ${text}$`))
   })
 })

@@ -1,13 +1,13 @@
-// Following the log of decisions: each event once, none left out, nothing older than was asked for.
+// Following the decision log: each event once, none omitted, nothing older than requested.
 import { describe, expect, it } from 'vitest'
 import { followEvents } from '../../../src/cli/logs.ts'
 
 const event = (at: number, kind = 'joined') => ({ at, kind })
-/** What a door answers. */
+/** The response of an endpoint. */
 const asked = (all: ReturnType<typeof event>[], since: number) => all.filter(({ at }) => at >= since)
 
 describe('events that are followed', () => {
-  it('are each told once, those of one millisecond too', () => {
+  it('are each returned once, also those of one millisecond', () => {
     const follower = followEvents()
     const all = [event(1), event(5, 'a')]
     expect(follower.take(asked(all, follower.since))).toEqual(all)
@@ -18,7 +18,7 @@ describe('events that are followed', () => {
     expect(follower.take(asked(all, follower.since))).toEqual([event(7, 'd')])
   })
 
-  it('begin where they were asked from, also when nothing was there yet', () => {
+  it('start at the requested time, also when there were none yet', () => {
     const follower = followEvents(100)
     const all = [event(50)]
     expect(follower.take(asked(all, follower.since))).toEqual([])

@@ -1,11 +1,11 @@
-// What servers answer is shown to people: it must not move their cursor, name their window or turn text around.
+// Responses of servers are shown to people: they must not move the cursor, name the window or reverse the text.
 import { describe, expect, it } from 'vitest'
 import { checkLines } from '../../../src/cli/check.ts'
 import { orphanLines, statusLines } from '../../../src/cli/fleet-text.ts'
-import { stateSentence, workLines, workTable } from '../../../src/cli/jobs-text.ts'
+import { jobLines, jobTable, stateSentence } from '../../../src/cli/jobs-text.ts'
 import { table } from '../../../src/cli/table.ts'
 import { printJson, sayProblems, type Terminal } from '../../../src/cli/terminal.ts'
-import type { WorkView } from '../../../src/http/job-view.ts'
+import type { JobView } from '../../../src/http/job-view.ts'
 import { problem } from '../../../src/problems/index.ts'
 
 const evil = '\x1b]0;x\x07\x1b[2J\u009b2J\u202e'
@@ -21,7 +21,7 @@ const status = {
   pools: [{ pool: evil, provider: evil, state: 'failed' as const, problems: [said] }],
 }
 
-const work: WorkView = {
+const work: JobView = {
   id: evil,
   task: evil,
   name: evil,
@@ -36,7 +36,7 @@ const work: WorkView = {
   startedAt: evil,
   endedAt: evil,
   containers: [{ id: 'c', agent: evil, slots: [0], state: 'RUNNING' }],
-} as WorkView
+} as JobView
 
 function spoken(say: (terminal: Terminal) => void): string[] {
   const lines: string[] = []
@@ -46,13 +46,13 @@ function spoken(say: (terminal: Terminal) => void): string[] {
   return lines
 }
 
-describe('nothing a server says is more than text', () => {
+describe('a response of a server is only text', () => {
   it.each([
     ['a table', () => table(['A'], [[evil]])],
     ['the status', () => statusLines(status as never)],
     ['orphans', () => orphanLines({ orphans: [], problems: [said] }, 0)],
-    ['the list of work', () => workTable([work])],
-    ['one piece of work', () => workLines(work)],
+    ['the list of work', () => jobTable([work])],
+    ['one piece of work', () => jobLines(work)],
     ['a change of work', () => [stateSentence(work), stateSentence({ ...work, state: 'pending' })]],
     ['a check', () => checkLines([{ subject: evil, what: evil, result: 'passed', note: evil }] as never)],
     ['JSON', () => spoken((terminal) => printJson(terminal, said))],
@@ -60,12 +60,13 @@ describe('nothing a server says is more than text', () => {
       'a problem',
       () => spoken((terminal) => sayProblems(terminal, [problem('MASTER_FAULT', evil, { remedy: evil })])),
     ],
-  ])('%s', (_, lines) => {
-    expect(lines().length).toBeGreaterThan(0)
-    for (const line of lines()) expect(line).toMatch(/^[^\p{Cc}\p{Cf}]*$/u)
+  ])('%s', async (_, print) => {
+    const lines = await print()
+    expect(lines.length).toBeGreaterThan(0)
+    for (const line of lines) expect(line).toMatch(/^[^\p{Cc}\p{Cf}]*$/u)
   })
 
-  it('JSON stays what it was', () => {
+  it('JSON stays unchanged', () => {
     expect(JSON.parse(spoken((terminal) => printJson(terminal, said)).join('\n'))).toEqual(said)
   })
 })

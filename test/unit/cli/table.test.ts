@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest'
-import { liveArea, type Picture, watchPicture } from '../../../src/cli/table.ts'
+import { liveArea } from '../../../src/cli/live-area.ts'
+import { type Picture, table, watchPicture } from '../../../src/cli/table.ts'
 import type { Terminal } from '../../../src/cli/terminal.ts'
 import { ProvisionError, problem } from '../../../src/problems/index.ts'
 
 const away = new ProvisionError(problem('NOT_RUNNING', 'nobody is there'))
 const broken = new ProvisionError(problem('MASTER_FAULT', 'the end'))
 
-/** Looks until the last of these is thrown; returns what was printed. */
+/** Polls until the last of these is thrown; returns what was printed. */
 async function watched(
   looks: (Picture | Error)[],
   format: 'text' | 'json' = 'text',
@@ -41,7 +42,7 @@ async function watched(
 const picture = (...lines: string[]): Picture => ({ lines, value: lines })
 
 describe('watching', () => {
-  it('prints a picture again when it has changed', async () => {
+  it('prints a table again when it has changed', async () => {
     const { out } = await watched([picture('a'), picture('a'), picture('b')])
     expect(out).toBe('a\n\nb\n\n')
   })
@@ -51,34 +52,59 @@ describe('watching', () => {
     expect(out).toBe('["a"]\n["a"]\n')
   })
 
-  it('draws in place on a terminal, and no more than it has room for', async () => {
+  it('redraws in place on a terminal, with no more lines than fit', async () => {
     const many = picture(...Array.from({ length: 20 }, (_, i) => `line ${i}`))
     const { out, err } = await watched([many], 'text', { interactive: true, rows: 6 })
     expect(out).toBe('')
     expect(err).toBe('line 0\nline 1\nline 2\n… and 17 more lines\n')
   })
 
-  it('waits for a provisioner that is away, and ends with what does not pass', async () => {
+  it('waits for a provisioner that is away, and stops at a permanent error', async () => {
     const { out, err, error } = await watched([picture('a'), away, picture('b')])
     expect(out).toBe('a\n\nb\n\n')
     expect(err).toBe('NOT_RUNNING: nobody is there; trying again\n')
     expect(error).toBe(broken)
   })
 
-  it('does not begin where nobody is', async () => {
+  it('does not start without a provisioner', async () => {
     const { error } = await watched([away])
     expect(error).toBe(away)
   })
 })
 
+describe('a table', () => {
+  it('aligns wide characters, accents and emoji as a terminal shows them', async () => {
+    const rows = [
+      ['plain', '1'],
+      ['实验', '2'],
+      ['한국어', '3'],
+      ['cafe\u0301', '4'],
+      ['👩‍👩‍👧', '5'],
+      ['🇨🇭', '6'],
+      ['❤️', '7'],
+    ]
+    expect(await table(['NAME', 'N'], rows)).toEqual([
+      'NAME    N',
+      'plain   1',
+      '实验    2',
+      '한국어  3',
+      'cafe\u0301    4',
+      '👩‍👩‍👧      5',
+      '🇨🇭      6',
+      '❤️      7',
+    ])
+  })
+})
+
 describe('the live area', () => {
+  const erased = (rows: number) => '\x1b[1A\x1b[2K'.repeat(rows)
   function drawn() {
-    let text = ''
+    const terminal = { text: '', columns: 10 }
     const area = liveArea(
-      (part) => (text += part),
-      () => 10,
+      (part) => (terminal.text += part),
+      () => terminal.columns,
     )
-    return { area, text: () => text }
+    return { area, terminal, text: () => terminal.text }
   }
 
   it('redraws in place, and only when something changed', () => {
@@ -86,19 +112,49 @@ describe('the live area', () => {
     area.draw(['one', 'two'])
     area.draw(['one', 'two'])
     area.draw(['three'])
-    expect(text()).toBe('one\ntwo\n\x1b[2A\r\x1b[0Jthree\n')
+    expect(text()).toBe(`one\ntwo\n${erased(2)}three\n`)
   })
 
-  it('keeps log lines above itself', () => {
+  it('keeps log lines above the table', () => {
     const { area, text } = drawn()
     area.draw(['table'])
     area.print('agent joined')
-    expect(text()).toBe('table\n\x1b[1A\r\x1b[0Jagent joined\ntable\n')
+    expect(text()).toBe(`table\n${erased(1)}agent joined\ntable\n`)
   })
 
-  it('cuts lines at the terminal’s width, so that the next drawing finds its own', () => {
+  it.each([
+    ['letters', '0123456789abc', '012345678…'],
+    ['wide characters', '0一二三四五', '0一二三四…'],
+    ['half a wide character', '一二三四五六', '一二三四…'],
+    ['emoji', '👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧', '👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧👩‍👩‍👧…'],
+    ['nothing that fits', '一二三四五', '一二三四五'],
+  ])(
+    'cuts %s at the terminal’s width, with a mark, so that the next drawing finds its own',
+    (_, line, cut) => {
+      const { area, text } = drawn()
+      area.draw([line])
+      expect(text()).toBe(`${cut}\n`)
+    },
+  )
+
+  it('erases the rows into which a narrower terminal has broken its lines', () => {
+    const { area, terminal, text } = drawn()
+    area.draw(['0123456789', '', '一二三'])
+    terminal.text = ''
+    terminal.columns = 4
+    area.resize()
+    expect(text()).toBe(`${erased(6)}012…\n\n一…\n`)
+    terminal.text = ''
+    terminal.columns = 20
+    area.resize()
+    expect(text()).toBe(`${erased(3)}0123456789\n\n一二三\n`)
+  })
+
+  it('draws nothing after its end', () => {
     const { area, text } = drawn()
-    area.draw(['0123456789abc'])
-    expect(text()).toBe('0123456789\n')
+    area.draw(['table'])
+    area.close()
+    area.resize()
+    expect(text()).toBe('table\n')
   })
 })

@@ -32,7 +32,7 @@ describe('a confirmation', () => {
     expect(said).toEqual(result ? [] : ['Nothing was done.'])
   })
 
-  it('asks again until it understands', async () => {
+  it('asks again until the answer is valid', async () => {
     const { it: one, asked } = terminal('', 'maybe', 'y')
     expect(await confirm('End i-1?', undefined, one)).toBe(true)
     expect(asked).toEqual(Array(3).fill('End i-1? [y/n] '))
@@ -44,7 +44,7 @@ describe('a confirmation', () => {
     expect(asked).toEqual([])
   })
 
-  it('is refused where nobody can be asked', async () => {
+  it('is refused without a terminal', async () => {
     const { ask: _, ...deaf } = terminal().it
     await expect(confirm('End i-1?', undefined, deaf)).rejects.toMatchObject({ code: 'CONFIRMATION_NEEDED' })
   })

@@ -11,7 +11,7 @@ const leaf = {
   notAfter: '2027-01-01T00:00:00.000Z',
   sha256: 'ab'.repeat(32),
 }
-const stranger: UntrustedServer = {
+const untrusted: UntrustedServer = {
   url: 'https://master:8443',
   presented: [leaf],
   pem: '',
@@ -34,8 +34,8 @@ function answering(answer: string): Terminal {
 }
 
 it.each([
-  ['of a new master', stranger, 'CLIENT_CERT_UNTRUSTED'],
-  ['in place of the stored one', { ...stranger, stored: [leaf] }, 'CLIENT_CERT_CHANGED'],
+  ['of a new master', untrusted, 'CLIENT_CERT_UNTRUSTED'],
+  ['in place of the stored one', { ...untrusted, stored: [leaf] }, 'CLIENT_CERT_CHANGED'],
 ])('a no to the certificate %s is not answered by showing it again', async (_, asked, code) => {
   await expect(decide(asked, undefined, answering('n'))).rejects.toThrow(
     `${code}: https://master:8443 is not trusted; nothing was changed`,

@@ -1,4 +1,4 @@
-// What is shown of the user's file: enough to find the place, never a secret.
+// What is shown of the user's file: enough to find the location, never a secret.
 import { describe, expect, it } from 'vitest'
 import { codeFrame, isSecretKey, maskLine, shown } from '../../../src/config/report.ts'
 import { readYaml } from '../../../src/config/yaml.ts'
@@ -21,7 +21,7 @@ describe('a code frame', () => {
     )
   })
 
-  it('shows the part of a long line that matters', () => {
+  it('shows the relevant part of a long line', () => {
     const frame = codeFrame(
       [`a: ${'x'.repeat(300)}HERE${'y'.repeat(300)}`],
       { line: 1, column: 304, length: 4 },
@@ -41,13 +41,13 @@ describe('a code frame', () => {
     expect(frame).toBe('  1 | a: 1\n> 2 | (100003 characters)')
   })
 
-  it('leaves out the insides of scripts, and masks passwords beside the place', () => {
+  it('omits the contents of scripts, and masks passwords beside the location', () => {
     expect(frameOf('script: |\n  TOKEN=abc\na: *b\npassword: hunter2')).toBe(
       '> 3 | a: *b\n    |    ^^\n  4 | password: ********',
     )
   })
 
-  it('lets no control character of the file reach a terminal', () => {
+  it('escapes control characters of the file', () => {
     expect(frameOf('a: "\u001b[31m\\q"')).not.toContain('\u001b')
   })
 })
@@ -71,7 +71,7 @@ describe('masking', () => {
     expect(maskLine(line)).toBe(masked)
   })
 
-  it('shows values shortly, and none of a secret key', () => {
+  it('shortens values, and hides those of a secret key', () => {
     expect(shown('x'.repeat(100))).toHaveLength(58)
     expect(shown('hunter2', 'password')).toBe('********')
     expect([shown(null), shown([]), shown({}), shown(5), shown('a\u001bb')]).toEqual([

@@ -9,13 +9,13 @@ export interface DeterminedVector {
   /** `passes`, or the correction made here that Determined's expectation contradicts. */
   here: 'passes' | 'differs' | 'not read'
   why: string
-  /** Of every problem, in order; none by default. */
+  /** The codes of all problems, in order; none by default. */
   codes?: ProblemCode[]
   /** Part of the configuration. */
   config?: object
   /** Part of the first pool's provider. */
   provider?: object
-  /** Where its agents dial. */
+  /** The address that its agents dial. */
   address?: string
 }
 
@@ -26,7 +26,7 @@ const root = 'cmd/determined-master/root_test.go'
 const masterConfig = 'internal/config/config_test.go'
 const schedulerConfig = 'internal/config/scheduler_config_test.go'
 
-/** One pool with this provider, as JSON: the form most of the vectors have. */
+/** One pool with this provider, as JSON: the form of most vectors. */
 const pool = (provider: object) => JSON.stringify({ resource_pools: [{ pool_name: 'default', provider }] })
 
 const awsKeys = { type: 'aws', region: 'test.region', image_id: 'test.image', ssh_key_name: 'test-key' }

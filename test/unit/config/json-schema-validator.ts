@@ -11,7 +11,7 @@ const silent = new Set([
   'additionalProperties',
 ])
 
-/** What is wrong, as `path: keyword`; empty when the value fits. */
+/** The problems, as `path: keyword`; empty when the value is valid. */
 export function violations(schema: JsonSchema, value: unknown, path = '$'): string[] {
   const found: string[] = []
   const say = (keyword: string) => found.push(`${path}: ${keyword}`)
@@ -81,7 +81,7 @@ function isOf(type: string, value: unknown): boolean {
     case 'integer':
       return Number.isInteger(value)
     default: {
-      // string, number and boolean are the names of both worlds.
+      // string, number and boolean have the same names in both type systems.
       const name: string = typeof value
       return name === type
     }

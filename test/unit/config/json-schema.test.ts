@@ -1,4 +1,4 @@
-// The JSON Schema and the loader agree, and the reference page is as fresh as both.
+// The JSON Schema and the loader agree, and the reference page matches both.
 
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,7 +14,7 @@ import { wrongKeys } from './wrong-keys.cases.ts'
 
 const schema = configSchema(builtInProviders)
 
-/** Rules of single keys that no schema can tell. */
+/** Rules for single keys that no schema can express. */
 const beyondSchema = new Set([
   'more at least than at most',
   'more at least than the default allows',
@@ -54,7 +54,7 @@ describe('provision schema', () => {
 
   it('accepts every example', () => {
     const files = readdirSync(join(root, 'examples'), { recursive: true, encoding: 'utf8' })
-    // That of the example of a provider from outside is for a kind of its own.
+    // The example of an external provider has a kind of its own.
     const masters = files.filter((file) => file.endsWith('master.yaml') && !file.startsWith('provider'))
     expect(masters.length).toBeGreaterThan(0)
     for (const file of masters)
@@ -66,12 +66,12 @@ describe('provision schema', () => {
     expect(found.length > 0).toBe(!beyondSchema.has(rule))
   })
 
-  it('refuses the two forms together', () => {
+  it('rejects a mixture of the two forms', () => {
     expect(violations(schema, { provisioner: { provider: 'local' }, resource_pools: [] })).toEqual(['$: not'])
     expect(violations(schema, { scheduler: {}, resource_manager: {} })).toEqual(['$: not'])
   })
 
-  it('describes every key, and says each default that depends on others', () => {
+  it('describes every key, and each default that depends on others', () => {
     const silent: string[] = []
     walk(schema, '$', (one, path) => {
       if (!one.description) silent.push(path)
@@ -93,7 +93,7 @@ function walk(one: JsonSchema, path: string, visit: (schema: JsonSchema, path: s
 }
 
 describe('docs/configuration.md', () => {
-  it('is what the schema says (npm run docs)', () => {
+  it('matches the schema (npm run docs)', () => {
     expect(readFileSync(join(root, 'docs/configuration.md'), 'utf8')).toBe(referencePage(builtInProviders))
   })
 

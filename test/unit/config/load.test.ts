@@ -1,4 +1,4 @@
-// From files to configurations: what a file can be besides right, both forms, overrides, and everything at once.
+// From files to configurations: invalid files, both forms, overrides, and all problems at once.
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -10,7 +10,7 @@ import { aws, local } from './marked.ts'
 
 const codes = (problems: Problem[]) => problems.map(({ code }) => code)
 
-/** A pool that admits every agent: without a provider the file has to say so. */
+/** A pool that admits every agent: without a provider, the file has to set that. */
 const open = 'resource_pools: [{pool_name: default, agents: any}]'
 
 function valid(text: string, env: Record<string, string> = {}) {
@@ -39,7 +39,7 @@ describe('a file', () => {
     return problems[0]!
   }
 
-  it('that is right gives a configuration with paths from its folder', () => {
+  it('that is valid gives a configuration with paths relative to its folder', () => {
     const file = written('ok.yaml', `security: {tls: {cert: a/b.crt}}\n${open}`)
     const { config, problems } = loadConfig(file)
     expect(problems).toEqual([])
@@ -66,7 +66,7 @@ describe('a file', () => {
     const readFile = () => {
       throw denied
     }
-    // root reads everything, so the refusal is the reader's.
+    // root can read everything, so the error comes from a fake reader.
     const { problems } = loadConfig(file, { readFile })
     expect(problems[0]).toMatchObject({ code: 'CONFIG_FILE_UNREADABLE', cause: denied })
     expect(problems[0]!.message).toContain('EACCES')
@@ -97,19 +97,19 @@ describe('a file', () => {
     expect([code, message]).toEqual(['CONFIG_NOT_A_MAPPING', `the file must be a mapping, but is ${what}`])
   })
 
-  it('that begins with a byte order mark is read, with columns that count it', () => {
+  it('that starts with a byte order mark is read, with columns that count it', () => {
     const { config, problems } = loadConfig(written('bom.yaml', `\uFEFFport: 9000\n${open}`))
     expect(config?.port).toBe(9000)
     expect(codes(problems)).toEqual(['YAML_BYTE_ORDER_MARK'])
   })
 
-  it('that is broken YAML says only that', () => {
+  it('that is not valid YAML gives only that problem', () => {
     expect(only(written('broken.yaml', 'port: [\nresource_pools: 5')).code).toBe('YAML_SYNTAX')
   })
 })
 
 describe('defaults', () => {
-  it('are those of the origin for a file that says nothing of ours', () => {
+  it("are those of Determined's provisioner for a file without keys of ours", () => {
     expect(valid(`log: {level: info}\n${open}`)).toEqual({
       file: '/etc/det/master.yaml',
       port: 8080,
@@ -137,7 +137,7 @@ describe('defaults', () => {
     })
   })
 
-  it('give the TLS port as soon as there is a certificate, with or without its key', () => {
+  it('include the TLS port as soon as there is a certificate, with or without its key', () => {
     expect(valid(`security: {tls: {cert: c}}\n${open}`).port).toBe(8443)
     expect(valid(`security: {tls: {cert: c, key: k}}\n${open}`).security.tls).toEqual({
       cert: '/etc/det/c',
@@ -146,7 +146,7 @@ describe('defaults', () => {
     expect(valid(`security: {tls: {cert: ""}}\nport: 0\n${open}`).port).toBe(8080)
   })
 
-  it('fill in a listener and where demand comes from', () => {
+  it('fill in a listener and the source of demand', () => {
     const { listen, demand } = valid(
       'listen: {tls: {cert: c, key: k}}\ndemand: {type: determined, user: u, password_file: p}',
     )
@@ -164,8 +164,8 @@ describe('defaults', () => {
   })
 })
 
-describe('the pool of work that names none', () => {
-  it('is `default`, the one named, or none', () => {
+describe('the pool of a job without a pool', () => {
+  it('is `default`, the configured one, or none', () => {
     const pools = 'resource_pools: [{pool_name: default, agents: any}, {pool_name: a, agents: any}]'
     const manager = (keys: string) => valid(`resource_manager: {${keys}}\n${pools}`).resource_manager
     expect(manager('')).toMatchObject({ default_aux_resource_pool: 'default' })
@@ -195,13 +195,13 @@ describe('both forms', () => {
     expect(current.resource_pools[0]!.provider).toMatchObject({ max_instances: 3, tls: { trust: 'off' } })
   })
 
-  it('take an old scheduler without provisioner', () => {
+  it('accept an old scheduler without provisioner', () => {
     expect(
       valid(`scheduler: {fit: best}\n${pushed}`).resource_pools.map(({ pool_name }) => pool_name),
     ).toEqual(['default'])
   })
 
-  it('read keys left empty as not there', () => {
+  it('treat empty keys as absent', () => {
     expect(valid(`resource_pools:\nprovisioner:\nsecurity:\nport:\n${pushed}`).port).toBe(8080)
     expect(valid(`resource_pools: []\n${pushed}`).resource_pools).toHaveLength(1)
   })
@@ -209,7 +209,7 @@ describe('both forms', () => {
 
 describe('the environment', () => {
   const text = `port: 1000\nsecurity: {tls: {cert: c, key: k}}\n${open}`
-  it('wins over the file for port, certificate and key', () => {
+  it('overrides the file for port, certificate and key', () => {
     const config = valid(text, {
       DET_PORT: '9443',
       DET_SECURITY_TLS_CERT: '/x/c.pem',
@@ -219,7 +219,7 @@ describe('the environment', () => {
     expect(config.security.tls).toEqual({ cert: '/x/c.pem', key: resolve('k.pem') })
   })
 
-  it('does nothing where it is empty, and nothing else is read', () => {
+  it('has no effect if it is empty, and no other variables are read', () => {
     expect(valid(text, { DET_PORT: '', DET_SECURITY_TLS_CERT: '', DET_CLUSTER_ID: 'x' })).toEqual(valid(text))
     expect(valid(text, { DET_PORT: '0' }).port).toBe(1000)
   })
@@ -234,7 +234,7 @@ describe('the environment', () => {
 })
 
 describe('all problems at once', () => {
-  it('come in the order of the file, and a wrong type silences no other rule', () => {
+  it('are in the order of the file, and a wrong type hides no other rule', () => {
     const text = aws(`max_instances: lots
 min_instances: 3
 log_stream: s
@@ -253,7 +253,7 @@ nope: 1`)
     ])
   })
 
-  it('include what is common to all types when the type is unknown', () => {
+  it('include the rules for all types when the type is unknown', () => {
     const text = 'resource_pools: [{pool_name: p, provider: {type: awz, max_instances: 0, image_id: x}}]'
     expect(codes(parseConfig(text, 'm.yaml').problems)).toEqual([
       'PROVIDER_TYPE_UNKNOWN',
@@ -261,13 +261,13 @@ nope: 1`)
     ])
   })
 
-  it('give a configuration beside warnings', () => {
+  it('still give a configuration if all are warnings', () => {
     const { config, problems } = parseConfig(local('agent_fluent_image: f'), 'm.yaml')
     expect(config).toBeDefined()
     expect(problems.map(({ severity }) => severity)).toEqual(['warning'])
   })
 
-  it('are told as place, code, sentence, lines and remedy', () => {
+  it('are printed as location, code, message, lines and remedy', () => {
     const { problems } = parseConfig(local('max_instancs: 5'), 'master.yaml')
     expect(
       reportProblem(problems[0]!),
@@ -280,7 +280,7 @@ nope: 1`)
     expect(reportProblems([])).toBe('')
   })
 
-  it('name the pools of a second provider by their own lines', () => {
+  it('name the pools of a second provider with their own lines', () => {
     const { problems } = parseConfig(
       `resource_pools:\n${['a', 'b'].map((n) => `  - pool_name: ${n}\n    provider: {type: local, slots: -1}\n`).join('')}`,
       'm.yaml',

@@ -1,4 +1,4 @@
-// Configurations with a mark where a problem is expected: `➤` stands before the very character.
+// Configurations with a mark where a problem is expected: `➤` is directly before the character.
 
 import type { ProblemCode } from '../../../src/problems/codes.ts'
 import type { Problem } from '../../../src/problems/index.ts'
@@ -10,7 +10,7 @@ export interface WrongInput {
   /** The file, with the mark. */
   text: string
   code: ProblemCode
-  /** Part of the remedy that makes it useful. */
+  /** The useful part of the remedy. */
   remedy: string
 }
 

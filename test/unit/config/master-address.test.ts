@@ -1,4 +1,4 @@
-// Where agents dial: what master_url says, and what stands in for what it leaves out.
+// The address that agents dial: the value of master_url, and the defaults for its missing parts.
 
 import { describe, expect, it } from 'vitest'
 import { masterAddressOf } from '../../../src/config/master-address.ts'
@@ -14,11 +14,11 @@ const tls = 'security: {tls: {cert: c}}\n'
 function addressOf(text: string, masterHost?: string) {
   const { config, problems } = parseConfig(text, 'master.yaml')
   expect(problems).toEqual([])
-  const { address, problems: said } = masterAddressOf(config!, config!.resource_pools[0]!, {
+  const { address, problems: warnings } = masterAddressOf(config!, config!.resource_pools[0]!, {
     masterHost,
     providers: builtInProviders,
   })
-  return `${masterUrl(address)} ${said.map(({ code }) => code).join(' ')}`.trim()
+  return `${masterUrl(address)} ${warnings.map(({ code }) => code).join(' ')}`.trim()
 }
 
 describe('the address agents dial', () => {
@@ -49,7 +49,7 @@ describe('the address agents dial', () => {
     expect(addressOf(gcp(''))).toBe('http://internal-ip:8080 MASTER_HOST_ALIAS')
   })
 
-  it('keeps an alias of any cloud as it is, and says so', () => {
+  it('keeps an alias of any cloud, with a warning', () => {
     expect(addressOf(aws('master_url: http://public-hostname'))).toBe(
       'http://public-hostname:8080 MASTER_HOST_ALIAS',
     )
@@ -58,13 +58,13 @@ describe('the address agents dial', () => {
     )
   })
 
-  it('takes a given host for an alias or none, never for a real one', () => {
+  it('replaces an alias or a missing host with a given host, but never a real one', () => {
     expect(addressOf(aws(''), '10.0.0.5')).toBe('http://10.0.0.5:8080')
     expect(addressOf(aws('master_url: http://local-ipv4:99'), '[fd00::1]')).toBe('http://[fd00::1]:99')
     expect(addressOf(aws('master_url: http://m'), '10.0.0.5')).toBe('http://m:8080')
   })
 
-  it('refuses what was never checked', () => {
+  it('rejects a configuration that was never checked', () => {
     const { config } = parseConfig(local(''), 'master.yaml')
     const pool = config!.resource_pools[0]!
     pool.provider!.master_url = 'https://a@b'
@@ -99,7 +99,7 @@ describe('master_url', () => {
     expect(parseMasterUrl(url)).toMatchObject({ code: 'MASTER_URL_INVALID' })
   })
 
-  it('never repeats a password', () => {
+  it('never contains a password', () => {
     for (const url of ['https://bob:hunter2@m:1', 'bob:hunter2@m', 'https://bob:hunter2@m/x?hunter2'])
       expect(JSON.stringify(parseMasterUrl(url))).not.toContain('hunter2')
   })

@@ -1,4 +1,4 @@
-// Whatever is in the file: the loader answers, with a configuration or with errors that have a place and no secret.
+// For any file, the loader returns a configuration, or errors that have a location and contain no secret.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { stringify } from 'yaml'
@@ -60,14 +60,14 @@ const { tree } = fc.letrec((tie) => ({
 }))
 
 describe('the loader', () => {
-  it('answers to any text', () => {
+  it('accepts any text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => void answer(text)),
       runs,
     )
   })
 
-  it('answers to any text made of YAML signs', () => {
+  it('accepts any text made of YAML characters', () => {
     const signs = fc.constantFrom(
       ...'-:[]{}&*!|>#%@"\'\n\t ?,<~aé\0\uFEFF\\'.split(''),
       '\n  ',
@@ -81,7 +81,7 @@ describe('the loader', () => {
     )
   })
 
-  it('answers to any tree of our own keys', () => {
+  it('accepts any tree of our own keys', () => {
     const top = fc.dictionary(fc.constantFrom(...Object.keys(masterFile._zod.def.shape)), tree, {
       maxKeys: 6,
     })
@@ -91,7 +91,7 @@ describe('the loader', () => {
     )
   })
 
-  it('answers to any value of any key of a provider', () => {
+  it('accepts any value of any key of a provider', () => {
     const keys = Object.keys({ ...commonKeys, ...awsProvider._zod.def.shape, ...gcpProvider._zod.def.shape })
     const block = fc.dictionary(fc.constantFrom(...keys), tree, { maxKeys: 8 })
     const type = fc.constantFrom(aws, gcp, local)
@@ -101,7 +101,7 @@ describe('the loader', () => {
     )
   })
 
-  it('is not thrown off by a line that is cut, doubled or moved', () => {
+  it('handles a line that is cut, repeated or moved', () => {
     const lines = aws(
       `network_interface:\n  public_ip: false\ncustom_tags:\n  - {key: a, value: b}\nstartup_script: |\n  echo a\n  echo b`,
     ).split('\n')
@@ -115,7 +115,7 @@ describe('the loader', () => {
     )
   })
 
-  it('never repeats a password', () => {
+  it('never prints a password', () => {
     const secret = fc.stringMatching(/^[a-zA-Z0-9]{12}$/)
     fc.assert(
       fc.property(secret, tree, (password, wrong) => {

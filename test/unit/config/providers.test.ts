@@ -1,4 +1,4 @@
-// What providers become: defaults, old keys beside new ones, slots, GPUs and disks.
+// Provider blocks after defaults and rules: old keys beside new ones, slots, GPUs and disks.
 import { describe, expect, it } from 'vitest'
 import type { AwsConfig } from '../../../src/providers/aws/rules.ts'
 import type { GcpConfig } from '../../../src/providers/gcp/rules.ts'
@@ -80,7 +80,7 @@ describe('every provider', () => {
     })
   })
 
-  it('takes yes and no for booleans, and keeps words that only look like booleans or numbers', () => {
+  it('reads yes and no as booleans, and keeps strings that only look like booleans or numbers', () => {
     expect(
       localOf('poweroff_if_never_joined: no\ntls: {trust: off, allow_ip_only: on}\npreflight: off'),
     ).toMatchObject({
@@ -106,7 +106,7 @@ describe('every provider', () => {
     })
   })
 
-  it('keeps scripts to the letter', () => {
+  it('keeps scripts unchanged', () => {
     expect(localOf('startup_script: |\n  #!/bin/sh\n  echo "$HOME" \\\n    ü\n').startup_script).toBe(
       '#!/bin/sh\necho "$HOME" \\\n  ü\n',
     )
@@ -144,7 +144,7 @@ describe('aws', () => {
     expect(read<AwsConfig>(provider('aws', lines)).image).toEqual(image)
   })
 
-  it('takes the old size of the root volume beside the new keys', () => {
+  it('accepts the old size of the root volume beside the new keys', () => {
     expect(awsOf('root_volume_size: 120\nvolume: {type: io2, iops: 5000, encrypted: true}').volume).toEqual({
       type: 'io2',
       size: 120,
@@ -198,7 +198,7 @@ describe('aws', () => {
     expect(awsOf(`instance_type: ${type}\ninstance_slots: 2`).instance_types).toEqual([{ type, slots: 2 }])
   })
 
-  it('believes the file before its table, and keeps the order of several types', () => {
+  it('prefers the file to its table, and keeps the order of several types', () => {
     expect(awsOf('instance_type: g5.xlarge\ninstance_slots: 0').instance_types).toEqual([
       { type: 'g5.xlarge', slots: 0 },
     ])
@@ -243,7 +243,7 @@ describe('gcp', () => {
     ['machine_type: n1-standard-8, gpu_num: 0', '', 0, 0],
     ['machine_type: n1-standard-8, gpu_type: ""', '', 0, 0],
     ['machine_type: custom-8-8192, gpu_type: nvidia-tesla-v100, gpu_num: 8', 'nvidia-tesla-v100', 8, 8],
-    // As `det deploy gcp` writes auxiliary pools: the GPU type of the other pool, and none of them.
+    // As `det deploy gcp` writes auxiliary pools: the GPU type of the other pool, with no GPUs.
     ['machine_type: n1-standard-4, gpu_type: nvidia-tesla-a100, gpu_num: 0', '', 0, 0],
     ['machine_type: n1-standard-4, gpu_type: nvidia-of-tomorrow, gpu_num: 0', '', 0, 0],
     ['machine_type: n2-standard-4, gpu_type: nvidia-l4, gpu_num: 0', '', 0, 0],
@@ -265,7 +265,7 @@ describe('gcp', () => {
     expect(instance_types[0]!.slots).toBe(slots)
   })
 
-  it('takes the last part of a URL', () => {
+  it('uses the last part of a URL', () => {
     const url = 'https://www.googleapis.com/compute/v1/projects/p/zones/z'
     const config = gcpOf(
       `instance_type: {machine_type: ${url}/machineTypes/c2-standard-4}\nboot_disk_type: ${url}/diskTypes/pd-ssd`,
@@ -286,7 +286,7 @@ describe('gcp', () => {
     expect(gcpOf(`instance_type: {machine_type: ${machine}}`).boot_disk_type).toBe(disk)
   })
 
-  it('attaches GPUs of instance_type to the N1 types of a list, and none by itself', () => {
+  it('attaches GPUs of instance_type to the N1 types of a list, and none by default', () => {
     const list = 'instance_types: [{type: a2-highgpu-1g}, {type: n1-standard-8}, {type: e2-standard-4}]'
     expect(gcpOf(list).instance_types.map(({ slots }) => slots)).toEqual([1, 0, 0])
     const withGpus = gcpOf(
@@ -301,7 +301,7 @@ describe('gcp', () => {
     })
   })
 
-  it('needs no image beside a boot disk in base_config, and leaves base_config as it is', () => {
+  it('needs no image if base_config has a boot disk, and does not change base_config', () => {
     const base =
       '{disks: [{boot: true, initializeParams: {diskSizeGb: "200"}}], shieldedInstanceConfig: {enableVtpm: yes}}'
     expect(read<GcpConfig>(provider('gcp', `base_config: ${base}`))).toMatchObject({
@@ -313,7 +313,7 @@ describe('gcp', () => {
     })
   })
 
-  it('gives a service account its scope', () => {
+  it('sets the scope of a service account', () => {
     expect(gcpOf('service_account: {email: a@b}').service_account.scopes).toEqual([
       'https://www.googleapis.com/auth/cloud-platform',
     ])

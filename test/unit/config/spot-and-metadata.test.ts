@@ -1,4 +1,4 @@
-// Keys that requests need and the origin has not: GCE spot, and how far metadata reaches.
+// Keys that Determined's provisioner does not have: GCE spot, and the hop limit of the metadata service.
 import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../support/config.ts'
 
@@ -37,7 +37,7 @@ describe('spot on GCP', () => {
 })
 
 describe('metadata_hop_limit', () => {
-  it("is the origin's 2, or what the file says", () => {
+  it("is 2 as in Determined's provisioner, or the value of the file", () => {
     expect(provider(aws).provider).toMatchObject({ metadata_hop_limit: 2 })
     expect(provider([...aws, 'metadata_hop_limit: 1']).provider).toMatchObject({ metadata_hop_limit: 1 })
   })

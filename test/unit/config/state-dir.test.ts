@@ -1,10 +1,10 @@
-// Where the state folder is, of a file that is broken elsewhere.
+// The state folder of a file that has errors elsewhere.
 import { describe, expect, it } from 'vitest'
 import { stateDirOf } from '../../../src/config/index.ts'
 
 const of = (text: string) => stateDirOf('/etc/p/master.yaml', { readFile: () => Buffer.from(text) })
 
-describe('the state folder of a file that is broken elsewhere', () => {
+describe('the state folder of a file that has errors elsewhere', () => {
   it.each([
     ['an unknown key', 'max_instancs: 2\n', '/etc/p/.provision'],
     ['an unknown key, and a folder', 'max_instancs: 2\nstate_dir: /var/lib/p\n', '/var/lib/p'],

@@ -1,4 +1,4 @@
-// Every rule: its code, its place, and a remedy that helps.
+// Every rule: its code, its location, and a helpful remedy.
 import { describe, expect, it } from 'vitest'
 import { configKeyCodes, configProviderCodes } from '../../../src/problems/config-codes.ts'
 import { problemsOf, withoutMark } from './marked.ts'
@@ -16,8 +16,8 @@ describe('wrong input', () => {
     expect(problems[0]!.where!.frame).toMatch(/^> /m)
   })
 
-  it('has a case for every code that is about keys and providers', () => {
-    // Codes of other tests: the environment, the whole file, the state folder, and what masterAddressOf says.
+  it('has a case for every code about keys and providers', () => {
+    // Codes that other tests cover: the environment, the whole file, the state folder, and those of masterAddressOf.
     const elsewhere = [
       'CLUSTER_ID_MISSING',
       'CONFIG_ENVIRONMENT',

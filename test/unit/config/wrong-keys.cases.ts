@@ -1,4 +1,4 @@
-// Wrong input, one case for each rule: keys, types, forms and what holds for every provider.
+// Wrong input, one case for each rule: keys, types, forms and the rules for every provider.
 import { aws, gcp, local, type WrongInput } from './marked.ts'
 
 export const wrongKeys: WrongInput[] = [

@@ -1,4 +1,4 @@
-// Wrong input, one case for each rule: settings that contradict each other, and what clouds and addresses demand.
+// Wrong input, one case for each rule: settings that contradict each other, and the rules of clouds and addresses.
 import { aws, gcp, local, provider, type WrongInput } from './marked.ts'
 import { cases } from './wrong-keys.cases.ts'
 

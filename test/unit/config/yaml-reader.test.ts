@@ -1,4 +1,4 @@
-// Reading YAML: values as the origin's parser gave them, and every fault with its place.
+// Reading YAML: values as in Determined's parser, and every fault with its location.
 import { describe, expect, it } from 'vitest'
 import { readYaml } from '../../../src/config/yaml.ts'
 import { withoutMark } from './marked.ts'
@@ -6,14 +6,14 @@ import { withoutMark } from './marked.ts'
 const parsed = (text: string) => readYaml(text, 'a.yaml').value
 
 describe('values', () => {
-  it('takes yes, no, on and off as booleans, but not y, n or quoted words', () => {
+  it('reads yes, no, on and off as booleans, but not y, n or quoted words', () => {
     expect(parsed('[yes, No, ON, off, true, FALSE, y, n, "yes", \'off\']')).toEqual([
       ...[true, false, true, false, true, false],
       ...['y', 'n', 'yes', 'off'],
     ])
   })
 
-  it('follows YAML 1.2 for numbers, even where the file says 1.1', () => {
+  it('follows YAML 1.2 for numbers, even if the file declares 1.1', () => {
     expect(parsed('%YAML 1.1\n---\n[0755, 1:30, 0x1f, 1e3, 2024-01-01]')).toEqual([
       ...[755, '1:30', 31, 1000, '2024-01-01'],
     ])
@@ -44,17 +44,17 @@ all:
     expect(parsed('[&a 1, *a, &a 2, *a]')).toEqual([1, 1, 2, 2])
   })
 
-  it('is not fooled by keys of Object', () => {
+  it("handles keys with names of Object's properties", () => {
     const value = parsed('{__proto__: {x: 1}, constructor: 2}') as Record<string, unknown>
     expect(Object.keys(value)).toEqual(['__proto__', 'constructor'])
     expect(Object.getPrototypeOf(value)).toBe(Object.prototype)
   })
 
-  it('is null for an empty text and for comments alone', () => {
+  it('is null for an empty text and for a text with comments only', () => {
     expect([parsed(''), parsed('# only words\n'), parsed('---\n...\n')]).toEqual([null, null, null])
   })
 
-  it('still gives the rest when a key is set twice', () => {
+  it('still returns the rest when a key is set twice', () => {
     const { value, problems } = readYaml('a: 1\na: 2\nb: 3', 'a.yaml')
     expect(value).toEqual({ a: 1, b: 3 })
     expect(problems.map(({ message }) => message)).toEqual(['"a" is set twice; first in line 1'])
@@ -113,12 +113,12 @@ e: [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]`
     expect(problems.map(({ code }) => code)).toEqual(['YAML_TOO_LARGE'])
   })
 
-  it('are not told by the hundred', () => {
+  it('are limited in number', () => {
     expect(readYaml('a: @\n'.repeat(500), 'a.yaml').problems).toHaveLength(10)
   })
 })
 
-describe('places', () => {
+describe('locations', () => {
   const text = `base: &base
   inner: {x: 1}
 pools:
@@ -134,24 +134,24 @@ pools:
     return `${line}:${column}`
   }
 
-  it('tells values and keys apart', () => {
+  it('distinguish values and keys', () => {
     expect(placed(['pools', 1, 'name'])).toBe('7:11')
     expect(placed(['pools', 1, 'name'], 'key')).toBe('7:5')
   })
 
-  it('leads through merge keys and aliases to the line to edit', () => {
+  it('follow merge keys and aliases to the line to edit', () => {
     expect(placed(['pools', 0, 'inner', 'x'])).toBe('2:14')
     expect(placed(['pools', 1, 'ref', 'inner'], 'key')).toBe('2:3')
   })
 
-  it('takes the key for an empty value, and what is above for what is not there', () => {
+  it('are those of the key for an empty value, and of the parent for a missing one', () => {
     expect(placed(['pools', 0, 'empty'])).toBe('6:5')
     expect(placed(['pools', 0, 'missing'])).toBe('4:5')
     expect(placed(['pools', 7])).toBe('3:1')
     expect(locate(['nothing', 'here'])).toEqual({ file: 'a.yaml', path: 'nothing.here' })
   })
 
-  it('gives plain values as they are written', () => {
+  it('give plain values as they are written', () => {
     const { textOf: written } = readYaml('{a: 0.50, b: off, c: "x", d: [007]}', 'a.yaml')
     expect([written(['a']), written(['b']), written(['c']), written(['d', 0])]).toEqual([
       ...['0.50', 'off', undefined, '007'],
@@ -159,7 +159,7 @@ pools:
     expect(textOf(['pools'])).toBeUndefined()
   })
 
-  it('counts lines that end with CR LF', () => {
+  it('count lines that end with CR LF', () => {
     const { problems } = readYaml('a: 1\r\nb: *c\r\n', 'a.yaml')
     expect(problems[0]!.where).toMatchObject({ line: 2, column: 4 })
     expect(problems[0]!.where!.frame).toBe('  1 | a: 1\n> 2 | b: *c\n    |    ^^')

@@ -4,7 +4,7 @@ import { createDrainList } from '../../../src/demand/push.ts'
 const everything = () => true
 
 describe('the list of drains', () => {
-  it('counts a drain once the master has applied a list that held it', () => {
+  it('counts a drain once the master has applied a list that contains it', () => {
     const list = createDrainList('one')
     const { drainVersion: before } = list.orders(everything)
     list.drain('a')
@@ -15,7 +15,7 @@ describe('the list of drains', () => {
     expect(list.isApplied('a', drainVersion)).toBe(true)
   })
 
-  it('does not count a drain that was taken back and given again, while the master knows of the first only', () => {
+  it('does not count a drain that was cancelled and ordered again, while the master knows only the first', () => {
     const list = createDrainList('one')
     list.drain('a')
     const { drainVersion } = list.orders(everything)
@@ -25,7 +25,7 @@ describe('the list of drains', () => {
     expect(list.isApplied('a', list.orders(everything).drainVersion)).toBe(true)
   })
 
-  it('keeps its version when nothing new is asked', () => {
+  it('keeps its version when nothing new is ordered', () => {
     const list = createDrainList('one')
     list.drain('a')
     const { drainVersion } = list.orders(everything)
@@ -34,7 +34,7 @@ describe('the list of drains', () => {
     expect(list.orders(everything).drainVersion).toBe(drainVersion)
   })
 
-  it('takes no word about a list of an earlier start', () => {
+  it('ignores versions of an earlier start', () => {
     const earlier = createDrainList('one')
     earlier.drain('a')
     const list = createDrainList('two')

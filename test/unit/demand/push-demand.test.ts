@@ -15,7 +15,7 @@ describe('pushed demand', () => {
     await expect(open().source.read('p')).rejects.toMatchObject({ code: 'PUSH_MISSING' })
   })
 
-  it('is an error when it is too old, and says how old', async () => {
+  it('is an error when it is too old, with its age', async () => {
     const { clock, source } = open()
     source.push('p', { pending: [], agents: [] })
     await clock.advance(15_000)
@@ -32,20 +32,20 @@ describe('pushed demand', () => {
     expect(await wordsNow()).toBe(words)
   })
 
-  it('is as old as the master says it is', async () => {
+  it('has the age that the master reports', async () => {
     const { source } = open()
     source.push('p', { pending: [], agents: [], ageMs: 4_000 })
     expect((await source.read('p')).at).toBe(996_000)
   })
 
-  it('is not replaced by what the master saw before it', async () => {
+  it('is not replaced by older data', async () => {
     const { source } = open()
     source.push('p', { pending: [{ id: 'new', slots: 1 }], agents: [] })
     source.push('p', { pending: [{ id: 'old', slots: 1 }], agents: [], ageMs: 1 })
     expect((await source.read('p')).pending.map(({ id }) => id)).toEqual(['new'])
   })
 
-  it('is taken after the clock was set back', async () => {
+  it('is accepted after the clock was set back', async () => {
     const { clock, source } = open()
     source.push('p', { pending: [], agents: [] })
     await clock.advance(-600_000)
@@ -53,7 +53,7 @@ describe('pushed demand', () => {
     expect(await source.read('p')).toMatchObject({ at: 400_000, pending: [{ id: 'w' }] })
   })
 
-  it('remembers since when work waits and agents are idle, where the master does not say', async () => {
+  it('remembers since when jobs wait and agents are idle, if the master does not report it', async () => {
     const { clock, source } = open()
     const demand = { pending: [{ id: 'w', slots: 1 }], agents: [agent] }
     source.push('p', demand)

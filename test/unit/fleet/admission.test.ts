@@ -1,4 +1,4 @@
-// Which ids are those of our instances, in every state that the cloud, the journal and the listing can be in.
+// Which ids belong to managed instances, in every state of the cloud, the journal and the listing.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { admissionOf } from '../../../src/fleet/admission.ts'
@@ -19,8 +19,8 @@ async function benchWithAgent() {
   return { bench, id }
 }
 
-describe('a stranger', () => {
-  it('is let in by no state in which the cloud cannot be listed, whatever time passes', async () => {
+describe('an unknown agent', () => {
+  it('is not admitted in any state in which the cloud cannot be listed, whatever time passes', async () => {
     const bench = await startBench()
     bench.faults.fate = (call) => (call === 'list' ? 'failed' : 'done')
     expect(bench.fleet.admission('stranger')).toBe('later')
@@ -40,7 +40,7 @@ describe('a stranger', () => {
     expect(bench.fleet.admission('stranger')).toBe('no')
   })
 
-  it('waits while a launch has not been answered: it may be of that', async () => {
+  it('waits while a launch has not been answered: it may belong to that', async () => {
     const bench = await startSettled()
     bench.faults.fate = (call) => (call === 'launch' ? 'effect_late' : 'done')
     bench.faults.lateness = () => 20_000
@@ -51,7 +51,7 @@ describe('a stranger', () => {
 })
 
 describe('a managed instance', () => {
-  it('is known at once after a restart, by the journal, while every listing fails', async () => {
+  it('is known at once after a restart, from the journal, while every listing fails', async () => {
     const { bench, id } = await benchWithAgent()
     bench.life.kill()
     bench.faults.fate = (call) => (call === 'list' ? 'failed' : 'done')
@@ -60,7 +60,7 @@ describe('a managed instance', () => {
     expect([bench.fleet.admission(id), bench.fleet.admission('stranger')]).toEqual(['yes', 'later'])
   })
 
-  it('is not known before a listing where the journal was lost', async () => {
+  it('is not known before a listing if the journal was lost', async () => {
     const { bench, id } = await benchWithAgent()
     bench.life.kill()
     bench.disk.erase()
@@ -102,7 +102,7 @@ describe('a managed instance', () => {
     },
   )
 
-  it('cannot be taken over while it is away and the listing does not show it', async () => {
+  it('cannot be impersonated while it is away and the listing does not show it', async () => {
     const { bench, id } = await benchWithAgent()
     bench.master.agents.get(id)!.connected = false
     bench.cloud.instances.get(id)!.visibleAt = Number.POSITIVE_INFINITY
@@ -118,7 +118,7 @@ describe('a managed instance', () => {
     expect(bench.fleet.admission(bench.ids()[0]!)).toBe('yes')
   })
 
-  it('is none any more when neither a listing nor an answer by id knows it, although its id is connected', async () => {
+  it('is no longer one when neither a listing nor a lookup by id finds it, although its id is connected', async () => {
     const { bench, id } = await benchWithAgent()
     await bench.pass(600)
     bench.cloud.instances.get(id)!.visibleAt = Number.POSITIVE_INFINITY

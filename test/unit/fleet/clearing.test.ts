@@ -1,10 +1,10 @@
-// A pool that is cleared: every VM goes, also busy ones and those that are still on their way, and none comes.
+// A pool that is cleared: every VM is terminated, also busy ones and those being launched, and none is launched.
 import { describe, expect, it } from 'vitest'
 import { codesOf, type PoolBench, startSettled } from '../../support/pool-bench.ts'
 
-async function clear(bench: PoolBench, patience = 120_000): Promise<string[]> {
+async function clear(bench: PoolBench, timeoutMs = 120_000): Promise<string[]> {
   let left: string[] | undefined
-  void bench.fleet.clear(patience).then((ids) => {
+  void bench.fleet.clear(timeoutMs).then((ids) => {
     left = ids
   })
   await bench.pass(130)

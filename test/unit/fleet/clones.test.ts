@@ -1,4 +1,5 @@
-// A copy of a state folder that is started elsewhere, and a backup of it that is restored: instances launched under names that
+// A copy of a state folder that is started elsewhere, and a backup of it that is restored: instances launched under
+// names that
 // the folder does not know are those of another provisioner.
 import { expect, it } from 'vitest'
 import { codesOf, owner, startSettled } from '../../support/pool-bench.ts'
@@ -24,7 +25,7 @@ it('a later start of the same folder manages what earlier ones launched', async 
   expect(bench.fleet.status().foreignWriters).toEqual([])
 })
 
-it('a launch of unknown outcome is asked for again with the same request', async () => {
+it('a launch of unknown outcome is repeated with the same request', async () => {
   const bench = await startSettled()
   bench.faults.fate = (call) => (call === 'launch' ? 'silent' : 'done')
   bench.wants(4)
@@ -38,7 +39,7 @@ it('a launch of unknown outcome is asked for again with the same request', async
   expect(bench.ids()).toHaveLength(1)
 })
 
-it('what a clone launched stops the original, until it is adopted', async () => {
+it('instances launched by a clone block the original until they are adopted', async () => {
   const bench = await startSettled()
   bench.life.kill()
   bench.restart(as(2, [1, 2]))

@@ -1,11 +1,11 @@
-// The first start of all: nothing can be out there, so nobody waits a minute for listings to show it.
+// The very first start: there can be no instances, so it does not wait a minute for listings.
 import { describe, expect, it } from 'vitest'
 import { simulatedProvider } from '../../../src/simulator/provider.ts'
 import { codesOf, owner, type PoolBench, startBench } from '../../support/pool-bench.ts'
 
 type Changes = Parameters<PoolBench['restart']>[0]
 
-/** Seconds from the start until work gets its first launch. */
+/** Seconds from the start until the first launch for a job. */
 async function secondsToLaunch(bench: PoolBench, changes: Changes): Promise<number> {
   bench.life.kill()
   bench.disk.erase()
@@ -47,7 +47,7 @@ describe('without a journal', () => {
     expect(await secondsToLaunch(bench, { isFirstStart: true })).toBeGreaterThanOrEqual(60)
   })
 
-  it('so is one of another pool, and a cloud that does not answer', async () => {
+  it('so is one of another pool, and a cloud that does not respond', async () => {
     const bench = await startBench()
     const provider = simulatedProvider(bench.cloud, owner)
     for (const hasTraces of [

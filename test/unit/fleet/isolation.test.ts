@@ -1,4 +1,4 @@
-// One broken pool, credential or cloud never stops another, and no call holds up what does not need it.
+// One broken pool, credential or cloud never stops another, and no call delays what does not need it.
 import { describe, expect, it } from 'vitest'
 import { withDeadline } from '../../../src/platform/limit.ts'
 import type { LaunchOrder } from '../../../src/providers/contract.ts'
@@ -20,7 +20,7 @@ describe('a pool', () => {
     expect(bench.calls.launches).toHaveLength(1)
   })
 
-  it('gives up a listing without an answer, and lists again', async () => {
+  it('gives up a listing without a response, and lists again', async () => {
     const bench = await startSettled()
     bench.faults.fate = (call) => (call === 'list' ? 'silent' : 'done')
     bench.faults.clientTimeout = 60 * minute
@@ -85,7 +85,7 @@ describe('a pool', () => {
     expect(bench.ids()).toHaveLength(1)
   })
 
-  it('survives a fault of its own', async () => {
+  it('survives an internal error', async () => {
     const bench = await startSettled()
     const errors: unknown[] = []
     bench.life.kill()
@@ -149,7 +149,7 @@ describe('a deadline', () => {
     expect(clock.now()).toBe(1000)
   })
 
-  it('leaves no wait behind when the call is over in time', async () => {
+  it('leaves no timer behind when the call is over in time', async () => {
     const clock = createVirtualClock(0)
     expect(await withDeadline(clock, 1000, 'the call', async () => 'done')).toBe('done')
     await clock.run(() => false)

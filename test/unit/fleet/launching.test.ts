@@ -8,14 +8,14 @@ const launched = (bench: Awaited<ReturnType<typeof startBench>>) =>
   bench.calls.launches.map(({ intent }) => [intent.id, intent.count])
 
 describe('a launch', () => {
-  it('is called for within 50 ms of the demand', async () => {
+  it('is requested within 50 ms of the demand', async () => {
     const bench = await startSettled()
     bench.wants(4)
     await bench.pass(0.05)
     expect(launched(bench)).toEqual([['intent-1', 1]])
   })
 
-  it('is one call for the first need, and one for all that came while it was under way', async () => {
+  it('is one call for the first need, and one for all that was added while it was in progress', async () => {
     const bench = await startSettled()
     bench.faults.latency = () => ({ there: 5 * second, back: 5 * second })
     bench.wants(4)
@@ -48,7 +48,7 @@ describe('a launch', () => {
     expect(launched(bench)).toEqual([['intent-1', 1]])
   })
 
-  it('is not sent when it cannot be written down, and says so', async () => {
+  it('is not sent when it cannot be written down, and reports that', async () => {
     const bench = await startSettled()
     bench.disk.append = () => Promise.reject(new Error('no space left on device'))
     bench.wants(4)
@@ -108,7 +108,7 @@ describe('a launch', () => {
     expect(codesOf(bench)).toEqual(['OFFERINGS_OUT_OF_CAPACITY'])
   })
 
-  it('sticks as an error after launch_error_retries, and others may read it', async () => {
+  it('is a lasting error after launch_error_retries, which others can read', async () => {
     const bench = await startSettled({}, { launchError: { timeout: 10 * minute, retries: 1 } })
     bench.faults.stock = () => 0
     bench.wants(4)
@@ -119,7 +119,7 @@ describe('a launch', () => {
     expect(codesOf(bench)).toContain('LAUNCH_ERROR')
   })
 
-  it('that gives nothing without a reason is not repeated at once', async () => {
+  it('that launches nothing without a reason is not repeated at once', async () => {
     const bench = await startSettled()
     bench.faults.gives = () => 0
     bench.wants(4)
@@ -140,7 +140,7 @@ describe('without a journal', () => {
     expect(launched(bench)).toEqual([['intent-1', 1]])
   })
 
-  it('one listing will do where a listing shows all there is', async () => {
+  it('one listing is enough if listings are always complete', async () => {
     const bench = await startBench({}, { visibility: 0 })
     bench.wants(4)
     await bench.pass(1)

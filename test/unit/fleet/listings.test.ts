@@ -1,4 +1,4 @@
-// What listings and the master say of the same VM, when they disagree: whose word counts, and for how long.
+// When listings and the master disagree about a VM: which of them counts, and for how long.
 import { describe, expect, it } from 'vitest'
 import { endInstance } from '../../../src/simulator/cloud.ts'
 import { simulatedProvider } from '../../../src/simulator/provider.ts'
@@ -14,15 +14,15 @@ async function benchWithAgent() {
   return { bench, vm: bench.cloud.instances.get(id!)! }
 }
 
-describe('a VM that listings stop to show', () => {
-  it('is kept as long as the master sees its agent', async () => {
+describe('a VM that listings no longer show', () => {
+  it('is kept as long as the master shows its agent', async () => {
     const { bench, vm } = await benchWithAgent()
     vm.visibleAt = Number.POSITIVE_INFINITY
     await bench.pass(10 * 60)
     expect(bench.fleet.knows(vm.instance.id)).toBe(true)
   })
 
-  it('is gone when the master has not been heard of since, and the cloud does not know its id either', async () => {
+  it('is gone when there was no demand update since, and the cloud does not know its id either', async () => {
     const { bench, vm } = await benchWithAgent()
     bench.master.down = true
     vm.visibleAt = Number.POSITIVE_INFINITY
@@ -33,7 +33,7 @@ describe('a VM that listings stop to show', () => {
     expect(bench.fleet.status().live).toBe(0)
   })
 
-  it('is one of ours again when it shows up later, joined as it was', async () => {
+  it('is managed again when it shows up later, with its state', async () => {
     const { bench, vm } = await benchWithAgent()
     bench.master.down = true
     vm.visibleAt = bench.now() + 5 * minute
@@ -64,12 +64,12 @@ describe('an instance that no listing shows any more, and whose agent is not con
     expect(problemsOf(bench)).toEqual([])
   })
 
-  it('is gone after two answers by id, a minute apart, that do not know it', async () => {
+  it('is gone after two lookups by id, a minute apart, that do not find it', async () => {
     const bench = await bootingTwo()
     bench.faults.listing = () => ({ instances: [], complete: true })
     await bench.pass(6 * 60)
     let asked = 0
-    // Once unknown, then known: nothing is held against it.
+    // Once unknown, then known: the first lookup does not count.
     bench.faults.finding = (found) => (asked++ === 0 ? [] : found)
     await bench.pass(10 * 60)
     expect(asked).toBeGreaterThan(5)
@@ -79,7 +79,7 @@ describe('an instance that no listing shows any more, and whose agent is not con
     expect(bench.ids().length).toBeGreaterThan(2)
   })
 
-  it('is asked for only once it is old enough for the answer to mean something', async () => {
+  it('is looked up only once it is old enough for the result to be reliable', async () => {
     const bench = await bootingTwo()
     bench.faults.listing = () => ({ instances: [], complete: true })
     bench.faults.finding = () => []
@@ -89,7 +89,7 @@ describe('an instance that no listing shows any more, and whose agent is not con
     expect(bench.ids().length).toBeGreaterThan(2)
   })
 
-  it('that was terminated, as the cloud accepted, needs no second proof', async () => {
+  it('that was terminated, as the cloud accepted, needs no second lookup', async () => {
     const bench = await startSettled({ maxInstances: 1, maxIdle: minute })
     bench.wants(4)
     await bench.pass(20)
@@ -113,13 +113,13 @@ describe('an account that is not the one the instances are in', () => {
     expect(codesOf(bench)).toContain('ACCOUNT_CHANGED')
     expect(bench.fleet.knows(vm.instance.id)).toBe(true)
     expect(bench.ids()).toHaveLength(1)
-    const told = bench.events.find((e) => e.kind === 'problem' && e.problem.code === 'ACCOUNT_CHANGED')
-    expect(JSON.stringify(told)).toContain('answers for account another')
-    expect(JSON.stringify(told)).toContain('are in account simulated')
+    const reported = bench.events.find((e) => e.kind === 'problem' && e.problem.code === 'ACCOUNT_CHANGED')
+    expect(JSON.stringify(reported)).toContain('answers for account another')
+    expect(JSON.stringify(reported)).toContain('are in account simulated')
   })
 })
 
-it('an account that is the earlier one again is noticed, also when nothing is left to tell it', async () => {
+it('the earlier account is recognised when it is back, also when no instance is left to show it', async () => {
   const { bench, vm } = await benchWithAgent()
   let account = 'another'
   const provider = simulatedProvider(bench.cloud, owner)
@@ -138,7 +138,7 @@ it('an account that is the earlier one again is noticed, also when nothing is le
 })
 
 describe('a VM that no listing has shown yet', () => {
-  it('is no reason to terminate another in its favour', async () => {
+  it('is no reason to terminate another one', async () => {
     const bench = await startSettled({ minInstances: 2, maxIdle: minute })
     await bench.pass(10)
     bench.joins(...bench.ids())

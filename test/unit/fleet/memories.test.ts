@@ -1,4 +1,4 @@
-// What the loop remembers of failures: offerings, the breaker, launch errors, the launch rate.
+// The memory of failures: offerings, the breaker, launch errors, the launch rate.
 import { describe, expect, it } from 'vitest'
 import {
   breakerView,
@@ -47,7 +47,7 @@ describe('the wait after refusals', () => {
     expect(waits).toEqual([30, 33.75, 37.493])
   })
 
-  it.each(Object.entries(refusalGrowth))('lets %s have at most ten calls in the first hour', (_, growth) => {
+  it.each(Object.entries(refusalGrowth))('allows at most ten calls for %s in the first hour', (_, growth) => {
     let calls = 0
     for (let at = 0; at < hour; at += delayAfter(calls, growth, none)) calls++
     expect(calls).toBeLessThanOrEqual(10)
@@ -68,13 +68,13 @@ describe('the memory of offerings', () => {
     expect(memory.get('on_demand/m4/a')).toEqual({ class: 'quota', failures: 2, until: now + minute })
   })
 
-  it('takes a failure of the whole call for one of each offering', () => {
+  it('treats a failure of the whole call as one of each offering', () => {
     const memory: OfferingMemory = new Map()
     learn(memory, [a, b], [], [failure('auth')], now, none)
     expect([...memory.keys()]).toEqual(['on_demand/m4/a', 'on_demand/n4/b'])
   })
 
-  it('forgets what gave a VM, but not what gave some and then refused', () => {
+  it('forgets an offering that gave VMs, but not one that gave some and then refused', () => {
     const memory: OfferingMemory = new Map()
     learn(memory, [a, b], [], [failure('capacity')], now, none)
     learn(memory, [a, b], [vm], [failure('capacity', b)], now, none)
@@ -92,7 +92,7 @@ describe('the breaker', () => {
     expect(breakerView(memory, now + minute)).toEqual({ state: 'probing', failures: 3 })
   })
 
-  it('is reset by a VM that is of use', () => {
+  it('is reset by a usable VM', () => {
     const memory = closedBreaker()
     recordFailedInstances(memory, now, now, none)
     recordFailedInstances(memory, now, now, none)
@@ -134,7 +134,7 @@ describe('launch_error_timeout and launch_error_retries', () => {
     expect(launchErrorOf(fail(memory, 1, now + 48 * hour), rules, now + 48 * hour)).toBe(trouble)
   })
 
-  it('never stick without a timeout', () => {
+  it('are never lasting without a timeout', () => {
     expect(launchErrorOf(fail(undefined, 9), { timeout: 0, retries: 0 }, now)).toBeUndefined()
   })
 
@@ -160,7 +160,7 @@ describe('the launch rate', () => {
     expect(budget).toEqual({ spent: 1, at: now + 10 * hour })
   })
 
-  it('gives nothing back for a clock that is set back', () => {
+  it('gives nothing back when a clock is set back', () => {
     const budget = { spent: 3, at: now }
     expect(spentAt(budget, { launchRate: 4 }, now - hour)).toBe(3)
   })

@@ -1,4 +1,4 @@
-// What the loop counts on its way, as Prometheus shows it.
+// The counters of the loop, as Prometheus shows them.
 import { expect, it } from 'vitest'
 import { createPrometheusMetrics } from '../../../src/platform/metrics.ts'
 import { startSettled } from '../../support/pool-bench.ts'

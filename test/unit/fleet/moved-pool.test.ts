@@ -1,4 +1,4 @@
-// A pool whose location was changed: it begins without memory of its instances, but a person's order to pause it stands.
+// A pool whose location was changed starts without memory of its instances, but an order to pause it stays in force.
 import { expect, it } from 'vitest'
 import { startBench } from '../../support/pool-bench.ts'
 
@@ -14,7 +14,7 @@ it.each([
   if (isPaused) await bench.fleet.pause()
   await bench.pass(70)
   bench.life.kill()
-  // The new place shows nothing of what is at the old one.
+  // The new location shows nothing of the old one.
   bench.cloud.instances.clear()
   bench.restart({ locationKey: 'there' })
   await bench.pass(200)

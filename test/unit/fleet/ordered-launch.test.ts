@@ -1,4 +1,4 @@
-// A person may launch what nobody needs, and never what is not safe.
+// A person may launch instances that no job needs, but only when it is safe.
 import { describe, expect, it } from 'vitest'
 import { type ProvisionError, problem } from '../../../src/problems/index.ts'
 import { minute } from '../../support/planner.ts'
@@ -24,7 +24,7 @@ describe('a launch on order', () => {
     expect(decided).toMatchObject({ move: 'launch', count: 3, reason: { code: 'ORDERED' } })
   })
 
-  it('gives VMs that are removed like any other when they are idle for too long', async () => {
+  it('launches VMs that are removed like any other when they are idle for too long', async () => {
     const bench = await startSettled({ maxIdle: 5 * minute })
     bench.fleet.launch(1)
     await bench.pass(30)
@@ -35,7 +35,7 @@ describe('a launch on order', () => {
     expect(bench.calls.terminated).toHaveLength(1)
   })
 
-  it('never goes above max_instances, launches under way counted', async () => {
+  it('never goes above max_instances, including launches in progress', async () => {
     const bench = await startSettled({ maxInstances: 3 })
     bench.fleet.launch(2)
     expect(codeOf(bench, 2)).toBe('MAX_REACHED')
@@ -45,7 +45,7 @@ describe('a launch on order', () => {
     expect(bench.ids()).toHaveLength(3)
   })
 
-  it('is held by launch_rate', async () => {
+  it('is limited by launch_rate', async () => {
     const bench = await startSettled({ maxInstances: 10, launchRate: 4 })
     await inVain(bench, 6)
     expect(codeOf(bench, 5)).toBe('LAUNCH_RATE_SPENT')
@@ -66,7 +66,7 @@ describe('a launch on order', () => {
     expect(codeOf(bench, 1)).toBe('PREFLIGHT_UNKNOWN_CA')
   })
 
-  it('is refused before anything is known of the cloud', async () => {
+  it('is refused before the first listing of the cloud', async () => {
     const bench = await startBench()
     bench.faults.fate = (call) => (call === 'list' ? 'silent' : 'done')
     await bench.pass(1)
@@ -112,7 +112,7 @@ describe('a launch on order', () => {
     expect(answer(1)).toBe('error pool default is stopped')
   })
 
-  it('is granted while the master does not answer', async () => {
+  it('is granted while the master does not respond', async () => {
     const bench = await startSettled()
     bench.master.down = true
     await bench.pass(60)

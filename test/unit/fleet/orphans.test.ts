@@ -1,4 +1,5 @@
-// Instances of pools that left the configuration or were moved: reported, and terminated only when that is surely right.
+// Instances of pools that were removed from the configuration or moved: reported, and terminated only when that is
+// certainly correct.
 import { describe, expect, it, onTestFinished } from 'vitest'
 import type { DemandSource } from '../../../src/demand/source.ts'
 import { createOrphanWatch, type OrphanDeps } from '../../../src/fleet/orphans.ts'
@@ -15,7 +16,7 @@ import { silentLogger } from '../../support/silent-logger.ts'
 
 const place = { provider: 'simulated', location: { region: 'here' } }
 
-/** Two instances of pool `old` that we launched, one of a stranger's pool, one of the configured pool. */
+/** Two instances of pool `old` that we launched, one of a foreign pool, one of the configured pool. */
 function startWatch({
   wrap = (cluster) => cluster,
   ...changes
@@ -109,7 +110,7 @@ function startWatch({
 }
 
 describe('instances that belong to no configured pool', () => {
-  it('are reported at the start with ids, age, writer and the command, and every hour again', async () => {
+  it('are reported at the start with ids, age, writer and the command, and again every hour', async () => {
     const bench = startWatch()
     await bench.pass(second)
     const [gone, other, ...rest] = bench.said()
@@ -169,7 +170,7 @@ describe('instances that belong to no configured pool', () => {
     expect(bench.watch.status().orphans.map(({ id }) => id)).toEqual([bench.foreign])
   })
 
-  it('are asked for by the name that the master has for their pool', async () => {
+  it('are requested by the name that the master has for their pool', async () => {
     const { pass, joins, own, state, live } = startWatch({ nameOf: (_, pool) => `whole ${pool}` })
     joins(own[0]!)
     await pass(hour + 2 * minute)
@@ -188,7 +189,7 @@ describe('instances that belong to no configured pool', () => {
     expect(live()).not.toContain(own[0])
   })
 
-  it('are given back when the watch stops: their pool may be there again at the next start', async () => {
+  it('are undrained when the watch stops: their pool may be configured at the next start', async () => {
     const { watch, pass, joins, own, state } = startWatch()
     joins(own[0]!, true)
     await pass(hour + minute)
@@ -210,7 +211,7 @@ describe('instances that belong to no configured pool', () => {
     expect(await watch.keep([foreign])).toEqual([])
   })
 
-  it('wait with their grace period while the configuration file is refused', async () => {
+  it('wait with their grace period while the configuration file is invalid', async () => {
     const bench = startWatch()
     for (const id of bench.own) bench.joins(id)
     bench.state.isTrusted = false
@@ -230,7 +231,7 @@ describe('instances that belong to no configured pool', () => {
     expect(bench.live()).toEqual(expect.arrayContaining(bench.own))
   })
 
-  it('may come back to the master only when they are our own', async () => {
+  it('may reconnect to the master only when they are our own', async () => {
     const bench = startWatch()
     expect(bench.watch.mayReturn('old', bench.own[0]!)).toBe('later')
     await bench.pass(second)
@@ -271,7 +272,7 @@ describe('a location that cannot be listed', () => {
     expect(bench.live()).toHaveLength(4)
   })
 
-  it('learns its account the first time', async () => {
+  it('records its account the first time', async () => {
     const bench = startWatch()
     await bench.pass(second)
     expect(bench.accounts).toEqual(['simulated'])
@@ -293,8 +294,8 @@ describe('a copy of the state folder', () => {
   })
 })
 
-describe('agents that an earlier life drained as orphans', () => {
-  it('are given back when their pool is configured again', async () => {
+describe('agents that an earlier process drained as orphans', () => {
+  it('are undrained when their pool is configured again', async () => {
     let kept: readonly string[] = []
     const bench = startWatch({
       isConfigured: () => true,
@@ -350,7 +351,7 @@ describe('a search for orphans', () => {
     for (const id of bench.own) expect(bench.live()).not.toContain(id)
   })
 
-  it('delays no stop for longer than ten seconds, whatever the cloud does', async () => {
+  it('delays a stop by at most ten seconds, whatever the cloud does', async () => {
     const never = () => new Promise<never>(() => {})
     const bench = startWatch({
       open: async () => ({ list: never, find: never, terminate: never, close: async () => {} }),

@@ -1,12 +1,12 @@
-// A VM that the cloud refuses to end (EC2's termination protection): reported, asked for ever more seldom, and no reason
-// to leave the others.
+// A VM that the cloud refuses to terminate (EC2's termination protection): it is reported, retried with growing pauses,
+// and does not affect the others.
 import { expect, it } from 'vitest'
 import { problem } from '../../../src/problems/index.ts'
 import { simulatedProvider } from '../../../src/simulator/provider.ts'
 import { minute } from '../../support/planner.ts'
 import { owner, type PoolBench, problemsOf, startSettled } from '../../support/pool-bench.ts'
 
-/** From now on the cloud refuses to end these VMs. Returns the ids of each termination asked for. */
+/** From now on the cloud refuses to terminate these VMs. Returns the ids of each requested termination. */
 function protect(bench: PoolBench, guarded: Set<string>): string[][] {
   const asked: string[][] = []
   const provider = simulatedProvider(bench.cloud, owner)

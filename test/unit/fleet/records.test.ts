@@ -1,4 +1,4 @@
-// The journal is read back by the shapes it is written in; what does not fit them is not trusted.
+// The journal is read with the schemas it is written with; records that do not match are not used.
 import { describe, expect, it } from 'vitest'
 import { checkpointOf, type PoolRecord, recall } from '../../../src/fleet/records.ts'
 import { emptyMemory, type PoolMemory } from '../../../src/fleet/run.ts'
@@ -7,7 +7,7 @@ import { problem } from '../../../src/problems/index.ts'
 import { userDataOf } from '../../../src/testing/order.ts'
 import { idle, now, offering, vm } from '../../support/planner.ts'
 
-/** As a disk gives them back. */
+/** As read from a disk. */
 function kept(records: readonly PoolRecord[]): JournalRecord[] {
   return JSON.parse(JSON.stringify(records))
 }
@@ -46,7 +46,7 @@ function full(): PoolMemory {
 }
 
 describe('a checkpoint', () => {
-  it('is read back whole', () => {
+  it('is read back completely', () => {
     const written = kept(checkpointOf(full(), now))
     const again = kept(checkpointOf(recall(written, now), now))
     // Recalled VMs are marked as such until a listing shows them.
@@ -54,7 +54,7 @@ describe('a checkpoint', () => {
     expect(recall(written, now).journalMissing).toBe(false)
   })
 
-  it('survives a problem of another version, which is forgotten', () => {
+  it('survives a problem of another version, which is dropped', () => {
     const text = JSON.stringify(checkpointOf(full(), now)).replace('PROVIDER_CAPACITY', 'GONE_SINCE')
     const memory = recall(JSON.parse(text), now)
     expect(memory.launchError).toMatchObject({ failures: 1, problem: undefined })
@@ -66,12 +66,12 @@ describe('a checkpoint', () => {
 describe('a record', () => {
   const begun = { at: now, kind: 'begun' }
 
-  it('of an unknown kind is passed over', () => {
+  it('of an unknown kind is skipped', () => {
     const memory = recall([begun, { at: now, kind: 'of a later version', more: 1 }], now)
     expect(memory.journalMissing).toBe(false)
   })
 
-  it('that cannot be read is reported, and the journal is taken to be incomplete', () => {
+  it('that cannot be read is reported, and the journal counts as incomplete', () => {
     const reports: string[] = []
     const records = [
       begun,

@@ -1,16 +1,16 @@
-// Lost replies, crashes and restarts: an intent gives its VMs once, whatever happens to whoever asked for them.
+// Lost replies, crashes and restarts: an intent launches its VMs once, whatever happens to the process that sent it.
 import { describe, expect, it } from 'vitest'
 import type { Fate } from '../../../src/simulator/cloud.ts'
 import { userDataOf } from '../../../src/testing/order.ts'
 import { minute, second } from '../../support/planner.ts'
 import { codesOf, inVain, type PoolBench, startSettled } from '../../support/pool-bench.ts'
 
-/** The next launch call meets this fate, and all others are answered. */
+/** The next launch call has this fate, all others are answered. */
 function once(bench: PoolBench, fate: Fate): void {
-  let met = false
+  let wasUsed = false
   bench.faults.fate = (call) => {
-    if (call !== 'launch' || met) return 'done'
-    met = true
+    if (call !== 'launch' || wasUsed) return 'done'
+    wasUsed = true
     return fate
   }
 }
@@ -43,7 +43,7 @@ describe('a launch of unknown outcome', () => {
     expect(codesOf(bench)).toEqual([])
   })
 
-  it('is not taken for over because a later attempt was refused', async () => {
+  it('does not count as over because a later attempt was refused', async () => {
     const bench = await startSettled({ maxInstances: 1 })
     bench.faults.lateness = () => 100 * second
     once(bench, 'effect_late')
@@ -58,7 +58,7 @@ describe('a launch of unknown outcome', () => {
     expect(new Set(tokens(bench)).size).toBe(1)
   })
 
-  it('is asked again for 15 minutes at most, and then settled by two listings', async () => {
+  it('is repeated for at most 15 minutes, and then settled by two listings', async () => {
     const bench = await startSettled({ bootTimeout: 60 * minute })
     bench.faults.fate = (call) => (call === 'launch' ? 'silent' : 'done')
     bench.wants(4)
@@ -71,7 +71,7 @@ describe('a launch of unknown outcome', () => {
     expect(tokens(bench).at(-1)).not.toBe('intent-1')
   })
 
-  it('is not asked again with other bytes: a renewed certificate makes a new launch', async () => {
+  it('is not repeated with other bytes: a renewed certificate needs a new launch', async () => {
     const bench = await startSettled()
     once(bench, 'silent')
     bench.wants(4)
@@ -85,7 +85,7 @@ describe('a launch of unknown outcome', () => {
     ])
   })
 
-  it('is not asked again when nothing wants it any more', async () => {
+  it('is not repeated when nothing needs it any more', async () => {
     const bench = await startSettled()
     once(bench, 'silent')
     bench.wants(4)
@@ -152,7 +152,7 @@ describe('after a crash', () => {
     ])
   })
 
-  it('an intent is not sent again before a listing has shown what it gave', async () => {
+  it('an intent is not sent again before a listing has shown its VMs', async () => {
     const bench = await startSettled()
     once(bench, 'reply_lost')
     bench.wants(4)

@@ -4,7 +4,7 @@ import { userDataOf } from '../../../src/testing/order.ts'
 import { minute, second } from '../../support/planner.ts'
 import { codesOf, owner, type PoolBench, problemsOf, startSettled } from '../../support/pool-bench.ts'
 
-/** One VM whose agent has joined and has nothing to do. */
+/** One VM whose agent has joined and is idle. */
 async function idleVm(bench: PoolBench): Promise<string> {
   bench.wants(4)
   await bench.pass(5)
@@ -53,7 +53,7 @@ describe('an idle VM', () => {
     expect(bench.cloud.instances.get(id)?.endedAt).toBeDefined()
   })
 
-  it('goes back to work when the scheduler was quicker than the drain', async () => {
+  it('is enabled again when the scheduler placed a job before the drain', async () => {
     const bench = await startSettled({ maxIdle: 10 * minute })
     const id = await idleVm(bench)
     bench.master.onDrain = () => Object.assign(bench.master.agents.get(id)!, { busy: true, freeSlots: 0 })
@@ -93,7 +93,7 @@ describe('an idle VM', () => {
     expect(bench.calls.terminated).toHaveLength(1)
   })
 
-  it('is asked for again when the cloud did not take the call, with growing pauses', async () => {
+  it('is requested again when the cloud did not accept the call, with growing pauses', async () => {
     const bench = await startSettled({ maxIdle: 10 * minute })
     await idleVm(bench)
     bench.faults.fate = (call) => (call === 'terminate' ? 'throttled' : 'done')
@@ -116,11 +116,11 @@ describe('a VM that never joins', () => {
     bench.cloud.instances.get(id!)!.console = 'PROVISION_STAGE=started\nPROVISION_STAGE=tls_wrong_name\n'
     await bench.pass(5 * 60 + 10)
     expect(bench.calls.terminated).toEqual([[id]])
-    const said = bench.events.flatMap((e) =>
+    const logged = bench.events.flatMap((e) =>
       e.kind === 'problem' && e.problem.code === 'NEVER_JOINED' ? [e.problem] : [],
     )
-    expect(said).toMatchObject([{ details: { id, stage: 'tls_wrong_name' } }])
-    expect(said[0]?.message).toContain("the master's certificate is for another name")
+    expect(logged).toMatchObject([{ details: { id, stage: 'tls_wrong_name' } }])
+    expect(logged[0]?.message).toContain("the master's certificate is for another name")
   })
 
   it('opens the breaker when it is the third in a row', async () => {
@@ -246,7 +246,7 @@ describe('a stop', () => {
 })
 
 describe("a person's order", () => {
-  it('removes a VM when its work is done', async () => {
+  it('removes a VM when its jobs are done', async () => {
     const bench = await startSettled()
     const id = await idleVm(bench)
     Object.assign(bench.master.agents.get(id)!, { busy: true, freeSlots: 0 })
@@ -281,7 +281,7 @@ describe("a person's order", () => {
     expect(bench.calls.terminated).toEqual([[id]])
   })
 
-  it('is not carried out while the cloud cannot show what there is', async () => {
+  it('is not carried out while the cloud cannot be listed', async () => {
     const bench = await startSettled()
     const id = await idleVm(bench)
     bench.faults.fate = (call) => (call === 'list' ? 'silent' : 'done')
@@ -314,7 +314,7 @@ describe("a person's order", () => {
 })
 
 describe('opposite orders about one agent', () => {
-  it('do not follow each other as fast as views come: a person who gives it back again and again', async () => {
+  it('do not alternate as fast as views arrive, when a person enables it again and again', async () => {
     const bench = await startSettled({ maxIdle: 5_000 })
     bench.wants(4)
     await bench.pass(10)
@@ -340,7 +340,7 @@ function setPersonEnables(bench: Awaited<ReturnType<typeof startSettled>>, id: s
   })
 }
 
-describe('a copy of the state folder, run beside the original', () => {
+describe('a copy of the state folder that runs beside the original', () => {
   it('treats earlier launches as its own, and is blocked by what the original launches later', async () => {
     const bench = await startSettled({ maxInstances: 4, minInstances: 1 })
     await bench.pass(20)
@@ -351,7 +351,7 @@ describe('a copy of the state folder, run beside the original', () => {
     })
     await bench.pass(20)
     expect(codesOf(bench)).not.toContain('FOREIGN_WRITER')
-    // The original goes on under the name that both know.
+    // The original continues with the name that both know.
     const goesOn = foreignVm(bench, owner.writerId)
     await bench.pass(20)
     expect(codesOf(bench)).toContain('FOREIGN_WRITER')

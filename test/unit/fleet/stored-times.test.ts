@@ -1,4 +1,4 @@
-// The clock of the machine is set while nobody runs, or between two lives: what was written down stays what it meant.
+// The clock of the machine is set between two processes: stored times keep their meaning.
 import { describe, expect, it } from 'vitest'
 import { checkpointOf } from '../../../src/fleet/records.ts'
 import { emptyMemory } from '../../../src/fleet/run.ts'
@@ -8,7 +8,7 @@ import { hour, minute, now, second, vm } from '../../support/planner.ts'
 
 const longestPause = 37.5 * minute
 
-/** A pool that is waiting for several things at `at`. */
+/** A pool that waits for several things at `at`. */
 function waiting(at: number, mark?: BootMark): JournalRecord[] {
   const memory = emptyMemory()
   const track = vm('i1', { knownSince: at - minute, launchedAt: at, drainedAt: at })
@@ -19,7 +19,7 @@ function waiting(at: number, mark?: BootMark): JournalRecord[] {
   return JSON.parse(JSON.stringify(checkpointOf(memory, at, { mark })))
 }
 
-describe('times that were written down', () => {
+describe('stored times', () => {
   const boot = { boot: 'this one', uptime: 1000 * second }
   const later = { boot: 'this one', uptime: 1060 * second }
 

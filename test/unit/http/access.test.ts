@@ -57,8 +57,8 @@ describe('reading', () => {
   ])('needs the token %s', async (_, headers) => {
     for (const path of [
       '/api/v1/agents',
-      '/provision/v1/work',
-      '/provision/v1/work/x/logs',
+      '/provision/v1/jobs',
+      '/provision/v1/jobs/x/logs',
       '/v1/status',
       '/metrics',
     ])
@@ -76,7 +76,7 @@ describe('reading', () => {
     },
   )
 
-  it('of metrics is open where the configuration says so, and nothing else is then', async () => {
+  it('of metrics is open if the configuration allows it, and nothing else is then', async () => {
     expect(await ask('/metrics', 'GET', {}, open)).toBe(200)
     expect(await ask('/metrics', 'POST', {}, open)).toBe(401)
     expect(await ask('/metrics/', 'GET', {}, open)).toBe(401)
@@ -111,7 +111,7 @@ describe('changing', () => {
     async (Authorization) => expect(await ask('/x', 'POST', { Authorization })).toBe(401),
   )
 
-  it('is not possible at all where there is no token', async () => {
+  it('is not possible at all without a token', async () => {
     expect(await ask('/x', 'POST', good, tokenless)).toBe(401)
     expect(await ask('/x', 'POST', { Authorization: 'Bearer ' }, tokenless)).toBe(401)
     expect(await ask('/x', 'GET', {}, tokenless)).toBe(401)
@@ -119,7 +119,7 @@ describe('changing', () => {
   })
 })
 
-it('a fault that everybody may read names no file of this machine', () => {
+it('a fault that everybody may read contains no path of this machine', () => {
   const fault = problem('JOURNAL_UNUSABLE', '/srv/secret/state/master.journal: EACCES')
   expect(openFault(fault)).toBe('JOURNAL_UNUSABLE A state file cannot be read or written.')
 })

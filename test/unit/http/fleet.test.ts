@@ -28,14 +28,14 @@ async function refusal(asking: Promise<unknown>) {
   return (error as ProvisionError).problems[0]!
 }
 
-describe('what a provisioner refuses', () => {
-  it('is passed on with its code, and is an error whatever it is elsewhere', async () => {
+describe('an error of a provisioner', () => {
+  it('is passed on with its code and severity', async () => {
     const error = { code: 'MAX_REACHED', message: 'room for 1', remedy: 'Raise it.', details: { room: 1 } }
     const { client } = answering(409, { error })
     expect(await refusal(launchInstances(client, 'p', 2))).toMatchObject({ ...error, severity: 'error' })
   })
 
-  it('keeps its words when a newer one uses a code that is not known here', async () => {
+  it('keeps its message when a newer provisioner uses an unknown code', async () => {
     const { client } = answering(409, { error: { code: 'TOO_NEW', message: 'no', remedy: 'Wait.' } })
     expect(await refusal(drainInstances(client, ['a']))).toMatchObject({
       code: 'REQUEST_REFUSED',
@@ -44,7 +44,7 @@ describe('what a provisioner refuses', () => {
     })
   })
 
-  it('may be no answer of a provisioner at all', async () => {
+  it('may be a response of another server', async () => {
     expect(await refusal(fleetStatus(answering(404, { message: 'nothing here' }).client))).toMatchObject({
       code: 'MASTER_FAULT',
       message: 'https://p:8444 answered with status 404 and no reason',
@@ -56,7 +56,7 @@ describe('what a provisioner refuses', () => {
 })
 
 describe('names of pools', () => {
-  it('are encoded on the way', async () => {
+  it('are percent-encoded in requests', async () => {
     const { client, asked } = answering(404, { error: { code: 'POOL_UNKNOWN', message: '', remedy: '' } })
     await refusal(poolStatus(client, 'a/b c'))
     await refusal(listInstances(client, 'a&b'))

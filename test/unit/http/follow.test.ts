@@ -1,17 +1,17 @@
-// Following work: every line once and in order, every state once, over silences and restarts of the master.
+// Following a job: every line once and in order, every state once, over outages and restarts of the master.
 import { expect, it } from 'vitest'
 import type { Client } from '../../../src/http/client.ts'
-import { followWork } from '../../../src/http/work-client.ts'
+import { followJob } from '../../../src/http/job-client.ts'
 import type { Clock } from '../../../src/platform/ports.ts'
 import { ProvisionError, problem } from '../../../src/problems/index.ts'
 
-/** One look at the master: the state it tells, and all lines it remembers; or no answer. */
+/** One poll of the master: the state it returns, and all lines it has kept; or no response. */
 type Look = { state: string; lines: string[]; count?: number } | 'silence'
 
 const clock: Clock = { now: () => 0, sleep: async () => {} }
 const silence = () => new ProvisionError(problem('CLIENT_UNREACHABLE', 'connection refused'))
 
-/** Answers the looks one after the other, the last one for ever. */
+/** Answers the polls one after the other, and repeats the last one. */
 function scripted(looks: Look[]): Client {
   let look: Look = 'silence'
   return {
@@ -24,7 +24,7 @@ function scripted(looks: Look[]): Client {
       const { state, lines, count = lines.length } = look
       const kept = lines.slice(Math.max(0, after - (count - lines.length)))
       const logs = kept.map((text) => ({ containerId: 'c', stream: 'stdout', text }))
-      return { status: 200, value: path.includes('/logs') ? { logs, count } : { work: work(state) } }
+      return { status: 200, value: path.includes('/logs') ? { logs, count } : { job: work(state) } }
     },
   }
 }
@@ -44,7 +44,7 @@ async function follow(looks: Look[]) {
     onState: ({ state }: { state: string }) => void states.push(state),
     onSilence: () => void silences++,
   }
-  const outcome = followWork(scripted(looks), 'w', follower, clock)
+  const outcome = followJob(scripted(looks), 'w', follower, clock)
   const ended = await outcome.then(
     ({ state }) => state,
     (error: ProvisionError) => error.code,
@@ -67,7 +67,7 @@ it('passes on each line and each state once, to the last line', async () => {
   })
 })
 
-it('goes on where the master has dropped old lines', async () => {
+it('continues where the master has dropped old lines', async () => {
   const { lines } = await follow([
     { state: 'running', lines: ['a'] },
     { state: 'failed', lines: ['y', 'z'], count: 26 },
@@ -75,7 +75,7 @@ it('goes on where the master has dropped old lines', async () => {
   expect(lines).toEqual(['a', 'y', 'z'])
 })
 
-it('hears the lines of a master that was started again and counts anew', async () => {
+it('gets the lines of a restarted master, which counts from the start', async () => {
   const { lines } = await follow([
     { state: 'running', lines: ['a', 'b', 'c'] },
     { state: 'running', lines: ['d'] },
@@ -84,7 +84,7 @@ it('hears the lines of a master that was started again and counts anew', async (
   expect(lines).toEqual(['a', 'b', 'c', 'd', 'e'])
 })
 
-it('bears a silence and tells of it once', async () => {
+it('survives an outage and reports it once', async () => {
   const outcome = await follow([
     { state: 'running', lines: ['a'] },
     'silence',
@@ -94,7 +94,7 @@ it('bears a silence and tells of it once', async () => {
   expect(outcome).toEqual({ ended: 'lost', lines: ['a'], states: ['running', 'lost'], silences: 1 })
 })
 
-it('gives up a master that stays silent', async () => {
+it('gives up on a master that stays unreachable', async () => {
   expect(await follow([{ state: 'running', lines: [] }, 'silence'])).toMatchObject({
     ended: 'CLIENT_UNREACHABLE',
   })

@@ -49,15 +49,15 @@ const trusting = (chain: DevelopmentChain) => ({
   rejectUnauthorized: true,
 })
 
-describe('a port that cannot be had', () => {
-  it('is named with the remedy when another process has it', async () => {
+describe('a port that is not available', () => {
+  it('is reported with the remedy when another process uses it', async () => {
     const { port } = await serve()
     const error = (await serve({ port }).catch((e) => e)) as ProvisionError
     expect(error.code).toBe('LISTEN_PORT_TAKEN')
     expect(error.problems[0]!.remedy).toContain(String(port))
   })
 
-  it('is named when the address is not of this machine', async () => {
+  it('is reported when the address is not of this machine', async () => {
     await expect(serve({ address: '203.0.113.1' })).rejects.toMatchObject({ code: 'LISTEN_NO_SUCH_ADDRESS' })
     await expect(serve({ address: 'no-such-host.invalid' })).rejects.toMatchObject({
       code: 'LISTEN_NO_SUCH_ADDRESS',
@@ -81,7 +81,7 @@ describe('the certificate', () => {
     expect(JSON.stringify(error.problems)).not.toContain('PRIVATE KEY')
   })
 
-  it('is served from TLS 1.2 on, with its whole chain', async () => {
+  it('is served with TLS 1.2 or later, with its whole chain', async () => {
     const { port } = await serve({ tls: pairOf(first) })
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       const client = rawTlsClient(port, { ...trusting(first), minVersion: version, maxVersion: version }, get)
@@ -91,7 +91,7 @@ describe('the certificate', () => {
     expect(await rawTlsClient(port, old, get).end).toBe('')
   })
 
-  it('is replaced for new connections while open ones go on', async () => {
+  it('is replaced for new connections while open ones continue', async () => {
     const listener = await serve({ tls: pairOf(first) })
     const keep = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'
     const early = rawTlsClient(listener.port, trusting(first), keep)
@@ -114,7 +114,7 @@ describe('the certificate', () => {
   })
 })
 
-/** A real ClientHello of TLS 1.2, then the fatal alert a client sends that has looked at our certificate. */
+/** A real ClientHello of TLS 1.2, then the fatal alert of a client that has verified our certificate. */
 function refuseWithAlert(port: number, alert: number): void {
   const [near, far] = duplexPair()
   const { socket } = rawClient(port)
@@ -123,7 +123,7 @@ function refuseWithAlert(port: number, alert: number): void {
   connectTls({ socket: near, maxVersion: 'TLSv1.2' }).on('error', () => {})
 }
 
-describe('a client that does not get through the handshake', () => {
+describe('a client whose handshake fails', () => {
   async function failureOf(
     attempt: (port: number) => void,
   ): Promise<HandshakeFailure & { remoteAddress?: string }> {
@@ -152,27 +152,27 @@ describe('a client that does not get through the handshake', () => {
     })
   })
 
-  it('is named when it goes away', async () => {
+  it('is logged when it disconnects', async () => {
     const failure = await failureOf((port) => void rawTlsClient(port, trusting(second)))
     expect(failure).toMatchObject({ kind: 'broken', remoteAddress: '127.0.0.1' })
   })
 
-  it('is named when it speaks plain HTTP', async () => {
+  it('is logged when it speaks plain HTTP', async () => {
     expect(await failureOf((port) => void rawClient(port, get))).toMatchObject({ kind: 'plain_text' })
   })
 
-  it('is named when it speaks something else', async () => {
+  it('is logged when it speaks another protocol', async () => {
     expect(await failureOf((port) => void rawClient(port, 'SSH-2.0-OpenSSH_9.6\r\n'))).toMatchObject({
       kind: 'not_tls',
     })
   })
 
-  it('is named when its TLS is too old', async () => {
+  it('is logged when its TLS version is too old', async () => {
     const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL@SECLEVEL=0' } as const
     expect(await failureOf((port) => void rawTlsClient(port, old))).toMatchObject({ kind: 'tls_too_old' })
   })
 
-  it('is cut off when it says nothing', async () => {
+  it('is disconnected when it sends nothing', async () => {
     let closed: Promise<string> | undefined
     const failure = await failureOf((port) => {
       closed = rawClient(port).end
@@ -183,7 +183,7 @@ describe('a client that does not get through the handshake', () => {
 })
 
 describe('TLS 1.2 renegotiation', () => {
-  it('is refused and the server lives', async () => {
+  it('is refused and the server keeps running', async () => {
     const { port } = await serve({ tls: pairOf(first) })
     const client = rawTlsClient(port, { ...trusting(first), maxVersion: 'TLSv1.2' })
     await until(() => client.socket.authorized)
@@ -205,7 +205,7 @@ describe('a slow or greedy client', () => {
     await rawClient(port, sent).end
   })
 
-  it('that never ends its body is cut off', async () => {
+  it('that never ends its body is disconnected', async () => {
     const reading: Handler = async (request, response) => {
       const body = await readJson(request)
       return sendJson(response, 200, body)
@@ -221,12 +221,12 @@ describe('a slow or greedy client', () => {
     expect(answer).toMatch(/^HTTP\/1.1 431/)
   })
 
-  it('that is no HTTP client gets 400', async () => {
+  it('that is not an HTTP client gets 400', async () => {
     const { port } = await serve()
     expect(await rawClient(port, '\x16\x03\x01\x02\x00\x01\x00\x01\xfc').end).toMatch(/^HTTP\/1.1 400/)
   })
 
-  it('finds no place when all places are taken', async () => {
+  it('is refused when all connections are in use', async () => {
     const { port } = await serve({ limits: { connections: 2 } })
     const [one, two] = [rawClient(port), rawClient(port)]
     await until(() => one.socket.readyState === 'open' && two.socket.readyState === 'open')
@@ -237,7 +237,7 @@ describe('a slow or greedy client', () => {
 })
 
 describe('requests', () => {
-  it('go to the first handler that takes them; a failing one harms nobody', async () => {
+  it('go to the first handler that accepts them; a failing one affects no other', async () => {
     const handlers: Handler[] = [
       healthHandler(() => []),
       (request) => {
@@ -255,7 +255,7 @@ describe('requests', () => {
     expect(await ask('/healthz')).toMatch(/^HTTP\/1.1 200/)
   })
 
-  it('for an upgrade nobody offers are answered in JSON', async () => {
+  it('for an unsupported upgrade are answered in JSON', async () => {
     const { port } = await serve()
     const upgrade = (to: string) =>
       `GET /x HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: ${to}\r\n\r\n`
@@ -265,7 +265,7 @@ describe('requests', () => {
 })
 
 describe('closing', () => {
-  it('lets a request under way end, and takes no new ones', async () => {
+  it('lets a request in progress end, and accepts no new ones', async () => {
     let answer: (() => void) | undefined
     const slow: Handler = (_request, response) =>
       new Promise((resolve) => {
@@ -281,7 +281,7 @@ describe('closing', () => {
     await closed
   })
 
-  it('cuts what does not end', async () => {
+  it('cuts requests that do not end', async () => {
     const listener = await serve({ handlers: [() => new Promise(() => {})] })
     const client = rawClient(listener.port, get)
     await until(() => client.socket.bytesWritten > 0)

@@ -1,4 +1,4 @@
-// What -m and DET_MASTER may say.
+// Valid values of -m and DET_MASTER.
 import { describe, expect, it } from 'vitest'
 import { parseClientUrl } from '../../../src/http/target.ts'
 
@@ -17,7 +17,7 @@ describe('the address of a master', () => {
     expect(parseClientUrl(text)).toMatchObject({ scheme, host, port, prefix })
   })
 
-  it('is plain on purpose only where http was written out', () => {
+  it('is plain on purpose only if http is written explicitly', () => {
     expect(parseClientUrl('http://master').plainOnPurpose).toBe(true)
     expect(parseClientUrl('master').plainOnPurpose).toBe(false)
     expect(parseClientUrl('https://master').plainOnPurpose).toBe(false)
@@ -35,7 +35,7 @@ describe('the address of a master', () => {
     expect(() => parseClientUrl(text)).toThrow(words)
   })
 
-  it('is never quoted when it holds a password', () => {
+  it('is never quoted when it contains a password', () => {
     expect(() => parseClientUrl('https://me:secret@master')).toThrow(/user name or password/)
     expect(() => parseClientUrl('https://me:secret@master')).not.toThrow(/secret/)
   })

@@ -1,4 +1,4 @@
-// Which token goes to which master.
+// Which token is sent to which master.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -58,7 +58,7 @@ describe('a master elsewhere', () => {
     expect(access).toEqual({ token: 'a-token-of-the-tests' })
   })
 
-  it('gets none in plain text over a network, unless http:// is written out', () => {
+  it('gets none in plain text over a network, unless http:// is written explicitly', () => {
     const to = (url: string) => missing(targetByUrl(url, { tokenFile, env }))
     expect(to('master.example.com')).toBe('CLIENT_TOKEN_EXPOSED')
     expect([to('http://master.example.com'), to('localhost:8080'), to('127.0.0.1')]).toEqual([

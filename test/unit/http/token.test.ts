@@ -31,7 +31,7 @@ function failure(file: string): ProvisionError {
 }
 
 describe('the token file', () => {
-  it('is made when it is missing, 0600, and is the same at the next start', () => {
+  it('is created when it is missing, 0600, and is the same at the next start', () => {
     const file = join(folder, 'state', 'token')
     const token = loadToken(file)
     expect(token).toMatch(/^[\w-]{43}$/)
@@ -40,7 +40,7 @@ describe('the token file', () => {
     expect(loadToken(join(folder, 'other'))).not.toBe(token)
   })
 
-  it.each([0o640, 0o604, 0o620, 0o602])('is refused with mode %o, without saying the token', (mode) => {
+  it.each([0o640, 0o604, 0o620, 0o602])('is refused with mode %o, without printing the token', (mode) => {
     const file = join(folder, 'token')
     writeFileSync(file, 'a-token-of-some-length\n')
     chmodSync(file, mode)
@@ -50,21 +50,21 @@ describe('the token file', () => {
     expect(JSON.stringify(error.problems)).not.toContain('a-token-of-some-length')
   })
 
-  it.each(['', '\n', 'short'])('is refused when it holds %j', (content) => {
+  it.each(['', '\n', 'short'])('is refused when it contains %j', (content) => {
     const file = join(folder, 'token')
     writeFileSync(file, content, { mode: 0o600 })
     expect(failure(file).code).toBe('TOKEN_FILE_UNUSABLE')
     expect(readFileSync(file, 'utf8')).toBe(content)
   })
 
-  it('is refused when it is a folder, or its own folder cannot be made', () => {
+  it('is refused when it is a folder, or its folder cannot be created', () => {
     expect(failure(folder).code).toMatch(/^TOKEN_FILE_/)
     writeFileSync(join(folder, 'file'), '')
     expect(failure(join(folder, 'file', 'token')).code).toBe('TOKEN_FILE_UNUSABLE')
   })
 })
 
-it('tokens are compared whole', () => {
+it('tokens are compared completely', () => {
   expect(sameToken('abc', 'abc')).toBe(true)
   expect(sameToken('ab', 'abc')).toBe(false)
   expect(sameToken('', 'abc')).toBe(false)

@@ -1,4 +1,4 @@
-// What a server writes is what a client reads: by one schema, over a real socket, whatever the pools are like.
+// A server and its clients use one schema, over a real socket, for pools in any state.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,7 +22,7 @@ import {
 import type { FleetControl, FleetRow } from '../../../src/http/fleet-control.ts'
 import { controlHandler } from '../../../src/http/fleet-endpoints.ts'
 import { instanceViews } from '../../../src/http/instance-view.ts'
-import { oneWorkSchema } from '../../../src/http/job-view.ts'
+import { oneJobSchema } from '../../../src/http/job-view.ts'
 import { type LocalListener, listenLocally } from '../../../src/http/listen.ts'
 import { orphansView } from '../../../src/http/orphan-view.ts'
 import { failedSummary, poolDetails, poolSummary, statusSchema } from '../../../src/http/pool-view.ts'
@@ -133,12 +133,12 @@ afterAll(async () => {
   rmSync(dir, { recursive: true })
 })
 
-/** As it looks when it has been JSON. */
+/** As it is after JSON. */
 function sent(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value))
 }
 
-describe('what a provisioner writes', () => {
+describe('the output of a provisioner', () => {
   it('is read by its clients as it was written', async () => {
     await fc.assert(
       fc.asyncProperty(statuses, shown, async (given, row) => {
@@ -208,13 +208,13 @@ const allocations: fc.Arbitrary<Allocation> = fc.record({
 
 const wrong = (issue?: { path: PropertyKey[] }) => new Error(issue?.path.join('.'))
 
-describe('what the built-in master writes', () => {
-  it('is read by its clients as it was written, without what is secret', () => {
+describe('the output of the built-in master', () => {
+  it('is read by its clients as it was written, without secrets', () => {
     fc.assert(
       fc.property(allocations, (allocation) => {
-        const answer = sent({ work: workView(allocation) })
-        checkView(oneWorkSchema, answer, wrong)
-        expect(answer).toStrictEqual(sent({ work: workView(allocation) }))
+        const answer = sent({ job: workView(allocation) })
+        checkView(oneJobSchema, answer, wrong)
+        expect(answer).toStrictEqual(sent({ job: workView(allocation) }))
         expect(JSON.stringify(answer)).not.toContain('no one else')
       }),
     )
@@ -224,19 +224,19 @@ describe('what the built-in master writes', () => {
 describe('a client', () => {
   const counts = { live: 0, joined: 0, inFlight: 0, pending: 0, slots: 0, freeSlots: 0 }
   const limits = { minInstances: 0, maxInstances: 1 }
-  const lists = { foreignWriters: [], holds: [], problems: [] }
+  const lists = { foreignWriters: [], blocked: [], problems: [] }
   const pool = { pool: 'p', provider: 'aws', state: 'ok', ...limits, ...counts, ...lists }
   const older = { version: '0', clusterId: 'c', demand: 'push', startedAt: 0, now, pools: [pool] }
 
-  it('keeps what a newer server adds, at every depth', () => {
+  it('keeps fields that a newer server adds, at every depth', () => {
     const hold = { code: 'NEW', meaning: 'Yes.', numbers: {}, added: 1 }
-    const newer = { ...older, added: 2, pools: [{ ...pool, added: 3, holds: [hold] }] }
+    const newer = { ...older, added: 2, pools: [{ ...pool, added: 3, blocked: [hold] }] }
     const value: unknown = structuredClone(newer)
     checkView(statusSchema, value, wrong)
     expect(value).toStrictEqual(newer)
   })
 
-  it('does without what an older server lacks, and not without more', () => {
+  it('accepts that an older server lacks optional fields, but no others', () => {
     expect(() => checkView(statusSchema, older, wrong)).not.toThrow()
     const { joined, ...short } = pool
     const value = { ...older, pools: [short] }
@@ -245,14 +245,14 @@ describe('a client', () => {
 })
 
 it('a server that drops or renames a field does not compile', () => {
-  const fields = { code: 'PAUSED', meaning: 'Held.', numbers: {}, work: undefined, problem: undefined }
+  const fields = { code: 'PAUSED', meaning: 'Held.', numbers: {}, allocations: undefined, problem: undefined }
   const whole: Written<ReasonView> = { ...fields, remedy: undefined }
-  // @ts-expect-error `remedy` may be undefined and must be written all the same
+  // @ts-expect-error `remedy` may be undefined but must be written
   const dropped: Written<ReasonView> = fields
-  // @ts-expect-error `means` is no field of the view
+  // @ts-expect-error `means` is not a field of the view
   const renamed: Written<ReasonView> = { ...whole, means: 'Held.' }
-  // @ts-expect-error numbers are not texts
-  const retyped: Written<ReasonView> = { ...whole, numbers: { vms: '2' } }
+  // @ts-expect-error numbers are not strings
+  const retyped: Written<ReasonView> = { ...whole, numbers: { instances: '2' } }
   const views: ReasonView[] = [
     whole,
     dropped,

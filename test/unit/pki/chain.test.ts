@@ -37,12 +37,12 @@ test('ends where the issuer is missing', () => {
   expect(pathsOf(read(leaf, root))).toEqual([{ names: [0], complete: false }])
 })
 
-test('a certificate of the right name that did not sign is no issuer', () => {
+test('a certificate with the right name that did not sign is not an issuer', () => {
   const rekeyed = authority('Test Root', { key: testKey('p256', 'another') })
   expect(pathsOf(read(leaf, intermediate, rekeyed))).toEqual([{ names: [0, 1], complete: false }])
 })
 
-test('a certificate that may not sign is an issuer all the same: whether it may is judged elsewhere', () => {
+test('a certificate that may not sign still counts as an issuer: the checks report it', () => {
   const wrong = threeOf({ intermediate: { usage: null, basic: null } })
   expect(pathsOf(read(...wrong))).toEqual([{ names: [0, 1, 2], complete: true }])
 })
@@ -63,7 +63,7 @@ describe('cross-signing', () => {
     ])
   })
 
-  test('a complete path is picked before an incomplete one, however short that is', () => {
+  test('prefers a complete path to a shorter incomplete one', () => {
     const certificates = read(leaf, twin, intermediate, root)
     const issuers = findIssuers(certificates)
     const paths = allPaths(certificates[0]!, issuers)
@@ -71,7 +71,7 @@ describe('cross-signing', () => {
     expect(pickPath(paths, () => 0)).toBe(paths[1])
   })
 
-  test('a path without errors is picked before a shorter one with errors', () => {
+  test('prefers a path without errors to a shorter one with errors', () => {
     const certificates = read(leaf, intermediate, root, crossRoot, other)
     const paths = allPaths(certificates[0]!, findIssuers(certificates))
     expect(pickPath(paths, () => 0).certificates).toHaveLength(3)
@@ -80,13 +80,13 @@ describe('cross-signing', () => {
     ).toHaveLength(4)
   })
 
-  test('a root exchanged under its own name: the older key signed the newer certificate', () => {
+  test('a root replaced under its own name: the older key signed the newer certificate', () => {
     const older = authority('Test Root', { key: testKey('p256', 'older') })
     const link = authority('Test Root', { key: root.key, issuer: older })
     expect(pathsOf(read(leaf, intermediate, link, older))).toEqual([{ names: [0, 1, 2, 3], complete: true }])
   })
 
-  test('two CAs that signed each other do not lead in circles', () => {
+  test('two CAs that signed each other cause no endless loop', () => {
     const a = testKey('p256', 'a')
     const b = testKey('p256', 'b')
     const byB = authority('A', { key: a, issuer: authority('B', { key: b }) })
@@ -94,7 +94,7 @@ describe('cross-signing', () => {
     expect(pathsOf(read(server(byB), byB, byA))).toEqual([{ names: [0, 1, 2], complete: false }])
   })
 
-  test('a thicket of cross-signed CAs is cut off before it grows without bounds', () => {
+  test('limits the number of paths of many cross-signed CAs', () => {
     const levels = Array.from({ length: 12 }, (_, level) => testKey('p256', `level ${level}`))
     const cas = levels.flatMap((key, level) => {
       const issuer = levels[level + 1]
@@ -109,7 +109,7 @@ describe('cross-signing', () => {
   })
 })
 
-describe('the server certificate, when no key tells', () => {
+describe('the server certificate without a key', () => {
   const leafOf = (...file: Issued[]) => {
     const certificates = read(...file)
     return certificates.indexOf(findLeaf(findIssuers(certificates))!)
@@ -118,16 +118,16 @@ describe('the server certificate, when no key tells', () => {
   test('is the one that signed no other', () => {
     expect(leafOf(root, intermediate, leaf)).toBe(2)
   })
-  test('is no unrelated CA, even when that comes first', () => {
+  test('is not an unrelated CA, even if that is first', () => {
     expect(leafOf(authority('Unrelated CA'), leaf, intermediate, root)).toBe(1)
   })
   test('is the first of several', () => {
     expect(leafOf(server(root), leaf, intermediate, root)).toBe(0)
   })
-  test('may be a CA when there is nothing else', () => {
+  test('may be a CA if there is no other', () => {
     expect(leafOf(root)).toBe(0)
   })
-  test('is nothing in an empty file', () => {
+  test('is undefined for an empty file', () => {
     expect(findLeaf(new Map())).toBeUndefined()
   })
 })

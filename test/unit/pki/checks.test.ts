@@ -1,4 +1,4 @@
-// Rules of single certificates that no row of the shape table is for.
+// Rules of single certificates that are not in the table of shapes.
 import { describe, expect, test } from 'vitest'
 import { type ChainPath, readCertificates } from '../../../src/pki/chain.ts'
 import { checkPath } from '../../../src/pki/checks.ts'
@@ -25,11 +25,11 @@ const check = (file: Issued[], at = now) => checkPath(pathOf(...file), at)
 const codes = (file: Issued[], at?: number) => check(file, at).map(({ code }) => code)
 const ofServer = (spec: ServerSpec) => check(threeOf({ server: spec }))
 
-test('a chain by the book has no fault', () => {
+test('a correct chain has no fault', () => {
   expect(check(threeOf())).toEqual([])
 })
 
-test('every fault of every certificate is told at once', () => {
+test('reports every fault of every certificate at once', () => {
   const file = threeOf({
     server: { names: null, digest: 'sha1', notAfter: now - day, notBefore: now - 9 * day },
     intermediate: { basic: null },
@@ -58,13 +58,13 @@ describe('dates', () => {
       expect.objectContaining({ code, message: expect.stringMatching(message) }),
     ])
   })
-  test.each([end - 50 * day, end - 30 * day - 1])('valid without a word at %d', (at) => {
+  test.each([end - 50 * day, end - 30 * day - 1])('valid without a warning at %d', (at) => {
     expect(check(file, at)).toEqual([])
   })
 })
 
 describe('keys', () => {
-  /** SubjectPublicKeyInfo of an RSA key nobody has. */
+  /** SubjectPublicKeyInfo of a made-up RSA key. */
   const rsa = (bits: number, exponent: number | bigint = 65_537, parameters: Buffer[] = [nothing()]) =>
     sequence(
       sequence(oid('1.2.840.113549.1.1.1'), ...parameters),
@@ -95,7 +95,7 @@ describe('RSA-PSS signatures', () => {
   })
 })
 
-test('an RSA-PSS signature whose mask has another hash is judged by what it says', () => {
+test('an RSA-PSS signature with another hash in its mask is judged by its parameters', () => {
   const [leaf] = threeOf({
     server: { pssSalt: 32, pssMask: 'sha1' },
     intermediate: { key: testKey('rsa2048', 'intermediate') },
@@ -109,7 +109,7 @@ test('an RSA-PSS signature whose mask has another hash is judged by what it says
   ])
 })
 
-describe('Netscape certificate type, which OpenSSL still honours', () => {
+describe('Netscape certificate type, which OpenSSL still supports', () => {
   const type = (bits: number) => extension('2.16.840.1.113730.1.1', tlv(0x03, Buffer.from([6, bits])))
   test.each([
     ['a server', 0x40, []],
@@ -130,7 +130,7 @@ describe('name constraints', () => {
 
   test.each<[string, Buffer[], Parameters<typeof nameConstraints>[0]]>([
     ['of another kind', [], { permitted: [email('example.org')] }],
-    ['on the very name', [], { permitted: [dns(masterName)] }],
+    ['on the exact name', [], { permitted: [dns(masterName)] }],
     ['with a leading dot', [], { permitted: [dns('.example.com')] }],
     ['on everything', [], { permitted: [dns('')] }],
     ['on the host of an address', [email('ops@example.com')], { permitted: [email('example.com')] }],
@@ -138,7 +138,7 @@ describe('name constraints', () => {
     ['on one address', [email('ops@example.com')], { permitted: [email('ops@example.com')] }],
     ['on the host of a URI', [uri('https://a.example.com:1/x')], { permitted: [uri('.example.com')] }],
     ['excluding others', [], { excluded: [dns('aster.example.com'), dns('example.org')] }],
-  ])('%s are met', (_, names, constraints) => {
+  ])('%s are satisfied', (_, names, constraints) => {
     expect(judge(names, constraints)).toEqual([])
   })
 
@@ -158,18 +158,18 @@ describe('name constraints', () => {
       { permitted: [uri('example.com')] },
     ],
     ['on directory names, which Go cannot check', [], { permitted: [tlv(0xa4, sequence())] }],
-  ])('%s are not met', (_, names, constraints) => {
+  ])('%s are violated', (_, names, constraints) => {
     expect(judge(names, constraints).map(({ code }) => code)).toEqual(['TLS_NAME_CONSTRAINTS'])
   })
 
-  test('the message names both sides', () => {
+  test('the message names the certificate and the CA', () => {
     expect(judge([], { permitted: [dns('example.org')] })[0]!.message).toBe(
       'the server certificate CN=master is for DNS:master.example.com, which CN=Test Root may not certify',
     )
   })
 })
 
-describe('RFC 5280 as the newest Python reads it', () => {
+describe('RFC 5280 as the newest Python checks it', () => {
   const strict = (file: Issued[]) => check(file).map(({ code, message }) => [code, message.split('; ')[0]])
   const noSubject = Buffer.from([0x30, 0])
 
@@ -185,7 +185,7 @@ describe('RFC 5280 as the newest Python reads it', () => {
       'the server certificate CN=master has a path length without being a CA',
     ],
     [
-      'a lone certificate that may sign',
+      'a single certificate that may sign',
       [server(undefined, { basic: null, usage: keyUsage('digitalSignature', 'keyCertSign') })],
       'the server certificate CN=master has keyUsage keyCertSign without basicConstraints',
     ],
@@ -208,7 +208,7 @@ describe('RFC 5280 as the newest Python reads it', () => {
     expect(strict(file)).toContainEqual(['TLS_STRICT_RFC5280', message])
   })
 
-  test('is not mentioned where everybody refuses anyway', () => {
+  test('is not reported when every verifier refuses the chain', () => {
     expect(codes(threeOf({ server: { aki: false, names: null } }))).toEqual(['TLS_NO_SAN'])
   })
 })
@@ -268,11 +268,11 @@ describe("Go's parser", () => {
   })
 })
 
-test('an unknown extension that is not critical does not matter', () => {
+test('an unknown extension that is not critical is accepted', () => {
   expect(ofServer({ extra: [extension('1.2.3.4', integer(1))] })).toEqual([])
 })
 
-test('a CA of version 1 may only be a root', () => {
+test('a CA of version 1 is accepted only as a root', () => {
   const old = { version: 1, basic: null, usage: null, ski: false, aki: false } as const
   expect(codes(threeOf({ intermediate: old }))).toEqual(['TLS_NOT_A_CA'])
 })

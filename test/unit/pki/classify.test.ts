@@ -1,4 +1,4 @@
-// What Node reports of a failed dial, as one of our codes; integration tests make most of these for real.
+// Maps what Node reports of a failed dial to problem codes; integration tests cause most of these errors.
 import { expect, test } from 'vitest'
 import {
   classify,
@@ -62,7 +62,7 @@ test.each([
   ['CA signature digest algorithm too weak', 'PREFLIGHT_TOO_WEAK'],
   ['unhandled critical extension', 'PREFLIGHT_BAD_CERTIFICATE'],
   ['permitted subtree violation', 'PREFLIGHT_BAD_CERTIFICATE'],
-])('what has no name but the text "%s"', (message, expected) => {
+])('an error without a code but with the text "%s"', (message, expected) => {
   expect(classify(failed(fault('UNSPECIFIED', message)))).toBe(expected)
 })
 
@@ -71,23 +71,23 @@ test.each<[DialPhase, PreflightCode]>([
   ['connect', 'PREFLIGHT_UNREACHABLE'],
   ['handshake', 'PREFLIGHT_NO_TLS_ANSWER'],
   ['http', 'PREFLIGHT_NO_HTTP_ANSWER'],
-])('time runs out in the phase %s', (phase, expected) => {
+])('a timeout in the phase %s', (phase, expected) => {
   expect(classify({ phase, timedOut: true, presented: [] })).toBe(expected)
 })
 
-test('of several addresses the first one counts', () => {
+test('uses the first error of several addresses', () => {
   const both = new AggregateError([fault('EHOSTUNREACH'), fault('ECONNREFUSED')])
   expect(classify(failed(Object.assign(both, { code: 'ECONNREFUSED' }), 'connect'))).toBe(
     'PREFLIGHT_NO_ROUTE',
   )
 })
 
-test('a fault without any code still gets one', () => {
+test('an error without any code gets a code', () => {
   expect(classify(failed(new Error('what?')))).toBe('PREFLIGHT_FAILED')
   expect(classify({ phase: 'connect', timedOut: false, presented: [] })).toBe('PREFLIGHT_FAILED')
 })
 
-test('codes of certificates are those that ask for a look at what was presented', () => {
+test('certificate codes are the codes for which the presented certificates are read', () => {
   for (const code of Object.keys(preflightCertificateCodes) as PreflightCode[])
     expect(isCertificateCode(code)).toBe(true)
   expect(isCertificateCode('PREFLIGHT_REFUSED')).toBe(false)

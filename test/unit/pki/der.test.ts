@@ -6,7 +6,7 @@ import { threeOf } from '../../support/shapes/shape.ts'
 
 const bytes = (hex: string) => Buffer.from(hex.replaceAll(' ', ''), 'hex')
 
-test('reads an element and leaves what follows', () => {
+test('reads an element and ignores what follows', () => {
   const element = readDer(bytes('02 01 05 ff ff'))
   expect(element).toMatchObject({ tag: 2, content: bytes('05'), bytes: bytes('02 01 05') })
 })
@@ -41,7 +41,7 @@ test.each(['1.2.840.113549.1.1.11', '2.5.29.15', '0.9.2342.19200300.100.1.25', '
   },
 )
 
-test('reads small integers and refuses the others', () => {
+test('reads small integers and refuses other values', () => {
   expect(derSmallInteger(readDer(integer(300)))).toBe(300)
   expect(() => derSmallInteger(readDer(bytes('02 01 ff')))).toThrow(DerError)
   expect(() => derSmallInteger(readDer(bytes('02 00')))).toThrow(DerError)
@@ -52,7 +52,7 @@ test('numbers the bits of a bit string from the first', () => {
   expect(derBits(readDer(bytes('03 03 07 06 80')))).toEqual(new Set([5, 6, 8]))
 })
 
-test('every cut of a certificate is refused, none runs away', () => {
+test('refuses a certificate truncated at any byte', () => {
   const { der } = threeOf()[0]
   for (let length = 0; length < der.length; length++)
     expect(() => readCertificateFields(der.subarray(0, length)), `${length} bytes`).toThrow(DerError)

@@ -1,4 +1,4 @@
-// The development CA: what is in its certificates, and what it refuses.
+// The development CA: its certificates, and the requests it refuses.
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createDevelopmentChain, type DevelopmentChain } from '../../../src/pki/development-ca.ts'
@@ -47,14 +47,14 @@ describe('a chain for two names and two addresses', () => {
     }
   })
 
-  test('the chain is leaf, intermediate, root, in the PEM form every reader takes', () => {
+  test('the chain is leaf, intermediate, root, in PEM that every reader accepts', () => {
     expect(chain.chain).toBe(chain.leaf.certificate + chain.intermediate.certificate + chain.root.certificate)
     expect(chain.chain).toMatch(
       /^(-----BEGIN CERTIFICATE-----\n([A-Za-z0-9+/=]{1,64}\n)+-----END CERTIFICATE-----\n){3}$/,
     )
   })
 
-  test('it is valid an hour before it was made, in whole seconds, and the leaf no longer than its CAs', () => {
+  test('it is valid from an hour before its creation, in whole seconds, and the leaf no longer than its CAs', () => {
     expect(Date.parse(leaf.validFrom)).toBe(Date.parse('2026-11-23T11:00:00Z'))
     expect(Date.parse(leaf.validTo)).toBe(Date.parse('2026-11-23T12:00:00Z') + 30 * day)
     for (const ca of [intermediate, root]) {
@@ -69,14 +69,14 @@ describe('a chain for two names and two addresses', () => {
     expect(new Set(serials).size).toBe(3)
   })
 
-  test('another CA has another name, so that none is taken for the other', async () => {
+  test('two CAs have different names, so that they are not confused', async () => {
     const other = await createDevelopmentChain({ names: ['a.example'], ips: [], days: 1, now })
     expect(new X509Certificate(other.root.certificate).subject).not.toBe(root.subject)
     expect(new X509Certificate(other.leaf.certificate).issuer).not.toBe(leaf.issuer)
   })
 })
 
-test('a leaf of 90 years outlives none of its CAs, over the turn of the date format in 2050', async () => {
+test('a leaf of 90 years expires before its CAs, across the change of the date format in 2050', async () => {
   const chain = await createDevelopmentChain({ names: ['a.example'], ips: [], days: 90 * 365, now })
   const ends = [chain.leaf, chain.intermediate, chain.root].map((pair) =>
     Date.parse(new X509Certificate(pair.certificate).validTo),
@@ -85,7 +85,7 @@ test('a leaf of 90 years outlives none of its CAs, over the turn of the date for
   expect(Math.min(...ends)).toBe(ends[0])
 })
 
-test('a name too long for a common name still is a subject alternative name', async () => {
+test('a name too long for a common name is still a subject alternative name', async () => {
   const name = `${'a'.repeat(60)}.${'b'.repeat(60)}.example`
   const chain = await createDevelopmentChain({ names: [name], ips: [], days: 1, now })
   const leaf = new X509Certificate(chain.leaf.certificate)
@@ -109,14 +109,14 @@ test.each<[string, string[], string[]]>([
   })
 })
 
-test('every wrong entry is named at once', async () => {
-  const made = createDevelopmentChain({
+test('reports all invalid entries at once', async () => {
+  const chain = createDevelopmentChain({
     names: ['a b', 'good.example', '10.0.0.1'],
     ips: ['x'],
     days: 1,
     now,
   })
-  const error = await made.catch((e: unknown) => e)
+  const error = await chain.catch((e: unknown) => e)
   expect(error).toBeInstanceOf(ProvisionError)
   expect((error as ProvisionError).problems.map((p) => p.message)).toEqual([
     '"a b" is not a hostname',

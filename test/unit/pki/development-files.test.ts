@@ -1,4 +1,4 @@
-// Writing a development CA: all files or none, never over another one.
+// Writes a development CA: all files or none, and never over an existing file.
 import {
   chmodSync,
   mkdirSync,
@@ -51,7 +51,7 @@ function refusal(directory: string): ProvisionError {
   throw new Error('it was written')
 }
 
-test('seven files in a new folder that only its owner can enter; keys only its owner can read', () => {
+test('writes seven files in a new folder only for its owner; keys readable only by the owner', () => {
   const directory = join(temporary, 'deep', 'certs')
   const files = writeDevelopmentChain(directory, chain)
   expect(readdirSync(directory).sort()).toEqual(names)
@@ -67,13 +67,13 @@ test('seven files in a new folder that only its owner can enter; keys only its o
   expect(readFileSync(files.rootKey, 'utf8')).toBe(chain.root.key)
 })
 
-test("the mode of a folder that was there is its owner's business", () => {
+test('does not change the mode of an existing folder', () => {
   chmodSync(temporary, 0o755)
   writeDevelopmentChain(temporary, chain)
   expect(statSync(temporary).mode & 0o777).toBe(0o755)
 })
 
-test.each(names)('a %s that is there stops it before anything is written', (name) => {
+test.each(names)('an existing %s prevents all writes', (name) => {
   writeFileSync(join(temporary, name), 'precious')
   const error = refusal(temporary)
   expect(error.code).toBe('CERTS_EXIST')
@@ -82,7 +82,7 @@ test.each(names)('a %s that is there stops it before anything is written', (name
   expect(readFileSync(join(temporary, name), 'utf8')).toBe('precious')
 })
 
-test('all files that are there are named', () => {
+test('names all existing files', () => {
   writeFileSync(join(temporary, 'root.key'), '')
   writeFileSync(join(temporary, 'chain.crt'), '')
   expect(refusal(temporary).problems[0]!.details).toEqual({
@@ -90,19 +90,19 @@ test('all files that are there are named', () => {
   })
 })
 
-test('a link that leads nowhere is there too', () => {
+test('a dangling link counts as an existing file', () => {
   symlinkSync('/nowhere', join(temporary, 'server.key'))
   expect(refusal(temporary).code).toBe('CERTS_EXIST')
 })
 
-test('a path through a file is refused with its reason', () => {
+test('a path through a file is refused with the reason', () => {
   writeFileSync(join(temporary, 'file'), '')
   const error = refusal(join(temporary, 'file', 'certs'))
   expect(error.code).toBe('CERTS_NOT_WRITTEN')
   expect(error.message).toContain('ENOTDIR')
 })
 
-test('a write that fails half way leaves neither files nor folder behind', () => {
+test('a write that fails half way leaves neither files nor folder', () => {
   const directory = join(temporary, 'certs')
   const broken = { ...chain, chain: undefined as unknown as string }
   expect(() => writeDevelopmentChain(directory, broken)).toThrow(

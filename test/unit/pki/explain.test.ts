@@ -1,4 +1,4 @@
-// What is said about what a master presented.
+// Messages about the certificates that a master presented.
 import { expect, test } from 'vitest'
 import { explain } from '../../../src/pki/preflight-explain.ts'
 import { compareLeaf, endsInRoot, topOf } from '../../../src/pki/presented.ts'
@@ -24,7 +24,7 @@ function plan(...chain: CertificateFacts[]): TrustPlan {
 const own = facts('m', 'ca', { sans: ['DNS:m.example', 'DNS:n.example'], sha256: 'own' })
 
 test.each<[string, Partial<CertificateFacts>, string]>([
-  ['the very same', { sha256: 'own' }, 'same'],
+  ['the same', { sha256: 'own' }, 'same'],
   [
     'issued earlier for one of the names',
     { sans: ['DNS:n.example'], subject: 'CN=x', notBefore: '2025-01-01' },
@@ -42,7 +42,7 @@ test.each<[string, Partial<CertificateFacts>, string]>([
   expect(compareLeaf(leaf, plan(own, facts('ca', 'ca', { role: 'root' })))).toBe(expected)
 })
 
-test('nothing to compare with, nothing compared', () => {
+test('returns unknown if there is nothing to compare', () => {
   const ca = facts('ca', 'ca', { role: 'root' })
   expect(compareLeaf(own, plan())).toBe('unknown')
   expect(compareLeaf(own, plan(ca))).toBe('unknown')
@@ -51,7 +51,7 @@ test('nothing to compare with, nothing compared', () => {
   expect(compareLeaf(alone, plan(alone))).toBe('same')
 })
 
-test('the way up from the server certificate ends where nobody is left', () => {
+test('the chain from the server certificate ends at the last known issuer', () => {
   const [leaf, intermediate, other] = [facts('m', 'ca'), facts('ca', 'root'), facts('b', 'c')]
   const root = facts('root', 'root')
   expect(topOf([leaf, other, intermediate])).toBe(intermediate)
@@ -62,7 +62,7 @@ test('the way up from the server certificate ends where nobody is left', () => {
   expect([endsInRoot([leaf, root]), endsInRoot([leaf, intermediate])]).toEqual([true, false])
 })
 
-test('each certificate out of date is named once, with where it is from', () => {
+test('each expired certificate is named once, with its origin', () => {
   const old = (subject: string, role: CertificateRole) =>
     facts(subject, 'root', { role, notAfter: '2026-06-01T00:00:00.000Z' })
   const finding = {

@@ -6,7 +6,7 @@ import { type KeyKind, testKey } from '../../support/test-keys.ts'
 import { pemOf } from '../../support/x509.ts'
 import { server } from '../../support/x509-profiles.ts'
 
-const mine = testKey('p256', 'server')
+const serverKey = testKey('p256', 'server')
 const other = testKey('p256', 'another')
 const certificate = (kind: KeyKind = 'p256') =>
   readCertificates(server(undefined, { key: testKey(kind, 'server') }).pem, 'cert.pem').certificates[0]!
@@ -22,52 +22,52 @@ describe('a key that can be read', () => {
   })
 
   test.each([
-    ['SEC 1', mine.privateKey.export({ type: 'sec1', format: 'pem' })],
+    ['SEC 1', serverKey.privateKey.export({ type: 'sec1', format: 'pem' })],
     ['PKCS#1', testKey('rsa2048', 'server').privateKey.export({ type: 'pkcs1', format: 'pem' })],
-    ['PKCS#8 with CRLF', mine.pem.replaceAll('\n', '\r\n')],
-    ['PKCS#8 after a comment', `# key\n${mine.pem}`],
-    ['PKCS#8 after its certificate', server().pem + mine.pem],
+    ['PKCS#8 with CRLF', serverKey.pem.replaceAll('\n', '\r\n')],
+    ['PKCS#8 after a comment', `# key\n${serverKey.pem}`],
+    ['PKCS#8 after its certificate', server().pem + serverKey.pem],
   ])('as %s', (_, text) => {
     const { key, problems } = readKey(text.toString(), 'key.pem')
     expect(problems).toEqual([])
     expect(key?.type).toBe('private')
   })
 
-  test('behind a byte order mark, with a word about it: Go would not find it', () => {
-    const { key, problems } = readKey(`\uFEFF${mine.pem}`, 'key.pem')
+  test('after a byte order mark, with a warning, because Go would not find it', () => {
+    const { key, problems } = readKey(`\uFEFF${serverKey.pem}`, 'key.pem')
     expect(key).toBeDefined()
     expect(problems.map(({ code }) => code)).toEqual(['TLS_PEM_MENDED'])
   })
 })
 
-describe('a key that cannot be read says why and where', () => {
+describe('an unreadable key is reported with reason and position', () => {
   test.each([
     ['an empty file', ' \n', 'TLS_FILE_NOT_PEM', 'key.pem is empty', undefined],
     [
       'DER',
-      mine.privateKey.export({ type: 'pkcs8', format: 'der' }).toString(),
+      serverKey.privateKey.export({ type: 'pkcs8', format: 'der' }).toString(),
       'TLS_FILE_NOT_PEM',
       'key.pem is binary (DER or PKCS#12?), not PEM',
       undefined,
     ],
-    ['text', 'hello', 'TLS_FILE_NOT_PEM', 'key.pem holds no PEM block (-----BEGIN …)', undefined],
+    ['text', 'hello', 'TLS_FILE_NOT_PEM', 'key.pem contains no PEM block (-----BEGIN …)', undefined],
     [
       'a certificate',
       server().pem,
       'TLS_KEY_UNREADABLE',
-      'no private key can be read from key.pem: it holds no private key, only: CERTIFICATE',
+      'no private key can be read from key.pem: it contains no private key, only: CERTIFICATE',
       undefined,
     ],
     [
       'a public key',
-      pemOf(mine.spki, 'PUBLIC KEY'),
+      pemOf(serverKey.spki, 'PUBLIC KEY'),
       'TLS_KEY_UNREADABLE',
-      'no private key can be read from key.pem: it holds no private key, only: PUBLIC KEY',
+      'no private key can be read from key.pem: it contains no private key, only: PUBLIC KEY',
       undefined,
     ],
     [
       'an OpenSSH key',
-      `\n${pemOf(mine.spki, 'OPENSSH PRIVATE KEY')}`,
+      `\n${pemOf(serverKey.spki, 'OPENSSH PRIVATE KEY')}`,
       'TLS_KEY_UNREADABLE',
       "no private key can be read from key.pem: it is a key in OpenSSH's own format, made for ssh",
       2,
@@ -76,12 +76,12 @@ describe('a key that cannot be read says why and where', () => {
       'junk in the block',
       pemOf(Buffer.from([0x30, 3, 2, 1, 5]), 'PRIVATE KEY'),
       'TLS_KEY_UNREADABLE',
-      'no private key can be read from key.pem: block 1 is no key that OpenSSL can read',
+      'no private key can be read from key.pem: block 1 is not a key that OpenSSL can read',
       1,
     ],
     [
-      'a key that is cut off',
-      mine.pem.slice(0, 80),
+      'a truncated key',
+      serverKey.pem.slice(0, 80),
       'TLS_KEY_UNREADABLE',
       'no private key can be read from key.pem: block 1 is not usable: it is cut off: its END line is missing',
       1,
@@ -95,7 +95,7 @@ describe('a key that cannot be read says why and where', () => {
   })
 
   test('an encrypted key', () => {
-    const text = mine.privateKey.export({
+    const text = serverKey.privateKey.export({
       type: 'pkcs8',
       format: 'pem',
       cipher: 'aes-128-cbc',
@@ -108,16 +108,16 @@ describe('a key that cannot be read says why and where', () => {
 })
 
 describe('several keys', () => {
-  const keys = { ...readKey(other.pem + mine.pem, 'key.pem') }
+  const keys = { ...readKey(other.pem + serverKey.pem, 'key.pem') }
 
-  test('the first is used, as servers do', () => {
+  test('uses the first, as servers do', () => {
     expect(keys.key!.equals(other.privateKey)).toBe(true)
     expect(keys.problems).toEqual([
       expect.objectContaining({ code: 'TLS_KEY_SEVERAL', where: expect.objectContaining({ line: 6 }) }),
     ])
   })
 
-  test('a mismatch tells that a later one would fit', () => {
+  test('a mismatch reports that a later key would fit', () => {
     const found = mismatch({ ...keys, key: keys.key! }, certificate(), 'key.pem')
     expect(found.message).toBe(
       'the key in key.pem does not belong to CN=master; a later key of the file does, but servers use the first',
@@ -125,7 +125,7 @@ describe('several keys', () => {
   })
 })
 
-test('a mismatch of types names both', () => {
+test('a mismatch of types names both types', () => {
   const keys = readKey(testKey('rsa2048', 'server').pem, 'key.pem')
   const found = mismatch({ ...keys, key: keys.key! }, certificate(), 'key.pem')
   expect(found.message).toBe(
@@ -133,11 +133,11 @@ test('a mismatch of types names both', () => {
   )
 })
 
-test('no problem shows anything of a key', () => {
+test('no problem contains any part of a key', () => {
   const texts = [
-    mine.pem.slice(0, 120),
-    mine.pem.replace('MIG', '*IG'),
-    mine.pem + other.pem,
+    serverKey.pem.slice(0, 120),
+    serverKey.pem.replace('MIG', '*IG'),
+    serverKey.pem + other.pem,
     threeOf()[0].pem,
   ]
   for (const text of texts) expect(JSON.stringify(readKey(text, 'key.pem').problems)).not.toContain('MIG')

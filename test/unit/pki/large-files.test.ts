@@ -1,4 +1,4 @@
-// Certificate files of any size are judged at once: a wrong file must not stall the program that looks at it every 2 s.
+// Certificate files of any size are checked quickly: a wrong file must not stall the program, which polls it every 2 s.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -19,7 +19,7 @@ const extras = (count: number) =>
 const parse = (text: string) => parseTlsCredentials(text, undefined, { now, file: 'chain.pem' })
 const codes = (text: string) => parse(text).problems.map(({ code }) => code)
 
-test('unrelated certificates are one warning with a count, and all of them in its details', () => {
+test('unrelated certificates give one warning with a count and all of them in its details', () => {
   const [found, ...others] = parse(chain + extras(12)).problems
   expect(others).toEqual([])
   expect(found).toMatchObject({
@@ -32,13 +32,13 @@ test('unrelated certificates are one warning with a count, and all of them in it
   expect(parse(chain + extras(1)).problems[0]!.message).toMatch(/^CN=Extra 0 does not belong to the chain in/)
 })
 
-test('repeated certificates are one warning, too', () => {
+test('repeated certificates give one warning, too', () => {
   expect(parse(chain + chain + chain).problems).toMatchObject([
     { code: 'TLS_CHAIN_DUPLICATE', message: expect.stringMatching(/^4 certificates are repeated in/) },
   ])
 })
 
-test('the whole file is what a master sends: 64 KiB is what Go 1.22 reads, 100 KiB what Python does', () => {
+test('the limit applies to the whole file, which a master sends: 64 KiB for Go 1.22, 100 KiB for Python', () => {
   const one = authority('Bundled')
   const repeat = (bytes: number) => one.pem.repeat(Math.ceil(bytes / (one.der.length + 5)))
   expect(codes(chain + repeat(60_000))).not.toContain('TLS_CHAIN_TOO_LARGE')
@@ -47,13 +47,13 @@ test('the whole file is what a master sends: 64 KiB is what Go 1.22 reads, 100 K
   expect(large.problems[0]).toMatchObject({
     code: 'TLS_CHAIN_TOO_LARGE',
     message: expect.stringMatching(
-      /^chain\.pem holds too much: its \d+ certificates make a TLS message of \d+ bytes; agents built with Go 1\.22 stop at 65536$/,
+      /^chain\.pem is too large: its \d+ certificates make a TLS message of \d+ bytes; agents built with Go 1\.22 stop at 65536$/,
     ),
   })
   expect(parse(chain + repeat(110_000)).problems[0]!.message).toMatch(/OpenSSL and Python at 102400$/)
 })
 
-test('a file of more than 1 MiB is refused unread', () => {
+test('a file of more than 1 MiB is refused without reading it all', () => {
   const file = join(folder, 'large.pem')
   writeFileSync(file, chain + ' '.repeat(1_048_576))
   expect(loadTlsCredentials({ certFile: file }, { now }).problems).toMatchObject([
@@ -66,7 +66,7 @@ test('a file of more than 1 MiB is refused unread', () => {
   expect(readTextFile(file, 'certificate file').problems).toEqual([])
 })
 
-/** Each took minutes of one processor; the limit is far above what they take now, and far below that. */
+/** Each of these took minutes of CPU time; the limit is far above the present time, and far below that. */
 const limitMs = 5000
 test.each<[string, () => string]>([
   [
@@ -74,12 +74,12 @@ test.each<[string, () => string]>([
     () => `-----BEGIN CERTIFICATE-----\n${'a-:\n'.repeat(250_000)}-----END CERTIFICATE-----\n`,
   ],
   [
-    'header lines that are alike in many blocks',
+    'similar header lines in many blocks',
     () => `-----BEGIN X-----\n${'a: b\n'.repeat(1000)}-----END X-----\n`.repeat(150),
   ],
   ['BEGIN lines without an END', () => '-----BEGIN CERTIFICATE-----\n'.repeat(37_000)],
   [
-    'empty blocks on lines of their own',
+    'empty blocks on separate lines',
     () => '-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n'.repeat(19_000),
   ],
   ['one line of dashes', () => '-'.repeat(1_000_000)],
@@ -89,14 +89,14 @@ test.each<[string, () => string]>([
   ],
   ['the same certificate', () => leaf.pem.repeat(1200)],
   [
-    'CAs of one name and key',
+    'CAs with one name and key',
     () =>
       Array.from(
         { length: 1200 },
         (_, n) => issue({ subject: 'A', serial: Buffer.from([1, n >> 8, n & 255]) }).pem,
       ).join(''),
   ],
-])('1 MiB of %s is judged at once', (_, text) => {
+])('1 MiB of %s is checked quickly', (_, text) => {
   const input = text()
   const start = process.cpuUsage()
   const { problems } = parse(input)

@@ -13,7 +13,7 @@ function certificateFor(...names: Buffer[]): X509Certificate {
   return new X509Certificate(server(undefined, { names, subject: 'common.example.com' }).der)
 }
 
-// Measured with Go 1.22 and 1.24, OpenSSL 1.1 to 3.5, Python 3.11 and curl: accepted by all, or refused by one at least.
+// Measured with Go 1.22 and 1.24, OpenSSL 1.1 to 3.5, Python 3.11 and curl: accepted by all, or refused by at least one.
 describe.each([
   [
     [dns('master.example.com')],
@@ -87,7 +87,7 @@ test.each([
   expect(canonicalName(name)).toBe(canonical)
 })
 
-test('sorts the names an agent could verify, in the order of the certificate', () => {
+test('sorts the names that an agent can verify, in the order of the certificate', () => {
   const { der } = server(undefined, {
     names: [
       dns('*.b.example.com'),

@@ -10,7 +10,7 @@ function faults(text: string) {
   return readPem(text).blocks.map(({ number, line, fault }) => ({ number, line, fault }))
 }
 
-test('gives every block with its label, number and line', () => {
+test('returns every block with its label, number and line', () => {
   const blocks = readPem(`# a comment\n\n${pem}`).blocks
   expect(blocks.map(({ der }) => der)).toEqual(three.map(({ der }) => der))
   const length = three.map((certificate) => certificate.pem.split('\n').length - 1)
@@ -39,7 +39,7 @@ test.each([
   ['a byte order mark', `\uFEFF${pem}`, ['a byte order mark']],
   ['an umlaut', `# für\n${pem}`, ['characters outside ASCII']],
   ['CR only', pem.replaceAll('\n', '\r'), ['line ends of CR only']],
-])('says what is untidy about a text with %s', (_, text, untidy) => {
+])('reports format faults of a text with %s', (_, text, untidy) => {
   expect(readPem(text).untidy).toEqual(untidy)
 })
 
@@ -49,33 +49,33 @@ test.each([
   ['an indented END', three[0].pem.replace('-----END', ' -----END'), 'indented lines'],
   ['blank lines', three[0].pem.replace(/\n/g, '\n\n'), 'blank lines inside the block'],
   ['headers', three[0].pem.replace('\n', '\nProc-Type: 4,CLEAR\n\n'), 'header lines inside the block'],
-])('reads a block with %s and says so', (_, text, untidy) => {
+])('reads a block with %s and reports the format fault', (_, text, untidy) => {
   const block = readPem(text).blocks[0]!
   expect(block.der).toEqual(three[0].der)
   expect(block.untidy).toEqual([untidy])
 })
 
-test('the second of two joined blocks is the untidy one', () => {
+test('of two joined blocks the second has the format fault', () => {
   const blocks = readPem(pem.replace(/\n(?=-----BEGIN)/g, '')).blocks
   expect(blocks.map(({ untidy }) => untidy.length)).toEqual([0, 1, 1])
 })
 
-test('plain PEM has nothing to mend', () => {
+test('plain PEM has no format faults', () => {
   const { blocks, untidy } = readPem(`${pem}\n\n`)
   expect([untidy, ...blocks.map((block) => block.untidy)].flat()).toEqual([])
 })
 
-describe('a broken block is told with its number and line', () => {
+describe('a broken block is reported with its number and line', () => {
   const [first, second] = three.map((certificate) => certificate.pem)
   const line = first!.split('\n').length
 
   test.each([
     [
-      'cut off before the next',
+      'truncated before the next block',
       `${first}${second!.slice(0, 300)}\n${first}`,
       'it is cut off: its END line is missing',
     ],
-    ['cut off at the end', `${first}${second!.slice(0, 300)}`, 'it is cut off: its END line is missing'],
+    ['truncated at the end', `${first}${second!.slice(0, 300)}`, 'it is cut off: its END line is missing'],
     ['not base64', first + second!.replace('\nMII', '\n*II'), 'it is not valid base64'],
     ['base64 of an odd length', first + second!.replace('\nMII', '\nII'), 'it is not valid base64'],
     ['empty', `${first}-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n`, 'it is empty'],

@@ -1,4 +1,4 @@
-// What follows from a preflight for launching, under each policy.
+// Whether launches are allowed after a preflight, for each mode.
 import { describe, expect, test } from 'vitest'
 import { applyPreflight, type PreflightResult, type Verdict, verdictOf } from '../../../src/pki/preflight.ts'
 import type { PreflightCode } from '../../../src/pki/preflight-dial.ts'
@@ -29,18 +29,18 @@ describe('launching', () => {
   const wrong = result('wrong', 'PREFLIGHT_UNKNOWN_CA')
   const ok = result('ok', 'PREFLIGHT_FAILED')
 
-  test('a proved master is launched for, whatever the policy', () => {
+  test('is allowed after the verdict ok in every mode', () => {
     for (const mode of ['required', 'tls', 'off'] as const)
       expect(applyPreflight(mode, ok)).toEqual({ launch: 'yes' })
   })
 
-  test('a refuted one is not, unless nobody asked', () => {
+  test('is denied after the verdict wrong, except with mode off', () => {
     for (const mode of ['required', 'tls'] as const)
       expect(applyPreflight(mode, wrong)).toEqual({ launch: 'no', problem: wrong.problem })
     expect(applyPreflight('off', wrong)).toEqual({ launch: 'yes' })
   })
 
-  test('an unproved one gets a probe under tls, nothing under required', () => {
+  test('after the verdict unverified, one probe is allowed with tls, none with required', () => {
     expect(applyPreflight('required', refused)).toEqual({ launch: 'no', problem: refused.problem })
     expect(applyPreflight('off', refused)).toEqual({ launch: 'yes' })
     const permission = applyPreflight('tls', refused)
@@ -51,7 +51,9 @@ describe('launching', () => {
     expect(permission.problem!.message).toBe(
       'not proved from here (PREFLIGHT_REFUSED): nothing listens on 10.0.0.5:8443',
     )
-    expect(permission.problem!.remedy).toBe('If the one VM that is launched now does not join: Start it.')
+    expect(permission.problem!.remedy).toBe(
+      'If the one instance that is launched now does not join: Start it.',
+    )
   })
 })
 
@@ -73,7 +75,7 @@ test.each<[PreflightCode, TrustMode, boolean, Verdict]>([
   expect(verdictOf(code, { plan: plan(mode), agentsHaveClientCertificate })).toBe(expected)
 })
 
-test('what a timeout is told as names the address and the time', () => {
+test('the message of a timeout names the address and the time', () => {
   const outcome = { phase: 'connect', timedOut: true, presented: [] } as const
   const finding = {
     outcome: { ...outcome, presented: [] },

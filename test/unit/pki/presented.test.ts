@@ -1,4 +1,4 @@
-// Whatever a peer presents gives facts or a fault in words, never an exception: it is chosen by whoever answers a dial.
+// Any certificate that a peer presents gives facts or a described fault, never an exception, because the peer is untrusted.
 import { X509Certificate } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
@@ -20,7 +20,7 @@ const root = authority('Root')
 const utcTime = (text: string) => tlv(0x17, Buffer.from(text, 'latin1'))
 const later = '300101000000Z'
 
-/** Everything that is asked of a certificate after it has been presented. */
+/** Calls everything that reads a presented certificate. */
 function use(x509: X509Certificate): void {
   const facts = presentedFacts(x509)
   expect(describeCertificate(facts).length).toBeLessThan(5000)
@@ -35,14 +35,14 @@ function use(x509: X509Certificate): void {
   certificateFacts(certificate, 'leaf')
 }
 
-describe('a date that is none', () => {
+describe('an invalid date', () => {
   test.each([
     ['at the end', sequence(utcTime('250101000000Z'), utcTime('Bad time value'))],
     ['at the start', sequence(utcTime('999999999999Z'), utcTime(later))],
-    // Node makes a date of unwritten memory of this, which may look like any.
-    ['in both places', sequence(utcTime('Bad time value'), utcTime('Bad time value'))],
+    // Node builds a date from uninitialised memory for this; it may look like any date.
+    ['in both fields', sequence(utcTime('Bad time value'), utcTime('Bad time value'))],
     ['beyond the months', sequence(utcTime('251301000000Z'), utcTime(later))],
-    ['in no form at all', sequence(tlv(0x18, Buffer.alloc(15, 0xff)), utcTime(later))],
+    ['in an unknown form', sequence(tlv(0x18, Buffer.alloc(15, 0xff)), utcTime(later))],
   ])('%s is a fault of the certificate', (_, validity) => {
     const { der } = issue({ validity })
     const x509 = new X509Certificate(der)
@@ -52,14 +52,14 @@ describe('a date that is none', () => {
     expect(unusableForGo([x509]).join()).toMatch(/its dates are not dates|a form RFC 5280 does not allow/)
   })
 
-  test('compares with nothing', () => {
+  test('is not comparable', () => {
     const odd = issue({ subject: 'Root', validity: sequence(utcTime('Bad time value'), utcTime(later)) })
     const facts = presentedFacts(new X509Certificate(odd.der))
     expect(compareLeaf(facts, plan('embed', 'm', [['leaf', root.pem]]))).toBe('different')
   })
 })
 
-test('a certificate with ten thousand names is described in a line', () => {
+test('describes a certificate with ten thousand names in one line', () => {
   const facts = presentedFacts(new X509Certificate(root.der))
   const sans = Array.from({ length: 10_000 }, (_, n) => `DNS:${n}.${'x'.repeat(500)}.example`)
   const text = describeCertificate({ ...facts, subject: 'CN='.padEnd(60_000, 'x'), sans })
@@ -67,14 +67,14 @@ test('a certificate with ten thousand names is described in a line', () => {
   expect(text).toContain('and 9990 more')
 })
 
-test('the faults of many certificates are some faults and a count', () => {
+test('reports some faults of many certificates, and a count', () => {
   const many = Array.from({ length: 9 }, () => server(root, { serial: Buffer.from([0x80, 1]) }))
   const faults = unusableForGo(many.map(({ der }) => new X509Certificate(der)))
   expect(faults).toHaveLength(6)
   expect(faults.at(-1)).toBe('4 more faults of this kind')
 })
 
-/** Bytes of real certificates with some of them changed, left out or repeated. */
+/** Bytes of real certificates with some changed, omitted or repeated. */
 const bases = [
   server(root).der,
   root.der,
@@ -83,7 +83,7 @@ const bases = [
   issue({ subject: 'alone' }).der,
 ]
 
-test('bytes flipped in real certificates never end in an exception', () => {
+test('flipped bytes in real certificates never cause an exception', () => {
   let readable = 0
   const edit = fc.record({ at: fc.nat(), byte: fc.nat(255), kind: fc.constantFrom('set', 'cut', 'double') })
   fc.assert(
@@ -93,7 +93,7 @@ test('bytes flipped in real certificates never end in an exception', () => {
       try {
         x509 = new X509Certificate(der)
       } catch {
-        // What OpenSSL does not read, no handshake presents; a file may.
+        // OpenSSL does not read these, so no handshake presents them; a file may contain them.
         const block = { label: 'CERTIFICATE', number: 1, line: 1, der, untidy: [], headers: [] }
         expect(readCertificate(block, 'x.pem').problems).toHaveLength(1)
         return

@@ -24,14 +24,14 @@ it.each<[string, Issued[], boolean]>([
     [server(authority('next', { issuer: root })), authority('next', { issuer: root }), root],
     true,
   ],
-  ['the same CA with its root made anew', [leaf, intermediate, authority('root', sameKey)], true],
+  ['the same CA with a new root', [leaf, intermediate, authority('root', sameKey)], true],
   ['another CA', [server(other), other], false],
   ['a self-signed certificate', [server()], false],
 ])('agents with a whole chain, and %s', (_, chain, expected) =>
   expect(keepsTrust(material(leaf, intermediate, root), material(...chain))).toBe(expected),
 )
 
-it('agents with a lone self-signed certificate trust no other, also of the same key', () => {
+it('agents with a single self-signed certificate trust no other one, even with the same key', () => {
   const lone = server()
   expect(keepsTrust(material(lone), material(lone))).toBe(true)
   expect(keepsTrust(material(lone), material(server(undefined, { notAfter: now + 90 * day })))).toBe(false)

@@ -1,4 +1,4 @@
-// Our verdict on every certificate shape of the table.
+// Our verdict on every certificate shape in the table.
 import { expect, test } from 'vitest'
 import { certificateShapes, judge } from '../../support/certificate-shapes.ts'
 import { masterName } from '../../support/x509-profiles.ts'
@@ -16,18 +16,18 @@ test.each(certificateShapes)('$name → $codes', (shape) => {
   expect(plan.chain).toHaveLength(chain)
 })
 
-test('no message repeats a private key, whatever file it was in', () => {
+test('no message contains a private key from any file', () => {
   for (const shape of certificateShapes) {
     const files = shape.make()
     const { plan, problems } = judge(shape, files)
-    const said = JSON.stringify([plan, problems])
+    const output = JSON.stringify([plan, problems])
     const secret = files.key?.split('\n')[1] ?? 'PRIVATE'
-    expect(said).not.toContain(secret)
-    expect(said).not.toContain('BEGIN PRIVATE')
+    expect(output).not.toContain(secret)
+    expect(output).not.toContain('BEGIN PRIVATE')
   }
 })
 
-test('the table has at least 40 shapes, each once', () => {
+test('the table has at least 40 distinct shapes', () => {
   const names = certificateShapes.map((shape) => shape.name)
   expect(new Set(names).size).toBe(names.length)
   expect(names.length).toBeGreaterThanOrEqual(40)

@@ -20,7 +20,7 @@ function parse(...file: Issued[]) {
   }
 }
 
-describe('CAs to be trusted', () => {
+describe('usable CAs', () => {
   test.each<[string, Issued[], string[]]>([
     ['a root', [root], ['root CN=Test Root']],
     ['two roots', [root, other], ['root CN=Test Root', 'root CN=Other Root']],
@@ -39,28 +39,28 @@ describe('CAs to be trusted', () => {
     expect(parse(...file)).toMatchObject({ chain, leaf: undefined, codes: [] })
   })
 
-  test("a path length of 0 does not forbid the proxy's certificate", () => {
+  test("a path length of 0 does not exclude the proxy's certificate", () => {
     const narrow = authority('Narrow', { basic: basicConstraints({ ca: true, pathLength: 0 }) })
     expect(parse(narrow).codes).toEqual([])
   })
 })
 
-describe('the certificate of the proxy itself', () => {
+describe("the proxy's own certificate", () => {
   test('alone and self-signed', () => {
     expect(parse(server())).toMatchObject({ chain: ['leaf CN=master'], leaf: 'CN=master', codes: [] })
   })
 
-  test('with its chain: its names are known then', () => {
+  test('with its chain: its names are known', () => {
     expect(parse(leaf, intermediate, root)).toMatchObject({ leaf: 'CN=master', codes: [] })
   })
 
-  test('of several, none is taken for the one', () => {
+  test("of several certificates, none is used as the proxy's", () => {
     const second = server(root, { subject: 'second', key: testKey('p256', 'second') })
     expect(parse(leaf, second, intermediate, root)).toMatchObject({ leaf: undefined, codes: [] })
   })
 })
 
-describe('what cannot be trusted', () => {
+describe('unusable CAs', () => {
   test.each<[string, Issued[], string[]]>([
     ['an intermediate without its root', [intermediate], ['TLS_ISSUER_MISSING']],
     ['an expired root', [authority('Old Root', expired)], ['TLS_EXPIRED']],
@@ -75,21 +75,21 @@ describe('what cannot be trusted', () => {
     expect(parse(...file)).toMatchObject({ chain: undefined, codes })
   })
 
-  test('is left out where another CA is good, as when roots are exchanged', () => {
+  test('is omitted if another CA is usable, as during a change of roots', () => {
     const { chain, codes, problems } = parse(authority('Old Root', expired), root)
     expect(chain).toEqual(['root CN=Test Root'])
     expect(codes).toEqual(['TLS_CA_LEFT_OUT'])
     expect(problems[0]!.message).toBe('CN=Old Root of ca.pem is left out: TLS_EXPIRED')
   })
 
-  test('a broken block is an error, whatever else is good', () => {
+  test('a broken block is an error even if the others are usable', () => {
     const { anchors, problems } = parseTrustAnchors(root.pem + other.pem.slice(0, 200), { now })
     expect(anchors).toBeUndefined()
     expect(problems.map(({ code }) => code)).toEqual(['TLS_PEM_BROKEN'])
   })
 })
 
-test('a missing file is told at its place in the configuration', () => {
+test('a missing file is reported at its setting in the configuration', () => {
   const where = { file: 'master.yaml', line: 3 }
   const { problems } = loadTrustAnchors('/nonexistent/ca.pem', { now, where })
   expect(problems).toEqual([

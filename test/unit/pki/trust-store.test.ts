@@ -1,4 +1,4 @@
-// The file that is shared with Determined's command line: its place, its bytes, its modes, and what is wrong with it.
+// The file shared with Determined's command line: its path, contents, modes and faults.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,7 +17,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(dir, { recursive: true, force: true }))
 
-describe('its place', () => {
+describe('its path', () => {
   const HOME = '/home/ada'
   it.each([
     [
@@ -45,7 +45,7 @@ describe('its place', () => {
   })
 })
 
-describe('its bytes', () => {
+describe('its contents', () => {
   it("are those of Python's json.dump(indent=4, sort_keys=True)", () => {
     expect(storeText({ 'https://b:1': 'two\nlines', 'https://a:1': 'ü\x7f' })).toBe(
       '{\n    "https://a:1": "\\u00fc\\u007f",\n    "https://b:1": "two\\nlines"\n}',
@@ -53,7 +53,7 @@ describe('its bytes', () => {
     expect(storeText({})).toBe('{}')
   })
 
-  it('keep what others put in, and change one entry', async () => {
+  it('keep entries of other programs, and change one entry', async () => {
     const store = trustStore(join(dir, 'determined/certs.json'))
     await store.set('https://b:1', 'B')
     await store.set('https://a:1', 'A')
@@ -64,7 +64,7 @@ describe('its bytes', () => {
     expect(readFileSync(store.file, 'utf8')).toBe('{\n    "https://b:1": "B2"\n}')
   })
 
-  it('are all there after many wrote at once', async () => {
+  it('are complete after many concurrent writes', async () => {
     const store = trustStore(join(dir, 'certs.json'))
     const urls = Array.from({ length: 8 }, (_, n) => `https://m${n}:1`)
     await Promise.all(urls.map((url) => store.set(url, url)))
@@ -73,7 +73,7 @@ describe('its bytes', () => {
 })
 
 describe('its modes', () => {
-  it('let nobody else in, and nothing but the lock is left beside it', async () => {
+  it('allow only the owner, and leave only the lock file beside it', async () => {
     const folder = join(dir, 'determined')
     const { file, set } = trustStore(join(folder, 'certs.json'))
     await set('https://a:1', 'A')
@@ -82,11 +82,11 @@ describe('its modes', () => {
   })
 })
 
-describe('a file that is not as it should be', () => {
+describe('an invalid file', () => {
   it.each([
-    ['no JSON', '{"https://a:1": '],
+    ['not JSON', '{"https://a:1": '],
     ['a list', '[]'],
-    ['a certificate that is no text', '{"https://a:1": 1}'],
+    ['a certificate that is not a string', '{"https://a:1": 1}'],
   ])('%s: is named, and neither overwritten nor deleted', async (_, text) => {
     const store = trustStore(join(dir, 'certs.json'))
     writeFileSync(store.file, text)
@@ -96,12 +96,12 @@ describe('a file that is not as it should be', () => {
     expect(readFileSync(store.file, 'utf8')).toBe(text)
   })
 
-  it('a folder in its place: is named', () => {
+  it('a folder at its path: is named', () => {
     mkdirSync(join(dir, 'certs.json'))
     expect(() => trustStore(join(dir, 'certs.json')).read()).toThrow(/EISDIR/)
   })
 
-  it('a place where nothing can be written: is named', async () => {
+  it('a path that cannot be written: is named', async () => {
     writeFileSync(join(dir, 'file'), '')
     const store = trustStore(join(dir, 'file/determined/certs.json'))
     await expect(store.set('https://a:1', 'A')).rejects.toMatchObject({ code: 'FILE_NOT_WRITTEN' })

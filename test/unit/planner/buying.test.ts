@@ -19,8 +19,8 @@ const large = offering('m8', 8, { preference: 2 })
 const out = { class: 'capacity', until: now + minute, failures: 1 } as const
 const quota = { class: 'quota', until: now + second, failures: 1 } as const
 
-describe('what is bought', () => {
-  it('is the most preferred type that holds the work on one VM', () => {
+describe('what is launched', () => {
+  it('is the most preferred type that fits the job on one VM', () => {
     expect(briefly({ offerings: [large, small], pending: [work('w', 3)] })).toEqual(['launch 1 m4/a'])
     expect(briefly({ offerings: [large, small], pending: [work('w', 5)] })).toEqual(['launch 1 m8/a'])
   })
@@ -44,7 +44,7 @@ describe('what is bought', () => {
     expect(briefly({ offerings, pending: [work('w', 5)] })).toEqual(['launch 1 m8/b,m8/c'])
   })
 
-  it('offers every zone and capacity type of the size, in order of preference, but the refused', () => {
+  it('offers every zone and capacity type of the size in order of preference, except refused ones', () => {
     const offerings = [
       offering('m4', 4, { zone: 'c', preference: 3 }),
       offering('m4', 4, { zone: 'b', preference: 1, capacityType: 'spot' }),
@@ -56,7 +56,7 @@ describe('what is bought', () => {
     ])
   })
 
-  it('is bought again once a refusal is over', () => {
+  it('is launched again once a refusal is over', () => {
     const offerings = [offering('m4', 4, { refused: { ...out, until: now } })]
     expect(briefly({ offerings, pending: [work('w', 4)] })).toEqual(['launch 1 m4/a'])
   })
@@ -71,25 +71,25 @@ describe('what is bought', () => {
         kind: 'hold',
         reason: {
           code: 'OFFERINGS_OVER_QUOTA',
-          numbers: { work: 1, slots: 4, offerings: 2, failures: 1, retryAt: quota.until },
+          numbers: { allocations: 1, slots: 4, offerings: 2, failures: 1, retryAt: quota.until },
           work: ['w'],
         },
       },
     ])
   })
 
-  it('puts small work beside large work on the same VM', () => {
+  it('puts small jobs beside large jobs on the same VM', () => {
     expect(briefly({ pending: [work('a', 3), work('b', 1), work('c', 2), work('d', 2)] })).toEqual([
       'launch 2 m4/a',
     ])
   })
 
-  it('buys only what is missing for work on several VMs', () => {
+  it('adds only what is missing for jobs on several VMs', () => {
     const given = { instances: [vm('i1'), coming('i2')], agents: [idle('i1')], pending: [work('w', 12)] }
     expect(briefly(given)).toEqual(['launch 1 m4/a'])
   })
 
-  it('does not put work on several agents that are not wholly free', () => {
+  it('does not put jobs on several agents that are not completely free', () => {
     const agents = [busy('i1', { freeSlots: 3 }), busy('i2', { freeSlots: 3 })]
     const given = { instances: [vm('i1'), vm('i2')], agents, pending: [work('w', 8)] }
     expect(briefly(given)).toEqual(['launch 2 m4/a'])
@@ -105,7 +105,7 @@ describe('what is bought', () => {
     ])
   })
 
-  it('keeps min_instances, of the preferred type, counting what is on its way', () => {
+  it('keeps min_instances, of the preferred type, and counts instances being launched', () => {
     expect(briefly({ offerings: [large, small] }, { minInstances: 2 })).toEqual(['launch 2 m4/a'])
     expect(briefly({ instances: [coming('i1')] }, { minInstances: 2 })).toEqual(['launch 1 m4/a'])
     expect(briefly({ pending: works(3, 4) }, { minInstances: 2 })).toEqual(['launch 3 m4/a'])
@@ -115,7 +115,7 @@ describe('what is bought', () => {
     const given = { instances: [vm('i1')], agents: [busy('i1')], pending: works(3, 4) }
     expect(planned(given, { maxInstances: 3 })).toMatchObject([
       { kind: 'launch', count: 2 },
-      { kind: 'hold', reason: { code: 'MAX_REACHED', numbers: { work: 1, vms: 1, max: 3 } } },
+      { kind: 'hold', reason: { code: 'MAX_REACHED', numbers: { allocations: 1, instances: 1, max: 3 } } },
     ])
   })
 
@@ -131,27 +131,27 @@ describe('what is bought', () => {
   })
 })
 
-describe('auxiliary work', () => {
-  it('goes on any agent that has room for it, also on VMs bought for slots', () => {
+describe('auxiliary jobs', () => {
+  it('run on any agent that has room for them, also on VMs launched for slots', () => {
     expect(briefly({ instances: [vm('i1')], agents: [busy('i1')], pending: works(3, 0) })).toEqual([])
     expect(briefly({ pending: [work('w', 4), work('x', 0), work('y', 0)] })).toEqual(['launch 1 m4/a'])
   })
 
-  it('buys a VM for so many as an agent takes', () => {
+  it('get one VM for as many as an agent takes', () => {
     expect(briefly({ pending: works(5, 0) }, { maxAuxPerAgent: 2 })).toEqual(['launch 3 m4/a'])
   })
 
-  it('knows when an agent is full of it', () => {
+  it('are not put on an agent that is full of them', () => {
     const full = { instances: [vm('i1')], agents: [busy('i1', { freeAux: 0 })], pending: works(1, 0) }
     expect(briefly(full)).toEqual(['launch 1 m4/a'])
   })
 
-  it('does not wait forever for a busy agent that was not given it', () => {
+  it('do not wait forever for a busy agent that was not given them', () => {
     const pending = works(1, 0, { since: now - minute })
     expect(briefly({ instances: [vm('i1')], agents: [busy('i1')], pending })).toEqual(['launch 1 m4/a'])
   })
 
-  it('is named where agents take none', () => {
+  it('are reported where agents take none', () => {
     expect(briefly({ pending: works(1, 0) }, { maxAuxPerAgent: 0 })).toEqual(['hold AUX_NOT_ALLOWED'])
   })
 })

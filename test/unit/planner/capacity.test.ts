@@ -17,7 +17,7 @@ import {
 
 const one = { instances: [vm('i1')], pending: [work('w', 4)] }
 
-describe('what counts as room for work', () => {
+describe('what counts as room for jobs', () => {
   it('is what fits on one agent, not what is free in total', () => {
     const agents = [busy('i1', { freeSlots: 2 }), busy('i2', { freeSlots: 2 })]
     const given = { instances: [vm('i1'), vm('i2')], agents }
@@ -63,11 +63,11 @@ describe('what counts as room for work', () => {
     expect(briefly(lost(40 * second))).toEqual(['launch 1 m4/a'])
   })
 
-  it('is an agent that lost its place at the master a moment ago', () => {
+  it('is an agent whose connection to the master broke a moment ago', () => {
     expect(briefly({ ...one, instances: [vm('i1', { lostSince: now - second })] })).toEqual([])
   })
 
-  it('is a VM on its way, until its boot time is over', () => {
+  it('is a VM being launched, until its boot timeout is over', () => {
     expect(briefly({ ...one, instances: [coming('i1')] })).toEqual([])
     expect(briefly({ ...one, instances: [coming('i1', { knownSince: now - 11 * minute })] })).toEqual([
       'terminate i1 NEVER_JOINED',
@@ -75,12 +75,12 @@ describe('what counts as room for work', () => {
     ])
   })
 
-  it('is a VM on its way as long as the master was not asked after its boot time', () => {
+  it('is a VM being launched as long as the master was not read after its boot timeout', () => {
     const late = coming('i1', { knownSince: now - 10 * minute - second })
     expect(briefly({ ...one, instances: [late], demandAt: now - 2 * second })).toEqual([])
   })
 
-  it('undrains an agent we drained before it buys another', () => {
+  it('undrains an agent we drained before it launches another', () => {
     const instances = [vm('i1', { drainedAt: now - minute }), vm('i2', { drainedAt: now - minute })]
     const drained = { draining: true, enabled: false }
     const agents = [idle('i1', now - 40 * minute, drained), idle('i2', now - 30 * minute, drained)]
@@ -90,7 +90,7 @@ describe('what counts as room for work', () => {
     ])
   })
 
-  it('does not take work that has waited to an agent which could have had it long ago', () => {
+  it('does not assign a job that has waited to an agent which could have had it long ago', () => {
     const agents = [busy('i1', { freeSlots: 3 })]
     const old = { instances: [vm('i1')], agents, pending: [work('w', 2, { since: now - hour })] }
     expect(briefly(old)).toEqual(['launch 1 m4/a'])
@@ -99,7 +99,7 @@ describe('what counts as room for work', () => {
     )
   })
 
-  it('keeps whole agents that wait for the last one of their work', () => {
+  it('keeps whole agents that wait for the last one of their job', () => {
     const agents = [idle('i1', now - hour), idle('i2', now - hour)]
     const instances = [vm('i1'), vm('i2'), coming('i3')]
     expect(briefly({ instances, agents, pending: [work('w', 12, { since: now - hour })] })).toEqual([])
@@ -118,7 +118,7 @@ describe('what counts as room for work', () => {
     expect(briefly(given)).toEqual([])
   })
 
-  describe('work that several agents were not given', () => {
+  describe('a job that several agents were not given', () => {
     const instances = [vm('i1'), vm('i2')]
     const agents = [idle('i1', now - 2 * minute), idle('i2', now - 2 * minute)]
     const pending = [work('w', 4, { since: now - hour })]
@@ -160,7 +160,7 @@ describe('what counts as room for work', () => {
       expect(briefly({ ...given, instances: [vm('i2'), coming('i3')] })).toEqual([])
     })
 
-    it('is at fault again when the replacement is not given it either', () => {
+    it('is presumed unplaceable again when the replacement is not given it either', () => {
       const given = {
         instances: [vm('i2'), vm('i3')],
         agents: [agents[1]!, idle('i3', now - minute)],
@@ -170,7 +170,7 @@ describe('what counts as room for work', () => {
       expect(briefly(given)).toEqual(['mark w i3', 'hold WORK_UNPLACEABLE'])
     })
 
-    it('waits while other work has its trial', () => {
+    it('waits while another job has its trial', () => {
       const two = [...pending, work('x', 4, { since: now - hour })]
       const unplaced = known(now + minute, 'i1').set('x', { agents: ['i1', 'i2'], until: now })
       const given = { instances: [vm('i2'), coming('i3')], agents: agents.slice(1), pending: two, unplaced }

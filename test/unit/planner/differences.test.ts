@@ -1,4 +1,5 @@
-// Each row of the table in docs/internals/planner.md: what the origin does, and what plan() does, on the same snapshot.
+// Each row of the table in docs/internals/planner.md: what Determined's provisioner does, and what plan() does, on the
+// same snapshot.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'

@@ -1,4 +1,4 @@
-// An explanation must tell what the plan did, and its numbers must add up.
+// An explanation must show what the plan did, and its numbers must add up.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type Explanation, explain } from '../../../src/planner/explain.ts'
@@ -26,41 +26,41 @@ const sum = (numbers: number[]) => numbers.reduce((a, b) => a + b, 0)
 
 describe('an explanation', () => {
   it('shows the waiting allocations, the room for them and what is bought', () => {
-    const { demand, vms, room, decisions } = explained({
+    const { demand, instances, room, decisions } = explained({
       instances: [vm('i1'), vm('i2'), coming('i3')],
       agents: [busy('i1', { freeSlots: 1, freeAux: 0 }), idle('i2')],
       pending: [work('a', 4), work('b', 4), work('c', 1), work('d', 4, { since: now - 60 * second })],
     })
-    expect(demand).toMatchObject({ work: 4, slots: 13, aux: 0 })
+    expect(demand).toMatchObject({ allocations: 4, slots: 13, aux: 0 })
     expect(demand.sizes).toEqual([
-      { slots: 4, work: 3, fresh: 2 },
-      { slots: 1, work: 1, fresh: 1 },
+      { slots: 4, allocations: 3, fresh: 2 },
+      { slots: 1, allocations: 1, fresh: 1 },
     ])
-    expect(vms).toMatchObject({ live: 3, busy: 1, idle: 1, coming: 1, faulty: {} })
+    expect(instances).toMatchObject({ live: 3, busy: 1, idle: 1, coming: 1, faulty: {} })
     expect(room).toEqual([
-      { where: 'free', vms: 2, slots: 5, filled: 5, filledAux: 0 },
-      { where: 'coming', vms: 1, slots: 4, filled: 4, filledAux: 0 },
-      { where: 'to_buy', vms: 1, slots: 4, filled: 4, filledAux: 0 },
+      { where: 'free', instances: 2, slots: 5, filled: 5, filledAux: 0 },
+      { where: 'coming', instances: 1, slots: 4, filled: 4, filledAux: 0 },
+      { where: 'to_buy', instances: 1, slots: 4, filled: 4, filledAux: 0 },
     ])
     expect(decisions).toMatchObject([{ kind: 'launch', count: 1, code: 'WORK_WAITS', ids: [] }])
     expect(decisions[0]!.offerings).toEqual(['on_demand/m4/a'])
   })
 
-  it('names what is wrong with VMs, and remedies for what is blocked', () => {
-    const { vms, decisions } = explained({
+  it('names the faults of VMs, and remedies for blocked steps', () => {
+    const { instances, decisions } = explained({
       instances: [vm('i1', { state: 'stopped' })],
       pending: [work('huge', 5)],
       offerings: [offering('m4', 4)],
     })
-    expect(vms).toMatchObject({ live: 0, faulty: { STOPPED: 1 } })
+    expect(instances).toMatchObject({ live: 0, faulty: { STOPPED: 1 } })
     const never = decisions.find(({ code }) => code === 'NEVER_FITS')
-    expect(never).toMatchObject({ kind: 'hold', work: ['huge'], numbers: { slots: 5, largest: 4 } })
+    expect(never).toMatchObject({ kind: 'hold', allocations: ['huge'], numbers: { slots: 5, largest: 4 } })
     expect(never?.remedy).toMatch(/fewer slots/)
   })
 
-  it('judges nothing on a view that is missing or too old', () => {
-    const { vms, room, views, decisions } = explained({ demandAt: now - 60 * second })
-    expect([vms, room]).toEqual([undefined, undefined])
+  it('decides nothing on a view that is missing or too old', () => {
+    const { instances, room, views, decisions } = explained({ demandAt: now - 60 * second })
+    expect([instances, room]).toEqual([undefined, undefined])
     expect(views).toMatchObject({ demandAge: 60_000, listingAge: 1000, listingComplete: true })
     expect(decisions.map(({ code }) => code)).toEqual(['DEMAND_MISSING'])
   })
@@ -68,8 +68,8 @@ describe('an explanation', () => {
   it('lists all decisions of the plan, in their order', () => {
     fc.assert(
       fc.property(snapshots, policies, (given, rules) => {
-        const told = explain(given, rules, now).decisions.map(({ kind, code }) => [kind, code])
-        expect(told).toEqual(plan(given, rules, now).map(({ kind, reason }) => [kind, reason.code]))
+        const reported = explain(given, rules, now).decisions.map(({ kind, code }) => [kind, code])
+        expect(reported).toEqual(plan(given, rules, now).map(({ kind, reason }) => [kind, reason.code]))
       }),
     )
   })
@@ -82,7 +82,7 @@ describe('an explanation', () => {
         const unserved = sum(
           decisions
             .filter(({ kind }) => kind === 'hold')
-            .map(({ numbers }) => (numbers['work'] ?? 0) * (numbers['slots'] ?? 0)),
+            .map(({ numbers }) => (numbers['allocations'] ?? 0) * (numbers['slots'] ?? 0)),
         )
         for (const each of room) expect(each.filled).toBeLessThanOrEqual(each.slots)
         if (decisions.some(({ code }) => code === 'WORK_UNPLACEABLE'))

@@ -1,4 +1,4 @@
-// Manual launches are requests in the snapshot: the plan grants each wholly, or blocks it with the reason.
+// Manual launches are requests in the snapshot: the plan grants each completely, or blocks it with the reason.
 import { describe, expect, it } from 'vitest'
 import type { Snapshot } from '../../../src/planner/snapshot.ts'
 import { briefly, coming, now, offering, planned, vm, works } from '../../support/planner.ts'
@@ -23,7 +23,7 @@ describe('a manual launch', () => {
     ])
   })
 
-  it('comes after what work needs, which counts against max_instances and launch_rate first', () => {
+  it('comes after what jobs need, which counts against max_instances and launch_rate first', () => {
     const pending = works(2, 4)
     expect(answers({ pending })).toEqual(['launch 2 m4/a', 'launch 2 m4/a'])
     expect(answers({ pending }, { maxInstances: 3 })).toEqual(['launch 2 m4/a', 'block r MAX_REACHED'])
@@ -52,7 +52,7 @@ describe('a manual launch', () => {
     expect(answers({ listing: undefined, demandAt: undefined })).toEqual(['block r LISTING_MISSING'])
   })
 
-  it('is blocked by what stops launches, but not by errors of launches before it', () => {
+  it('is blocked by what stops launches, but not by earlier launch errors', () => {
     const stops = ['launch'] as const
     expect(answers({ holds: [{ code: 'LAUNCH_ERROR', stops }] })).toEqual(['launch 2 m4/a'])
     const holds = [
@@ -71,14 +71,14 @@ describe('a manual launch', () => {
     expect(answers({ breaker, requests: one })).toEqual(['launch 1 m4/a'])
   })
 
-  it('takes what was refused a moment ago only when all was', () => {
+  it('uses offerings refused a moment ago only when all were refused', () => {
     const first = offering('m8', 8, { refused })
     expect(answers({ offerings: [first, offering('m4', 4, { preference: 1 })] })).toEqual(['launch 2 m4/a'])
     expect(answers({ offerings: [first] })).toEqual(['launch 2 m8/a'])
     expect(answers({ offerings: [] })).toEqual(['block r NO_OFFERING'])
   })
 
-  it('changes nothing about what else is decided', () => {
+  it('does not change other decisions', () => {
     const given = { pending: works(1, 4), instances: [vm('i1')], holds: [] }
     const rest = briefly({ ...given, requests }).filter((text) => !text.startsWith('launch 2'))
     expect(rest).toEqual(briefly(given))

@@ -4,7 +4,7 @@ import {
   desiredByDetermined,
   planAsDetermined,
 } from '../../../src/simulator/determined-policy.ts'
-import { demandVectors, launchCase, launchVectors, removalVectors } from '../../support/origin-vectors.ts'
+import { demandVectors, launchCase, launchVectors, removalVectors } from '../../support/determined-vectors.ts'
 import {
   busy,
   hour,
@@ -38,46 +38,46 @@ describe("the classes of Determined's provisioner", () => {
     memory = timers('idle', 0),
   ) => classifyAsDetermined({ instances: [vm('i1', instance)], agents }, periods, now, memory)
 
-  it('knows a stopped VM', () => {
+  it('include a stopped VM', () => {
     expect(classesOf({ state: 'stopped' }, [])).toMatchObject({ stopped: ['i1'], counted: [] })
   })
 
-  it('takes an unconnected VM launched a minute ago for recently launched', () => {
+  it('treat an unconnected VM launched a minute ago as recently launched', () => {
     expect(classesOf({ knownSince: now - minute }, [])).toMatchObject({ recentlyLaunched: ['i1'] })
   })
 
-  it('forgets that a connected VM was disconnected', () => {
+  it('forget that a connected VM was disconnected', () => {
     const classes = classesOf({}, [busy('i1')], timers('disconnected', now - hour))
     expect(classes.timers.disconnected.size).toBe(0)
   })
 
-  it('starts the timer of a VM that is disconnected', () => {
+  it('start the timer of a VM that is disconnected', () => {
     const classes = classesOf({}, [])
     expect(classes).toMatchObject({ disconnected: ['i1'], longDisconnected: [] })
     expect(classes.timers.disconnected.get('i1')).toBe(now)
   })
 
-  it('keeps the timer of a VM that stays disconnected, and counts it as long after the period', () => {
+  it('keep the timer of a VM that stays disconnected, and count it as long after the period', () => {
     const classes = classesOf({}, [], timers('disconnected', now - hour))
     expect(classes).toMatchObject({ disconnected: ['i1'], longDisconnected: ['i1'] })
     expect(classes.timers.disconnected.get('i1')).toBe(now - hour)
   })
 
-  it('forgets that a busy VM was idle', () => {
+  it('forget that a busy VM was idle', () => {
     expect(classesOf({}, [busy('i1')], timers('idle', now - hour)).timers.idle.size).toBe(0)
   })
 
-  it('starts the timer of a VM that is idle', () => {
+  it('start the timer of a VM that is idle', () => {
     const classes = classesOf({}, [idle('i1')], timers('disconnected', 0))
     expect(classes).toMatchObject({ idle: ['i1'], longIdle: [] })
     expect(classes.timers.idle.get('i1')).toBe(now)
   })
 
-  it('keeps the timer of a VM that stays idle, and counts it as long after the period', () => {
+  it('keep the timer of a VM that stays idle, and count it as long after the period', () => {
     expect(classesOf({}, [idle('i1')], timers('idle', now - hour))).toMatchObject({ longIdle: ['i1'] })
   })
 
-  it('does not see a VM that is stopping or of unknown state', () => {
+  it('ignore a VM that is stopping or of unknown state', () => {
     for (const state of ['stopping', 'terminated', 'unknown'] as const)
       expect(classesOf({ state }, [])).toMatchObject({ counted: [], stopped: [] })
   })

@@ -1,4 +1,4 @@
-// What holds for every snapshot fast-check can think of.
+// Properties that hold for every snapshot that fast-check generates.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Decision } from '../../../src/planner/decision.ts'
@@ -22,7 +22,7 @@ function idsOf(decisions: Decision[], kind: 'terminate' | 'drain' | 'undrain'): 
   return decisions.flatMap((d) => (d.kind === kind ? d.ids : []))
 }
 
-describe('whatever the snapshot', () => {
+describe('for any snapshot', () => {
   it('no launch takes what exists and what is in flight above max_instances', () => {
     holds(({ instances, inFlight }, { maxInstances }, decisions) => {
       const count = launched(decisions)
@@ -47,7 +47,7 @@ describe('whatever the snapshot', () => {
     })
   })
 
-  it('nothing that is healthy goes below min_instances, but to make room for another size', () => {
+  it('no healthy instance is removed below min_instances, except to make room for another size', () => {
     holds(({ instances }, { minInstances }, decisions) => {
       const healthy = ['LONG_IDLE', 'ABOVE_MAX']
       const gone = decisions.flatMap((d) =>
@@ -80,7 +80,7 @@ describe('whatever the snapshot', () => {
     })
   })
 
-  it('nothing is launched that is refused, in flight, or forbidden', () => {
+  it('nothing is launched that is refused, in flight, or blocked', () => {
     holds(({ offerings: all, inFlight, probe }, _, decisions) => {
       const launches = decisions.filter((d) => d.kind === 'launch')
       for (const { instanceType, zone } of launches.flatMap((d) => d.offerings)) {
@@ -101,7 +101,7 @@ describe('whatever the snapshot', () => {
   })
 })
 
-describe('once the launches have come true', () => {
+describe('after the launches have succeeded', () => {
   it('nothing more is launched, and nothing is removed', () => {
     fc.assert(
       fc.property(offerings, pending, policies, (all, work, rules) => {

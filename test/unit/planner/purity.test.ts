@@ -4,7 +4,7 @@ import { sourcesBelow, target } from '../../support/sources.ts'
 const sources = sourcesBelow('src/planner')
 
 describe('the planner', () => {
-  it('imports its own files and the problems, and nothing that reaches outside', () => {
+  it('imports only its own files and the problems, and nothing with side effects', () => {
     const others = sources.flatMap((file) =>
       file.imports
         .map(({ specifier }) => target(file, specifier) ?? specifier)
@@ -15,7 +15,7 @@ describe('the planner', () => {
     expect(others).toEqual([])
   })
 
-  it('asks neither the time nor chance, and waits for nothing', () => {
+  it('uses neither time nor randomness, and never waits', () => {
     const impure =
       /Date\.now|new Date\b|Math\.random|crypto|performance\.|process\.|\basync\b|\bawait\b|setTimeout/
     expect(sources.filter((file) => impure.test(file.text)).map((file) => file.path)).toEqual([])

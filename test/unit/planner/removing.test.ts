@@ -27,11 +27,11 @@ describe('what is removed', () => {
     expect(briefly({ instances, agents }, { minInstances: 1 })).toEqual(['drain i2,i3 LONG_IDLE'])
   })
 
-  it('is not an agent that waiting work is about to get', () => {
+  it('is not an agent that waiting jobs are about to get', () => {
     expect(briefly({ ...idleLong, pending: [work('w', 4)] })).toEqual([])
   })
 
-  it('is not an agent with auxiliary work, which holds no slots', () => {
+  it('is not an agent with auxiliary jobs, which use no slots', () => {
     expect(briefly({ instances: [vm('i1')], agents: [busy('i1', { freeSlots: 4 })] })).toEqual([])
   })
 
@@ -42,13 +42,13 @@ describe('what is removed', () => {
     ])
   })
 
-  it('is nothing for the sake of a launch in flight, which may be refused', () => {
+  it('is nothing because of a launch in flight, which may be refused', () => {
     const inFlight = [{ intentId: 'a', offerings: snapshot().offerings, missing: 1 }]
     const given = { instances: [vm('i1'), vm('i2')], agents: [busy('i1'), idle('i2')], inFlight }
     expect(briefly(given, { maxInstances: 2 })).toEqual([])
   })
 
-  it('is what a person ordered, busy or not as they said', () => {
+  it('is what a person ordered, busy ones only if ordered so', () => {
     const one = (ordered: 'when_idle' | 'even_if_busy') => ({
       instances: [vm('i1', { ordered })],
       agents: [busy('i1')],
@@ -57,7 +57,7 @@ describe('what is removed', () => {
     expect(briefly(one('even_if_busy'))).toEqual(['terminate i1 ORDERED'])
   })
 
-  it('is without a view of the master only what a person forced', () => {
+  it('is only what a person forced, without a view of the master', () => {
     const given = {
       instances: [vm('i1', { ordered: 'even_if_busy' }), vm('i2', { ordered: 'when_idle' }), vm('i3')],
       demandAt: undefined,
@@ -76,12 +76,12 @@ describe('what is removed', () => {
     expect(briefly(lost(11 * minute))).toEqual(['terminate i1 LONG_DISCONNECTED'])
   })
 
-  it('is not a disconnected agent whose work the master still holds', () => {
+  it('is not a disconnected agent whose jobs the master still keeps', () => {
     const agents = [busy('i1', { connected: false })]
     expect(briefly({ instances: [vm('i1', { lostSince: now - hour })], agents })).toEqual([])
   })
 
-  it('is nothing in the place of a VM that the newest listing left out, nor is one bought for it', () => {
+  it('is nothing in place of a VM that the newest listing omitted, and nothing is launched for it', () => {
     const instances = [vm('i1', { missingSince: now - second }), vm('i2')]
     const agents = [busy('i1'), idle('i2', now - hour)]
     expect(briefly({ instances, agents }, { minInstances: 1 })).toEqual([])
@@ -89,7 +89,7 @@ describe('what is removed', () => {
     expect(briefly({ instances, agents }, { minInstances: 0 })).toEqual(['drain i2 LONG_IDLE'])
   })
 
-  it('is not asked for twice', () => {
+  it('is not requested twice', () => {
     expect(briefly({ instances: [vm('i1', { ending: true })], agents: [idle('i1', now - hour)] })).toEqual([])
   })
 })
@@ -105,22 +105,22 @@ describe('how a VM is removed', () => {
     expect(briefly({ ...drained, agents: [idle('i1', now - hour)] })).toEqual([])
   })
 
-  it('goes back to work when the scheduler was quicker than the drain', () => {
+  it('is undrained when the scheduler placed a job before the drain', () => {
     const agents = [busy('i1', { draining: true, enabled: false })]
     expect(briefly({ ...drained, agents })).toEqual(['undrain i1 NEEDED_AGAIN'])
   })
 
-  it('goes back to work when min_instances needs it', () => {
+  it('is undrained when min_instances needs it', () => {
     expect(briefly(drained, { minInstances: 1 })).toEqual(['undrain i1 NEEDED_AGAIN'])
   })
 
-  it('keeps its choice', () => {
+  it('does not change the choice', () => {
     const instances = [vm('i1'), vm('i2', { drainedAt: now - second })]
     const agents = [idle('i1', now - 2 * hour), idle('i2', now - hour, { draining: true, enabled: false })]
     expect(briefly({ instances, agents }, { minInstances: 1 })).toEqual([])
   })
 
-  it('goes back to work only on a view of the master that shows what became of the drain', () => {
+  it('is undrained only on a view of the master that shows the result of the drain', () => {
     const before = { instances: [vm('i1', { drainedAt: now - second })], demandAt: now - second }
     expect(briefly({ ...drained, ...before }, { minInstances: 1 })).toEqual([])
     expect(briefly({ ...drained, ...before, demandAt: now }, { minInstances: 1 })).toEqual([
@@ -153,20 +153,20 @@ describe('how a VM is removed', () => {
   })
 })
 
-describe('what stops everything', () => {
-  it('is a master that was never read successfully', () => {
+describe('everything is blocked', () => {
+  it('if the master was never read successfully', () => {
     const given = { ...idleLong, pending: [work('w', 4)] }
     expect(briefly({ ...given, demandAt: undefined })).toEqual(['hold DEMAND_MISSING'])
     expect(briefly({ ...given, demandAt: now - 16 * second })).toEqual(['hold DEMAND_MISSING'])
   })
 
-  it('is a pool that was never listed, or not for long', () => {
+  it('if the pool was never listed, or not recently', () => {
     expect(briefly({ ...idleLong, listing: undefined })).toEqual(['hold LISTING_MISSING'])
     const old = { completeAt: now - 3 * minute, complete: false }
     expect(briefly({ ...idleLong, listing: old })).toEqual(['hold LISTING_MISSING'])
   })
 
-  it('is a hold, for what it forbids', () => {
+  it('by a hold, as far as the hold applies', () => {
     const given = {
       instances: [vm('i1')],
       agents: [idle('i1', now - hour, { slots: 1 })],
@@ -179,7 +179,7 @@ describe('what stops everything', () => {
     expect(held('remove')).toEqual(['launch 1 m4/a', 'hold BREAKER_OPEN'])
   })
 
-  it('gives the numbers that led to a decision', () => {
+  it('with the numbers that led to the decision', () => {
     expect(planned(idleLong)).toMatchObject([
       { reason: { numbers: { live: 1, inFlight: 0, min: 0, max: 10 } } },
     ])

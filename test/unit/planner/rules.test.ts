@@ -1,4 +1,4 @@
-// The safety rules, each asked by plan() and again by the fleet.
+// The safety rules, which plan() applies first and the fleet applies again.
 import { describe, expect, it } from 'vitest'
 import {
   allowancesOf,
@@ -26,7 +26,7 @@ describe('a VM may be terminated', () => {
     expect(mayTerminate({}, agent, now)).toBe(false)
   })
 
-  it('when the master has no connected agent of it, unless that one still holds work', () => {
+  it('when the master has no connected agent for it, unless that agent still has jobs', () => {
     expect(mayTerminate({}, undefined, now)).toBe(true)
     expect(mayTerminate({}, idle('i', now, { connected: false }), now)).toBe(true)
     expect(mayTerminate(drained, busy('i', { connected: false }), now)).toBe(false)
@@ -83,7 +83,7 @@ describe('a failed VM', () => {
     expect(hasNeverJoined({ knownSince: 0, joinedAt: 1 }, rules, now)).toBe(false)
   })
 
-  it('has an agent that stays short of slots', () => {
+  it('has an agent that still has too few slots', () => {
     const rules = policy({ placementGrace: 30 * second })
     const joined = { slots: 4, joinedAt: now - 30 * second }
     expect(isShortOfSlots(joined, { slots: 3 }, rules, now)).toBe(true)
@@ -96,14 +96,14 @@ describe('a failed VM', () => {
 })
 
 describe('launches', () => {
-  it('are bounded by max_instances with all that may bill', () => {
+  it('are bounded by max_instances with all instances that may bill', () => {
     const states = ['starting', 'running', 'stopping', 'stopped', 'terminated', 'unknown'] as const
     expect(states.filter((state) => isLive({ state }))).toEqual(['starting', 'running', 'unknown'])
     expect(roomBelowMax({ live: 3, inFlight: 2 }, { maxInstances: 6 })).toBe(1)
     expect(roomBelowMax({ live: 3, inFlight: 2 }, { maxInstances: 4 })).toBe(-1)
   })
 
-  it('of work share one probe; a person may send another, also before the breaker would', () => {
+  it('for jobs share one probe; a person may launch another, also before the breaker would', () => {
     const state = { probe: true, budget: { spent: 6, at: now }, breaker: { state: 'closed' } as const }
     const waiting = { coming: 1, inFlight: 0 }
     const left = (asker: 'work' | 'person', given = {}) =>
@@ -121,7 +121,7 @@ describe('launches', () => {
   })
 })
 
-it('each rule is asked from more than one place, or it belongs in the file that asks it', () => {
+it('each rule is used in more than one file, or it belongs in the file that uses it', () => {
   const files = sourcesBelow('src').filter(({ path }) => /^src\/(planner|fleet)\/(?!rules)/.test(path))
   const rules = {
     mayTerminate,

@@ -1,10 +1,11 @@
-// plan() on the origin's own vectors: the same answers, but for the rows of docs/internals/planner.md they name.
+// plan() on the vectors of Determined's provisioner: the same results, except for the rows of docs/internals/planner.md
+// they name.
 import { describe, expect, it } from 'vitest'
-import { demandVectors, launchCase, launchVectors, removalVectors } from '../../support/origin-vectors.ts'
+import { demandVectors, launchCase, launchVectors, removalVectors } from '../../support/determined-vectors.ts'
 import { launched, offering, planned, removed } from '../../support/planner.ts'
 
 describe("plan() on the vectors of Determined's provisioner", () => {
-  it.each(demandVectors)('buys for: $name, $slots slots a VM, $maxAux auxiliary an agent', (vector) => {
+  it.each(demandVectors)('launches for: $name, $slots slots a VM, $maxAux auxiliary an agent', (vector) => {
     const { pending, slots, maxAux } = vector
     const decisions = planned({ pending, offerings: [offering('m', slots)] }, { maxAuxPerAgent: maxAux })
     expect(launched(decisions)).toBe(vector.ours?.vms ?? vector.desired)

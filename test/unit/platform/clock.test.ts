@@ -1,4 +1,4 @@
-// The machine's clock is set now and then. Time as the loops see it does not notice; only a suspended machine makes it jump.
+// The machine's clock may be set at any time. The steady time does not change; only a suspend makes it jump.
 import { describe, expect, it } from 'vitest'
 import { bootMark } from '../../../src/platform/boot.ts'
 import { steadyNow, systemClock, wallTime } from '../../../src/platform/clock.ts'
@@ -46,7 +46,7 @@ describe('time', () => {
     expect(now()).toBe(10_011_000)
   })
 
-  it('counts the time for which the machine was suspended, whatever its clock says then', () => {
+  it('counts the time of a suspend, whatever the clock shows afterwards', () => {
     const { state, pass, now } = machine(10_000_000, 0, 500_000)
     expect(now()).toBe(10_000_000)
     state.uptime = 500_000 + 3_600_000
@@ -57,16 +57,16 @@ describe('time', () => {
     expect(now()).toBe(13_602_000)
   })
 
-  it('asks for the uptime once a second at most, and does without it where there is none', () => {
-    let asked = 0
+  it('reads the uptime at most once a second, and works without it', () => {
+    let reads = 0
     let ticks = 0
     const uptime = () => {
-      asked++
-      return asked > 2 ? undefined : ticks
+      reads++
+      return reads > 2 ? undefined : ticks
     }
     const now = steadyNow({ wall: () => 1000, ticks: () => ticks, uptime })
     for (ticks = 0; ticks < 5_000; ticks += 10) expect(now()).toBe(1000 + ticks)
-    expect(asked).toBeLessThan(8)
+    expect(reads).toBeLessThan(8)
   })
 
   it('never goes back, whatever the clock does', () => {
@@ -81,7 +81,7 @@ describe('time', () => {
   })
 })
 
-it('marks a moment on this start of the machine', () => {
+it('marks a moment of this boot of the machine', () => {
   const [first, second] = [bootMark(), bootMark()]
   if (process.platform !== 'linux') return
   expect(first?.boot).toMatch(/^[0-9a-f-]{36}$/)
@@ -90,7 +90,7 @@ it('marks a moment on this start of the machine', () => {
   expect(first!.uptime).toBeGreaterThan(1000)
 })
 
-it('the time of day is that of the clock where it has one', () => {
+it('the time of day is that of the clock if it has one', () => {
   expect(wallTime({ ...systemClock, wall: () => 7 })).toBe(7)
   expect(wallTime({ now: () => 8, sleep: async () => {} })).toBe(8)
 })

@@ -37,7 +37,7 @@ describe('a Go duration', () => {
     '1h-3m',
     '5M',
     'Infinity',
-  ])('%j is none', (text) => {
+  ])('%j is not a duration', (text) => {
     expect(parseDuration(text)).toBeUndefined()
   })
 
@@ -54,7 +54,7 @@ describe('a Go duration', () => {
     expect(formatDuration(ms)).toBe(text)
   })
 
-  it('reads what it wrote', () => {
+  it('parses its own output', () => {
     fc.assert(
       fc.property(fc.integer({ min: -1e12, max: 1e12 }), (ms) => {
         expect(parseDuration(formatDuration(ms))).toBeCloseTo(ms, 3)

@@ -1,4 +1,4 @@
-// The shell that holds a lock for us; test/tools/cli holds it against Python's.
+// The shell that holds a lock for this process; test/tools/cli tests it against Python's.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -17,7 +17,7 @@ afterEach(() => {
 })
 
 describe('work under a lock', () => {
-  it('is done, and what it returns or throws comes out', async () => {
+  it('is run, and its result or error is passed on', async () => {
     const file = join(dir, 'lock')
     expect(await withFlock(file, () => 7)).toBe(7)
     const thrown = withFlock(file, () => {
@@ -28,18 +28,18 @@ describe('work under a lock', () => {
     expect(readdirSync(dir)).toEqual(['lock'])
   })
 
-  it('is done also where this machine has no means to take one', async () => {
+  it('is run also if this machine supports no lock', async () => {
     vi.stubEnv('PATH', dir)
     expect(await withFlock(join(dir, 'lock'), () => 7)).toBe(7)
   })
 })
 
-describe('a lock for the life of a process', () => {
+describe('a lock until the process exits', () => {
   const module = join(import.meta.dirname, '../../../src/platform/flock.ts')
   const file = () => join(dir, 'lock')
 
   /** A process that takes the lock and waits. */
-  async function holder(): Promise<{ said: string; kill: () => Promise<void> }> {
+  async function holder(): Promise<{ output: string; kill: () => Promise<void> }> {
     const script = `import { takeKernelLock } from '${module}'
       const lock = await takeKernelLock(process.argv[1])
       console.log(typeof lock === 'string' ? lock : 'taken')
@@ -47,9 +47,9 @@ describe('a lock for the life of a process', () => {
     const child = spawn(process.execPath, ['--input-type=module', '-e', script, file()], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    const [said] = await once(child.stdout, 'data')
+    const [output] = await once(child.stdout, 'data')
     return {
-      said: String(said).trim(),
+      output: String(output).trim(),
       async kill() {
         child.kill('SIGKILL')
         await once(child, 'exit')
@@ -59,7 +59,7 @@ describe('a lock for the life of a process', () => {
 
   it('is held by one process at a time, and free at once when that is killed', async () => {
     const first = await holder()
-    expect(first.said).toBe('taken')
+    expect(first.output).toBe('taken')
     expect(await takeKernelLock(file())).toBe('held')
     await first.kill()
     const lock = await takeKernelLock(file())
@@ -67,11 +67,11 @@ describe('a lock for the life of a process', () => {
     expect(await takeKernelLock(file())).toBe('held')
     if (typeof lock !== 'string') lock.release()
     const again = await holder()
-    expect(again.said).toBe('taken')
+    expect(again.output).toBe('taken')
     await again.kill()
   })
 
-  it('outlives the program that took it, and is not handed to other children', async () => {
+  it('stays after the program that took it, and is not inherited by other children', async () => {
     const lock = await takeKernelLock(file())
     if (typeof lock === 'string') throw new Error(lock)
     const child = spawn('sleep', ['30'], { detached: true, stdio: 'ignore' })
@@ -85,7 +85,7 @@ describe('a lock for the life of a process', () => {
     next.release()
   })
 
-  it('is taken by Perl where there is no flock', async () => {
+  it('is taken by Perl without flock', async () => {
     for (const tool of ['sh', 'perl'])
       symlinkSync(execFileSync('which', [tool]).toString().trim(), join(dir, tool))
     vi.stubEnv('PATH', dir)
@@ -95,7 +95,7 @@ describe('a lock for the life of a process', () => {
     lock.release()
   })
 
-  it('is unavailable where this machine has no means to take one', async () => {
+  it('is unavailable if this machine supports none', async () => {
     vi.stubEnv('PATH', dir)
     expect(await takeKernelLock(file())).toBe('unavailable')
     symlinkSync('/bin/sh', join(dir, 'sh'))
@@ -106,7 +106,7 @@ describe('a lock for the life of a process', () => {
     expect(await takeKernelLock(file())).toBe('unavailable')
   })
 
-  it('is never waited for at a FIFO, and does not follow a link', async () => {
+  it('does not wait for a FIFO, and does not follow a link', async () => {
     execFileSync('mkfifo', [file()])
     await expect(takeKernelLock(file())).rejects.toThrow('a FIFO')
     rmSync(file())

@@ -82,7 +82,7 @@ describe('a journal', () => {
 })
 
 describe('a crash', () => {
-  it('at any byte of the last record costs that record at most', async () => {
+  it('at any byte of the last record loses at most that record', async () => {
     await written(3)
     const whole = readFileSync(file)
     const lastStart = whole.lastIndexOf('\n', whole.length - 2) + 1
@@ -112,8 +112,8 @@ describe('a crash', () => {
   })
 })
 
-describe('a file that was altered', () => {
-  it('loses the altered records only, wherever they are', async () => {
+describe('an altered file', () => {
+  it('loses only the altered records', async () => {
     await written(10)
     const pristine = readFileSync(file)
     const begin = pristine.indexOf('\n') + 1
@@ -142,7 +142,7 @@ describe('a file of another kind', () => {
     ['something else', 'hello\nworld\n'],
     ['binary', Buffer.from([0, 1, 2, 255, 254])],
     ['nothing', ''],
-  ])('%s is renamed away untouched, and a new one begun', async (_, content) => {
+  ])('%s is renamed unchanged, and a new one started', async (_, content) => {
     await written(0)
     writeFileSync(file, content)
     const { journal, records, problems } = await opened()
@@ -156,7 +156,7 @@ describe('a file of another kind', () => {
   })
 })
 
-describe('a disk that fails', () => {
+describe('a failing disk', () => {
   it('makes the append fail, not the process, until a rewrite succeeds', async () => {
     const { journal } = await opened()
     await journal.append(record(1))
@@ -168,13 +168,13 @@ describe('a disk that fails', () => {
     expect((await journal.read()).map(({ at }) => at)).toEqual([1, 2, 3, 4])
   })
 
-  it('is named when the file cannot be had at all', async () => {
+  it('is reported if the file cannot be opened', async () => {
     writeFileSync(join(folder, 'state'), 'a file where the folder should be')
     await expect(opened()).rejects.toMatchObject({ code: 'JOURNAL_UNUSABLE' })
   })
 })
 
-describe('whose journal it is', () => {
+describe('the owner of a journal', () => {
   const us = { cluster: 'prod', pool: 'gpu * "ü"', writer: 'w-1' }
   const openAs = async (owner?: JournalOwner, kind = 'test 1') => {
     const result = await openJournal({ file, kind, now, owner })
@@ -182,7 +182,7 @@ describe('whose journal it is', () => {
     return result
   }
 
-  it('is written in its first line, and kept over rewrites', async () => {
+  it('is in its first line, and kept by rewrites', async () => {
     const { journal } = await openAs(us)
     await journal.append(record(1))
     expect(journalOwnerOf(file)).toEqual(us)
@@ -197,20 +197,20 @@ describe('whose journal it is', () => {
     { ...us, pool: 'cpu' },
     { cluster: 'prod', writer: 'w-1' },
     { ...us, writer: 'w-2' },
-  ])('that of another is refused and left alone: %j', async (other) => {
+  ])('that is another is rejected, and its file unchanged: %j', async (other) => {
     const { journal } = await openAs(other)
     await journal.append(record(1))
     const before = readFileSync(file)
     const error: ProvisionError = await openAs(us).catch((thrown) => thrown)
     expect(error.code).toBe('STATE_FOREIGN')
-    expect(error.message).toContain(`${file} is of cluster ${other.cluster}`)
+    expect(error.message).toContain(`${file} belongs to cluster ${other.cluster}`)
     expect(error.message).toContain('this is cluster prod, pool gpu')
     expect(error.problems[0]!.remedy).toContain(`mv ${file} ${file}.foreign`)
     expect(readFileSync(file)).toEqual(before)
     expect(readdirSync(join(folder, 'state'))).toEqual(['master.journal'])
   })
 
-  it('one of a version that did not write it is taken over, and names us with the next rewrite', async () => {
+  it('is added by the next rewrite to a journal of a version without owners', async () => {
     const { journal } = await openAs()
     await journal.append(record(1))
     const later = await openAs(us)
@@ -221,7 +221,7 @@ describe('whose journal it is', () => {
     expect((await openAs(us)).records).toEqual([record(1), record(2)])
   })
 
-  it('an altered first line makes it no journal at all, which is set aside', async () => {
+  it('in an altered first line makes the file invalid, and it is set aside', async () => {
     await openAs(us)
     const text = readFileSync(file, 'utf8')
     for (const altered of [text.replace('prod', 'prof'), text.replace('"}', '"'), text.slice(5)]) {
@@ -236,14 +236,14 @@ describe('whose journal it is', () => {
     expect(names.filter((name) => name.endsWith('.journal'))).toEqual(['master.journal'])
   })
 
-  it('a FIFO in its place is not waited for', async () => {
+  it('a FIFO at its path is not waited for', async () => {
     mkdirSync(join(folder, 'state'))
     execFileSync('mkfifo', [file])
     await expect(openAs(us)).rejects.toThrow(/JOURNAL_UNUSABLE.*a FIFO/)
   })
 })
 
-it('two lines that stick together are both left out', async () => {
+it('two joined lines are both dropped', async () => {
   await written(1)
   appendFileSync(file, readFileSync(file, 'utf8').split('\n')[1]!.repeat(2))
   expect((await opened()).records).toEqual([record(0)])

@@ -33,7 +33,7 @@ describe('a limit', () => {
     await expect(next).resolves.toBe('done')
   })
 
-  it('lets no new task in while a slot is passed on', async () => {
+  it('starts no new task while a slot is passed on', async () => {
     const lock = limit(1)
     const order: string[] = []
     const first = lock(turn).then(() => lock(async () => order.push('newcomer')))

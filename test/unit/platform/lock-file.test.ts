@@ -1,4 +1,4 @@
-// The file that names who works with a folder: fresh, it is nobody else's, but where its owner is surely gone.
+// The file that names the owner of a folder: while it is fresh, no other process may take it, unless its owner has exited.
 import { execFileSync } from 'node:child_process'
 import {
   mkdirSync,
@@ -31,18 +31,18 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 const now = () => Date.now()
 const take = (kernel?: KernelLock) => takeLock(file, { now, kernel })
-/** The lock of the kernel, as whoever holds it has it. */
+/** The kernel lock, as its holder sees it. */
 const kernel: KernelLock = { isInPlace: () => true, release() {} }
-const gone = 2 ** 22 - 1
-const here = { host: hostname(), boot: bootId(), pidNamespace: namespace() }
+const exitedPid = 2 ** 22 - 1
+const thisMachine = { host: hostname(), boot: bootId(), pidNamespace: namespace() }
 
 function namespace(): string | undefined {
   return process.platform === 'linux' ? readlinkSync('/proc/self/ns/pid') : undefined
 }
 
-/** Writes the file as an owner would leave it behind. */
+/** Writes the file like an owner that has exited. */
 function leaveBehind(owner: object): void {
-  writeFileSync(file, JSON.stringify({ nonce: 'other', pid: 1, start: 'long ago', ...here, ...owner }))
+  writeFileSync(file, JSON.stringify({ nonce: 'other', pid: 1, start: 'long ago', ...thisMachine, ...owner }))
 }
 
 function grow(ms: number): void {
@@ -51,7 +51,7 @@ function grow(ms: number): void {
 }
 
 describe('the lock', () => {
-  it('is held by one at a time, who is named to the other', () => {
+  it('is held by one process at a time, and the error names it', () => {
     const lock = take()
     expect(lock.isHeld()).toBe(true)
     expect(() => take()).toThrowError(/LOCK_HELD.*process \d+.*last refreshed at \d{4}-/)
@@ -64,27 +64,21 @@ describe('the lock', () => {
     take()
     const script = `import { takeLock } from '${join(import.meta.dirname, '../../../src/platform/locks.ts')}'
       try { takeLock(process.argv[1], { now: Date.now }); console.log('taken') } catch (error) { console.log(error.code) }`
-    const said = execFileSync(process.execPath, ['--input-type=module', '-e', script, file], {
+    const output = execFileSync(process.execPath, ['--input-type=module', '-e', script, file], {
       encoding: 'utf8',
     })
-    expect(said.trim()).toBe('LOCK_HELD')
+    expect(output.trim()).toBe('LOCK_HELD')
   })
 
-  it.runIf(process.platform === 'linux')(
-    'is taken over from a process of this namespace that is gone',
-    () => {
-      leaveBehind({ pid: gone })
-      expect(take().isHeld()).toBe(true)
-    },
-  )
+  it.runIf(process.platform === 'linux')('is taken over from an exited process of this namespace', () => {
+    leaveBehind({ pid: exitedPid })
+    expect(take().isHeld()).toBe(true)
+  })
 
-  it.runIf(process.platform === 'linux')(
-    'is taken over when the process id belongs to a later process',
-    () => {
-      leaveBehind({ pid: process.pid, start: 'another boot/1' })
-      expect(take().isHeld()).toBe(true)
-    },
-  )
+  it.runIf(process.platform === 'linux')('is taken over if the process id belongs to a later process', () => {
+    leaveBehind({ pid: process.pid, start: 'another boot/1' })
+    expect(take().isHeld()).toBe(true)
+  })
 
   const elsewhere: Record<string, object> = {
     'another host': { host: 'another-host', boot: 'another' },
@@ -94,7 +88,7 @@ describe('the lock', () => {
   }
 
   it.each(Object.entries(elsewhere))('is held by an owner in %s until it grows stale', (_, where) => {
-    leaveBehind({ pid: gone, ...where })
+    leaveBehind({ pid: exitedPid, ...where })
     expect(() => take()).toThrowError(/LOCK_HELD/)
     grow(staleAfter - 5000)
     expect(() => take()).toThrowError(/LOCK_HELD/)
@@ -103,7 +97,7 @@ describe('the lock', () => {
   })
 
   it.each(['', 'not json', '7', '{}', '{"nonce":1}'])(
-    'is held when its file says %j, until it grows stale',
+    'is held when its file contains %j, until it is stale',
     (text) => {
       writeFileSync(file, text)
       expect(() => take()).toThrowError(/another process holds/)
@@ -112,7 +106,7 @@ describe('the lock', () => {
     },
   )
 
-  it('gives a sign of life with each beat', () => {
+  it('is refreshed by each beat', () => {
     let time = Date.now() - 2 * staleAfter
     const lock = takeLock(file, { now: () => time })
     const age = () => Date.now() - statSync(file).mtimeMs
@@ -123,7 +117,7 @@ describe('the lock', () => {
     expect(age()).toBeLessThan(staleAfter)
   })
 
-  it('is not taken for held by whoever lost it, and not released by them', () => {
+  it('is not held by a process that lost it, and not released by it', () => {
     const lost = take()
     rmSync(file)
     const lock = take()
@@ -132,7 +126,7 @@ describe('the lock', () => {
     expect(lock.isHeld()).toBe(true)
   })
 
-  it('leaves nothing else behind', () => {
+  it('leaves no other files', () => {
     leaveBehind({})
     grow(staleAfter + 1000)
     take()
@@ -140,8 +134,8 @@ describe('the lock', () => {
   })
 })
 
-describe('with the lock of the kernel', () => {
-  it('it is taken at once from an owner of this machine who had that lock too', () => {
+describe('with the kernel lock', () => {
+  it('it is taken at once from an owner of this machine that had the kernel lock too', () => {
     leaveBehind({ kernel: true, pidNamespace: 'pid:[1]' })
     expect(take(kernel).isHeld()).toBe(true)
   })
@@ -149,17 +143,17 @@ describe('with the lock of the kernel', () => {
   it.each([
     { kernel: false, pidNamespace: 'pid:[1]' },
     { kernel: true, boot: 'another', host: 'another-host' },
-  ])('it is not taken from one who may live without it: %j', (owner) => {
+  ])('it is not taken from one that may run without it: %j', (owner) => {
     leaveBehind(owner)
     expect(() => take(kernel)).toThrowError(/LOCK_HELD/)
   })
 
-  it('it is taken at once where the file names nobody', () => {
+  it('it is taken at once if the file names no owner', () => {
     writeFileSync(file, '')
     expect(take(kernel).isHeld()).toBe(true)
   })
 
-  it('an emptied or removed file is still ours, and is written again', () => {
+  it('an emptied or removed file is still held, and is written again', () => {
     const lock = take(kernel)
     const before = readFileSync(file, 'utf8')
     for (const spoil of [() => truncateSync(file), () => rmSync(file)]) {
@@ -170,7 +164,7 @@ describe('with the lock of the kernel', () => {
     }
   })
 
-  it('it is lost when the file of that lock was replaced, or another took it over', () => {
+  it('it is lost if the lock file was replaced, or another process took it over', () => {
     let isInPlace = true
     const lock = take({ ...kernel, isInPlace: () => isInPlace })
     leaveBehind({})

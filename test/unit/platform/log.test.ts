@@ -18,7 +18,7 @@ function logged(format: LogFormat, level: LogLevel = 'debug') {
 }
 
 describe('the log', () => {
-  it('writes one JSON object a line for machines', () => {
+  it('writes one JSON object per line for programs', () => {
     const { lines, log } = logged('json')
     log.warn('launch refused', { pool: 'gpu', count: 2 })
     expect(lines).toEqual([
@@ -26,26 +26,26 @@ describe('the log', () => {
     ])
   })
 
-  it('writes short lines for people, quoting what has blanks', () => {
+  it('writes short lines for people, and quotes values with blanks', () => {
     const { lines, log } = logged('text')
     log.info('agent joined', { id: 'i-1', name: 'a b', reason: undefined })
     expect(lines).toEqual(['12:00:00 agent joined id=i-1 name="a b"\n'])
   })
 
-  it('dates its lines by the time of day, which may have been set since the start', () => {
+  it('has the time of day, which may have been set since the start', () => {
     const lines: string[] = []
     const clock = Object.assign(new FakeClock(), { wall: () => Date.parse('2026-11-23T15:30:00Z') })
     createLogger({ format: 'text', level: 'info', clock, write: (line) => lines.push(line) }).info('set')
     expect(lines).toEqual(['15:30:00 set\n'])
   })
 
-  it('writes a list of strings as one word, and no empty one', () => {
+  it('writes a list of strings as one value, and no empty list', () => {
     const { lines, log } = logged('text')
     log.info('job changed', { agents: ['i-1', 'i-2'], failed: [] })
     expect(lines).toEqual(['12:00:00 job changed agents="i-1,i-2"\n'])
   })
 
-  it('leaves out what is below its level', () => {
+  it('omits lines below its level', () => {
     const { lines, log } = logged('text', 'warn')
     log.info('quiet')
     log.error('loud')
@@ -55,13 +55,13 @@ describe('the log', () => {
   it.each([
     ['a field by its name', { password: 'hunter2hunter2' }, 'hunter2'],
     ['a nested field', { request: { headers: { Authorization: 'Basic abc' } } }, 'Basic abc'],
-    ['a bearer token in a text', { text: 'sent Bearer abcdefghijkl' }, 'abcdefghijkl'],
+    ['a bearer token in a string', { text: 'sent Bearer abcdefghijkl' }, 'abcdefghijkl'],
     [
       'a private key',
       { pem: '-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----' },
       'MHcCAQEE',
     ],
-    ['a cut-off private key', { pem: '-----BEGIN PRIVATE KEY-----\nMHcCAQEE' }, 'MHcCAQEE'],
+    ['a truncated private key', { pem: '-----BEGIN PRIVATE KEY-----\nMHcCAQEE' }, 'MHcCAQEE'],
     ['an AWS key id', { error: new Error('denied for AKIAABCDEFGHIJKLMNOP') }, 'AKIAABCDEFGHIJKLMNOP'],
   ])('masks %s', (_, fields, secret) => {
     const { lines, log } = logged('json')
@@ -70,7 +70,7 @@ describe('the log', () => {
     expect(lines[0]).toContain('********')
   })
 
-  it('survives a value that contains itself', () => {
+  it('handles a value that contains itself', () => {
     const { lines, log } = logged('json')
     const loop: Record<string, unknown> = {}
     loop['self'] = loop
@@ -79,8 +79,8 @@ describe('the log', () => {
   })
 })
 
-describe('what others can cause at will', () => {
-  it('is one line a minute for each source and reason, with a count', async () => {
+describe('events that others can cause', () => {
+  it('give one line a minute for each source and reason, with a count', async () => {
     const clock = new FakeClock(0)
     const lines: [string, object][] = []
     const log = groupedLog({ clock, log: (message, fields) => lines.push([message, fields]), mostKeys: 3 })
@@ -102,7 +102,7 @@ describe('what others can cause at will', () => {
     expect(lines.length).toBeLessThan(4)
   })
 
-  it('names at most twenty ids', () => {
+  it('list at most twenty ids', () => {
     const ids = Array.from({ length: 5000 }, (_, n) => `i-${n}`)
     expect(shortIds([])).toBeUndefined()
     expect(shortIds(['i-1', 'i-2'])).toBe('i-1,i-2')
@@ -110,7 +110,7 @@ describe('what others can cause at will', () => {
   })
 })
 
-it('some of a source may be reported one by one', async () => {
+it('may be logged one by one at first', async () => {
   const clock = new FakeClock(0)
   const lines: object[] = []
   const log = groupedLog({ clock, log: (_, fields) => lines.push(fields), freeOf: 3 })
@@ -121,17 +121,18 @@ it('some of a source may be reported one by one', async () => {
   expect(lines.slice(3)).toEqual([{ n: 9, count: 7 }, { n: 10 }])
 })
 
-it.each(['json', 'text'] as const)('no line of %s moves a cursor or begins another line', (format) => {
+it.each(['json', 'text'] as const)('no line of %s contains cursor controls or line breaks', (format) => {
   const lines: string[] = []
   const write = (line: string) => lines.push(line)
   const logger = createLogger({ format, level: 'info', clock: new FakeClock(0), write })
   const evil = 'a\u001b[2J\u009b2J\u202eb\u2028c\r\nd'
-  logger.warn(`said ${evil}`, { id: evil, list: [evil] })
+  logger.warn(`received ${evil}`, { id: evil, list: [evil] })
   expect(lines[0]).toMatch(/^[^\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]+\n$/)
-  if (format === 'json') expect(JSON.parse(lines[0]!)).toMatchObject({ message: `said ${evil}`, id: evil })
+  if (format === 'json')
+    expect(JSON.parse(lines[0]!)).toMatchObject({ message: `received ${evil}`, id: evil })
 })
 
-it('a field cannot take the place of the message, the level or the time', () => {
+it('a field cannot replace the message, the level or the time', () => {
   const lines: string[] = []
   const logger = createLogger({
     format: 'json',
@@ -154,7 +155,7 @@ it.each([
   [`ghp_${'a'.repeat(36)}`, '********'],
   ['docker login -u robot --password hunter2', '********unter2'],
   ['mail a@b.example', 'mail a@b.example'],
-])('masks what user data is checked for: %s', (text, shown) => {
+])('masks the secrets that user data is checked for: %s', (text, shown) => {
   expect(redact(text)).toBe(shown)
 })
 

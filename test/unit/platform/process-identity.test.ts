@@ -23,35 +23,35 @@ describe('the start of a process', () => {
     expect(processStart(process.pid)).toBe(processStart(process.pid))
   })
 
-  it('differs from that of a process begun later', async () => {
+  it('differs from that of a process started later', async () => {
     expect(processStart(start().pid)).not.toBe(processStart(process.pid))
   })
 
-  it('is not known once the process has ended', async () => {
+  it('is undefined after the process has ended', async () => {
     const child = start()
     child.kill('SIGKILL')
     await once(child, 'exit')
     expect(processStart(child.pid)).toBeUndefined()
   })
 
-  it('is not known for what cannot be a process', () => {
+  it('is undefined for an invalid id', () => {
     expect([0, -1, 1.5, Number.NaN, 2 ** 40].map((pid) => processStart(pid))).toEqual(
       Array(5).fill(undefined),
     )
   })
 
-  it.runIf(onLinux)('is not known for a zombie', () => {
+  it.runIf(onLinux)('is undefined for a zombie', () => {
     const { pid } = start()
     process.kill(pid, 'SIGKILL')
-    // Node asks for the end of its children between turns only: within this one it stays a zombie.
+    // Node reaps its children only between turns: within this one it stays a zombie.
     const state = () => readFileSync(`/proc/${pid}/stat`, 'utf8').split(' ')[2]
-    for (let looks = 0; state() !== 'Z' && looks < 1000; looks++)
+    for (let polls = 0; state() !== 'Z' && polls < 1000; polls++)
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5)
     expect(state()).toBe('Z')
     expect(processStart(pid)).toBeUndefined()
   })
 
-  it('is read from ps where there is no /proc', async () => {
+  it('is read from ps without /proc', async () => {
     const child = start()
     expect(processStart(child.pid, 'darwin')).toMatch(/\d\d:\d\d:\d\d \d{4}$/)
     child.kill('SIGKILL')
@@ -61,14 +61,14 @@ describe('the start of a process', () => {
 })
 
 describe('processes with a variable', () => {
-  it.runIf(onLinux)('are found by the whole name and value, not by a part', async () => {
+  it.runIf(onLinux)('are found by the complete name and value', async () => {
     const one = start({ PROVISION_TEST: 'vm-1' })
     const ten = start({ PROVISION_TEST: 'vm-10' })
     await expect.poll(() => processesWith('PROVISION_TEST=vm-1')).toEqual([one.pid])
     await expect.poll(() => processesWith('PROVISION_TEST=vm-10')).toEqual([ten.pid])
   })
 
-  it('are not looked for where the environment of others is hidden', () => {
+  it('are not found if the environment of others is hidden', () => {
     expect(processesWith('PATH=', 'darwin')).toEqual([])
   })
 })

@@ -1,4 +1,4 @@
-// The Metrics port as Prometheus reads it.
+// The Metrics port in Prometheus' format.
 import { describe, expect, it } from 'vitest'
 import { createPrometheusMetrics } from '../../../src/platform/metrics.ts'
 
@@ -20,20 +20,20 @@ describe('metrics for Prometheus', () => {
     expect(metrics.contentType).toMatch(/^text\/plain; version=0\.0\.4/)
   })
 
-  it('drop the values of a gauge that is cleared', async () => {
+  it('lose the values of a cleared gauge', async () => {
     const metrics = createPrometheusMetrics()
-    metrics.gauge('holds', 1, { pool: 'gpu', reason: 'MAX_REACHED' })
-    metrics.clear('holds')
+    metrics.gauge('blocked', 1, { pool: 'gpu', reason: 'MAX_REACHED' })
+    metrics.clear('blocked')
     expect(await metrics.render()).not.toContain('MAX_REACHED')
   })
 
-  it('of two provisioners in one process do not mix', async () => {
+  it('of two provisioners in one process are separate', async () => {
     const [one, other] = [createPrometheusMetrics(), createPrometheusMetrics()]
     one.count('failed_instances', { pool: 'gpu' })
     expect(await other.render()).not.toContain('provisioner_failed_instances_total{')
   })
 
-  it('without a description are a fault of the program', () => {
+  it('without a description throw', () => {
     expect(() => createPrometheusMetrics().count('made_up')).toThrow(/unknown metric: made_up/)
   })
 })

@@ -10,10 +10,10 @@ const schema = z.strictObject({
 
 const good = { name: 'a', list: [1] }
 
-describe('what is wrong with a body', () => {
+describe('the message for an invalid body', () => {
   it.each([
     [7, 'the body must be an object'],
-    [{ ...good, name: 1 }, 'name must be a text'],
+    [{ ...good, name: 1 }, 'name must be a string'],
     [{ ...good, name: '' }, 'name must be at least 1 characters long'],
     [{ ...good, name: 'abcd' }, 'name must be at most 3 characters long'],
     [{ ...good, list: {} }, 'list must be a list'],
@@ -23,9 +23,9 @@ describe('what is wrong with a body', () => {
     [{ ...good, list: [0.5] }, 'list.0 must be an integer'],
     [{ ...good, flag: 'yes' }, 'flag must be true or false'],
     [{ ...good, more: 1, most: 2 }, 'the body has an unknown field: more, most'],
-    [{ list: [1] }, 'name must be a text'],
-  ])('%j: %s', (body, words) => {
+    [{ list: [1] }, 'name must be a string'],
+  ])('%j: %s', (body, message) => {
     const parsed = schema.safeParse(body)
-    expect(firstWrong(parsed.error!.issues, 'the body')).toBe(words)
+    expect(firstWrong(parsed.error!.issues, 'the body')).toBe(message)
   })
 })

@@ -1,4 +1,4 @@
-// Hot reload: what is taken over, what is reported, what is kept quiet. Contents here are two files of one version.
+// Hot reload: which contents are applied, reported or ignored. The contents here are two files of one version.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,7 +34,7 @@ function write(newCert: string, newKey: string): void {
   writeFileSync(key, newKey)
 }
 
-/** `soon` is good from noon and a minute on; a pair must have one version; `weak` is good with a warning. */
+/** `soon` is valid from a minute after noon; a pair must have one version; `weak` is valid with a warning. */
 function load(): Loaded<string> {
   const [a, b] = [cert, key].map((file) => readFileSync(file, 'utf8'))
   if (a !== b) return { problems: [problem('TLS_KEY_MISMATCH', `${a} against ${b}`)] }
@@ -69,14 +69,14 @@ describe('a renewal', () => {
     expect(events).toEqual(['took 2'])
   })
 
-  test('comes with its warnings', async () => {
+  test('reports its warnings', async () => {
     watch()
     write('weak', 'weak')
     await clock.advance(5000)
     expect(events).toEqual(['took weak TLS_EXPIRES_SOON'])
   })
 
-  test('that fell between the first load and the watch is not lost', async () => {
+  test('between the first load and the watch is not lost', async () => {
     const since = contentsFingerprint([cert, key])
     write('2', '2')
     watch({ since })
@@ -84,7 +84,7 @@ describe('a renewal', () => {
     expect(events).toEqual(['took 2'])
   })
 
-  test('that is written file by file is no fault', async () => {
+  test('that is written file by file is no problem', async () => {
     watch()
     writeFileSync(cert, '2')
     await clock.advance(25_000)
@@ -102,7 +102,7 @@ describe('a renewal', () => {
     expect(events).toEqual(['took 2'])
   })
 
-  test('that is not valid yet is taken over when it is, though nothing changes then', async () => {
+  test('that is not valid yet is applied when it is, without another change', async () => {
     watch()
     write('soon', 'soon')
     await clock.advance(55_000)
@@ -113,7 +113,7 @@ describe('a renewal', () => {
 })
 
 describe('a fault', () => {
-  test('is reported after the grace, once, and its end too', async () => {
+  test('is reported after the grace period, once, and so is its end', async () => {
     watch()
     writeFileSync(cert, '2')
     await clock.advance(30_000)
@@ -127,7 +127,7 @@ describe('a fault', () => {
     expect(events).toEqual(['problem TLS_KEY_MISMATCH', 'took 2', 'recovered'])
   })
 
-  test('of another kind is another report, after a grace of its own', async () => {
+  test('of another kind is reported separately, after its own grace period', async () => {
     watch()
     writeFileSync(cert, '2')
     await clock.advance(35_000)
@@ -138,7 +138,7 @@ describe('a fault', () => {
     expect(events).toEqual(['problem TLS_KEY_MISMATCH', 'problem TLS_KEY_MISMATCH'])
   })
 
-  test('ends quietly for the contents when the old contents come back', async () => {
+  test('ends for the contents when the old contents are restored', async () => {
     watch()
     writeFileSync(cert, '2')
     await clock.advance(40_000)
@@ -147,7 +147,7 @@ describe('a fault', () => {
     expect(events).toEqual(['problem TLS_KEY_MISMATCH', 'recovered'])
   })
 
-  test('that comes again after it ended is reported again', async () => {
+  test('that recurs after it ended is reported again', async () => {
     watch()
     for (const contents of ['2', '1', '2']) {
       writeFileSync(cert, contents)
@@ -156,7 +156,7 @@ describe('a fault', () => {
     expect(events).toEqual(['problem TLS_KEY_MISMATCH', 'recovered', 'problem TLS_KEY_MISMATCH'])
   })
 
-  test('is also what the taker throws: the old contents stay, and it is tried again', async () => {
+  test('is also an error of onChange: the old contents stay, and it is retried', async () => {
     const refusals = [new Error('no'), new ProvisionError(problem('TLS_WEAK_KEY', 'too small'))]
     watch({
       graceMs: 0,
@@ -171,7 +171,7 @@ describe('a fault', () => {
     expect(events).toEqual(['problem INTERNAL', 'problem TLS_WEAK_KEY', 'took 2', 'recovered'])
   })
 
-  test('is also nothing at all', async () => {
+  test('is also a load without contents or reason', async () => {
     watch({ graceMs: 0, load: () => ({ problems: [] }) })
     write('2', '2')
     await clock.advance(5000)
@@ -179,7 +179,7 @@ describe('a fault', () => {
   })
 })
 
-test('what changes while it is read is checked at the next poll', async () => {
+test('contents that change while they are read are checked at the next poll', async () => {
   const waiting = ['halfway', 'done']
   watch({
     graceMs: 0,
@@ -198,7 +198,7 @@ test('what changes while it is read is checked at the next poll', async () => {
   expect(events).toEqual(['took done'])
 })
 
-test('after the stop there are no more polls', async () => {
+test('after stop there are no more polls', async () => {
   watch()
   stop()
   write('2', '2')

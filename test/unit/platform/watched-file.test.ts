@@ -1,4 +1,4 @@
-// Changes of files are seen by what is in them.
+// Changes of files are detected by their contents.
 import {
   chmodSync,
   mkdirSync,
@@ -25,7 +25,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
-test('the same contents are the same, whatever the dates say', () => {
+test('the same contents are unchanged, whatever the dates', () => {
   const before = contentsFingerprint(files)
   utimesSync(files[0]!, 1, 1)
   writeFileSync(files[1]!, 'two')
@@ -41,14 +41,14 @@ test('other contents of the same size and date are detected', () => {
   expect(contentsFingerprint(files)).not.toBe(before)
 })
 
-test('what moves from one file to the next is detected', () => {
+test('bytes moved from one file to the next are detected', () => {
   const before = contentsFingerprint(files)
   writeFileSync(files[0]!, 'onet')
   writeFileSync(files[1]!, 'wo')
   expect(contentsFingerprint(files)).not.toBe(before)
 })
 
-test('a missing file is a state of its own, and coming back is the old one', () => {
+test('a missing file is a state, and a restored file is the old state', () => {
   const before = contentsFingerprint(files)
   rmSync(files[0]!)
   const missing = contentsFingerprint(files)
@@ -59,7 +59,7 @@ test('a missing file is a state of its own, and coming back is the old one', () 
   expect(contentsFingerprint(files)).toBe(before)
 })
 
-test('a folder in its place is a state too', () => {
+test('a folder at its path is a state too', () => {
   expect(contentsFingerprint([directory])).toMatch(/^[0-9a-f]{64}$/)
 })
 

@@ -1,4 +1,4 @@
-// What this machine learns about itself, over real HTTP.
+// What this host reads about itself from the metadata service, over real HTTP.
 
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Clock } from '../../../src/platform/ports.ts'
@@ -51,14 +51,14 @@ describe('on EC2', () => {
     expect(server.calls.filter((call) => call === 'PUT /latest/api/token')).toHaveLength(1)
   })
 
-  it('an expired token is fetched anew', async () => {
+  it('an expired token is replaced', async () => {
     const metadata = ec2Metadata(options())
     await metadata.get('instance-id')
     server.expireTokens()
     expect(await metadata.get('local-ipv4')).toBe('10.0.0.7')
   })
 
-  it('a token that is refused twice is not fetched for ever', async () => {
+  it('a token that is refused twice is not requested again and again', async () => {
     const metadata = ec2Metadata(options())
     await metadata.get('instance-id')
     server.faults = [401]
@@ -106,7 +106,7 @@ describe('on Compute Engine', () => {
     })
   })
 
-  it('what answers without the signature of the metadata server is not it', async () => {
+  it('a response without the header of the metadata server is rejected', async () => {
     server.faults = ['foreign']
     await expect(gceMetadata(options()).get('project')).rejects.toThrow(
       unavailable('not from the metadata server'),
@@ -131,7 +131,7 @@ describe('host aliases', () => {
     expect(await resolveHost(alias, builtInProviders, options())).toBe(address)
   })
 
-  it('of addresses this machine has not are refused by name', async () => {
+  it('that this machine does not have are refused by name', async () => {
     await expect(resolveHost('public-ipv4', builtInProviders, options())).rejects.toThrow(
       unavailable('public-ipv4'),
     )
@@ -140,38 +140,38 @@ describe('host aliases', () => {
     )
   })
 
-  it('are the only hosts anybody is asked about', async () => {
+  it('are the only hosts for which a metadata server is asked', async () => {
     expect(await resolveHost('master.example.com', builtInProviders, options())).toBe('master.example.com')
     expect(server.calls).toEqual([])
   })
 })
 
 describe('a metadata server', () => {
-  it('that is busy is asked again, more slowly each time', async () => {
+  it('that is busy is retried, with growing pauses', async () => {
     server.faults = [503, 429]
     expect(await gceMetadata(options()).get('project')).toBe('my-project')
     expect(waits).toEqual([100, 400])
   })
 
-  it('that stays busy is given up, with its answer', async () => {
+  it('that stays busy is given up, and its response is reported', async () => {
     server.faults = [500, 500, 500]
     await expect(gceMetadata(options()).get('project')).rejects.toThrow(unavailable('HTTP 500'))
     expect(server.calls).toHaveLength(3)
   })
 
-  it('that is not there is not waited for', async () => {
+  it('that does not exist is not waited for', async () => {
     await server.close()
     await expect(machineOnAws(options())).rejects.toThrow(unavailable('ECONNREFUSED'))
     expect(waits).toEqual([])
   })
 
-  it('that says nothing is given up after the deadline', async () => {
+  it('that does not respond is given up after the deadline', async () => {
     server.faults = ['hang']
     const impatient = gceMetadata({ ...options(), timeoutMs: 20 })
     await expect(impatient.get('project')).rejects.toThrow(unavailable('timeout'))
   })
 
-  it('is left when the caller has enough, for the caller’s own reason', async () => {
+  it("is abandoned when the caller aborts, with the caller's reason", async () => {
     server.faults = ['hang']
     const stop = new AbortController()
     const asking = gceMetadata({ ...options(), signal: stop.signal }).get('project')

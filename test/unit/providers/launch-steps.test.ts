@@ -1,4 +1,4 @@
-// The steps of a launch, whatever the cloud: in order, each once, the next only for what is missing.
+// The steps of a launch, for any cloud: in order, each once, the next only for what is missing.
 import { describe, expect, it } from 'vitest'
 import type { FailureClass, Instance } from '../../../src/planner/snapshot.ts'
 import { problem } from '../../../src/problems/index.ts'
@@ -25,7 +25,7 @@ function outcome(vms: number, ...kinds: FailureClass[]): StepOutcome {
   return { instances, failures: kinds.map(failure) }
 }
 
-/** A cloud that gives the outcomes one after the other, and notes what it is asked for. */
+/** A cloud that returns the outcomes one after the other, and records the requests. */
 function cloud(outcomes: StepOutcome[], more: Partial<StepRules<Step>> = {}) {
   const asked: string[] = []
   const rules: StepRules<Step> = {
@@ -35,7 +35,7 @@ function cloud(outcomes: StepOutcome[], more: Partial<StepRules<Step>> = {}) {
       asked.push(`${name} ${count}`)
       return outcomes.shift()!
     },
-    mayGoOn: ({ failures }) => failures.every((one) => one.class === 'capacity'),
+    mayContinue: ({ failures }) => failures.every((one) => one.class === 'capacity'),
     failureOf: (error, doing) =>
       failureFrom({ class: 'transient' }, doing, { code: 'Broken', message: String(error) }),
     ...more,
@@ -44,7 +44,7 @@ function cloud(outcomes: StepOutcome[], more: Partial<StepRules<Step>> = {}) {
 }
 
 describe('the steps of a launch', () => {
-  it('end with the first that gives every VM', async () => {
+  it('end with the first that launches every VM', async () => {
     const { rules, asked } = cloud([outcome(3)])
     const result = await runSteps(order, rules)
     expect(asked).toEqual(['a 3'])
@@ -52,7 +52,7 @@ describe('the steps of a launch', () => {
     expect(result.failures).toEqual([])
   })
 
-  it('ask each for what those before it did not give, and count what is missing in the end once', async () => {
+  it('request what earlier steps did not launch, and count what is still missing once', async () => {
     const { rules, asked } = cloud([
       outcome(1, 'capacity', 'capacity'),
       outcome(0, 'capacity'),
@@ -64,34 +64,34 @@ describe('the steps of a launch', () => {
     expect(failures.map(({ missing }) => missing)).toEqual([0, 0, 0, 1])
   })
 
-  it('leave nothing missing when a later one filled in', async () => {
+  it('leave nothing missing when a later one launched the rest', async () => {
     const { rules } = cloud([outcome(1, 'capacity'), outcome(2)])
     const { failures } = await runSteps(order, rules)
     expect(failures.map(({ missing }) => missing)).toEqual([0])
   })
 
-  it('end when the cloud says that the next cannot help', async () => {
+  it('end when a later one cannot help', async () => {
     const { rules, asked } = cloud([outcome(1, 'auth')])
     const { failures } = await runSteps(order, rules)
     expect(asked).toEqual(['a 3'])
     expect(failures.map(({ missing }) => missing)).toEqual([2])
   })
 
-  it('judge what one gave by what it was asked for', async () => {
+  it('compare what one launched with what it was asked for', async () => {
     const seen: number[] = []
-    const mayGoOn: StepRules<Step>['mayGoOn'] = (_, { count }) => seen.push(count) > 0
-    await runSteps(order, cloud([outcome(1), outcome(1), outcome(0)], { mayGoOn }).rules)
+    const mayContinue: StepRules<Step>['mayContinue'] = (_, { count }) => seen.push(count) > 0
+    await runSteps(order, cloud([outcome(1), outcome(1), outcome(0)], { mayContinue }).rules)
     expect(seen).toEqual([3, 2, 1])
   })
 
-  it('pass over one that asks for what was just refused', async () => {
+  it('skip one that asks for what was just refused', async () => {
     const asksForSame = (refused: Step, next: Step) => refused.name === 'a' && next.name === 'b'
     const { rules, asked } = cloud([outcome(0, 'capacity'), outcome(3)], { asksForSame })
     await runSteps(order, rules)
     expect(asked).toEqual(['a 3', 'c 3'])
   })
 
-  it('do not pass over one after a step that was not refused', async () => {
+  it('do not skip one after a step that was not refused', async () => {
     const { rules, asked } = cloud([outcome(1), outcome(2)], { asksForSame: () => true })
     await runSteps(order, rules)
     expect(asked).toEqual(['a 3', 'b 2'])
@@ -99,13 +99,13 @@ describe('the steps of a launch', () => {
 })
 
 describe('a launch that cannot be prepared', () => {
-  it('sends nothing, and misses every VM', async () => {
+  it('sends nothing, and counts every VM as missing', async () => {
     const prepare = () => Promise.reject(new Error('no image'))
     const { rules, asked } = cloud([], { prepare })
     const { instances, failures } = await runSteps(order, rules)
     expect([asked, instances]).toEqual([[], []])
     expect(failures).toMatchObject([{ class: 'transient', missing: 3 }])
-    expect(failures[0]?.problem.message).toContain('could not prepare the launch of 3 VMs in pool gpu')
+    expect(failures[0]?.problem.message).toContain('could not prepare the launch of 3 instances in pool gpu')
   })
 
   it('sends nothing when its request has an error; warnings do not stop it', async () => {
@@ -119,7 +119,7 @@ describe('a launch that cannot be prepared', () => {
     expect(refused.asked).toEqual([])
   })
 
-  it('rejects with the reason when it is aborted before or meanwhile', async () => {
+  it('rejects with the reason when it is aborted before or during the preparation', async () => {
     const stop = new AbortController()
     const prepare = async () => {
       stop.abort(new Error('stopped'))

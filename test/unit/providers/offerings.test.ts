@@ -35,7 +35,7 @@ describe('offerings', () => {
     ])
   })
 
-  it('never buy on demand when the pool wants spot alone', () => {
+  it('never buy on demand when the pool allows only spot', () => {
     const only = { ...aws, subnet_ids: [], spot: { enabled: true, fallback: 'none' } } as AwsConfig
     expect(keys(only)).toEqual(['spot/p3.2xlarge/any', 'spot/g5.12xlarge/any'])
   })
@@ -50,7 +50,7 @@ describe('offerings', () => {
     expect(keys(one)).toEqual(['on_demand/p3.2xlarge/subnet-z', 'on_demand/g5.12xlarge/subnet-z'])
   })
 
-  it('follow zones on GCP, spot before its fallback there, too', () => {
+  it('use the zones on GCP, also there with spot before its fallback', () => {
     const gcp = {
       type: 'gcp',
       instance_types: [{ type: 'g2-standard-4', slots: 1 }],
@@ -65,14 +65,14 @@ describe('offerings', () => {
     ])
   })
 
-  it('have one slot where CPUs may be one, and none else, on machines without accelerators', () => {
+  it('have one slot if CPU slots are allowed, otherwise none, on machines without accelerators', () => {
     const cpu = { ...aws, instance_types: [{ type: 'm5.large', slots: 0 }], subnet_ids: [] } as AwsConfig
     const slots = (config: AwsConfig) => new Set(offeringsOf(config).map((offering) => offering.slots))
     expect(slots({ ...cpu, cpu_slots_allowed: true })).toEqual(new Set([1]))
     expect(slots({ ...cpu, cpu_slots_allowed: false })).toEqual(new Set([0]))
   })
 
-  it('are one for this machine', () => {
+  it('are a single one for this machine', () => {
     expect(keys({ type: 'local', slots: 2 } as LocalConfig)).toEqual(['on_demand/local/any'])
   })
 })

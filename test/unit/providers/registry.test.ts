@@ -7,7 +7,7 @@ describe('the registry of providers', () => {
     expect(definitionOf(builtInProviders, { type: kind })).toMatchObject({ open: expect.any(Function) })
   })
 
-  it('has each kind once, and takes no second of it', () => {
+  it('has each kind once, and rejects a second one', () => {
     expect(withProviders(builtInProviders)).toEqual(builtInProviders)
     const [first] = builtInProviders
     expect(() => withProviders(builtInProviders, [first!])).toThrow(
@@ -15,7 +15,7 @@ describe('the registry of providers', () => {
     )
   })
 
-  it('says so when a block was read with other providers', () => {
+  it('reports a block that was read with other providers', () => {
     expect(() => definitionOf([], { type: 'mine' })).toThrow('unknown provider type "mine"')
   })
 })

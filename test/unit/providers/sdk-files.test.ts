@@ -1,4 +1,4 @@
-// Each cloud's SDK stays behind one file: that is where an upgrade, or another client, is dealt with.
+// Each cloud's SDK is used in one file only, which is where an upgrade, or another client, has to be handled.
 import { expect, it } from 'vitest'
 import { type SourceFile, sourcesBelow } from '../../support/sources.ts'
 
@@ -11,17 +11,17 @@ function filesImporting(packages: RegExp, which: (one: SourceFile['imports'][num
     .sort()
 }
 
-it("is so for Google's packages, and for what they do not document", () => {
+it("holds for Google's packages, and for their undocumented parts", () => {
   const one = ['src/providers/gcp/compute-package.ts']
   expect(filesImporting(/^(?:@google-cloud\/|google-)/, () => true)).toEqual(one)
   const undocumented = /build\/src\/|innerApiCalls|loadProtoJSON/
   expect(sources.filter(({ text }) => undocumented.test(text)).map(({ path }) => path)).toEqual(one)
 })
 
-it("is so for Amazon's SDK", () => {
+it("holds for Amazon's SDK", () => {
   const sdk = /^@(?:aws-sdk|smithy)\//
   expect(filesImporting(sdk, ({ typeOnly }) => !typeOnly)).toEqual(['src/providers/aws/client.ts'])
-  // Requests are built from its types without loading it.
+  // Requests use its types without loading it.
   expect(filesImporting(sdk, () => true)).toEqual([
     'src/providers/aws/client.ts',
     'src/providers/aws/request.ts',

@@ -1,11 +1,11 @@
-// What the clouds share: terminating VMs, failures by class, items of a check, and answers that are kept.
+// Rules that the clouds share: terminating VMs, failures by class, items of a check, and cached answers.
 import { describe, expect, it } from 'vitest'
 import type { FailureClass } from '../../../src/planner/snapshot.ts'
 import { ProvisionError, problem } from '../../../src/problems/index.ts'
 import type { CheckItem, TerminateResult } from '../../../src/providers/contract.ts'
 import { attemptWith, failureFrom, fault, orProblem, ownFailure } from '../../../src/providers/failure.ts'
 import { terminateOwn } from '../../../src/providers/launch-steps.ts'
-import { keptAnswer, keptSlots, ownIdentity } from '../../../src/providers/online-facts.ts'
+import { cachedAnswer, cachedSlots, ownIdentity } from '../../../src/providers/online-facts.ts'
 import { owner } from '../../support/cloud-pools.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
@@ -25,14 +25,14 @@ describe('terminating', () => {
   ])
   const rules = {
     owner,
-    look: async () => vms,
-    isOurs: (vm: Vm) => vm.pool === 'gpu',
+    find: async () => vms,
+    isManaged: (vm: Vm) => vm.pool === 'gpu',
     targetOf: (id: string, vm?: Vm) => ((vm ? vm.gone : id !== 'new') ? undefined : id.toUpperCase()),
-    end: async (targets: string[], result: TerminateResult) => void result.terminated.push(...targets),
+    terminate: async (targets: string[], result: TerminateResult) => void result.terminated.push(...targets),
     failureOf,
   }
 
-  it('leaves foreign VMs alone, counts those that are gone, and asks for the others', async () => {
+  it('rejects foreign VMs, counts those that are gone, and terminates the others', async () => {
     const { terminated, failures } = await terminateOwn(['ours', 'foreign', 'gone', 'new', 'never'], rules)
     expect(terminated).toEqual(['gone', 'never', 'OURS', 'NEW'])
     expect(failures).toMatchObject([
@@ -40,16 +40,16 @@ describe('terminating', () => {
     ])
   })
 
-  it('fails for every id when the cloud does not say which there are', async () => {
-    const look = () => Promise.reject(new Error('away'))
-    const { terminated, failures } = await terminateOwn(['a', 'b'], { ...rules, look })
+  it('fails for every id when the cloud does not list them', async () => {
+    const find = () => Promise.reject(new Error('away'))
+    const { terminated, failures } = await terminateOwn(['a', 'b'], { ...rules, find })
     expect(terminated).toEqual([])
     expect(failures.map(({ id, class: kind }) => [id, kind])).toEqual([
       ['a', 'transient'],
       ['b', 'transient'],
     ])
     expect(failures[0]?.problem.message).toBe(
-      'could not look at the instances to terminate in pool gpu in cluster prod: Broken: away',
+      'could not find the instances to terminate in pool gpu in cluster prod: Broken: away',
     )
   })
 
@@ -89,7 +89,7 @@ describe('a failure', () => {
     expect(ownFailure(new Error('other'))).toBeUndefined()
   })
 
-  it('is thrown as a problem where a result has no room for it', async () => {
+  it('is thrown as a problem when a result cannot contain it', async () => {
     const ask = () => Promise.reject(new Error('away'))
     await expect(orProblem(failureOf, 'describe m4', ask)).rejects.toThrow(
       'PROVIDER_TRANSIENT: could not describe m4: Broken: away',
@@ -102,11 +102,11 @@ describe('a failure', () => {
 describe('the items of a check', () => {
   const attempt = attemptWith(failureOf)
 
-  it('have no problem, the one that was found, or the refusal of the cloud', async () => {
+  it('have no problem, the one that was found, or the error of the cloud', async () => {
     const items: CheckItem[] = []
-    const look = async () => 7
-    expect(await attempt(items, 'one', look)).toBe(7)
-    expect(await attempt(items, 'two', look, (found) => fault(`${found} is too few`, 'Take 8.'))).toBe(7)
+    const find = async () => 7
+    expect(await attempt(items, 'one', find)).toBe(7)
+    expect(await attempt(items, 'two', find, (found) => fault(`${found} is too few`, 'Take 8.'))).toBe(7)
     expect(await attempt(items, 'three', () => Promise.reject(new Error('away')))).toBeUndefined()
     expect(items).toMatchObject([
       { what: 'one' },
@@ -117,12 +117,12 @@ describe('the items of a check', () => {
   })
 })
 
-describe('kept answers', () => {
-  it('are asked for again when they are too old, once for all who wait, and after a failure', async () => {
+describe('cached answers', () => {
+  it('are refreshed when they are too old, once for all callers, and after a failure', async () => {
     const clock = new FakeClock()
     const answers = ['first', 'second']
     let calls = 0
-    const ask = keptAnswer(clock, 1_000, async () => {
+    const ask = cachedAnswer(clock, 1_000, async () => {
       calls++
       const answer = answers.shift()
       if (!answer) throw new Error('away')
@@ -139,7 +139,7 @@ describe('kept answers', () => {
     expect(await ask()).toBe('third')
   })
 
-  it('of who this machine is are asked for once; no name and no answer mean another cloud', async () => {
+  it('about the name of this machine are requested once; no name and no answer mean another cloud', async () => {
     let calls = 0
     const named = ownIdentity(async () => `vm-${++calls}`)
     expect([await named(), await named()]).toEqual(['vm-1', 'vm-1'])
@@ -148,9 +148,9 @@ describe('kept answers', () => {
     expect(await ownIdentity(() => Promise.reject(new Error('away')))()).toBe(none)
   })
 
-  it('of slots are asked for until they are known', async () => {
+  it('about slots are requested until they are known', async () => {
     const answers = [undefined, 0, 8]
-    const slotsOf = keptSlots(async () => answers.shift())
+    const slotsOf = cachedSlots(async () => answers.shift())
     expect([await slotsOf('m4'), await slotsOf('m4'), await slotsOf('m4')]).toEqual([undefined, 0, 0])
     expect(await slotsOf('n4')).toBe(8)
   })

@@ -1,4 +1,4 @@
-// The one owner of the master's certificate: who gets a renewed one, in which order, and what keeps it out.
+// The owner of the master's certificate: who gets a renewed one, in which order, and when it is refused.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -57,7 +57,7 @@ function put({ chain, leaf }: DevelopmentChain): void {
 }
 
 describe('the certificate', () => {
-  it('is judged by the time of day, not by a clock that was wrong when the process began', async () => {
+  it('is checked against the current time, not against a clock that was wrong when the process started', async () => {
     await writeChain()
     const config = configOf(pool('gpu'))
     const long = 10 * 365 * 86_400_000
@@ -67,7 +67,7 @@ describe('the certificate', () => {
     expect(openCertificate({ config, clock: set, logger }).warnings.filter(isError)).toEqual([])
   })
 
-  it('is served first, then current, then handed on', async () => {
+  it('is served first, then current, then passed on', async () => {
     await writeChain()
     const certificate = openCertificate({ config: configOf(pool('gpu')), clock, logger })
     const first = certificate.current()!
@@ -91,7 +91,7 @@ describe('the certificate', () => {
     expect(logger.lines.at(-1)).toMatch(/^info serving the renewed certificate/)
   })
 
-  it('stays when the renewed one cannot be served, which is tried again', async () => {
+  it('stays when the renewed one cannot be served, which is retried', async () => {
     await writeChain()
     const certificate = openCertificate({ config: configOf(pool('gpu')), clock, logger })
     const first = certificate.current()
@@ -103,15 +103,15 @@ describe('the certificate', () => {
     await writeChain()
     await clock.advance(40_000)
     expect([certificate.current(), handedOn]).toEqual([first, []])
-    expect(logger.lines.at(-1)).toMatch(/^error .*not usable; the last good one stays/)
+    expect(logger.lines.at(-1)).toMatch(/^error .*not valid; the previous one stays in use/)
     isUsable = true
     await clock.advance(2000)
     expect(handedOn).toEqual([certificate.current()])
     expect(certificate.current()).not.toBe(first)
-    expect(logger.lines.at(-1)).toMatch(/^info the certificate is good again/)
+    expect(logger.lines.at(-1)).toMatch(/^info the certificate is valid again/)
   })
 
-  it('stays when the changed files are broken', async () => {
+  it('stays when the changed files are invalid', async () => {
     await writeChain()
     const certificate = openCertificate({ config: configOf(pool('gpu')), clock, logger })
     const first = certificate.current()
@@ -119,16 +119,16 @@ describe('the certificate', () => {
     writeFileSync(join(folder, 'chain.crt'), 'nothing of the kind')
     await clock.advance(40_000)
     expect(certificate.current()).toBe(first)
-    expect(logger.lines.at(-1)).toMatch(/^error .*not usable; the last good one stays/)
+    expect(logger.lines.at(-1)).toMatch(/^error .*not valid; the previous one stays in use/)
   })
 
-  it('that is not usable at the start keeps it from starting', async () => {
+  it('that is not usable at the start prevents the start', async () => {
     await writeChain()
     writeFileSync(join(folder, 'server.key'), 'nothing of the kind')
     expect(() => openCertificate({ config: configOf(pool('gpu')), clock, logger })).toThrow(/server\.key/)
   })
 
-  it('strands no agents that hold it: their pool could not be given the one before', async () => {
+  it('does not disconnect agents that have it: their pool could not be given the previous one', async () => {
     const first = await writeChain()
     const config = configOf(pool('gpu', '\n      master_cert_name: master.test'))
     const certificate = openCertificate({ config, clock, logger })
@@ -149,7 +149,7 @@ describe('the certificate', () => {
     const stranded = () => logger.lines.filter((line) => line.includes('TLS_RENEWED_UNDER_OTHER_ROOT'))
     const held = () => plans!.get('gpu').certificate!.leaf.sha256
 
-    // The name that agents verify is not in it.
+    // It does not contain the name that agents verify.
     await writeChain('other.test')
     await clock.advance(2000)
     await Promise.all(renewals)

@@ -1,4 +1,4 @@
-// What a cloud has answered in time is told, also when the rest is late.
+// What a cloud has answered in time is reported, even if the rest is late.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,7 +34,7 @@ async function rowsOf(check: Check) {
 
 const late = 'rack gave no answer within 0.05 s'
 
-/** As a provider does whose last call hangs: the signal's reason is the problem of the item. */
+/** Like a provider whose last call hangs: the signal's reason is the problem of the item. */
 const hanging: Check = async (_, __, signal) => {
   const found: CheckItem[] = [{ what: 'image' }, { what: 'key', notChecked: 'none' }]
   const reason = await new Promise<unknown>((resolve) => {
@@ -52,7 +52,7 @@ it('reports what finished, and what did not', async () => {
   ])
 })
 
-it('reports that nothing is known about a cloud whose check is given up', async () => {
+it('reports that nothing is known about a cloud whose check is abandoned', async () => {
   const givenUp: Check = (_, __, signal) =>
     new Promise((_resolve, reject) => {
       signal!.addEventListener('abort', () => reject(signal!.reason))
@@ -60,7 +60,7 @@ it('reports that nothing is known about a cloud whose check is given up', async 
   expect(await rowsOf(givenUp)).toEqual([['cloud', 'failed', late]])
 })
 
-it('does not wait forever for a check that does not listen', async () => {
+it('does not wait forever for a check that ignores its signal', async () => {
   expect(await rowsOf(() => new Promise(() => {}))).toEqual([['cloud', 'failed', late]])
 })
 

@@ -1,4 +1,4 @@
-// What was decided is kept, newest last, in a bounded number of bytes, and never with a secret in it.
+// Decisions are kept, newest last, in a bounded number of bytes, and never with a secret.
 import { execFileSync } from 'node:child_process'
 import {
   appendFileSync,
@@ -55,7 +55,7 @@ describe('the log of decisions', () => {
     expect(newer({})).toEqual([300_000, 100_000, 200_000])
   })
 
-  it('is for its owner only, and empty where there is none', async () => {
+  it('is accessible only to its owner, and empty if the file is missing', async () => {
     expect(readDecisionLog(file)).toEqual([])
     await keep([decided(1)])
     expect(statSync(file).mode & 0o777).toBe(0o600)
@@ -74,7 +74,7 @@ describe('the log of decisions', () => {
     expect(statSync(file).size + statSync(`${file}.1`).size).toBeLessThan(6_000)
   })
 
-  it('loses the line that a crash cut off, and none after it', async () => {
+  it('loses the line that a crash cut off, and no later one', async () => {
     await keep([decided(1)])
     appendFileSync(file, '{"at": 2, "kind": "dec')
     await keep([decided(3)])
@@ -109,7 +109,7 @@ describe('the log of decisions', () => {
   })
 })
 
-it.each(['link', 'FIFO'])('a %s in its place is neither written to nor waited for', async (kind) => {
+it.each(['link', 'FIFO'])('a %s in its place is neither written to nor blocks', async (kind) => {
   mkdirSync(dirname(file))
   const victim = join(folder, 'victim')
   writeFileSync(victim, 'untouched')

@@ -1,4 +1,4 @@
-// Nothing is launched before the master has been dialled, nor after it has answered wrong.
+// Nothing is launched before the preflight has dialled the master, nor after an unusable answer.
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { launchGate } from '../../../src/provisioner/launch-gate.ts'
@@ -32,15 +32,15 @@ function gate(port: number, preflight: string, preflight_address?: string) {
 }
 const serving = (other = leaf) => masters.secure({ cert: other.pem, key: other.key.pem })
 
-describe('the gate before launches', () => {
-  it('is shut until the preflight has answered', async () => {
+describe('the launch gate', () => {
+  it('is closed until the preflight has answered', async () => {
     const { launchInputs: material, ask } = gate(await serving(), 'tls')
     expect(material()).toMatchObject({ kind: 'refused', problem: { code: 'PREFLIGHT_PENDING' } })
     await ask()
     expect(material()).toMatchObject({ kind: 'ready', probe: false, userData: { script: '#!/bin/bash\n' } })
   })
 
-  it('is shut for user data that the preflight has not looked at yet: an answer is about what it was asked for', async () => {
+  it('is closed for user data that the preflight has not checked yet: a result applies to what was checked', async () => {
     const { launchInputs: material, ask, plan } = gate(await serving(), 'tls')
     await ask()
     plan.userData = userDataOf('renewed')
@@ -68,13 +68,13 @@ describe('the gate before launches', () => {
     expect(material()).toMatchObject({ kind: 'ready', probe: true })
   })
 
-  it('lets none through where proof is required', async () => {
+  it('blocks every launch if proof is required', async () => {
     const { launchInputs: material, ask } = gate(await masters.closedPort(), 'required')
     await ask()
     expect(material()).toMatchObject({ kind: 'refused' })
   })
 
-  it('asks nothing where the pool wants no preflight', async () => {
+  it('dials nothing if the pool has no preflight', async () => {
     const { launchInputs: material, ask } = gate(await masters.closedPort(), 'off')
     await ask()
     expect(material()).toMatchObject({ kind: 'ready', probe: false })

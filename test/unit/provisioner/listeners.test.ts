@@ -1,4 +1,4 @@
-// Which agent did not get through the TLS handshake: the one that joined from that address before.
+// Which agent failed the TLS handshake: the one that joined from that address before.
 import { describe, expect, it } from 'vitest'
 import { handshakeLog, rememberAddresses } from '../../../src/provisioner/listeners.ts'
 import { capturingLogger } from '../../support/capturing-logger.ts'
@@ -15,7 +15,7 @@ describe('addresses of agents', () => {
     expect(addresses.agentsAt('10.0.0.9')).toEqual([])
   })
 
-  it('are of where an agent joined last, of no more agents than are kept, and no longer list than is read', () => {
+  it('show where an agent joined last, for a limited number of agents and in short lists', () => {
     const addresses = rememberAddresses(3, 2)
     for (const id of ['a', 'b', 'c', 'd']) addresses.joined(joined(id, '10.0.0.7'))
     addresses.joined(joined('d', '10.0.0.8'))

@@ -1,4 +1,4 @@
-// A provider from outside, beside the built-in ones: its block is read, its part of the script rendered, its VMs launched.
+// An external provider beside the built-in ones: its block is read, its part of the script rendered, its VMs launched.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,7 +31,7 @@ function fileWith(...lines: string[]): string {
   return file
 }
 
-describe.each(Object.entries(rackWith))('a block told by %s', (_, rack) => {
+describe.each(Object.entries(rackWith))('a block described by %s', (_, rack) => {
   const read = (...lines: string[]) => loadConfig(fileWith(...lines), { providers: [rack] })
   const told = (...lines: string[]) =>
     read(...lines)
@@ -50,12 +50,12 @@ describe.each(Object.entries(rackWith))('a block told by %s', (_, rack) => {
     })
   })
 
-  it('has its faults told where they stand', () => {
+  it('reports its faults with their locations', () => {
     expect(told('rack: r1', 'slots_per_vm: many')).toEqual([expect.stringMatching(/^CONFIG_\w+ 9:21$/)])
     expect(told('rack: r1', 'max_instances: none')).toEqual(['CONFIG_WRONG_TYPE 9:22'])
   })
 
-  it('has unknown keys refused, with the nearest of its own, and keys of other kinds with a word', () => {
+  it('rejects unknown keys with a suggestion of its own, and keys of other types with a hint', () => {
     const { problems } = read('rack: r1', 'slots_per_mv: 3', 'region: us-west-2')
     expect(problems.filter(({ code }) => code === 'CONFIG_UNKNOWN_KEY')).toMatchObject([
       { where: { line: 9, column: 7 }, remedy: 'Did you mean "slots_per_vm"?' },
@@ -78,13 +78,13 @@ describe.each(Object.entries(rackWith))('a block told by %s', (_, rack) => {
   })
 })
 
-describe('a provider from outside', () => {
-  it('has rules of its own', () => {
+describe('an external provider', () => {
+  it('has its own rules', () => {
     const { problems } = loadConfig(fileWith('rack: cellar'), { providers: [ownRack([])] })
     expect(problems.at(-1)).toMatchObject({ code: 'CONFIG_CONFLICT', where: { line: 8, column: 13 } })
   })
 
-  it('is unknown to whoever was not given it, and cannot take the place of a built-in one', () => {
+  it('is unknown where it was not passed, and cannot replace a built-in one', () => {
     const { problems } = loadConfig(fileWith('rack: r1'))
     expect(problems.map(({ code }) => code)).toContain('PROVIDER_TYPE_UNKNOWN')
     const twin = { ...ownRack([]), kind: 'local' }
@@ -93,7 +93,7 @@ describe('a provider from outside', () => {
     )
   })
 
-  it('is refused when its JSON Schema is none', () => {
+  it('is rejected when its JSON Schema is invalid', () => {
     const keys = { properties: { rack: { type: 7 } } }
     const words = { kind: 'rack', description: 'VMs of the machines in our rack.', schema: handMade, keys }
     expect(() => standardProviderBlock(words)).toThrow(
@@ -101,7 +101,7 @@ describe('a provider from outside', () => {
     )
   })
 
-  it('brings its part of the script as text, compiled when it is rendered', async () => {
+  it('has its part of the script as text, compiled when it is rendered', async () => {
     const providers = [ownRack([])]
     const { config } = loadConfig(fileWith('rack: r1'), { providers })
     const { plans } = await prepareAll(config!, { now: Date.now(), localAgent: [], providers })
@@ -111,7 +111,7 @@ describe('a provider from outside', () => {
     expect(prepared.userData!.bytes.limit).toBe(100_000)
   })
 
-  it('may be asked for by templates of users', async () => {
+  it('can be used by templates of users', async () => {
     writeFileSync(join(dir, 'own.hbs'), '#!/bin/bash\n{{#if cloud.rack}}\n{{> rack}}\n{{/if}}\n')
     const providers = [ownRack([])]
     const { config } = loadConfig(fileWith('rack: r1', 'agent_setup_template: own.hbs'), { providers })

@@ -1,4 +1,4 @@
-// A fault that nobody foresaw, in a pool's start or in its preflight, is tried again; it ends neither pool nor program.
+// An unexpected error in a pool's start or in its preflight is retried; it ends neither the pool nor the program.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -31,7 +31,7 @@ afterEach(async () => {
   rmSync(folder, { recursive: true })
 })
 
-/** A provisioner of these pools on a rack whose pools fail to open as `faultOf` says. */
+/** A provisioner of these pools on a rack whose pools fail to open as `faultOf` returns. */
 function provisioner(
   pools: string[],
   faultOf: (pool: string) => unknown,
@@ -92,7 +92,7 @@ describe('a pool whose start fails', () => {
     })
     await vi.waitFor(() => expect(launches.length).toBeGreaterThan(0), { timeout: 10_000, interval: 20 })
     expect(started.status()).toMatchObject({ pools: [{ pool: 'p' }], failed: [] })
-    // Said once, not at each try.
+    // Reported once, not at each retry.
     expect(logger.lines.filter((line) => line.includes('a pool could not be started'))).toHaveLength(1)
     expect(opened).toBe(3)
   })
@@ -109,7 +109,7 @@ describe('a pool whose start fails', () => {
     await expect(provisioner(['bad'], () => known).start()).rejects.toThrow('no answer')
   })
 
-  it('is not tried again once the program stops', async () => {
+  it('is not retried once the program stops', async () => {
     let opened = 0
     const started = provisioner(['p'], () => {
       opened++
@@ -123,8 +123,8 @@ describe('a pool whose start fails', () => {
   })
 })
 
-describe('tries', () => {
-  it('come after longer and longer waits, of five minutes at most, until one succeeds', async () => {
+describe('retries', () => {
+  it('come after longer and longer pauses, of five minutes at most, until one succeeds', async () => {
     const clock = new FakeClock()
     const at: number[] = []
     const start = clock.now()

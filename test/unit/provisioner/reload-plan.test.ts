@@ -1,4 +1,4 @@
-// What a running provisioner takes over of a changed file, and what it names as waiting for the next start.
+// Which parts of a changed file a running provisioner applies, and which it reports as waiting for the next start.
 
 import { describe, expect, it } from 'vitest'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
@@ -33,24 +33,24 @@ function reload(...edits: [string, string][]) {
     return text.replace(from, to)
   }, base)
   const plan = planReload(config(base), config(changed), builtInProviders)
-  const told = plan.changes.map(({ path, takes }) => `${path.join('/')} ${takes}`)
-  return { ...plan, told }
+  const takenChanges = plan.changes.map(({ path, takes }) => `${path.join('/')} ${takes}`)
+  return { ...plan, takenChanges }
 }
 
 const providerOf = ({ resource_pools }: MasterConfig, n: number) => resource_pools[n]!.provider!
 
 describe('a changed configuration', () => {
-  it('without a change asks for nothing', () => {
-    const { told, reconfigured, restarted } = reload(['port: 8080', '# a comment\nport: 8080'])
-    expect([told, reconfigured, restarted]).toEqual([[], [], []])
+  it('without a change does nothing', () => {
+    const { takenChanges, reconfigured, restarted } = reload(['port: 8080', '# a comment\nport: 8080'])
+    expect([takenChanges, reconfigured, restarted]).toEqual([[], [], []])
   })
 
-  it('with new limits is taken over by the running loops, of any cloud', () => {
-    const { told, reconfigured, restarted, config } = reload(
+  it('with new limits is applied by the running loops, of any cloud', () => {
+    const { takenChanges, reconfigured, restarted, config } = reload(
       ['max_instances: 4', 'max_instances: 6\n      launch_rate: 30'],
       ['max_instances: 2', 'max_instances: 3, min_instances: 1, launch_rate: 10'],
     )
-    expect(told).toEqual([
+    expect(takenChanges).toEqual([
       'resource_pools/gpu/provider/launch_rate now',
       'resource_pools/gpu/provider/max_instances now',
       'resource_pools/gpu.local/provider/max_instances now',
@@ -61,12 +61,12 @@ describe('a changed configuration', () => {
     expect(providerOf(config, 1).min_instances).toBe(1)
   })
 
-  it('takes the boot timeout over under the name Determined gives it, too', () => {
-    const { told, reconfigured, restarted, config } = reload([
+  it('applies the boot timeout also by its name in Determined', () => {
+    const { takenChanges, reconfigured, restarted, config } = reload([
       'max_instances: 2',
       'max_instances: 2, max_agent_starting_period: 7m',
     ])
-    expect(told).toEqual([
+    expect(takenChanges).toEqual([
       'resource_pools/gpu.local/provider/boot_timeout now',
       'resource_pools/gpu.local/provider/max_agent_starting_period now',
     ])
@@ -75,23 +75,23 @@ describe('a changed configuration', () => {
   })
 
   it('with other instance settings restarts the loop of a cloud pool', () => {
-    const { told, restarted, reconfigured, config } = reload(
+    const { takenChanges, restarted, reconfigured, config } = reload(
       ['ami-0123456789abcdef0', 'ami-0fedcba9876543210'],
       ['max_instances: 4', 'max_instances: 5\n      launch_rate: 10'],
     )
-    expect(told).toContain('resource_pools/gpu/provider/image/id next_vms')
+    expect(takenChanges).toContain('resource_pools/gpu/provider/image/id next_vms')
     expect([restarted, reconfigured]).toEqual([['gpu'], []])
     expect(providerOf(config, 0)).toMatchObject({ image: { id: 'ami-0fedcba9876543210' }, max_instances: 5 })
   })
 
   it('with another location waits for the next start, with its images; new limits do not', () => {
-    const { told, restarted, reconfigured, config } = reload(
+    const { takenChanges, restarted, reconfigured, config } = reload(
       ['region: us-west-2', 'region: eu-west-1'],
       ['ami-0123456789abcdef0', 'ami-0fedcba9876543210'],
       ['max_instances: 4', 'max_instances: 5\n      launch_rate: 10'],
     )
-    expect(told).toContain('resource_pools/gpu/provider/region next_start')
-    expect(told).toContain('resource_pools/gpu/provider/image/id next_start')
+    expect(takenChanges).toContain('resource_pools/gpu/provider/region next_start')
+    expect(takenChanges).toContain('resource_pools/gpu/provider/image/id next_start')
     expect([restarted, reconfigured]).toEqual([[], ['gpu']])
     expect(providerOf(config, 0)).toMatchObject({
       region: 'us-west-2',
@@ -107,16 +107,16 @@ describe('a changed configuration', () => {
     ['a pool of another name', 'pool_name: gpu.local', 'pool_name: other'],
     ['agents of this machine', 'type: local,', 'type: local, poweroff_if_never_joined: false,'],
   ])('in %s waits for the next start', (_, from, to) => {
-    const { told, reconfigured, restarted, config: inForce } = reload([from, to])
-    expect(told.length).toBeGreaterThan(0)
-    expect(told.filter((each) => !each.endsWith(' next_start'))).toEqual([])
+    const { takenChanges, reconfigured, restarted, config: inForce } = reload([from, to])
+    expect(takenChanges.length).toBeGreaterThan(0)
+    expect(takenChanges.filter((each) => !each.endsWith(' next_start'))).toEqual([])
     expect([reconfigured, restarted]).toEqual([[], []])
     expect(inForce).toEqual(config(base))
   })
 
   it('in prices is applied at once and affects no pool', () => {
-    const { told, config } = reload(['port: 8080', 'port: 8080\nprices: {g5.12xlarge: 5.672}'])
-    expect(told).toEqual(['prices/g5.12xlarge now'])
+    const { takenChanges, config } = reload(['port: 8080', 'port: 8080\nprices: {g5.12xlarge: 5.672}'])
+    expect(takenChanges).toEqual(['prices/g5.12xlarge now'])
     expect(config.prices).toEqual({ 'g5.12xlarge': 5.672 })
   })
 })

@@ -1,4 +1,4 @@
-// Taking a changed configuration over: all of what can be, or nothing when VMs could not be made by it.
+// Applying a changed configuration: as far as possible, or not at all when it cannot launch VMs.
 
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -114,11 +114,11 @@ describe('a reload', () => {
     ['pool_name: gpu', 'pool_name: gpu2', 'pool gpu is not in the changed configuration'],
   ])(
     'that moves or removes a pool says which instances it leaves behind (%s → %s)',
-    async (from, to, said) => {
+    async (from, to, logged) => {
       await reloaded(from, to)
       const left = logger.lines.find((line) => line.includes('POOL_GONE'))
       expect(left).toMatch(/^warn /)
-      expect(left).toContain(said)
+      expect(left).toContain(logged)
       expect(left).toContain('1 instance of it')
       expect(left).toContain('provision drain i-1')
     },
@@ -145,11 +145,11 @@ describe('the log of a change', () => {
 
   it('contains no script, no file and no password, but reports that they changed', async () => {
     await reloaded(provider, provider + secrets.join(''))
-    const said = logger.lines.join('\n')
+    const logged = logger.lines.join('\n')
     for (const key of ['startup_script', 'container_startup_script', 'agent_config_file_contents'])
-      expect(said).toContain(`provider.${key}`)
-    expect(said).not.toMatch(/hunter|topsecret|docker login/)
-    expect(said).toMatch(/"to":"\(\d+ characters, SHA-256 [0-9a-f]{8}…\)"/)
+      expect(logged).toContain(`provider.${key}`)
+    expect(logged).not.toMatch(/hunter|topsecret|docker login/)
+    expect(logged).toMatch(/"to":"\(\d+ characters, SHA-256 [0-9a-f]{8}…\)"/)
   })
 
   it('contains no whole block', async () => {
@@ -169,7 +169,7 @@ describe('the configuration file', () => {
   })
   afterEach(() => rmSync(folder, { recursive: true }))
 
-  it('is taken over when it changes; a broken one is reported with its line, and when it is good again', async () => {
+  it('is applied when it changes; an invalid one is reported with its line, and again when it is valid', async () => {
     const file = join(folder, 'master.yaml')
     writeFileSync(file, text)
     const clock = new FakeClock()
@@ -194,12 +194,12 @@ describe('the configuration file', () => {
     expect(logger.lines).toEqual([])
     await clock.advance(5_000)
     expect(logger.lines.join()).toContain('CONFIG_UNKNOWN_KEY')
-    expect(logger.lines.at(-1)).toMatch(/^error .*the last good one stays/)
+    expect(logger.lines.at(-1)).toMatch(/^error .*the previous one stays in use/)
     writeFileSync(file, readFileSync(file, 'utf8').replace('max_instancs: 9', 'launch_rate: 9'))
     await clock.advance(3_000)
     expect(taken).toEqual([4])
     expect([read[0], read.at(-1)]).toEqual([false, true])
-    expect(logger.lines.at(-1)).toMatch(/^info the configuration is good again/)
+    expect(logger.lines.at(-1)).toMatch(/^info the configuration is valid again/)
     stop()
   })
 })

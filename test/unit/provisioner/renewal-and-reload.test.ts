@@ -1,4 +1,4 @@
-// A certificate and a configuration may change in the same moment: neither must undo the other.
+// A certificate and a configuration may change at the same moment: neither may undo the other.
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -38,7 +38,7 @@ function parsed(words: string): MasterConfig {
   return config
 }
 
-/** Writes a new chain; returns it as it is loaded, and what a script that embeds it holds. */
+/** Writes a new chain; returns it as loaded, and the text that a script contains when it embeds the chain. */
 async function certificate(config: MasterConfig): Promise<{ material: TlsCredentials; words: string }> {
   const { chain, leaf } = await createDevelopmentChain({
     names: ['master.test'],
@@ -54,7 +54,7 @@ async function certificate(config: MasterConfig): Promise<{ material: TlsCredent
 }
 
 describe('a renewed certificate and a changed configuration', () => {
-  it.each(['use first', 'renew first'])('at once are both in force: %s', async (order) => {
+  it.each(['use first', 'renew first'])('at the same time are both in force: %s', async (order) => {
     let config = parsed(text)
     let { material } = await certificate(config)
     const identity = { clusterId: 'c', provisionerId: 'w', writerId: 'w', ownWriters: new Set(['w']) }

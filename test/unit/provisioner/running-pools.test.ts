@@ -1,4 +1,4 @@
-// Pools that begin anew while the provisioner stops, and demand that comes from a class of somebody else.
+// Pools that restart while the provisioner stops, and demand from an instance of a foreign class.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -20,7 +20,7 @@ resource_pools:
     provider: {type: local, master_url: "http://127.0.0.1:8080", max_instances: 2, preflight: off}
 `
 
-/** With methods on its prototype, as somebody else may write it. */
+/** With methods on its prototype, as in a foreign class. */
 class QuietMaster implements DemandSource {
   readonly kind = 'push'
   readonly listeners = new Set<(pool: string) => void>()
@@ -111,7 +111,7 @@ describe('running pools', () => {
     await running.stop()
   })
 
-  it('that restart while all are stopped are stopped, too', async () => {
+  it('that restart while all are being stopped are stopped, too', async () => {
     const { running, demand } = await started()
     await Promise.all([running.restart('here'), running.stop()])
     expect(demand.listeners.size).toBe(0)

@@ -1,4 +1,5 @@
-// A snapshot that was written down explains itself as it did when it was taken; a damaged one says where it is damaged.
+// A saved snapshot has the same explanation as when it was taken; for a damaged one, the location of the damage is
+// reported.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { PoolStatus } from '../../../src/fleet/status.ts'
@@ -22,8 +23,8 @@ function problemWith(text: string): string {
   return 'none'
 }
 
-describe('a kept snapshot', () => {
-  it('explains itself as when it was taken', () => {
+describe('a saved snapshot', () => {
+  it('has the same explanation as when it was taken', () => {
     fc.assert(
       fc.property(snapshots, policies, (given, rules) => {
         const kept = explainSnapshot(written(given, rules), 'kept.json')
@@ -33,26 +34,26 @@ describe('a kept snapshot', () => {
     )
   })
 
-  it('keeps which agents were not given which work', () => {
+  it('contains which agents were not given which allocation', () => {
     const unplaced = new Map([['w', { agents: ['i1', 'i2'], until: now + 1000 }]])
     const text = written(snapshot({ instances: [vm('i1')], pending: [work('w', 1)], unplaced }))
     expect(readSnapshotFile(text, 'kept.json').snapshot.unplaced).toEqual(unplaced)
     expect(explainSnapshot(text, 'kept.json').decisions.map(({ code }) => code)).toContain('WORK_UNPLACEABLE')
   })
 
-  it('of a version that knew no manual launches is read as one without', () => {
+  it('of a version without manual launches is read as one without', () => {
     const text = written(snapshot()).replace(',"requests":[]', '')
     expect(text).not.toContain('requests')
     expect(readSnapshotFile(text, 'kept.json').snapshot.requests).toEqual([])
   })
 
-  it('explains what became of a manual launch', () => {
+  it('explains the result of a manual launch', () => {
     const text = written(snapshot({ requests: [{ id: 'r', count: 11 }] }))
     const [decision] = explainSnapshot(text, 'kept.json').decisions
     expect(decision).toMatchObject({ kind: 'block', code: 'MAX_REACHED', count: 0, ids: [] })
   })
 
-  it('there is none before the first turn of a pool', () => {
+  it('does not exist before the first turn of a pool', () => {
     expect(snapshotFileOf({ policy: policy() } as PoolStatus)).toBeUndefined()
   })
 

@@ -1,4 +1,4 @@
-// The folder that a provisioner works with: nobody else has a hand in it, and it is given up only to who has taken it over.
+// The state folder: no other user can change it, and it is given up only to a process that has taken it over.
 import { execFileSync } from 'node:child_process'
 import {
   chmodSync,
@@ -72,7 +72,7 @@ describe('the lock', () => {
   it('is held for one provisioner at a time, and free again at once', async () => {
     const release = await hold()
     expect(await refusal()).toMatchObject({ code: 'LOCK_HELD', message: expect.stringContaining('process') })
-    // What happens to the file that names the owner does not free it.
+    // Changes to the file that names the owner do not release it.
     for (const text of ['', JSON.stringify({ nonce: 'x', pid: 1, host: 'h' })]) {
       writeFileSync(join(stateDir, 'lock'), text)
       expect((await refusal()).code).toBe('LOCK_HELD')
@@ -106,14 +106,14 @@ function put(name: string): string {
 }
 
 describe.runIf(process.geteuid?.() === 0)('of another user', () => {
-  const stranger = 65534
+  const otherUser = 65534
 
   it('a state_dir is refused, with its owner and a remedy', async () => {
     mkdirSync(stateDir)
-    chownSync(stateDir, stranger, stranger)
+    chownSync(stateDir, otherUser, otherUser)
     expect(await refusal()).toMatchObject({
       code: 'STATE_DIR_UNSAFE',
-      message: `${stateDir} belongs to user ${stranger}, but this process runs as user 0`,
+      message: `${stateDir} belongs to user ${otherUser}, but this process runs as user 0`,
       remedy: expect.stringContaining(`chown -R 0 ${stateDir}`),
     })
   })
@@ -121,7 +121,7 @@ describe.runIf(process.geteuid?.() === 0)('of another user', () => {
   it.each([...files, 'fleet', 'logs'])('%s is refused', async (name) => {
     const path = put(name.includes('.') || !['fleet', 'logs'].includes(name) ? name : `${name}/x`)
     const planted = name === 'fleet' || name === 'logs' ? dirname(path) : path
-    chownSync(planted, stranger, stranger)
+    chownSync(planted, otherUser, otherUser)
     const { code, message } = await refusal()
     expect([code, message]).toEqual([
       'STATE_DIR_UNSAFE',
@@ -135,11 +135,11 @@ describe.runIf(process.geteuid?.() === 0)('of another user', () => {
     symlinkSync(real, stateDir)
     const release = await hold()
     release()
-    lchownSync(stateDir, stranger, stranger)
+    lchownSync(stateDir, otherUser, otherUser)
     expect((await refusal()).message).toContain('belongs to user')
   })
 
-  it('files of the user who called sudo are as good as those of root', async () => {
+  it('files of the user who called sudo are accepted like those of root', async () => {
     chownSync(put('token'), 1234, 1234)
     chownSync(stateDir, 1234, 1234)
     expect((await refusal()).code).toBe('STATE_DIR_UNSAFE')
@@ -149,7 +149,7 @@ describe.runIf(process.geteuid?.() === 0)('of another user', () => {
   })
 })
 
-describe('what others could change', () => {
+describe('what other users could change', () => {
   it.each([0o777, 0o722, 0o770, 0o1777])('a folder of mode %o is refused', async (mode) => {
     mkdirSync(stateDir)
     chmodSync(stateDir, mode)
@@ -163,7 +163,7 @@ describe('what others could change', () => {
     expect((await refusal()).message).toContain(join(stateDir, 'logs'))
   })
 
-  it.each(files)('%s as a link, a FIFO or a device is refused and not waited for', async (name) => {
+  it.each(files)('%s as a link, a FIFO or a device is refused and does not block', async (name) => {
     const path = put(name)
     const victim = join(folder, 'victim')
     writeFileSync(victim, 'untouched')

@@ -1,4 +1,4 @@
-// Whoever embeds the provisioner may stop it before it has started, as the loss of its state folder does.
+// A program that embeds the provisioner may stop it before it has started, as the loss of its state folder does.
 
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,7 +11,7 @@ import { composeProvisioner } from '../../../src/provisioner/provisioner.ts'
 import { parseConfig } from '../../support/config.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 
-it('leaves nothing running that was stopped while it started, and does not start again', async () => {
+it('leaves nothing running when it is stopped during the start, and does not start again', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'stopping-'))
   const listeners = new Set<unknown>()
   const demand: DemandSource = {

@@ -1,4 +1,4 @@
-// Readiness names what a provisioner does not see, and calls are counted by how they ended.
+// Readiness names what a provisioner cannot read, and calls are counted by outcome.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -50,12 +50,12 @@ function pool(name: string, codes: string[], started = true): PoolStatus {
 }
 
 describe('readiness', () => {
-  it('is given when every pool reads its cloud and master, whatever else is blocked', async () => {
+  it('is reported when every pool reads its cloud and master, whatever else is blocked', async () => {
     const seen = { pools: [pool('gpu', ['MAX_REACHED', 'PAUSED'])], failed: [] }
     expect(await readiness(seen)).toEqual({ status: 200, faults: [] })
   })
 
-  it('is not given while a pool has no view, has not started, or could not be started', async () => {
+  it('is not reported while a pool has no view, has not started, or could not be started', async () => {
     const failed = [{ pool: 'cpu', problems: [problem('PROVIDER_AUTH', 'no credentials')] }]
     const pools = [pool('gpu', ['DEMAND_MISSING', 'MAX_REACHED']), pool('new', [], false)]
     expect(await readiness({ pools, failed })).toEqual({
@@ -98,7 +98,7 @@ describe('a call', () => {
     },
   )
 
-  it('to a master that does not answer is counted as failed, and fails for its caller too', async () => {
+  it('to a master that does not respond is counted as failed, and fails for its caller too', async () => {
     const metrics = createPrometheusMetrics()
     const source = { read: () => Promise.reject(new Error('away')) } as unknown as DemandSource
     const metered = meteredDemand(source, { pool: 'gpu', metrics, clock: new FakeClock() })

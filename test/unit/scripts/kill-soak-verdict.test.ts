@@ -1,11 +1,11 @@
 // The judge of the soak: whatever must not be, it sees.
 import { expect, it } from 'vitest'
 import { type Evidence, judge, type Trace } from '../../../scripts/kill-soak/verdict.ts'
-import type { WorkView } from '../../../src/http/job-view.ts'
+import type { JobView } from '../../../src/http/job-view.ts'
 
 const second = (n: number) => new Date(n * 1000).toISOString()
 
-function work(state: WorkView['state'], change: Partial<WorkView> = {}): WorkView {
+function work(state: JobView['state'], change: Partial<JobView> = {}): JobView {
   return {
     ...{
       id: 't.1',
@@ -29,7 +29,7 @@ const traces = (...lines: string[]): Trace[] =>
     return { kind: kind as Trace['kind'], task: 't', container }
   })
 
-function verdict(final: WorkView | undefined, ran: Trace[], change: Partial<Evidence> = {}) {
+function verdict(final: JobView | undefined, ran: Trace[], change: Partial<Evidence> = {}) {
   return judge({
     accepted: new Map([['t', { fails: false }]]),
     finals: new Map(final ? [['t', final]] : []),

@@ -1,4 +1,4 @@
-// The sums of a simulation, on spans small enough to be counted by hand.
+// The sums of a simulation, on spans small enough to count by hand.
 import { describe, expect, it } from 'vitest'
 import { costOf, type InstanceSpan, peakOf, useOf, waitsOf } from '../../../src/simulator/compare.ts'
 import type { Work } from '../../../src/simulator/master.ts'
@@ -23,7 +23,7 @@ describe('waits', () => {
 })
 
 describe('VMs at once', () => {
-  it('do not count one that ends when the next begins', () => {
+  it('do not count one that ends when the next starts', () => {
     expect(peakOf([vm('a', 0, 2), vm('b', 1, 3), vm('c', 2, 4)])).toBe(2)
     expect(peakOf([])).toBe(0)
   })
@@ -43,7 +43,7 @@ describe('cost', () => {
     })
   })
 
-  it('is unknown without any price that matters, and nothing without VMs', () => {
+  it('is unknown without any relevant price, and zero without VMs', () => {
     expect(costOf(vms, {})).toBeNull()
     expect(costOf(vms, { n1: 2 })).toBeNull()
     expect(costOf([], { m4: 2 })).toEqual({ dollars: 0, unpriced: [] })
@@ -51,7 +51,7 @@ describe('cost', () => {
 })
 
 describe('use', () => {
-  it('is what part of the time a VM had work, and what part of its slots', () => {
+  it('is the share of the time in which a VM had a job, and the share of its slots', () => {
     const uses = new Map([['a', { busy: hour, slotTime: 2 * hour }]])
     // Three VM-hours, one of them busy; twelve slot-hours, two of them used.
     expect(useOf([vm('a', 0, 2), vm('b', 0, 1)], uses)).toEqual({
@@ -73,7 +73,7 @@ describe('the meter', () => {
   const piece = (id: string, slots: number, agents: string[], since = 0, starts = 1) =>
     ({ id, slots, agents, since, starts }) as Work
 
-  it('counts overlapping work once for the VM, and each of it for the slots', () => {
+  it('counts overlapping jobs once for the VM, and each of them for the slots', () => {
     const meter = createMeter(
       () => now,
       (id) => ends.get(id),
@@ -115,7 +115,7 @@ describe('the meter', () => {
   })
 })
 
-describe('work that never fits', () => {
+describe('jobs that never fit', () => {
   const policy = { maxInstances: 3, maxAuxPerAgent: 2 }
   const offerings = [{ slots: 4 }, { slots: 8 }]
   it.each([
@@ -132,7 +132,7 @@ describe('work that never fits', () => {
     expect(misfitOf(work, offerings, policy)).toBe(code)
   })
 
-  it('is all of it in a pool without room', () => {
+  it('are all jobs in a pool without room', () => {
     expect(misfitOf({ slots: 0 }, offerings, { maxInstances: 3, maxAuxPerAgent: 0 })).toBe('AUX_NOT_ALLOWED')
     expect(misfitOf({ slots: 1 }, [{ slots: 0 }], policy)).toBe('NEVER_FITS')
     expect(misfitOf({ slots: 1 }, offerings, { maxInstances: 0, maxAuxPerAgent: 2 })).toBe('EXCEEDS_MAX')

@@ -11,7 +11,7 @@ import { createDisk, createLife } from '../../../src/simulator/provisioner.ts'
 import { createRandom, createScenario, faultKinds, someFaults } from '../../../src/simulator/scenario.ts'
 import { createVirtualClock } from '../../../src/simulator/virtual-clock.ts'
 
-describe('chance', () => {
+describe('randomness', () => {
   it('is the same for the same seed, and independent for other words', () => {
     const draws = (seed: string, ...words: string[]) => {
       const random = createRandom(seed).fork(...words)
@@ -75,7 +75,7 @@ describe('virtual time', () => {
   })
 })
 
-describe('a mortal process', () => {
+describe('a process that can crash', () => {
   const port = (log: string[]) => ({
     async append(what: string) {
       log.push(what)
@@ -110,7 +110,7 @@ describe('a mortal process', () => {
 })
 
 describe('a disk', () => {
-  it('keeps what was written as it was then', async () => {
+  it('keeps the state at the time of writing', async () => {
     const disk = createDisk()
     const record = { at: 1, kind: 'a', list: [1] }
     await disk.append(record)
@@ -152,7 +152,7 @@ describe('the scheduler of the world', () => {
   })
   const placed = (board: Board) => placeAll(board, 1).map((w) => [w.id, ...w.agents])
 
-  it('fits work on the fullest agent that holds it, or on whole agents together', () => {
+  it('puts a job on the fullest agent that fits it, or on whole agents together', () => {
     const [a, b, c] = [agent('a'), agent('b'), agent('c')]
     a.work.set('before', 2)
     const board = boardOf([a, b, c], [work('small', 2), work('large', 8), work('more', 1)])
@@ -164,7 +164,7 @@ describe('the scheduler of the world', () => {
     expect([freeSlots(b), freeSlots(c)]).toEqual([4, 4])
   })
 
-  it('passes over agents out of service, broken ones, and work it may not place', () => {
+  it('skips agents out of service, broken ones, and jobs it must not place', () => {
     const out = [{ connected: false }, { enabled: false }, { draining: true }, { broken: true }]
     const agents = out.map((state, n) => ({ ...agent(`a${n}`), ...state }))
     expect(placed(boardOf(agents, [work('w', 1)]))).toEqual([])
@@ -175,13 +175,13 @@ describe('the scheduler of the world', () => {
     expect(placed(board)).toEqual([])
   })
 
-  it('places so much auxiliary work on an agent as it takes', () => {
+  it('puts as many auxiliary jobs on an agent as it takes', () => {
     expect(placed(boardOf([agent('a')], [work('x', 0), work('y', 0)]))).toEqual([['x', 'a']])
   })
 })
 
 describe('a scenario', () => {
-  it('follows from its seed, whatever the order of the menu', () => {
+  it('follows from its seed, whatever the order of the faults', () => {
     const menu = [...faultKinds]
     expect(createScenario('s', [...menu].reverse())).toEqual({
       ...createScenario('s', menu),
@@ -196,7 +196,7 @@ describe('a scenario', () => {
     expect([calm.timedFaults, calm.incidents]).toEqual([[], []])
   })
 
-  it('draws its menu from the seed', () => {
+  it('draws its faults from the seed', () => {
     expect(someFaults('a')).toEqual(someFaults('a'))
     const sizes = Array.from({ length: 40 }, (_, n) => someFaults(`s${n}`).length)
     expect(Math.min(...sizes)).toBeLessThan(8)

@@ -30,7 +30,7 @@ describe('a trace', () => {
     ])
   })
 
-  it('may tell dates, with an offset or in UTC', () => {
+  it('may contain dates, with an offset or in UTC', () => {
     const { jobs, beginsAt } = traceOf(
       rows('2026-11-23T10:00:30+01:00,1,60', '2026-11-23 09:00,1,60', '2026-11-23T09:02:00.5Z,1,60'),
     )
@@ -38,11 +38,11 @@ describe('a trace', () => {
     expect(jobs.map(({ at }) => at)).toEqual([0, 30_000, 120_500])
   })
 
-  it('may count seconds since the epoch', () => {
+  it('may contain seconds since the epoch', () => {
     expect(traceOf(rows('1764000000,1,60', '1764000005,1,60')).jobs.map(({ at }) => at)).toEqual([0, 5_000])
   })
 
-  it('names work and jobs in columns of any order', () => {
+  it('names allocations and jobs in columns of any order', () => {
     const text = '\uFEFFjob,ID,max_slots,duration,slots,submit\r\n"a, ""b""",x,8,60,2,0\r\n,,,60,1,1\r\n'
     expect(traceOf(text).jobs).toMatchObject([
       { id: 'x', job: 'a, "b"', maxSlots: 8, slots: 2 },
@@ -50,7 +50,16 @@ describe('a trace', () => {
     ])
   })
 
-  it('may hold comments and blank lines, and need not end with a line break', () => {
+  it('may mix the line ends of systems', () => {
+    const { jobs } = traceOf('submit,slots,duration\r\n0,1,60\n1,2,60\r\n2,3,60\n')
+    expect(jobs.map(({ id, slots }) => [id, slots])).toEqual([
+      ['line-2', 1],
+      ['line-3', 2],
+      ['line-4', 3],
+    ])
+  })
+
+  it('may contain comments and blank lines, and need not end with a line break', () => {
     expect(traceOf('# mine\n\nsubmit,slots,duration\n  # one\n 0 , 1 , 60').jobs).toMatchObject([
       { id: 'line-5', slots: 1, duration: 60_000 },
     ])
@@ -59,22 +68,38 @@ describe('a trace', () => {
 
 describe('what is wrong with a trace', () => {
   it.each([
-    ['nothing', '', 'jobs.csv TRACE_EMPTY The trace is empty'],
-    ['only comments', '# a\n\n', 'jobs.csv TRACE_EMPTY The trace is empty'],
-    ['only a header', 'submit,slots,duration\n', 'jobs.csv TRACE_EMPTY The trace has a header and no jobs'],
-    ['no header', '0,1,60\n', 'jobs.csv:1:1 TRACE_HEADER The first line names no columns'],
-    ['semicolons', 'submit;slots\n', 'jobs.csv:1:1 TRACE_HEADER There is no column "submit;slots"'],
-    ['a missing column', 'submit,slots\n0,1', 'jobs.csv:1:1 TRACE_HEADER The trace has no column duration'],
+    ['nothing', '', 'jobs.csv TRACE_EMPTY the trace is empty'],
+    ['only comments', '# a\n\n', 'jobs.csv TRACE_EMPTY the trace is empty'],
+    ['only a header', 'submit,slots,duration\n', 'jobs.csv TRACE_EMPTY the trace has a header and no jobs'],
+    ['no header', '0,1,60\n', 'jobs.csv:1:1 TRACE_HEADER the first line is not a header'],
+    ['semicolons', 'submit;slots\n', 'jobs.csv:1:1 TRACE_HEADER unknown column "submit;slots"'],
+    ['a missing column', 'submit,slots\n0,1', 'jobs.csv:1:1 TRACE_HEADER the trace has no column duration'],
+    ['a column twice', 'submit,slots,duration,slots\n', 'jobs.csv:1:23 TRACE_HEADER duplicate column slots'],
+    ['a short line', rows('0,1'), 'jobs.csv:2:3 TRACE_ROW the line has 2 fields, but the header 3'],
+    ['a long line', rows('0,1,60,9'), 'jobs.csv:2:8 TRACE_ROW the line has 4 fields, but the header 3'],
+    ['an open quote', rows('0,"1,60'), 'jobs.csv:2:3 TRACE_NOT_CSV a quote is not closed'],
+    ['a quote inside', rows('0,1"2,60'), 'jobs.csv:2:3 TRACE_NOT_CSV a quote inside'],
+    ['text after a quote', rows('0,"1"2,60'), 'jobs.csv:2:3 TRACE_NOT_CSV text after the closing quote'],
     [
-      'a column twice',
-      'submit,slots,duration,slots\n',
-      'jobs.csv:1:23 TRACE_HEADER The column slots is there twice',
+      'an open quote before lines with quotes',
+      rows('0,"1,60', '1,2,3', '4,"5",6'),
+      'jobs.csv:2:3 TRACE_NOT_CSV a quote is not closed',
     ],
-    ['a short line', rows('0,1'), 'jobs.csv:2:3 TRACE_ROW The line has 2 fields, and the header 3'],
-    ['a long line', rows('0,1,60,9'), 'jobs.csv:2:8 TRACE_ROW The line has 4 fields, and the header 3'],
-    ['an open quote', rows('0,"1,60'), 'jobs.csv:2:3 TRACE_NOT_CSV A quote is opened and not closed'],
-    ['a quote inside', rows('0,1"2,60'), 'jobs.csv:2:4 TRACE_NOT_CSV A quote stands inside'],
-    ['text after a quote', rows('0,"1"2,60'), 'jobs.csv:2:6 TRACE_NOT_CSV Text follows a quote'],
+    [
+      'an open quote that a later line closes',
+      rows('0,1,60', '0,"1,60', '4,5",6'),
+      'jobs.csv:3:3 TRACE_NOT_CSV a quote is not closed',
+    ],
+    [
+      'an open quote after comments and blank lines',
+      rows('0,1,60', '# "mine', '', '"0,1,60'),
+      'jobs.csv:5:1 TRACE_NOT_CSV a quote is not closed',
+    ],
+    [
+      'a fault after wide and quoted fields',
+      'job,submit,slots,duration\r\n"实验, ""😀""" ,  0,x,60\n',
+      'jobs.csv:2:19 TRACE_VALUE slots "x"',
+    ],
     ['a negative time', rows('-5s,1,60'), 'jobs.csv:2:1 TRACE_VALUE submit "-5s" is out of range'],
     ['no time', rows('noon,1,60'), 'jobs.csv:2:1 TRACE_VALUE submit "noon" is not a time'],
     ['a huge time', rows(`${'9'.repeat(400)},1,60`), 'is out of range'],
@@ -98,15 +123,15 @@ describe('what is wrong with a trace', () => {
     [
       'two kinds of times',
       rows('0,1,60', '2026-11-23,1,60', '2026-11-23T00:00Z,1,60'),
-      'is a date, and line 2',
+      'is a date, but line 2',
     ],
-    ['years between', rows('0,1,60', '10000h,1,60'), 'TRACE_TOO_LARGE The trace has more than a year'],
+    ['years between', rows('0,1,60', '10000h,1,60'), 'TRACE_TOO_LARGE the trace has more than a year'],
     [
       'an id twice',
       'submit,slots,duration,id\n0,1,1,a\n0,1,1,a',
-      'jobs.csv:3:7 TRACE_VALUE id "a" is that of l',
+      'jobs.csv:3:7 TRACE_VALUE id "a" is already used in l',
     ],
-    ['a bell in an id', 'submit,slots,duration,id\n0,1,1,a\u0007', 'holds control characters'],
+    ['a bell in an id', 'submit,slots,duration,id\n0,1,1,a\u0007', 'contains control characters'],
     [
       'a limit without a job',
       'submit,slots,duration,max_slots\n0,1,1,4',
@@ -115,28 +140,28 @@ describe('what is wrong with a trace', () => {
     [
       'two limits of a job',
       'submit,slots,duration,job,max_slots\n0,1,1,a,4\n0,1,1,a,5',
-      'jobs.csv:3:9 TRACE_VALUE max_slots of job "a" is 4 in line 2',
+      'jobs.csv:3:9 TRACE_VALUE max_slots of job "a" is already 4 in line 2',
     ],
   ])('%s', (_, text, words) => {
     expect(problemsOf(text).join('\n')).toContain(words)
   })
 
-  it('is told at once, each with its place', () => {
+  it('is reported at once, each with its location', () => {
     expect(problemsOf(rows('x,y,z', '0,1,60', '0,1'))).toHaveLength(4)
   })
 
-  it('is not told without end', () => {
+  it('is reported up to a limit', () => {
     const found = problemsOf(rows(...Array.from({ length: 500 }, () => '0,x,60')))
     expect(found).toHaveLength(21)
-    expect(found.at(-1)).toContain('TRACE_TOO_MANY_PROBLEMS Reading stopped at line 21, after 20 problems')
+    expect(found.at(-1)).toContain('TRACE_TOO_MANY_PROBLEMS reading stopped at line 21, after 20 problems')
   })
 
-  it('may be its size', () => {
+  it('includes its size', () => {
     const found = problemsOf(`submit,slots,duration\n${'0,1,1\n'.repeat(200_001)}`)
-    expect(found[0]).toContain('TRACE_TOO_LARGE The trace has 200001 jobs')
+    expect(found[0]).toContain('TRACE_TOO_LARGE the trace has 200001 jobs')
   })
 
-  it('comes with a word on what was meant', () => {
+  it('includes a suggestion', () => {
     const read = readTrace('submit,slot,duration\n', 'jobs.csv')
     expect('problems' in read && read.problems[0]?.remedy).toBe('Did you mean slots?')
   })
@@ -147,7 +172,7 @@ describe('the example', () => {
     expect(readFileSync(join(root, 'examples/simulate/jobs.csv'), 'utf8')).toBe(exampleTrace())
   })
 
-  it('is a trace, with one job that four slots do not divide', () => {
+  it('is a valid trace, with one job that four slots do not divide', () => {
     const { jobs } = traceOf(exampleTrace())
     expect(jobs.length).toBeGreaterThan(150)
     expect(jobs.filter(({ slots }) => slots > 4 && slots % 4 > 0)).toMatchObject([{ id: 'odd' }])

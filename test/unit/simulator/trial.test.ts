@@ -1,4 +1,4 @@
-// Traces run to their end in virtual time.
+// Traces that run to their end in virtual time.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Work } from '../../../src/simulator/master.ts'
@@ -9,43 +9,43 @@ import { compareOn, trialAssumptions, trialSettings } from '../../support/trial.
 const hour = 3600
 
 describe('one job of ten minutes', () => {
-  it('gets one VM, which waits for more as long as it may be idle', async () => {
-    const { policies, heldSeconds, brokenPromises } = await compareOn([[0, 4, 600]])
+  it('gets one VM, which stays as long as it may be idle', async () => {
+    const { policies, blockedSeconds, brokenPromises } = await compareOn([[0, 4, 600]])
     const { ours } = policies
     expect(ours).toMatchObject({
-      vms: { launched: 1, peak: 1 },
-      work: { submitted: 1, finished: 1, lost: 0, neverFits: [], unfinished: { count: 0 } },
+      instances: { launched: 1, peak: 1 },
+      jobs: { submitted: 1, finished: 1, lost: 0, neverFits: [], unfinished: { count: 0 } },
     })
-    // Boot, and up to three seconds of calls and of the scheduler.
+    // Boot, and up to three seconds for calls and the scheduler.
     expect(ours.waitSeconds!.p50).toBeGreaterThanOrEqual(90)
     expect(ours.waitSeconds!.max).toBeLessThan(94)
-    // 90 s of boot, 600 s of work, 300 s idle, and the looks in between: every 10 s in a quiet pool.
+    // 90 s boot, 600 s job, 300 s idle, and the polls in between: every 10 s in a quiet pool.
     const seconds = ours.instanceHours * hour
     expect(seconds).toBeGreaterThan(990)
     expect(seconds).toBeLessThan(1030)
     expect(ours.idleShare).toBeCloseTo(1 - 600 / seconds, 2)
     expect(ours.slotUse).toBeCloseTo(600 / seconds, 2)
     expect(ours.cost!.dollars).toBeCloseTo(2 * ours.instanceHours, 2)
-    expect({ heldSeconds, brokenPromises }).toEqual({ heldSeconds: {}, brokenPromises: [] })
+    expect({ blockedSeconds, brokenPromises }).toEqual({ blockedSeconds: {}, brokenPromises: [] })
   })
 })
 
 describe('a trace', () => {
   it('larger than the pool waits, and the reason is reported', async () => {
     const jobs = Array.from({ length: 6 }, () => [0, 4, 1200] as const)
-    const { policies, heldSeconds } = await compareOn(jobs)
-    expect(policies.ours).toMatchObject({ vms: { peak: 3 }, work: { finished: 6 } })
+    const { policies, blockedSeconds } = await compareOn(jobs)
+    expect(policies.ours).toMatchObject({ instances: { peak: 3 }, jobs: { finished: 6 } })
     expect(policies.ours.waitSeconds!.max).toBeGreaterThan(1200)
-    expect(heldSeconds['MAX_REACHED']).toBeGreaterThan(1100)
+    expect(blockedSeconds['MAX_REACHED']).toBeGreaterThan(1100)
   })
 
-  it('ends although some jobs never fit, and names those', async () => {
+  it('ends even if some jobs never fit, and names those', async () => {
     const { policies } = await compareOn([
       [0, 4, 60],
       [0, 6, 60],
       [5, 16, 60],
     ])
-    expect(policies.ours.work).toMatchObject({
+    expect(policies.ours.jobs).toMatchObject({
       finished: 1,
       neverFits: [
         { code: 'NEVER_FITS', slots: 6, count: 1, ids: ['job-1'] },
@@ -54,46 +54,48 @@ describe('a trace', () => {
     })
   })
 
-  it('is paid for to the same end under both policies when VMs always stay', async () => {
-    // The origin knows the first offering only, so with it there is nothing to do from the beginning.
+  it('is billed until the same end for both policies when VMs always stay', async () => {
+    // Determined's provisioner uses the first offering only, so with it there is nothing to do from the beginning.
     const offerings = [4, 8].map((slots, preference) => {
       return { ...trialSettings.offerings[0]!, instanceType: `m${slots}`, slots, preference }
     })
     const { policies } = await compareOn([[0, 7, 7200]], {}, { policy: { minInstances: 2 }, offerings })
     const { ours, origin } = policies
-    expect([ours, origin].map(({ work }) => work.finished)).toEqual([1, 0])
+    expect([ours, origin].map(({ jobs }) => jobs.finished)).toEqual([1, 0])
     expect(ours.lastedSeconds - origin.lastedSeconds).toBeGreaterThan(7000)
     expect(Math.abs(origin.instanceHours - (2 * ours.lastedSeconds) / hour)).toBeLessThan(0.02)
   })
 
-  it('is not given up while nothing can run, as long as more is to come', { timeout: 240_000 }, async () => {
+  it('is not abandoned while nothing can run, as long as more jobs follow', {
+    timeout: 240_000,
+  }, async () => {
     const jobs = [0, 7 * hour].map((at) => [at, 4, 60] as const)
     const { policies } = await compareOn(jobs, { faults: ['bad_image'] })
-    expect(policies.ours.work).toMatchObject({ finished: 2, unfinished: { count: 0 } })
+    expect(policies.ours.jobs).toMatchObject({ finished: 2, unfinished: { count: 0 } })
     expect(policies.ours.waitSeconds!.max).toBeGreaterThan(7 * hour)
   })
 
-  it('on a bad day breaks no promise, and is finished all the same', async () => {
+  it('on a bad day breaks no promise, and is still finished', async () => {
     const jobs = Array.from({ length: 40 }, (_, n) => [n * 120, 1 + (n % 4), 300] as const)
     const faults = ['crash', 'outage', 'never_joins', 'vanishes', 'crash_in_call'] as const
     const { policies, brokenPromises } = await compareOn(jobs, { faults })
     expect(brokenPromises).toEqual([])
-    expect(policies.ours.work.finished).toBe(40)
-    expect(policies.ours.vms.launched).toBeGreaterThan(policies.ours.vms.peak)
+    expect(policies.ours.jobs.finished).toBe(40)
+    expect(policies.ours.instances.launched).toBeGreaterThan(policies.ours.instances.peak)
   })
 
-  it('that no VM ever serves ends, with all of it unfinished', { timeout: 240_000 }, async () => {
+  it('that no VM can run ends, with all jobs unfinished', { timeout: 240_000 }, async () => {
     const { policies } = await compareOn([[0, 1, 60]], { boot: { least: 3_600_000, most: 3_600_000 } })
-    expect(policies.ours.work).toMatchObject({ finished: 0, unfinished: { count: 1, ids: ['job-0'] } })
+    expect(policies.ours.jobs).toMatchObject({ finished: 0, unfinished: { count: 1, ids: ['job-0'] } })
     expect(policies.ours.waitSeconds).toBeNull()
     expect(policies.ours.idleShare).toBe(1)
-    // The breaker keeps what is launched in vain few.
-    expect(policies.ours.vms.launched).toBeLessThan(policies.origin.vms.launched)
+    // The breaker limits the number of failed launches.
+    expect(policies.ours.instances.launched).toBeLessThan(policies.origin.instances.launched)
   })
 })
 
-describe('work on a VM that is gone', () => {
-  it('does not get done, and is lost once the master sees it', async () => {
+describe('a job on a VM that is gone', () => {
+  it('does not finish, and is lost once the master notices', async () => {
     const trace = { jobs: [{ id: 'x', at: 0, slots: 1, duration: 1000 }] }
     const scenario = trialScenario(trace, trialSettings, trialAssumptions)
     const ends: string[] = []
@@ -111,29 +113,32 @@ describe('work on a VM that is gone', () => {
 const job = fc.tuple(fc.nat(2 * hour), fc.constantFrom(0, 1, 2, 4, 6, 8, 16), fc.nat(hour / 2))
 
 describe('any trace', () => {
-  it('adds up, and comes out the same again', { timeout: 240_000 }, async () => {
+  it('adds up, and has the same result again', { timeout: 240_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(job, { minLength: 1, maxLength: 25 }), fc.string(), async (jobs, seed) => {
         const comparison = await compareOn(jobs, { seed })
         expect(await compareOn(jobs, { seed })).toEqual(comparison)
         expect(comparison.brokenPromises).toEqual([])
         const { ours, origin } = comparison.policies
-        for (const { work, idleShare, slotUse, waitSeconds, instanceHours, vms } of [ours, origin]) {
-          const never = work.neverFits.reduce((sum, { count }) => sum + count, 0)
-          expect(work.finished + never + work.unfinished.count).toBe(jobs.length)
-          expect(work.unfinished.count).toBe(0)
+        for (const { jobs: done, idleShare, slotUse, waitSeconds, instanceHours, instances } of [
+          ours,
+          origin,
+        ]) {
+          const never = done.neverFits.reduce((sum, { count }) => sum + count, 0)
+          expect(done.finished + never + done.unfinished.count).toBe(jobs.length)
+          expect(done.unfinished.count).toBe(0)
           for (const share of [idleShare ?? 0, slotUse ?? 0]) {
             expect(share).toBeGreaterThanOrEqual(0)
             expect(share).toBeLessThanOrEqual(1)
           }
           if (waitSeconds) expect(waitSeconds.p95).toBeGreaterThanOrEqual(waitSeconds.p50)
-          expect(instanceHours > 0).toBe(vms.launched > 0)
+          expect(instanceHours > 0).toBe(instances.launched > 0)
         }
-        expect(ours.vms.peak).toBeLessThanOrEqual(trialSettings.policy.maxInstances)
-        // Nothing is lost without faults, so what was paid for holds at least the work that finished.
+        expect(ours.instances.peak).toBeLessThanOrEqual(trialSettings.policy.maxInstances)
+        // Nothing is lost without faults, so the paid time includes at least the jobs that finished.
         const fits = jobs.filter(([, slots]) => slots <= 4 || slots === 8)
         const slotHours = fits.reduce((sum, [, slots, duration]) => sum + (slots * duration) / hour, 0)
-        expect(ours.work.lost).toBe(0)
+        expect(ours.jobs.lost).toBe(0)
         expect(ours.instanceHours * 4).toBeGreaterThanOrEqual(slotHours - 0.01)
         expect((ours.slotUse ?? 0) * ours.instanceHours * 4).toBeCloseTo(slotHours, 1)
       }),

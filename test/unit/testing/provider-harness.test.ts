@@ -1,4 +1,4 @@
-// What a harness claims and cannot show is told by name, before a clause stumbles over it.
+// A harness that lacks the member for a claimed ability is rejected by name.
 import { expect, it } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { createCloud, noFaults } from '../../../src/simulator/cloud.ts'
@@ -20,12 +20,12 @@ const harness: ProviderHarness = {
   breakListing() {},
 }
 
-it('is nothing where every claim has its member', () => {
+it('accepts a harness with all members', () => {
   expect(() => checkHarness(harness, ['max_count', 'broken_listing', 'vms_outlive_close'])).not.toThrow()
 })
 
 it('names the ability and the member that is missing', () => {
   expect(() => checkHarness(harness, ['max_count', 'self_ending'])).toThrow(
-    new TypeError('to show self_ending, the harness has to have endInstance'),
+    new TypeError('for the ability self_ending, the harness needs the member endInstance'),
   )
 })

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the disk that all VMs begin with, and takes out its kernel: disk.sh <host> <guest root> <docker's folder>
-# Leaves /vm/{disk.img,vmlinuz,initrd.img} in the host.
+# Creates the disk with which all VMs start, and extracts its kernel: disk.sh <host> <guest root> <docker's folder>
+# Writes /vm/{disk.img,vmlinuz,initrd.img} in the host.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 host=$1 root=$2 docker=$3
@@ -10,7 +10,7 @@ mkdir -p "$changes"/{upper,work} "$new" "$host/vm"
 mount -t overlay overlay -o "lowerdir=$root,upperdir=$changes/upper,workdir=$changes/work" "$new"
 cp -r --no-preserve=ownership "$here/../guest/." "$new"
 rm -f "$new/etc/resolv.conf" # of the computer it was made on
-# Not its first boot, at which systemd would enable every unit there is.
+# Not its first boot, in which systemd would enable every unit.
 tr -d - </proc/sys/kernel/random/uuid >"$new/etc/machine-id"
 for unit in image network hand; do
   ln -s "/etc/systemd/system/lane-$unit.service" "$new/etc/systemd/system/multi-user.target.wants/"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Within the lane's namespaces: host.sh <empty folder> <archive with QEMU> <name server> <command...>
-# Unpacks what VMs run on, and runs the command beside it, with the folder as VM_HOST.
+# Inside the lane's namespaces: host.sh <empty folder> <archive with QEMU> <name server> <command...>
+# Unpacks the root of the VMs' host, and runs the command, with the folder as VM_HOST.
 set -euo pipefail
 host=$1 archive=$2 nameserver=$3
 shift 3
@@ -12,7 +12,7 @@ for node in null:3 zero:5 random:8 urandom:9; do
   mknod -m 666 "$host/dev/${node%:*}" c 1 "${node#*:}"
 done
 mount -t proc proc "$host/proc"
-# QEMU hands the questions of its VMs on to the server that is named here.
+# QEMU forwards the DNS queries of its VMs to this server.
 rm -f "$host/etc/resolv.conf"
 echo "nameserver $nameserver" >"$host/etc/resolv.conf"
 VM_HOST=$host exec "$@"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs one VM until it is powered off: qemu.sh <host> <name> <cloud> <clock> <kernel arguments>
-# /vm/<name> in the host keeps its disk over power-offs, and what its serial console has shown; `hand` in it is a socket to
-# its second serial line. The clock is what the VM's hardware tells when it is switched on: `utc`, or YYYY-MM-DDTHH:MM:SS.
+# /vm/<name> in the host keeps its disk over power-offs, and the output of its serial console; `hand` in it is a socket to
+# its second serial line. The clock is that of the VM's hardware when it starts: `utc`, or YYYY-MM-DDTHH:MM:SS.
 set -euo pipefail
 host=$1 name=$2 cloud=$3 clock=$4 arguments=$5
 folder=/vm/$name
@@ -20,7 +20,7 @@ case $cloud in
     arguments+=' cloud-init=disabled'
     ;;
 esac
-# Never KVM: where it is there, a kernel that is made for another host may hang in it.
+# Never KVM: a kernel for another host may hang in it.
 exec nice -n 15 chroot "$host" qemu-system-x86_64 -accel tcg,thread=multi,tb-size=512 -cpu Nehalem -smp 2 -m 2048 \
   -nodefaults -display none -monitor none \
   -chardev "file,id=console,path=$folder/console,append=on" -serial chardev:console \

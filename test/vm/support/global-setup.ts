@@ -1,4 +1,4 @@
-// Makes the disk all VMs begin with: Debian with systemd and docker, and the agent's image of the boot lane on it.
+// Creates the disk with which all VMs start: Debian with systemd and docker, and the agent's image of the boot lane.
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'

@@ -1,4 +1,4 @@
-// A region of a cloud for one file of tests: metadata servers, masters, and one VM at a time.
+// A region of a cloud for one test file: metadata servers, masters, and one VM at a time.
 import { randomBytes } from 'node:crypto'
 import type { UserData } from '../../../src/agent-setup/pack.ts'
 import { lastStage } from '../../../src/agent-setup/stages.ts'
@@ -10,11 +10,11 @@ import { submit, work } from '../../support/work.ts'
 import { Vm, type VmOptions } from './vm.ts'
 
 /** Milliseconds. Without KVM a boot takes a minute and a half on an idle computer, and the computer may be busy. */
-const patience = 1_200_000
-/** QEMU calls the metadata servers for its VM, from the address it calls. */
+const timeoutMs = 1_200_000
+/** QEMU calls the metadata servers for its VM, from its own address. */
 const metadataAddress = '169.254.169.254'
 
-/** A startup script: the VM may dial this port, and what docker forwards may not. */
+/** A startup script: the VM may dial this port, but docker's forwarded traffic may not. */
 export function firewall({ listener }: TestMaster): string {
   return `#!/bin/bash\niptables -I FORWARD -p tcp --dport ${listener.port} -j DROP\n`
 }
@@ -31,7 +31,7 @@ export class Region {
     return new Region(await Site.open())
   }
 
-  /** The built-in master where VMs and this process can reach it. */
+  /** The built-in master at an address that VMs and this process can reach. */
   master(listening: Partial<ListenOptions> = {}): Promise<TestMaster> {
     return this.#site.master({ address: '0.0.0.0', ...listening })
   }
@@ -47,7 +47,7 @@ export class Region {
     return this.#site.userData({ cloud, port, certificates, provider: { boot_timeout: '20m', ...provider } })
   }
 
-  /** A new VM that is switched on; the one before is thrown away. */
+  /** A new running VM; removes the previous one. */
   async launch(cloud: VmOptions['cloud'], given: UserData, more: { image?: string; clock?: number } = {}) {
     await this.#vm?.dispose()
     const random = randomBytes(8).toString('hex')
@@ -62,9 +62,9 @@ export class Region {
     return vm
   }
 
-  /** Changes the user data of a VM, as one may while it is off. */
+  /** Changes the user data of a VM, which is possible while it is off. */
   give({ id }: Vm, cloud: VmOptions['cloud'], { packed }: UserData): void {
-    // Of QEMU's own network.
+    // An address of QEMU's own network.
     const ec2 = {
       cloud: 'aws',
       id,
@@ -76,30 +76,30 @@ export class Region {
     this.#site.register(metadataAddress, cloud === 'aws' ? ec2 : { cloud, id, attributes })
   }
 
-  /** Waits for what a VM brings about; without it, tells all that is known of the VM. */
+  /** Waits for an effect of a VM; if it does not come, the error has all that is known of the VM. */
   async until<T>(
     vm: Vm,
     what: string,
-    look: () => T | undefined | false | Promise<T | undefined | false>,
+    poll: () => T | undefined | false | Promise<T | undefined | false>,
   ): Promise<T> {
-    for (const end = Date.now() + patience; ; ) {
+    for (const end = Date.now() + timeoutMs; ; ) {
       const on = vm.isOn()
-      const seen = await look()
-      if (seen) return seen
+      const result = await poll()
+      if (result) return result
       if (!on || Date.now() > end)
-        throw new Error(`${on ? 'in vain' : 'the VM is off'}: ${what}\n${await vm.describe()}`)
+        throw new Error(`${on ? 'timed out' : 'the VM is off'}: ${what}\n${await vm.describe()}`)
       await new Promise((resolve) => setTimeout(resolve, 250))
     }
   }
 
-  /** The agent, ready for work; `after` is a connection it had before. */
+  /** Waits for the joined agent; `after` is an earlier connection of it. */
   joined(vm: Vm, { master }: TestMaster, after = 0): Promise<Agent> {
     const ready = ({ id, phase, connection }: Agent) =>
       id === vm.id && phase === 'joined' && connection > after
     return this.until(vm, `${vm.id} joins`, () => master.agents().find(ready))
   }
 
-  /** Gives an agent something to do until `endOf` asks for its end; resolves with the id when it is under way. */
+  /** Submits a job that runs until `endOf`; resolves with the id when it runs. */
   async busy(vm: Vm, master: TestMaster): Promise<string> {
     const command = ['bash', '-c', 'until [ -e /tmp/enough ]; do sleep 1; done; rm /tmp/enough']
     const id = await submit(master, { slots: 1, command })
@@ -107,7 +107,7 @@ export class Region {
     return id
   }
 
-  /** How that ends when nothing keeps it from it: `finished`, or `lost` with its container. */
+  /** The state of the job at its end: `finished`, or `lost` with its container. */
   async endOf(vm: Vm, master: TestMaster, id: string): Promise<string> {
     await vm.run('docker exec determined-agent touch /tmp/enough')
     return this.until(vm, 'the end of its work', async () => {
@@ -116,24 +116,24 @@ export class Region {
     })
   }
 
-  /** Waits for a stage, after that many stages of earlier runs of the script. */
-  told(vm: Vm, stage: string, after = 0): Promise<boolean> {
+  /** Waits for a stage, after this many of them in earlier runs of the script. */
+  reported(vm: Vm, stage: string, after = 0): Promise<boolean> {
     return this.until(vm, `stage ${stage}`, () => vm.stages().slice(after).includes(stage))
   }
 
-  /** The VM's last word, once it has powered itself off. */
+  /** The VM's last stage, after it has powered itself off. */
   async lastStage(vm: Vm): Promise<string | undefined> {
     await this.until(vm, 'it powers itself off', () => !vm.isOn())
     return lastStage(vm.console())
   }
 
-  /** Sets its clock, as NTP would. */
+  /** Sets its clock, like NTP. */
   async setClock(vm: Vm): Promise<void> {
     const { status, output } = await vm.run(`date -s @${Math.floor(Date.now() / 1000)}`)
     if (status !== 0) throw new Error(output)
   }
 
-  /** Reboots a VM in an orderly way and resolves when the next boot has begun. */
+  /** Reboots a VM in an orderly way and resolves when the next boot has started. */
   async reboot(vm: Vm): Promise<void> {
     const bootId = async () => (await vm.run('cat /proc/sys/kernel/random/boot_id')).output
     const before = await bootId()

@@ -1,4 +1,4 @@
-// A VM of a cloud under QEMU: its disk stays while it is off, its serial console can be read at any time, and a second
+// A VM of a cloud under QEMU: its disk is kept while it is off, its serial console can be read at any time, and a second
 // serial line takes commands.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -11,12 +11,12 @@ import { root as repository } from '../../support/sources.ts'
 export interface VmOptions {
   cloud: 'aws' | 'gcp'
   id: string
-  /** Kernel arguments that make the machine image another one: `lane.no_docker`, `lane.usr_read_only`. */
+  /** Kernel arguments that change the machine image: `lane.no_docker`, `lane.usr_read_only`. */
   image?: string
 }
 
-/** What a command on the VM has answered. */
-export interface Told {
+/** The result of a command on the VM. */
+export interface CommandResult {
   status: number
   output: string
 }
@@ -24,7 +24,7 @@ export interface Told {
 const script = join(repository, 'test/vm/machine/qemu.sh')
 const second = 1000
 
-/** Root file system of what VMs run on. Throws outside of the lane. */
+/** Root file system of the VMs' host. Throws outside the lane. */
 export function host(): string {
   const folder = process.env['VM_HOST']
   if (!folder) throw new Error('VM_HOST is not set: start these tests with npm run test:vm')
@@ -36,7 +36,7 @@ export class Vm {
   readonly #options: VmOptions
   readonly #folder: string
   #process: ChildProcess | undefined
-  #said = ''
+  #output = ''
   #commands = 0
 
   constructor(options: VmOptions) {
@@ -46,7 +46,7 @@ export class Vm {
     mkdirSync(this.#folder)
   }
 
-  /** Switches it on. `clock` is what its hardware clock tells then, milliseconds since the epoch; by default the time. */
+  /** Starts it. `clock` is the time of its hardware clock then, in milliseconds since the epoch; default: now. */
   boot(clock?: number): void {
     if (this.#process) throw new Error('the VM is on')
     const { id, cloud, image = '' } = this.#options
@@ -56,7 +56,7 @@ export class Vm {
     this.#process = started
     for (const stream of [started.stdout, started.stderr])
       stream.on('data', (part) => {
-        this.#said += part
+        this.#output += part
       })
     started.once('close', () => {
       this.#process = undefined
@@ -77,15 +77,15 @@ export class Vm {
     return stagesIn(this.console())
   }
 
-  /** Runs a bash script on the VM as root, once its systemd is up. Rejects when the VM goes off. */
-  async run(command: string): Promise<Told> {
+  /** Runs a bash script on the VM as root, once its systemd is running. Rejects when the VM is powered off. */
+  async run(command: string): Promise<CommandResult> {
     const line = await this.#line()
     try {
-      // What comes before the other end listens is lost: asked anew until it answers, which does no harm.
+      // Input before the other end listens is lost: repeats the command until there is an answer, which is harmless.
       while (!(await line.ask('true', 3 * second)));
-      const told = await line.ask(command)
-      if (!told) throw new Error(`the VM went off during: ${command}`)
-      return told
+      const result = await line.ask(command)
+      if (!result) throw new Error(`the VM went off during: ${command}`)
+      return result
     } finally {
       line.close()
     }
@@ -101,7 +101,7 @@ export class Vm {
     if (this.#process) await once(this.#process, 'close')
   }
 
-  /** Pulls the plug, and throws the disk away. */
+  /** Powers it off at once, and removes the disk. */
   async dispose(): Promise<void> {
     this.#process?.kill('SIGKILL')
     await this.ended()
@@ -115,11 +115,11 @@ export class Vm {
       'tail -n 30 /var/log/cloud-init-output.log',
       'journalctl --no-pager -n 40 -u docker -u google-startup-scripts -u cloud-final; systemctl --failed; date',
     ]
-    const parts = [`--- qemu\n${this.#said}`, `--- console\n${this.console().slice(-12_000)}`]
+    const parts = [`--- qemu\n${this.#output}`, `--- console\n${this.console().slice(-12_000)}`]
     const late = () => new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 60 * second))
     for (const command of this.isOn() ? logs : []) {
-      const told = await Promise.race([this.run(command).catch(() => undefined), late()])
-      parts.push(`--- ${command}\n${told?.output ?? 'no answer'}`)
+      const result = await Promise.race([this.run(command).catch(() => undefined), late()])
+      parts.push(`--- ${command}\n${result?.output ?? 'no answer'}`)
     }
     return parts.join('\n')
   }
@@ -142,7 +142,7 @@ export class Vm {
 class Line {
   readonly #socket: Socket
   readonly #nextId: () => number
-  readonly #answers = new Map<string, Told>()
+  readonly #answers = new Map<string, CommandResult>()
   #isOpen = true
 
   constructor(socket: Socket, nextId: () => number) {
@@ -160,11 +160,11 @@ class Line {
     })
   }
 
-  /** undefined when nothing came within that many milliseconds. Rejects when the VM is off. */
-  async ask(command: string, patience = Number.POSITIVE_INFINITY): Promise<Told | undefined> {
+  /** undefined when nothing came within this many milliseconds. Rejects when the VM is off. */
+  async ask(command: string, timeoutMs = Number.POSITIVE_INFINITY): Promise<CommandResult | undefined> {
     const id = `c${this.#nextId()}`
     this.#socket.write(`${id} ${Buffer.from(command).toString('base64')}\n`)
-    for (const end = Date.now() + patience; Date.now() < end; ) {
+    for (const end = Date.now() + timeoutMs; Date.now() < end; ) {
       const answer = this.#answers.get(id)
       if (answer) return answer
       if (!this.#isOpen) throw new Error(`the VM is off: ${command}`)

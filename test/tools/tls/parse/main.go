@@ -1,4 +1,4 @@
-// Says what Go's parser thinks of certificates: reads a JSON list of DER in base64, writes the list of its error texts
+// Parses certificates with Go: reads a JSON list of DER in base64, writes the list of its error texts
 // (empty: parsed).
 package main
 

@@ -1,4 +1,4 @@
-// Serves TLS as a master written in Go does: of the certificate file it parses the first block only, and sends all.
+// Serves TLS like a master written in Go: parses only the first block of the certificate file, and sends all of them.
 // Arguments: certificate file, key file. Writes its port as a line, and serves until it is killed.
 package main
 

@@ -1,4 +1,4 @@
-// Where a Determined master is dialled and what is trusted there.
+// The address of a Determined master, and the trust for it.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -46,7 +46,7 @@ function codeOf(read: () => unknown): string | undefined {
 }
 
 describe('the address', () => {
-  it('without a URL is that of the master of this file, on this machine', () => {
+  it('without a URL is that of the master in this file, on this machine', () => {
     expect(endpoint({}, { cert }).address).toEqual({ scheme: 'https', host: '127.0.0.1', port: 8443 })
     expect(endpoint({}, undefined, 8080).address).toEqual({ scheme: 'http', host: '127.0.0.1', port: 8080 })
   })
@@ -63,32 +63,32 @@ describe('the address', () => {
 })
 
 describe('trust', () => {
-  it('is the configured chain, under a name it covers', () => {
+  it('is the configured chain, with a name that it covers', () => {
     const { trust } = endpoint({ url: 'https://10.0.0.5:8443' }, { cert })
     expect(trust).toMatchObject({ name: 'master.test', anchors: cert, options: { rejectUnauthorized: true } })
     expect(String(trust!.options.ca)).toContain('BEGIN CERTIFICATE')
   })
 
-  it('is the well-known CAs, under the host, without a certificate', () => {
+  it('is the well-known CAs, with the host as the name, without a certificate', () => {
     const { trust } = endpoint({ url: 'https://m.example.com' })
     expect(trust).toMatchObject({ name: 'm.example.com', anchors: 'the well-known CAs' })
     expect(trust!.options.ca).toBeUndefined()
     expect(trust!.options.rejectUnauthorized).toBe(true)
   })
 
-  it('is the CA file where there is one', () => {
+  it('is the CA file, if there is one', () => {
     const ca = endpoint({ url: 'https://m.test', ca_file: cert, master_cert_name: 'master.test' })
     expect(ca.trust).toMatchObject({ name: 'master.test', anchors: cert })
   })
 
-  it('is none for plain http, with a warning beyond this machine', () => {
+  it('is none for plain http, with a warning for other machines', () => {
     const here = endpoint({ url: 'http://127.0.0.1:8080' })
     expect([here.trust, here.warnings]).toEqual([undefined, []])
     const [warning] = endpoint({ url: 'http://10.0.0.5:8080' }).warnings
     expect(warning).toMatchObject({ code: 'DETERMINED_PLAIN_HTTP', severity: 'warning' })
   })
 
-  it('is refused with the code of what is wrong with the files', () => {
+  it('is rejected with the code of the problem of the files', () => {
     expect(codeOf(() => endpoint({}, { cert: join(dir, 'none') }))).toBe('TLS_FILE_MISSING')
     expect(codeOf(() => endpoint({ url: 'https://m.test', ca_file: join(dir, 'none') }))).toBe(
       'TLS_FILE_MISSING',

@@ -1,4 +1,4 @@
-// How soon a master that does not answer is asked again, and what is said meanwhile.
+// When a master that does not respond is polled again, and what is logged in the meantime.
 import { describe, expect, it } from 'vitest'
 import { watchOutage } from '../../../../src/demand/determined/failures.ts'
 import { ProvisionError, problem } from '../../../../src/problems/index.ts'
@@ -22,7 +22,7 @@ function outage(random = () => 0) {
 }
 
 describe('a master that fails', () => {
-  it('is asked again after one second, then after twice as long, up to half a minute', async () => {
+  it('is polled again after one second, then after twice as long, up to half a minute', async () => {
     const { clock, watched, fail } = outage()
     const waits: number[] = []
     for (let i = 0; i < 7; i++) {
@@ -33,14 +33,14 @@ describe('a master that fails', () => {
     expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000])
   })
 
-  it('is asked up to a quarter later by chance, so that provisioners do not come together', async () => {
+  it('is polled up to a quarter later at random, so that provisioners do not poll at the same time', async () => {
     const { watched, fail } = outage(() => 0.999)
     await fail()
     expect(watched.wait()).toBeGreaterThan(1_200)
     expect(watched.wait()).toBeLessThanOrEqual(1_250)
   })
 
-  it('is not asked before that: the answer is the last failure', async () => {
+  it('is not polled earlier: the result is the last failure', async () => {
     const { clock, fail, asked } = outage()
     await fail()
     expect(await fail()).toBe('DETERMINED_UNREACHABLE')
@@ -50,7 +50,7 @@ describe('a master that fails', () => {
     expect(asked()).toBe(2)
   })
 
-  it('is told of once, again when it fails otherwise, and when it answers', async () => {
+  it('is logged once, again when the failure changes, and when it responds', async () => {
     const { clock, logger, watched, fail } = outage()
     await fail()
     await clock.advance(1_000)
@@ -70,7 +70,7 @@ describe('a master that fails', () => {
     expect(logger.lines.at(-1)).toContain('{"seconds":7}')
   })
 
-  it('begins anew with its waits once it has answered', async () => {
+  it('starts with the shortest pause again after a response', async () => {
     const { clock, watched, fail } = outage()
     for (let i = 0; i < 4; i++) {
       await fail()

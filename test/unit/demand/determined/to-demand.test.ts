@@ -1,4 +1,4 @@
-// From the JSON of a Determined master to the demand of a pool: every answer written out as the master sends it.
+// From the JSON of a Determined master to the demand of a pool: every response in full, as the master sends it.
 import { describe, expect, it } from 'vitest'
 import { agentsSchema, seenAgent, seenTask, tasksSchema } from '../../../../src/demand/determined/api.ts'
 import {
@@ -89,21 +89,21 @@ function viewOf({ agents = [], tasks = [], limits = new Map(), at: when = at }: 
   }
 }
 
-/** The demand after these looks, one after the other. */
-function demandAfter(...looks: Told[]): Demand {
+/** The demand after these polls, one after the other. */
+function demandAfter(...polls: Told[]): Demand {
   let memory: Memory = emptyMemory
   let demand: Demand | undefined
-  for (const told of looks) {
-    const view = viewOf(told)
+  for (const poll of polls) {
+    const view = viewOf(poll)
     memory = remember(memory, view)
     demand = demandOf('default', view, memory)
   }
   return demand!
 }
 
-const only = (...looks: Told[]) => demandAfter(...looks).agents[0]!
+const only = (...polls: Told[]) => demandAfter(...polls).agents[0]!
 
-describe('work', () => {
+describe('a job', () => {
   it('without resources is pending, since it was registered', () => {
     const since = Date.parse('2026-11-26T11:59:00Z')
     expect(demandAfter({ tasks: [task()] }).pending).toEqual([{ id: 't.1', slots: 2, since }])
@@ -115,30 +115,30 @@ describe('work', () => {
     expect(demandAfter({ tasks: [placed, elsewhere] }).pending).toEqual([])
   })
 
-  it('that had its agent and lists none any more is ending, or being restored, and not waiting', () => {
+  it('that had its agent and no longer lists one is ending, or being restored, and not pending', () => {
     expect(
       demandAfter({ tasks: [task({ resources: [onAgent('i-1', 0)] })] }, { tasks: [task()] }).pending,
     ).toEqual([])
   })
 
-  it('that had its agent is no new work to a restarted master, which does not know it for a while', () => {
+  it('that had its agent is not a new job for a restarted master, which does not report it for a while', () => {
     const placed = { tasks: [task({ resources: [onAgent('i-1', 0)] })] }
     const restored = (minutes: number) => ({ tasks: [task()], at: at + minutes * 60 * second })
     expect(demandAfter(placed, {}, restored(4)).pending).toEqual([])
     expect(demandAfter(placed, {}, restored(6)).pending).toHaveLength(1)
   })
 
-  it('of the same task in a new run waits again', () => {
+  it('of the same task in a new run is pending again', () => {
     const second = task({ allocationId: 't.2' })
     const demand = demandAfter({ tasks: [task({ resources: [onAgent('i-1', 0)] })] }, { tasks: [second] })
     expect(demand.pending.map(({ id }) => id)).toEqual(['t.2'])
   })
 
-  it('without a time it understands waits since it was seen', () => {
+  it('without a valid time is pending since it was first observed', () => {
     expect(demandAfter({ tasks: [task({ registeredTime: null })] }).pending[0]!.since).toBe(at)
   })
 
-  it('with lists left out as null is read as with empty ones', () => {
+  it('with null instead of lists is read like one with empty lists', () => {
     expect(demandAfter({ tasks: [task({ resources: null })] }).pending).toHaveLength(1)
     expect(only({ agents: [agent()], tasks: [task({ resources: [{ agentDevices: null }] })] }).busy).toBe(
       false,
@@ -150,7 +150,7 @@ describe('max_slots', () => {
   const limits: JobLimits = new Map([['7', { maxSlots: 4, runningSlots: 2 }]])
   const trial = { taskId: '7.0b1c', schedulerType: 'fair_share' }
 
-  it('is that of the experiment a trial belongs to', () => {
+  it('is that of the experiment of a trial', () => {
     expect(demandAfter({ tasks: [task(trial)], limits }).pending[0]).toMatchObject({
       job: '7',
       maxSlots: 4,
@@ -158,19 +158,19 @@ describe('max_slots', () => {
     })
   })
 
-  it('is left out where the scheduler does not hold jobs to it', () => {
+  it('is omitted if the scheduler does not enforce it', () => {
     const pending = demandAfter({ tasks: [task({ ...trial, schedulerType: 'priority' })], limits }).pending[0]
     expect(pending).not.toHaveProperty('maxSlots')
   })
 
-  it('is that of no other work', () => {
+  it('does not apply to other jobs', () => {
     const pending = demandAfter({ tasks: [task({ ...trial, taskId: '70b1c' })], limits }).pending[0]
     expect(pending).not.toHaveProperty('maxSlots')
   })
 })
 
 describe('an agent', () => {
-  it('is all free and idle without work', () => {
+  it('is free and idle without jobs', () => {
     expect(only({ agents: [agent()] })).toEqual({
       id: 'i-1',
       slots: 2,
@@ -188,7 +188,7 @@ describe('an agent', () => {
     expect(demandAfter({ agents: [agent({ resourcePools: ['other'] })] }).agents).toEqual([])
   })
 
-  it('that only keeps the pool open is not shown: it is no capacity', () => {
+  it('that is only a placeholder is not shown: it has no capacity', () => {
     expect(demandAfter({ agents: [agent({ id: placeholderId('default') })] }).agents).toEqual([])
   })
 
@@ -206,12 +206,12 @@ describe('an agent', () => {
     expect(only({ agents: [agent({ slots })] })).toMatchObject({ busy: true, freeSlots: 1 })
   })
 
-  it('has the slots free that no task holds', () => {
+  it('has the slots free that no task uses', () => {
     const work = task({ slotsNeeded: 1, resources: [onAgent('i-1', 1)] })
     expect(only({ agents: [agent()], tasks: [work] })).toMatchObject({ busy: true, freeSlots: 1 })
   })
 
-  it('of a task on several agents is busy like the others', () => {
+  it('is busy with a task on several agents', () => {
     const wide = task({ resources: [onAgent('i-0', 0, 1), onAgent('i-1', 0, 1)] })
     expect(only({ agents: [agent()], tasks: [wide] })).toMatchObject({ busy: true, freeSlots: 0 })
   })
@@ -221,13 +221,13 @@ describe('an agent', () => {
     expect(only({ agents: [agent({ slots })] })).toMatchObject({ slots: 2, freeSlots: 1 })
   })
 
-  it('that is drained has its slots all the same: they could be given back', () => {
+  it('that is drained still has its slots: it could be enabled again', () => {
     const off = { enabled: false, draining: true }
     const drained = agent({ ...off, slots: { ...slot(0, off), ...slot(1, off) } })
     expect(only({ agents: [drained] })).toMatchObject({ freeSlots: 2, connected: true, ...off })
   })
 
-  it('that waits to reconnect is neither gone nor more idle than before', () => {
+  it('that waits to reconnect is neither gone nor idle for longer than before', () => {
     const away = { enabled: false, draining: true }
     const demand = demandAfter({ agents: [agent()] }, { agents: [agent(away)], at: at + 5 * second })
     expect(demand.agents[0]).toMatchObject({
@@ -238,10 +238,10 @@ describe('an agent', () => {
   })
 })
 
-describe('an agent that has not started', () => {
+describe('an agent that is starting', () => {
   const bare = (when = at, slots = {}) => ({ agents: [agent({ slots })], at: when })
 
-  it('is not shown before it has looked for its devices', () => {
+  it('is not shown before it has detected its devices', () => {
     expect(demandAfter(bare(), bare(at + 29 * second)).agents).toEqual([])
   })
 
@@ -253,7 +253,7 @@ describe('an agent that has not started', () => {
     expect(demandAfter(bare(), bare(at + 30 * second)).agents).toMatchObject([{ slots: 0, busy: false }])
   })
 
-  it('is shown without slots at once when it has work', () => {
+  it('is shown without slots at once when it has a job', () => {
     const aux = task({ slotsNeeded: 0, resources: [onAgent('i-1')] })
     expect(demandAfter({ ...bare(), tasks: [aux] }).agents).toMatchObject([{ slots: 0, busy: true }])
   })
@@ -262,29 +262,29 @@ describe('an agent that has not started', () => {
 describe('idle time', () => {
   const work = { tasks: [task({ resources: [onAgent('i-1', 0)] })] }
 
-  it('begins when an agent is first seen without the work it had', () => {
-    const looks = [
+  it('starts when an agent is first observed without its last job', () => {
+    const polls = [
       { agents: [agent()], ...work },
       { agents: [agent()], at: at + second },
     ]
-    expect(only(...looks).idleSince).toBe(at + second)
-    expect(only(...looks, { agents: [agent()], at: at + 2 * second }).idleSince).toBe(at + second)
+    expect(only(...polls).idleSince).toBe(at + second)
+    expect(only(...polls, { agents: [agent()], at: at + 2 * second }).idleSince).toBe(at + second)
   })
 
   it('is none while it is busy', () => {
     expect(only({ agents: [agent()] }, { agents: [agent()], ...work })).not.toHaveProperty('idleSince')
   })
 
-  it("is never in the future, whatever the master's clock says", () => {
+  it("is never in the future, whatever the master's clock", () => {
     expect(only({ agents: [agent({ registeredTime: '2030-01-01T00:00:00Z' })] }).idleSince).toBe(at)
   })
 
   it('is forgotten with the agent', () => {
-    const looks = [
+    const polls = [
       { agents: [agent()], ...work },
       {},
       { agents: [agent({ registeredTime: null })], at: at + second },
     ]
-    expect(only(...looks).idleSince).toBe(at + second)
+    expect(only(...polls).idleSince).toBe(at + second)
   })
 })

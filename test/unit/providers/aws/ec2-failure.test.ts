@@ -1,4 +1,4 @@
-// How each of EC2's answers is treated. The table is the specification; the provider's own must agree with it.
+// How each of EC2's errors is handled. The table is the specification; the provider's own must agree with it.
 import { describe, expect, it } from 'vitest'
 import type { FailureClass } from '../../../../src/planner/snapshot.ts'
 import { ProvisionError, problem } from '../../../../src/problems/index.ts'
@@ -97,7 +97,7 @@ const expected: Record<FailureClass, string[]> = {
   ],
 }
 
-/** Shaped as the SDK throws. */
+/** In the form that the SDK throws. */
 function sdkError(name: string, httpStatusCode?: number, message = 'said so'): Error {
   return Object.assign(new Error(message), { name, $metadata: { httpStatusCode } })
 }
@@ -113,12 +113,12 @@ describe('the table of EC2 codes', () => {
     expect(refusal(code, '', 'x').class).toBe(treated)
   })
 
-  it('has no row this test does not know', () => {
+  it('has no row that this test does not know', () => {
     expect(Object.keys(failureTable).sort()).toEqual(Object.values(expected).flat().sort())
   })
 })
 
-describe('a code the table does not know', () => {
+describe('a code that is not in the table', () => {
   it.each([
     ['SomethingLimitExceeded', 400, 'quota'],
     ['InvalidSomething.Malformed', 400, 'config'],
@@ -150,17 +150,20 @@ describe('a code the table does not know', () => {
   })
 })
 
-describe('a refusal that nobody knows', () => {
-  const told = (code: string, status?: number) => ec2Failure(sdkError(code, status), 'x').problem
+describe('a refusal with an unknown code', () => {
+  const problemFor = (code: string, status?: number) => ec2Failure(sdkError(code, status), 'x').problem
 
-  it.each([400, 403, 404, 413])('with HTTP %i is told as unknown, with where to look it up', (status) => {
-    const { message, remedy } = told('Surprise', status)
-    expect(message).toContain('does not know')
-    expect(remedy).toContain('up Surprise in https://docs.aws.amazon.com')
-    expect(remedy).not.toMatch(/nothing to do/i)
-  })
+  it.each([400, 403, 404, 413])(
+    'with HTTP %i is reported as unknown, with the page that lists codes',
+    (status) => {
+      const { message, remedy } = problemFor('Surprise', status)
+      expect(message).toContain('does not know')
+      expect(remedy).toContain('up Surprise in https://docs.aws.amazon.com')
+      expect(remedy).not.toMatch(/nothing to do/i)
+    },
+  )
 
-  it.each(['Surprise', 'AccountOnHold', 'toString'])('%s is decided when it stands in an answer', (code) => {
+  it.each(['Surprise', 'AccountOnHold', 'toString'])('%s is decided when it is in a response', (code) => {
     const found = refusal(code, 'why', 'launch')
     expect(found.class).toBe('config')
     expect(found.problem.message).toContain('does not know')
@@ -171,17 +174,17 @@ describe('a refusal that nobody knows', () => {
     ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'NODE_EXTRA_CA_CERTS'],
     ['CERT_HAS_EXPIRED', 'NODE_EXTRA_CA_CERTS'],
     ['ERR_INVALID_URL', 'AWS_ENDPOINT_URL'],
-    ['ENOTFOUND', 'name servers'],
+    ['ENOTFOUND', 'DNS servers'],
   ])('%s has a remedy: what does not pass by itself is not waited for', (code, words) => {
-    expect(told(code).remedy).toContain(words)
+    expect(problemFor(code).remedy).toContain(words)
   })
 
-  it.each(['ECONNRESET', 'ETIMEDOUT', 'EAI_AGAIN'])('%s passes', (code) => {
-    expect(told(code).remedy).toMatch(/^Wait: the call is repeated later/)
+  it.each(['ECONNRESET', 'ETIMEDOUT', 'EAI_AGAIN'])('%s is temporary', (code) => {
+    expect(problemFor(code).remedy).toMatch(/^Wait: the call is repeated later/)
   })
 })
 
-describe('a service-linked role that is missing', () => {
+describe('a missing service-linked role', () => {
   const code = 'AuthFailure.ServiceLinkedRoleCreationNotPermitted'
 
   it.each([
@@ -207,7 +210,7 @@ it.each(['KMSKeyNotAccessible', 'Client.InvalidKMSKey.InvalidState', 'InvalidKMS
 )
 
 describe('a failure', () => {
-  it('says what could not be done, by which code, and what to do', () => {
+  it('names the failed action, its code and a remedy', () => {
     const error = sdkError('VcpuLimitExceeded', 400, 'You have requested more vCPU capacity.')
     expect(ec2Failure(error, 'launch g5.xlarge').problem).toMatchObject({
       code: 'PROVIDER_QUOTA',
@@ -218,14 +221,14 @@ describe('a failure', () => {
     })
   })
 
-  it('of the network has the name the system gives it', () => {
+  it("of the network has the system's error code", () => {
     const refusedConnection = Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
     expect(codeOf(refusedConnection)).toBe('ECONNREFUSED')
     expect(ec2Failure(refusedConnection, 'x').class).toBe('transient')
     expect(ec2Failure('odd', 'x').class).toBe('transient')
   })
 
-  it('of ours stays what it is', () => {
+  it('of our own stays unchanged', () => {
     const ours = problem('REQUEST_TAGS_REFUSED', 'too many tags')
     expect(ec2Failure(new ProvisionError(ours), 'x')).toEqual({ class: 'config', problem: ours })
   })
@@ -238,7 +241,7 @@ describe('a failure', () => {
       'could not launch: UnauthorizedOperation: You are not authorized to perform: ec2:CreateFleet on resource: arn:x because no policy allows it',
     )
     expect(found.remedy).toBe(
-      'Allow ec2:CreateFleet in the IAM policy of the provisioner. `aws sts decode-authorization-message --encoded-message c2VjcmV0` says why.',
+      'Allow ec2:CreateFleet in the IAM policy of the provisioner. `aws sts decode-authorization-message --encoded-message c2VjcmV0` shows the reason.',
     )
     expect(found.details).toEqual({ code: 'UnauthorizedOperation', action: 'ec2:CreateFleet' })
   })

@@ -1,4 +1,4 @@
-// The least policy: every call the provider makes is in it, and what changes anything is tied to our tag.
+// The minimal policy contains every call that the provider makes, and ties every change to our tag.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -34,10 +34,10 @@ const policyOf = (...pools: More[]) =>
 const actionsOf = ({ Statement }: Policy) => [...new Set(Statement.flatMap(({ Action }) => Action))].sort()
 const statement = ({ Statement }: Policy, sid: string) => Statement.find(({ Sid }) => Sid === sid)
 
-describe('the least policy', () => {
+describe('the minimal policy', () => {
   const policy = leastPolicy('prod', [everything])
 
-  it('allows every command the client has, where all of them are used, and CreateTags', () => {
+  it('allows every command of the client if all of them are used, and CreateTags', () => {
     const client = readFileSync(join(root, 'src/providers/aws/client.ts'), 'utf8')
     const commands = [...client.matchAll(/: (\w+)Command,/g)].map(([, name]) => `ec2:${name}`)
     expect(commands.length).toBeGreaterThan(10)
@@ -45,7 +45,7 @@ describe('the least policy', () => {
     expect(ofEc2).toEqual([...commands, 'ec2:CreateTags'].sort())
   })
 
-  it('allows a pool of one offering what that needs, and nothing else', () => {
+  it('allows a pool of one offering what it needs, and nothing else', () => {
     expect(actionsOf(policyOf({}))).toEqual([
       'ec2:CreateTags',
       'ec2:DescribeImages',
@@ -109,7 +109,7 @@ describe('the least policy', () => {
     expect(without.filter((action) => !actions.includes(action))).toEqual([])
   })
 
-  it('lets nothing be made or ended without the tag of the cluster', () => {
+  it('allows nothing to be created or terminated without the tag of the cluster', () => {
     const changing = policy.Statement.filter(({ Action }) =>
       Action.some((one) => /Terminate|Delete|Create(?:Tags|Fleet|Launch)|RunInstances/.test(one)),
     ).filter(({ Sid }) => Sid !== 'UseForLaunches')
@@ -130,7 +130,7 @@ describe('roles that can be passed', () => {
   const other = 'arn:aws-cn:iam::210987654321:instance-profile/path/other'
   const launch = (policy: Policy) => statement(policy, 'LaunchWithOurTag')!
 
-  it('are those of the profiles that the pools have, because no launch takes another', () => {
+  it('are those of the profiles of the pools, because a launch can have no other', () => {
     const policy = policyOf({ iam_instance_profile_arn: profile }, { iam_instance_profile_arn: other })
     expect(launch(policy)).toMatchObject({
       Action: ['ec2:RunInstances'],
@@ -146,7 +146,7 @@ describe('roles that can be passed', () => {
     expect(elsewhere.flatMap(({ Resource }) => Resource)).not.toContain('arn:*:ec2:*:*:instance/*')
   })
 
-  it('may be none where a pool has no profile', () => {
+  it('may be none if a pool has no profile', () => {
     const policy = policyOf({ iam_instance_profile_arn: profile }, {})
     expect(launch(policy).Condition).toMatchObject({
       ArnEqualsIfExists: { 'ec2:InstanceProfile': [profile] },
@@ -169,7 +169,7 @@ it.each([
   expect(found!.Resource).toEqual([`arn:*:ssm:*:*:parameter${name}`])
 })
 
-it('a parameter that is named by its ARN is allowed by that', () => {
+it('allows a parameter by its ARN if it is named by that', () => {
   const ssm = 'arn:aws:ssm:us-west-2:123456789012:parameter/shared/image:7'
   const found = statement(policyOf({ image: { ssm } }), 'ReadImageParameter')
   expect(found!.Resource).toEqual(['arn:aws:ssm:us-west-2:123456789012:parameter/shared/image'])

@@ -1,4 +1,4 @@
-// Where a pool's VMs are, when the file does not say.
+// The region of a pool's VMs if the file does not set it.
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { regionOfSdk } from '../../../../src/providers/aws/client.ts'
 import { regionOf } from '../../../../src/providers/aws/metadata.ts'
@@ -18,7 +18,7 @@ describe('the region', () => {
     vi.unstubAllEnvs()
   })
 
-  it('of the SDK is that of AWS_REGION, and no error when there is none', async () => {
+  it('of the SDK is that of AWS_REGION, and its absence is not an error', async () => {
     for (const name of ['AWS_CONFIG_FILE', 'AWS_SHARED_CREDENTIALS_FILE']) vi.stubEnv(name, '/nowhere')
     vi.stubEnv('AWS_REGION', 'ap-south-1')
     expect(await regionOfSdk()).toBe('ap-south-1')
@@ -26,7 +26,7 @@ describe('the region', () => {
     expect(await regionOfSdk()).toBeUndefined()
   })
 
-  it('is the one of the file, then of the SDK, then AWS_DEFAULT_REGION, then the one this machine is in', async () => {
+  it('is that of the file, then of the SDK, then AWS_DEFAULT_REGION, then of this machine', async () => {
     const ofSdk = () => Promise.resolve('us-east-1')
     const env = { AWS_DEFAULT_REGION: 'us-east-2' }
     expect(await regionOf('us-west-2', ofSdk, metadata(onEc2, env))).toBe('us-west-2')
@@ -35,7 +35,7 @@ describe('the region', () => {
     expect(await regionOf(undefined, none, metadata(onEc2))).toBe('eu-north-1')
   })
 
-  it('has to come from somewhere', async () => {
+  it('is required', async () => {
     await expect(regionOf(undefined, none, metadata(offline))).rejects.toMatchObject({
       code: 'PROVIDER_CONFIG',
     })

@@ -1,4 +1,4 @@
-// The SDK sends every field of our requests (it drops those it does not know), and its enums hold our values.
+// The SDK sends every field of our requests (it drops unknown ones), and its enums contain our values.
 import {
   CreateFleetCommand,
   CreateLaunchTemplateCommand,
@@ -38,7 +38,7 @@ function stepsOf(...capacity: ('spot' | 'on_demand')[]) {
 const steps = [...stepsOf('spot', 'on_demand'), ...stepsOf('on_demand', 'on_demand')]
 const templates = steps.flatMap((step) => (step.call === 'CreateFleet' ? [step.template] : []))
 
-/** Parameters of the query the SDK would send. */
+/** Parameters of the query that the SDK would send. */
 async function sent(command: unknown): Promise<Map<string, string>> {
   const seen: string[] = []
   const client = new EC2Client({
@@ -83,12 +83,12 @@ describe('the SDK sends all of', () => {
   it.each(commands)('$name', async ({ input, command }) => {
     const parameters = await sent(command)
     if (input.ClientToken) expect(parameters.get('ClientToken')).toBe(input.ClientToken)
-    // The SDK adds a token where we give none.
+    // The SDK adds a token if we pass none.
     parameters.delete('ClientToken')
     expect([...parameters.values()].sort()).toEqual(leaves({ ...input, ClientToken: [] }).sort())
   })
 
-  it('but not of a field it does not know, which is what this test is for', async () => {
+  it('but not of an unknown field, which is what this test detects', async () => {
     const request = { MinCount: 1, MaxCount: 1, ImageID: 'ami-1' }
     expect([...(await sent(new RunInstancesCommand(request))).keys()]).not.toContain('ImageID')
   })

@@ -1,4 +1,4 @@
-// What an EC2 launch asks for, rule by rule. Whole requests are in test/golden/requests.
+// The requests of an EC2 launch, rule by rule. Whole requests are in test/golden/requests.
 import { describe, expect, it } from 'vitest'
 import type { Offering } from '../../../../src/planner/snapshot.ts'
 import type { AwsFacts } from '../../../../src/providers/aws/machine.ts'
@@ -61,7 +61,7 @@ describe('the calls of a launch', () => {
     ])
   })
 
-  it('spot: a fleet that looks for capacity before price, terminates, and pays at most the maximum price', () => {
+  it('spot: a fleet that prefers capacity to price, terminates, and pays at most the maximum price', () => {
     const { request } = fleet({ spot: { enabled: true, max_price: '0.5', fallback: 'none' } }, spot)
     expect(request).toMatchObject({
       SpotOptions: {
@@ -88,7 +88,7 @@ describe('the calls of a launch', () => {
     expect(steps[1]!.request.ClientToken!.length).toBeLessThanOrEqual(64)
   })
 
-  it('asked for the rest, a step differs in nothing but the number', () => {
+  it('for the rest of the VMs, a step differs only in the number', () => {
     const { steps } = launch({}, [...spot, offering('g5.xlarge')])
     for (const step of steps) {
       const fewer = JSON.stringify(withCount(step, 1))
@@ -111,11 +111,11 @@ describe('the launch template of a fleet', () => {
     expect(later.steps[0]).toMatchObject({ template: { LaunchTemplateName: name } })
   })
 
-  it('has no name yet while the user data is not known', () => {
+  it('has no name while the user data is unknown', () => {
     expect(fleet({}, twoTypes, {}).template.LaunchTemplateName).toContain('<hash of the template>')
   })
 
-  it('has a name EC2 accepts, whatever the pool is called', () => {
+  it('has a name that EC2 accepts, whatever the name of the pool', () => {
     const pool = `Großer Pool/${'x'.repeat(200)}`
     const { steps } = awsLaunch(
       { config: awsConfig(), owner: { ...owner, pool }, setup: { master }, intent: intentOf(twoTypes) },
@@ -143,7 +143,7 @@ describe('the launch template of a fleet', () => {
 })
 
 describe('the machine', () => {
-  it('answers metadata requests with a token only, ends when it powers off, has its own root device', () => {
+  it('accepts metadata requests only with a token, terminates when it powers off, has its own root device', () => {
     expect(runInstances()).toMatchObject({
       MetadataOptions: { HttpTokens: 'required', HttpPutResponseHopLimit: 1 },
       InstanceInitiatedShutdownBehavior: 'terminate',
@@ -153,7 +153,7 @@ describe('the machine', () => {
     })
   })
 
-  it('asks for nothing the pool does not name', () => {
+  it('requests nothing that the pool does not set', () => {
     const request = runInstances()
     expect(request).not.toHaveProperty('KeyName')
     expect(request).not.toHaveProperty('IamInstanceProfile')
@@ -178,15 +178,15 @@ describe('the machine', () => {
     })
   })
 
-  it('warns that containers reach the metadata service when the hop limit lets them', () => {
+  it('warns that containers reach the metadata service if the hop limit allows it', () => {
     const codes = (hops: number) => launch({ metadata_hop_limit: hops }).problems.map(({ code }) => code)
     expect(codes(2)).toEqual(['REQUEST_METADATA_OPEN'])
     expect(codes(1)).toEqual([])
   })
 })
 
-describe('what only AWS can tell', () => {
-  it('is named in one warning, with placeholders in its place', () => {
+describe('values that only AWS knows', () => {
+  it('are named in one warning, and have placeholders', () => {
     const { region, problems } = launch(
       { region: undefined, image: { owner: '099720109477', name: 'ubuntu-*' }, tag_value: undefined },
       undefined,
@@ -209,7 +209,7 @@ describe('what only AWS can tell', () => {
     ])
   })
 
-  it('is not warned about once it is known', () => {
+  it('are not warned about once they are known', () => {
     const config = { region: undefined, tag_value: undefined, image: { ssm: '/image' } }
     const facts = { ...known, region: 'eu-west-1', imageId: 'ami-1', tagValue: 'i-master' }
     const { region, steps, problems } = launch(config, undefined, facts)

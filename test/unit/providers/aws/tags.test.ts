@@ -1,4 +1,4 @@
-// Tags that EC2 would refuse are refused before it is asked.
+// Tags that EC2 would refuse are rejected before the call.
 import { describe, expect, it } from 'vitest'
 import { poolTags, tagProblems } from '../../../../src/providers/aws/machine.ts'
 import { awsConfig, master, owner } from '../../../support/cloud-pools.ts'
@@ -10,7 +10,7 @@ function messages(custom_tags: { key: string; value: string }[], pool = 'gpu'): 
 }
 
 describe('tags', () => {
-  it("are the origin's, ours and the user's", () => {
+  it("are those of Determined's provisioner, ours and the user's", () => {
     const tags = poolTags({
       config: awsConfig({ custom_tags: [{ key: 'team', value: 'research' }] }),
       owner,
@@ -29,14 +29,14 @@ describe('tags', () => {
     })
   })
 
-  it('may have any character, and values of 256', () => {
+  it('may contain any character, and have values of 256', () => {
     expect(messages([{ key: 'größe $()`"', value: '§'.repeat(256) }])).toEqual([])
   })
 
   it.each([
     ['a key of 129 characters', [{ key: 'k'.repeat(129), value: '' }], 'has 129 characters of at most 128'],
     ['a value of 257 characters', [{ key: 'k', value: 'v'.repeat(257) }], 'the value of "k" has 257'],
-    ['a key of Amazon', [{ key: 'AWS:x', value: '' }], 'begins with aws:'],
+    ['a key of Amazon', [{ key: 'AWS:x', value: '' }], 'starts with aws:'],
     ['an empty key', [{ key: '', value: 'x' }], 'without a key'],
     [
       'a key of ours',
@@ -47,7 +47,7 @@ describe('tags', () => {
     expect(messages(tags)).toEqual([expect.stringContaining(expected)])
   })
 
-  it('refuse a pool whose name is no tag value', () => {
+  it('refuse a pool whose name is not a valid tag value', () => {
     expect(messages([], 'p'.repeat(257))).toHaveLength(2)
   })
 

@@ -1,17 +1,17 @@
-// What base_config may hold: fields of the API, at any depth, with values that reach Google as they are written.
+// What base_config may contain: fields of the API, at any depth, with values that reach Google as they are written.
 import { describe, expect, it } from 'vitest'
 import { baseFaults, baseProblems } from '../../../../src/providers/gcp/base-config.ts'
 import fields from '../../../../src/providers/gcp/instance-fields.json' with { type: 'json' }
 import { instanceFields } from '../../../support/compute-descriptor.ts'
 
-const told = (base: object) => baseFaults(base).map(({ message }) => message)
+const reported = (base: object) => baseFaults(base).map(({ message }) => message)
 
 describe('base_config', () => {
-  it('is described as the client describes it', () => {
+  it("has the same fields as the client's descriptors", () => {
     expect(fields, 'run `node scripts/gcp-instance-fields.ts`').toEqual(instanceFields())
   })
 
-  it('may hold any field the API has', () => {
+  it('may contain any field of the API', () => {
     const base = {
       minCpuPlatform: 'Intel Ice Lake',
       canIpForward: false,
@@ -26,17 +26,17 @@ describe('base_config', () => {
       labels: { 'any-key': 'value' },
       reservationAffinity: { consumeReservationType: 'ANY_RESERVATION' },
     }
-    expect(told(base)).toEqual([])
+    expect(reported(base)).toEqual([])
   })
 
-  it('may hold nothing the client would drop', () => {
+  it('may contain nothing that the client would drop', () => {
     const base = {
       disks: [{}, { initializeParam: {}, initializeParams: { diskSizeGB: 100 } }],
       scheduling: { maxRunDuration: { second: 60 } },
       shieldedInstanceConfig: { enableVTPM: true },
       min_cpu_platform: 'x',
     }
-    expect(told(base)).toEqual([
+    expect(reported(base)).toEqual([
       'base_config.disks[1].initializeParam is not a field of the Compute Engine API',
       'base_config.disks[1].initializeParams.diskSizeGB is not a field of the Compute Engine API',
       'base_config.scheduling.maxRunDuration.second is not a field of the Compute Engine API',
@@ -89,10 +89,10 @@ describe('base_config', () => {
     [{ scheduling: 5 }, 'scheduling must be a mapping, but is 5'],
     [{ tags: ['a'] }, 'tags must be a mapping, but is a list'],
   ])('may hold nothing the client would change: %o', (base, message) => {
-    expect(told(base)).toEqual([`base_config.${message}`])
+    expect(reported(base)).toEqual([`base_config.${message}`])
   })
 
-  it.each(['0', '60', '-1', '9223372036854775807', 60])('takes %o for a 64-bit integer', (seconds) => {
-    expect(told({ scheduling: { maxRunDuration: { seconds } } })).toEqual([])
+  it.each(['0', '60', '-1', '9223372036854775807', 60])('accepts %o for a 64-bit integer', (seconds) => {
+    expect(reported({ scheduling: { maxRunDuration: { seconds } } })).toEqual([])
   })
 })

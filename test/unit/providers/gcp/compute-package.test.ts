@@ -1,18 +1,18 @@
-// What is used of Google's packages without being documented: the first to fail when one of them is upgraded.
+// The undocumented parts of Google's packages that are used: this test is the first to fail after an upgrade.
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Service } from '../../../../src/providers/gcp/compute-package.ts'
 import { root } from '../../../support/sources.ts'
 
-/** Those that compute-package.ts was tried with. */
+/** The versions that compute-package.ts was tested with. */
 const tried = { '@google-cloud/compute': '7.8.0', 'google-gax': '6.17.0' }
 
 const whatToDo =
   'src/providers/gcp/compute-package.ts uses what this package does not document. See that the other tests of this ' +
   'file pass, run test/integration/gcp and test/contract/gcp.test.ts and `npm run bench gcp`, then write the new version here'
 
-/** Whatever any call asks for; a message leaves out what it does not know. */
+/** Parameters of all calls; a message omits those it does not know. */
 const request = {
   project: 'p',
   zone: 'z',
@@ -29,12 +29,12 @@ const request = {
 }
 
 describe("Google's packages", () => {
-  it.each(Object.entries(tried))('%s is the version that was tried', (name, version) => {
+  it.each(Object.entries(tried))('%s is the tested version', (name, version) => {
     const installed = JSON.parse(readFileSync(join(root, 'node_modules', name, 'package.json'), 'utf8'))
     expect(installed.version, whatToDo).toBe(version)
   })
 
-  it('have the files that are loaded one by one', () => {
+  it('contain the files that are loaded one by one', () => {
     const source = readFileSync(join(root, 'src/providers/gcp/compute-package.ts'), 'utf8')
     const paths = [...source.matchAll(/'(@google-cloud\/compute\/build\/[^']+)'/g)].map(([, path]) => path!)
     expect(paths.length).toBeGreaterThan(10)
@@ -49,7 +49,7 @@ describe("Google's packages", () => {
   })
 
   it('send every call that is made', async () => {
-    // Loaded here, so that what it does not find in the packages leaves the other tests standing.
+    // Loaded here, so that a missing file in the packages does not fail the other tests.
     const { calls, serviceClient } = await import('../../../../src/providers/gcp/compute-package.ts')
     const unsent: string[] = []
     for (const service of Object.keys(calls) as Service[])

@@ -1,4 +1,4 @@
-// What is cut out of the client's descriptors is enough for the calls made, and every field asked for is there.
+// The reduced descriptors are enough for the calls made, and contain every requested field.
 import { describe, expect, it } from 'vitest'
 import { calls, pruneDescriptors } from '../../../../src/providers/gcp/compute-package.ts'
 import { trimUrl } from '../../../../src/providers/gcp/transport.ts'
@@ -43,7 +43,7 @@ describe('pruning', () => {
     },
   })
 
-  it('keeps the calls asked for and all they are made of, and leaves the rest as it was', () => {
+  it('keeps the requested calls and all their messages, and does not change the input', () => {
     const whole = all()
     const pruned = pruneDescriptors(whole, { Instances: ['Get'] })
     const { nested } = pruned.nested.google.nested.cloud.nested.compute
@@ -62,7 +62,7 @@ describe('pruning', () => {
   })
 })
 
-describe('partial answers', () => {
+describe('partial responses', () => {
   const asked = (path: string) =>
     trimUrl(new URL(`https://compute.googleapis.com/compute/v1/projects/p/${path}`)).searchParams
   const inside = (mask: string, name: string) =>
@@ -87,7 +87,7 @@ describe('partial answers', () => {
     expect(fieldsOf(message)).toEqual(expect.arrayContaining(fields))
   })
 
-  it('are not asked for where every field may be read', () => {
+  it('are not requested where every field may be read', () => {
     expect(asked('regions/us-central1').get('fields')).toBeNull()
     expect(asked('zones/z/instances/vm/serialPort').get('fields')).toBeNull()
   })

@@ -1,4 +1,4 @@
-// Every way Google says no, at once or inside an operation, in our classes.
+// All of Google's refusals, at once or inside an operation, in our classes.
 import { describe, expect, it } from 'vitest'
 import { ProvisionError, problem } from '../../../../src/problems/index.ts'
 import {
@@ -65,11 +65,11 @@ describe('an answer', () => {
     expect(isNotFound(error)).toBe(false)
   })
 
-  it("that nothing is there proves it only when it is Google's", () => {
+  it("that nothing exists proves it only when it is Google's", () => {
     expect(isNotFound(answer(404, 'notFound'))).toBe(true)
   })
 
-  it('may say how long to wait', () => {
+  it('may contain how long to wait', () => {
     expect(answer(429, 'rateLimitExceeded', 'why', { 'retry-after': '7' }).retryAfterMs).toBe(7000)
     expect(answer(429, 'rateLimitExceeded').retryAfterMs).toBeUndefined()
   })
@@ -91,8 +91,8 @@ describe('an error inside an operation', () => {
   })
 })
 
-describe('what is thrown on the way', () => {
-  it('is found inside the error the client makes of it', () => {
+describe('an error on the way', () => {
+  it("is found inside the client's error", () => {
     const wrapped = new Error('14 UNAVAILABLE', {
       cause: new Error('again', { cause: new GceError('credentials', 'none') }),
     })
@@ -102,11 +102,11 @@ describe('what is thrown on the way', () => {
     })
   })
 
-  it('is transient when nobody knows it', () => {
+  it('is temporary when it is unknown', () => {
     expect(gceFailure(new TypeError('x is not a function'), 'ask').class).toBe('transient')
   })
 
-  it('of ours stays what it is', () => {
+  it('of our own stays unchanged', () => {
     const ours = problem('PROVIDER_CONFIG', 'wrong')
     expect(gceFailure(new ProvisionError(ours), 'ask')).toEqual({ class: 'config', problem: ours })
   })

@@ -1,4 +1,4 @@
-// The least role: what a pool uses and no more, in the form gcloud takes; docs/gcp.md shows it.
+// The minimal role: what a pool uses and no more, in the format of gcloud; docs/gcp.md shows it.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -14,7 +14,7 @@ const plain = gcpConfig({
 })
 const permissions = (...pools: GcpConfig[]) => leastRole(pools).includedPermissions
 
-describe('the least role', () => {
+describe('the minimal role', () => {
   it.each([
     [{ zones: ['a-1', 'a-2'] }, 'compute.regionOperations.get'],
     [
@@ -58,7 +58,7 @@ describe('the least role', () => {
     expect(permissions({ ...own, base_config })).toEqual([...permissions(own), ...wanted].sort())
   })
 
-  it('creates no disks where all of them exist, and looks at no network of base_config', () => {
+  it('creates no disks if all of them exist, and reads no network of base_config', () => {
     const base_config = { ...nic({}), disks: [{ boot: true, source: 'zones/z/disks/d', mode: 'READ_ONLY' }] }
     const all = permissions({ ...plain, base_config })
     expect(all).not.toContain('compute.disks.create')
@@ -66,7 +66,7 @@ describe('the least role', () => {
     expect(permissions(plain)).toContain('compute.networks.get')
   })
 
-  it('is not that of the boot disk in base_config, which the image of the pool replaces', () => {
+  it('does not include the boot disk in base_config, which the image of the pool replaces', () => {
     const image = gcpConfig({
       base_config: { disks: [{ boot: true, initializeParams: { sourceSnapshot: 's' } }] },
     })
@@ -85,7 +85,7 @@ describe('the least role', () => {
     expect(permissions(plain, { ...plain, network_tags: ['agent'] })).toContain('compute.instances.setTags')
   })
 
-  it('never lets the provisioner act as every service account, or change other things', () => {
+  it('never allows the provisioner to act as every service account, or to change other resources', () => {
     const all = permissions(gcpConfig({ service_account: { email: 'a@b', scopes: [] } }))
     expect(all.join()).not.toMatch(/actAs|setIamPolicy|firewalls|instances\.(?:start|stop|update)/)
   })

@@ -1,9 +1,9 @@
-// Any pool name becomes a label and comes back.
+// Any pool name can be encoded as a label and decoded again.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { labelOf, textOfLabel } from '../../../../src/providers/gcp/labels.ts'
 
-describe('text as a label', () => {
+describe('a string as a label', () => {
   it.each([
     ['gpu-pool-1', 'gpu-pool-1'],
     ['gpu_pool', 'gpu__pool'],
@@ -15,7 +15,7 @@ describe('text as a label', () => {
     expect(textOfLabel(label)).toBe(text)
   })
 
-  it('is always a label Google Cloud takes, and reads back as long as it fits', () => {
+  it('is always a label that Google Cloud accepts, and can be decoded as long as it fits', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme', maxLength: 80 }), (text) => {
         const label = labelOf(text)
@@ -26,7 +26,7 @@ describe('text as a label', () => {
     )
   })
 
-  it('is never shared by two texts', () => {
+  it('is never the same for two strings', () => {
     fc.assert(
       fc.property(fc.string({ maxLength: 90 }), fc.string({ maxLength: 90 }), (one, other) => {
         expect(labelOf(one) === labelOf(other)).toBe(one === other)
@@ -36,14 +36,14 @@ describe('text as a label', () => {
     expect(labelOf(`${long}1`)).not.toBe(labelOf(`${long}2`))
   })
 
-  it('ends in a hash when it is too long, and says so by not reading back', () => {
+  it('ends in a hash when it is too long, and then cannot be decoded', () => {
     const label = labelOf('Pool'.repeat(30))
     expect(label).toMatch(/_h[a-z2-7]{16}$/)
     expect(label.length).toBeLessThanOrEqual(63)
     expect(textOfLabel(label)).toBeUndefined()
   })
 
-  it('of someone else does not read back', () => {
+  it('of another program cannot be decoded', () => {
     for (const label of ['Not-a-label', 'a_', '_zz', '_c3', '_41bc_5f', '_61'])
       expect(textOfLabel(label)).toBeUndefined()
   })

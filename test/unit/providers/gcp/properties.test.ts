@@ -25,7 +25,7 @@ describe('GPUs', () => {
     expect(scheduling?.onHostMaintenance).toBe('TERMINATE')
   })
 
-  it.each(['a2-highgpu-1g', 'a3-highgpu-8g', 'g2-standard-8'])('are not asked for again with %s', (type) => {
+  it.each(['a2-highgpu-1g', 'a3-highgpu-8g', 'g2-standard-8'])('are not requested again with %s', (type) => {
     const base_config = { guestAccelerators: [{ acceleratorType: 'nvidia-l4', acceleratorCount: 1 }] }
     const { guestAccelerators, scheduling, problems } = built({ base_config }, offering(type))
     expect(guestAccelerators).toBeUndefined()
@@ -33,11 +33,11 @@ describe('GPUs', () => {
     expect(problems).toMatchObject([{ code: 'REQUEST_BASE_CONFIG_REPLACED' }])
   })
 
-  it('cannot be had with other families', () => {
+  it('are not available with other families', () => {
     expect(built({}, offering('e2-standard-8', { slots: 4 })).problems).toMatchObject([
       {
         code: 'REQUEST_MACHINE_REFUSED',
-        message: 'e2-standard-8 takes no GPUs, but the pool is configured with 4 slots',
+        message: 'e2-standard-8 does not support GPUs, but the pool is configured with 4 slots',
       },
     ])
     expect(built({}, offering('e2-standard-8', { slots: 0 })).problems).toEqual([])
@@ -48,13 +48,13 @@ describe('GPUs', () => {
 describe('scheduling', () => {
   const cpu = offering('n2-standard-8', { slots: 0 })
 
-  it('moves a CPU machine at maintenance, unless base_config says otherwise', () => {
+  it('migrates a CPU machine at maintenance, unless base_config sets otherwise', () => {
     expect(built({}, cpu).scheduling).toEqual({ onHostMaintenance: 'MIGRATE' })
     const base_config = { scheduling: { onHostMaintenance: 'TERMINATE', maxRunDuration: { seconds: 60 } } }
     expect(built({ base_config }, cpu).scheduling).toEqual(base_config.scheduling)
   })
 
-  it('spot: deleted when taken back, never restarted nor moved', () => {
+  it('spot: deleted when interrupted, never restarted nor migrated', () => {
     expect(built({ spot }, { ...cpu, capacityType: 'spot' }).scheduling).toEqual({
       provisioningModel: 'SPOT',
       instanceTerminationAction: 'DELETE',
@@ -63,7 +63,7 @@ describe('scheduling', () => {
     })
   })
 
-  it('base_config buys spot where no key of ours says anything', () => {
+  it('base_config decides about spot if no key of the pool does', () => {
     const base_config = { scheduling: { provisioningModel: 'SPOT', instanceTerminationAction: 'STOP' } }
     expect(built({ base_config }, cpu).scheduling).toEqual({
       provisioningModel: 'SPOT',
@@ -78,22 +78,22 @@ describe('scheduling', () => {
     })
   })
 
-  it('the on-demand fallback is on demand, also when base_config says spot', () => {
+  it('the on-demand fallback is on demand, even if base_config sets spot', () => {
     const base_config = { scheduling: { provisioningModel: 'SPOT', preemptible: true } }
     const { scheduling } = built({ base_config, spot: { enabled: true, fallback: 'on_demand' } }, cpu)
     expect(scheduling).toEqual({ onHostMaintenance: 'MIGRATE' })
   })
 })
 
-describe('what a family cannot have', () => {
+describe('what a family does not support', () => {
   const platform = (type: string, minCpuPlatform: string) => {
     const { problems, ...properties } = built(
       { base_config: { minCpuPlatform } },
       offering(type, { slots: 0 }),
     )
-    const told = problems.filter(({ code }) => code === 'REQUEST_BASE_CONFIG_REPLACED')
-    expect(told.every(({ severity }) => severity === 'warning')).toBe(true)
-    return [properties.minCpuPlatform, ...told.map(({ message }) => message)]
+    const reported = problems.filter(({ code }) => code === 'REQUEST_BASE_CONFIG_REPLACED')
+    expect(reported.every(({ severity }) => severity === 'warning')).toBe(true)
+    return [properties.minCpuPlatform, ...reported.map(({ message }) => message)]
   }
 
   it.each([
@@ -103,14 +103,14 @@ describe('what a family cannot have', () => {
     ['n2d-standard-8', 'AMD Milan'],
     ['a2-highgpu-1g', 'Intel Cascade Lake'],
     ['c4-standard-8', 'Intel Granite Rapids'],
-    // Of a family that is not known here, with a platform that no other has.
+    // A family without a rule, with a platform that no other has.
     ['h4d-standard-192', 'AMD Turin'],
   ])('%s keeps the CPU platform %s', (type, wanted) => {
     expect(platform(type, wanted)).toEqual([wanted])
   })
 
   it.each(['a2-highgpu-1g', 'g2-standard-8', 'n2-standard-8'])(
-    '%s gets Cascade Lake for a platform it does not have, as from the origin, and a warning',
+    "%s gets Cascade Lake for a platform it does not have, as from Determined's provisioner, and a warning",
     (type) => {
       expect(platform(type, 'Intel Broadwell')).toEqual([
         'Intel Cascade Lake',
@@ -134,16 +134,32 @@ describe('what a family cannot have', () => {
   })
 
   it.each([
-    ['t2d-standard-8', { advancedMachineFeatures: { threadsPerCore: 2 } }, 'has no 2 threads for each core'],
-    ['n2-standard-8', { advancedMachineFeatures: { threadsPerCore: 3 } }, 'has no 3 threads for each core'],
-    ['e2-standard-8', { advancedMachineFeatures: { enableNestedVirtualization: true } }, 'has no nested'],
-    ['n2d-standard-8', { advancedMachineFeatures: { enableNestedVirtualization: true } }, 'has no nested'],
+    [
+      't2d-standard-8',
+      { advancedMachineFeatures: { threadsPerCore: 2 } },
+      'does not support 2 threads for each core',
+    ],
+    [
+      'n2-standard-8',
+      { advancedMachineFeatures: { threadsPerCore: 3 } },
+      'does not support 3 threads for each core',
+    ],
+    [
+      'e2-standard-8',
+      { advancedMachineFeatures: { enableNestedVirtualization: true } },
+      'does not support nested',
+    ],
+    [
+      'n2d-standard-8',
+      { advancedMachineFeatures: { enableNestedVirtualization: true } },
+      'does not support nested',
+    ],
     ['n1-standard-8', { confidentialInstanceConfig: { enableConfidentialCompute: true } }, 'confidential'],
     ['g2-standard-8', { confidentialInstanceConfig: { confidentialInstanceType: 'SEV' } }, 'confidential'],
     [
       'g2-standard-8',
       { disks: [{ initializeParams: { diskType: 'zones/z/diskTypes/pd-standard' } }] },
-      'takes no disk of type pd-standard',
+      'does not support disks of type pd-standard',
     ],
   ] as [string, object, string][])('%s refuses %o by name', (type, base_config, words) => {
     const { problems } = built({ base_config: { ...base_config } }, offering(type, { slots: 0 }))
@@ -160,7 +176,7 @@ describe('what a family cannot have', () => {
     expect(built({ base_config: { ...base_config } }, offering(type, { slots: 0 })).problems).toEqual([])
   })
 
-  it('is never moved at maintenance when it has GPUs or is confidential, and a warning says so', () => {
+  it('is never migrated at maintenance when it has GPUs or is confidential, with a warning', () => {
     const scheduling = { onHostMaintenance: 'MIGRATE' }
     const confidentialInstanceConfig = { enableConfidentialCompute: true }
     for (const { scheduling: sent, problems } of [
@@ -183,20 +199,20 @@ describe('disks', () => {
     return [disks?.[0]?.initializeParams?.diskType, ...problems.map(({ code }) => code)]
   }
 
-  it('the boot disk is of the type the family accepts when the file asks for none', () => {
+  it('the boot disk has a type that the family supports when the file sets none', () => {
     expect(types('', 'n1-standard-8')).toEqual(['pd-standard'])
     expect(types('', 'g2-standard-8')).toEqual(['pd-balanced'])
     expect(types('', 'a4-highgpu-8g')).toEqual(['hyperdisk-balanced'])
     expect(types('projects/p/zones/z/diskTypes/pd-ssd', 'g2-standard-8')).toEqual(['pd-ssd'])
   })
 
-  it('a type the family does not boot from is refused, and the remedy names those it does', () => {
+  it('a type that the family does not boot from is refused, and the remedy names the supported ones', () => {
     expect(types('pd-ssd', 'c4-standard-8')).toContain('REQUEST_MACHINE_REFUSED')
     const { problems } = built({ boot_disk_type: 'hyperdisk-balanced' })
     expect(problems[0]!.remedy).toContain('pd-standard or pd-balanced or pd-ssd')
   })
 
-  it('a type that only another machine type of the pool takes gives way', () => {
+  it('a type that only another machine type of the pool supports is replaced', () => {
     const instance_types = [
       { type: 'g2-standard-8', slots: 1 },
       { type: 'a4-highgpu-8g', slots: 8 },
@@ -206,7 +222,7 @@ describe('disks', () => {
     expect(problems).toEqual([])
   })
 
-  it('stands before the disks of base_config and replaces its boot disk', () => {
+  it('come after the boot disk, which replaces that of base_config', () => {
     const base_config = { disks: [{ boot: true, source: 'x' }, { type: 'SCRATCH' }] }
     const { disks, problems } = built({ base_config })
     expect(disks).toMatchObject([{ boot: true, initializeParams: { diskSizeGb: 200 } }, { type: 'SCRATCH' }])
@@ -214,7 +230,7 @@ describe('disks', () => {
     expect(problems).toMatchObject([{ code: 'REQUEST_BASE_CONFIG_REPLACED' }])
   })
 
-  it('without an image of ours are those of base_config', () => {
+  it('without an image in the pool are those of base_config', () => {
     const disks = [{ boot: true, source: 'x' }]
     expect(built({ base_config: { disks }, boot_disk_source_image: '' }).disks).toEqual(disks)
   })
@@ -233,7 +249,7 @@ describe('network', () => {
     expect(built(nic('', shared)).networkInterfaces).toEqual([{ subnetwork: shared }])
   })
 
-  it('is the default network when nothing is said', () => {
+  it('is the default network when none is set', () => {
     expect(built(nic('', '', true)).networkInterfaces).toEqual([
       {
         network: 'global/networks/default',
@@ -242,7 +258,7 @@ describe('network', () => {
     ])
   })
 
-  it('stands after the interfaces of base_config, which get the address when it has none of its own', () => {
+  it('comes after the interfaces of base_config, which get the address when it has none of its own', () => {
     const networkInterfaces = [{ network: 'global/networks/base', nicType: 'GVNIC' }]
     const base_config = { networkInterfaces }
     expect(built({ base_config, ...nic('net', '') }).networkInterfaces).toEqual([
@@ -255,7 +271,7 @@ describe('network', () => {
     expect(built({ base_config }).networkInterfaces).toEqual(networkInterfaces)
   })
 
-  it('tags add up; the account of the pool wins over that of base_config', () => {
+  it('tags add up; the account of the pool overrides that of base_config', () => {
     const base_config = { tags: { items: ['a'] }, serviceAccounts: [{ email: 'base', scopes: ['s'] }] }
     const { tags, serviceAccounts } = built({ base_config, network_tags: ['a', 'b'] })
     expect(tags).toEqual({ items: ['a', 'b'] })
@@ -267,7 +283,7 @@ describe('network', () => {
 })
 
 describe('labels and metadata', () => {
-  it('say whose the VM is: labels for filters, metadata exactly', () => {
+  it('identify the owner of the VM: labels for filters, metadata exactly', () => {
     const { labels, metadata } = built({}, undefined, 'GPU pool')
     expect(labels).toMatchObject({
       'agent-provisioner-pool': '_47_50_55_20pool',
@@ -283,14 +299,14 @@ describe('labels and metadata', () => {
     })
   })
 
-  it('of the user stay, under those of the pool', () => {
+  it('of the user stay, overridden by those of the pool', () => {
     const base_config = { labels: { a: '1', b: '1' }, metadata: { items: [{ key: 'x', value: 'y' }] } }
     const { labels, metadata } = built({ base_config, labels: { b: '2' } })
     expect(labels).toMatchObject({ a: '1', b: '2' })
     expect(metadata?.items).toContainEqual({ key: 'x', value: 'y' })
   })
 
-  it('a startup script in base_config is not used, and that is said', () => {
+  it('a startup script in base_config is not used, with a warning', () => {
     const base_config = { metadata: { items: [{ key: 'startup-script', value: 'echo' }] } }
     const { metadata, problems } = built({ base_config })
     expect(metadata?.items?.filter(({ key }) => key === 'startup-script')).toHaveLength(1)
@@ -302,7 +318,7 @@ describe('labels and metadata', () => {
     ['a key that begins with a digit', { '1a': 'x' }, 'the key "1a"'],
     ['a value with a dot', { team: 'a.b' }, 'the value "a.b" of team'],
     ['a value of 64 characters', { team: 'x'.repeat(64) }, 'of team'],
-    ['a key of ours', { 'agent-provisioner-pool': 'x' }, "the provisioner's own"],
+    ['a key of ours', { 'agent-provisioner-pool': 'x' }, 'reserved for the provisioner'],
   ])('refuse %s', (_, labels, expected) => {
     expect(built({ labels }).problems).toMatchObject([
       { code: 'REQUEST_TAGS_REFUSED', message: expect.stringContaining(expected) },
@@ -314,7 +330,7 @@ describe('labels and metadata', () => {
     expect(built({ labels }).problems).toMatchObject([{ message: expect.stringContaining('65 labels') }])
   })
 
-  it('of an IPv6 master keep the brackets where it is an address', () => {
+  it('of an IPv6 master keep the brackets in the address', () => {
     const input = { config: gcpConfig(), owner, intent: intentOf([offering('n1-standard-8')]) }
     const setup = { master: { scheme: 'https' as const, host: 'fd00::1', port: 8443 } }
     const { instanceProperties } = gcpLaunch({ ...input, setup }).steps[0]!.request

@@ -1,4 +1,4 @@
-// What a Compute Engine launch asks for, rule by rule. Whole requests are in test/golden/requests.
+// The requests of a Compute Engine launch, rule by rule. Whole requests are in test/golden/requests.
 import { describe, expect, it } from 'vitest'
 import type { Offering } from '../../../../src/planner/snapshot.ts'
 import type { GcpFacts } from '../../../../src/providers/gcp/properties.ts'
@@ -48,7 +48,7 @@ describe('the calls of a launch', () => {
     })
   })
 
-  it('zones of two regions, types, and ways of buying: a call each, in the order of preference', () => {
+  it('zones of two regions, types, and capacity types: one call each, in the order of preference', () => {
     const offerings = [
       ...zones('us-central1-a', 'us-east1-b'),
       offering('g2-standard-8', { zone: 'us-central1-a' }),
@@ -66,7 +66,7 @@ describe('the calls of a launch', () => {
     ])
   })
 
-  it('have ids and names of the intent: the same again clashes, another step or intent does not', () => {
+  it('have ids and names derived from the intent: a repeated call conflicts, another step or intent does not', () => {
     const offerings = [n1, offering('g2-standard-8')]
     const { steps } = launch({}, offerings)
     expect(launch({}, offerings).steps).toEqual(steps)
@@ -82,7 +82,7 @@ describe('the calls of a launch', () => {
     expect(other.steps[0]!.request.requestId).not.toBe(steps[0]!.request.requestId)
   })
 
-  it('name each VM themselves and ask for at most 5,000 at once, at least one', () => {
+  it('name each VM and request at most 5,000 at once, at least one', () => {
     const { count, minCount, perInstanceProperties } = resource({}, [n1], {}, 6000)
     expect({ count, minCount, names: Object.keys(perInstanceProperties).length }).toEqual({
       count: 5000,
@@ -91,7 +91,7 @@ describe('the calls of a launch', () => {
     })
   })
 
-  it('are as many calls as it takes, each VM named once', () => {
+  it('are as many as needed, with each VM named once', () => {
     const { steps } = launch({}, [n1], {}, 12_000)
     expect(steps.map(({ names }) => names.length)).toEqual([5000, 5000, 2000])
     expect(new Set(steps.flatMap(({ names }) => names)).size).toBe(12_000)
@@ -110,8 +110,8 @@ describe('the calls of a launch', () => {
   })
 })
 
-describe('what only Google Cloud can tell', () => {
-  it('is named in one warning, with placeholders in its place', () => {
+describe('values that only Google Cloud knows', () => {
+  it('are named in one warning, and have placeholders', () => {
     const unknown = { project: undefined, zone: undefined, label_value: undefined, name_prefix: undefined }
     const { steps, problems } = launch(unknown)
     expect(problems).toMatchObject([{ code: 'REQUEST_UNKNOWN_OFFLINE', severity: 'warning' }])
@@ -122,7 +122,7 @@ describe('what only Google Cloud can tell', () => {
     })
   })
 
-  it('is not warned about once it is known', () => {
+  it('are not warned about once they are known', () => {
     const unknown = { project: undefined, zone: undefined, label_value: undefined, name_prefix: undefined }
     const facts = { project: 'p', zone: 'us-east1-b', identity: 'master-1', startupScript: '#!/bin/bash\n' }
     const { steps, problems } = launch(unknown, [n1], facts)
@@ -152,7 +152,7 @@ describe('every field', () => {
     },
   }
 
-  it("is one of the client's own, with a value its enums hold", () => {
+  it("is one of the client's own, with a value of its enums", () => {
     const { steps } = launch(full, offerings, { zones: ['us-central1-c'] })
     const found = steps.flatMap(({ call, request }) =>
       misfits(
@@ -163,7 +163,7 @@ describe('every field', () => {
     expect(found).toEqual([])
   })
 
-  it('would be found out otherwise', () => {
+  it('would be detected otherwise', () => {
     expect(misfits('Scheduling', { onHostMaintenence: 'TERMINATE' })).toHaveLength(1)
     expect(misfits('Scheduling', { onHostMaintenance: 'STOP' })).toHaveLength(1)
     expect(misfits('InstanceProperties', { disks: [{ boot: 'yes' }] })).toHaveLength(1)

@@ -8,7 +8,7 @@ function errno(code: string, syscall = 'open'): NodeJS.ErrnoException {
   return Object.assign(new Error(`${code}: something`), { code, syscall, path: '/var/lib/x' })
 }
 
-describe('what this machine refuses', () => {
+describe('an error of this machine', () => {
   it.each([
     ['ENOSPC', 'capacity', 'LOCAL_MACHINE_FULL', 'the disk is full'],
     ['EDQUOT', 'capacity', 'LOCAL_MACHINE_FULL', 'quota'],
@@ -22,18 +22,18 @@ describe('what this machine refuses', () => {
     ['ELOOP', 'config', 'LOCAL_NOT_PERMITTED', 'a link is where'],
     ['EIO', 'transient', 'PROVIDER_TRANSIENT', 'EIO: something'],
   ])('is told in words: %s', (code, kind, problemCode, words) => {
-    const failure = localFailure(errno(code), 'start local VM local-1')
+    const failure = localFailure(errno(code), 'start local instance local-1')
     expect(failure).toMatchObject({ class: kind, problem: { code: problemCode, details: { errno: code } } })
-    expect(failure.problem.message).toMatch(/^could not start local VM local-1: .* \(\/var\/lib\/x\)$/)
+    expect(failure.problem.message).toMatch(/^could not start local instance local-1: .* \(\/var\/lib\/x\)$/)
     expect(failure.problem.message).toContain(words)
   })
 
-  it('tells a missing bash from a missing file', () => {
+  it('distinguishes a missing bash from a missing file', () => {
     expect(localFailure(errno('ENOENT', 'spawn bash'), 'x').problem.code).toBe('LOCAL_NO_BASH')
     expect(localFailure(errno('ENOENT', 'open'), 'x').problem.code).toBe('PROVIDER_TRANSIENT')
   })
 
-  it('keeps a problem that is one already', () => {
+  it('that is a problem already stays unchanged', () => {
     const known = problem('PROVIDER_NOT_OURS', 'not ours')
     expect(localFailure(new ProvisionError(known), 'x').problem).toBe(known)
   })
@@ -46,18 +46,18 @@ describe('a launch that fails', () => {
   })
   afterEach(() => pool.dispose())
 
-  it('for want of bash says so, and leaves no folder behind', async () => {
+  it('because bash is missing is reported, and leaves no folder behind', async () => {
     const provider = await pool.open({ env: { PATH: '/nonexistent' } })
     const order = pool.order(idleScript, 2)
     const { instances, failures } = await provider.launch(order)
     expect(instances).toEqual([])
     expect(failures).toMatchObject([{ class: 'config', missing: 2, problem: { code: 'LOCAL_NO_BASH' } }])
     expect(await provider.list()).toEqual({ instances: [], complete: true, problems: [] })
-    // Once bash is there, the same intent may still be fulfilled.
+    // Once bash is installed, the same intent can still be fulfilled.
     expect((await (await pool.open()).launch(order)).instances).toHaveLength(2)
   })
 
-  it('because its state folder is a file says which', async () => {
+  it('because its state folder is a file names the file', async () => {
     const file = `${pool.dir}/file`
     writeFileSync(file, '')
     await expect(pool.open({ stateDir: file })).rejects.toMatchObject({
@@ -66,8 +66,8 @@ describe('a launch that fails', () => {
   })
 })
 
-describe('a pool folder that is gone', () => {
-  it('makes the listing incomplete, never an exception', async () => {
+describe('a missing pool folder', () => {
+  it('makes the listing incomplete, and throws no exception', async () => {
     const pool = localPool()
     const provider = await pool.open()
     rmSync(pool.dir, { recursive: true })
@@ -80,7 +80,7 @@ describe('a pool folder that is gone', () => {
   })
 })
 
-describe('a record that cannot be read', () => {
+describe('an unreadable record', () => {
   let pool: LocalPool
   beforeEach(() => {
     pool = localPool()
@@ -105,7 +105,7 @@ describe('a record that cannot be read', () => {
     },
   )
 
-  it('does not keep the others from being ended when the provider closes', async () => {
+  it('does not prevent the others from being terminated when the provider closes', async () => {
     const provider = await pool.open()
     const ids = (await provider.launch(pool.order(idleScript, 2))).instances.map((instance) => instance.id)
     const record = pool.record(ids[0]!)

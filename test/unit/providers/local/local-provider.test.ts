@@ -36,7 +36,7 @@ function text(id: string, name: string): string {
 }
 
 describe('a local VM', () => {
-  it('has the environment of a machine, nothing else of ours', async () => {
+  it('has the environment of a machine, and nothing else of ours', async () => {
     const from = await pool.open({
       env: { PATH: process.env['PATH'], LANG: 'C', SECRET: 'hunter2', HOME: '/root' },
     })
@@ -54,14 +54,14 @@ describe('a local VM', () => {
     expect(text(id, 'env')).toContain(`PROVISION_INSTANCE_ID=${id}\nPROVISION_ROOT=${pool.root(id)}\n`)
   })
 
-  it('runs the very bytes it was given, in the root directory that is its own', async () => {
+  it('runs exactly the bytes it was given, in its own root directory', async () => {
     const script = '#!/bin/bash\n# müßte $HOME `x` $(y)\npwd\ncat < /dev/stdin\necho end >&2\nsleep 300\n'
     const id = await launch(script)
     expect(text(id, 'script')).toBe(script)
     await eventually(() => text(id, 'console.log')).toBe(`${pool.root(id)}\nend\n`)
   })
 
-  it('is found again by a provisioner that was started later', async () => {
+  it('is found by a provisioner that is started later', async () => {
     const id = await launch(idleScript)
     expect(await stateOf(id, await pool.open())).toBe('running')
   })
@@ -82,7 +82,7 @@ describe('a local VM', () => {
     },
   )
 
-  it('that ended while no provisioner looked is shown as ended', async () => {
+  it('that exited while no provisioner was running is shown as terminated', async () => {
     const id = await launch(idleScript)
     const later = await pool.open()
     process.kill(-pool.record(id).process.pid, 'SIGKILL')
@@ -90,7 +90,7 @@ describe('a local VM', () => {
     expect(await stateOf(id, later)).toMatch(/^stopped /)
   })
 
-  it('keeps its console when it is gone, and nothing else', async () => {
+  it('keeps its console after it is gone, and nothing else', async () => {
     const id = await launch(
       'mkdir -p etc; echo secret > etc/agent.yaml; echo PROVISION_STAGE=started; sleep 300',
     )
@@ -101,7 +101,7 @@ describe('a local VM', () => {
     expect(await provider.consoleStage(id)).toBe('started')
   })
 
-  it('reads a stage that lies across two reads of a long console', async () => {
+  it('reads a stage that is split between two reads of a long console', async () => {
     const line = 'PROVISION_STAGE=tls_unknown_ca\n'
     const id = await launch(idleScript)
     for (const before of [64 * 1024 - 20, 64 * 1024 - 5, 64 * 1024]) {
@@ -111,8 +111,8 @@ describe('a local VM', () => {
   })
 })
 
-describe('the end of a local VM', () => {
-  it('is asked for first, so that a script can clean up', async () => {
+describe('the termination of a local VM', () => {
+  it('starts with SIGTERM, so that a script can clean up', async () => {
     const id = await launch('trap "echo bye; exit 0" TERM; echo up; sleep 300 & wait')
     await eventually(() => text(id, 'console.log')).toBe('up\n')
     await provider.terminate([id])
@@ -120,7 +120,7 @@ describe('the end of a local VM', () => {
     expect(text(id, 'console.log')).toBe('up\nbye\n')
   })
 
-  it('is ordered after 10 s when the request is ignored', async () => {
+  it('is forced after 10 s when SIGTERM is ignored', async () => {
     const clock = new FakeClock()
     const from = await pool.open({ clock })
     const id = await launch('trap "" TERM; echo up; sleep 300; sleep 300', from)
@@ -132,7 +132,7 @@ describe('the end of a local VM', () => {
     await eventually(() => stateOf(id, from)).toBe('not listed')
   })
 
-  it.runIf(process.platform === 'linux')('reaches what left the group of the script', async () => {
+  it.runIf(process.platform === 'linux')('reaches processes that left the group of the script', async () => {
     const id = await launch('setsid sleep 300 & setsid bash -c "sleep 300; true" & echo up; wait')
     await eventually(() => text(id, 'console.log')).toBe('up\n')
     const variable = `PROVISION_INSTANCE_ID=${id}`
@@ -142,19 +142,19 @@ describe('the end of a local VM', () => {
     expect(processesWith(variable)).toEqual([])
   })
 
-  it.runIf(process.platform === 'linux')('takes along what its script left behind', async () => {
+  it.runIf(process.platform === 'linux')('includes processes that the script left behind', async () => {
     const id = await launch('setsid sleep 300 & sleep 300 & exit 3')
     await eventually(() => stateOf(id)).toMatch(/^stopped exit status 3/)
     expect(processesWith(`PROVISION_INSTANCE_ID=${id}`)).toEqual([])
   })
 
-  it('is seen to by the next provisioner when the first one did not live to see it', async () => {
+  it('is completed by the next provisioner when the first one died before', async () => {
     const clock = new FakeClock()
     const first = await pool.open({ clock })
     const id = await launch('trap "" TERM; echo up; sleep 300; sleep 300', first)
     await eventually(() => text(id, 'console.log')).toBe('up\n')
     await first.terminate([id])
-    // The first clock stands still from here on: as if its process had died.
+    // The first clock does not advance from here on: as if its process had died.
     const laterClock = new FakeClock()
     const later = await pool.open({ clock: laterClock })
     expect(await stateOf(id, later)).toBe('stopping')
@@ -162,20 +162,20 @@ describe('the end of a local VM', () => {
     await eventually(() => stateOf(id, later)).toBe('not listed')
   })
 
-  it('never comes to a stranger that was given the same process id', async () => {
+  it('never affects another process that was given the same process id', async () => {
     const id = await launch('exit 0')
     await eventually(() => stateOf(id)).toMatch(/^stopped/)
-    const stranger = spawn('sleep', ['300'], { detached: true, stdio: 'ignore' })
+    const otherProcess = spawn('sleep', ['300'], { detached: true, stdio: 'ignore' })
     const { ended, ...record } = pool.record(id)
     expect(ended).toBeDefined()
-    const reused = { ...record, process: { ...record.process, pid: stranger.pid! } }
+    const reused = { ...record, process: { ...record.process, pid: otherProcess.pid! } }
     writeFileSync(pool.file(id, 'vm.json'), JSON.stringify(reused))
     const later = await pool.open()
     await later.terminate([id])
     await later.close()
-    expect(processStart(stranger.pid!)).toBeDefined()
-    stranger.kill('SIGKILL')
-    await once(stranger, 'exit')
+    expect(processStart(otherProcess.pid!)).toBeDefined()
+    otherProcess.kill('SIGKILL')
+    await once(otherProcess, 'exit')
   })
 
   it('keeps folders of VMs that are gone for an hour, then the last 20', async () => {
@@ -196,8 +196,8 @@ describe('the end of a local VM', () => {
   })
 })
 
-describe('what was written down', () => {
-  it('keeps an intent that is sent twice at once from running twice', async () => {
+describe('the record', () => {
+  it('prevents an intent that is sent twice at once from running twice', async () => {
     const order = pool.order('echo "$PROVISION_INSTANCE_ID" >> "$PROVISION_ROOT/../starts"; sleep 300', 2)
     const [{ instances }] = await Promise.all([provider.launch(order), provider.launch(order)])
     const starts = () => readFileSync(join(pool.dir, 'starts'), 'utf8').trim().split('\n').sort()
@@ -205,14 +205,14 @@ describe('what was written down', () => {
     expect(starts()).toEqual(instances.map((instance) => instance.id))
   })
 
-  it('comes before the script may run', async () => {
-    // The script sees its own record, complete.
+  it('is written before the script may run', async () => {
+    // The script reads its own record, complete.
     const id = await launch('cp vm.json seen.json; echo up; sleep 300')
     await eventually(() => text(id, 'console.log')).toBe('up\n')
     expect(JSON.parse(text(id, 'seen.json')).process.pid).toBe(pool.record(id).process.pid)
   })
 
-  it('is nothing when the provisioner died before: the same intent then starts afresh', async () => {
+  it('is missing when the provisioner died before: the same intent then starts again', async () => {
     const order = pool.order('echo new; sleep 300')
     const id = (await provider.launch(order)).instances[0]!.id
     await provider.terminate([id])

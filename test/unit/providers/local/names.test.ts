@@ -18,7 +18,7 @@ describe('names of local VMs', () => {
     expect(instanceIds({ ...intent, id: `${intent.id.slice(0, -1)}2` })[0]).not.toBe(instanceIds(intent)[0])
   })
 
-  it('are recognised, and nothing else is', () => {
+  it('are recognised, and no other names are', () => {
     expect(instanceIds({ ...intent, count: 1000 }).every(isInstanceId)).toBe(true)
     expect(
       ['local-C8DB7689-1', 'local-c8db7689-0', 'xlocal-c8db7689-1', 'i-0123'].filter(isInstanceId),
@@ -27,7 +27,7 @@ describe('names of local VMs', () => {
 })
 
 describe('the request of a local launch', () => {
-  it('shows the VMs, their tags and what they are given', () => {
+  it('shows the VMs, their tags and their inputs', () => {
     const request = buildRequest({
       config: { type: 'local', slots: 1 } as LocalConfig,
       owner: { clusterId: 'c', pool: 'p', writerId: 'w' },

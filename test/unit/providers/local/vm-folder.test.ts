@@ -29,18 +29,18 @@ afterEach(() => {
 const outside = expect.objectContaining({ code: 'LOCAL_OUTSIDE_ROOT' })
 
 describe("the pool's folder", () => {
-  it('is made for its user alone, with all that leads to it', () => {
+  it('is created for its user only, with its parent folders', () => {
     openPoolFolder(join(dir, 'a/b'))
     expect(lstatSync(join(dir, 'a/b')).mode & 0o777).toBe(0o700)
   })
 
-  it('takes only ids of local VMs, never a path', () => {
+  it('accepts only ids of local VMs, never a path', () => {
     const folder = openPoolFolder(dir)
     for (const bad of ['..', '../x', 'local-0123abcd-1/..', '/etc', '', 'local-0123abcd-01', `${id}\n`])
       expect(() => folder.root(bad), bad).toThrow(outside)
   })
 
-  it('does not write through a link that lies where a VM belongs', () => {
+  it("does not write through a link in place of a VM's folder", () => {
     symlinkSync(elsewhere, join(dir, id))
     const folder = openPoolFolder(dir)
     for (const act of [() => folder.create(id, 'x'), () => folder.strip(id), () => folder.remove(id)])
@@ -54,7 +54,7 @@ describe("the pool's folder", () => {
     expect(readdirSync(elsewhere)).toEqual([])
   })
 
-  it("does not write through a link that lies where a VM's console belongs", () => {
+  it("does not write through a link in place of a VM's console", () => {
     const folder = openPoolFolder(dir)
     folder.create(id, 'x')
     writeFileSync(join(elsewhere, 'file'), 'precious')
@@ -62,7 +62,7 @@ describe("the pool's folder", () => {
     expect(() => folder.openConsole(id)).toThrow('ELOOP')
   })
 
-  it('does not follow when it is moved elsewhere while it is in use', () => {
+  it('is rejected when it is moved elsewhere while it is in use', () => {
     const folder = openPoolFolder(join(dir, 'pool'))
     rmSync(join(dir, 'pool'), { recursive: true })
     symlinkSync(elsewhere, join(dir, 'pool'))
@@ -70,20 +70,20 @@ describe("the pool's folder", () => {
     expect(readdirSync(elsewhere)).toEqual([])
   })
 
-  it('may itself be a link the user made beforehand', () => {
+  it('may itself be a link that the user created', () => {
     symlinkSync(elsewhere, join(dir, 'pool'))
     openPoolFolder(join(dir, 'pool')).create(id, 'x')
     expect(existsSync(join(elsewhere, id, 'script'))).toBe(true)
   })
 
-  it('leaves alone what is no VM', () => {
+  it('does not change folders that are not VMs', () => {
     mkdirSync(join(dir, 'notes'))
     expect(openPoolFolder(dir).ids()).toEqual([])
   })
 })
 
 describe('removing', () => {
-  it('removes the links inside a VM, not what they lead to', () => {
+  it('removes the links inside a VM, not their targets', () => {
     const folder = openPoolFolder(dir)
     folder.create(id, 'x')
     writeFileSync(join(elsewhere, 'file'), 'precious')
@@ -95,7 +95,7 @@ describe('removing', () => {
   })
 })
 
-describe('a link where a VM belongs', () => {
+describe("a link in place of a VM's folder", () => {
   let pool: LocalPool
   beforeEach(() => {
     pool = localPool()

@@ -29,7 +29,7 @@ function start() {
 }
 
 describe('a VM that is not released', () => {
-  it('waits without running anything of its script', async () => {
+  it('waits without running any part of its script', async () => {
     const waiting = await start()
     expect(processStart(waiting.pid)).toBe(waiting.start)
     expect(existsSync(join(root, 'ran'))).toBe(false)
@@ -38,7 +38,7 @@ describe('a VM that is not released', () => {
     expect(readFileSync(join(root, 'ran'), 'utf8')).toBe('ran\n')
   })
 
-  it('ends by itself when the provisioner lets go of it, as it does when it dies', async () => {
+  it('exits by itself when the provisioner closes its end, as it does when it dies', async () => {
     const waiting = await start()
     waiting.abandon()
     expect(await waiting.ended).toEqual({ code: 125, signal: null })

@@ -16,7 +16,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(bin, { recursive: true }))
 
-/** A program on the PATH that answers as the vendor's does. `$ARGS` are its arguments. */
+/** A program on the PATH that answers like the vendor's tool. `$ARGS` are its arguments. */
 function tool(name: string, body: string): void {
   writeFileSync(join(bin, name), `#!/bin/bash\nARGS="$*"\n${body}\n`)
   chmodSync(join(bin, name), 0o755)
@@ -54,7 +54,7 @@ const cards = JSON.stringify({
 const amd = (id: number, uuid: string) => ({ id, brand: 'AMD', uuid, type: 'rocm' })
 
 describe('artificial slots', () => {
-  it('come before everything else, as many as asked for', async () => {
+  it('replace all other devices, in the requested number', async () => {
     tool('nvidia-smi', twoT4s)
     const devices = await detect({ artificialSlots: 3, slotType: 'cuda' })
     expect(devices.map(({ id, brand, type }) => ({ id, brand, type }))).toEqual(
@@ -73,22 +73,25 @@ describe('artificial slots', () => {
 })
 
 describe('slot types', () => {
-  it('none is none, whatever the machine has', async () => {
+  it('none gives no devices on any machine', async () => {
     tool('nvidia-smi', twoT4s)
     expect(await detect({ slotType: 'none' })).toEqual([])
   })
 
-  it('cpu is one slot of all cores, the same at every look', async () => {
+  it('cpu is one slot of all cores, the same at every call', async () => {
     const devices = await detect({ slotType: 'cpu' })
     expect(devices).toMatchObject([{ id: 0, type: 'cpu', brand: expect.stringMatching(/\d+ cores/) }])
     expect(await detect({ slotType: 'cpu' })).toEqual(devices)
   })
 
-  it.each(['cuda', 'gpu'] as const)('%s is no device on a machine without nvidia-smi', async (slotType) => {
-    expect(await detect({ slotType })).toEqual([])
-  })
+  it.each(['cuda', 'gpu'] as const)(
+    '%s gives no device on a machine without nvidia-smi',
+    async (slotType) => {
+      expect(await detect({ slotType })).toEqual([])
+    },
+  )
 
-  it('auto takes NVIDIA before AMD before the CPUs', async () => {
+  it('auto prefers NVIDIA to AMD, and AMD to CPUs', async () => {
     expect(await detect()).toMatchObject([{ type: 'cpu' }])
     tool('rocm-smi', `echo '${cards}'`)
     expect(await detect()).toEqual([amd(0, '0xa'), amd(1, '0xb')])
@@ -98,18 +101,21 @@ describe('slot types', () => {
 })
 
 describe('NVIDIA GPUs', () => {
-  it('are only those that were named', async () => {
+  it('are only the named ones', async () => {
     tool('nvidia-smi', twoT4s)
     expect(await detect({ slotType: 'cuda', visibleGpus: '1' })).toEqual([t4(1, 'GPU-bb')])
   })
 
-  it.each(['1', 'GPU-bb', ' 1 ,GPU-zz'])('are only those a batch system gave: %s', async (visible) => {
-    tool('nvidia-smi', twoT4s)
-    env['CUDA_VISIBLE_DEVICES'] = visible
-    expect(await detect({ slotType: 'cuda' })).toEqual([t4(1, 'GPU-bb')])
-  })
+  it.each(['1', 'GPU-bb', ' 1 ,GPU-zz'])(
+    'are only those that a batch system assigned: %s',
+    async (visible) => {
+      tool('nvidia-smi', twoT4s)
+      env['CUDA_VISIBLE_DEVICES'] = visible
+      expect(await detect({ slotType: 'cuda' })).toEqual([t4(1, 'GPU-bb')])
+    },
+  )
 
-  it('are their MIG instances when they are cut', async () => {
+  it('are their MIG instances if they are partitioned', async () => {
     tool('nvidia-smi', mig)
     expect(await detect({ slotType: 'cuda' })).toEqual([
       { id: 0, brand: 'MIG 3g.20gb', uuid: 'MIG-one', type: 'cuda' },
@@ -117,18 +123,18 @@ describe('NVIDIA GPUs', () => {
     ])
   })
 
-  it('are whole when MIG is on but nothing is cut', async () => {
+  it('are whole if MIG is on but nothing is partitioned', async () => {
     tool('nvidia-smi', mig.replaceAll(/MIG-(one|two)/g, ''))
     expect(await detect({ slotType: 'cuda' })).toMatchObject([{ uuid: 'GPU-e86cb44c' }])
   })
 
-  it('are none, with a warning, when the driver fails', async () => {
+  it('are not reported, with a warning, when the driver fails', async () => {
     tool('nvidia-smi', 'echo "NVIDIA-SMI has failed: no driver" >&2; exit 9')
     expect(await detect({ slotType: 'cuda' })).toEqual([])
     expect(log.lines.join('\n')).toMatch(/warn nvidia-smi failed .*no driver/)
   })
 
-  it('that cannot be understood end the agent, with what was said', async () => {
+  it('with unreadable output stop the agent, and the error quotes the output', async () => {
     tool('nvidia-smi', 'echo "zero, one"')
     await expect(detect({ slotType: 'cuda' })).rejects.toMatchObject({
       code: 'AGENT_DEVICES_UNREADABLE',
@@ -138,19 +144,19 @@ describe('NVIDIA GPUs', () => {
 })
 
 describe('AMD GPUs', () => {
-  it('are asked for again without their names when those make the tool fail', async () => {
+  it('are queried again without their names if the tool fails with them', async () => {
     tool('rocm-smi', `[[ $ARGS = *productname* ]] && exit 1; echo '${cards}'`)
     expect(await detect({ slotType: 'rocm' })).toEqual([amd(0, '0xa'), amd(1, '0xb')])
   })
 
-  it('are only those that were named or given', async () => {
+  it('are only the named or assigned ones', async () => {
     tool('rocm-smi', `[[ $ARGS = *'-d 0 1' ]] && echo '${cards}'`)
     env['ROCR_VISIBLE_DEVICES'] = '1'
     expect(await detect({ slotType: 'rocm', visibleGpus: '0,1' })).toEqual([amd(1, '0xb')])
   })
 
   it.each(['echo not json', 'echo \'{"system": {}}\'', 'exit 3'])(
-    'are none, with a warning: %s',
+    'are not reported, with a warning: %s',
     async (body) => {
       tool('rocm-smi', body)
       expect(await detect({ slotType: 'rocm' })).toEqual([])

@@ -7,7 +7,7 @@ const proxied = (NO_PROXY: string, change = {}) =>
   found({ HTTPS_PROXY: 'http://proxy:3128', HTTP_PROXY: 'http://proxy:3128', NO_PROXY }, change) !== undefined
 
 describe('the proxy to the master', () => {
-  it('is the one for the scheme, the capital name first', () => {
+  it('is the one for the scheme; upper case takes precedence', () => {
     const env = {
       HTTPS_PROXY: 'http://secure:1',
       https_proxy: 'http://lower:1',
@@ -18,7 +18,7 @@ describe('the proxy to the master', () => {
     expect(found({})).toBeUndefined()
   })
 
-  it('may be written without its scheme or port, and with credentials', () => {
+  it('may be written without scheme or port, and with credentials', () => {
     expect(found({ HTTPS_PROXY: 'proxy:3128' })).toEqual({ host: 'proxy', port: 3128 })
     expect(found({ HTTPS_PROXY: 'http://u%40x:p%3A@[::1]' })).toEqual({
       host: '::1',
@@ -28,7 +28,7 @@ describe('the proxy to the master', () => {
   })
 
   it.each(['socks5://proxy:1080', 'https://proxy:1', 'http://'])(
-    'is refused, unshown, when it cannot be used: %s',
+    'is rejected, and not printed, if it cannot be used: %s',
     (value) => {
       expect(() => found({ HTTPS_PROXY: value.replace('//', '//user:hunter2@') })).toThrow(
         expect.objectContaining({
@@ -39,7 +39,7 @@ describe('the proxy to the master', () => {
     },
   )
 
-  it.each(['localhost', '127.0.0.1', '127.3.2.1', '::1'])('is none for this machine itself: %s', (host) => {
+  it.each(['localhost', '127.0.0.1', '127.3.2.1', '::1'])('is not used for this machine: %s', (host) => {
     expect(proxied('', { host })).toBe(false)
   })
 
@@ -55,7 +55,7 @@ describe('the proxy to the master', () => {
     ['other, master.example.com:8443', true],
     ['master.example.com:443', false],
     ['', false],
-  ])('is none for names in NO_PROXY: %s', (exceptions, excepted) => {
+  ])('is not used for names in NO_PROXY: %s', (exceptions, excepted) => {
     expect(proxied(exceptions)).toBe(!excepted)
   })
 
@@ -71,7 +71,7 @@ describe('the proxy to the master', () => {
     ['fd00::5', 'fd00::5', true],
     ['10.1.2.3', '10.1.0.0/99', false],
     ['10.1.2.3', 'fd00::/8', false],
-  ])('is none for addresses in NO_PROXY: %s, %s', (host, exceptions, excepted) => {
+  ])('is not used for addresses in NO_PROXY: %s, %s', (host, exceptions, excepted) => {
     expect(proxied(exceptions, { host })).toBe(!excepted)
   })
 })

@@ -22,7 +22,7 @@ interface Given {
 function read({ argv = [], env = {}, yaml }: Given) {
   if (yaml !== undefined) writeFileSync(file, yaml)
   const named = yaml === undefined ? {} : { DET_CONFIG_FILE: file }
-  // Whether the machine has an /etc/determined/agent.yaml must not matter.
+  // An /etc/determined/agent.yaml on this machine must not affect the tests.
   return readAgentOptions({ argv, env: { ...named, ...env }, defaultFile: join(dir, 'absent') })
 }
 
@@ -38,10 +38,10 @@ function messages(given: Given): string[] {
   return problems.map((each) => each.message)
 }
 
-describe('where an option comes from', () => {
+describe('the source of an option', () => {
   const yaml = 'resource_pool: from-file\n'
 
-  it('is the default when nobody says otherwise', () => {
+  it('is the default if nothing is set', () => {
     const options = good({ env: { DET_AGENT_ID: 'a' } })
     expect(options).toEqual({
       masterHost: 'master',
@@ -69,24 +69,24 @@ describe('where an option comes from', () => {
     })
   })
 
-  it('is the file before the default', () => {
+  it('the file overrides the default', () => {
     expect(good({ yaml }).resourcePool).toBe('from-file')
   })
 
-  it('is the variable before the file', () => {
+  it('the variable overrides the file', () => {
     expect(good({ yaml, env: { DET_RESOURCE_POOL: 'from-env' } }).resourcePool).toBe('from-env')
   })
 
-  it('is the file when the variable is empty', () => {
+  it('an empty variable does not override the file', () => {
     expect(good({ yaml, env: { DET_RESOURCE_POOL: '' } }).resourcePool).toBe('from-file')
   })
 
-  it('is the flag before everything', () => {
+  it('the flag overrides everything', () => {
     const given = { yaml, env: { DET_RESOURCE_POOL: 'from-env' }, argv: ['--resource-pool', 'from-flag'] }
     expect(good(given).resourcePool).toBe('from-flag')
   })
 
-  it('is one key of a block, without touching the others', () => {
+  it('a variable changes one key of a block, and not the others', () => {
     const yaml =
       'security:\n  tls:\n    enabled: true\n    master_cert: /a.crt\n    master_cert_name: file.name\n'
     const env = { DET_SECURITY_TLS_MASTER_CERT_NAME: 'env.name' }
@@ -97,7 +97,7 @@ describe('where an option comes from', () => {
     })
   })
 
-  it('is the file the flag names, before the one the variable names', () => {
+  it('the file of the flag overrides the file of the variable', () => {
     const other = join(dir, 'other.yaml')
     writeFileSync(other, 'resource_pool: other\n')
     expect(good({ yaml, argv: [`--config-file=${other}`] }).resourcePool).toBe('other')
@@ -105,40 +105,40 @@ describe('where an option comes from', () => {
 })
 
 describe('options', () => {
-  it('have the port of the scheme when none is given', () => {
+  it('default to the port of the scheme', () => {
     expect(good({ env: { DET_SECURITY_TLS_ENABLED: 'true' } }).masterPort).toBe(443)
     expect(good({}).masterPort).toBe(80)
   })
 
-  it.each(['1', 't', 'T', 'true', 'TRUE', 'True'])('are on for the Go word %s', (word) => {
+  it.each(['1', 't', 'T', 'true', 'TRUE', 'True'])("are true for Go's value %s", (word) => {
     expect(good({ env: { DET_SECURITY_TLS_ENABLED: word } }).tls.enabled).toBe(true)
   })
 
-  it('are on for a flag alone, and off for one that says so', () => {
+  it('are true for a flag without value, and false for =false', () => {
     expect(good({ argv: ['--security-tls-enabled'] }).tls.enabled).toBe(true)
     expect(
       good({ argv: ['--security-tls-enabled=false'], env: { DET_SECURITY_TLS_ENABLED: '1' } }).tls.enabled,
     ).toBe(false)
   })
 
-  it('take a value that begins with a dash or holds an equals sign', () => {
+  it('accept values that start with a dash or contain an equals sign', () => {
     expect(good({ argv: ['--agent-id=a=b'] }).agentId).toBe('a=b')
     expect(good({ argv: ['--agent-id', '-a'] }).agentId).toBe('-a')
   })
 
-  it('take the GPUs a batch system has given, AMD before NVIDIA, unless they are named', () => {
+  it('use the GPUs that a batch system assigned, AMD before NVIDIA, unless GPUs are named', () => {
     const env = { ROCR_VISIBLE_DEVICES: '0', CUDA_VISIBLE_DEVICES: '1,2' }
     expect(good({ env }).visibleGpus).toBe('0')
     expect(good({ env: { CUDA_VISIBLE_DEVICES: '1,2' } }).visibleGpus).toBe('1,2')
     expect(good({ env, yaml: 'visible_gpus: 3\n' }).visibleGpus).toBe('3')
   })
 
-  it('take an IPv6 master with or without its brackets', () => {
+  it('accept an IPv6 master with or without brackets', () => {
     expect(good({ env: { DET_MASTER_HOST: '[::1]' } }).masterHost).toBe('::1')
     expect(good({ env: { DET_MASTER_HOST: '::1' } }).masterHost).toBe('::1')
   })
 
-  it('read what only the file can hold', () => {
+  it('read settings that only the file can contain', () => {
     const yaml =
       'hooks:\n  on_connection_lost: [shutdown, now]\nsecurity:\n  tls:\n    client_cert: /c\n    client_key: /k\n'
     expect(good({ yaml })).toMatchObject({
@@ -152,7 +152,7 @@ describe('options', () => {
     expect(good({ yaml: 'hooks:\nslot_type:\nsecurity:\n  tls:\n' }).slotType).toBe('auto')
   })
 
-  it('say what this agent has no use for, and go on', () => {
+  it('report settings that this agent does not use, and continue', () => {
     const { options, problems } = read({ env: { DET_MASTER_HOST: 'm', DET_API_ENABLED: 'true' } })
     expect(options).toBeDefined()
     expect(problems).toMatchObject([{ code: 'AGENT_OPTION_UNUSED', severity: 'warning' }])
@@ -160,7 +160,7 @@ describe('options', () => {
 })
 
 describe('an agent does not start', () => {
-  it('with an unknown key, and asks whether another was meant', () => {
+  it('with an unknown key, and suggests a similar one', () => {
     const { problems } = read({ yaml: 'master_host: m\nsecurity:\n  tls:\n    master_certname: x\n' })
     expect(problems).toMatchObject([
       {
@@ -174,20 +174,20 @@ describe('an agent does not start', () => {
   it.each<[string, Given, string | RegExp]>([
     ['no master', { env: { DET_MASTER_HOST: '' } }, '`master_host` is missing'],
     ['an unknown flag', { argv: ['--master-hots', 'x'] }, '`--master-hots` is not an option of the agent'],
-    ['a word that is no option', { argv: ['run'] }, '`run` is not an option of the agent'],
+    ['an argument that is not an option', { argv: ['run'] }, '`run` is not an option of the agent'],
     ['a flag without its value', { argv: ['--agent-id'] }, '`--agent-id` has no value'],
     [
-      'a port that is no number',
+      'a port that is not a number',
       { env: { DET_MASTER_PORT: '84x' } },
       'DET_MASTER_PORT must be an integer, not "84x"',
     ],
     [
-      'a port beyond all ports',
+      'a port above 65535',
       { argv: ['--master-port=70000'] },
       '`master_port` must be a port from 1 to 65535, not 70000',
     ],
     [
-      'a flag that is neither on nor off',
+      'a boolean that is neither true nor false',
       { env: { DET_DEBUG: 'yes' } },
       'DET_DEBUG must be true or false, not "yes"',
     ],
@@ -203,7 +203,7 @@ describe('an agent does not start', () => {
       '`agent_reconnect_attempts` must not be negative, but is -1',
     ],
     [
-      'a certificate and no verification, from two places',
+      'a certificate and no verification, from two sources',
       { yaml: 'security: {tls: {master_cert: /x}}\n', env: { DET_SECURITY_TLS_SKIP_VERIFY: '1' } },
       '`security.tls.master_cert` and `security.tls.skip_verify` exclude each other',
     ],
@@ -217,13 +217,13 @@ describe('an agent does not start', () => {
     expect(messages(given)).toEqual([typeof message === 'string' ? message : expect.stringMatching(message)])
   })
 
-  it('with broken YAML, and says where', () => {
+  it('with broken YAML, and reports the position', () => {
     const { options, problems } = read({ yaml: 'master_host: "m\n' })
     expect(options).toBeUndefined()
     expect(problems[0]!.where).toMatchObject({ file })
   })
 
-  it('and names everything that is wrong at once', () => {
+  it('and reports all errors at once', () => {
     const found = messages({
       yaml: 'mastr_host: x\nslot_type: tpu\n',
       env: { DET_MASTER_PORT: 'x' },

@@ -25,7 +25,7 @@ function environment(change: Partial<TaskEnvironmentInput> = {}, devices: Device
 }
 
 describe('the environment of a task', () => {
-  it('tells it who and where it is', () => {
+  it('has the ids of the task and the address of the master', () => {
     expect(environment()).toEqual({
       DET_MASTER: 'http://master:80',
       DET_MASTER_HOST: 'master',
@@ -41,7 +41,7 @@ describe('the environment of a task', () => {
     })
   })
 
-  it("has the scheme of the agent's own connection, and its certificate name", () => {
+  it("has the scheme of the agent's connection, and its certificate name", () => {
     const tls = { DET_SECURITY_TLS_ENABLED: '1', DET_SECURITY_TLS_MASTER_CERT_NAME: 'master.test' }
     const secure = environment({
       options: options({ ...tls, DET_MASTER_HOST: '::1', DET_MASTER_PORT: '8443' }),
@@ -50,12 +50,12 @@ describe('the environment of a task', () => {
     expect(environment()).not.toHaveProperty('DET_MASTER_CERT_NAME')
   })
 
-  it('names the address for containers where there is one', () => {
+  it('has the address for containers if there is one', () => {
     const env = { DET_CONTAINER_MASTER_HOST: 'inside', DET_CONTAINER_MASTER_PORT: '81' }
     expect(environment({ options: options(env) }).DET_MASTER).toBe('http://inside:81')
   })
 
-  it("keeps the agent's own affairs from it", () => {
+  it("does not contain the agent's own variables", () => {
     const env = {
       PATH: '/bin',
       PROVISION_ROOT: '/vm',
@@ -70,7 +70,7 @@ describe('the environment of a task', () => {
     expect(Object.values(own)).not.toContain('/b.crt')
   })
 
-  it('has what was ordered, but cannot be told to be another agent or master', () => {
+  it("contains the order's variables, but not another agent or master", () => {
     const given = ['A=b=c', 'EMPTY=', 'PATH=/own', 'DET_AGENT_ID=other', 'DET_MASTER=http://evil']
     expect(environment({ env: { PATH: '/bin' }, given })).toMatchObject({
       A: 'b=c',
@@ -81,7 +81,7 @@ describe('the environment of a task', () => {
     })
   })
 
-  it("finds the order's files where they really are", () => {
+  it("has the real paths of the order's files", () => {
     const files = new Map([['/run/determined/etc/ssl/master.crt', '/tasks/c-1/files/master.crt']])
     const own = environment({
       files,
@@ -95,12 +95,12 @@ describe('the environment of a task', () => {
     })
   })
 
-  it('lets the order decide itself what is trusted', () => {
+  it('lets the order set the trusted certificates', () => {
     const given = ['DET_MASTER_CERT_FILE=/m', 'SSL_CERT_FILE=/own', 'NODE_EXTRA_CA_CERTS=/own2']
     expect(environment({ given })).toMatchObject({ SSL_CERT_FILE: '/own', NODE_EXTRA_CA_CERTS: '/own2' })
   })
 
-  it('trusts what the agent trusts its master by, where the order brings no certificate', () => {
+  it("trusts the agent's CAs if the order has no certificate", () => {
     const env = { SSL_CERT_FILE: '/usr/local/determined/ca-bundle.crt' }
     const bundle = '/usr/local/determined/ca-bundle.crt'
     expect(environment({ env })).toMatchObject({ SSL_CERT_FILE: bundle, NODE_EXTRA_CA_CERTS: bundle })
@@ -109,7 +109,7 @@ describe('the environment of a task', () => {
     })
   })
 
-  it('shows it its own GPUs and no others', () => {
+  it('lists only the GPUs of the task', () => {
     const gpus: Device[] = [
       { id: 1, brand: 'T4', uuid: 'GPU-b', type: 'cuda' },
       { id: 3, brand: 'T4', uuid: 'GPU-d', type: 'cuda' },
@@ -121,7 +121,7 @@ describe('the environment of a task', () => {
     })
   })
 
-  it("has the agent's proxies in both spellings", () => {
+  it("has the agent's proxies in upper and lower case", () => {
     const proxies = { DET_HTTPS_PROXY: 'http://p:1', DET_NO_PROXY: 'a,b' }
     expect(environment({ options: options(proxies) })).toMatchObject({
       HTTPS_PROXY: 'http://p:1',

@@ -34,7 +34,7 @@ const file = (path: string, content: string, mode = 0o644) => ({
 })
 
 describe("a task's files", () => {
-  it('lie below its own folder, with their modes', () => {
+  it('are inside its own folder, with their modes', () => {
     const Archive = [
       { ...file('etc/', ''), type: fileType.directory },
       file('etc/a.sh', 'echo', 0o755),
@@ -47,20 +47,23 @@ describe("a task's files", () => {
     expect(placed.get('/run/x/b')).toBe(join(dir, 'run/x/b'))
   })
 
-  it.each(['../../../../etc/passwd', '/../../x', 'a/../../../../y'])('never lead out of it: %s', (path) => {
-    placeFiles([{ Path: '/', Archive: [file(path, 'x')] }], join(dir, 'root'))
-    expect(readdirSync(dir)).toEqual(['root'])
-  })
+  it.each(['../../../../etc/passwd', '/../../x', 'a/../../../../y'])(
+    'are never outside of it: %s',
+    (path) => {
+      placeFiles([{ Path: '/', Archive: [file(path, 'x')] }], join(dir, 'root'))
+      expect(readdirSync(dir)).toEqual(['root'])
+    },
+  )
 })
 
 describe("an agent's work folder", () => {
-  it('lies below the root of a local VM, apart for each agent', () => {
+  it('is inside the root of a local VM, one for each agent', () => {
     const [one, two] = ['a', 'b'].map((id) => workFolder(id, { PROVISION_ROOT: dir }).path)
     expect(one).toMatch(new RegExp(`^${dir}/var/lib/determined-agent/[0-9a-f]{12}$`))
     expect(one).not.toBe(two)
   })
 
-  it('is made only when a task comes', () => {
+  it('is created only for the first task', () => {
     const folder = workFolder('a', { PROVISION_ROOT: dir })
     expect(folder.ids()).toEqual([])
     expect(readdirSync(dir)).toEqual([])
@@ -75,7 +78,7 @@ describe("an agent's work folder", () => {
     )
   })
 
-  it('is not used when it is a link somebody else may have made', () => {
+  it('is not used if it is a link, which another user may have created', () => {
     const folder = workFolder('a', { PROVISION_ROOT: dir })
     mkdirSync(join(dir, 'var/lib/determined-agent'), { recursive: true })
     mkdirSync(join(dir, 'elsewhere'))
@@ -86,7 +89,7 @@ describe("an agent's work folder", () => {
 })
 
 describe('the record of a task', () => {
-  it('is read as it was written, and is none when it is broken', () => {
+  it('is read as written, and ignored if it is damaged', () => {
     const container = { id: 'c', state: 'ASSIGNED', devices: [], description: '' } as const
     const record = {
       container: { ...container, devices: [] },
@@ -124,7 +127,7 @@ describe('shipping logs', () => {
   }
   const shipper = () => createLogShipper('c-1', dir, () => 0)
 
-  it('sends each line once, with its stream, and waits for the rest of a line', () => {
+  it('sends each complete line once, with its stream', () => {
     const logs = shipper()
     print('stdout', 'one\ntwo\nthr')
     print('stderr', 'oops\n')
@@ -137,14 +140,14 @@ describe('shipping logs', () => {
     expect(lines).toHaveLength(4)
   })
 
-  it('sends a last line that has no end once the task has ended', () => {
+  it('sends an unfinished last line after the end of the task', () => {
     const logs = shipper()
     print('stdout', 'last words')
     expect(logs.ship(send, true)).toBe(true)
     expect(lines).toEqual(['1 last words'])
   })
 
-  it('goes on where it was when there was no connection, or another agent', () => {
+  it('resumes at its position after a lost connection, or with another agent', () => {
     open = false
     print('stdout', 'one\ntwo\n')
     expect(shipper().ship(send, false)).toBe(false)
@@ -165,14 +168,14 @@ describe('shipping logs', () => {
     expect(Math.max(...lines.map((line) => Buffer.byteLength(line)))).toBeLessThanOrEqual(16 * 1024 + 2)
   })
 
-  it('sends bytes that are no text as what they are not, and all of them', () => {
+  it('sends invalid UTF-8 with replacement characters, and all of it', () => {
     print('stdout', Buffer.alloc(40_000, 0x80))
     expect(shipper().ship(send, true)).toBe(true)
     expect(existsSync(join(dir, 'sent.json'))).toBe(true)
     expect(JSON.parse(readFileSync(join(dir, 'sent.json'), 'utf8'))).toEqual({ stdout: 40_000, stderr: 0 })
   })
 
-  it('takes only so much at once', () => {
+  it('limits the amount per call', () => {
     print('stdout', `${'x'.repeat(99)}\n`.repeat(10_000))
     const logs = shipper()
     expect(logs.ship(send, false)).toBe(false)

@@ -1,4 +1,4 @@
-// How long dials wait for their answer, and how many of them at once.
+// How long dials are held, and how many at once.
 import { Socket } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import { refusal } from '../../../../src/standalone/master/agent.ts'
@@ -34,8 +34,8 @@ function bench(options: Partial<HeldDialsOptions> = {}) {
   return { clock, held, dial }
 }
 
-describe('a dial that cannot be answered yet', () => {
-  it('is answered 503 after 15 s, and not before', async () => {
+describe('a dial whose answer is not known yet', () => {
+  it('is answered 503 after 15 s, not earlier', async () => {
     const { clock, dial } = bench()
     const one = dial()
     expect(one.isHeld).toBe(true)
@@ -49,7 +49,7 @@ describe('a dial that cannot be answered yet', () => {
   it.each([
     ['yes', 'accepted'],
     ['no', 403],
-  ] as const)('is answered as soon as the answer is %s', async (admission, answer) => {
+  ] as const)('is answered as soon as the admission is %s', async (admission, answer) => {
     const { clock, dial } = bench()
     const [one, other] = [dial(), dial()]
     await clock.advance(3000)
@@ -61,7 +61,7 @@ describe('a dial that cannot be answered yet', () => {
     expect(one.answers).toEqual([answer])
   })
 
-  it('waits its own time, also when others came before', async () => {
+  it('has its own timeout, also if others came earlier', async () => {
     const { clock, dial } = bench()
     dial()
     await clock.advance(10_000)
@@ -73,10 +73,10 @@ describe('a dial that cannot be answered yet', () => {
   })
 
   it.each([
-    ['goes away', (socket: Socket) => socket.emit('end')],
-    ['breaks', (socket: Socket) => socket.emit('error', new Error('reset'))],
+    ['disconnects', (socket: Socket) => socket.emit('end')],
+    ['fails', (socket: Socket) => socket.emit('error', new Error('reset'))],
     ['closes', (socket: Socket) => socket.emit('close', false)],
-    ['talks before it is answered', (socket: Socket) => socket.emit('data', Buffer.from('x'))],
+    ['sends data before the answer', (socket: Socket) => socket.emit('data', Buffer.from('x'))],
   ])('is dropped when its peer %s', async (_, happen) => {
     const { clock, dial } = bench({ most: 1 })
     const one = dial()
@@ -87,7 +87,7 @@ describe('a dial that cannot be answered yet', () => {
     expect(dial().isHeld).toBe(true)
   })
 
-  it('leaves nothing on the socket that is handed on', async () => {
+  it('leaves no listeners on an accepted socket', async () => {
     const { clock, dial } = bench()
     const one = dial()
     one.admission = 'yes'
@@ -97,7 +97,7 @@ describe('a dial that cannot be answered yet', () => {
     )
   })
 
-  it('waits only while there is a place, for each address and for all', async () => {
+  it('is held only within the limits per address and in total', async () => {
     const { clock, dial } = bench({ most: 3, mostOfAddress: 2 })
     const dials = ['10.0.0.1', '10.0.0.1', '10.0.0.1', '10.0.0.2', '10.0.0.3'].map((address) => dial(address))
     expect(dials.map((each) => each.isHeld)).toEqual([true, true, false, true, false])
@@ -106,7 +106,7 @@ describe('a dial that cannot be answered yet', () => {
     expect(dial().isHeld).toBe(true)
   })
 
-  it('is answered when the master closes, and none is held after that', () => {
+  it('is answered when the master closes, and no dial is held afterwards', () => {
     const { held, dial } = bench()
     const one = dial()
     held.close()

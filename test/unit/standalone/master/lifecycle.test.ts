@@ -39,36 +39,36 @@ function joined(): Agent {
 const away = () => disconnected(joined(), 10_000, 25_000)!
 const returning = () => connected(away(), { ...join, reconnect: true }, { address: '10.0.0.2' }, 2, 20_000)
 
-describe('an agent that dials', () => {
-  it('may join a pool that there is, as an instance of it', () => {
+describe('a dialling agent', () => {
+  it('may join an existing pool as one of its instances', () => {
     expect(refusal(undefined, join, rules)).toBeUndefined()
   })
 
   it.each([
     [
-      'a pool that there is not',
+      'an unknown pool',
       { resourcePool: 'cpu' },
       500,
       'cannot find specified resource pool cpu for agent i-1',
     ],
     [
-      'an id no instance has',
+      'an id of no instance',
       { id: 'i-2' },
       403,
       'agent i-2 is not an instance of resource pool gpu; set agents: any to let other agents join',
     ],
     [
-      'the id of an instance that has ended',
+      'the id of a terminated instance',
       { id: 'i-3' },
       403,
       'the instance of agent i-3 in resource pool gpu no longer runs',
     ],
-    ['reconnect, and nobody knows it', { reconnect: true }, 500, pastReconnectPeriod],
-  ])('is refused with %s', (_, change, status, message) => {
+    ['a reconnect of an unknown agent', { reconnect: true }, 500, pastReconnectPeriod],
+  ])('is rejected with %s', (_, change, status, message) => {
     expect(refusal(undefined, { ...join, ...change }, rules)).toMatchObject({ status, message })
   })
 
-  it('is asked to come again while nobody can say whether its id is an instance', () => {
+  it('is asked to retry while it is unknown whether its id is an instance', () => {
     expect(refusal(undefined, { ...join, id: 'i-9' }, rules)).toEqual({
       kind: 'not known yet',
       status: 503,
@@ -77,7 +77,7 @@ describe('an agent that dials', () => {
     })
   })
 
-  it('of a pool that is gone may come back if it is one of its last instances', () => {
+  it('of a removed pool may return if it is one of its last instances', () => {
     const answer = (id: string) => refusal(undefined, { ...join, id, resourcePool: 'retired' }, rules)?.status
     expect([answer('i-1'), answer('i-9'), answer('i-2')]).toEqual([undefined, 503, 500])
   })
@@ -86,7 +86,7 @@ describe('an agent that dials', () => {
     ['connecting', fresh()],
     ['joined', joined()],
     ['returning', returning()],
-  ])('is refused while another socket has its id: %s', (_, known) => {
+  ])('is rejected while another socket has its id: %s', (_, known) => {
     for (const reconnect of [true, false])
       expect(refusal(known, { ...join, reconnect }, rules)).toEqual({
         kind: 'connected already',
@@ -95,41 +95,41 @@ describe('an agent that dials', () => {
       })
   })
 
-  it('is taken back inside the window, whether it calls that a reconnect or not', () => {
+  it('may return inside the window, whether it reports a reconnect or not', () => {
     for (const reconnect of [true, false])
       expect(refusal(away(), { ...join, reconnect }, rules)).toBeUndefined()
   })
 
-  it('is taken back while nobody can say whether its instance is still there: what runs on it is ours', () => {
+  it('may return while the state of its instance is unknown: its tasks are those of the master', () => {
     expect(refusal({ ...away(), id: 'i-9' }, { ...join, id: 'i-9' }, rules)).toBeUndefined()
   })
 
-  it.each(['i-2', 'i-3'])('is not taken back when its instance is known to be gone: %s', (id) => {
+  it.each(['i-2', 'i-3'])('may not return when its instance is known to be terminated: %s', (id) => {
     for (const reconnect of [true, false])
       expect(refusal({ ...away(), id }, { ...join, id, reconnect }, rules)).toMatchObject({ status: 403 })
   })
 
-  it('waits while the newest listing does not show its instance', () => {
+  it('must wait while the newest listing does not contain its instance', () => {
     expect(refusal({ ...away(), id: 'i-4' }, { ...join, id: 'i-4' }, rules)).toMatchObject({ status: 503 })
     expect(refusal(undefined, { ...join, id: 'i-4' }, rules)).toMatchObject({ status: 503 })
   })
 
-  it('that was in one pool is not let in by the rules of another', () => {
+  it('of one pool is not admitted by the rules of another', () => {
     const claim = { ...join, id: 'i-2', resourcePool: 'open' }
     expect(refusal({ ...away(), id: 'i-2' }, claim, rules)).toMatchObject({ status: 403 })
     expect(refusal(undefined, claim, rules)).toBeUndefined()
   })
 })
 
-describe('an agent that the master may have forgotten with its state', () => {
-  const there = (id: string, state: 'RUNNING' | 'TERMINATED' = 'RUNNING') => ({
+describe('an agent that the master may have forgotten with its lost state', () => {
+  const containerAck = (id: string, state: 'RUNNING' | 'TERMINATED' = 'RUNNING') => ({
     Container: { id, state, devices: [gpu], description: '' },
     Failure: null,
   })
-  const met = () => connected(undefined, { ...join, reconnect: true }, link, 1, 1000)
+  const unknownAgent = () => connected(undefined, { ...join, reconnect: true }, link, 1, 1000)
   const isOfJob = (id: string) => id === 'ours'
 
-  it('may join although it calls that a reconnect, if it is an instance', () => {
+  it('may join although it reports a reconnect, if it is an instance', () => {
     const forgotten = { ...rules, mayJoin: () => 'yes' as const }
     expect(refusal(undefined, { ...join, id: 'i-8', reconnect: true }, forgotten)).toBeUndefined()
     expect(refusal(undefined, { ...join, id: 'i-8', reconnect: true }, rules)).toMatchObject({ status: 403 })
@@ -139,8 +139,8 @@ describe('an agent that the master may have forgotten with its state', () => {
   })
 
   it('keeps the containers of unknown jobs until each has ended', () => {
-    const acks = [there('ours'), there('x'), there('y'), there('z', 'TERMINATED')]
-    const step = started(met(), { ...hello, ContainersReattached: acks }, 2000, isOfJob)
+    const acks = [containerAck('ours'), containerAck('x'), containerAck('y'), containerAck('z', 'TERMINATED')]
+    const step = started(unknownAgent(), { ...hello, ContainersReattached: acks }, 2000, isOfJob)
     if (step.kind === 'changed') throw new Error(step.reason)
     expect(step.agent.unknownContainers?.map(({ id }) => id)).toEqual(['x', 'y'])
     expect(withoutUnknown(step.agent, 'ours')).toBeUndefined()
@@ -150,15 +150,15 @@ describe('an agent that the master may have forgotten with its state', () => {
   })
 })
 
-describe('an agent that says what it has', () => {
-  it('joins, and takes work', () => {
+describe('an agent that sends AgentStarted', () => {
+  it('joins, and accepts jobs', () => {
     const agent = joined()
     expect(agent).toMatchObject({ phase: 'joined', devices: [gpu], registeredAt: 1000, joinedAt: 2000 })
     expect(takesWork(agent)).toBe(true)
     expect(takesWork(fresh())).toBe(false)
   })
 
-  it('returns with what was ordered before it went, a new address, and its first dates', () => {
+  it('returns with its earlier orders and dates, and a new address', () => {
     const drained = { ...away(), enabled: false, draining: true }
     const back = started(connected(drained, join, { address: '10.0.0.9' }, 3, 30_000), hello, 31_000)
     expect(back).toMatchObject({
@@ -175,7 +175,7 @@ describe('an agent that says what it has', () => {
     expect(back.kind === 'returned' && 'awayUntil' in back.agent).toBe(false)
   })
 
-  it('may say it twice, but not differently', () => {
+  it('may repeat the message, but not with other devices', () => {
     expect(started(joined(), hello, 3000).kind).toBe('repeated')
     expect(started(joined(), { ...hello, Devices: [] }, 3000).kind).toBe('changed')
   })
@@ -193,11 +193,11 @@ describe('an agent that says what it has', () => {
     ],
     ['no devices', { Devices: [] }, 'its devices changed from 1 (cuda T4) to 0'],
     ['another pool', { ResourcePoolName: 'cpu' }, 'its pool changed from gpu to cpu'],
-  ])('is no longer itself when it returns with %s', (_, change, reason) => {
+  ])('is rejected when it returns with %s', (_, change, reason) => {
     expect(started(returning(), { ...hello, ...change }, 21_000)).toEqual({ kind: 'changed', reason })
   })
 
-  it('is no longer itself when it dials for another pool, even if it does not say so again', () => {
+  it('is rejected when it dials for another pool, even if AgentStarted has none', () => {
     const elsewhere = connected(away(), { ...join, resourcePool: 'cpu' }, link, 2, 20_000)
     const silent = { ...hello, ResourcePoolName: '' }
     expect(started(elsewhere, silent, 21_000)).toEqual({
@@ -206,32 +206,32 @@ describe('an agent that says what it has', () => {
     })
   })
 
-  it('may leave out its pool', () => {
+  it('may omit its pool', () => {
     expect(started(returning(), { ...hello, ResourcePoolName: '' }, 21_000).kind).toBe('returned')
   })
 
-  it('is nonsense when two devices share an id', () => {
+  it('is invalid when two devices have one id', () => {
     expect(started(fresh(), { ...hello, Devices: [gpu, gpu] }, 2000)).toMatchObject({ kind: 'changed' })
   })
 })
 
-describe('an agent whose socket is gone', () => {
-  it('is forgotten at once when it never said what it has', () => {
+describe('an agent whose socket is closed', () => {
+  it('is forgotten at once if it never sent AgentStarted', () => {
     expect(disconnected(fresh(), 5000, 25_000)).toBeUndefined()
   })
 
-  it('is waited for, looks disabled and draining, and gets no work', () => {
+  it('is awaited, is shown as disabled and draining, and gets no jobs', () => {
     const agent = away()
     expect(agent).toMatchObject({ phase: 'away', awayUntil: 35_000, enabled: true, draining: false })
     expect([shownEnabled(agent), shownDraining(agent), takesWork(agent)]).toEqual([false, true, false])
   })
 
-  it('gets a whole window again when it loses its next socket, too', () => {
+  it('gets a new complete window when it loses its next socket', () => {
     expect(disconnected(returning(), 22_000, 25_000)).toMatchObject({ phase: 'away', awayUntil: 47_000 })
   })
 })
 
-it('an agent that is drained keeps its work and gets no more', () => {
+it('a drained agent keeps its jobs and gets no new ones', () => {
   const agent = { ...joined(), enabled: false, draining: true }
   expect([shownEnabled(agent), shownDraining(agent), takesWork(agent)]).toEqual([false, true, false])
 })

@@ -1,4 +1,4 @@
-// What one agent says or does over and over must not fill the log, whoever it is.
+// Repeated messages or reconnects of one agent must not fill the log.
 import { expect, it } from 'vitest'
 import { createRegistry } from '../../../../src/standalone/master/agents.ts'
 import type { AcceptHandlers } from '../../../../src/standalone/protocol/accept.ts'
@@ -56,7 +56,7 @@ const hello = (containers: string[]): MasterMessage => ({
 const gone = { kind: 'lost', message: 'the network broke' } as const
 const connection = { send: () => true, close: async () => {}, terminate: () => {} }
 
-it('one agent that comes and goes for ever is counted after a while', async () => {
+it('reconnects of one agent are counted after the first ones', async () => {
   const { clock, logger, dial } = bench('known')
   for (let n = 0; n < 1000; n++) dial('i-1').onEnd(gone)
   expect(logger.lines.length).toBeLessThan(60)
@@ -66,7 +66,7 @@ it('one agent that comes and goes for ever is counted after a while', async () =
   expect(logger.lines.filter((line) => /agent removed .*"count":980/.test(line))).toHaveLength(1)
 })
 
-it('each of many agents that join is told', () => {
+it('each of many agents that join is logged', () => {
   const { logger, dial } = bench('known')
   for (let n = 0; n < 3000; n++) dial(`i-${n}`)
   expect(logger.lines.length).toBe(3000)

@@ -6,7 +6,7 @@ import type { Device } from '../../../../src/standalone/protocol/container.ts'
 const devices = (count: number): Device[] =>
   Array.from({ length: count }, (_, id) => ({ id, brand: 'T4', uuid: `GPU-${id}`, type: 'cuda' }))
 
-/** `used` of its slots and `aux` of its two auxiliary places are taken. */
+/** `used` of its slots and `aux` of its two auxiliary containers are used. */
 function host(id: string, slots: number, used = 0, aux = 0, runsCommands = true): Host {
   return { id, slots, free: devices(slots).slice(used), freeAux: 2 - aux, busy: used + aux > 0, runsCommands }
 }
@@ -14,27 +14,27 @@ function host(id: string, slots: number, used = 0, aux = 0, runsCommands = true)
 const slots = (count: number) => ({ slots: count, command: false })
 const agentsOf = (need: number, hosts: Host[]) => place(slots(need), hosts)?.map((fit) => fit.agentId)
 
-describe('work that fits one agent', () => {
-  it('goes where the fewest slots stay free', () => {
+describe('an allocation that fits one agent', () => {
+  it('is placed where the fewest slots stay free', () => {
     expect(agentsOf(2, [host('large', 8), host('small', 2), host('medium', 4)])).toEqual(['small'])
     expect(agentsOf(2, [host('large', 8, 5), host('medium', 4)])).toEqual(['large'])
   })
 
-  it('prefers an agent that is busy anyway, so that the idle one can be given back', () => {
+  it('prefers a busy agent, so that the idle one can be terminated', () => {
     expect(agentsOf(1, [host('a-idle', 2), host('b-busy', 3, 1)])).toEqual(['b-busy'])
   })
 
-  it('gets devices nobody holds', () => {
+  it('gets unused devices', () => {
     expect(place(slots(2), [host('a', 4, 2)])).toEqual([{ agentId: 'a', devices: devices(4).slice(2) }])
   })
 
-  it('waits when no agent has enough', () => {
+  it('waits if no agent has enough slots', () => {
     expect(agentsOf(3, [host('a', 4, 2), host('b', 2)])).toBeUndefined()
     expect(agentsOf(1, [])).toBeUndefined()
   })
 })
 
-describe('work that fits no one agent', () => {
+describe('an allocation that does not fit one agent', () => {
   it('gets several whole agents of one size, the largest size that divides it', () => {
     const hosts = [host('a', 2), host('b', 4), host('c', 4), host('d', 2), host('e', 8, 3)]
     expect(agentsOf(8, hosts)).toEqual(['b', 'c'])
@@ -42,27 +42,27 @@ describe('work that fits no one agent', () => {
     expect(agentsOf(12, [...hosts, host('f', 4)])).toEqual(['b', 'c', 'f'])
   })
 
-  it('never gets an agent that holds anything with a slot', () => {
+  it('never gets an agent with a used slot', () => {
     expect(agentsOf(8, [host('a', 4), host('b', 4, 1)])).toBeUndefined()
   })
 
-  it('may share an agent with auxiliary work', () => {
+  it('may share an agent with auxiliary containers', () => {
     expect(agentsOf(8, [host('a', 4), host('b', 4, 0, 1)])).toEqual(['b', 'a'])
   })
 })
 
-describe('auxiliary work', () => {
-  it('goes to an agent that is busy anyway', () => {
+describe('auxiliary allocations', () => {
+  it('are placed on a busy agent', () => {
     expect(agentsOf(0, [host('idle', 2), host('busy', 2, 2)])).toEqual(['busy'])
   })
 
-  it('fills one agent before the next', () => {
+  it('fill one agent before the next', () => {
     expect(agentsOf(0, [host('a', 0), host('b', 0, 0, 1)])).toEqual(['b'])
     expect(agentsOf(0, [host('a', 0), host('b', 0, 0, 2)])).toEqual(['a'])
     expect(agentsOf(0, [host('a', 0, 0, 2)])).toBeUndefined()
   })
 
-  it('takes no slot', () => {
+  it('use no slot', () => {
     const [after] = occupy([host('a', 4)], place(slots(0), [host('a', 4)])!)
     expect(after).toMatchObject({ freeAux: 1, busy: true })
     expect(after!.free).toHaveLength(4)
@@ -76,7 +76,7 @@ it('a command goes only to agents that run commands', () => {
   expect(place({ slots: 1, command: true }, hosts.slice(0, 1))).toBeUndefined()
 })
 
-describe('whatever the pool looks like', () => {
+describe('in any pool', () => {
   const anyHost = fc
     .tuple(fc.integer({ min: 0, max: 8 }), fc.nat(8), fc.nat(2), fc.boolean())
     .map(([size, used, aux, runs]) => [size, Math.min(used, size), aux, runs] as const)
@@ -85,7 +85,7 @@ describe('whatever the pool looks like', () => {
     .map((list) => list.map(([size, used, aux, runs], i) => host(`agent-${i}`, size, used, aux, runs)))
   const anyNeed = fc.record({ slots: fc.nat(20), command: fc.boolean() })
 
-  it('a placement keeps every promise', () => {
+  it('a placement satisfies all rules', () => {
     fc.assert(
       fc.property(anyNeed, anyHosts, (need, hosts) => {
         const fits = place(need, hosts)
@@ -105,7 +105,7 @@ describe('whatever the pool looks like', () => {
     )
   })
 
-  it('nothing waits that could be placed', () => {
+  it('no allocation waits that fits', () => {
     fc.assert(
       fc.property(anyNeed, anyHosts, (need, hosts) => {
         if (place(need, hosts)) return
@@ -119,7 +119,7 @@ describe('whatever the pool looks like', () => {
     )
   })
 
-  it('the order in which agents are listed does not matter', () => {
+  it('the order of the agents does not matter', () => {
     fc.assert(
       fc.property(anyNeed, anyHosts, (need, hosts) => {
         expect(place(need, [...hosts].reverse())).toEqual(place(need, hosts))
@@ -127,7 +127,7 @@ describe('whatever the pool looks like', () => {
     )
   })
 
-  it('placing takes exactly what was given, from nobody else', () => {
+  it('a placement uses exactly the given devices', () => {
     fc.assert(
       fc.property(anyNeed, anyHosts, (need, hosts) => {
         const fits = place(need, hosts)

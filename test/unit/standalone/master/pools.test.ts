@@ -1,4 +1,4 @@
-// GET /api/v1/resource-pools: what each kind of provider tells of a pool, in the words of Determined's API.
+// GET /api/v1/resource-pools: the facts of each kind of provider in the format of Determined's API.
 import { describe, expect, it } from 'vitest'
 import { builtInProviders } from '../../../../src/providers/index.ts'
 import { poolRoutes } from '../../../../src/standalone/master/rest-pools.ts'
@@ -63,7 +63,7 @@ describe('a pool in the API', () => {
       },
     ],
     [
-      'of somebody else',
+      'of an external provider',
       '',
       { type: 'RESOURCE_POOL_TYPE_STATIC', location: '', slotsPerAgent: -1, preemptible: false },
     ],

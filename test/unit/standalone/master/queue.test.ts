@@ -38,22 +38,22 @@ describe('the queue', () => {
     expect(inOrder(queue).map(({ task }) => task)).toEqual(['e', 'b', 'c', 'a', 'd'])
   })
 
-  it('starts all that fits, on what the earlier left', () => {
+  it('starts every allocation that fits, on the remaining slots', () => {
     const pending = [work('one', 2, 42, 1), work('two', 2, 42, 2), work('three', 1, 42, 3)]
     expect(started(pending, [host('a', 4)])).toEqual(['one:a', 'two:a'])
   })
 
-  it('lets work of the same priority pass by what has to wait', () => {
+  it('lets allocations of the same priority overtake one that has to wait', () => {
     expect(started([work('large', 4, 42, 1), work('small', 1, 42, 2)], [host('a', 4, 1)])).toEqual([
       'small:a',
     ])
   })
 
-  it('holds lower priorities back for what will fit once there is room', () => {
+  it('blocks lower priorities behind an allocation that will fit later', () => {
     expect(started([work('large', 4, 10, 1), work('small', 1, 42, 2)], [host('a', 4, 1)])).toEqual([])
   })
 
-  it('holds nothing back for what would not fit if all agents were empty', () => {
+  it('blocks nothing behind an allocation that would not fit on empty agents', () => {
     expect(started([work('giant', 16, 10, 1), work('small', 1, 42, 2)], [host('a', 4, 1)])).toEqual([
       'small:a',
     ])
@@ -61,7 +61,7 @@ describe('the queue', () => {
     expect(started([command, work('small', 1, 42, 2)], [host('a', 4, 1)])).toEqual(['small:a'])
   })
 
-  it('does not make auxiliary work and work with slots wait for each other', () => {
+  it('does not let auxiliary allocations and those with slots wait for each other', () => {
     const pending = [work('large', 4, 1, 1), work('aux', 0, 99, 2)]
     expect(started(pending, [host('a', 4, 1)])).toEqual(['aux:a'])
     const auxFirst = [
@@ -71,11 +71,11 @@ describe('the queue', () => {
     expect(started(auxFirst, [host('a', 4)])).toEqual(['aux0:a', 'aux1:a', 'slotted:a'])
   })
 
-  it('gives work of several agents whole agents', () => {
+  it('gives whole agents to an allocation on several agents', () => {
     expect(started([work('large', 8)], [host('a', 4), host('b', 4), host('c', 4, 1)])).toEqual(['large:a+b'])
   })
 
-  it('looks at ten thousand that wait and a thousand agents without looking at every pair', () => {
+  it('handles ten thousand pending allocations and a thousand agents without checking every pair', () => {
     let looked = 0
     const counted = Array.from({ length: 1000 }, (_, i) => {
       const full = host(`agent-${i}`, 8, 8)
@@ -92,11 +92,11 @@ describe('the queue', () => {
   })
 })
 
-describe('whatever waits', () => {
+describe('for any queue', () => {
   const anyWork = fc.array(fc.tuple(fc.nat(10), fc.integer({ min: 1, max: 4 }), fc.nat(5)), { maxLength: 15 })
   const anyPool = fc.array(fc.tuple(fc.nat(8), fc.nat(8)), { maxLength: 5 })
 
-  it('no device is given twice and no auxiliary place oversold', () => {
+  it('no device is given twice and no auxiliary limit exceeded', () => {
     fc.assert(
       fc.property(anyWork, anyPool, (list, pool) => {
         const hosts = pool.map(([size, used], i) => host(`agent-${i}`, size, Math.min(used, size)))
@@ -106,18 +106,18 @@ describe('whatever waits', () => {
         )
         const given = assignments.flatMap(({ fits }) => fits)
         for (const { id, free, freeAux } of hosts) {
-          const here = given.filter(({ agentId }) => agentId === id)
-          const ids = here.flatMap((fit) => fit.devices.map((device) => device.id))
+          const placed = given.filter(({ agentId }) => agentId === id)
+          const ids = placed.flatMap((fit) => fit.devices.map((device) => device.id))
           expect(new Set(ids).size).toBe(ids.length)
           expect(free.map((device) => device.id)).toEqual(expect.arrayContaining(ids))
-          expect(here.filter((fit) => fit.devices.length === 0).length).toBeLessThanOrEqual(freeAux)
+          expect(placed.filter((fit) => fit.devices.length === 0).length).toBeLessThanOrEqual(freeAux)
         }
         expect(new Set(assignments.map(({ allocation }) => allocation.id)).size).toBe(assignments.length)
       }),
     )
   })
 
-  it('on empty agents, the first in the queue of those that can fit is started', () => {
+  it('on empty agents, the first allocation that can fit is started', () => {
     fc.assert(
       fc.property(anyWork, anyPool, (list, pool) => {
         const hosts = pool.map(([size], i) => host(`agent-${i}`, size))

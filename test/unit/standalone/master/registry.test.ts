@@ -33,7 +33,7 @@ const log: MasterMessage = {
   },
 }
 
-/** The far end of a connection, as the registry sees it. */
+/** The agent's end of a connection. */
 class Peer {
   handlers!: AcceptHandlers
   sent: Partial<AgentMessage>[] = []
@@ -69,7 +69,7 @@ let clock: FakeClock
 let logger: ReturnType<typeof capturingLogger>
 let registry: Registry
 let news: string[]
-let heard: [string, MasterMessage][]
+let received: [string, MasterMessage][]
 let reattached: unknown[]
 let admissions: Map<string, Admission>
 
@@ -77,7 +77,7 @@ beforeEach(() => {
   clock = new FakeClock()
   logger = capturingLogger()
   news = []
-  heard = []
+  received = []
   reattached = []
   admissions = new Map()
   registry = createRegistry({
@@ -98,14 +98,14 @@ beforeEach(() => {
     mostAgents: 3,
     reattach: (id) => [{ id: `container-of-${id}`, state: 'RUNNING', devices: [gpu], description: '' }],
     onReattached: (agent, acks) => reattached.push([agent.id, acks]),
-    onMessage: (agent, message) => heard.push([agent.id, message]),
+    onMessage: (agent, message) => received.push([agent.id, message]),
   })
   registry.onEvent(({ kind, agent, reason }) =>
     news.push([kind, agent.id, ...(reason ? [reason] : [])].join(' ')),
   )
 })
 
-const asks = (id: string, reconnect = false) => ({
+const joinOf = (id: string, reconnect = false) => ({
   id,
   version: '1',
   resourcePool: 'gpu',
@@ -114,9 +114,9 @@ const asks = (id: string, reconnect = false) => ({
 })
 
 function dial(id: string, reconnect = false): Peer {
-  expect(registry.refuse(asks(id, reconnect))).toBeUndefined()
+  expect(registry.refuse(joinOf(id, reconnect))).toBeUndefined()
   const peer = new Peer()
-  registry.attach(asks(id, reconnect), { address: '10.0.0.1' }, peer.open)
+  registry.attach(joinOf(id, reconnect), { address: '10.0.0.1' }, peer.open)
   return peer
 }
 
@@ -127,7 +127,7 @@ function join(id: string): Peer {
 }
 
 describe('joining', () => {
-  it('begins with the master’s word', () => {
+  it('starts with the master’s options', () => {
     const peer = dial('a')
     expect(peer.sent).toEqual([
       {
@@ -142,17 +142,17 @@ describe('joining', () => {
     expect(registry.get('a')?.phase).toBe('connecting')
   })
 
-  it('is complete when the agent has said what it has', async () => {
+  it('is complete when the agent has sent AgentStarted', async () => {
     const peer = join('a')
     expect(news).toEqual(['connected a', 'joined a'])
     peer.say(log)
-    expect(heard).toEqual([['a', log]])
+    expect(received).toEqual([['a', log]])
     await clock.advance(3_600_000)
     expect(peer.over).toBe(false)
     expect(registry.get('a')?.phase).toBe('joined')
   })
 
-  it('is given up when that takes more than two minutes', async () => {
+  it('is aborted after two minutes without AgentStarted', async () => {
     const peer = dial('a')
     await clock.advance(119_999)
     expect(peer.over).toBe(false)
@@ -161,46 +161,46 @@ describe('joining', () => {
     expect(registry.list()).toEqual([])
   })
 
-  it('is over when containers are spoken of first', () => {
+  it('is aborted by container messages before AgentStarted', () => {
     const peer = dial('a')
     peer.say(log)
     expect(peer.over).toBe(true)
     expect(registry.get('a')).toBeUndefined()
-    expect(heard).toEqual([])
+    expect(received).toEqual([])
   })
 
-  it('is refused when there are as many agents as are borne, but not to those that come back', () => {
+  it('is rejected above the limit of agents, except for those that return', () => {
     join('a').end()
     join('b')
     join('c')
     admissions.set('d', 'later')
-    const open = { ...asks('d'), resourcePool: 'open' }
+    const open = { ...joinOf('d'), resourcePool: 'open' }
     expect(registry.refuse(open)).toMatchObject({ status: 503, kind: 'too many agents' })
-    expect(registry.refuse(asks('a', true))).toBeUndefined()
+    expect(registry.refuse(joinOf('a', true))).toBeUndefined()
   })
 
-  it('is never refused to an instance of ours because of others, whatever they are', () => {
+  it('is never rejected for a managed instance because of other agents', () => {
     for (const id of ['x', 'y', 'z']) {
       admissions.set(id, 'no')
-      registry.attach({ ...asks(id), resourcePool: 'open' }, { address: '10.0.0.9' }, new Peer().open)
+      registry.attach({ ...joinOf(id), resourcePool: 'open' }, { address: '10.0.0.9' }, new Peer().open)
     }
-    expect(registry.refuse(asks('ours'))).toBeUndefined()
+    expect(registry.refuse(joinOf('ours'))).toBeUndefined()
   })
 
-  it('is refused to those who wait without an end, and they hold nothing', () => {
+  it('is rejected for agents that are held forever, and they use nothing', () => {
     for (let n = 0; n < 100; n++) {
       admissions.set(`s${n}`, 'later')
-      expect(registry.refuse(asks(`s${n}`))).toMatchObject({ status: 503, kind: 'not known yet' })
+      expect(registry.refuse(joinOf(`s${n}`))).toMatchObject({ status: 503, kind: 'not known yet' })
     }
     expect(registry.list()).toEqual([])
-    expect(registry.refuse(asks('ours'))).toBeUndefined()
+    expect(registry.refuse(joinOf('ours'))).toBeUndefined()
   })
 })
 
-it('strangers who come and go where any may join give a bounded number of lines', () => {
+it('unknown agents that reconnect to an open pool give a limited number of log lines', () => {
   for (let n = 0; n < 500; n++) {
     admissions.set(`s${n}`, 'no')
-    registry.attach({ ...asks(`s${n}`), resourcePool: 'open' }, { address: '10.0.0.9' }, new Peer().open)
+    registry.attach({ ...joinOf(`s${n}`), resourcePool: 'open' }, { address: '10.0.0.9' }, new Peer().open)
     registry.remove(`s${n}`, 'it went')
   }
   expect(logger.lines.length).toBeLessThanOrEqual(40)
@@ -208,22 +208,22 @@ it('strangers who come and go where any may join give a bounded number of lines'
   expect(logger.lines.at(-1)).toContain('agent joined')
 })
 
-describe('an agent whose id is known to run', () => {
-  it('is sent work; others are not, whatever they have joined', () => {
+describe('an agent whose id is a running instance', () => {
+  it('is sent jobs; other joined agents are not', () => {
     join('a')
     const agent = registry.get('a')!
-    const answers = (['yes', 'later', 'ended', 'no'] as const).map((admission) => {
+    const results = (['yes', 'later', 'ended', 'no'] as const).map((admission) => {
       admissions.set('a', admission)
       return registry.mayWork(agent)
     })
-    expect(answers).toEqual([true, false, false, false])
+    expect(results).toEqual([true, false, false, false])
     expect(registry.mayWork({ ...agent, pool: 'open' })).toBe(true)
   })
 })
 
-describe('an agent that was let in before its instance was known', () => {
-  /** It was there before the start, and returns before anything is listed. */
-  function recalled(id: string): Peer {
+describe('an agent that was admitted before its instance was known', () => {
+  /** An agent from before the start, which returns before the first listing. */
+  function returned(id: string): Peer {
     join(id)
     const kept = registry.get(id)!
     registry.remove(id, 'as if stopped')
@@ -233,11 +233,11 @@ describe('an agent that was let in before its instance was known', () => {
   }
   const foreign = 'agent a is not an instance of resource pool gpu; set agents: any to let other agents join'
 
-  it('is disconnected with the reason once it turns out to be none', () => {
-    const [stranger, own, unknown] = [recalled('a'), recalled('b'), recalled('c')]
+  it('is disconnected with the reason if it is no instance', () => {
+    const [other, own, unknown] = [returned('a'), returned('b'), returned('c')]
     admissions.set('a', 'no').set('b', 'yes')
     expect(registry.judge('gpu')).toBe(true)
-    expect(stranger!.sent.at(-1)).toEqual({ AgentShutdown: { ErrMsg: foreign } })
+    expect(other!.sent.at(-1)).toEqual({ AgentShutdown: { ErrMsg: foreign } })
     expect(news.at(-1)).toBe(`removed a ${foreign}`)
     expect([own!.over, unknown!.over]).toEqual([false, false])
     expect(registry.list().map(({ id }) => id)).toEqual(['b', 'c'])
@@ -246,22 +246,22 @@ describe('an agent that was let in before its instance was known', () => {
     expect(registry.judge('gpu')).toBe(true)
   })
 
-  it('is disconnected when its instance has ended', () => {
-    const peer = recalled('a')
+  it('is disconnected if its instance has ended', () => {
+    const peer = returned('a')
     admissions.set('a', 'ended')
     registry.judge('gpu')
     expect([peer.over, registry.list()]).toEqual([true, []])
   })
 
-  it('is asked about while it is away, too', () => {
-    recalled('a').end()
+  it('is checked also while it is away', () => {
+    returned('a').end()
     admissions.set('a', 'no')
     registry.judge('gpu')
     expect(registry.list()).toEqual([])
   })
 
-  it('is the fleet’s affair once it was known', () => {
-    recalled('a')
+  it('is handled by the fleet once it was known', () => {
+    returned('a')
     admissions.set('a', 'yes')
     registry.judge('gpu')
     admissions.set('a', 'no')
@@ -272,17 +272,17 @@ describe('an agent that was let in before its instance was known', () => {
 })
 
 describe('a lost agent', () => {
-  it('is waited for and then forgotten', async () => {
+  it('is awaited and then forgotten', async () => {
     join('a').end()
     expect(news.at(-1)).toBe('lost a the network broke')
     await clock.advance(24_999)
     expect(registry.get('a')?.phase).toBe('away')
     await clock.advance(1)
     expect(news.at(-1)).toBe('removed a it did not reconnect within its reconnect window')
-    expect(registry.refuse(asks('a', true))).toMatchObject({ message: pastReconnectPeriod })
+    expect(registry.refuse(joinOf('a', true))).toMatchObject({ message: pastReconnectPeriod })
   })
 
-  it('is itself again when it returns in time, and the old window is over', async () => {
+  it('keeps its state when it returns in time, and its window is cancelled', async () => {
     join('a').end()
     await clock.advance(20_000)
     const again = dial('a', true)
@@ -296,7 +296,7 @@ describe('a lost agent', () => {
     expect(registry.get('a')?.phase).toBe('joined')
   })
 
-  it('is forgotten at once when it had not joined, and may dial anew at once', async () => {
+  it('is forgotten at once if it had not joined, and may dial again at once', async () => {
     dial('a').end()
     expect(news.at(-1)).toBe('removed a the network broke')
     join('a')
@@ -304,7 +304,7 @@ describe('a lost agent', () => {
     expect(registry.get('a')?.phase).toBe('joined')
   })
 
-  it('that returns and says nothing goes on being waited for', async () => {
+  it('is awaited further if it reconnects without AgentStarted', async () => {
     join('a').end()
     dial('a', true)
     await clock.advance(120_000)
@@ -313,7 +313,7 @@ describe('a lost agent', () => {
     expect(registry.get('a')).toBeUndefined()
   })
 
-  it('that returns with other devices is told to restart, and forgotten, so that it can', () => {
+  it('that returns with other devices is shut down and forgotten, so that it can restart', () => {
     join('a').end()
     const other = dial('a', true)
     other.say({ ...hello, AgentStarted: { ...hello.AgentStarted!, Devices: [] } })
@@ -324,16 +324,16 @@ describe('a lost agent', () => {
     expect(registry.get('a')?.phase).toBe('joined')
   })
 
-  it('is not heard through a socket it had before', () => {
+  it('is ignored on its earlier socket', () => {
     const old = join('a')
     old.end()
     join('a')
-    heard.length = 0
+    received.length = 0
     news.length = 0
     old.say(log)
     old.over = false
     old.end('late news of the old socket')
-    expect([heard, news]).toEqual([[], []])
+    expect([received, news]).toEqual([[], []])
   })
 })
 
@@ -346,7 +346,7 @@ describe('orders', () => {
     expect(registry.get('a')).toMatchObject({ phase: 'joined', enabled: false, draining: true })
   })
 
-  it('that change nothing are no news', () => {
+  it('without a change cause no event', () => {
     join('a')
     news.length = 0
     registry.order('a', { enabled: true, draining: false })
@@ -357,7 +357,7 @@ describe('orders', () => {
   })
 })
 
-it('an agent whose instance is gone is not waited for', () => {
+it('an agent whose instance is terminated is not awaited', () => {
   const peer = join('a')
   registry.remove('a', 'its instance was terminated')
   expect(peer.over).toBe(true)
@@ -379,7 +379,7 @@ it('agents from before a restart are awaited for one window', async () => {
   expect(news.at(-1)).toBe('removed b it did not reconnect after the restart of the master')
 })
 
-it('a listener that throws harms nobody', () => {
+it('a listener that throws affects no other', () => {
   registry.onEvent(() => {
     throw new Error('mine')
   })
@@ -389,11 +389,11 @@ it('a listener that throws harms nobody', () => {
   expect(after).toEqual(['connected', 'joined'])
 })
 
-it('closing says goodbye without calling anyone lost', async () => {
+it('closing the master reports no agent as lost', async () => {
   const peers = [join('a'), dial('b')]
   news.length = 0
   await registry.close()
   expect(peers.map((peer) => peer.over)).toEqual([true, true])
   expect(news).toEqual([])
-  expect(registry.refuse(asks('c'))).toMatchObject({ status: 503 })
+  expect(registry.refuse(joinOf('c'))).toMatchObject({ status: 503 })
 })

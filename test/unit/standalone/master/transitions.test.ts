@@ -39,7 +39,7 @@ const report = (of: Allocation, agent: string, id: string, state: ContainerState
 const states = (of: Allocation) => of.containers.map((container) => container.state)
 
 describe('a command', () => {
-  it('is assigned, runs, and has finished with its last container', () => {
+  it('is assigned, runs, and is finished with its last container', () => {
     let job = running()
     expect(job).toMatchObject({ id: 't.1', state: 'running', startedAt: 2000 })
     expect(states(job)).toEqual(['ASSIGNED', 'ASSIGNED'])
@@ -50,7 +50,7 @@ describe('a command', () => {
     expect(job).toMatchObject({ state: 'finished', outcome: 'finished', endedAt: 3000 })
   })
 
-  it('has failed when one container fails, once the others have ended, too', () => {
+  it('fails when one container fails, after the others have ended', () => {
     let job = report(running(), 'b', 'c2', 'TERMINATED', exit(3) as never)
     expect(job).toMatchObject({ state: 'ending', outcome: 'failed', reason: 'b: exited (exit code 3)' })
     expect(live(job).map(({ id }) => id)).toEqual(['c1'])
@@ -64,14 +64,14 @@ describe('a command', () => {
     expect(job).toMatchObject({ outcome: 'failed', reason: 'a: no such command' })
   })
 
-  it('is lost when an agent is gone, and not called failed because the rest is then killed', () => {
+  it('is lost when an agent is gone, and not failed because the rest is then killed', () => {
     let job = agentGone(running(), 'a', 'it did not come back', 4000)
     expect(job).toMatchObject({ state: 'ending', outcome: 'lost', reason: 'a: it did not come back' })
     job = report(job, 'b', 'c2', 'TERMINATED', exit(137) as never)
     expect(job.state).toBe('lost')
   })
 
-  it('is killed when that was ordered, whatever its containers say then', () => {
+  it('stays killed, whatever its containers report afterwards', () => {
     let job = killed(running(), 'ordered by a test', 4000)
     expect(job).toMatchObject({ state: 'ending', outcome: 'killed' })
     job = report(report(job, 'a', 'c1', 'TERMINATED', exit(137) as never), 'b', 'c2', 'TERMINATED')
@@ -79,43 +79,43 @@ describe('a command', () => {
   })
 })
 
-describe('work that only lasts', () => {
-  it('runs from the moment it has agents, and has finished when its time is up', () => {
+describe('a duration allocation', () => {
+  it('runs as soon as it has agents, and is finished after its duration', () => {
     const job = running(lasting)
     expect(states(job)).toEqual(['RUNNING', 'RUNNING'])
     expect(timeUp(job, 62_000)).toMatchObject({ state: 'finished', endedAt: 62_000 })
   })
 
-  it('is over at once when it is killed or loses an agent: nobody has to be told', () => {
+  it('is over at once when it is killed or loses an agent: no agent has to be notified', () => {
     expect(killed(running(lasting), 'ordered', 4000)).toMatchObject({ state: 'killed', endedAt: 4000 })
     expect(agentGone(running(lasting), 'a', 'gone', 4000)).toMatchObject({ state: 'lost', endedAt: 4000 })
     expect(live(agentGone(running(lasting), 'a', 'gone', 4000))).toEqual([])
   })
 
-  it('is not spoken of with agents', () => {
+  it('sends nothing to agents', () => {
     expect(reattached(running(lasting), 'a', [], 4000)).toEqual({
       allocation: running(lasting),
       startAgain: [],
     })
   })
 
-  it('a command has no time to be up', () => {
+  it('a command has no duration', () => {
     expect(timeUp(running(), 62_000).state).toBe('running')
   })
 })
 
-describe('news that change nothing', () => {
+describe('reports without effect', () => {
   const job = report(running(), 'a', 'c1', 'RUNNING')
   it.each([
-    ['of a container there is not', report(job, 'a', 'c9', 'TERMINATED')],
+    ['of an unknown container', report(job, 'a', 'c9', 'TERMINATED')],
     ['of a container of another agent', report(job, 'b', 'c1', 'TERMINATED')],
-    ['of the past', report(job, 'a', 'c1', 'PULLING')],
+    ['of an earlier state', report(job, 'a', 'c1', 'PULLING')],
     ['of the same state', report(job, 'a', 'c1', 'RUNNING')],
     ['of no state', report(job, 'a', 'c1', '')],
-    ['of an agent that has nothing of it', agentGone(job, 'z', 'gone', 4000)],
+    ['of an agent without containers of it', agentGone(job, 'z', 'gone', 4000)],
   ])('%s', (_, after) => expect(after).toBe(job))
 
-  it('of what is over', () => {
+  it('of a finished allocation', () => {
     const over = killed(
       submitted({ task: 't', name: 'n', pool: 'p', slots: 0, priority: 1, work: command }, 1),
       'r',
@@ -131,19 +131,19 @@ describe('news that change nothing', () => {
   })
 })
 
-describe('an agent that comes back', () => {
+describe('a returning agent', () => {
   const ack = (id: string, state: ContainerState, failure: string | null = null) => ({
     Container: { id, state, devices: [], description: '' },
     Failure: failure === null ? null : { FailureType: failure, ErrMsg: 'so it is', ExitCode: null },
   })
 
-  it('with its containers goes on', () => {
+  it('with its containers resumes', () => {
     const { allocation, startAgain } = reattached(running(), 'a', [ack('c1', 'RUNNING')], 5000)
     expect(states(allocation)).toEqual(['RUNNING', 'ASSIGNED'])
     expect(startAgain).toEqual([])
   })
 
-  it('with a container that ended meanwhile says how', () => {
+  it('reports how a container ended in the meantime', () => {
     const ended = reattached(running(), 'a', [ack('c1', 'TERMINATED')], 5000).allocation
     expect(ended.containers[0]).toMatchObject({ state: 'TERMINATED', failure: null })
     const failed = reattached(running(), 'a', [ack('c1', '', failureTypes.containerFailed)], 5000).allocation
@@ -151,15 +151,15 @@ describe('an agent that comes back', () => {
   })
 
   it.each([
-    ['says that it is unknown', [ack('c1', '', failureTypes.restoreError)]],
-    ['does not speak of it', []],
-  ])('is sent a start order again that it never got, when it %s', (_, acks) => {
+    ['reports it as unknown', [ack('c1', '', failureTypes.restoreError)]],
+    ['does not report it', []],
+  ])('gets a lost start order again, when it %s', (_, acks) => {
     const { allocation, startAgain } = reattached(running(), 'a', acks, 5000)
     expect(startAgain.map(({ id }) => id)).toEqual(['c1'])
     expect(allocation.state).toBe('running')
   })
 
-  it('is not sent one for work that has been killed meanwhile', () => {
+  it('gets no start order for an allocation that was killed in the meantime', () => {
     const { allocation, startAgain } = reattached(killed(running(), 'r', 4000), 'a', [], 5000)
     expect(startAgain).toEqual([])
     expect(allocation.containers[0]!.state).toBe('TERMINATED')

@@ -17,7 +17,7 @@ const day = 86_400_000
 let clock: FakeClock
 let store: WorkStore
 let logs: LogStore
-let desk: WorkQueue
+let queue: WorkQueue
 let sent: [string, Partial<AgentMessage>][]
 let ready: boolean
 let freed: string[]
@@ -50,7 +50,7 @@ beforeEach(() => {
   doubtful.clear()
   disk = undefined
   let containers = 0
-  desk = createWorkQueue({
+  queue = createWorkQueue({
     clock,
     logger: silentLogger,
     store,
@@ -91,44 +91,44 @@ const none = {
   ContainerStatsRecord: null,
 }
 
-describe('an agent that is not known as an instance', () => {
+describe('an agent that is not a known instance', () => {
   const starts = () => sent.flatMap(([id, { StartContainer }]) => (StartContainer ? [id] : []))
 
-  it('is sent nothing, and its slots are no room, until it is known', async () => {
+  it('gets no jobs, and its slots are not used, until it is known', async () => {
     doubtful.add('a').add('b')
-    await desk.submit(command('t'))
+    await queue.submit(command('t'))
     await turn()
     expect(store.get('t.1')).toMatchObject({ state: 'pending', containers: [] })
     doubtful.delete('b')
-    desk.wake()
+    queue.wake()
     await turn()
     await turn()
     expect([store.get('t.1')?.state, starts()]).toEqual(['running', ['b']])
-    await desk.submit({ ...command('wide'), slots: 2 })
+    await queue.submit({ ...command('wide'), slots: 2 })
     await turn()
     expect(store.get('wide.1')?.state).toBe('pending')
   })
 
-  it('is not sent an order again that it may never have had: the work waits for another', async () => {
-    await desk.submit(command('t'))
+  it('does not get an order again that may have been lost: the job is requeued', async () => {
+    await queue.submit(command('t'))
     await turn()
     await turn()
     expect(starts()).toEqual(['a'])
     doubtful.add('a')
-    desk.onReattached(agent('a'), [])
+    queue.onReattached(agent('a'), [])
     expect(store.get('t.1')).toMatchObject({ state: 'pending', containers: [] })
     await turn()
     await turn()
     expect(starts()).toEqual(['a', 'b'])
   })
 
-  it('keeps the work that it says it runs', async () => {
-    await desk.submit(command('t'))
+  it('keeps the jobs that it reports as running', async () => {
+    await queue.submit(command('t'))
     await turn()
     await turn()
     doubtful.add('a')
     const Container = { id: 'c1', state: 'RUNNING' as const, devices: [], description: '' }
-    desk.onReattached(agent('a'), [{ Container, Failure: null }])
+    queue.onReattached(agent('a'), [{ Container, Failure: null }])
     expect(store.get('t.1')).toMatchObject({
       state: 'running',
       containers: [{ agentId: 'a', state: 'RUNNING' }],
@@ -136,9 +136,9 @@ describe('an agent that is not known as an instance', () => {
   })
 })
 
-describe('work of an agent that turns out to be none of ours', () => {
+describe('jobs of an agent that is not a managed instance', () => {
   const leaves = (foreign: boolean) =>
-    desk.onAgent({
+    queue.onAgent({
       kind: 'removed',
       agent: agent('a'),
       at: 0,
@@ -146,8 +146,8 @@ describe('work of an agent that turns out to be none of ours', () => {
       ...(foreign && { foreign }),
     })
 
-  it('waits again and goes to another, with nothing left on the first', async () => {
-    await desk.submit(command('t'))
+  it('are requeued and placed on another, without a trace on the first', async () => {
+    await queue.submit(command('t'))
     await turn()
     expect(store.heldOn('a')).toHaveLength(1)
     leaves(true)
@@ -157,8 +157,8 @@ describe('work of an agent that turns out to be none of ours', () => {
     expect(store.get('t.1')).toMatchObject({ state: 'running', containers: [{ id: 'c2' }] })
   })
 
-  it('that only lasts begins its time anew', async () => {
-    await desk.submit(lasting('t', 10))
+  it('with a duration restart it', async () => {
+    await queue.submit(lasting('t', 10))
     await turn()
     await clock.advance(6_000)
     leaves(true)
@@ -169,22 +169,22 @@ describe('work of an agent that turns out to be none of ours', () => {
     expect(store.get('t.1')?.state).toBe('finished')
   })
 
-  it('is lost where others run it, too, or where the agent is merely gone', async () => {
-    await desk.submit({ ...command('wide'), slots: 2 })
+  it('are lost if other agents run them, too, or if the agent is only gone', async () => {
+    await queue.submit({ ...command('wide'), slots: 2 })
     await turn()
     leaves(true)
     expect(store.get('wide.1')).toMatchObject({ state: 'ending', outcome: 'lost' })
-    await desk.submit(command('t'))
+    await queue.submit(command('t'))
     await turn()
     for (const { agentId } of store.get('t.1')!.containers)
-      desk.onAgent({ kind: 'removed', agent: agent(agentId), at: 0 })
+      queue.onAgent({ kind: 'removed', agent: agent(agentId), at: 0 })
     expect(store.get('t.1')?.state).toBe('lost')
   })
 })
 
-describe('what is being written down', () => {
-  it('is not carried out before it is on the disk', async () => {
-    await desk.submit(command('t'))
+describe('a step that is being recorded', () => {
+  it('is not carried out before it is on disk', async () => {
+    await queue.submit(command('t'))
     disk = []
     await turn()
     expect(store.get('t.1')?.state).toBe('running')
@@ -194,14 +194,14 @@ describe('what is being written down', () => {
     expect(sent).toMatchObject([['a', { StartContainer: { Container: { id: 'c1' } } }]])
   })
 
-  it('is not said to be accepted, or ended, before it is on the disk, however often that is asked', async () => {
+  it('is not confirmed before it is on disk, however often it is requested', async () => {
     disk = []
     const answered: string[] = []
     const note = (what: string) => () => void answered.push(what)
-    void desk.submit(command('t')).then(note('submitted'))
-    void desk.submitted('t.1').then(note('submitted again'))
-    void desk.kill('t.1', 'changed my mind').then(note('killed'))
-    void desk.kill('t.1', 'changed my mind').then(note('killed again'))
+    void queue.submit(command('t')).then(note('submitted'))
+    void queue.submitted('t.1').then(note('submitted again'))
+    void queue.kill('t.1', 'changed my mind').then(note('killed'))
+    void queue.kill('t.1', 'changed my mind').then(note('killed again'))
     await turn()
     expect(answered).toEqual([])
     for (const done of disk) done()
@@ -209,11 +209,11 @@ describe('what is being written down', () => {
     expect(answered).toEqual(['submitted', 'submitted again', 'killed', 'killed again'])
   })
 
-  it('is not carried out at all when it was ordered to end meanwhile', async () => {
-    await desk.submit(command('t'))
+  it('is not carried out if the job was killed in the meantime', async () => {
+    await queue.submit(command('t'))
     disk = []
     await turn()
-    void desk.kill('t.1', 'changed my mind')
+    void queue.kill('t.1', 'changed my mind')
     expect(store.get('t.1')?.state).toBe('ending')
     const write = disk
     disk = undefined
@@ -223,10 +223,10 @@ describe('what is being written down', () => {
     expect(store.get('t.1')).toMatchObject({ state: 'killed', reason: 'changed my mind' })
   })
 
-  it('is answered only once it is on the disk', async () => {
+  it('is answered only when it is on disk', async () => {
     disk = []
     let answered = false
-    void desk.submit(command('t')).then(() => {
+    void queue.submit(command('t')).then(() => {
       answered = true
     })
     await turn()
@@ -237,20 +237,20 @@ describe('what is being written down', () => {
   })
 })
 
-it('while nothing can be written, nothing is begun; afterwards it is', async () => {
+it('while nothing can be written, no job starts; afterwards it does', async () => {
   ready = false
-  await desk.submit(command('t'))
+  await queue.submit(command('t'))
   await turn()
   expect([store.get('t.1')?.state, sent]).toEqual(['pending', []])
   ready = true
-  desk.wake()
+  queue.wake()
   await turn()
   await turn()
   expect(sent).toHaveLength(1)
 })
 
-it('work may last longer than a timer can', async () => {
-  await desk.submit(lasting('t', (60 * day) / 1000))
+it('a job may take longer than the longest timer', async () => {
+  await queue.submit(lasting('t', (60 * day) / 1000))
   await turn()
   await clock.advance(60 * day - 1)
   expect(store.get('t.1')?.state).toBe('running')
@@ -258,59 +258,59 @@ it('work may last longer than a timer can', async () => {
   expect(store.get('t.1')).toMatchObject({ state: 'finished', endedAt: 60 * day })
 })
 
-it('work that was begun by a clock since set back ends within its own time', async () => {
-  await desk.submit(lasting('t', 60))
+it('a job that was started before the clock was set back ends after its duration', async () => {
+  await queue.submit(lasting('t', 60))
   await turn()
   const begun = store.get('t.1')!
   await clock.advance(10_000)
-  desk.restore([{ ...begun, id: 'u.1', startedAt: 3 * 3_600_000 }])
+  queue.restore([{ ...begun, id: 'u.1', startedAt: 3 * 3_600_000 }])
   await clock.advance(60_000)
   expect(store.get('u.1')?.state).toBe('finished')
 })
 
-it('a kill is sent again when it is ordered again', async () => {
-  await desk.submit(command('t'))
+it('a repeated kill is sent again', async () => {
+  await queue.submit(command('t'))
   await turn()
-  await desk.kill('t.1', 'first')
-  await desk.kill('t.1', 'second')
+  await queue.kill('t.1', 'first')
+  await queue.kill('t.1', 'second')
   await turn()
   expect(sent.filter(([, message]) => message.SignalContainer)).toHaveLength(2)
   expect(store.get('t.1')?.reason).toBe('first')
 })
 
-it('an agent speaks for its own containers only', async () => {
-  await desk.submit(command('t'))
+it('an agent can report only its own containers', async () => {
+  await queue.submit(command('t'))
   await turn()
-  desk.onMessage(agent('b'), { ...none, ContainerLog: line('c1', 'not mine') })
-  desk.onMessage(agent('a'), { ...none, ContainerLog: line('c1', 'mine') })
-  desk.onMessage(agent('a'), { ...none, ContainerLog: line('c9', 'nobody’s') })
+  queue.onMessage(agent('b'), { ...none, ContainerLog: line('c1', 'not mine') })
+  queue.onMessage(agent('a'), { ...none, ContainerLog: line('c1', 'mine') })
+  queue.onMessage(agent('a'), { ...none, ContainerLog: line('c9', 'nobody’s') })
   expect(logs.read('t.1').map(({ text }) => text)).toEqual(['mine'])
 })
 
-it('listeners hear of each pool once a turn', async () => {
-  const heard: string[] = []
-  const stop = desk.onChange((pool) => heard.push(pool))
-  await Promise.all([desk.submit(lasting('s', 9)), desk.submit(lasting('t', 9))])
+it('listeners are called for each pool once per turn', async () => {
+  const changed: string[] = []
+  const stop = queue.onChange((pool) => changed.push(pool))
+  await Promise.all([queue.submit(lasting('s', 9)), queue.submit(lasting('t', 9))])
   await turn()
-  expect(heard).toEqual(['p'])
+  expect(changed).toEqual(['p'])
   stop()
   await turn()
-  expect(heard).toEqual(['p'])
+  expect(changed).toEqual(['p'])
 })
 
-describe('what is over', () => {
-  it('is remembered a thousand times, the oldest forgotten first', async () => {
+describe('finished allocations', () => {
+  it('are kept up to a thousand, the oldest dropped first', async () => {
     for (let i = 0; i < 1001; i++) {
-      await desk.submit(command(`t${i}`))
-      await desk.kill(`t${i}.1`, 'r')
+      await queue.submit(command(`t${i}`))
+      await queue.kill(`t${i}.1`, 'r')
     }
     expect(store.get('t0.1')).toBeUndefined()
     expect(store.get('t1.1')?.state).toBe('killed')
     expect(store.all()).toHaveLength(1000)
   })
 
-  it('holds no container and no agent', async () => {
-    await desk.submit(lasting('t', 1))
+  it('use no container and no agent', async () => {
+    await queue.submit(lasting('t', 1))
     await turn()
     expect(store.heldOn('a')).toHaveLength(1)
     await clock.advance(1000)
@@ -319,14 +319,14 @@ describe('what is over', () => {
   })
 })
 
-describe('the lines a command prints', () => {
+describe('the output lines of a command', () => {
   it('are kept up to a thousand, the last ones', () => {
     for (let i = 0; i < 1200; i++) logs.add('w', line('c', `line ${i}`))
     expect(logs.read('w')).toHaveLength(1000)
     expect(logs.read('w').at(0)?.text).toBe('line 200')
   })
 
-  it('can be read on from where a reader was, whatever has been dropped since', () => {
+  it("can be read from a reader's position, whatever was dropped since", () => {
     for (let i = 0; i < 1200; i++) logs.add('w', line('c', `line ${i}`))
     expect(logs.count('w')).toBe(1200)
     expect(logs.read('w', 1198).map(({ text }) => text)).toEqual(['line 1198', 'line 1199'])

@@ -4,8 +4,8 @@ import { agentsUrl, parseJoin, shownText } from '../../../../src/standalone/prot
 
 const join = { id: 'i-1', version: '0.38.1', resourcePool: 'gpu', reconnect: false, hostname: 'ip-10-0-0-1' }
 
-describe('the address agents dial', () => {
-  it('is a secure socket for https and a plain one for http', () => {
+describe('the URL that agents dial', () => {
+  it('is wss for https and ws for http', () => {
     expect(agentsUrl({ scheme: 'https', host: 'master', port: 8443 }, join)).toBe(
       'wss://master:8443/agents?id=i-1&version=0.38.1&resource_pool=gpu&reconnect=false&hostname=ip-10-0-0-1',
     )
@@ -20,22 +20,22 @@ describe('the address agents dial', () => {
     expect(new URL(url).hostname).toBe('[2001:db8::1]')
   })
 
-  it('arrives unchanged whatever pool, id and host are called', () => {
+  it('preserves any pool, id and host name', () => {
     const name = fc
       .string({ unit: 'grapheme', minLength: 1, maxLength: 60 })
       .filter((s) => !/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(s))
     fc.assert(
       fc.property(name, name, name, fc.boolean(), (id, resourcePool, hostname, reconnect) => {
-        const asked = { ...join, id, resourcePool, hostname, reconnect }
-        const url = new URL(agentsUrl({ scheme: 'https', host: 'm', port: 1 }, asked))
-        expect(parseJoin(url.pathname + url.search)).toEqual({ ok: true, join: asked })
+        const request = { ...join, id, resourcePool, hostname, reconnect }
+        const url = new URL(agentsUrl({ scheme: 'https', host: 'm', port: 1 }, request))
+        expect(parseJoin(url.pathname + url.search)).toEqual({ ok: true, join: request })
       }),
     )
   })
 })
 
-describe('what the query says', () => {
-  it('takes an empty pool for the pool named default', () => {
+describe('the query', () => {
+  it('uses the pool default for an empty pool', () => {
     expect(parseJoin('/agents?id=a&reconnect=false')).toMatchObject({ join: { resourcePool: 'default' } })
     expect(parseJoin('/agents?id=a&reconnect=0&resource_pool=')).toMatchObject({
       join: { resourcePool: 'default' },
@@ -64,12 +64,12 @@ describe('what the query says', () => {
     ['/agents?id=a%e2%80%a8b&reconnect=true', 'id contains control characters'],
     ['/agents?id=a&version=%c2%9b&reconnect=true', 'version contains control characters'],
     ['/agents?id=a&hostname=%c2%85&reconnect=true', 'hostname contains control characters'],
-  ])('%s is refused: %s', (target, message) => {
+  ])('%s is rejected: %s', (target, message) => {
     expect(parseJoin(target)).toMatchObject({ ok: false, message: expect.stringContaining(message) })
   })
 })
 
-it('what a stranger says is shown printable and short', () => {
+it('untrusted input is shown printable and short', () => {
   expect(shownText(null)).toBe('')
   expect(shownText('i-0123456789abcdef0')).toBe('i-0123456789abcdef0')
   expect(shownText('a\u009b2J\u202eb\n\u2028c\u001b')).toBe('a?2J?b??c?')

@@ -20,7 +20,7 @@ import {
 } from '../../../../src/standalone/protocol/messages.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 
-/** Waits for something that happens through a real socket. */
+/** Waits for an event on a real socket. */
 async function until(condition: () => unknown): Promise<void> {
   for (let i = 0; !condition(); i++) {
     if (i > 1000) throw new Error('it never happened')
@@ -74,7 +74,7 @@ function dial(overrides: Partial<Parameters<typeof connectAgentSocket>[0]> = {})
 }
 
 describe('an agent and its master', () => {
-  it('exchange messages, the very first frame included, and part with 1000', async () => {
+  it('exchange messages, including the first frame, and close with 1000', async () => {
     const agent = await dial()
     await until(() => agentSaw.length === 1)
     expect(agentSaw[0]).toMatchObject({ AgentShutdown: { ErrMsg: 'first frame' } })
@@ -88,7 +88,7 @@ describe('an agent and its master', () => {
     expect(agent.send({ AgentStarted: started })).toBe(false)
   })
 
-  it('ask for the id and pool they mean, whatever characters these have', async () => {
+  it('preserve any characters of id and pool', async () => {
     const accept = onUpgrade
     let target = ''
     onUpgrade = (request, socket, head) => {
@@ -100,7 +100,7 @@ describe('an agent and its master', () => {
     agent.terminate()
   })
 
-  it('give up a peer that talks but does not answer pings for 60 s, and only then', async () => {
+  it('disconnect a peer that sends data but does not answer pings for 60 s, not earlier', async () => {
     const deaf = new WebSocket(`ws://127.0.0.1:${port()}/`, { autoPong: false })
     await once(deaf, 'open')
     await clock.advance(59_999)
@@ -111,9 +111,9 @@ describe('an agent and its master', () => {
     await until(() => deaf.readyState === WebSocket.CLOSED)
   })
 
-  it('keep a peer that answers pings, however long', async () => {
+  it('keep a peer that answers pings, for any time', async () => {
     const peer = new WebSocket(`ws://127.0.0.1:${port()}/`)
-    // After its own pong, so that the master has seen the pong once it has seen this.
+    // Sent after its own pong, so the master has processed the pong once it has processed this.
     peer.on('ping', () => peer.send(encodeMasterMessage({ AgentStarted: started })))
     await once(peer, 'open')
     for (let pings = 1; pings <= 10; pings++) {
@@ -124,11 +124,11 @@ describe('an agent and its master', () => {
     peer.terminate()
   })
 
-  it('read a peer that says too much only as fast as is allowed, and lose nothing', async () => {
+  it('read a peer that sends too much only at the allowed rate, and lose nothing', async () => {
     const chatty = new WebSocket(`ws://127.0.0.1:${port()}/`)
     await once(chatty, 'open')
     for (let i = 0; i < 6000; i++) chatty.send(encodeMasterMessage({ AgentStarted: started }))
-    // Four seconds' worth at once; what was in the buffer with the last of it, too.
+    // Four seconds' worth at once; also what was in the buffer with the last of it.
     await until(() => masterSaw.length >= 4000)
     await new Promise((resolve) => setTimeout(resolve, 100))
     expect(masterSaw.length).toBeLessThan(6000)
@@ -140,7 +140,7 @@ describe('an agent and its master', () => {
     chatty.terminate()
   })
 
-  it('give up a peer that does not read, instead of keeping everything for it', async () => {
+  it('disconnect a peer that does not read, instead of buffering without limit', async () => {
     const slow = new WebSocket(`ws://127.0.0.1:${port()}/`)
     await once(slow, 'open')
     slow.pause()
@@ -150,7 +150,7 @@ describe('an agent and its master', () => {
     slow.terminate()
   })
 
-  it('lose each other when the socket breaks', async () => {
+  it('both detect a broken socket', async () => {
     const agent = await dial()
     await until(() => master)
     server.closeAllConnections()
@@ -160,15 +160,15 @@ describe('an agent and its master', () => {
   })
 })
 
-describe('a dial that gets no connection says why', () => {
-  it('with the words of the master that refused', async () => {
+describe('a failed dial reports the reason', () => {
+  it('with the message of the master that rejected it', async () => {
     onUpgrade = (_request, socket) => refuseUpgrade(socket, 500, 'agent: websocket already connected')
     const error = (await dial().catch((e) => e)) as ProvisionError
     expect(error.code).toBe('AGENT_REFUSED')
     expect(error.problems[0]!.details).toEqual({ status: 500, message: 'agent: websocket already connected' })
   })
 
-  it('with the text of whatever else answered', async () => {
+  it('with the text of another server', async () => {
     onUpgrade = (_request, socket) =>
       socket.end('HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 14\r\n\r\n<h1>Proxy</h1>')
     const error = (await dial().catch((e) => e)) as ProvisionError
@@ -178,7 +178,7 @@ describe('a dial that gets no connection says why', () => {
     })
   })
 
-  it('with an answer that has no end, cut off', async () => {
+  it('with an endless answer, truncated', async () => {
     onUpgrade = (_request, socket) => {
       socket.on('error', () => {})
       socket.write('HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n')
@@ -206,7 +206,7 @@ describe('a dial that gets no connection says why', () => {
   })
 })
 
-describe('a request that is no WebSocket handshake', () => {
+describe('a request that is not a WebSocket handshake', () => {
   it('is answered in JSON', async () => {
     const socket = connect(port(), '127.0.0.1')
     let answer = ''

@@ -4,7 +4,7 @@ import { createFlow } from '../../../../src/standalone/protocol/connection.ts'
 
 const limit = { messages: 10, bytes: 1000, burstSeconds: 2 }
 
-it('lets a burst through, and then as much as the rate allows', () => {
+it('allows a burst, and then the rate', () => {
   const flow = createFlow(limit, 0)
   const waits = Array.from({ length: 22 }, () => flow.take(1, 0))
   expect(waits.slice(0, 20)).toEqual(Array(20).fill(0))
@@ -13,20 +13,20 @@ it('lets a burst through, and then as much as the rate allows', () => {
   expect(flow.take(1, 300)).toBe(100)
 })
 
-it('counts bytes where these are the greater cost', () => {
+it('limits bytes if they cost more than messages', () => {
   const flow = createFlow(limit, 0)
   expect(flow.take(2000, 0)).toBe(0)
   expect(flow.take(500, 0)).toBe(500)
 })
 
-it('saves no more than the burst, and a clock that goes back gives nothing', () => {
+it('never exceeds the burst, and a clock set back adds nothing', () => {
   const flow = createFlow(limit, 0)
   expect(flow.take(2000, 3_600_000)).toBe(0)
   expect(flow.take(100, 3_600_000)).toBe(100)
   expect(flow.take(1, 0)).toBe(200)
 })
 
-it('whoever waits as told never gets more than burst and rate', () => {
+it('a reader that waits as required never exceeds burst and rate', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(3000), { maxLength: 50 }), (sizes) => {
       const flow = createFlow(limit, 0)

@@ -40,7 +40,7 @@ describe('heartbeat', () => {
     expect(pings).toHaveLength(sent)
   })
 
-  it('lives for ever on a pong a minute, less a moment', async () => {
+  it('stays alive with a pong just within each minute', async () => {
     const { clock, heartbeat, expiries } = beating()
     for (let i = 0; i < 30; i++) {
       await clock.advance(59_999)
@@ -50,7 +50,7 @@ describe('heartbeat', () => {
     heartbeat.stop()
   })
 
-  it('is quiet after stop', async () => {
+  it('does nothing after stop', async () => {
     const { clock, heartbeat, pings, expiries } = beating()
     heartbeat.stop()
     await clock.advance(120_000)

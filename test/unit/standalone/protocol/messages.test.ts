@@ -13,8 +13,8 @@ import {
 
 const gpu = { id: 0, brand: 'Tesla T4', uuid: 'GPU-1', type: 'cuda' } as const
 
-describe('what an agent says', () => {
-  it('is understood as a Go agent writes it, null lists and unknown members included', () => {
+describe('a message of an agent', () => {
+  it('is decoded as a Go agent writes it, with null lists and unknown members', () => {
     const frame = JSON.stringify({
       AgentStarted: {
         Version: '0.38.1',
@@ -44,12 +44,12 @@ describe('what an agent says', () => {
     })
   })
 
-  it('may leave out the pool, as agents before 0.27 do', () => {
+  it('may omit the pool, like agents before 0.27', () => {
     const decoded = decodeMasterMessage('{"AgentStarted":{"Version":"0.20.0","Devices":null}}')
     expect(decoded.ok && decoded.message.AgentStarted?.ResourcePoolName).toBe('')
   })
 
-  it('may carry what this version does not know, beside what it knows', () => {
+  it('may contain unknown members beside known ones', () => {
     const decoded = decodeMasterMessage('{"ContainerLog":{"ContainerID":"c"},"Sparkle":{"a":1}}')
     expect(decoded.ok && decoded.message.ContainerLog?.ContainerID).toBe('c')
   })
@@ -82,18 +82,18 @@ describe('what an agent says', () => {
       '{"ContainerStateChanged":{"Container":{"state":"DANCING"}}}',
       'ContainerStateChanged.Container.state: expected one of',
     ],
-  ])('is refused with the reason when it is %s', (frame, reason) => {
+  ])('is rejected with the reason when it is %s', (frame, reason) => {
     const decoded = decodeMasterMessage(frame)
     expect(decoded.ok ? 'understood' : decoded.reason).toContain(reason)
   })
 
-  it('is refused when it is no JSON, without quoting it at length', () => {
+  it('is rejected if it is not JSON, with a short quote', () => {
     const decoded = decodeMasterMessage(`{"AgentStarted":${'x'.repeat(10_000)}`)
     expect(decoded).toMatchObject({ ok: false, reason: expect.stringContaining('not JSON') })
     expect(decoded.ok ? 0 : decoded.reason.length).toBeLessThan(150)
   })
 
-  it('never throws, whatever text or JSON comes', () => {
+  it('never throws, for any text or JSON', () => {
     fc.assert(fc.property(fc.string(), (frame) => typeof decodeMasterMessage(frame).ok === 'boolean'))
     fc.assert(
       fc.property(
@@ -106,14 +106,14 @@ describe('what an agent says', () => {
     )
   })
 
-  it('survives nesting that would exhaust a stack', () => {
+  it('does not overflow the stack with deep nesting', () => {
     const deep = `{"ContainerStatsRecord":{"Stats":${'['.repeat(200_000)}${']'.repeat(200_000)}}}`
     expect(typeof decodeMasterMessage(deep).ok).toBe('boolean')
   })
 })
 
-describe('what a master says', () => {
-  it('carries every member, the unused ones null, because older decoders look for them', () => {
+describe('a message of a master', () => {
+  it('contains every member, the unused ones null, because older decoders expect them', () => {
     expect(JSON.parse(encodeAgentMessage({ AgentShutdown: { ErrMsg: 'bye' } }))).toEqual({
       MasterSetAgentOptions: null,
       StartContainer: null,
@@ -122,7 +122,7 @@ describe('what a master says', () => {
     })
   })
 
-  it('is understood by our agent as a Go master writes it', () => {
+  it('is decoded by our agent as a Go master writes it', () => {
     const frame = JSON.stringify({
       MasterSetAgentOptions: {
         MasterInfo: {
@@ -144,7 +144,7 @@ describe('what a master says', () => {
     })
   })
 
-  it('names a start order whose spec is docker-shaped, unknown parts ignored', () => {
+  it('contains a start order with a docker spec, whose unknown parts are ignored', () => {
     const decoded = decodeAgentMessage(
       JSON.stringify({
         StartContainer: {
@@ -162,13 +162,13 @@ describe('what a master says', () => {
     })
   })
 
-  it('tells an agent to restart in the words agents look for', () => {
+  it('shuts down an agent with the exact string that agents search for', () => {
     expect(mustRestart(`502: ${pastReconnectPeriod}`)).toBe(true)
     expect(mustRestart('websocket already connected')).toBe(false)
   })
 })
 
-it('messages survive the wire in both directions', () => {
+it('messages are unchanged after encoding and decoding in both directions', () => {
   const device = fc.record({
     id: fc.nat(),
     brand: fc.string({ maxLength: 40 }),
@@ -190,7 +190,7 @@ it('messages survive the wire in both directions', () => {
 })
 
 describe('devices', () => {
-  it('are the same in any order', () => {
+  it('are equal in any order', () => {
     expect(sameDevices([gpu, { ...gpu, id: 1 }], [{ ...gpu, id: 1 }, gpu])).toBe(true)
   })
 

@@ -1,4 +1,4 @@
-// Where real agents join the fake master: the agent socket on the same port, with the wait for those that come back.
+// The agent socket of the fake master, on the same port, with the reconnect window for agents.
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { refuseUpgrade } from '../../../src/http/router.ts'
@@ -13,8 +13,8 @@ const reconnectWait = 6_000
 
 export type Upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
-/** What the master does with work that reaches an agent is not its business: nothing is ever started on one. */
-export function agentsDoor(world: FakeWorld): Upgrade {
+/** Jobs of real agents are not simulated: nothing is ever started on one. */
+export function agentEndpoint(world: FakeWorld): Upgrade {
   const acceptor = createAcceptor({ clock: systemClock })
   return (request, socket, head) => {
     const parsed = parseJoin(request.url ?? '')

@@ -1,10 +1,10 @@
-// What launch_rate and the breaker count: instances launched in vain, and never those that did their work.
+// What launch_rate and the breaker count: failed launches, and never instances that ran a job.
 import { describe, expect, it } from 'vitest'
 import { endInstance } from '../../../src/simulator/cloud.ts'
 import { minute } from '../../support/planner.ts'
 import { codesOf, inVain, type PoolBench, problemsOf, startSettled } from '../../support/pool-bench.ts'
 
-/** One instance is launched for work, joins, works and goes when it is idle. */
+/** One instance is launched for a job, joins, runs it and is terminated when it is idle. */
 async function shortJob(bench: PoolBench): Promise<void> {
   bench.wants(4)
   await bench.pass(10)
@@ -19,7 +19,7 @@ async function shortJob(bench: PoolBench): Promise<void> {
 }
 
 describe('launch_rate', () => {
-  it('never stands in the way of instances that did their work, however short it was', async () => {
+  it('never blocks instances that ran a job, however short it was', async () => {
     const bench = await startSettled({ maxInstances: 1, maxIdle: 10_000, launchRate: 1 })
     for (let n = 0; n < 25; n++) await shortJob(bench)
     expect(bench.ids()).toHaveLength(25)
@@ -27,7 +27,7 @@ describe('launch_rate', () => {
     expect(bench.fleet.status().snapshot!.budget).toEqual({ spent: 0, at: 0 })
   })
 
-  it('is not spent by instances that we terminated right before a crash, and that the cloud goes on showing', async () => {
+  it('does not count instances that we terminated right before a crash, and that the cloud still shows', async () => {
     const bench = await startSettled({ maxInstances: 1, maxIdle: 10_000, launchRate: 1 })
     bench.faults.lingersFor = () => 60 * minute
     for (let n = 0; n < 3; n++) await shortJob(bench)
@@ -53,7 +53,7 @@ describe('launch_rate', () => {
     expect(bench.ids()).toHaveLength(11)
   })
 
-  it('does not count what a person or the cloud took away', async () => {
+  it('does not count what a person or the cloud terminated', async () => {
     const bench = await startSettled({ maxInstances: 1, launchRate: 1 })
     for (let n = 0; n < 12; n++) {
       bench.wants(4)
@@ -92,12 +92,12 @@ describe('agents that join without their slots', () => {
     expect(problemsOf(bench).filter((code) => code === 'SHORT_OF_SLOTS').length).toBeGreaterThanOrEqual(3)
     expect(problemsOf(bench)).toContain('BREAKER_OPEN')
     expect(codesOf(bench)).toContain('BREAKER_OPEN')
-    // A probe may be among them.
+    // One of them may be a probe.
     expect(bench.ids().length).toBeLessThanOrEqual(4)
   })
 })
 
-describe('what was learned', () => {
+describe('the journal', () => {
   async function threeFailed() {
     const bench = await startSettled({ maxInstances: 3, bootTimeout: 20_000 })
     bench.wants(4, 4, 4)
@@ -108,7 +108,7 @@ describe('what was learned', () => {
 
   it('is written at once: in a crash loop the breaker continues, and its probe is launched', async () => {
     const bench = await threeFailed()
-    const told = problemsOf(bench).length
+    const reported = problemsOf(bench).length
     const made = bench.ids().length
     for (let n = 0; n < 10 && bench.ids().length === made; n++) {
       bench.life.kill()
@@ -116,10 +116,10 @@ describe('what was learned', () => {
       await bench.pass(20)
     }
     expect(bench.ids().length).toBe(made + 1)
-    expect(problemsOf(bench)).toHaveLength(told)
+    expect(problemsOf(bench)).toHaveLength(reported)
   })
 
-  it('of an agent that joined closes the breaker for the next life, too', async () => {
+  it('contains that an agent joined: the breaker stays closed after a restart', async () => {
     const bench = await threeFailed()
     const made = bench.ids().length
     for (let n = 0; n < 20 && bench.ids().length === made; n++) await bench.pass(5)
@@ -127,7 +127,7 @@ describe('what was learned', () => {
     bench.joins(id)
     await bench.pass(2)
     bench.life.kill()
-    // The next life must know it from the disk: the master does not show the agent any more.
+    // After a restart it must be read from the disk: the master no longer shows the agent.
     bench.master.agents.clear()
     bench.restart()
     await bench.pass(20)
@@ -136,24 +136,24 @@ describe('what was learned', () => {
   })
 })
 
-describe('what only the journal knows', () => {
-  it('is not blamed for what may have happened to it since', async () => {
+describe('an instance known only from the journal', () => {
+  it('is not counted for what may have happened to it since', async () => {
     const bench = await startSettled({ maxInstances: 1, bootTimeout: minute })
     bench.wants(4)
     await bench.pass(10)
     bench.life.kill()
     bench.wants()
     await bench.pass(5 * 60)
-    // Somebody else has terminated it meanwhile.
+    // Somebody else has terminated it in the meantime.
     endInstance(bench.cloud, bench.cloud.instances.get(bench.ids()[0]!)!, 'terminated by its owner')
-    const told = problemsOf(bench).length
+    const reported = problemsOf(bench).length
     bench.restart()
     await bench.pass(30)
-    expect(problemsOf(bench)).toHaveLength(told)
+    expect(problemsOf(bench)).toHaveLength(reported)
     expect(bench.fleet.status().snapshot!.budget.spent).toBe(0)
   })
 
-  it('that an instance is gone is known in the next life, too', async () => {
+  it('that is gone stays known as gone after a restart', async () => {
     const bench = await startSettled({ maxInstances: 1, bootTimeout: 60 * minute })
     bench.wants(4)
     await bench.pass(10)
@@ -172,18 +172,18 @@ describe('what only the journal knows', () => {
 })
 
 describe('instances that stopped before they were listed', () => {
-  it('say nothing about those that are launched now', async () => {
+  it('do not count for launches now', async () => {
     const bench = await startSettled({ maxInstances: 5, maxIdle: 10_000 })
     bench.faults.lingersFor = () => 60 * minute
     for (let n = 0; n < 3; n++) await shortJob(bench)
-    const told = problemsOf(bench).length
+    const reported = problemsOf(bench).length
     bench.life.kill()
     bench.disk.erase()
     bench.restart()
     await bench.pass(120)
     bench.wants(4)
     await bench.pass(20)
-    expect(problemsOf(bench)).toHaveLength(told)
+    expect(problemsOf(bench)).toHaveLength(reported)
     expect(bench.fleet.status().breaker).toEqual({ state: 'closed' })
     expect(bench.ids()).toHaveLength(4)
   })

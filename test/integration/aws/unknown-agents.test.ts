@@ -1,5 +1,6 @@
-// Whoever reaches the port of the built-in master and is no instance of ours stays outside, whatever the cloud answers;
-// agents that the journals know come back meanwhile, and keep their work.
+// Agents that are not managed instances are not admitted by the built-in master, whatever the cloud answers; agents in
+// the
+// journals reconnect meanwhile, and keep their jobs.
 import { EC2Client } from '@aws-sdk/client-ec2'
 import { afterEach, beforeEach, expect, inject, it } from 'vitest'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
@@ -30,7 +31,7 @@ afterEach(async () => {
 
 let ahead = 0
 const clock = { ...systemClock, now: () => systemClock.now() + ahead }
-const patience = { timeout: 30_000 }
+const pollOptions = { timeout: 30_000 }
 
 const configOf = (): Promise<MasterConfig> =>
   cluster.config(
@@ -50,7 +51,7 @@ function listingsFail(): void {
   cloud.ec2.faults.push({ action: 'DescribeInstances', kind: 'error', ...denied })
 }
 
-/** The status line and the body it gets, or `joined`. */
+/** The status line and the body of the response, or `joined`. */
 async function dial(id: string): Promise<string> {
   return rawAgent(cluster.port, chain, id).then(
     ({ socket }) => {
@@ -64,7 +65,7 @@ async function dial(id: string): Promise<string> {
 const joined = (running: Provisioner) => running.rows().filter(({ agent }) => agent === 'joined').length
 const work = async (...args: string[]) => (await runCliAside(args, { cwd: cluster.dir })).stdout
 
-it('a stranger waits outside for as long as nothing can be listed, and is refused once it can', async () => {
+it('an unknown agent waits as long as nothing can be listed, and is rejected after the listing', async () => {
   listingsFail()
   await cluster.start(await configOf(), { clock })
   const secret = ['--env', 'DB_PASSWORD=hunter2-the-secret', '--', 'true']
@@ -76,24 +77,24 @@ it('a stranger waits outside for as long as nothing can be listed, and is refuse
   expect(await work('work', id)).toContain('pending')
   cloud.ec2.faults.length = 0
   ahead += 61_000
-  await expect.poll(() => dial('stranger'), patience).toMatch(/ (?:403|503) /)
+  await expect.poll(() => dial('stranger'), pollOptions).toMatch(/ (?:403|503) /)
   expect(cluster.said('agent joined').filter((line) => line.includes('stranger'))).toEqual([])
   // However often it dials.
   for (let n = 0; n < 20; n++) await dial(`stranger-${n}`)
   expect(cluster.said('agent rejected').length).toBeLessThan(8)
 }, 120_000)
 
-it('agents that the journals know come back while nothing can be listed, and keep their work', async () => {
+it('agents in the journals reconnect while nothing can be listed, and keep their jobs', async () => {
   const config = await configOf()
   const first = await cluster.start(config, { clock })
   ahead += 61_000
   const id = (await work('submit', '--slots', '4', '--duration', '30m')).trim()
-  await expect.poll(() => joined(first), patience).toBe(1)
-  await expect.poll(() => work('work', id), patience).toContain('running')
+  await expect.poll(() => joined(first), pollOptions).toBe(1)
+  await expect.poll(() => work('work', id), pollOptions).toContain('running')
   await first.stop()
   listingsFail()
   const second = await cluster.start(config, { clock })
-  await expect.poll(() => joined(second), patience).toBe(1)
+  await expect.poll(() => joined(second), pollOptions).toBe(1)
   expect(await work('work', id)).toContain('running')
   const [vm] = cloud.ec2.world.vms.keys()
   expect(await dial('stranger')).toMatch(/ 503 /)

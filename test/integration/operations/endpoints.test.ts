@@ -1,4 +1,5 @@
-// What a running provisioner tells about itself: metrics, readiness, and its decisions, read through its doors and its files.
+// What a running provisioner reports about itself: metrics, readiness, and its decisions, read from its endpoints and
+// its files.
 import { readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
@@ -41,7 +42,7 @@ function get(
 const cli = (...args: string[]) => runCliAside([...args, '-c', 'master.yaml'], { cwd: cluster.dir })
 
 describe('metrics', () => {
-  it('tell decisions, VMs, calls and the end of the certificate', async () => {
+  it('show decisions, VMs, calls and the end of the certificate', async () => {
     const { status, text } = await get('/metrics')
     expect(status).toBe(200)
     for (const line of [
@@ -50,7 +51,7 @@ describe('metrics', () => {
       'provisioner_launched_instances_total{pool="default",offering="on_demand/local/any"} 2',
       'provisioner_instances{pool="default",state="joined"} 2',
       'provisioner_join_seconds_count{pool="default",stage="joined"} 2',
-      'provisioner_pending_work{pool="default"} 0',
+      'provisioner_pending_allocations{pool="default"} 0',
     ])
       expect(text).toContain(line)
     expect(text).toMatch(/provisioner_call_seconds_count\{pool="default",call="list",outcome="done"\} [1-9]/)
@@ -59,14 +60,14 @@ describe('metrics', () => {
     expect(Number(ends) * 1000).toBeLessThan(Date.now() + 31 * 86_400_000)
   })
 
-  it('are not for everybody', async () => {
+  it('need the token', async () => {
     for (const headers of [{}, { 'x-forwarded-for': '192.0.2.1' }] as Record<string, string>[])
       expect((await get('/metrics', headers)).status).toBe(401)
   })
 })
 
 describe('readiness', () => {
-  it('is there when every pool sees its cloud and its master', async () => {
+  it('is reported when every pool reads its cloud and its master', async () => {
     expect(await get('/readyz', {})).toEqual({ status: 200, text: '{"status":"ok","faults":[]}' })
   })
 })
@@ -85,7 +86,7 @@ describe('provision explain', () => {
     expect(JSON.parse(snapshot)).toMatchObject({ format: 'provision snapshot 1' })
   })
 
-  it('refuses what makes no sense', async () => {
+  it('rejects invalid combinations', async () => {
     const { status, stderr } = await cli('explain', 'default', '--snapshot', 'kept.json')
     expect(status).toBe(2)
     expect(stderr).toContain('USAGE --snapshot cannot be combined')
@@ -95,7 +96,7 @@ describe('provision explain', () => {
 })
 
 describe('provision logs', () => {
-  it('tells what was decided and what became of it, by the file and through the door alike', async () => {
+  it('prints decisions and their results, from the file and from the endpoint alike', async () => {
     const { stdout } = await cli('logs')
     expect(stdout).toMatch(/default {2}decided to launch 2 instances: BELOW_MIN \(forWork 0, forMin 2\)\n/)
     expect(stdout).toMatch(/default {2}launched local-\S+, local-\S+\n/)
@@ -114,7 +115,7 @@ describe('provision logs', () => {
     expect(stderr).toContain(words)
   })
 
-  it('says no to a door that is asked for nonsense', async () => {
+  it('is rejected for an invalid query', async () => {
     const { status, text } = await get('/v1/events?limit=-1')
     expect([status, JSON.parse(text).error.code]).toEqual([400, 'ORDER_REFUSED'])
   })

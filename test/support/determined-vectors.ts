@@ -1,4 +1,4 @@
-// The origin's own test vectors, restated (origin: rm/scaling_test.go, scaledecider/scale_decider_test.go).
+// Determined's own test vectors (Determined: rm/scaling_test.go, scaledecider/scale_decider_test.go).
 import type { KnownAgent, KnownInstance, PendingAllocation, Policy } from '../../src/planner/snapshot.ts'
 import { busy, hour, idle, minute, now, vm, work, works } from './planner.ts'
 
@@ -8,7 +8,7 @@ interface DemandVector {
   maxAux: number
   pending: PendingAllocation[]
   desired: number
-  /** VMs plan() buys where it differs, and the row of docs/internals/planner.md that says why. */
+  /** VMs that plan() launches if that differs, and the row of docs/internals/planner.md with the reason. */
   ours?: { vms: number; row: string }
 }
 
@@ -17,7 +17,7 @@ function job(name: string, maxSlots: number | undefined, ...sizes: number[]): Pe
   return sizes.map((slots, n) => work(`${name}-${n}`, slots, limit))
 }
 
-/** Pending only: what is allocated does not enter the formula. */
+/** Pending only: allocated jobs are not part of the formula. */
 const grown: [string, number[]][] = [
   ['one slot', [1]],
   ['two times one slot', [1, 1]],
@@ -78,14 +78,14 @@ const lost = { joinedAt: now - hour, lostSince: now - hour }
 
 export const removalVectors: FleetVector[] = [
   {
-    name: 'a stopped VM goes',
+    name: 'a stopped VM is terminated',
     instances: [vm('i1', { state: 'stopped' })],
     agents: [],
     policy: periods,
     removed: ['i1'],
   },
   {
-    name: 'a long idle VM goes',
+    name: 'a long idle VM is terminated',
     instances: [vm('i1')],
     agents: [idle('i1', now - hour)],
     idleSince: { i1: now - hour },
@@ -93,7 +93,7 @@ export const removalVectors: FleetVector[] = [
     removed: ['i1'],
   },
   {
-    name: 'a long disconnected VM goes',
+    name: 'a long disconnected VM is terminated',
     instances: [vm('i1', lost)],
     agents: [],
     disconnectedSince: { i1: now - hour },
@@ -114,7 +114,7 @@ export const removalVectors: FleetVector[] = [
     removed: ['idle-long', 'idle-new', 'recent'],
   },
   {
-    name: 'min keeps what is long idle',
+    name: 'min keeps long idle VMs',
     instances: [
       ...['i1', 'i2', 'i3', 'i4', 'i5'].map((id) => vm(id)),
       vm('stopped', { state: 'stopped' }),
@@ -133,7 +133,7 @@ interface LaunchVector {
   min: number
   max: number
   desired: number
-  /** VMs there are, all busy but for the recent ones. */
+  /** Existing VMs, all busy except the recent ones. */
   vms: number
   recent: number
   launched: number
@@ -144,12 +144,12 @@ export const launchVectors: LaunchVector[] = [
   { min: 0, max: 2, desired: 4, vms: 1, recent: 0, launched: 1 },
   { min: 0, max: 10, desired: 4, vms: 2, recent: 1, launched: 3 },
   { min: 0, max: 10, desired: 1, vms: 2, recent: 2, launched: 0 },
-  // Origin: provisioner_test.go.
+  // Determined: provisioner_test.go.
   { min: 0, max: 100, desired: 4, vms: 0, recent: 0, launched: 4 },
   { min: 0, max: 1, desired: 3, vms: 0, recent: 0, launched: 1 },
 ]
 
-/** Snapshot parts for a launch vector: work of a whole VM each. */
+/** Snapshot parts for a launch vector: each job needs a whole VM. */
 export function launchCase({ desired, vms, recent }: LaunchVector) {
   const ids = Array.from({ length: vms }, (_, n) => `i${n}`)
   const joined = ids.slice(recent)

@@ -4,50 +4,50 @@ import { type Clock, nearest } from '../platform/index.ts'
 import { type Problem, type ProblemCode, ProvisionError, problem } from '../problems/index.ts'
 import type { Answer, Client } from './client.ts'
 import {
-  allWorkSchema,
+  allJobsSchema,
   failureSchema,
   isOver,
+  type JobLogs,
+  type JobOrder,
+  type JobView,
+  jobLogsSchema,
   type LogLine,
-  oneWorkSchema,
+  oneJobSchema,
   resourcePoolsSchema,
-  type WorkLogs,
-  type WorkOrder,
-  type WorkView,
-  workLogsSchema,
 } from './job-view.ts'
 import { checkView } from './view.ts'
 
-const door = '/provision/v1/work'
-const doorOf = (id: string) => `${door}/${encodeURIComponent(id)}`
+const endpoint = '/provision/v1/jobs'
+const endpointOf = (id: string) => `${endpoint}/${encodeURIComponent(id)}`
 
 /** Submits a job. Safe to repeat: the id makes it the same job. */
-export async function sendWork(client: Client, order: WorkOrder): Promise<WorkView> {
-  const answer = await client.ask('POST', door, order)
-  const found = read(answer, oneWorkSchema)
-  if (found) return found.work
+export async function sendJob(client: Client, order: JobOrder): Promise<JobView> {
+  const answer = await client.ask('POST', endpoint, order)
+  const found = read(answer, oneJobSchema)
+  if (found) return found.job
   const pools = answer.status === 400 && order.resourcePool !== undefined ? await poolsOf(client) : undefined
   if (pools && !pools.includes(order.resourcePool!)) throw new ProvisionError(poolUnknown(order, pools))
   if (answer.status === 409) throw new ProvisionError(problem('WORK_ID_TAKEN', wordsOf(answer)))
   throw refusal(client, answer)
 }
 
-export async function listWork(client: Client): Promise<WorkView[]> {
-  return (await wanted(client, 'GET', door, allWorkSchema)).work
+export async function listJobs(client: Client): Promise<JobView[]> {
+  return (await wanted(client, 'GET', endpoint, allJobsSchema)).jobs
 }
 
 /** `id` of the job, or of its allocation. */
-export async function showWork(client: Client, id: string): Promise<WorkView> {
-  return (await wanted(client, 'GET', doorOf(id), oneWorkSchema)).work
+export async function showJob(client: Client, id: string): Promise<JobView> {
+  return (await wanted(client, 'GET', endpointOf(id), oneJobSchema)).job
 }
 
 /** Kills a job; commands are `ending` until their agents report the end. */
-export async function killWork(client: Client, id: string): Promise<WorkView> {
-  return (await wanted(client, 'POST', `${doorOf(id)}/kill`, oneWorkSchema)).work
+export async function killJob(client: Client, id: string): Promise<JobView> {
+  return (await wanted(client, 'POST', `${endpointOf(id)}/kill`, oneJobSchema)).job
 }
 
 /** The kept lines, without the first `after` lines the job printed. */
-export function logsOf(client: Client, id: string, after = 0): Promise<WorkLogs> {
-  return wanted(client, 'GET', `${doorOf(id)}/logs?after=${after}`, workLogsSchema)
+export function logsOf(client: Client, id: string, after = 0): Promise<JobLogs> {
+  return wanted(client, 'GET', `${endpointOf(id)}/logs?after=${after}`, jobLogsSchema)
 }
 
 async function wanted<View>(
@@ -93,7 +93,7 @@ async function poolsOf(client: Client): Promise<string[]> {
   return resourcePools.map(({ name }) => name)
 }
 
-function poolUnknown({ resourcePool = '' }: WorkOrder, pools: string[]): Problem {
+function poolUnknown({ resourcePool = '' }: JobOrder, pools: string[]): Problem {
   const meant = nearest(resourcePool, pools)
   const message = `unknown resource pool ${resourcePool}; pools of this master: ${pools.join(', ')}`
   return problem('WORK_POOL_UNKNOWN', message, meant ? { remedy: `Did you mean --pool ${meant}?` } : {})
@@ -101,9 +101,9 @@ function poolUnknown({ resourcePool = '' }: WorkOrder, pools: string[]): Problem
 
 /** Callbacks while a job is watched until it is over. */
 export interface Follower {
-  onLine(line: LogLine, work: WorkView): void
+  onLine(line: LogLine, job: JobView): void
   /** First, and whenever its state changes. */
-  onState(work: WorkView): void
+  onState(job: JobView): void
   /** No response; the request is retried. */
   onSilence(error: Error): void
 }
@@ -114,25 +114,25 @@ const longestPause = 2000
 /** Failed polls after which the watch ends: about two minutes. */
 const mostSilent = 60
 
-/** Resolves with the job once it is over. Throws what `showWork` throws, and the last error when the master stays unreachable. */
-export async function followWork(
+/** Resolves with the job once it is over. Throws what `showJob` throws, and the last error when the master stays unreachable. */
+export async function followJob(
   client: Client,
   id: string,
   follower: Follower,
   clock: Clock,
-): Promise<WorkView> {
+): Promise<JobView> {
   let seen = 0
   let state = ''
   let silent = 0
   for (let pause = firstPause; ; pause = Math.min(pause * 1.3, longestPause)) {
     try {
       // The job first: once it is over, all its output is there.
-      const work = await showWork(client, id)
-      seen = await passOn(work, seen)
-      if (work.state !== state) follower.onState(work)
-      state = work.state
+      const job = await showJob(client, id)
+      seen = await passOn(job, seen)
+      if (job.state !== state) follower.onState(job)
+      state = job.state
       silent = 0
-      if (isOver(work)) return work
+      if (isOver(job)) return job
     } catch (error) {
       if (!isNoAnswer(error) || ++silent >= mostSilent) throw error
       if (silent === 1) follower.onSilence(error)
@@ -140,12 +140,12 @@ export async function followWork(
     await clock.sleep(pause)
   }
 
-  async function passOn(work: WorkView, after: number): Promise<number> {
-    if (!work.command) return after
+  async function passOn(job: JobView, after: number): Promise<number> {
+    if (!job.command) return after
     const { logs, count } = await logsOf(client, id, after)
     // A restarted master has only the lines since its start.
-    if (count < after) return passOn(work, 0)
-    for (const line of logs) follower.onLine(line, work)
+    if (count < after) return passOn(job, 0)
+    for (const line of logs) follower.onLine(line, job)
     return count
   }
 }
@@ -157,13 +157,13 @@ const waits = [500, 1000, 2000, 4000]
  * Sends the job until there is a response. Errors before anything was sent are thrown unchanged; without any response,
  * throws WORK_NOT_CONFIRMED: the master may have the job.
  */
-export async function submitWork(client: Client, order: WorkOrder, clock: Clock): Promise<WorkView> {
+export async function submitJob(client: Client, order: JobOrder, clock: Clock): Promise<JobView> {
   await client.meet()
   return attempt(waits)
 
-  async function attempt([wait, ...further]: readonly number[]): Promise<WorkView> {
+  async function attempt([wait, ...further]: readonly number[]): Promise<JobView> {
     try {
-      return await sendWork(client, order)
+      return await sendJob(client, order)
     } catch (error) {
       if (!isNoAnswer(error)) throw error
       if (wait === undefined) throw notConfirmed(error, order)
@@ -179,11 +179,11 @@ export function isNoAnswer(error: unknown): error is ProvisionError {
   return error instanceof ProvisionError && noAnswer.includes(error.code)
 }
 
-function notConfirmed(error: ProvisionError, { id }: WorkOrder): ProvisionError {
+function notConfirmed(error: ProvisionError, { id }: JobOrder): ProvisionError {
   const [last] = error.problems
   return new ProvisionError(
     problem('WORK_NOT_CONFIRMED', `no response about job ${id}: ${last?.message ?? error.message}`, {
-      remedy: `Check with \`provision work ${id}\`, or submit it again with --id ${id}: it is never run twice.`,
+      remedy: `Check with \`provision jobs ${id}\`, or submit it again with --id ${id}: it is never run twice.`,
       details: { id },
       cause: error,
     }),

@@ -30,7 +30,7 @@ export function describeInstances(world: World, params: Params): Xml {
   }
 }
 
-/** A VM is pending, and shutting down, until somebody has looked once. */
+/** A VM is pending, and shutting down, until it was listed once. */
 function settle(vm: FakeVm): void {
   if (vm.state === 'pending') vm.state = 'running'
   if (vm.state === 'shutting-down') vm.state = 'terminated'
@@ -52,7 +52,7 @@ export function terminateInstances(world: World, params: Params): Xml {
   if (ids.length > 1000) throw new Ec2Error('InvalidParameterValue', 'at most 1000 instances')
   const vms = ids.map((id) => find(world, id))
   const guarded = vms.find((vm) => vm.protected && !isGone(vm))
-  // Those of other zones than the protected one's end all the same.
+  // VMs of other zones than the protected one's are terminated nevertheless.
   const ended = vms.filter((vm) => !guarded || world.subnets[vm.subnet] !== world.subnets[guarded.subnet])
   for (const vm of ended) {
     if (isGone(vm)) continue

@@ -23,52 +23,52 @@ let clock: FakeClock
 let open: StateStore[]
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'keeper-'))
+  folder = mkdtempSync(join(tmpdir(), 'state-store-'))
   file = join(folder, 'state', 'journal')
   clock = new FakeClock()
   open = []
 })
 afterEach(async () => {
-  for (const keeper of open) await keeper.close().catch(() => {})
+  for (const store of open) await store.close().catch(() => {})
   rmSync(folder, { recursive: true, force: true })
 })
 
 async function opened(): Promise<StateStore> {
-  const keeper = await openStateStore({ file, clock, logger: silentLogger })
-  open.push(keeper)
-  return keeper
+  const store = await openStateStore({ file, clock, logger: silentLogger })
+  open.push(store)
+  return store
 }
 
 const work = (id: string, state = 'pending'): StateRecord => {
   return { at: 1, kind: 'allocation', allocation: { id, state, containers: [] } as unknown as Allocation }
 }
-const ids = (keeper: StateStore) =>
-  [...keeper.found.allocations.values()].map(({ id, state }) => `${id} ${state}`)
+const ids = (store: StateStore) =>
+  [...store.found.allocations.values()].map(({ id, state }) => `${id} ${state}`)
 
-it('the last record of each thing counts', async () => {
-  const keeper = await opened()
-  await keeper.keep(work('a'))
-  await keeper.keep(work('b'))
-  await keeper.keep(work('a', 'running'))
-  await keeper.keep(work('c'))
-  await keeper.keep({ at: 1, kind: 'allocation_forgotten', id: 'c' })
-  await keeper.close()
+it('the last record of each agent and allocation is the current one', async () => {
+  const store = await opened()
+  await store.keep(work('a'))
+  await store.keep(work('b'))
+  await store.keep(work('a', 'running'))
+  await store.keep(work('c'))
+  await store.keep({ at: 1, kind: 'allocation_forgotten', id: 'c' })
+  await store.close()
   expect(ids(await opened())).toEqual(['a running', 'b pending'])
 })
 
-it('a snapshot says the same as the records it is made from', () => {
+it('a snapshot has the same state as its records', () => {
   const records = [work('a'), work('b'), work('a', 'running'), { at: 2, kind: 'of the future' } as never]
   const state = replay(records)
   expect(replay(snapshot(state, 5))).toEqual(state)
 })
 
-it('the file does not grow for ever', async () => {
-  const keeper = await opened()
-  for (let i = 0; i < 2500; i++) void keeper.keep(work('a', `state-${i}`))
-  await keeper.keep(work('a', 'last'))
+it('the file does not grow without limit', async () => {
+  const store = await opened()
+  for (let i = 0; i < 2500; i++) void store.keep(work('a', `state-${i}`))
+  await store.keep(work('a', 'last'))
   await until(() => readFileSync(file, 'utf8').split('\n').length < 100, 'the compaction')
-  await keeper.keep(work('b'))
-  await keeper.close()
+  await store.keep(work('b'))
+  await store.close()
   expect(ids(await opened())).toEqual(['a last', 'b pending'])
 })
 
@@ -87,69 +87,69 @@ describe('while the disk fails', () => {
       appended: 0,
       close: real.journal.close,
     }
-    const keeper = createStateStore({ file, clock, logger: silentLogger }, { ...real, journal })
-    open.push(keeper)
-    return { keeper, disk }
+    const store = createStateStore({ file, clock, logger: silentLogger }, { ...real, journal })
+    open.push(store)
+    return { store, disk }
   }
 
-  it('keeping waits, and says why, until everything can be written', async () => {
-    const { keeper, disk } = await onBadDisk()
+  it('writing waits, and reports the reason, until everything can be written', async () => {
+    const { store, disk } = await onBadDisk()
     let mended = 0
-    keeper.onMended(() => mended++)
-    await keeper.keep(work('before'))
+    store.onMended(() => mended++)
+    await store.keep(work('before'))
     disk.broken = true
-    const kept = [keeper.keep(work('during-1')), keeper.keep(work('during-2'))]
-    await until(() => keeper.fault())
-    expect(keeper.fault()).toMatchObject({
+    const kept = [store.keep(work('during-1')), store.keep(work('during-2'))]
+    await until(() => store.fault())
+    expect(store.fault()).toMatchObject({
       code: 'JOURNAL_UNUSABLE',
       message: `${file}: ENOSPC: no space left`,
     })
-    kept.push(keeper.keep(work('during-3')))
+    kept.push(store.keep(work('during-3')))
     await clock.advance(60_000)
     expect([mended, disk.rewrites]).toEqual([0, 13])
     disk.broken = false
     await clock.advance(5000)
     expect(await Promise.all(kept)).toEqual([true, true, true])
-    expect([keeper.fault(), mended]).toEqual([undefined, 1])
-    await keeper.keep(work('after'))
-    await keeper.close()
+    expect([store.fault(), mended]).toEqual([undefined, 1])
+    await store.keep(work('after'))
+    await store.close()
     expect(ids(await opened())).toEqual(
       ['before', 'during-1', 'during-2', 'during-3', 'after'].map((id) => `${id} pending`),
     )
   })
 
-  it('what comes while everything is written anew is written, too', async () => {
-    const { keeper, disk } = await onBadDisk()
+  it('a record added during a rewrite is written, too', async () => {
+    const { store, disk } = await onBadDisk()
     disk.broken = true
-    const first = keeper.keep(work('first'))
-    await until(() => keeper.fault())
+    const first = store.keep(work('first'))
+    await until(() => store.fault())
     disk.broken = false
-    // The sleeper wakes and begins to write; the record comes while it does.
-    const late = clock.advance(5000).then(() => keeper.keep(work('late')))
+    // The sleep ends and the rewrite starts; the record is added during it.
+    const late = clock.advance(5000).then(() => store.keep(work('late')))
     expect(await first).toBe(true)
     expect(await late).toBe(true)
-    await keeper.close()
+    await store.close()
     expect(ids(await opened())).toEqual(['first pending', 'late pending'])
   })
 
-  it('and the master is closed, nothing is said to be kept', async () => {
-    const { keeper, disk } = await onBadDisk()
+  it('nothing is confirmed when the master is closed', async () => {
+    const { store, disk } = await onBadDisk()
     disk.broken = true
-    const kept = keeper.keep(work('never'))
-    await until(() => keeper.fault())
-    void keeper.close()
+    const kept = store.keep(work('never'))
+    await until(() => store.fault())
+    void store.close()
     expect(await kept).toBe(false)
   })
 })
 
 describe('a file', () => {
   const of = async (clusterId?: string) => {
-    const keeper = await openStateStore({ file, clusterId, clock, logger: silentLogger })
-    open.push(keeper)
-    return keeper
+    const store = await openStateStore({ file, clusterId, clock, logger: silentLogger })
+    open.push(store)
+    return store
   }
 
-  it('of another cluster is set aside, and says whose it is', async () => {
+  it('of another cluster is set aside, and the problem names that cluster', async () => {
     const theirs = await of('theirs')
     await theirs.keep(work('a'))
     await theirs.close()
@@ -166,7 +166,7 @@ describe('a file', () => {
     expect([ids(again), again.stateLost, again.problems]).toEqual([['b pending'], false, []])
   })
 
-  it('of an older version, without a cluster, is taken over and marked', async () => {
+  it('of an older version, without a cluster, is used and gets the cluster id', async () => {
     const old = await of()
     await old.keep(work('a'))
     await old.close()
@@ -176,7 +176,7 @@ describe('a file', () => {
     expect((await of('theirs')).stateLost).toBe(true)
   })
 
-  it.each(['', 'garbage\n'])('that is missing or reads %j means that the state was lost', async (text) => {
+  it.each(['', 'garbage\n'])('that is missing or contains %j means that the state was lost', async (text) => {
     expect((await of('ours')).stateLost).toBe(true)
     await open.pop()!.close()
     writeFileSync(file, text)

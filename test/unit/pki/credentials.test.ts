@@ -52,7 +52,7 @@ test('loads a pair: leaf, path, key', () => {
   expect(material!.key!.equals(three[0].key.privateKey)).toBe(true)
 })
 
-test('reads no key that it is not told to read', () => {
+test('does not read a key unless asked to', () => {
   const read: string[] = []
   const readFile = (file: string) => {
     read.push(file)
@@ -63,13 +63,13 @@ test('reads no key that it is not told to read', () => {
   expect(read).toEqual(['chain.pem'])
 })
 
-test('reads a file that Windows wrote as UTF-16', () => {
+test('reads a UTF-16 file written by Windows', () => {
   const { material, problems } = loadTlsCredentials({ certFile: at('utf16.pem') }, { now })
   expect(material!.path.certificates).toHaveLength(3)
   expect(codes({ problems })).toEqual(['TLS_PEM_MENDED'])
 })
 
-test('what people are shown of the path', () => {
+test('the facts of the path for people', () => {
   const { material } = parse(files.cert)
   expect(pathFacts(material!.path)).toEqual([
     expect.objectContaining({
@@ -86,15 +86,15 @@ test('what people are shown of the path', () => {
   expect(leaf!.notBefore).toMatch(/^\d{4}-\d\d-\d\dT[\d:]{8}\.000Z$/)
 })
 
-test('what a server presents: the path in order without its root, whatever the file looked like', () => {
+test('the server presents the path in order without its root, for any order of the file', () => {
   const { material } = parse(`# ü\n${joined([three[2], three[1], three[0]])}`, files.key)
   expect(servedPair(material!)).toEqual({ cert: three[0].pem + three[1].pem, key: files.key })
   const lone = server()
   expect(servedPair(parse(lone.pem, files.key).material!).cert).toBe(lone.pem)
-  expect(() => servedPair(parse(files.cert).material!)).toThrow(/without its key/)
+  expect(() => servedPair(parse(files.cert).material!)).toThrow(/without their key/)
 })
 
-test('printing material shows nothing of the key', () => {
+test('printing the credentials reveals nothing of the key', () => {
   const { material } = parse(files.cert, files.key)
   const secret = files.key!.split('\n')[1]!
   expect(inspect(material, { depth: 9 }) + JSON.stringify(material)).not.toContain(secret)
@@ -115,7 +115,7 @@ describe('a file that cannot be read', () => {
     ])
   })
 
-  test('is not ours to read', () => {
+  test('is not readable for this user', () => {
     const readFile = () => {
       throw Object.assign(new Error('EACCES'), { code: 'EACCES' })
     }
@@ -125,7 +125,7 @@ describe('a file that cannot be read', () => {
     )
   })
 
-  test('is the key: what is wrong with the certificate is said as well', () => {
+  test('is the key: faults of the certificate are reported, too', () => {
     const old = made([server(undefined, { notBefore: now - 2 * day, notAfter: now - day })])
     writeFileSync(at('old.pem'), old.cert)
     const loaded = loadTlsCredentials({ certFile: at('old.pem'), keyFile: at('gone.key') }, { now })
@@ -142,7 +142,7 @@ describe('a file that cannot be read', () => {
   })
 })
 
-test('a problem is placed at the line of its certificate', () => {
+test('a problem has the line of its certificate', () => {
   const old = threeOf({ intermediate: { notBefore: now - 2 * day, notAfter: now - day } })
   const { problems } = parse(`\n\n${joined(old)}`)
   const line = 3 + old[0].pem.split('\n').length - 1
@@ -152,7 +152,7 @@ test('a problem is placed at the line of its certificate', () => {
   expect(problems[0]!.message).toMatch(/^the intermediate CN=Test Intermediate expired on 20\d\d-/)
 })
 
-test("the key decides which certificate is the server's", () => {
+test('the key determines the server certificate', () => {
   const second = server(three[1], { key: testKey('p256', 'second'), subject: 'second' })
   const { material, problems } = parse(joined([three[0], second, three[1], three[2]]), second.key.pem)
   expect(material!.leaf.subject).toBe('CN=second')
@@ -162,7 +162,7 @@ test("the key decides which certificate is the server's", () => {
 test.each([
   ['a month that does not exist', '991399000000Z'],
   ['letters', 'abcdefghijklZ'],
-])('a date with %s is told, not thrown', (_, text) => {
+])('a date with %s is reported, not thrown', (_, text) => {
   const time = Buffer.concat([Buffer.from([0x17, text.length]), Buffer.from(text)])
   const validity = Buffer.concat([Buffer.from([0x30, time.length * 2]), time, time])
   const { material, problems } = parse(server(undefined, { validity }).pem)
@@ -170,7 +170,7 @@ test.each([
   expect(problems.some(({ severity }) => severity === 'error')).toBe(true)
 })
 
-test('whatever bytes a certificate has, it is judged and nothing is thrown', () => {
+test('checks a certificate of any bytes without throwing', () => {
   const { der } = three[0]
   const flips = fc.array(fc.tuple(fc.nat(der.length - 1), fc.nat(255)), { minLength: 1, maxLength: 4 })
   fc.assert(
@@ -193,7 +193,7 @@ test('whatever bytes a certificate has, it is judged and nothing is thrown', () 
   )
 })
 
-test('whatever text a file has, it is judged and nothing is thrown', () => {
+test('checks a file of any text without throwing', () => {
   const pieces = fc.constantFrom(
     ...files.cert.split('\n').slice(0, 4),
     '-----BEGIN CERTIFICATE-----',

@@ -1,4 +1,4 @@
-// Who gets through which door of a running provisioner: the control socket, `listen`, the built-in master's listener.
+// Access to the endpoints of a running provisioner: the control socket, `listen`, the built-in master's listener.
 import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -10,7 +10,7 @@ import { authority, server } from '../../support/x509-profiles.ts'
 
 const clientCa = authority('Client CA')
 const member = server(clientCa, { purposes: [purpose.client] })
-const stranger = server(authority('Stranger'), { purposes: [purpose.client] })
+const untrusted = server(authority('Stranger'), { purposes: [purpose.client] })
 
 let cluster: Cluster
 let running: Provisioner
@@ -36,11 +36,11 @@ afterAll(() => cluster.dispose())
 const fromElsewhere = { 'X-Forwarded-For': '203.0.113.7' }
 
 describe('the control socket', () => {
-  it('is its owner’s alone', () => {
+  it('is accessible only to its owner', () => {
     expect(statSync(socket.socketPath!).mode & 0o777).toBe(0o600)
   })
 
-  it('takes orders without a token', async () => {
+  it('accepts orders without a token', async () => {
     expect((await ask('GET', '/v1/status', socket)).value).toMatchObject({
       demand: 'built-in',
       pools: [{ pool: 'default', provider: 'local', paused: false, maxInstances: 4 }],
@@ -57,7 +57,7 @@ describe('the control socket', () => {
     })
   })
 
-  it('says who it is', async () => {
+  it('reports its identity', async () => {
     expect((await ask('GET', '/info', socket)).value).toMatchObject({ product: 'dynamic-agent-provisioner' })
   })
 })
@@ -66,14 +66,14 @@ describe.each([
   ['the listener of `listen`', () => remote],
   ["the built-in master's listener", () => master],
 ])('%s', (_, at) => {
-  it('lets nobody read without the token, on this machine neither', async () => {
+  it('requires the token to read, also on this machine', async () => {
     const { status, value } = await ask('GET', '/v1/status', at())
     expect([status, value.message]).toEqual([401, expect.stringMatching(/`token`.*`control\.sock`/)])
     expect(value.message).not.toContain('/')
     expect((await ask('GET', '/v1/status', { ...at(), token })).status).toBe(200)
   })
 
-  it('wants the token of whoever comes from elsewhere', async () => {
+  it('requires the token from other machines', async () => {
     const headers = fromElsewhere
     for (const path of ['/v1/status', '/v1/pools/default', '/v1/instances', '/v1/agents'])
       expect((await ask('GET', path, { ...at(), headers })).status).toBe(401)
@@ -84,37 +84,37 @@ describe.each([
     expect((await ask('GET', '/healthz', { ...at(), headers })).status).toBe(200)
   })
 
-  it('takes orders with the token only', async () => {
+  it('accepts orders only with the token', async () => {
     expect((await ask('POST', '/v1/pools/default/pause', at())).status).toBe(401)
     expect((await ask('POST', '/v1/pools/default/resume', { ...at(), token })).status).toBe(200)
   })
 })
 
 describe('a client certificate', () => {
-  it('of the CA of `listen` stands for the token', async () => {
+  it('of the CA of `listen` replaces the token', async () => {
     const shown = { ...remote, cert: member.pem, key: member.key.pem, headers: fromElsewhere }
     expect((await ask('GET', '/v1/status', shown)).status).toBe(200)
     expect((await ask('POST', '/v1/pools/default/resume', shown)).status).toBe(200)
   })
 
-  it('does not when a web page has the browser of its owner show it', async () => {
+  it('does not when it comes from a browser with a web page', async () => {
     const headers = { Origin: 'https://evil.example.com' }
     const shown = { ...remote, cert: member.pem, key: member.key.pem, headers }
     expect((await ask('POST', '/v1/pools/default/pause', shown)).status).toBe(401)
   })
 
   it('of another CA does not', async () => {
-    const shown = { ...remote, cert: stranger.pem, key: stranger.key.pem }
+    const shown = { ...remote, cert: untrusted.pem, key: untrusted.key.pem }
     expect((await ask('POST', '/v1/pools/default/resume', shown)).status).toBe(401)
   })
 
-  it('does not at the master, where agents show theirs', async () => {
+  it('does not at the master, where agents present theirs', async () => {
     const shown = { ...master, cert: member.pem, key: member.key.pem }
     expect((await ask('POST', '/v1/pools/default/resume', shown)).status).toBe(401)
   })
 })
 
-describe('what is asked wrongly', () => {
+describe('an invalid request', () => {
   it.each([
     ['GET', '/v1/pools/nobody', undefined, 404, 'POOL_UNKNOWN'],
     ['GET', '/v1/instances?pool=nobody', undefined, 404, 'POOL_UNKNOWN'],
