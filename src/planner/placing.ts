@@ -140,13 +140,16 @@ export function withoutUnplaceable(
   const counted: PendingAllocation[] = []
   const unplaceable: PendingAllocation[] = []
   const marks = new Map<string, MarkDecision>()
+  // Most allocations are refused for the first time, all by the same agents.
+  const firstTwo = refusers.slice(0, 2)
+  const firstKey = [...firstTwo, undefined].join()
   for (const work of group.work) {
-    const verdict = verdictOn(placing, work.id, refusers)
+    const verdict = verdictOn(placing, work.id, refusers, firstTwo)
     if (verdict.counts) counted.push(work)
     else unplaceable.push(work)
     const { agents = [], trial } = verdict
     if (agents.length === 0 && trial === undefined) continue
-    const key = [...agents, trial].join()
+    const key = agents === firstTwo ? firstKey : [...agents, trial].join()
     const mark: MarkDecision = marks.get(key) ?? {
       kind: 'mark',
       work: [],
@@ -169,13 +172,18 @@ interface Verdict {
   trial?: string
 }
 
-function verdictOn({ placement, snapshot, trial }: Placing, id: string, refusers: string[]): Verdict {
+function verdictOn(
+  { placement, snapshot, trial }: Placing,
+  id: string,
+  refusers: string[],
+  firstTwo: string[],
+): Verdict {
   const known = snapshot.unplaced.get(id)
   const remembered = known?.agents ?? []
   // The pause is over, and these agents were at hand the last time too. With several VMs any of them may be at fault.
   const again = known?.trial === undefined ? refusers.find((agent) => remembered.includes(agent)) : undefined
   if (again === undefined) {
-    const fresh = refusers.filter((agent) => !remembered.includes(agent)).slice(0, 2)
+    const fresh = known ? refusers.filter((agent) => !remembered.includes(agent)).slice(0, 2) : firstTwo
     const counts = remembered.length + fresh.length === 1
     if (fresh.length > 0) {
       if (counts) placement.suspects.add(fresh[0]!)
