@@ -80,7 +80,7 @@ export async function awsCosts(): Promise<Report> {
     command: 'npm run bench aws',
     rows: [await listing(1000), await listing(10_000, budgetOf10000), ...(await callsFor(1000))],
     notes: [
-      'The real SDK against the fake EC2 in another process, on loopback, with VMs described as verbosely as EC2 does. Pages of 100 follow each other, so that the real EC2 adds its answer time once for each hundred VMs.',
+      'The real SDK against the fake EC2 in another process, on loopback, with VMs described as verbosely as EC2 does. Pages of 1,000 follow each other, so that the real EC2 adds its answer time once for each thousand VMs.',
     ],
   }
 }

@@ -145,7 +145,7 @@ export const fleetCodes = {
   LISTING_PARTIAL: {
     severity: 'warning',
     exit: 5,
-    meaning: 'The newest listing of instances is old or incomplete, so it causes no terminations.',
+    meaning: 'The newest listing of instances is incomplete, so it causes no terminations.',
     remedy: 'Correct the problem of the listing; it is repeated.',
   },
   DEMAND_MISSING: {
