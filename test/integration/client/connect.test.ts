@@ -45,7 +45,7 @@ interface Given {
 }
 
 /** Trusts the root and verifies `master.test`, unless set otherwise. */
-function clientOf(given: Given = {}) {
+function clientOf(given: Given = {}, timeoutMs = 30_000) {
   const {
     port = m.listener.port,
     scheme = 'https',
@@ -60,7 +60,7 @@ function clientOf(given: Given = {}) {
     },
     tokenFile: given.token === null ? undefined : file('token', given.token ?? token),
   })
-  return createClient({ target, version: '0.0.0', timeoutMs: 400 })
+  return createClient({ target, version: '0.0.0', timeoutMs })
 }
 
 async function refusal(asked: Promise<unknown>): Promise<Problem> {
@@ -180,7 +180,7 @@ describe('an address without a built-in master', () => {
 
   it('is reported: it accepts connections and does not respond', async () => {
     const port = await masters.tcp(() => {})
-    expect(await refusal(listJobs(clientOf({ port })))).toMatchObject({
+    expect(await refusal(listJobs(clientOf({ port }, 400)))).toMatchObject({
       code: 'CLIENT_UNREACHABLE',
       message: expect.stringContaining('no answer within 0.4 s'),
     })

@@ -12,7 +12,7 @@ let bystander: TestAgent
 let count = 0
 
 beforeAll(async () => {
-  m = await startMaster({}, { limits: { handshake: 300, headers: 300, request: 600 } })
+  m = await startMaster({}, { limits: { handshake: 3000, headers: 3000, request: 4000 } })
   bystander = await m.join('bystander')
 })
 
