@@ -109,11 +109,7 @@ const orphanKeys = {
     '1h',
     'Instances whose pool was removed from the file, or moved, are terminated once they are idle and this period has passed since the start; `never`: only by `provision terminate`.',
   ),
-  terminate_unknown: keyOr(
-    flag,
-    false,
-    'Also terminate those that the master does not know: they may be busy.',
-  ),
+  terminate_unknown: keyOr(flag, false, 'Also terminate those unknown to the master: they may be busy.'),
 }
 
 const metricsKeys = {

@@ -115,7 +115,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       return taken
     } catch (error) {
       // An internal error must not end the loop: it may not occur in the next turn.
-      deps.logger.error('a turn of the pool failed', { pool, error })
+      deps.logger.error('reconciling the pool failed', { pool, error })
       return undefined
     } finally {
       deps.metrics.observe('turn_seconds', (run.now() - from) / 1000, { pool })
@@ -236,7 +236,7 @@ function notDecided({ deps, stopping }: PoolRun, lastTurn: Turn | undefined): Pr
   if (stopping || !lastTurn) return problem('POOL_NOT_RUNNING', `pool ${pool} is stopped`)
   return problem(
     'INTERNAL',
-    `the turn of pool ${pool} failed, so nothing was decided; see the log for the reason`,
+    `reconciling pool ${pool} failed, so nothing was decided; see the log for the reason`,
   )
 }
 

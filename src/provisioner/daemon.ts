@@ -130,5 +130,5 @@ async function end(provisioner: Provisioner, reason: string, clouds: string, log
   const local = provisioner.rows().filter((row) => row.local && row.state === 'running').length
   logger.info(`${reason}: stopping the agents on this machine${clouds}`, { local })
   await provisioner.stop()
-  logger.info('stopped; none of its agents runs on this machine', { ended: local })
+  logger.info('stopped; none of its agents is running on this machine', { ended: local })
 }

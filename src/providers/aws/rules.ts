@@ -216,7 +216,7 @@ function withSlots(block: Block, type: string, slots: number | undefined, path: 
   const say = path.length > 1 ? `\`- {type: ${type}, slots: N}\`` : '`instance_slots: N`'
   note(block, 'INSTANCE_SLOTS_UNKNOWN', `the number of accelerators of ${JSON.stringify(type)} is unknown`, {
     key: path,
-    remedy: `${meant ? `Did you mean "${meant}"? Else set it: ` : 'Set it: '}${say}.`,
+    remedy: `${meant ? `Did you mean "${meant}"? Otherwise set it: ` : 'Set it: '}${say}.`,
   })
   return []
 }

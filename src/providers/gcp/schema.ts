@@ -48,11 +48,11 @@ const gcpKeys = {
     'Disk type; of a URL, the last part counts.',
     '`pd-standard`; for machine series without it `pd-balanced` or `hyperdisk-balanced`',
   ),
-  labels: keyOr(z.record(labelKey, labelValue), {}, 'More labels on each VM.'),
+  labels: keyOr(z.record(labelKey, labelValue), {}, 'Additional labels on each instance.'),
   label_key: keyOr(
     labelKey,
     'managed-by',
-    'An extra label on each VM. It never decides which VMs the provisioner manages.',
+    'An additional label on each instance. It does not affect which instances the provisioner manages.',
   ),
   label_value: key(
     labelValue,
@@ -65,28 +65,28 @@ const gcpKeys = {
       'a prefix of lower-case letters, digits and "-", a letter first, at most 63',
       'Use lower case and begin with a letter.',
     ),
-    'Prefix of the names of VMs.',
+    'Prefix of the instance names.',
     'the label value and `-`',
   ),
   network_interface: block(
     {
       network: keyOr(text, '', 'Network; with `subnetwork`.'),
       subnetwork: keyOr(text, '', 'Subnetwork; with `network`.'),
-      external_ip: keyOr(flag, false, 'Give the VM an external address.'),
+      external_ip: keyOr(flag, false, 'Assign an external IP address to the instance.'),
     },
-    'The network of the VM.',
+    'The network of the instance.',
   ),
   network_tags: keyOr(names, [], 'Network tags, for firewall rules.'),
   service_account: block(
     {
-      email: keyOr(text, '', 'Service account of the VM.'),
+      email: keyOr(text, '', 'Service account of the instance.'),
       scopes: key(
         names,
         'Its scopes.',
         '`https://www.googleapis.com/auth/cloud-platform` when `email` is set',
       ),
     },
-    'The Google Cloud identity of the VM.',
+    'The Google Cloud identity of the instance.',
   ),
   instance_type: block(
     {
@@ -122,6 +122,6 @@ const gcpKeys = {
   ),
 }
 
-export const gcpProvider = providerSchema('gcp', 'VMs on Google Compute Engine.', gcpKeys)
+export const gcpProvider = providerSchema('gcp', 'Instances on Google Compute Engine.', gcpKeys)
 
 export type GcpKeys = z.output<typeof gcpProvider>

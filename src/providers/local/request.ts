@@ -15,7 +15,7 @@ import { type Intent, type LaunchRequest, ownerTagsOf, type RequestInput } from 
 
 // `type: local`: VMs are processes on this machine. Its keys and rules.
 
-export const localProvider = providerSchema('local', 'VMs that are processes on this machine.', {
+export const localProvider = providerSchema('local', 'Instances that are processes on this machine.', {
   slots: keyOr(count(0), 1, 'Slots each local agent shows; they are artificial.'),
 })
 

@@ -130,7 +130,7 @@ describe('orders', () => {
     for (const command of ['drain', 'terminate']) {
       const { status, stderr } = await provision(command, id)
       expect(status).toBe(2)
-      expect(stderr).toMatch(/CONFIRMATION_NEEDED[\s\S]*remedy: Give --yes/)
+      expect(stderr).toMatch(/CONFIRMATION_NEEDED[\s\S]*remedy: Add --yes/)
     }
     expect((await provision('terminate', 'i-nobody', '--yes')).stderr).toContain('INSTANCE_UNKNOWN')
   })
@@ -148,7 +148,7 @@ describe('orders', () => {
   it('launch and terminate VMs', async () => {
     const old = await firstId()
     expect((await provision('launch', '9')).stderr).toContain(
-      'MAX_REACHED max_instances is 4: there is room for 3',
+      'MAX_REACHED max_instances is 4: 3 more can be launched',
     )
     expect((await provision('launch', 'two')).status).toBe(2)
     expect((await provision('launch', '1')).stderr).toContain('Launching an instance in pool default')

@@ -144,7 +144,7 @@ describe('a token server', () => {
   ])('and refuses is told with its reason: %s', async (body, reason) => {
     const { code, message, remedy } = await said({ status: 400, body })
     expect(code).toBe('PROVIDER_AUTH')
-    expect(message).toContain(`${host} refused the credentials: ${reason}`)
+    expect(message).toContain(`${host} rejected the credentials: ${reason}`)
     expect(remedy).toContain('GOOGLE_APPLICATION_CREDENTIALS')
   })
 })
