@@ -45,7 +45,7 @@ function rowsOf(ours: Outcome, origin: Outcome): string[][] {
 /** The table in one sentence. */
 function summary(ours: Outcome, origin: Outcome): string {
   const parts = [
-    difference(ours.instanceHours, origin.instanceHours, (n) => `${n.toFixed(1)} instance-hours`),
+    difference(ours.instanceHours, origin.instanceHours, (n) => `${n.toFixed(1)} instance-hours`, 'fewer'),
   ]
   if (isWhole(ours.cost) && isWhole(origin.cost))
     parts.push(difference(ours.cost.dollars, origin.cost.dollars, (n) => `$${n.toFixed(2)}`))
@@ -60,11 +60,11 @@ function isWhole(cost: Outcome['cost']): cost is NonNullable<Outcome['cost']> {
   return cost !== null && cost.unpriced.length === 0
 }
 
-function difference(mine: number, theirs: number, words: (amount: number) => string): string {
+function difference(mine: number, theirs: number, words: (amount: number) => string, less = 'less'): string {
   const amount = Math.abs(mine - theirs)
   if (words(amount) === words(0)) return `${words(theirs)} with both`
   const share = theirs > 0 ? ` (${Math.round((100 * amount) / theirs) || '< 1'} %)` : ''
-  return `${words(amount)} ${mine < theirs ? 'less' : 'more'}${share}`
+  return `${words(amount)} ${mine < theirs ? less : 'more'}${share}`
 }
 
 function notesOf({

@@ -150,7 +150,7 @@ export const masterFile = z
     port: key(
       count(0, 65_535),
       "The master's port; 0 means the default.",
-      '`8443` with `security.tls.cert`, else `8080`',
+      '`8443` with `security.tls.cert`, otherwise `8080`',
     ),
     security: looseBlock(
       {

@@ -95,7 +95,7 @@ function keepReloading(
     provisioner.configurationRead(config !== undefined)
     tellProblems(logger, problems)
     if (config) take(config)
-    else logger.error('the configuration is invalid; the last good one stays', { file })
+    else logger.error('the configuration is invalid; the last valid one stays in effect', { file })
   }
   return {
     readAgain,

@@ -220,7 +220,7 @@ export const failureTable: Record<string, Ec2Row> = {
   ENOTFOUND: {
     class: 'transient',
     remedy:
-      'Check the DNS servers of this machine, and AWS_ENDPOINT_URL if it is set: the host in the message has no address. The call is retried.',
+      'Check the DNS servers of this machine, and AWS_ENDPOINT_URL if it is set: the host in the message does not resolve. The call is retried.',
   },
   NotFromEc2: {
     class: 'transient',
@@ -229,7 +229,7 @@ export const failureTable: Record<string, Ec2Row> = {
   },
   'InvalidInstanceID.NotFound': {
     class: 'transient',
-    remedy: 'None needed: EC2 lists new instances with a delay.',
+    remedy: 'No action is needed: EC2 lists new instances with a delay.',
   },
 }
 

@@ -60,7 +60,7 @@ const volumeKeys = {
 const maxPrice = key(price, 'Maximum dollars per hour, as a quoted string.', 'the on-demand price')
 
 const awsKeys = {
-  region: key(name, 'EC2 region.', 'the AWS environment and profile, else instance metadata'),
+  region: key(name, 'EC2 region.', 'the AWS environment and profile, otherwise instance metadata'),
   image: key(
     z.strictObject(imageKeys),
     'The machine image: exactly one of `id`, `ssm`, or `owner` with `name`. It needs Docker, and the NVIDIA runtime for GPUs. There is no built-in image.',
@@ -77,7 +77,7 @@ const awsKeys = {
   tag_value: key(
     tagValue,
     'Value of `tag_key`.',
-    "the master's EC2 instance id, else `determined-ai-determined`",
+    "the master's EC2 instance id, otherwise `determined-ai-determined`",
   ),
   instance_name: keyOr(tagValue, 'determined-ai-agent', 'The Name tag.'),
   ssh_key_name: key(text, 'EC2 key pair for SSH.', 'none: no SSH access'),

@@ -114,7 +114,9 @@ export function credentialsError(error: unknown, file?: string): GceError {
     if (refusal && status < 500 && status !== 429)
       return new GceError('credentials', `${host} rejected the credentials: ${refusal}`, { cause: error })
     const said = refusal ?? contentOf(text === '""' ? '' : text, headers)
-    return new GceError('tokenServer', `${host} gave no token: HTTP ${status} with ${said}`, { cause: error })
+    return new GceError('tokenServer', `${host} returned no token: HTTP ${status} with ${said}`, {
+      cause: error,
+    })
   }
   if (typeof code === 'string' && /^ERR_OSSL|^ERR_CRYPTO/.test(code))
     return new GceError(
@@ -124,7 +126,7 @@ export function credentialsError(error: unknown, file?: string): GceError {
     )
   // A request was sent and not answered; errors of the library itself have no URL.
   if (config)
-    return new GceError('tokenServer', `${host} gave no token: ${reasonOf(error)}`, { cause: error })
+    return new GceError('tokenServer', `${host} returned no token: ${reasonOf(error)}`, { cause: error })
   return new GceError('credentials', reasonOf(error), { cause: error })
 }
 

@@ -45,7 +45,7 @@ const gcpKeys = {
   boot_disk_size: keyOr(count(100), 200, 'GB.'),
   boot_disk_type: key(
     name,
-    'Disk type; of a URL, the last part counts.',
+    'Disk type; of a URL, only the last part is used.',
     '`pd-standard`; for machine series without it `pd-balanced` or `hyperdisk-balanced`',
   ),
   labels: keyOr(z.record(labelKey, labelValue), {}, 'Additional labels on each instance.'),
@@ -57,7 +57,7 @@ const gcpKeys = {
   label_value: key(
     labelValue,
     'Value of `label_key`.',
-    "the master's instance name, else `determined-ai-determined`",
+    "the master's instance name, otherwise `determined-ai-determined`",
   ),
   name_prefix: key(
     shaped(
@@ -92,15 +92,19 @@ const gcpKeys = {
     {
       machine_type: key(
         name,
-        'Machine type, such as `n1-standard-32`; of a URL, the last part counts.',
+        'Machine type, such as `n1-standard-32`; of a URL, only the last part is used.',
         '`n1-standard-32`',
       ),
       gpu_type: key(
         text,
         'Type of the GPUs attached to an N1 machine.',
-        '`nvidia-tesla-t4` for N1, else none or what the machine type has built in',
+        '`nvidia-tesla-t4` for N1, otherwise none or what the machine type has built in',
       ),
-      gpu_num: key(count(0), 'Number of GPUs.', '`4` for N1, else as many as the machine type has built in'),
+      gpu_num: key(
+        count(0),
+        'Number of GPUs.',
+        '`4` for N1, otherwise as many as the machine type has built in',
+      ),
       preemptible: keyOr(flag, false, 'Use capacity that Google may interrupt.'),
     },
     'Machine type and GPUs.',
