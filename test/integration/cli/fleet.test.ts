@@ -53,7 +53,7 @@ describe('while the configuration file is invalid', () => {
   it.each([
     ['an unknown key', (text: string) => text.replace('max_instances', 'max_instancs'), 'CONFIG_UNKNOWN_KEY'],
     ['no YAML at all', (text: string) => `${text}\n  : [`, 'YAML_'],
-  ])('the provisioner can be looked at and ordered: %s', async (_, spoil, code) => {
+  ])('shows and controls the provisioner: %s', async (_, spoil, code) => {
     writeFileSync(file(), spoil(good))
     for (const args of [['status'], ['instances'], ['pause', 'default'], ['resume', 'default'], ['logs']]) {
       const { status, stderr } = await provision(...args)
