@@ -11,7 +11,7 @@ const intro = `# Codes
 Every error and warning has a stable code. Programs may rely on the code; the text after it may change.
 This page is generated from the sources (\`npm run docs\`). A code is never reused for another meaning.
 
-Exit status: 0 done, 1 failed, 2 usage, 3 configuration or certificate refused, 4 preflight failed, 5 cloud refused.
+Exit status: 0 done, 1 failed, 2 usage, 3 configuration or certificate invalid, 4 preflight failed, 5 cloud call rejected.
 `
 
 function cell(text: string): string {
@@ -54,9 +54,9 @@ function stages(): string {
     ([stage, s]) => `| \`${stage}\` | ${s.exit} | ${cell(s.meaning)} |`,
   )
   return `
-## Stages of an agent VM
+## Stages of the startup script
 
-The startup script prints \`PROVISION_STAGE=<stage>\` on the VM's console. A successful boot passes
+The startup script prints \`PROVISION_STAGE=<stage>\` on the instance's console. A successful boot passes
 ${progressStages.map((stage) => `\`${stage}\``).join(', ')}. A failed boot ends with one of these:
 
 | stage | exit status of the script | meaning |

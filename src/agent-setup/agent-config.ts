@@ -235,7 +235,7 @@ function checkTogether(config: Record<string, unknown>): OptionFault[] {
   if (trust['master_cert'] && trust['skip_verify'] === true)
     faults.push({
       path: 'security.tls.skip_verify',
-      message: '`security.tls.master_cert` and `security.tls.skip_verify` exclude each other',
+      message: '`security.tls.master_cert` and `security.tls.skip_verify` cannot be combined',
       remedy: 'Keep one of them.',
     })
   const [have, lack] = trust['client_cert'] ? ['client_cert', 'client_key'] : ['client_key', 'client_cert']

@@ -81,7 +81,7 @@ export function setupProblems(setup: AgentSetup): Problem[] {
   const problems = textsOf(setup)
     .filter(({ text }) => !isShellSafe(text))
     .map(({ key }) =>
-      problem('USER_DATA_TEXT', `${key} contains a NUL character or half of a surrogate pair`, {
+      problem('USER_DATA_TEXT', `${key} contains a NUL character or a lone surrogate`, {
         details: { key },
       }),
     )

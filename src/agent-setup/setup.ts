@@ -9,7 +9,7 @@ export type SlotType = 'cuda' | 'rocm' | 'cpu' | 'none' | 'auto'
 export interface Machine {
   /** `type` of its providers; templates test it as `cloud.KIND`. */
   kind: string
-  /** The meaning of `cloud.KIND`, such as `the VM is on EC2`. */
+  /** The meaning of `cloud.KIND`, such as `the instance is on EC2`. */
   meaning: string
   /** A part of the script for these machines only. */
   partial?: MachinePartial

@@ -27,9 +27,7 @@ export function heredoc(value: string): string {
 
 function refuseUnsafe(value: string): void {
   if (isShellSafe(value)) return
-  throw new ProvisionError(
-    problem('USER_DATA_TEXT', 'a value contains a NUL character or half of a surrogate pair'),
-  )
+  throw new ProvisionError(problem('USER_DATA_TEXT', 'a value contains a NUL character or a lone surrogate'))
 }
 
 // Scans a shell script in pieces and tracks the quotes, substitution or heredoc that enclose the current position.

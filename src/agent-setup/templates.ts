@@ -99,10 +99,10 @@ const namesBefore: Record<string, ContextName> = {
 
 const namesAfter: Record<string, ContextName> = {
   'runtime.docker': when('the agent is a container'),
-  'runtime.process': when('the agent is a process of the VM'),
+  'runtime.process': when('the agent is a process of the instance'),
   'tls.enabled': when('agents speak TLS to the master'),
   'tls.embed': when('agents trust only the certificates in `tls.chain`'),
-  'tls.system': when('agents trust the CAs of their VM and `tls.root`'),
+  'tls.system': when('agents trust the CAs of their instance and `tls.root`'),
   'tls.skipVerify': when('agents verify nothing'),
   'tls.verify': when('agents verify the master: `tls.embed` or `tls.system`'),
   'tls.caBundle': when('`tls.system`, and agent.yaml names no CAs of its own'),

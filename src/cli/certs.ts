@@ -27,7 +27,7 @@ export function declareCerts(program: CliCommand): void {
     const names = name.value ?? []
     const ips = ip.value ?? []
     if (names.length + ips.length === 0)
-      throw usage('a certificate needs a name', 'Give --name master.example.com (and --ip for an address).')
+      throw usage('a certificate needs a name', 'Add --name master.example.com (and --ip for an address).')
     const chain = await createDevelopmentChain({ names, ips, days: Number(days.value), now: Date.now() })
     writeDevelopmentChain(directory, chain)
     terminal.say(

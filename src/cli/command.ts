@@ -182,7 +182,7 @@ export function onePoolFlag(command: CliCommand, description: string): Flag<stri
   return command.flag(new Option('--pool <name>', description), (given) => {
     const named = textsOf(given)
     if (named.length <= 1) return named[0]
-    throw usage('--pool takes one pool here', 'Give it once, or omit it to see all pools.')
+    throw usage('--pool takes one pool here', 'Use it once, or omit it to see all pools.')
   })
 }
 

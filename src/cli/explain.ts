@@ -11,13 +11,13 @@ import { printJson, readInput, usage, writeOutput } from './terminal.ts'
 export function declareExplain(program: CliCommand): void {
   const command = program.command(
     'explain',
-    'explain the last decisions of pools: demand, instances, room, reasons',
+    'explain the last decisions of pools: demand, instances, capacity, reasons',
   )
   const pools = command.rest('[pools...]', 'names of pools (default: all)')
   const { format, connect } = addressed(command)
   const snapshot = command.text(
     '--snapshot <file>',
-    'explain a saved snapshot (- is standard input) without contacting a provisioner',
+    'explain a saved snapshot (- reads standard input) without contacting a provisioner',
   )
   const save = command.text(
     '--save <file>',
@@ -86,7 +86,7 @@ async function explanationLines(explanation: Explanation): Promise<string[]> {
         ? instanceWords(instances)
         : ['unknown: the demand or the listing of instances is missing or too old'],
     ),
-    ...part('room', room.length > 0 ? await roomRows(room) : ['none']),
+    ...part('capacity', room.length > 0 ? await roomRows(room) : ['none']),
     '',
     ...part('decision', decisions.length > 0 ? decisions.flatMap(decisionWords) : ['nothing to do']),
   ]
@@ -104,7 +104,7 @@ function viewWords({ demandAge, listingAge, listingComplete }: Explanation['view
 }
 
 function demandWords({ allocations, slots, aux, sizes }: Explanation['demand']): string[] {
-  if (allocations === 0) return ['nothing waits']
+  if (allocations === 0) return ['nothing is waiting']
   const bySize = sizes.map((size) => {
     const fresh = size.fresh === size.allocations ? 'new' : `${size.fresh} new`
     return `${size.allocations} × ${size.slots}${size.fresh > 0 ? ` (${fresh})` : ''}`
@@ -114,16 +114,24 @@ function demandWords({ allocations, slots, aux, sizes }: Explanation['demand']):
   return [`${count(allocations, 'allocation')}, ${[...inSlots, ...auxiliary].join('; ')}`]
 }
 
+const stateWords = [
+  ['busy', 'busy'],
+  ['idle', 'idle'],
+  ['coming', 'starting'],
+  ['away', 'disconnected'],
+  ['leaving', 'terminating'],
+] as const
+
 function instanceWords(counts: NonNullable<Explanation['instances']>): string[] {
   const faults = Object.entries(counts.faulty).map(([code, n]) => `${n} to be removed (${code})`)
-  const states = (['busy', 'idle', 'coming', 'away', 'leaving'] as const).flatMap((state) =>
-    counts[state] > 0 ? [`${counts[state]} ${state}`] : [],
+  const states = stateWords.flatMap(([state, word]) =>
+    counts[state] > 0 ? [`${counts[state]} ${word}`] : [],
   )
   const all = [...states, ...faults]
   const limits = `${counts.live} of at most ${counts.max}, at least ${counts.min}`
   return [
     `${limits}${all.length > 0 ? `: ${all.join(', ')}` : ''}`,
-    ...(counts.inFlight > 0 ? [`${counts.inFlight} more being launched: they already count`] : []),
+    ...(counts.inFlight > 0 ? [`${counts.inFlight} more being launched, already counted`] : []),
     ...(counts.foreignAgents > 0
       ? [`${count(counts.foreignAgents, 'agent')} on instances that are not managed here`]
       : []),
@@ -139,7 +147,7 @@ const places: Record<Room['where'], string> = {
 
 function roomRows(room: Room[]): Promise<string[]> {
   return table(
-    ['', 'INSTANCES', 'FREE SLOTS', 'TAKEN BY DEMAND'],
+    ['', 'INSTANCES', 'FREE SLOTS', 'USED BY DEMAND'],
     room.map(({ where, instances, slots, filled, filledAux }) => [
       places[where],
       String(instances),

@@ -82,7 +82,7 @@ const orphanNotes: Record<OrphanView['next'], string> = {
   foreign: 'managed by another provisioner',
   never: 'kept: orphans.terminate_after is never',
   grace: 'terminated after orphans.terminate_after, once idle',
-  unknown: 'kept: the master does not show whether it is idle',
+  unknown: 'kept: the master does not report whether it is idle',
   busy: 'kept until it is idle',
 }
 
@@ -127,7 +127,7 @@ const instanceHead = [
   'AGE',
   'NOTE',
 ]
-const agentHead = ['POOL', 'AGENT', 'STATE', 'FREE SLOTS', 'WORK', 'TLS', 'CERTIFICATE NAME', 'NOTE']
+const agentHead = ['POOL', 'AGENT', 'STATE', 'FREE SLOTS', 'ACTIVITY', 'TLS', 'CERTIFICATE NAME', 'NOTE']
 
 /** @param now milliseconds since the epoch */
 export async function instanceLines(instances: InstanceView[], now: number): Promise<string[]> {

@@ -34,7 +34,7 @@ function instances(program: CliCommand): void {
   const orphans = command.toggle('--orphans', 'instances of the cluster that belong to no configured pool')
   view(command, format, connect, async (client) => {
     if (orphans.value) {
-      if (pool.value !== undefined) throw usage('give --orphans or --pool, not both', 'Omit one of them.')
+      if (pool.value !== undefined) throw usage('use --orphans or --pool, not both', 'Omit one of them.')
       const { listOrphans } = await import('../http/index.ts')
       const value = await listOrphans(client)
       return { lines: await orphanLines(value, Date.now()), value }
@@ -73,9 +73,9 @@ function view(
 function launch(program: CliCommand): void {
   const command = program.command(
     'launch',
-    'launch instances by hand; they are removed when idle, like any other',
+    'launch instances by hand; they are terminated when idle, like any other',
   )
-  const given = command.argument('[count]', 'how many (default: 1); all are launched or none')
+  const given = command.argument('[count]', 'how many (default: 1); either all or none are launched')
   const { format, connect } = addressed(command)
   const named = onePoolFlag(command, 'the pool (default: the only one)')
   command.action(async ({ terminal }) => {
@@ -168,7 +168,7 @@ function sayRemoved(removed: Removed, what: string, format: Format, terminal: Te
 function pause(program: CliCommand): void {
   const command = program.command(
     'pause',
-    'launch and terminate nothing in these pools until they are resumed, also after a restart',
+    'launch and terminate nothing in these pools until they are resumed, even after a restart',
   )
   forPools(command, async (client, pool) => {
     const { pausePool } = await import('../http/index.ts')
@@ -208,7 +208,7 @@ function adopt(program: CliCommand): void {
     'adopt',
     'take over the instances of a pool that another, stopped provisioner launched',
   )
-  const named = command.argument('[pool]', 'names of pools (default: the only one)')
+  const named = command.argument('[pool]', 'name of the pool (default: the only one)')
   const { format, connect } = addressed(command)
   const orphans = command.toggle('--orphans', 'instances that belong to no configured pool')
   const yes = yesFlag(command)
@@ -216,7 +216,7 @@ function adopt(program: CliCommand): void {
     const client = await connect()
     if (orphans.value) {
       if (named.value !== undefined)
-        throw usage('name a pool or give --orphans, not both', 'Omit one of them.')
+        throw usage('name a pool or use --orphans, not both', 'Omit one of them.')
       return adoptAll(client, format.value, yes.value, terminal)
     }
     const { adoptPool, poolStatus } = await import('../http/index.ts')
@@ -224,7 +224,7 @@ function adopt(program: CliCommand): void {
     const { foreignWriters } = await poolStatus(client, pool)
     if (foreignWriters.length > 0) {
       const others = foreignWriters.map((writer) => writer || '(unnamed)').join(', ')
-      const question = `Take over the instances that provisioner ${others} launched in pool ${pool}? It must no longer run.`
+      const question = `Take over the instances that provisioner ${others} launched in pool ${pool}? That provisioner must be stopped.`
       if (!(await confirm(question, yes.value, terminal))) return 1
     }
     const writers = await adoptPool(client, pool)
@@ -261,11 +261,11 @@ async function adoptAll(
 
 /** The named pools, all with --all, or the only one. Throws USAGE if that is ambiguous. */
 async function pickPools(client: Client, named: string[], all: boolean): Promise<string[]> {
-  if (named.length > 0 && all) throw usage('name pools or give --all, not both', 'Omit one of them.')
+  if (named.length > 0 && all) throw usage('name pools or use --all, not both', 'Omit one of them.')
   if (named.length > 0) return [...new Set(named)]
   const names = await poolNames(client)
   if (all || names.length === 1) return names
-  throw usage(`no pool is named; the pools are: ${names.join(', ')}`, 'Name it, or give --all.')
+  throw usage(`no pool is named; the pools are: ${names.join(', ')}`, 'Name it, or add --all.')
 }
 
 /** The named pool, or the only one. */

@@ -78,8 +78,8 @@ function sentence(job: JobView): string {
   const why = job.reason ? `: ${job.reason}` : ''
   if (isOver(job) || job.state === 'ending') return `job ${job.task} ${endWords[job.state] ?? ''}${why}`
   const needs = job.slots === 0 ? 'an agent' : job.slots === 1 ? '1 slot' : `${job.slots} slots`
-  if (job.state === 'pending') return `job ${job.task} waits for ${needs} in pool ${job.resourcePool}`
-  return `job ${job.task} runs on ${agentsOf(job)}`
+  if (job.state === 'pending') return `job ${job.task} is waiting for ${needs} in pool ${job.resourcePool}`
+  return `job ${job.task} is running on ${agentsOf(job)}`
 }
 
 const endWords: Partial<Record<JobView['state'], string>> = {

@@ -14,7 +14,7 @@ export function declareJobs(program: CliCommand): void {
 function submit(program: CliCommand): void {
   const submitted = program.command('submit', 'submit a job: run a command, or hold slots for a while')
   const words = submitted.rest('[command...]', 'what to run, after --')
-  const slots = submitted.text('--slots <n>', 'accelerators the job needs (default: 1)')
+  const slots = submitted.text('--slots <n>', 'slots (accelerators) the job needs (default: 1)')
   const aux = submitted.toggle('--aux', 'an auxiliary job: it needs no slot', ['slots'])
   const duration = submitted.text(
     '--duration <time>',
@@ -55,7 +55,7 @@ function submit(program: CliCommand): void {
     const [command, period] = [words.value, duration.value]
     if ((period === undefined) === (command.length === 0))
       throw usage(
-        'give either --duration or a command after --',
+        'use either --duration or a command after --',
         'For example: `provision submit -- nvidia-smi`.',
       )
     if (period !== undefined && (env.value || workdir.value))

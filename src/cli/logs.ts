@@ -28,9 +28,9 @@ export function declareLogs(program: CliCommand): void {
   )
   const { config, master, format, connect } = addressed(command)
   const onePool = onePoolFlag(command, 'only this pool')
-  const period = command.text('--since <time>', 'only the last, such as 10m or 2h')
-  const newest = command.textOr('-n, --limit <n>', 'only the newest N', '100')
-  const follow = command.toggle('-f, --follow', 'follow new events')
+  const period = command.text('--since <time>', 'only events of this period, such as 10m or 2h')
+  const newest = command.textOr('-n, --limit <n>', 'only the newest N events', '100')
+  const follow = command.toggle('-f, --follow', 'print new events as they happen')
   command.action(async (context) => {
     const { terminal } = context
     const read = master.isGiven ? await readerOf(await connect()) : await fileReader(config.value, context)

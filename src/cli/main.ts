@@ -18,14 +18,14 @@ import { declareTrust } from './trust.ts'
 const terminal = processTerminal()
 const commander = new Command('provision')
   .description(
-    'Launches agent instances that join a TLS master by themselves, and removes them when no job needs them.',
+    'Launches agent instances that join a TLS master by themselves, and terminates them when no job needs them.',
   )
   .version(version, '-V, --version')
   .enablePositionalOptions()
   .exitOverride()
   .addHelpText(
     'after',
-    '\nExit status: 0 done, 1 failed, 2 usage, 3 configuration or certificate refused, 4 preflight failed, 5 cloud refused.',
+    '\nExit status: 0 done, 1 failed, 2 usage, 3 configuration or certificate invalid, 4 preflight failed, 5 cloud call rejected.',
   )
   .helpCommand('help [command]', 'show the help of a command')
   // Checked in the action, so that a misspelt command gets a better error than "too many arguments".

@@ -29,7 +29,7 @@ export function declareRun(
   const dryRun = declareDryRun(program, configFile)
   const terminateOnExit = program.toggle(
     '--terminate-on-exit',
-    'also terminate the instances in clouds when it is stopped; asks before it starts',
+    'when the provisioner stops, also terminate its cloud instances; asks for confirmation at the start',
   )
   const yes = program.toggle('-y, --yes', 'with --terminate-on-exit: do not ask for confirmation')
   const logLevel = program.choice('--log-level <level>', '', ['debug', 'info', 'warn', 'error'], 'info')

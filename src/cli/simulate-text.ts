@@ -27,14 +27,14 @@ function rowsOf(ours: Outcome, origin: Outcome): string[][] {
   const row = (name: string, cell: (outcome: Outcome) => string) => [name, cell(ours), cell(origin)]
   return [
     row('jobs finished', ({ jobs }) => `${jobs.finished} of ${jobs.submitted}`),
-    row('starts lost with an instance', ({ jobs }) => String(jobs.lost)),
+    row('runs lost with an instance', ({ jobs }) => String(jobs.lost)),
     row('wait, p50', ({ waitSeconds }) => time(waitSeconds?.p50)),
     row('wait, p95', ({ waitSeconds }) => time(waitSeconds?.p95)),
     row('wait, max', ({ waitSeconds }) => time(waitSeconds?.max)),
     row('instances launched', ({ instances }) => String(instances.launched)),
-    row('most instances at once', ({ instances }) => String(instances.peak)),
+    row('peak instances', ({ instances }) => String(instances.peak)),
     row('instance-hours', ({ instanceHours }) => instanceHours.toFixed(1)),
-    row('idle share of them', ({ idleShare }) => percent(idleShare)),
+    row('idle share of instance-hours', ({ idleShare }) => percent(idleShare)),
     row('slots in use', ({ slotUse }) => percent(slotUse)),
     row('cost', ({ cost }) =>
       cost ? `$${cost.dollars.toFixed(2)}${cost.unpriced.length ? ' *' : ''}` : '-',
@@ -45,13 +45,13 @@ function rowsOf(ours: Outcome, origin: Outcome): string[][] {
 /** The table in one sentence. */
 function summary(ours: Outcome, origin: Outcome): string {
   const parts = [
-    difference(ours.instanceHours, origin.instanceHours, (n) => `${n.toFixed(1)} instance-hours`),
+    difference(ours.instanceHours, origin.instanceHours, (n) => `${n.toFixed(1)} instance-hours`, 'fewer'),
   ]
   if (isWhole(ours.cost) && isWhole(origin.cost))
     parts.push(difference(ours.cost.dollars, origin.cost.dollars, (n) => `$${n.toFixed(2)}`))
   if (ours.waitSeconds && origin.waitSeconds)
     parts.push(
-      `95 % of the jobs wait at most ${time(ours.waitSeconds.p95)}, there ${time(origin.waitSeconds.p95)}`,
+      `95 % of the jobs wait at most ${time(ours.waitSeconds.p95)} (${time(origin.waitSeconds.p95)} with Determined's)`,
     )
   return `Compared with Determined's provisioner: ${parts.join(', ')}.`
 }
@@ -60,11 +60,11 @@ function isWhole(cost: Outcome['cost']): cost is NonNullable<Outcome['cost']> {
   return cost !== null && cost.unpriced.length === 0
 }
 
-function difference(mine: number, theirs: number, words: (amount: number) => string): string {
+function difference(mine: number, theirs: number, words: (amount: number) => string, less = 'less'): string {
   const amount = Math.abs(mine - theirs)
-  if (words(amount) === words(0)) return `${words(theirs)} as well`
+  if (words(amount) === words(0)) return `${words(theirs)} with both`
   const share = theirs > 0 ? ` (${Math.round((100 * amount) / theirs) || '< 1'} %)` : ''
-  return `${words(amount)} ${mine < theirs ? 'less' : 'more'}${share}`
+  return `${words(amount)} ${mine < theirs ? less : 'more'}${share}`
 }
 
 function notesOf({
@@ -122,7 +122,7 @@ function assumptionsOf({ policy, assumptions }: SimulationReport): string[] {
   ]
   return [
     `Pool: ${policy.minInstances} to ${policy.maxInstances} instances of ${types.join(', ')} (slots), idle for at most ${time(policy.maxIdleSeconds)}, ` +
-      `${policy.launchRatePerHour} launches an hour.`,
+      `${policy.launchRatePerHour} launches per hour.`,
     `Assumed: agents join ${boot} after the launch (--boot), jobs are placed within ${time(placementSeconds)} (--placement), demand is ${demand},`,
     `  the pool starts empty, ${faults.length ? `every hour has a period of ${faults.join(', ')}` : 'no faults (--faults)'}; seed ${seed}.`,
   ]

@@ -13,26 +13,26 @@ const longestDelay = 24 * 3_600_000
 export function declareSimulate(program: CliCommand): void {
   const command = program.command(
     'simulate',
-    "try a pool on a trace of jobs: waits, instance-hours, cost; compared with Determined's provisioner",
+    "simulate a pool on a trace of jobs: wait times, instance-hours and cost, compared with Determined's provisioner",
   )
   const jobs = command.text(
     '--jobs <file>',
-    'the trace: CSV with the columns submit,slots,duration; - is standard input',
+    'the trace: CSV with the columns submit,slots,duration; - reads standard input',
   )
   const pool = command.text('--pool <name>', 'the pool (default: the only one)')
   const bootTime = command.textOr(
     '--boot <time>',
-    'from the launch of an instance until its agent joins, such as 90s, or 60s-3m',
+    'time from the launch of an instance until its agent joins, such as 90s or 60s-3m',
     '90s',
   )
   const placement = command.textOr(
     '--placement <time>',
-    'the scheduler places a job within this time',
+    'maximum time the scheduler takes to place a job',
     '500ms',
   )
   const faults = command.text(
     '--faults <names>',
-    'faults in every hour, such as stock_out,never_joins; or all',
+    'inject these faults in every hour, such as stock_out,never_joins; or all',
   )
   const seed = command.textOr('--seed <text>', 'the same seed gives the same outcome', '1')
   const example = command.toggle('--example', 'print an example trace and exit')

@@ -108,7 +108,7 @@ export function usage(message: string, remedy: string): ProvisionError {
   return new ProvisionError(problem('USAGE', message, { remedy }))
 }
 
-/** 0 done, 1 failed, 2 usage, 3 configuration or certificate refused, 4 preflight failed, 5 cloud refused. */
+/** 0 done, 1 failed, 2 usage, 3 configuration or certificate invalid, 4 preflight failed, 5 cloud call rejected. */
 export type ExitStatus = 0 | 1 | 2 | 3 | 4 | 5
 
 /** Of the first error; 0 when there are only warnings. */

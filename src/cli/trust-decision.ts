@@ -145,7 +145,7 @@ function untrustedLines({ presented: [leaf], signer }: UntrustedServer): string[
 /** What works here and may fail later in other programs. */
 function afterStoring({ url, hasRoot }: Pick<UntrustedServer, 'url' | 'hasRoot'>): Problem[] {
   if (hasRoot) return []
-  const message = `${url} serves its chain without the root: \`det\` with a Python before 3.13 will still refuse it`
+  const message = `${url} serves its chain without the root: \`det\` with a Python before 3.13 will still reject it`
   return [problem('TRUST_ROOT_MISSING', message)]
 }
 

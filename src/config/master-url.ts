@@ -28,7 +28,7 @@ export function parseMasterUrl(text: string): MasterUrlParts | MasterUrlFault {
   if (text.includes('@'))
     return { code: 'MASTER_URL_USERINFO', message: 'master_url contains a user name or password' }
   if (/[\s\p{Cc}]/u.test(text))
-    return fault(`master_url contains a blank or control character: ${shown(text)}`)
+    return fault(`master_url contains a space or control character: ${shown(text)}`)
   const parts = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)(.*)$/is.exec(text)
   if (!parts)
     return fault(`master_url ${shown(text)} has no scheme`, `Write "https://${authorityOnly(text)}".`)

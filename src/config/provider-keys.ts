@@ -62,12 +62,12 @@ export const commonKeys = {
   agent_docker_network: keyOr(text, 'default', "Docker network of the agent's container."),
   agent_docker_runtime: keyOr(text, 'runc', "Docker runtime of the agent's container."),
   agent_docker_image: keyOr(
-    shaped(/^\S+$/, 'an image name without blanks', 'Write it in the form registry/name:tag.'),
+    shaped(/^\S+$/, 'an image name without spaces', 'Write it in the form registry/name:tag.'),
     defaultAgentImage,
     'Image of the agent. Its version should be that of the master.',
   ),
   agent_fluent_image: oldKey(text, 'Accepted and ignored, as in Determined.'),
-  agent_reconnect_attempts: keyOr(count(0), 5, 'How often an agent tries to reconnect to the master.'),
+  agent_reconnect_attempts: keyOr(count(0), 5, 'Number of times an agent tries to reconnect to the master.'),
   agent_reconnect_backoff: keyOr(count(0), 5, 'Seconds between those attempts.'),
   agent_config_file_contents: key(
     z.union([anyMapping, z.string()]).register(kinds, {
@@ -99,7 +99,7 @@ export const commonKeys = {
   preflight: keyOr(
     choice(...preflightModes),
     'tls',
-    'Dial the master as an agent would before anything is launched. `tls`: a wrong response blocks the launch, an unreachable master only warns; `required`: both block it.',
+    'Dial the master as an agent would before anything is launched. `tls`: a wrong response blocks the launch, an unreachable master is only a warning; `required`: both block it.',
   ),
   preflight_address: key(
     shaped(
@@ -107,7 +107,7 @@ export const commonKeys = {
       '"host:port"',
       'Write the address as host:port, such as "10.0.0.5:8443" or "[fd00::5]:8443".',
     ),
-    '`host:port` that the preflight dials, if the provisioner reaches the master at another address than agents do.',
+    '`host:port` that the preflight dials, if the provisioner reaches the master at a different address than agents do.',
     'the address agents dial',
   ),
   preflight_proof: keyOr(
@@ -124,7 +124,7 @@ export const commonKeys = {
   allow_secrets_in_user_data: keyOr(
     flag,
     false,
-    'Allow private keys and tokens in user data, which everybody who may describe the instance can read.',
+    'Allow private keys and tokens in user data, which anyone who may describe the instance can read.',
   ),
   boot_timeout: key(
     period,
@@ -133,7 +133,7 @@ export const commonKeys = {
   ),
   launch_rate: key(
     count(1),
-    'How many failed launches are allowed per hour, after the first 10 (or `max_instances`, if greater): instances that never join, join with too few slots, or end by themselves within 2 minutes of joining. Other launches do not count, and with `type: local` none does.',
+    'How many failed launches are allowed per hour, after the first 10 (or `max_instances`, if greater): instances that never join, join with too few slots, or stop by themselves within 2 minutes of joining. Other launches do not count, and with `type: local` none does.',
     'the greater of 10 and 2 × `max_instances`',
   ),
   placement_grace: keyOr(

@@ -145,7 +145,7 @@ function refuseType(block: Block, providers: readonly ProviderBlock[], key: stri
       remedy: `Remove the provider of this pool, or use \`type: ${unquoted(kinds, '`')}.`,
     })
   const meant = typeof written === 'string' ? nearest(written, kinds) : undefined
-  return note(block, 'PROVIDER_TYPE_UNKNOWN', `unknown type of provider: ${described(written)}`, {
+  return note(block, 'PROVIDER_TYPE_UNKNOWN', `unknown provider type: ${described(written)}`, {
     key,
     remedy: meant ? `Did you mean "${meant}"?` : `Write ${typesOf(kinds)}.`,
   })

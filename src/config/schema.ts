@@ -109,11 +109,7 @@ const orphanKeys = {
     '1h',
     'Instances whose pool was removed from the file, or moved, are terminated once they are idle and this period has passed since the start; `never`: only by `provision terminate`.',
   ),
-  terminate_unknown: keyOr(
-    flag,
-    false,
-    'Also terminate those that the master does not know: they may be busy.',
-  ),
+  terminate_unknown: keyOr(flag, false, 'Also terminate those unknown to the master: they may be busy.'),
 }
 
 const metricsKeys = {
@@ -154,7 +150,7 @@ export const masterFile = z
     port: key(
       count(0, 65_535),
       "The master's port; 0 means the default.",
-      '`8443` with `security.tls.cert`, else `8080`',
+      '`8443` with `security.tls.cert`, otherwise `8080`',
     ),
     security: looseBlock(
       {

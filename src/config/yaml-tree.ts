@@ -36,7 +36,7 @@ type Node = ParsedNode | null
 /** Nodes that aliases may add. A real file adds a few dozen; an attack adds billions. */
 const aliasBudget = 10_000
 const deepest = 200
-const unclean = 'the text has a NUL character or half a surrogate pair'
+const unclean = 'the text has a NUL character or a lone surrogate'
 
 export function toTree(document: Document.Parsed, lineOf: (offset: number) => number): YamlTree {
   const anchors = new Map<string, ParsedNode>()

@@ -77,7 +77,7 @@ export function blockedLaunch(
 
 function problemOfBlock({ code, numbers }: BlockDecision['reason']): Problem {
   const { max, room, failed, left, retryAt } = numbers
-  if (code === 'MAX_REACHED') return problem(code, `max_instances is ${max}: there is room for ${room} more`)
+  if (code === 'MAX_REACHED') return problem(code, `max_instances is ${max}: ${room} more can be launched`)
   if (code === 'LAUNCH_RATE_SPENT')
     return problem(
       code,

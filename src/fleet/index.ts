@@ -115,7 +115,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       return taken
     } catch (error) {
       // An internal error must not end the loop: it may not occur in the next turn.
-      deps.logger.error('a turn of the pool failed', { pool, error })
+      deps.logger.error('reconciling the pool failed', { pool, error })
       return undefined
     } finally {
       deps.metrics.observe('turn_seconds', (run.now() - from) / 1000, { pool })
@@ -161,14 +161,14 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       unsubscribe = deps.demand.onChange((changed) => {
         if (changed !== pool) return
         lastChangeAt = run.now()
-        demandWakeup.ring()
+        demandWakeup.trigger()
       })
       loops = [keepListing(), keepAsking(), keepCheckpoints()]
     },
     async stop() {
       run.stopping = true
       unsubscribe()
-      for (const wakeup of [listWakeup, demandWakeup, checkpointWakeup]) wakeup.ring()
+      for (const wakeup of [listWakeup, demandWakeup, checkpointWakeup]) wakeup.trigger()
       const drained = [...run.memory.tracks.values()].filter((t) => t.drainedAt !== undefined && !t.busyWith)
       undrain(run, drained)
       await within(run, stopTime, Promise.allSettled([...run.tasks, ...loops]))
@@ -187,7 +187,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       const writers = [...new Set(run.memory.foreign.values())]
       for (const writer of writers) run.memory.adopted.add(writer)
       // The next listing shows them as managed; until then the pool stays as it is.
-      listWakeup.ring()
+      listWakeup.trigger()
       if (writers.length > 0) await run.write({ at: run.now(), kind: 'adopted', writers })
       return writers
     },
@@ -236,7 +236,7 @@ function notDecided({ deps, stopping }: PoolRun, lastTurn: Turn | undefined): Pr
   if (stopping || !lastTurn) return problem('POOL_NOT_RUNNING', `pool ${pool} is stopped`)
   return problem(
     'INTERNAL',
-    `the turn of pool ${pool} failed, so nothing was decided; see the log for the reason`,
+    `reconciling pool ${pool} failed, so nothing was decided; see the log for the reason`,
   )
 }
 

@@ -145,6 +145,6 @@ export function checkAccount(run: PoolRun, account: string | undefined): void {
     return
   }
   memory.otherAccount = account
-  const message = `the cloud answers for account ${account}; the instances of this pool are in account ${memory.account}`
+  const message = `the credentials belong to account ${account}; the instances of this pool are in account ${memory.account}`
   reportProblem(run, 'account', problem('ACCOUNT_CHANGED', message))
 }

@@ -31,14 +31,14 @@ function goneProblem(group: readonly FoundOrphan[], rules: OrphanRules): Problem
   return problem('POOL_GONE', message, {
     remedy: isOwn
       ? `Put the pool back into the configuration, or type: ${terminate}`
-      : `Leave them alone if another provisioner manages them; else type: provision adopt --orphans, or: ${terminate}`,
+      : `If another provisioner manages them, no action is needed. Otherwise type: provision adopt --orphans, or: ${terminate}`,
     details: { pool, ids, writer: writerId },
   })
 }
 
 function future(group: readonly FoundOrphan[], { terminateAfter }: OrphanRules): string {
   const [{ isOwn }] = group as [FoundOrphan]
-  if (!isOwn) return 'They are left alone'
+  if (!isOwn) return 'They are not changed'
   if (terminateAfter === undefined) return 'They are not terminated: orphans.terminate_after is never'
   const left = Math.max(0, ...group.map(({ waited }) => terminateAfter - waited))
   const unknown = group.filter(({ next }) => next.kind === 'keep' && next.why === 'unknown').length

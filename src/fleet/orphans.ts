@@ -292,7 +292,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       (orphan) =>
         orphan.pool === pool && orphan.isOwn && orphan.next.kind === 'keep' && orphan.next.why !== 'grace',
     )
-    if (waits) wakeup.ring()
+    if (waits) wakeup.trigger()
   }
 
   return {
@@ -308,13 +308,13 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     async stop() {
       isStopping = true
       unsubscribe()
-      wakeup.ring()
+      wakeup.trigger()
       const late = new AbortController()
       const time = clock.sleep(stopTime, late.signal).catch(() => {})
       await Promise.race([loop.then(() => agents.giveBack([...known.values()])), time])
       late.abort()
     },
-    look: wakeup.ring,
+    look: wakeup.trigger,
     status: () => ({
       orphans: [...known.values()],
       problems,
@@ -323,7 +323,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     remove(ids, how) {
       const here = ids.filter((id) => known.has(id))
       for (const id of here) orders.set(id, how)
-      if (here.length > 0) wakeup.ring()
+      if (here.length > 0) wakeup.trigger()
       return here
     },
     async keep(ids) {

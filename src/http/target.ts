@@ -98,7 +98,7 @@ export function readToken(file: string): TokenChoice {
       return {
         missing: problem('CLIENT_TOKEN_MISSING', `token file not found: ${file}`, {
           remedy:
-            'The master creates it at its first start; on another machine, name a copy with --token-file.',
+            'The master creates it at its first start; on another machine, pass a copy with --token-file.',
           cause,
         }),
       }

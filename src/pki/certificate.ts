@@ -90,7 +90,7 @@ export function readX509(
     const x509 = new X509Certificate(der)
     const fields = readCertificateFields(der)
     const dated = isMoment(x509.validFromDate, x509.validFrom) && isMoment(x509.validToDate, x509.validTo)
-    return dated ? { x509, fields } : { fault: 'its dates are not dates' }
+    return dated ? { x509, fields } : { fault: 'its dates are not valid' }
   } catch (cause) {
     if (cause instanceof DerError) return { fault: `it is not strict DER: it ${cause.message}`, cause }
     return { fault: 'its bytes are not an X.509 certificate', cause }

@@ -121,7 +121,7 @@ function checkCa(ca: Link): Problem[] {
   const oldRoot = version === 1 && ca.selfSigned
   if (!basicConstraints?.ca && !oldRoot) {
     const why = basicConstraints ? 'its basicConstraints are CA:FALSE' : 'it has no basicConstraints'
-    problems.push(fault(ca, 'TLS_NOT_A_CA', `signed a certificate of the chain, but is no CA: ${why}`))
+    problems.push(fault(ca, 'TLS_NOT_A_CA', `signed a certificate of the chain, but is not a CA: ${why}`))
   }
   if (keyUsage && !keyUsage.has(keyUsageBit.keyCertSign))
     problems.push(
@@ -205,7 +205,7 @@ export function judgeKey(
   switch (type) {
     case 'rsa':
       if (bits > maxBits)
-        return unusable(`has an RSA key of ${bits} bits; Go agents refuse more than ${maxBits}`)
+        return unusable(`has an RSA key of ${bits} bits; Go agents reject more than ${maxBits}`)
       if ((details.publicExponent ?? 0n) > 0x7fffffffn)
         return unusable('has an RSA key whose public exponent is too large for Go agents')
       return undefined

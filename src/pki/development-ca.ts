@@ -292,7 +292,7 @@ function accepted(entries: Entry[]): string[] {
 
 function dnsName(text: string): Entry {
   const name = canonicalName(text)
-  if (ipVersion(name)) return { fault: `${name} is an IP address, not a name; give it with --ip` }
+  if (ipVersion(name)) return { fault: `${name} is an IP address, not a name; pass it with --ip` }
   const [star, host] = name.startsWith('*.') ? ['*.', name.slice(2)] : ['', name]
   if (!isHostname(host)) return { fault: `${JSON.stringify(text)} is not a hostname` }
   // Go accepts a.local for *.local, OpenSSL does not: agents would join, but their tasks could not connect.

@@ -60,16 +60,16 @@ function answered({ asked = getInfo, outcome }: Finding): string {
 }
 
 const networkTexts: Partial<Record<PreflightCode, Explain>> = {
-  PREFLIGHT_DNS_NOT_FOUND: ({ at }) => `the host of ${at} has no address here`,
-  PREFLIGHT_DNS_FAILED: ({ at }) => `the name server gave no answer for the host of ${at}`,
+  PREFLIGHT_DNS_NOT_FOUND: ({ at }) => `the host name of ${at} does not resolve on this machine`,
+  PREFLIGHT_DNS_FAILED: ({ at }) => `the name server did not answer for the host name of ${at}`,
   PREFLIGHT_REFUSED: ({ at }) => `nothing listens on ${at}: connection refused`,
   PREFLIGHT_UNREACHABLE: ({ at, timeoutMs }) => `no connection to ${at} within ${timeoutMs / 1000} s`,
   PREFLIGHT_NO_ROUTE: ({ at, outcome }) => `no route to ${at} (${faultOf(outcome)})`,
   PREFLIGHT_NO_TLS_ANSWER: ({ at, timeoutMs }) =>
-    `${at} takes connections but did not answer the TLS handshake within ${timeoutMs / 1000} s`,
-  PREFLIGHT_CLOSED_IN_HANDSHAKE: ({ at }) => `${at} cut the connection during the TLS handshake`,
+    `${at} accepts connections but did not answer the TLS handshake within ${timeoutMs / 1000} s`,
+  PREFLIGHT_CLOSED_IN_HANDSHAKE: ({ at }) => `${at} closed the connection during the TLS handshake`,
   PREFLIGHT_CLOSED_AFTER_CONNECT: ({ at, asked = getInfo }) =>
-    `${at} cut the connection before it answered ${asked}`,
+    `${at} closed the connection before it answered ${asked}`,
   PREFLIGHT_NO_HTTP_ANSWER: ({ at, asked = getInfo, timeoutMs }) =>
     `${at} did not answer ${asked} within ${timeoutMs / 1000} s`,
   PREFLIGHT_NOT_TLS: ({ at, plainStatus }) =>
@@ -80,9 +80,9 @@ const networkTexts: Partial<Record<PreflightCode, Explain>> = {
   PREFLIGHT_NOT_HTTP: ({ at, asked = getInfo }) => `${at} answered ${asked} with something that is not HTTP`,
   PREFLIGHT_TLS_TOO_OLD: ({ at }) => `${at} offers no TLS newer than 1.1`,
   PREFLIGHT_HANDSHAKE_REFUSED: ({ at }) => `${at} refused the handshake of a Go agent`,
-  PREFLIGHT_SNI_REFUSED: ({ at, name }) => `${at} does not answer to the name ${name}`,
+  PREFLIGHT_SNI_REFUSED: ({ at, name }) => `${at} rejects the server name (SNI) ${name}`,
   PREFLIGHT_CLIENT_CERT_REQUIRED: (finding) => {
-    const demand = `${finding.at} demands a client certificate it accepts`
+    const demand = `${finding.at} requires a client certificate that it accepts`
     return finding.outcome.http ? `${demand}: ${answered(finding)}` : demand
   },
   PREFLIGHT_CHAIN_TOO_LARGE: ({ at, oversize: why }) =>
@@ -93,8 +93,8 @@ const networkTexts: Partial<Record<PreflightCode, Explain>> = {
   PREFLIGHT_UNAVAILABLE: (finding) => `${finding.at} is unavailable: ${answered(finding)}`,
   PREFLIGHT_NO_UPGRADE: (finding) =>
     finding.isMaster
-      ? `${finding.at} leads to a master, but not to its agent socket: ${answered(finding)}`
-      : `${finding.at} does not lead to an agent socket: ${answered(finding)}`,
+      ? `${finding.at} reaches a master, but not its agent socket: ${answered(finding)}`
+      : `${finding.at} does not reach an agent socket: ${answered(finding)}`,
 }
 
 const certificateTexts: Partial<Record<PreflightCode, Explain>> = {
@@ -108,7 +108,7 @@ const certificateTexts: Partial<Record<PreflightCode, Explain>> = {
   PREFLIGHT_MISSING_INTERMEDIATE: ({ presented, plan }) =>
     `the server does not send the certificate of its issuer ${presented[0]?.issuer ?? ''}, and ${trusted(plan)} it either`,
   PREFLIGHT_ROOT_MISSING: () =>
-    'the chain that agents would be given does not reach its root: agents would join, tasks could not connect',
+    'the chain that agents would receive does not reach its root: agents would join, tasks could not connect',
   PREFLIGHT_EXPIRED: (finding) =>
     outOfDate(finding, (c) => Date.parse(c.notAfter) < finding.now, 'expired on', 'notAfter'),
   PREFLIGHT_NOT_YET_VALID: (finding) =>
@@ -158,7 +158,7 @@ function rekeyed({ plan, presented }: Finding): string | undefined {
 }
 
 function trusted(plan: TrustPlan): string {
-  return plan.mode === 'system' ? 'the well-known CAs do not include' : 'agents would not be given'
+  return plan.mode === 'system' ? 'the well-known CAs do not include' : 'agents would not receive'
 }
 
 function outOfDate(
@@ -171,7 +171,7 @@ function outOfDate(
   const given = plan.chain.filter((own) => isOut(own) && !sent.some((c) => c.sha256 === own.sha256))
   const parts = [
     ...sent.map((c) => `${c === presented[0] ? 'it' : c.subject} ${verb} ${c[date]}`),
-    ...given.map((c) => `${c.subject}, which agents would be given, ${verb} ${c[date]}`),
+    ...given.map((c) => `${c.subject}, which agents would receive, ${verb} ${c[date]}`),
   ]
   return parts.join('; ') || `a certificate above it ${verb} a date that the verifier does not report`
 }

@@ -164,8 +164,8 @@ export function applyPreflight(mode: PreflightMode, result: PreflightResult): La
   if (mode === 'off' || result.verdict === 'ok' || !result.problem) return { launch: 'yes' }
   if (mode === 'required' || result.verdict === 'wrong') return { launch: 'no', problem: result.problem }
   const { code, message, remedy } = result.problem
-  const warning = problem('PREFLIGHT_UNVERIFIED', `not proved from here (${code}): ${message}`, {
-    remedy: `If the one instance that is launched now does not join: ${remedy}`,
+  const warning = problem('PREFLIGHT_UNVERIFIED', `not verified from here (${code}): ${message}`, {
+    remedy: `One instance is launched first as a test. If it does not join: ${remedy}`,
     details: { code },
   })
   return { launch: 'probe', problem: warning }

@@ -49,16 +49,16 @@ export interface BlockDecision {
 
 /** Reasons to act that are not faults, with their descriptions. */
 export const actReasons = {
-  WORK_WAITS: 'jobs wait that fit neither free nor starting instances',
+  WORK_WAITS: 'waiting jobs do not fit on free or starting instances',
   BELOW_MIN: 'there are fewer instances than min_instances',
   LAUNCH_IN_FLIGHT: 'a launch call is in progress; what is still needed is launched after it',
   STOPPED: 'the instance is stopped',
   LONG_DISCONNECTED: 'the agent lost its connection and did not reconnect in time',
   LONG_IDLE: 'the agent was idle for longer than max_idle_agent_period',
   ABOVE_MAX: 'there are more instances than max_instances',
-  ROOM_FOR_OTHER_WORK: 'the agent is idle, and a waiting job needs an instance of another size in its place',
-  SPOT_INTERRUPTED: 'the cloud interrupts the instance',
-  ORDERED: 'a person requested it',
+  ROOM_FOR_OTHER_WORK: 'the agent is idle, and a waiting job needs an instance of a different size instead',
+  SPOT_INTERRUPTED: 'the cloud is about to interrupt the instance',
+  ORDERED: 'it was requested manually',
   NEEDED_AGAIN: 'the agent is needed again',
 } as const
 

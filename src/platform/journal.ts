@@ -151,7 +151,7 @@ function readRecords({ file, kind, now, owner: self }: JournalOptions): Found {
   if (ours) copyFileSync(file, aside)
   else renameSync(file, aside)
   const what = ours
-    ? `${bad} of ${records.length + bad} records in ${file} could not be read; the rest is in use`
+    ? `${bad} of ${records.length + bad} records in ${file} could not be read; the others are used`
     : `${file} is not a journal of this program's kind (${kind}); a new one was started`
   const kept = problem('JOURNAL_SET_ASIDE', `${what}; the original file is ${aside}`)
   return { records, problems: [kept], whole: false }

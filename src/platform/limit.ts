@@ -28,8 +28,8 @@ export function limit(concurrency: number): Limiter {
 
 export interface Wakeup {
   /** Ends the current wait, or the next one if there is none. */
-  ring(): void
-  /** Resolves after `ms`, or at once when `ring` is called. */
+  trigger(): void
+  /** Resolves after `ms`, or at once when `trigger` is called. */
   wait(ms: number): Promise<void>
 }
 
@@ -37,7 +37,7 @@ export function createWakeup(clock: Clock): Wakeup {
   let isWoken = false
   let timer: AbortController | undefined
   return {
-    ring() {
+    trigger() {
       isWoken = true
       timer?.abort()
     },

@@ -67,7 +67,7 @@ export const metricTable = {
   },
   launch_failures: {
     kind: 'counter',
-    help: 'Refusals of launch calls by class (capacity, quota, throttle, config, auth, transient) and offering.',
+    help: 'Rejected launch calls by class (capacity, quota, throttle, config, auth, transient) and offering.',
     labels: ['pool', 'class', 'offering'],
   },
   failed_instances: {
@@ -89,7 +89,7 @@ export const metricTable = {
   },
   turn_seconds: {
     kind: 'histogram',
-    help: 'Duration of one turn of the loop, from the snapshot to the calls being sent.',
+    help: 'Duration of one reconcile loop, from the snapshot to the calls being sent.',
     labels: ['pool'],
     buckets: quick,
   },
@@ -109,15 +109,15 @@ export const metricTable = {
     help: 'Instances of this cluster that belong to no configured pool, by the pool their tag names.',
     labels: ['pool'],
   },
-  pending_allocations: { kind: 'gauge', help: 'Allocations that wait.', labels: ['pool'] },
+  pending_allocations: { kind: 'gauge', help: 'Waiting allocations.', labels: ['pool'] },
   launches_in_flight: {
     kind: 'gauge',
-    help: 'Instances requested from the cloud and not known yet.',
+    help: 'Instances requested from the cloud whose launch is not confirmed yet.',
     labels: ['pool'],
   },
   blocked: {
     kind: 'gauge',
-    help: '1 for each reason that blocks a wanted change now.',
+    help: '1 for each reason that currently blocks a change.',
     labels: ['pool', 'reason'],
   },
   certificate_expiry_timestamp_seconds: {

@@ -194,7 +194,7 @@ export const determinedCodes = {
     exit: 3,
     meaning:
       'The user at the master cannot see all jobs of the pool, so it is not known which agents are idle.',
-    remedy: 'Give the user a role that sees every workspace (ClusterAdmin), see docs/determined.md.',
+    remedy: 'Grant the user a role that can read every workspace (ClusterAdmin), see docs/determined.md.',
   },
   DETERMINED_POOL_PROVIDED: {
     severity: 'error',

@@ -55,14 +55,14 @@ export const clientTrustCodes = {
   CLIENT_CERT_CHANGED: {
     severity: 'error',
     exit: 3,
-    meaning: 'The master presents another certificate than the stored one, and no trusted CA issued it.',
+    meaning: 'The certificate that the master presents is not the stored one, and no trusted CA issued it.',
     remedy:
       'If the master has a new certificate, run `provision trust replace URL`. If not, the connection may be intercepted.',
   },
   CLIENT_CERT_FINGERPRINT: {
     severity: 'error',
     exit: 3,
-    meaning: "The SHA-256 of the master's certificate differs from the given one.",
+    meaning: "The SHA-256 of the master's certificate differs from --fingerprint.",
     remedy: 'Compare it with the certificate on the master; do not trust it until you know its origin.',
   },
   CLIENT_CERT_NAME: {
@@ -134,7 +134,7 @@ export const clientCodes = {
     severity: 'error',
     exit: 1,
     meaning: 'No master answers at the address.',
-    remedy: 'Start the master (`provision`), or give its address with -m or its configuration with -c.',
+    remedy: 'Start the master (`provision`), or pass its address with -m or its configuration with -c.',
   },
   CLIENT_SCHEME: {
     severity: 'error',
@@ -155,13 +155,13 @@ export const clientCodes = {
     exit: 1,
     meaning: 'The server at that address is not a provisioner or master of this product.',
     remedy:
-      'Give the address of a running `provision`: its `listen` (8444), or its built-in master. Other masters have their own CLIs.',
+      'Pass the address of a running `provision`: its `listen` (8444), or its built-in master. Other masters have their own CLIs.',
   },
   CLIENT_TOKEN_MISSING: {
     severity: 'error',
     exit: 1,
     meaning: 'The command needs a token, and found none.',
-    remedy: "Give a copy of the master's <state_dir>/token with --token-file.",
+    remedy: "Pass a copy of the master's <state_dir>/token with --token-file.",
   },
   CLIENT_TOKEN_REFUSED: {
     severity: 'error',
@@ -179,7 +179,7 @@ export const clientCodes = {
     severity: 'error',
     exit: 1,
     meaning: 'No provisioner runs with the state_dir of this configuration.',
-    remedy: 'Start it (`provision`), or give its configuration with -c or its address with -m.',
+    remedy: 'Start it (`provision`), or pass its configuration with -c or its address with -m.',
   },
   CONTROL_SOCKET_DENIED: {
     severity: 'error',
@@ -191,7 +191,7 @@ export const clientCodes = {
     severity: 'error',
     exit: 2,
     meaning: 'The command cannot be undone, and there is no terminal for the confirmation.',
-    remedy: 'Give --yes.',
+    remedy: 'Add --yes to the command.',
   },
   REQUEST_REFUSED: {
     severity: 'error',

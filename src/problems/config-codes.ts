@@ -8,7 +8,7 @@ export const configFileCodes = {
     severity: 'error',
     exit: 3,
     meaning: 'The configuration file does not exist.',
-    remedy: 'Give the path of the file with -c, or with DET_CONFIG_FILE.',
+    remedy: 'Pass the path of the file with -c or in DET_CONFIG_FILE.',
   },
   CONFIG_FILE_UNREADABLE: {
     severity: 'error',
@@ -20,7 +20,7 @@ export const configFileCodes = {
     severity: 'error',
     exit: 3,
     meaning: 'The path of the configuration file is a directory.',
-    remedy: 'Give the path of the file, such as DIRECTORY/master.yaml.',
+    remedy: 'Pass the path of the file, such as DIRECTORY/master.yaml.',
   },
   CONFIG_FILE_BROKEN: {
     severity: 'warning',
@@ -69,7 +69,7 @@ export const configFileCodes = {
     severity: 'error',
     exit: 3,
     meaning: 'The value of "<<" is not a mapping.',
-    remedy: 'Give "<<" an anchor of a mapping, such as `<<: *defaults`.',
+    remedy: 'Set "<<" to the alias of a mapping, such as `<<: *defaults`.',
   },
   YAML_UNKNOWN_ALIAS: {
     severity: 'error',
@@ -99,7 +99,7 @@ export const configFileCodes = {
     severity: 'error',
     exit: 3,
     meaning:
-      'The file has a character that is not allowed: NUL, half a surrogate pair, or a byte order mark inside the text.',
+      'The file has a character that is not allowed: NUL, a lone surrogate, or a byte order mark inside the text.',
     remedy: 'Remove the character; an editor that shows invisible characters finds it.',
   },
   YAML_BYTE_ORDER_MARK: {

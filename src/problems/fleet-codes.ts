@@ -63,7 +63,7 @@ export const fleetCodes = {
     severity: 'warning',
     exit: 1,
     meaning: 'More instances are needed than max_instances allows.',
-    remedy: 'Raise max_instances, or wait until other jobs end.',
+    remedy: 'Raise max_instances, or wait until other jobs finish.',
   },
   NO_OFFERING: {
     severity: 'error',
@@ -81,7 +81,7 @@ export const fleetCodes = {
     severity: 'error',
     exit: 5,
     meaning: "The account's quota is used up for every suitable offering.",
-    remedy: 'Ask the cloud to raise the quota, or lower max_instances.',
+    remedy: 'Request a higher quota from the cloud, or lower max_instances.',
   },
   OFFERINGS_THROTTLED: {
     severity: 'warning',
@@ -177,9 +177,9 @@ export const fleetCodes = {
     severity: 'error',
     exit: 5,
     meaning:
-      'The credentials belong to another account than the instances of this pool, so nothing is launched or terminated.',
+      'The credentials and the instances of this pool belong to different accounts, so nothing is launched or terminated.',
     remedy:
-      'Give the provisioner credentials of the earlier account. To leave that account, terminate its instances there, then start with an empty state_dir.',
+      'Configure credentials of the earlier account. To leave that account, terminate its instances there, then start with an empty state_dir.',
   },
   POOL_GONE: {
     severity: 'warning',
@@ -255,7 +255,7 @@ export const fleetCodes = {
     exit: 1,
     meaning: 'Another provisioner uses the same state_dir, or did less than a minute ago on another machine.',
     remedy:
-      'Stop it, or give this provisioner another state_dir and cluster_id. If the other has certainly stopped, wait a minute.',
+      'Stop it, or set another state_dir and cluster_id for this provisioner. If the other has certainly stopped, wait a minute.',
   },
   STATE_DIR_UNUSABLE: {
     severity: 'error',

@@ -89,7 +89,7 @@ export const preflightCertificateCodes = {
     severity: 'warning',
     exit: 4,
     meaning:
-      'The master presents another certificate than the one in the file: it reads the file only when it starts.',
+      'The certificate that the master presents is not the one in the file: the master reads the file only when it starts.',
     remedy: 'Restart the master (or reload the proxy) before the presented certificate expires.',
   },
   PREFLIGHT_TASKS_LACK_ROOT: {
@@ -148,13 +148,13 @@ const unreachable = {
     severity: 'error',
     exit: 4,
     meaning:
-      'The connection was cut during the TLS handshake: often a load balancer without a healthy target.',
+      'The connection was closed during the TLS handshake: often a load balancer without a healthy target.',
     remedy: 'Check the load balancer or proxy in front of the master, and that the master runs.',
   },
   PREFLIGHT_CLOSED_AFTER_CONNECT: {
     severity: 'error',
     exit: 4,
-    meaning: 'The connection was cut before the HTTP answer.',
+    meaning: 'The connection was closed before the HTTP answer.',
     remedy: "Check the master's log for the reason.",
   },
   PREFLIGHT_NO_HTTP_ANSWER: {
@@ -208,7 +208,7 @@ const wrongService = {
     severity: 'error',
     exit: 4,
     meaning:
-      'The master refused the handshake: no cipher, curve or key type in common with Go agents, or it demands a client certificate under TLS 1.2.',
+      'The master refused the handshake: no cipher, curve or key type in common with Go agents, or it requires a client certificate under TLS 1.2.',
     remedy: 'Give the master an ECDSA P-256 or RSA certificate and allow ECDHE with AES-GCM.',
   },
   PREFLIGHT_SNI_REFUSED: {
@@ -220,7 +220,7 @@ const wrongService = {
   PREFLIGHT_CLIENT_CERT_REQUIRED: {
     severity: 'error',
     exit: 4,
-    meaning: 'The master, or a proxy in front of it, demands a client certificate.',
+    meaning: 'The master, or a proxy in front of it, requires a client certificate.',
     remedy: 'Set security.tls.client_cert and client_key in agent_config_file_contents.',
   },
   PREFLIGHT_CHAIN_TOO_LARGE: {
@@ -258,7 +258,7 @@ const doubts = {
   AGENT_VERSION_DIFFERS: {
     severity: 'warning',
     exit: 4,
-    meaning: 'The agent image has another version than the master.',
+    meaning: 'The versions of the agent image and the master differ.',
     remedy: "Set `agent_docker_image` to the image of the master's version.",
   },
 } as const satisfies Record<string, CodeInfo>

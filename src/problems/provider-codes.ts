@@ -6,7 +6,7 @@ export const providerCodes = {
     severity: 'warning',
     exit: 3,
     meaning:
-      'The launch request has values that only the cloud knows; a dry run shows a placeholder for each.',
+      'The launch request has values that are known only at the cloud; a dry run shows a placeholder for each.',
     remedy:
       "No action is needed; to see them before a launch, write the values into the pool's provider block.",
   },
@@ -68,7 +68,7 @@ export const providerCodes = {
     severity: 'error',
     exit: 5,
     meaning: "The account's quota or limit does not allow the request.",
-    remedy: 'Ask the cloud to raise the quota, or lower max_instances.',
+    remedy: 'Request a higher quota from the cloud, or lower max_instances.',
   },
   PROVIDER_THROTTLED: {
     severity: 'error',
@@ -145,7 +145,7 @@ export const providerCodes = {
     severity: 'error',
     exit: 5,
     meaning: 'The provisioner may not write the files of a local instance, or stop its processes.',
-    remedy: 'Give the user of the provisioner the permission, or set state_dir to a folder it may write.',
+    remedy: 'Grant the user of the provisioner the permission, or set state_dir to a folder it may write.',
   },
   LOCAL_OUTSIDE_ROOT: {
     severity: 'error',
@@ -167,8 +167,7 @@ export const userDataCodes = {
   USER_DATA_TEXT: {
     severity: 'error',
     exit: 3,
-    meaning:
-      'A value cannot be written into a shell script: it has a NUL character or half of a surrogate pair.',
+    meaning: 'A value cannot be written into a shell script: it has a NUL character or a lone surrogate.',
     remedy: 'Remove the character from the value named in the message.',
   },
   USER_DATA_SECRET: {

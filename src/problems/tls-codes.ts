@@ -9,19 +9,19 @@ export const tlsFileCodes = {
     exit: 3,
     meaning: 'A certificate or key file named in the configuration does not exist.',
     remedy:
-      'Correct the path; relative paths are relative to the configuration file. For a trial, `provision certs` creates a certificate.',
+      'Correct the path; relative paths are relative to the configuration file. To try it out, create a certificate: `provision certs --name HOST`.',
   },
   TLS_FILE_UNREADABLE: {
     severity: 'error',
     exit: 3,
     meaning: 'A certificate or key file cannot be read: permissions, or it is a directory.',
-    remedy: 'Give a file that this user may read.',
+    remedy: 'Make the file readable for this user, or name another file.',
   },
   TLS_FILE_TOO_LARGE: {
     severity: 'error',
     exit: 3,
     meaning: 'A certificate or key file is larger than 1 MiB: it may be another file, or a CA bundle.',
-    remedy: 'Give a file with only the certificate chain, or only the key.',
+    remedy: 'Use a file with only the certificate chain, or only the key.',
   },
   TLS_FILE_NOT_PEM: {
     severity: 'error',
@@ -33,7 +33,7 @@ export const tlsFileCodes = {
     severity: 'error',
     exit: 3,
     meaning: 'The certificate file is PEM but has no certificate; often it is the private key.',
-    remedy: 'Give the file with the certificate chain, server certificate first.',
+    remedy: 'Name the file with the certificate chain, server certificate first.',
   },
   TLS_PEM_BROKEN: {
     severity: 'error',
@@ -57,7 +57,7 @@ export const tlsFileCodes = {
     severity: 'error',
     exit: 3,
     meaning: 'The key file has no readable private key.',
-    remedy: 'Give a file with one unencrypted private key in PEM (PKCS#8, PKCS#1 or SEC 1).',
+    remedy: 'Use a file with one unencrypted private key in PEM (PKCS#8, PKCS#1 or SEC 1).',
   },
   TLS_KEY_ENCRYPTED: {
     severity: 'error',
@@ -75,7 +75,7 @@ export const tlsFileCodes = {
     severity: 'error',
     exit: 3,
     meaning: 'The private key does not belong to the server certificate.',
-    remedy: 'Give the certificate and the key that belong together.',
+    remedy: 'Configure a certificate and a key that belong together.',
   },
 } as const satisfies Record<string, CodeInfo>
 
@@ -116,13 +116,13 @@ export const certificateCodes = {
   TLS_WEAK_KEY: {
     severity: 'error',
     exit: 3,
-    meaning: 'An RSA or DSA key of the chain is shorter than 2048 bits; OpenSSL refuses it.',
+    meaning: 'An RSA or DSA key of the chain is shorter than 2048 bits; OpenSSL rejects it.',
     remedy: 'Reissue the certificate with an ECDSA P-256 key or RSA of at least 2048 bits.',
   },
   TLS_WEAK_SIGNATURE: {
     severity: 'error',
     exit: 3,
-    meaning: 'A certificate that is not a root is signed with MD5 or SHA-1; OpenSSL refuses it.',
+    meaning: 'A certificate that is not a root is signed with MD5 or SHA-1; OpenSSL rejects it.',
     remedy: 'Reissue it with SHA-256.',
   },
   TLS_KEY_TYPE: {
@@ -164,7 +164,7 @@ export const certificateCodes = {
   TLS_CA_NOT_FOR_SERVERS: {
     severity: 'error',
     exit: 3,
-    meaning: 'A CA of the chain is restricted to other uses than TLS servers.',
+    meaning: 'A CA of the chain is restricted to uses that exclude TLS servers.',
     remedy: 'Use a CA without extendedKeyUsage, or one that has serverAuth in it.',
   },
   TLS_NAME_CONSTRAINTS: {
@@ -177,7 +177,7 @@ export const certificateCodes = {
     severity: 'error',
     exit: 3,
     meaning:
-      'An issuer name and the subject of its CA differ in bytes (string type, case or blanks): Go refuses.',
+      'An issuer name and the subject of its CA differ in bytes (string type, case or spaces), which Go rejects.',
     remedy: "Reissue the certificate with the CA's subject copied byte for byte.",
   },
   TLS_STRICT_RFC5280: {
@@ -365,7 +365,7 @@ export const certsCodes = {
     exit: 2,
     meaning: 'The requested name, address or lifetime is not valid for a certificate.',
     remedy:
-      'Give DNS names with --name, IP addresses with --ip and a lifetime of 1 to 36500 days with --days.',
+      'Pass DNS names with --name, IP addresses with --ip and a lifetime of 1 to 36500 days with --days.',
   },
   CERTS_NOT_WRITTEN: {
     severity: 'error',

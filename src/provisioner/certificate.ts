@@ -1,6 +1,6 @@
 // The owner of the master's certificate: reads it, watches its files and passes a renewed one on. If a new one is
 // invalid,
-// it is reported, and the last good one stays.
+// it is reported, and the last valid one stays in effect.
 import type { MasterConfig } from '../config/index.ts'
 import { loadTlsCredentials, type TlsCredentials } from '../pki/index.ts'
 import { type Clock, contentsFingerprint, type Logger, wallTime, watchAndReport } from '../platform/index.ts'
@@ -12,7 +12,7 @@ export interface MasterCertificate {
   /** About the first one. */
   warnings: Problem[]
   /**
-   * `serve` gets a renewed one first. If it returns a problem, the renewed one is refused and the last good one stays.
+   * `serve` gets a renewed one first. If it returns a problem, the renewed one is refused and the last valid one stays in effect.
    */
   serveWith(serve: (renewed: TlsCredentials) => Problem | undefined): void
   /** The listener is called with each renewed one once that is served. */

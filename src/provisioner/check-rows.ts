@@ -272,7 +272,7 @@ export async function checkCloud(
   if (!definition.check) return [notChecked('cloud', `this version cannot check ${type} before a launch`)]
   const { budgetMs = defaultBudgetMs } = input
   const late = new ProvisionError(
-    problem('PROVIDER_TRANSIENT', `${type} gave no answer within ${budgetMs / 1000} s`, {
+    problem('PROVIDER_TRANSIENT', `${type} did not answer within ${budgetMs / 1000} s`, {
       remedy:
         'Run `provision check` again; if it fails again, check the network between this machine and the cloud.',
     }),

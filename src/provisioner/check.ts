@@ -42,7 +42,7 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
     checkDemand({ config, env, clock, logger: options.logger }),
     checkPools(config, pools, options),
   ])
-  const found = passed(file, `${pools.length} pool${pools.length === 1 ? '' : 's'} to launch`)
+  const found = passed(file, `${pools.length} pool${pools.length === 1 ? '' : 's'} with a provider`)
   const identity = checkIdentity(config, providers)
   return [
     found,

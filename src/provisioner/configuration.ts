@@ -57,7 +57,7 @@ export function createConfiguration(
     tellProblems(logger, problems)
     isTrusted = !problems.some(isError)
     if (!isTrusted) {
-      logger.error('the changed configuration is not applied; the last good one stays')
+      logger.error('the changed configuration is not applied; the last valid one stays in effect')
       return { config: current, changes, problems }
     }
     tellChanges(changes, logger)
@@ -100,7 +100,7 @@ function reportLeft(
 }
 
 const sentences: Record<Takes, string> = {
-  now: 'changed; in force now',
+  now: 'changed; in effect now',
   next_vms: 'changed; applies to instances launched from now on',
   next_start: 'changed in the file only; restart the provisioner to apply it',
 }
@@ -134,7 +134,7 @@ function maskedBy(path: readonly string[], value: unknown): unknown {
   )
 }
 
-// The configuration file is polled while the provisioner runs; a broken one is reported, and the last good one stays.
+// The configuration file is polled while the provisioner runs; a broken one is reported, and the last valid one stays in effect.
 
 export interface ConfigurationWatch {
   file: string

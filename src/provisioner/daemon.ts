@@ -95,7 +95,7 @@ function keepReloading(
     provisioner.configurationRead(config !== undefined)
     tellProblems(logger, problems)
     if (config) take(config)
-    else logger.error('the configuration is invalid; the last good one stays', { file })
+    else logger.error('the configuration is invalid; the last valid one stays in effect', { file })
   }
   return {
     readAgain,
@@ -130,5 +130,5 @@ async function end(provisioner: Provisioner, reason: string, clouds: string, log
   const local = provisioner.rows().filter((row) => row.local && row.state === 'running').length
   logger.info(`${reason}: stopping the agents on this machine${clouds}`, { local })
   await provisioner.stop()
-  logger.info('stopped; none of its agents runs on this machine', { ended: local })
+  logger.info('stopped; none of its agents is running on this machine', { ended: local })
 }

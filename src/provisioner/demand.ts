@@ -189,7 +189,11 @@ async function serve(
     logger,
     onHandshakeFailure: handshakeLog({ clock, logger, agentsAt: addresses.agentsAt }),
   })
-  logger.info('the master listens', { address: listener.address, port: listener.port, tls: listener.secure })
+  logger.info('the master is listening', {
+    address: listener.address,
+    port: listener.port,
+    tls: listener.secure,
+  })
   return listener
 }
 

@@ -30,7 +30,7 @@ export function launchGate({ plan, clock, logger }: LaunchGateOptions): LaunchGa
   const stopping = new AbortController()
   // One dial after the other, so that the answer in force is that of the newest user data.
   const oneByOne = limit(1)
-  const pending = problem('PREFLIGHT_PENDING', 'the preflight has not answered yet')
+  const pending = problem('PREFLIGHT_PENDING', 'the preflight has not finished yet')
   let answer: Answer = { launch: 'no', problems: [pending] }
   /** SHA-256 of the user data it is about. */
   let answered: string | undefined

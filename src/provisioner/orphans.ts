@@ -98,7 +98,7 @@ function read(file: string): z.output<typeof kept> {
 function unusable(file: string, why: string): ProvisionError {
   return new ProvisionError(
     problem('STATE_DIR_UNUSABLE', `${file} cannot be used: ${why}`, {
-      remedy: `Restore the file, or remove it: rm ${file} (locations that no pool names any more are then no longer searched).`,
+      remedy: `Restore the file, or remove it: rm ${file} (locations that no pool uses any more are then no longer searched).`,
     }),
   )
 }

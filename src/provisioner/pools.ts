@@ -206,7 +206,7 @@ function notRunning(name: string, error: unknown): Problem {
   const [first] = startProblems(name, error)
   return problem(
     'POOL_NOT_RUNNING',
-    `pool ${name} does not run: ${first?.message ?? 'it is not started yet'}`,
+    `pool ${name} is not running: ${first?.message ?? 'it is not started yet'}`,
   )
 }
 

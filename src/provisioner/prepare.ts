@@ -175,7 +175,7 @@ export function choosePool(config: MasterConfig, name?: string): ProvidedPool {
   const choices = pools.map(({ pool_name }) => `--pool ${pool_name}`)
   throw new ProvisionError(
     problem('USAGE', `${config.file} has ${pools.length} pools to choose from`, {
-      remedy: `Say which one: ${choices.join(' or ')}.`,
+      remedy: `Name one: ${choices.join(' or ')}.`,
     }),
   )
 }

@@ -102,16 +102,16 @@ export function checkCreated(world: ObservedWorld, seen: Observations, { instanc
   // A crash may lose a minute of the breaker's memory.
   const inVain = 3 * sent.max + 12 + 3 * seen.starts.length
   if (++seen.failedMade > inVain)
-    invariants.violated(10, `${seen.failedMade} VMs in a row were launched in vain`)
+    invariants.violated(10, `${seen.failedMade} instances in a row were launched, and all failed`)
   if (++sent.made > sent.count)
-    invariants.violated(4, `${instance.intentId} gave more than ${sent.count} VMs`)
+    invariants.violated(4, `${instance.intentId} launched more than ${sent.count} instances`)
   const now = clock.now()
   const counts = (vm: CloudInstance) =>
     vm.endedAt === undefined && isKnowable(seen.name, sent.adopted, vm, now)
   const live = [...cloud.instances.values()].filter(counts).length
   // It was sent under the limit of that time; others may have been sent under a higher one since.
   const max = Math.max(sent.max, policy.maxInstances)
-  if (live > max) invariants.violated(1, `${live} VMs live, max_instances is ${max}`)
+  if (live > max) invariants.violated(1, `${live} live instances, max_instances is ${max}`)
 }
 
 export function checkWritten({ invariants }: ObservedWorld, seen: Observations, record: JournalRecord): void {
@@ -217,7 +217,7 @@ function checkMin(
   if (left < policy.minInstances)
     invariants.violated(
       2,
-      `${shrinks} are terminated, ${left} VMs stay, min_instances is ${policy.minInstances}`,
+      `${shrinks} are terminated, ${left} instances remain, min_instances is ${policy.minInstances}`,
     )
 }
 

@@ -40,7 +40,7 @@ export const promises: Record<number, string> = {
   1: 'no launch takes live and in-flight instances above max_instances',
   2: 'healthy instances are never taken below min_instances',
   3: 'a busy instance is never terminated, except on an explicit order',
-  4: 'an intent gives its instances once, is recorded before it is sent, and its token never carries another request',
+  4: 'an intent launches its instances once, is recorded before it is sent, and its token never carries another request',
   5: 'every managed instance joins or is terminated within its time',
   6: 'instances of others are never changed',
   7: 'nothing is launched while agents cannot join',
@@ -50,7 +50,7 @@ export const promises: Record<number, string> = {
   11: 'an instance carries the user data in force at its launch',
   12: 'every blocked change has a reason',
   13: 'no instance is terminated based on an old or partial view',
-  14: 'an agent that is no managed instance gets no jobs and its slots do not count as room',
+  14: 'an agent that is no managed instance gets no jobs, and its slots do not count as free',
 }
 
 export interface Invariants extends Findings {

@@ -106,7 +106,10 @@ export function checkProgress(world: ObservedWorld, progress: Progress): void {
   const waiting = [...master.work.values()]
     .filter((work) => canRun(world, work))
     .map(({ id, slots }) => `${id}:${slots}`)
-  invariants.violated(9, `${waiting} wait and nothing is placed for ${Math.round(bound / minute)} minutes`)
+  invariants.violated(
+    9,
+    `${waiting} are waiting, and nothing has been placed for ${Math.round(bound / minute)} minutes`,
+  )
   progress.done = true
 }
 
@@ -165,7 +168,7 @@ export function isAtRest(world: ObservedWorld, progress: Progress): boolean {
   else if (progress.restingSince === undefined)
     Object.assign(progress, { restingSince: now, callsAtRest: calls })
   else if (calls > progress.callsAtRest && live === policy.minInstances) {
-    invariants.violated(8, 'VMs are launched or terminated although there is nothing to do')
+    invariants.violated(8, 'instances are launched or terminated although nothing needs to change')
   }
   return progress.restingSince !== undefined && now - progress.restingSince > restTime
 }
@@ -175,5 +178,5 @@ function checkShrinks({ clock, policy, invariants }: ObservedWorld, progress: Pr
   const bound = Math.max(policy.maxIdle, policy.bootTimeout, policy.maxDisconnected) + 10 * minute
   progress.workedAt ??= clock.now()
   if (live <= policy.minInstances || clock.now() - progress.workedAt <= bound) return
-  invariants.violated(5, `${live} VMs remain without jobs, min_instances is ${policy.minInstances}`)
+  invariants.violated(5, `${live} instances remain without jobs, min_instances is ${policy.minInstances}`)
 }

@@ -67,7 +67,7 @@ function faultsOf(names: readonly string[]): FaultKind[] {
 function neverJoins(boot: number, timeout: number): ProvisionError {
   const message = `instances that need ${formatDuration(boot)} to join (--boot) do not join within boot_timeout, ${formatDuration(timeout)}`
   return new ProvisionError(
-    problem('USAGE', message, { remedy: 'Raise boot_timeout of the pool, or give a shorter --boot.' }),
+    problem('USAGE', message, { remedy: 'Raise boot_timeout of the pool, or use a shorter --boot.' }),
   )
 }
 

@@ -17,7 +17,7 @@ export function checkRoom({ master, clock, policy, provisioners, invariants }: O
   const { snapshot } = main?.life.alive ? main.fleet.status() : {}
   if (!snapshot) return
   const counted = foreignRoom(snapshot, policy, clock.now()).filter((id) => master.agents.get(id)?.foreign)
-  if (counted.length > 0) invariants.violated(14, `slots of ${counted.join(', ')} count as room`)
+  if (counted.length > 0) invariants.violated(14, `slots of ${counted.join(', ')} count as free`)
 }
 
 function someStranger(agents: ObservedWorld['master']['agents']): boolean {

@@ -278,7 +278,7 @@ export function liveInstance(world: World, vm: CloudInstance): void {
         endInstance(cloud, vm, 'the machine failed')
         break
       case 'stops':
-        endInstance(cloud, vm, 'somebody stopped it', 'stopped')
+        endInstance(cloud, vm, 'stopped by a user', 'stopped')
         break
       case 'spot_notice':
       case 'spot_notice_alone':

@@ -276,9 +276,13 @@ export function poolRefusal(pool: string, { pools, jobs }: View): Problem | unde
     })
   const hidden = jobs.get(pool)?.filter((job) => job.hidden).length ?? 0
   if (hidden === 0) return undefined
-  return problem('DETERMINED_WORK_HIDDEN', `${hidden} jobs of pool ${pool} are not visible to our user`, {
-    details: { pool, hidden },
-  })
+  return problem(
+    'DETERMINED_WORK_HIDDEN',
+    `${hidden} jobs of pool ${pool} are not visible to the configured user`,
+    {
+      details: { pool, hidden },
+    },
+  )
 }
 
 /** Warnings before a pool runs with a Determined master. Needs no master. */
@@ -298,7 +302,7 @@ export function warningsFor(
         },
       ),
     ]
-  const message = `pool ${pool_name} may shrink to no agents; the master then refuses most jobs`
+  const message = `pool ${pool_name} may shrink to no agents; the master then rejects most jobs`
   return [problem('NO_SCALE_FROM_ZERO', message, { details })]
 }
 

@@ -39,12 +39,12 @@ export const aws: ProviderDefinition<AwsConfig> = {
         ['`instance_slots`', 'ignored for known types', 'overrides the table'],
         ['`spot_max_price: "."`', 'accepted', 'refused'],
         ['`log_stream` without `log_group`', 'half of it ignored', 'refused'],
-        ['`tag_key`', 'decides which VMs are managed', 'never decides that'],
+        ['`tag_key`', 'decides which instances are managed', 'never decides that'],
       ],
     },
   }),
   name: 'AWS',
-  meaning: 'the VM is on EC2',
+  meaning: 'the instance is on EC2',
   partial: { at: 'agent', template: { compiled: machinePartials['aws'] } },
   // cloud-init unpacks gzip by itself: https://cloudinit.readthedocs.io/en/latest/explanation/format.html
   // The limit: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html

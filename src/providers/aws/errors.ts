@@ -29,7 +29,7 @@ function failureOf(
   const { text, action, encoded } = authorization(message)
   const remedy = remedyOf(row.remedy, action, encoded)?.replace(spotService, serviceIn(message))
   const details = action ? { action } : {}
-  const said = row.unknown ? `${text} (an error code that this version does not know)` : text
+  const said = row.unknown ? `${text} (an error code unknown to this version)` : text
   return failureFrom({ class: row.class, remedy }, doing, { code, message: said, details, cause })
 }
 
@@ -96,7 +96,7 @@ function serviceIn(message: string): string {
 
 const otherOfferings =
   'Add instance_types or subnet_ids, or allow on-demand instances where only spot is requested.'
-const clock = "set this machine's clock; AWS refuses requests that are minutes off."
+const clock = "set this machine's clock; AWS rejects requests with a clock that is minutes off."
 
 function quota(name: string): FailureRow {
   return { class: 'quota', remedy: `Raise the quota "${name}" in Service Quotas, or lower max_instances.` }
@@ -177,7 +177,7 @@ export const failureTable: Record<string, Ec2Row> = {
   CredentialsProviderError: {
     class: 'auth',
     remedy:
-      'Give AWS credentials: environment variables, a profile, or the role of the instance the provisioner runs on.',
+      'Provide AWS credentials: environment variables, a profile, or the role of the instance the provisioner runs on.',
   },
   ProfileWithoutCredentials: {
     class: 'auth',
@@ -220,7 +220,7 @@ export const failureTable: Record<string, Ec2Row> = {
   ENOTFOUND: {
     class: 'transient',
     remedy:
-      'Check the DNS servers of this machine, and AWS_ENDPOINT_URL if it is set: the host in the message has no address. The call is retried.',
+      'Check the DNS servers of this machine, and AWS_ENDPOINT_URL if it is set: the host in the message does not resolve. The call is retried.',
   },
   NotFromEc2: {
     class: 'transient',
@@ -229,7 +229,7 @@ export const failureTable: Record<string, Ec2Row> = {
   },
   'InvalidInstanceID.NotFound': {
     class: 'transient',
-    remedy: 'None needed: EC2 lists new instances with a delay.',
+    remedy: 'No action is needed: EC2 lists new instances with a delay.',
   },
 }
 

@@ -112,7 +112,7 @@ export function tagProblems(tags: Tag[]): Problem[] {
     if (seen.has(key)) found.push(`duplicate key ${shortened(key)}`)
     seen.add(key)
   }
-  return found.map((what) => problem('REQUEST_TAGS_REFUSED', `EC2 would refuse the tags: ${what}`))
+  return found.map((what) => problem('REQUEST_TAGS_REFUSED', `EC2 would reject the tags: ${what}`))
 }
 
 function tag(key: string, value: string): Tag {
@@ -170,7 +170,7 @@ export function settleFacts(
     userData: facts.userData ?? '<user data, base64>',
   }
   if (!unknown.length) return { facts: settled, problems: [] }
-  const message = `the request has values that only AWS knows: ${unknown.join(', ')}`
+  const message = `the request has values that are known only at AWS: ${unknown.join(', ')}`
   return { facts: settled, problems: [problem('REQUEST_UNKNOWN_OFFLINE', message, { details: { unknown } })] }
 }
 

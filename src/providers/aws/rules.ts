@@ -201,7 +201,7 @@ export function awsTypes(keys: Partially<AwsKeys>, block: Block): TypeWithSlots[
     return alone === undefined ? undefined : withSlots(block, alone, keys.instance_slots, ['instance_type'])
   }
   for (const key of ['instance_type', 'instance_slots'].filter((word) => given(block, word)))
-    note(block, 'CONFIG_CONFLICT', `instance_types and ${key} exclude each other`, {
+    note(block, 'CONFIG_CONFLICT', `instance_types and ${key} cannot be combined`, {
       key,
       part: 'key',
       remedy: 'Write it as an entry of instance_types: `- {type: …, slots: …}`.',
@@ -216,7 +216,7 @@ function withSlots(block: Block, type: string, slots: number | undefined, path: 
   const say = path.length > 1 ? `\`- {type: ${type}, slots: N}\`` : '`instance_slots: N`'
   note(block, 'INSTANCE_SLOTS_UNKNOWN', `the number of accelerators of ${JSON.stringify(type)} is unknown`, {
     key: path,
-    remedy: `${meant ? `Did you mean "${meant}"? Else set it: ` : 'Set it: '}${say}.`,
+    remedy: `${meant ? `Did you mean "${meant}"? Otherwise set it: ` : 'Set it: '}${say}.`,
   })
   return []
 }

@@ -24,7 +24,7 @@ import {
 const price = shaped(
   /^(?:\d+\.?\d*|\.\d+)$/,
   'a price such as "0.45"',
-  'Write dollars an hour with digits and at most one dot.',
+  'Write dollars per hour with digits and at most one dot.',
 )
 
 /** https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions */
@@ -46,7 +46,7 @@ const imageKeys = {
     'SSM parameter that contains the AMI id.',
   ),
   owner: key(name, 'Account id or alias that owns the image; with `name`.'),
-  name: key(name, 'Name pattern (`*`, `?`); the newest image of that owner is taken.'),
+  name: key(name, 'Name pattern (`*`, `?`); the newest image of that owner is used.'),
 }
 
 const volumeKeys = {
@@ -57,10 +57,10 @@ const volumeKeys = {
   throughput: key(count(125), 'MiB/s; for gp3.'),
 }
 
-const maxPrice = key(price, 'Maximum dollars an hour, as a quoted string.', 'the on-demand price')
+const maxPrice = key(price, 'Maximum dollars per hour, as a quoted string.', 'the on-demand price')
 
 const awsKeys = {
-  region: key(name, 'EC2 region.', 'the AWS environment and profile, else instance metadata'),
+  region: key(name, 'EC2 region.', 'the AWS environment and profile, otherwise instance metadata'),
   image: key(
     z.strictObject(imageKeys),
     'The machine image: exactly one of `id`, `ssm`, or `owner` with `name`. It needs Docker, and the NVIDIA runtime for GPUs. There is no built-in image.',
@@ -72,18 +72,18 @@ const awsKeys = {
   tag_key: keyOr(
     tagKey,
     'managed_by',
-    'An extra tag on each VM. It never decides which VMs the provisioner manages.',
+    'An additional tag on each instance. It does not affect which instances the provisioner manages.',
   ),
   tag_value: key(
     tagValue,
     'Value of `tag_key`.',
-    "the master's EC2 instance id, else `determined-ai-determined`",
+    "the master's EC2 instance id, otherwise `determined-ai-determined`",
   ),
   instance_name: keyOr(tagValue, 'determined-ai-agent', 'The Name tag.'),
   ssh_key_name: key(text, 'EC2 key pair for SSH.', 'none: no SSH access'),
   network_interface: block(
     {
-      public_ip: keyOr(flag, true, 'Give the VM a public address.'),
+      public_ip: keyOr(flag, true, 'Assign a public IP address to the instance.'),
       subnet_id: keyOr(text, '', 'Empty: the default subnet.'),
       security_group_id: keyOr(
         text,
@@ -91,14 +91,14 @@ const awsKeys = {
         "Empty: the default group. It must allow agents to connect to the master's port.",
       ),
     },
-    'The network of the VM.',
+    'The network of the instance.',
   ),
   subnet_ids: keyOr(names, [], 'Several subnets, in order of preference: one for each zone to try.'),
-  iam_instance_profile_arn: keyOr(text, '', 'Instance profile of the VM.'),
+  iam_instance_profile_arn: keyOr(text, '', 'Instance profile of the instance.'),
   metadata_hop_limit: keyOr(
     count(1, 64),
     2,
-    'Maximum network hops of a response of the metadata service: 2 reaches containers, 1 only the VM itself.',
+    'Maximum network hops of a response of the metadata service: 2 reaches containers, 1 only the instance itself.',
   ),
   instance_type: key(name, 'EC2 instance type.', '`g4dn.metal`'),
   instance_slots: key(
@@ -121,10 +121,10 @@ const awsKeys = {
       )
       .register(kinds, list('{key, value}')),
     [],
-    'More tags on each VM and its volumes.',
+    'Additional tags on each instance and its volumes.',
   ),
 }
 
-export const awsProvider = providerSchema('aws', 'VMs on Amazon EC2.', awsKeys)
+export const awsProvider = providerSchema('aws', 'Instances on Amazon EC2.', awsKeys)
 
 export type AwsKeys = z.output<typeof awsProvider>

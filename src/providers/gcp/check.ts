@@ -102,7 +102,7 @@ function checkBase(items: CheckItem[], { base_config }: GcpConfig): void {
 
 function notGranted(permission: string, project: string): Problem {
   return problem('PROVIDER_AUTH', `the provisioner's account has no ${permission} in project ${project}`, {
-    remedy: 'Give it a role that has the permission; docs/gcp.md describes the minimal role.',
+    remedy: 'Grant it a role that has the permission; docs/gcp.md describes the minimal role.',
   })
 }
 
@@ -251,8 +251,8 @@ function headroom(quotas: Quotas, { metric: name, spot, perVm, vm, where }: Need
   const { metric, limit = 0, usage = 0 } = found
   const room = Math.max(0, Math.floor((limit - usage) / perVm))
   const what = `quota ${metric} in ${where}`
-  if (room) return { what: `${what}: room for ${room} more ${vm}` }
-  const message = `${what} has no room for a ${vm}, which needs ${perVm}: ${usage} of ${limit} are used`
+  if (room) return { what: `${what}: ${room} more ${vm} possible` }
+  const message = `${what} is too small for one more ${vm}, which needs ${perVm}: ${usage} of ${limit} are in use`
   const remedy = 'Request a higher quota (IAM & Admin, Quotas), or choose another type or region.'
   return { what, problem: problem('PROVIDER_QUOTA', message, { remedy }) }
 }

@@ -42,12 +42,12 @@ export const gcp: ProviderDefinition<GcpConfig> = {
         ],
         ['`boot_disk_type`', '`pd-standard`', '`pd-standard` if the machine series supports it'],
         ['`agent_config_file_contents` on GCP', 'dropped', 'used'],
-        ['`label_key`', 'decides which VMs are managed', 'never decides that'],
+        ['`label_key`', 'decides which instances are managed', 'never decides that'],
       ],
     },
   }),
   name: 'Google Cloud',
-  meaning: 'the VM is on Compute Engine',
+  meaning: 'the instance is on Compute Engine',
   partial: { at: 'agent', template: { compiled: machinePartials['gcp'] } },
   // `startup-script` is run without unpacking, so a stub unpacks the rest. The limit is that of one metadata value:
   // https://cloud.google.com/compute/docs/metadata/setting-custom-metadata#limitations

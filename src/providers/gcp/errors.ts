@@ -112,9 +112,11 @@ export function credentialsError(error: unknown, file?: string): GceError {
     const text = typeof response.data === 'string' ? response.data : JSON.stringify(response.data ?? '')
     const refusal = refusalIn(jsonOf(text))
     if (refusal && status < 500 && status !== 429)
-      return new GceError('credentials', `${host} refused the credentials: ${refusal}`, { cause: error })
+      return new GceError('credentials', `${host} rejected the credentials: ${refusal}`, { cause: error })
     const said = refusal ?? contentOf(text === '""' ? '' : text, headers)
-    return new GceError('tokenServer', `${host} gave no token: HTTP ${status} with ${said}`, { cause: error })
+    return new GceError('tokenServer', `${host} returned no token: HTTP ${status} with ${said}`, {
+      cause: error,
+    })
   }
   if (typeof code === 'string' && /^ERR_OSSL|^ERR_CRYPTO/.test(code))
     return new GceError(
@@ -124,7 +126,7 @@ export function credentialsError(error: unknown, file?: string): GceError {
     )
   // A request was sent and not answered; errors of the library itself have no URL.
   if (config)
-    return new GceError('tokenServer', `${host} gave no token: ${reasonOf(error)}`, { cause: error })
+    return new GceError('tokenServer', `${host} returned no token: ${reasonOf(error)}`, { cause: error })
   return new GceError('credentials', reasonOf(error), { cause: error })
 }
 
@@ -191,7 +193,7 @@ export function isNotFound(error: unknown): boolean {
 
 const otherOfferings = 'The launch is retried. Add zones, machine types or on-demand instances.'
 const credentials =
-  'Give the provisioner credentials: `gcloud auth application-default login`, GOOGLE_APPLICATION_CREDENTIALS, or the service account of the instance it runs on.'
+  'Provide credentials: `gcloud auth application-default login`, GOOGLE_APPLICATION_CREDENTIALS, or the service account of the instance it runs on.'
 
 const capacity: FailureRow = { class: 'capacity', remedy: otherOfferings }
 const quota: FailureRow = {
@@ -207,7 +209,7 @@ const config: FailureRow = {
 }
 const role: FailureRow = {
   class: 'auth',
-  remedy: 'Give the account the permission in the message; docs/gcp.md describes the minimal role.',
+  remedy: 'Grant the account the permission in the message; docs/gcp.md describes the minimal role.',
 }
 const noCredentials: FailureRow = { class: 'auth', remedy: credentials }
 
@@ -252,7 +254,7 @@ const failureTable: Record<string, FailureRow> = {
   insufficientPermissions: {
     class: 'auth',
     remedy:
-      'Give the instance that the provisioner runs on the scope https://www.googleapis.com/auth/cloud-platform.',
+      'Grant the instance on which the provisioner runs the scope https://www.googleapis.com/auth/cloud-platform.',
   },
   accessNotConfigured: { class: 'auth', remedy: 'Enable the API named in the message for the project.' },
   SERVICE_DISABLED: { class: 'auth', remedy: 'Enable the API named in the message for the project.' },

@@ -63,7 +63,7 @@ export function labelProblems({ config, owner, intentId }: LabelInput, labels: L
     if (!value.test(text))
       found.push(`the value "${text}" of ${name} (at most 63 lower-case letters, digits, _ or -)`)
   }
-  return found.map((what) => problem('REQUEST_TAGS_REFUSED', `Google Cloud would refuse the labels: ${what}`))
+  return found.map((what) => problem('REQUEST_TAGS_REFUSED', `Google Cloud would reject the labels: ${what}`))
 }
 
 // Encodes any string as a label value and back: labels allow only lower-case letters, digits, `-` and `_`, and 63

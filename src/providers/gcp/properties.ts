@@ -321,6 +321,6 @@ export function settleFacts(
   if (config.zones.length > 1 && !facts.zones)
     unknown.push('the other zones of the region, which will be denied')
   if (!unknown.length) return { facts: settled, problems: [] }
-  const message = `the request has values that only Google Cloud knows: ${unknown.join(', ')}`
+  const message = `the request has values that are known only at Google Cloud: ${unknown.join(', ')}`
   return { facts: settled, problems: [problem('REQUEST_UNKNOWN_OFFLINE', message, { details: { unknown } })] }
 }

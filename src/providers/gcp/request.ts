@@ -219,6 +219,6 @@ export function namesOf(
 export function prefixProblems(prefix: string): Problem[] {
   if (prefix.startsWith('<') || /^(?:[a-z][a-z0-9-]*)?$/.test(prefix)) return []
   return [
-    problem('REQUEST_NAME_REFUSED', `Google Cloud would refuse instance names that start with "${prefix}"`),
+    problem('REQUEST_NAME_REFUSED', `Google Cloud would reject instance names that start with "${prefix}"`),
   ]
 }

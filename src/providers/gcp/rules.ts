@@ -124,7 +124,7 @@ function checkSpot({ spot, instance_type }: Keys, block: Block): void {
 function checkZones({ zone, zones = [] }: Keys, block: Block): void {
   checkDuplicates(block, 'zones', zones)
   if (zone && zones.length)
-    note(block, 'CONFIG_CONFLICT', 'zone and zones exclude each other', {
+    note(block, 'CONFIG_CONFLICT', 'zone and zones cannot be combined', {
       key: 'zone',
       part: 'key',
       remedy: 'Move it into zones.',
@@ -194,7 +194,7 @@ interface Gpus {
 function gcpTypes(keys: Partially<GcpKeys>, block: Block) {
   const several = given(block, 'instance_types')
   if (several && givenIn(block, 'instance_type', 'machine_type'))
-    note(block, 'CONFIG_CONFLICT', 'instance_types and instance_type.machine_type exclude each other', {
+    note(block, 'CONFIG_CONFLICT', 'instance_types and instance_type.machine_type cannot be combined', {
       key: ['instance_type', 'machine_type'],
       part: 'key',
       remedy: 'Write it as an entry of instance_types: `- type: …`.',

@@ -45,19 +45,19 @@ const gcpKeys = {
   boot_disk_size: keyOr(count(100), 200, 'GB.'),
   boot_disk_type: key(
     name,
-    'Disk type; of a URL, the last part counts.',
+    'Disk type; of a URL, only the last part is used.',
     '`pd-standard`; for machine series without it `pd-balanced` or `hyperdisk-balanced`',
   ),
-  labels: keyOr(z.record(labelKey, labelValue), {}, 'More labels on each VM.'),
+  labels: keyOr(z.record(labelKey, labelValue), {}, 'Additional labels on each instance.'),
   label_key: keyOr(
     labelKey,
     'managed-by',
-    'An extra label on each VM. It never decides which VMs the provisioner manages.',
+    'An additional label on each instance. It does not affect which instances the provisioner manages.',
   ),
   label_value: key(
     labelValue,
     'Value of `label_key`.',
-    "the master's instance name, else `determined-ai-determined`",
+    "the master's instance name, otherwise `determined-ai-determined`",
   ),
   name_prefix: key(
     shaped(
@@ -65,42 +65,46 @@ const gcpKeys = {
       'a prefix of lower-case letters, digits and "-", a letter first, at most 63',
       'Use lower case and begin with a letter.',
     ),
-    'Prefix of the names of VMs.',
+    'Prefix of the instance names.',
     'the label value and `-`',
   ),
   network_interface: block(
     {
       network: keyOr(text, '', 'Network; with `subnetwork`.'),
       subnetwork: keyOr(text, '', 'Subnetwork; with `network`.'),
-      external_ip: keyOr(flag, false, 'Give the VM an external address.'),
+      external_ip: keyOr(flag, false, 'Assign an external IP address to the instance.'),
     },
-    'The network of the VM.',
+    'The network of the instance.',
   ),
   network_tags: keyOr(names, [], 'Network tags, for firewall rules.'),
   service_account: block(
     {
-      email: keyOr(text, '', 'Service account of the VM.'),
+      email: keyOr(text, '', 'Service account of the instance.'),
       scopes: key(
         names,
         'Its scopes.',
         '`https://www.googleapis.com/auth/cloud-platform` when `email` is set',
       ),
     },
-    'The Google Cloud identity of the VM.',
+    'The Google Cloud identity of the instance.',
   ),
   instance_type: block(
     {
       machine_type: key(
         name,
-        'Machine type, such as `n1-standard-32`; of a URL, the last part counts.',
+        'Machine type, such as `n1-standard-32`; of a URL, only the last part is used.',
         '`n1-standard-32`',
       ),
       gpu_type: key(
         text,
         'Type of the GPUs attached to an N1 machine.',
-        '`nvidia-tesla-t4` for N1, else none or what the machine type has built in',
+        '`nvidia-tesla-t4` for N1, otherwise none or what the machine type has built in',
       ),
-      gpu_num: key(count(0), 'Number of GPUs.', '`4` for N1, else as many as the machine type has built in'),
+      gpu_num: key(
+        count(0),
+        'Number of GPUs.',
+        '`4` for N1, otherwise as many as the machine type has built in',
+      ),
       preemptible: keyOr(flag, false, 'Use capacity that Google may interrupt.'),
     },
     'Machine type and GPUs.',
@@ -122,6 +126,6 @@ const gcpKeys = {
   ),
 }
 
-export const gcpProvider = providerSchema('gcp', 'VMs on Google Compute Engine.', gcpKeys)
+export const gcpProvider = providerSchema('gcp', 'Instances on Google Compute Engine.', gcpKeys)
 
 export type GcpKeys = z.output<typeof gcpProvider>

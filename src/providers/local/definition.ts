@@ -12,11 +12,11 @@ export const local: ProviderDefinition<LocalConfig> = {
     rules: localRules,
     reference: {
       intro:
-        'VMs are processes on this machine; `agent_runtime` is always `process`: `provider: {type: local, min_instances: 2, slots: 1}`.',
+        'Instances are processes on this machine; `agent_runtime` is always `process`: `provider: {type: local, min_instances: 2, slots: 1}`.',
     },
   }),
   name: 'this machine',
-  meaning: 'the VM is a process on this machine',
+  meaning: 'the instance is a process on this machine',
   partial: { at: 'first', template: { compiled: machinePartials['local'] } },
   userData: { overflow: 'error' },
   identityKeys: [],

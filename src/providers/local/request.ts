@@ -15,8 +15,8 @@ import { type Intent, type LaunchRequest, ownerTagsOf, type RequestInput } from 
 
 // `type: local`: VMs are processes on this machine. Its keys and rules.
 
-export const localProvider = providerSchema('local', 'VMs that are processes on this machine.', {
-  slots: keyOr(count(0), 1, 'Slots each local agent shows; they are artificial.'),
+export const localProvider = providerSchema('local', 'Instances that are processes on this machine.', {
+  slots: keyOr(count(0), 1, 'Slots that each local agent reports; they are artificial.'),
 })
 
 type LocalKeys = z.output<typeof localProvider>

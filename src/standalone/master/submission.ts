@@ -54,7 +54,7 @@ export function readSubmission(given: Record<string, unknown>, defaults: Submiss
 
 function readWork(body: Body): Work | string {
   const { duration, command, env = {}, workingDirectory = '' } = body
-  if ((duration === undefined) === (command === undefined)) return 'give either duration or command'
+  if ((duration === undefined) === (command === undefined)) return 'set either duration or command'
   if (duration !== undefined) {
     const ms = typeof duration === 'string' ? parseDuration(duration) : undefined
     if (ms === undefined || ms < 0)

@@ -123,11 +123,11 @@ function endOfError(error: NodeJS.ErrnoException): ConnectionEnd {
     return { kind: 'too_large', message: `frame too large: ${error.message}` }
   if (error.code?.startsWith('WS_ERR_'))
     return { kind: 'not_understood', message: `not the WebSocket protocol: ${error.message}` }
-  return { kind: 'lost', message: `the connection broke: ${error.message}` }
+  return { kind: 'lost', message: `the connection was lost: ${error.message}` }
 }
 
 function endOfClose(code: number, reason: string): ConnectionEnd {
-  if (code === 1006) return { kind: 'lost', message: 'the connection broke without a close frame' }
+  if (code === 1006) return { kind: 'lost', message: 'the connection was lost without a close frame' }
   return { kind: 'closed', message: `closed by the peer (${code}${reason ? ` ${reason}` : ''})` }
 }
 

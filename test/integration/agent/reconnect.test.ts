@@ -144,7 +144,7 @@ describe('an agent that is asked to wait (503)', () => {
 })
 
 describe('an agent that is ordered to stop', () => {
-  it('by a master that no longer knows it exits without the hook, to be restarted', async () => {
+  it('by a master to which it is unknown exits without the hook, to be restarted', async () => {
     const agent = start()
     const first = await visit(0)
     master.refusal = pastReconnectPeriod

@@ -131,7 +131,7 @@ describe('a command', () => {
     expect(processStart(Number(news().printed(1)))).toBeUndefined()
   })
 
-  it('runs once, however often it is ordered', async () => {
+  it('runs once, however often its start is requested', async () => {
     start()
     const { connection } = await visit()
     const twice = order(`${mark('ran')}; sleep 0.3`)
@@ -253,7 +253,7 @@ describe('a connection that breaks', () => {
     expect(news().printed(1)).toBe('two\n')
   })
 
-  it('ends a command that the master no longer knows', async () => {
+  it('terminates a command that is unknown to the master', async () => {
     start()
     ;(await visit()).connection.send(order(`${mark('$$')}; exec sleep 300`))
     await until(() => marks().length === 1)

@@ -31,7 +31,7 @@ describe('provision check', () => {
     configure(local)
     const { status, stdout, stderr } = check()
     expect(stdout).toMatch(
-      /^configuration\n {2}ok +master\.yaml {2}1 pool to launch\n\ncertificate\n {2}- +chain {2}not checked: /,
+      /^configuration\n {2}ok +master\.yaml {2}1 pool with a provider\n\ncertificate\n {2}- +chain {2}not checked: /,
     )
     expect(stdout).toMatch(/pool default\n( {2}.*\n)+\n\d+ ok, 1 warning, 3 not checked\n$/)
     expect(stdout).toMatch(/ warning +trust +TLS_PLAIN_HTTP .*\n +remedy: /)
@@ -49,7 +49,7 @@ describe('provision check', () => {
       subject: 'configuration',
       what: 'master.yaml',
       result: 'passed',
-      note: '1 pool to launch',
+      note: '1 pool with a provider',
     })
   })
 

@@ -46,7 +46,7 @@ describe.each(['SIGINT', 'SIGTERM'] as const)('provision, stopped by %s', (signa
     expect(pids.every(alive)).toBe(true)
     child!.kill(signal)
     expect(await ended, stderr()).toBe(0)
-    expect(stderr()).toContain('"message":"stopped; none of its agents runs on this machine","ended":2')
+    expect(stderr()).toContain('"message":"stopped; none of its agents is running on this machine","ended":2')
     expect(pids.some(alive)).toBe(false)
   })
 })

@@ -53,7 +53,7 @@ describe('while the configuration file is invalid', () => {
   it.each([
     ['an unknown key', (text: string) => text.replace('max_instances', 'max_instancs'), 'CONFIG_UNKNOWN_KEY'],
     ['no YAML at all', (text: string) => `${text}\n  : [`, 'YAML_'],
-  ])('the provisioner can be looked at and ordered: %s', async (_, spoil, code) => {
+  ])('shows and controls the provisioner: %s', async (_, spoil, code) => {
     writeFileSync(file(), spoil(good))
     for (const args of [['status'], ['instances'], ['pause', 'default'], ['resume', 'default'], ['logs']]) {
       const { status, stderr } = await provision(...args)
@@ -130,7 +130,7 @@ describe('orders', () => {
     for (const command of ['drain', 'terminate']) {
       const { status, stderr } = await provision(command, id)
       expect(status).toBe(2)
-      expect(stderr).toMatch(/CONFIRMATION_NEEDED[\s\S]*remedy: Give --yes/)
+      expect(stderr).toMatch(/CONFIRMATION_NEEDED[\s\S]*remedy: Add --yes/)
     }
     expect((await provision('terminate', 'i-nobody', '--yes')).stderr).toContain('INSTANCE_UNKNOWN')
   })
@@ -148,7 +148,7 @@ describe('orders', () => {
   it('launch and terminate VMs', async () => {
     const old = await firstId()
     expect((await provision('launch', '9')).stderr).toContain(
-      'MAX_REACHED max_instances is 4: there is room for 3',
+      'MAX_REACHED max_instances is 4: 3 more can be launched',
     )
     expect((await provision('launch', 'two')).status).toBe(2)
     expect((await provision('launch', '1')).stderr).toContain('Launching an instance in pool default')

@@ -142,7 +142,7 @@ describe('provision simulate', () => {
       /takes one duration/,
     ],
     ['a boot that is too slow', ['--jobs', 'jobs.csv', '--boot', '1h'], 2, /do not join within boot_timeout/],
-  ])('says what is wrong with %s', (_, args, expected, words) => {
+  ])('reports what is wrong with %s', (_, args, expected, words) => {
     const { status, stdout, stderr } = run(...args)
     expect(stderr).toMatch(words)
     expect({ status, stdout }).toEqual({ status: expected, stdout: '' })

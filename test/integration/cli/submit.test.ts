@@ -35,7 +35,7 @@ describe('provision submit', () => {
     ],
     ['slots for auxiliary work', ['--aux', '--slots', '1', '--', 'true'], /--aux.*--slots/],
     ['variables for no command', ['--duration', '1m', '--env', 'A=b'], /--duration runs none/],
-  ])('says what is wrong with %s', (_, args, words) => {
+  ])('reports what is wrong with %s', (_, args, words) => {
     const { status, stdout, stderr } = submit(...args)
     expect(stderr).toMatch(words)
     expect({ status, stdout }).toEqual({ status: 2, stdout: '' })

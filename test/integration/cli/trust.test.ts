@@ -81,7 +81,7 @@ describe('provision trust add', () => {
     ['plain http', ['add', 'http://127.0.0.1:1'], /is plain http/],
     ['half a SHA-256', ['add', 'https://127.0.0.1:1', '--fingerprint', 'sha256:abc'], /is not a SHA-256/],
     ['a password', ['add', 'https://ada:secret@127.0.0.1:1'], /contains a user name or password/],
-  ])('says what is wrong with %s', (_, args, words) => {
+  ])('reports what is wrong with %s', (_, args, words) => {
     const { status, stderr } = runCli(['trust', ...args], { env })
     expect(stderr).toMatch(words)
     expect(stderr).not.toContain('secret')

@@ -91,7 +91,7 @@ describe('provision', () => {
     [['--bogus'], 'provision'],
     [['status', '--bogus'], 'provision status'],
     [['trust', 'add', '--bogus'], 'provision trust add'],
-  ])('says whose help tells the flags: %j', (args, command) => {
+  ])('names the command whose help lists the flags: %j', (args, command) => {
     const { status, stderr } = runCli(args)
     expect(stderr).toContain(`(see \`${command} --help\`)`)
     expect(status).toBe(2)

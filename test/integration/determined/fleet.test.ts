@@ -148,15 +148,15 @@ describe.concurrent('a provisioner that is restarted', () => {
   })
 
   it('knows its VMs and their idle time', async (context) => {
-    const pool = await started(context, { maxIdle: 60 * second })
+    const pool = await started(context, { maxIdle: 120 * second })
     finish(pool.world, await withWork(pool, 4))
-    await pool.clock.sleep(30 * second)
+    await pool.clock.sleep(90 * second)
     const began = pool.clock.now()
     await pool.restart()
     await until(() => pool.live().length === 0, 'the end of all VMs')
-    // It had been idle for half of its time before.
+    // It had been idle for most of its time before.
     const ended = pool.events.find(({ kind }) => kind === 'ended')
-    expect(ended!.at - began).toBeLessThan(55 * second)
+    expect(ended!.at - began).toBeLessThan(100 * second)
     expect(pool.cloud.created).toBe(1)
   })
 })

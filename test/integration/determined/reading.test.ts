@@ -115,7 +115,7 @@ describe('a pool is not run', () => {
     expect((await source.check(['default'])).map(({ code }) => code)).toEqual(['DETERMINED_POOL_PROVIDED'])
   })
 
-  it('when the master launches its agents itself, also if it does not report who we are', async () => {
+  it('when the master launches its agents itself, also if it does not report the user', async () => {
     opened.world.pools.set('default', { type: 'AWS' })
     opened.fake.faults = [{ path: '/auth/user', kind: 404 }]
     expect((await opened.open().check(['default'])).map(({ code }) => code)).toEqual([

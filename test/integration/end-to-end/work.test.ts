@@ -58,7 +58,7 @@ describe('a command', () => {
     )
     expect(run).toMatchObject({ status: 0, stdout: 'hi world\n' })
     expect(run.stderr).toMatch(/^oh$/m)
-    expect(run.stderr).toMatch(/runs on local-\w+-\d\n[\s\S]*has finished/)
+    expect(run.stderr).toMatch(/is running on local-\w+-\d\n[\s\S]*has finished/)
   })
 
   it('that fails makes --wait exit with 1, and reports its status and its agent', async () => {

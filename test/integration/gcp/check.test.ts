@@ -41,9 +41,9 @@ describe('checking a pool', () => {
       'GPU nvidia-tesla-t4 in us-central1-a',
       'GPU nvidia-tesla-t4 in us-central1-b',
       'quotas of project my-project',
-      'quota CPUS in us-central1: room for 8 more n1-standard-8',
-      'quota NVIDIA_T4_GPUS in us-central1: room for 3 more n1-standard-8',
-      'quota GPUS_ALL_REGIONS in all regions: room for 7 more n1-standard-8',
+      'quota CPUS in us-central1: 8 more n1-standard-8 possible',
+      'quota NVIDIA_T4_GPUS in us-central1: 3 more n1-standard-8 possible',
+      'quota GPUS_ALL_REGIONS in all regions: 7 more n1-standard-8 possible',
     ])
     expect(what).toContain('compute.instances.create to launch instances')
     expect(what).toContain('compute.regionOperations.get to follow a launch in several zones')
@@ -74,8 +74,10 @@ describe('checking a pool', () => {
       expect.stringContaining('a machine takes at most 4 nvidia-tesla-t4, and gpu_num is 8'),
       expect.stringContaining('GPU nvidia-tesla-t4 in us-central1-b: could not find'),
       expect.stringContaining('a machine takes at most 4 nvidia-tesla-t4, and gpu_num is 8'),
-      expect.stringContaining('quota NVIDIA_T4_GPUS in us-central1 has no room for a n1-standard-8'),
-      expect.stringContaining('quota GPUS_ALL_REGIONS in all regions has no room for a n1-standard-8'),
+      expect.stringContaining('quota NVIDIA_T4_GPUS in us-central1 is too small for one more n1-standard-8'),
+      expect.stringContaining(
+        'quota GPUS_ALL_REGIONS in all regions is too small for one more n1-standard-8',
+      ),
     ])
   })
 
@@ -104,7 +106,7 @@ describe('checking a pool', () => {
     await expect(look()).resolves.toMatchObject([expect.stringContaining('NVIDIA_T4_GPUS')])
     cloud.gce.world.quotas.push({ metric: 'PREEMPTIBLE_NVIDIA_T4_GPUS', limit: 16, usage: 0 })
     await expect(look()).resolves.toEqual([
-      'quota PREEMPTIBLE_NVIDIA_T4_GPUS in us-central1: room for 16 more n1-standard-8',
+      'quota PREEMPTIBLE_NVIDIA_T4_GPUS in us-central1: 16 more n1-standard-8 possible',
     ])
   })
 

@@ -124,7 +124,7 @@ describe('a token server', () => {
     [{ status: 407, body: page, type: 'text/html' }, 'HTTP 407 with an HTML page'],
     [{ status: 429, body: '{"error":"slow_down"}' }, 'HTTP 429 with slow_down'],
     [{ status: 500, body: '{"error":{"status":"INTERNAL","message":"try later"}}' }, 'INTERNAL: try later'],
-    ['drop', 'gave no token'],
+    ['drop', 'returned no token'],
   ] as [Answer, string][])(
     'and is in trouble is told with its status and host, as passing: %o',
     async (of, words) => {
@@ -144,7 +144,7 @@ describe('a token server', () => {
   ])('and refuses is told with its reason: %s', async (body, reason) => {
     const { code, message, remedy } = await said({ status: 400, body })
     expect(code).toBe('PROVIDER_AUTH')
-    expect(message).toContain(`${host} refused the credentials: ${reason}`)
+    expect(message).toContain(`${host} rejected the credentials: ${reason}`)
     expect(remedy).toContain('GOOGLE_APPLICATION_CREDENTIALS')
   })
 })

@@ -224,7 +224,7 @@ describe('too much', () => {
     const pings = Buffer.concat(Array.from({ length: 50_000 }, () => agent.encode(0x89, randomBytes(125))))
     agent.socket.write(pings)
     await until(() => newsOf(agent).length > 1)
-    expect(newsOf(agent)[1]).toMatchObject({ kind: 'removed', reason: expect.stringContaining('broke') })
+    expect(newsOf(agent)[1]).toMatchObject({ kind: 'removed', reason: expect.stringContaining('was lost') })
   })
 
   it('the same id from a hundred sockets at once: one gets it', async () => {

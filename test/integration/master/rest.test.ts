@@ -74,8 +74,8 @@ describe('the responses', () => {
 
 describe('submitting', () => {
   it.each([
-    [{}, 'give either duration or command'],
-    [{ duration: '1s', command: ['x'] }, 'give either duration or command'],
+    [{}, 'set either duration or command'],
+    [{ duration: '1s', command: ['x'] }, 'set either duration or command'],
     [{ duration: 5 }, 'duration must be a string'],
     [{ duration: '-1s' }, 'duration must be a string'],
     [{ command: [] }, 'command must be a list'],

@@ -77,7 +77,7 @@ describe('provision explain', () => {
     const { status, stdout } = await cli('explain', '--save', 'kept.json')
     expect(status).toBe(0)
     expect(stdout).toMatch(
-      /^pool default at .*\n\ndemand {4}nothing waits\ninstances 2 of at most 2, at least 2: 2 idle\n/,
+      /^pool default at .*\n\ndemand {4}nothing is waiting\ninstances 2 of at most 2, at least 2: 2 idle\n/,
     )
     expect(stdout).toContain('decision  nothing to do')
     const again = await runCliAside(['explain', '--snapshot', 'kept.json'], { cwd: cluster.dir })

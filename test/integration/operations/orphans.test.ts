@@ -92,7 +92,7 @@ const orphansOf = async (daemon: Daemon): Promise<Orphans> =>
   JSON.parse(await daemon.command('instances', '--orphans', '--format', 'json'))
 
 describe.concurrent('instances of a pool that is not in the file any more', () => {
-  it('are named in the log, by status, by instances --orphans, and end on an order', {
+  it('are named in the log, by status, by instances --orphans, and are terminated on request', {
     timeout,
   }, async (context) => {
     const cluster = await startCluster(context)

@@ -16,7 +16,7 @@ it('a reload applies new limits, and does not apply what needs a restart', {
 
   await running.reload(await cluster.config('min_instances: 2', 'slots: 2', 'max_idle_agent_period: 1s'))
   await expect.poll(joined, { timeout: 20_000 }).toBe(2)
-  expect(cluster.said('changed; in force now').join()).toContain('default.provider.min_instances')
+  expect(cluster.said('changed; in effect now').join()).toContain('default.provider.min_instances')
   expect(cluster.said('restart the provisioner to apply it').join()).toContain('default.provider.slots')
   expect(running.rows().map(({ instance }) => instance)).toContain(before!.instance)
   expect(running.rows().map(({ slots }) => slots)).toEqual([before!.slots, before!.slots])

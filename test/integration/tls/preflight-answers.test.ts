@@ -112,7 +112,7 @@ const wrong: Row[] = [
     says('400 Bad Request', nginx400, 'Server: nginx/1.24.0'),
     'wrong',
     'PREFLIGHT_CLIENT_CERT_REQUIRED',
-    /demands a client certificate it accepts: it answered GET \/info with status 400 \(nginx\/1\.24\.0; "400 No required SSL/,
+    /requires a client certificate that it accepts: it answered GET \/info with status 400 \(nginx\/1\.24\.0; "400 No required SSL/,
   ],
   ['status 496', says('496 SSL Certificate Required'), 'wrong', 'PREFLIGHT_CLIENT_CERT_REQUIRED', /496$/],
   [
@@ -188,7 +188,7 @@ describe('the agent socket', () => {
     async (status) => {
       const result = await dial(await socketOf(status, page('proxy')))
       expect(result).toMatchObject({ verdict: 'wrong', problem: { code: 'PREFLIGHT_NO_UPGRADE' } })
-      expect(result.problem!.message).toContain('leads to a master, but not to its agent socket')
+      expect(result.problem!.message).toContain('reaches a master, but not its agent socket')
     },
   )
 

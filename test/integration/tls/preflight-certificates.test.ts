@@ -102,21 +102,21 @@ describe('a certificate of an untrusted CA', () => {
       master([other, otherIntermediate]).then((port) => dial(port)),
       'PREFLIGHT_UNKNOWN_CA',
       'presents CN=other (DNS:master.example.com; valid until ',
-      'agents would not be given CN=Other root, which issued it',
+      'agents would not receive CN=Other root, which issued it',
     ))
 
   test('the root is sent too', () =>
     expectWrong(
       master([other, otherIntermediate, otherRoot]).then((port) => dial(port)),
       'PREFLIGHT_UNKNOWN_CA',
-      'agents would not be given CN=Other root',
+      'agents would not receive CN=Other root',
     ))
 
   test('only the certificate is sent', () =>
     expectWrong(
       master([other]).then((port) => dial(port)),
       'PREFLIGHT_MISSING_INTERMEDIATE',
-      'the server does not send the certificate of its issuer CN=Other intermediate, and agents would not be given it either',
+      'the server does not send the certificate of its issuer CN=Other intermediate, and agents would not receive it either',
     ))
 
   test('it is sent with an unrelated certificate', () =>
@@ -130,7 +130,7 @@ describe('a certificate of an untrusted CA', () => {
     expectWrong(
       master([other, otherIntermediate, authority('Unrelated')]).then((port) => dial(port)),
       'PREFLIGHT_UNKNOWN_CA',
-      'agents would not be given CN=Other root, which issued it',
+      'agents would not receive CN=Other root, which issued it',
     ))
 
   test('its CA has the name of ours and another key', async () => {
@@ -251,7 +251,7 @@ describe('dates', () => {
     const oldRoot = authority('Root', { ...expired, key: root.key })
     const trust = embed(name, ['intermediate', intermediate.pem], ['root', oldRoot.pem])
     const result = dial(await master([leaf, intermediate]), trust)
-    await expectWrong(result, 'PREFLIGHT_EXPIRED', 'CN=Root, which agents would be given, expired on')
+    await expectWrong(result, 'PREFLIGHT_EXPIRED', 'CN=Root, which agents would receive, expired on')
   })
 
   test('the master still presents the previous certificate, which is valid', async () => {

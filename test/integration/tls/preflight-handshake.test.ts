@@ -77,7 +77,7 @@ test('a proxy that does not know the name', async () => {
   const port = await masters.tcp((socket) => socket.once('data', () => socket.end(alert(112))))
   const result = dial(port)
   await expectWrong(result, 'PREFLIGHT_SNI_REFUSED')
-  expect((await result).problem!.message).toBe(`127.0.0.1:${port} does not answer to the name ${name}`)
+  expect((await result).problem!.message).toBe(`127.0.0.1:${port} rejects the server name (SNI) ${name}`)
 })
 
 test.each([

@@ -68,11 +68,15 @@ test('no route: multicast is not an address of a TCP peer', async () => {
 })
 
 test.each([
-  ['ENOTFOUND', 'PREFLIGHT_DNS_NOT_FOUND', 'the host of nowhere.example:8443 has no address here'],
+  [
+    'ENOTFOUND',
+    'PREFLIGHT_DNS_NOT_FOUND',
+    'the host name of nowhere.example:8443 does not resolve on this machine',
+  ],
   [
     'EAI_AGAIN',
     'PREFLIGHT_DNS_FAILED',
-    'the name server gave no answer for the host of nowhere.example:8443',
+    'the name server did not answer for the host name of nowhere.example:8443',
   ],
 ])('the name server answers %s', async (code, expected, message) => {
   const address = { scheme: 'https', host: 'nowhere.example', port: 8443 } as const
@@ -90,7 +94,7 @@ test('the DNS server does not respond', async () => {
   const result = dial(8443, { address, clock, lookup: silent(reached.open) })
   await reached.opened
   await clock.advance(5000)
-  expectUnverified(await result, 'PREFLIGHT_DNS_FAILED', 'gave no answer')
+  expectUnverified(await result, 'PREFLIGHT_DNS_FAILED', 'did not answer')
   expect((await result).phase).toBe('lookup')
 })
 
@@ -149,7 +153,7 @@ test.each<[string, (socket: Socket) => void]>([
   expectUnverified(
     await dial(port),
     'PREFLIGHT_CLOSED_IN_HANDSHAKE',
-    'cut the connection during the TLS handshake',
+    'closed the connection during the TLS handshake',
   )
 })
 
@@ -158,7 +162,7 @@ test('TLS is valid, and then the connection is closed', async () => {
   expectUnverified(
     await dial(port),
     'PREFLIGHT_CLOSED_AFTER_CONNECT',
-    'cut the connection before it answered',
+    'closed the connection before it answered',
   )
 })
 

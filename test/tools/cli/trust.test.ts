@@ -135,7 +135,7 @@ describe('a chain without its root', () => {
     const url = await serve([leaf, intermediate])
     const { status, screen } = await version(url, [[question, 'y\r']])
     expect(status).toBe(0)
-    expect(screen).toMatch(/TRUST_ROOT_MISSING .*Python before 3\.13 will still refuse it/)
+    expect(screen).toMatch(/TRUST_ROOT_MISSING .*Python before 3\.13 will still reject it/)
     const job = { id: 'x', port: Number(new URL(url).port), certificateName: masterName }
     const anchorsPem = trustStore(store).read()[url]!
     const verdicts = await dialWithPython([{ ...job, anchorsPem }])

@@ -185,7 +185,7 @@ describe('settings that the agent would reject', () => {
 
   test("an anchor file together with skip_verify, in the agent's own words", () => {
     expect(checkAgentOptions(withTls({ master_cert: '/m', skip_verify: true }))).toMatchObject([
-      { path: 'security.tls.skip_verify', message: expect.stringContaining('exclude each other') },
+      { path: 'security.tls.skip_verify', message: expect.stringContaining('cannot be combined') },
     ])
   })
 

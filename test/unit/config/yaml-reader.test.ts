@@ -91,7 +91,7 @@ e: [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]`
     ['a second document', 'a: 1\n➤---\nb: 1', 'YAML_SEVERAL_DOCUMENTS', '---'],
     ['a NUL byte', 'a: 1\nb: ➤\0', 'YAML_CHARACTER', 'Remove'],
     ['an escaped NUL', 'a: ➤"\\0"', 'YAML_CHARACTER', 'Remove'],
-    ['half a surrogate pair', 'a: ➤"\\ud800"', 'YAML_CHARACTER', 'Remove'],
+    ['a lone surrogate', 'a: ➤"\\ud800"', 'YAML_CHARACTER', 'Remove'],
     ['a byte order mark inside', 'a: 1\nb: ➤\uFEFF1', 'YAML_CHARACTER', 'Remove'],
     ['a byte order mark at the start', '➤\uFEFFa: 1', 'YAML_BYTE_ORDER_MARK', 'without byte order mark'],
     ['an alias bomb', bomb, 'YAML_TOO_LARGE', 'levels'],

@@ -153,7 +153,7 @@ describe('an instance known only from the journal', () => {
     expect(bench.fleet.status().snapshot!.budget.spent).toBe(0)
   })
 
-  it('that is gone stays known as gone after a restart', async () => {
+  it('that is gone is still recorded as gone after a restart', async () => {
     const bench = await startSettled({ maxInstances: 1, bootTimeout: 60 * minute })
     bench.wants(4)
     await bench.pass(10)

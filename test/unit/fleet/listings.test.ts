@@ -114,7 +114,7 @@ describe('an account that is not the one the instances are in', () => {
     expect(bench.fleet.knows(vm.instance.id)).toBe(true)
     expect(bench.ids()).toHaveLength(1)
     const reported = bench.events.find((e) => e.kind === 'problem' && e.problem.code === 'ACCOUNT_CHANGED')
-    expect(JSON.stringify(reported)).toContain('answers for account another')
+    expect(JSON.stringify(reported)).toContain('belong to account another')
     expect(JSON.stringify(reported)).toContain('are in account simulated')
   })
 })

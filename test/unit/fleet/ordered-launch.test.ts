@@ -101,7 +101,7 @@ describe('a launch on order', () => {
       }
     }
     const [asked, calls] = [bench.now(), bench.calls.launches.length]
-    expect(answer(4)).toBe('error max_instances is 3: there is room for 3 more')
+    expect(answer(4)).toBe('error max_instances is 3: 3 more can be launched')
     expect(answer(3)).toMatch(
       /^error 8 launched instances failed: 2 may be launched now, the next at 2026-\S+Z$/,
     )

@@ -120,7 +120,7 @@ test('reports all invalid entries at once', async () => {
   expect(error).toBeInstanceOf(ProvisionError)
   expect((error as ProvisionError).problems.map((p) => p.message)).toEqual([
     '"a b" is not a hostname',
-    '10.0.0.1 is an IP address, not a name; give it with --ip',
+    '10.0.0.1 is an IP address, not a name; pass it with --ip',
     '"x" is not an IP address',
   ])
 })

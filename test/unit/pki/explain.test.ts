@@ -81,6 +81,6 @@ test('each expired certificate is named once, with its origin', () => {
       .message,
   ).toBe(
     `10.0.0.5:8443 presents CN=m (no names; valid until ${date}; SHA-256 m-root); ` +
-      `it expired on ${date}; CN=ca expired on ${date}; CN=root, which agents would be given, expired on ${date}`,
+      `it expired on ${date}; CN=ca expired on ${date}; CN=root, which agents would receive, expired on ${date}`,
   )
 })

@@ -48,7 +48,7 @@ describe('what is removed', () => {
     expect(briefly(given, { maxInstances: 2 })).toEqual([])
   })
 
-  it('is what a person ordered, busy ones only if ordered so', () => {
+  it('is what was requested by hand, busy ones only with force', () => {
     const one = (ordered: 'when_idle' | 'even_if_busy') => ({
       instances: [vm('i1', { ordered })],
       agents: [busy('i1')],

@@ -32,7 +32,7 @@ async function rowsOf(check: Check) {
   return rows.map(({ what, result, problem }) => [what, result, problem?.message])
 }
 
-const late = 'rack gave no answer within 0.05 s'
+const late = 'rack did not answer within 0.05 s'
 
 /** Like a provider whose last call hangs: the signal's reason is the problem of the item. */
 const hanging: Check = async (_, __, signal) => {

@@ -33,7 +33,7 @@ function gate(port: number, preflight: string, preflight_address?: string) {
 const serving = (other = leaf) => masters.secure({ cert: other.pem, key: other.key.pem })
 
 describe('the launch gate', () => {
-  it('is closed until the preflight has answered', async () => {
+  it('is closed until the preflight has finished', async () => {
     const { launchInputs: material, ask } = gate(await serving(), 'tls')
     expect(material()).toMatchObject({ kind: 'refused', problem: { code: 'PREFLIGHT_PENDING' } })
     await ask()

@@ -78,7 +78,7 @@ describe('a reload', () => {
     expect(config.resource_pools[0]!.provider!.max_instances).toBe(7)
     // The default of launch_rate follows.
     expect(changesSaid()).toContain(
-      'info changed; in force now {"key":"resource_pools.gpu.provider.max_instances","from":4,"to":7}',
+      'info changed; in effect now {"key":"resource_pools.gpu.provider.max_instances","from":4,"to":7}',
     )
   })
 
@@ -98,7 +98,7 @@ describe('a reload', () => {
     expect(config).toBe(before)
     expect(plans.get('gpu').pool.provider.max_instances).toBe(4)
     expect(told).toEqual([])
-    expect(logger.lines.at(-1)).toMatch(/^error .*the last good one stays/)
+    expect(logger.lines.at(-1)).toMatch(/^error .*the last valid one stays in effect/)
   })
 
   it('names what waits for a restart', async () => {

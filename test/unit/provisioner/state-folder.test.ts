@@ -129,7 +129,7 @@ describe.runIf(process.geteuid?.() === 0)('of another user', () => {
     ])
   })
 
-  it("another user's link to our own folder is refused; our own link is followed", async () => {
+  it("another user's link to the user's folder is rejected; the user's own link is followed", async () => {
     const real = join(folder, 'real')
     mkdirSync(real, { mode: 0o700 })
     symlinkSync(real, stateDir)

@@ -113,7 +113,7 @@ describe('the table of EC2 codes', () => {
     expect(refusal(code, '', 'x').class).toBe(treated)
   })
 
-  it('has no row that this test does not know', () => {
+  it('has no row that this test unknown to this version', () => {
     expect(Object.keys(failureTable).sort()).toEqual(Object.values(expected).flat().sort())
   })
 })
@@ -157,7 +157,7 @@ describe('a refusal with an unknown code', () => {
     'with HTTP %i is reported as unknown, with the page that lists codes',
     (status) => {
       const { message, remedy } = problemFor('Surprise', status)
-      expect(message).toContain('does not know')
+      expect(message).toContain('unknown to this version')
       expect(remedy).toContain('up Surprise in https://docs.aws.amazon.com')
       expect(remedy).not.toMatch(/nothing to do/i)
     },
@@ -166,7 +166,7 @@ describe('a refusal with an unknown code', () => {
   it.each(['Surprise', 'AccountOnHold', 'toString'])('%s is decided when it is in a response', (code) => {
     const found = refusal(code, 'why', 'launch')
     expect(found.class).toBe('config')
-    expect(found.problem.message).toContain('does not know')
+    expect(found.problem.message).toContain('unknown to this version')
   })
 
   it.each([

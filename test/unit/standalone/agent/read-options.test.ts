@@ -205,7 +205,7 @@ describe('an agent does not start', () => {
     [
       'a certificate and no verification, from two sources',
       { yaml: 'security: {tls: {master_cert: /x}}\n', env: { DET_SECURITY_TLS_SKIP_VERIFY: '1' } },
-      '`security.tls.master_cert` and `security.tls.skip_verify` exclude each other',
+      '`security.tls.master_cert` and `security.tls.skip_verify` cannot be combined',
     ],
     ['a file that is a list', { yaml: '- a\n' }, /does not contain a mapping of options/],
     [
