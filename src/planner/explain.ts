@@ -3,7 +3,7 @@ import { codeInfo } from '../problems/index.ts'
 import { type ActReason, actReasons, type Decision, type ReasonCode } from './decision.ts'
 import { planWithTrace } from './index.ts'
 import type { Inventory, Tier } from './inventory.ts'
-import type { Placement } from './placing.ts'
+import type { Placement } from './placement-context.ts'
 import { offeringKey, type Policy, type Snapshot } from './snapshot.ts'
 
 /** `now` is milliseconds since the epoch, by the clock of the snapshot. */

@@ -136,7 +136,7 @@ export function isDisabledByPerson(agent: KnownAgent): boolean {
 
 // Room for allocations, counted instead of listed: bins of the same kind with the same free slots are one entry.
 
-/** The order in which room is used: agents at hand, agents we drained, VMs on their way, VMs to be bought. */
+/** The order in which room is used: agents at hand, agents we drained, VMs on their way, VMs to launch. */
 export const tiers = { ready: 0, drained: 1, coming: 2, bought: 3 } as const
 export type Tier = keyof typeof tiers
 
@@ -207,7 +207,7 @@ export function takeWhole(bins: Bins, size: number, count: number, allowed: (kin
   }
 }
 
-/** Adds VMs to be bought, so that later allocations can share them. */
+/** Adds VMs to launch, so that later allocations can share them. */
 export function buy(bins: Bins, size: number, count: number, auxEach: number): Kind {
   const base = { tier: 'bought', settled: false, size, free: size, used: 0, filled: 0, filledAux: 0 } as const
   const kind: Kind = { ...base, members: [], count, aux: count * auxEach }

@@ -2,7 +2,7 @@
 
 import type { AgentDecision, Decision, ReasonCode } from './decision.ts'
 import { type Inventory, isDisabledByPerson, keepOrder, type Member, usedMembers } from './inventory.ts'
-import type { Placement } from './placing.ts'
+import type { Placement } from './placement-context.ts'
 import { isForced, isListingCertain, mayDrain, mayTerminate } from './rules.ts'
 import type { Policy, Snapshot } from './snapshot.ts'
 

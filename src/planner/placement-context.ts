@@ -60,7 +60,7 @@ export interface Batch {
 }
 
 /** What the steps of a placement share. */
-export interface Placing {
+export interface PlacementContext {
   placement: Placement
   bins: Bins
   catalog: Size[]
@@ -84,17 +84,17 @@ export function unserve(
 }
 
 /** Records wanted VMs, as far as there is room, and adds them to the bins; returns how many. */
-export function want(placing: Placing, size: Size, vms: number, what: 'forWork' | 'forMin'): number {
-  const count = Math.max(0, Math.min(vms, placing.room))
+export function want(context: PlacementContext, size: Size, vms: number, what: 'forWork' | 'forMin'): number {
+  const count = Math.max(0, Math.min(vms, context.room))
   if (count === 0) return 0
-  placing.room -= count
-  let entry = placing.placement.wanted.find((wanted) => wanted.size === size)
+  context.room -= count
+  let entry = context.placement.wanted.find((wanted) => wanted.size === size)
   if (!entry) {
     entry = { size, forWork: 0, forMin: 0 }
-    placing.placement.wanted.push(entry)
+    context.placement.wanted.push(entry)
   }
   entry[what] += count
-  placing.placement.kinds.push(buy(placing.bins, size.slots, count, placing.policy.maxAuxPerAgent))
+  context.placement.kinds.push(buy(context.bins, size.slots, count, context.policy.maxAuxPerAgent))
   return count
 }
 
@@ -135,7 +135,7 @@ export function firstFew(ids: readonly string[]): string[] {
 
 /** Judges allocations that were not placed, records what is new, and returns those that still count as demand. */
 export function withoutUnplaceable(
-  placing: Placing,
+  context: PlacementContext,
   group: WorkGroup,
   refusers: string[],
 ): PendingAllocation[] {
@@ -144,7 +144,7 @@ export function withoutUnplaceable(
   const unplaceable: PendingAllocation[] = []
   const marks = new Map<string, MarkDecision>()
   for (const work of group.work) {
-    const verdict = verdictOn(placing, work.id, refusers)
+    const verdict = verdictOn(context, work.id, refusers)
     if (verdict.counts) counted.push(work)
     else unplaceable.push(work)
     const { agents = [], trial } = verdict
@@ -160,8 +160,8 @@ export function withoutUnplaceable(
     marks.set(key, mark)
     mark.work.push(work.id)
   }
-  for (const mark of marks.values()) placing.placement.marks.push({ ...mark, work: mark.work.sort() })
-  unserve(placing.placement, 'WORK_UNPLACEABLE', { work: unplaceable, left: unplaceable.length })
+  for (const mark of marks.values()) context.placement.marks.push({ ...mark, work: mark.work.sort() })
+  unserve(context.placement, 'WORK_UNPLACEABLE', { work: unplaceable, left: unplaceable.length })
   return counted
 }
 
@@ -172,7 +172,11 @@ interface Verdict {
   trial?: string
 }
 
-function verdictOn({ placement, snapshot, trial }: Placing, id: string, refusers: string[]): Verdict {
+function verdictOn(
+  { placement, snapshot, trial }: PlacementContext,
+  id: string,
+  refusers: string[],
+): Verdict {
   const known = snapshot.unplaced.get(id)
   const fresh = refusers.filter((agent) => !known?.agents.includes(agent)).slice(0, 2)
   // The pause is over, and these agents were at hand the last time too. With several VMs any of them may be at fault.
