@@ -127,7 +127,7 @@ const instanceHead = [
   'AGE',
   'NOTE',
 ]
-const agentHead = ['POOL', 'AGENT', 'STATE', 'FREE SLOTS', 'WORK', 'TLS', 'CERTIFICATE NAME', 'NOTE']
+const agentHead = ['POOL', 'AGENT', 'STATE', 'FREE SLOTS', 'JOBS', 'TLS', 'CERTIFICATE NAME', 'NOTE']
 
 /** @param now milliseconds since the epoch */
 export async function instanceLines(instances: InstanceView[], now: number): Promise<string[]> {

@@ -60,7 +60,7 @@ function answered({ asked = getInfo, outcome }: Finding): string {
 }
 
 const networkTexts: Partial<Record<PreflightCode, Explain>> = {
-  PREFLIGHT_DNS_NOT_FOUND: ({ at }) => `the host of ${at} has no address here`,
+  PREFLIGHT_DNS_NOT_FOUND: ({ at }) => `the host of ${at} does not resolve on this machine`,
   PREFLIGHT_DNS_FAILED: ({ at }) => `the name server gave no answer for the host of ${at}`,
   PREFLIGHT_REFUSED: ({ at }) => `nothing listens on ${at}: connection refused`,
   PREFLIGHT_UNREACHABLE: ({ at, timeoutMs }) => `no connection to ${at} within ${timeoutMs / 1000} s`,

@@ -164,7 +164,7 @@ export function applyPreflight(mode: PreflightMode, result: PreflightResult): La
   if (mode === 'off' || result.verdict === 'ok' || !result.problem) return { launch: 'yes' }
   if (mode === 'required' || result.verdict === 'wrong') return { launch: 'no', problem: result.problem }
   const { code, message, remedy } = result.problem
-  const warning = problem('PREFLIGHT_UNVERIFIED', `not proved from here (${code}): ${message}`, {
+  const warning = problem('PREFLIGHT_UNVERIFIED', `not verified (${code}): ${message}`, {
     remedy: `If the one instance that is launched now does not join: ${remedy}`,
     details: { code },
   })

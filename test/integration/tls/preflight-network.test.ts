@@ -68,7 +68,7 @@ test('no route: multicast is not an address of a TCP peer', async () => {
 })
 
 test.each([
-  ['ENOTFOUND', 'PREFLIGHT_DNS_NOT_FOUND', 'the host of nowhere.example:8443 has no address here'],
+  ['ENOTFOUND', 'PREFLIGHT_DNS_NOT_FOUND', 'the host of nowhere.example:8443 does not resolve on this machine'],
   [
     'EAI_AGAIN',
     'PREFLIGHT_DNS_FAILED',

@@ -170,7 +170,7 @@ describe('agents', () => {
     }
     expect(await agentLines([agent, idle, guest], 30_000)).toMatchInlineSnapshot(`
       [
-        "POOL     AGENT  STATE   FREE SLOTS  WORK      TLS      CERTIFICATE NAME  NOTE",
+        "POOL     AGENT  STATE   FREE SLOTS  JOBS      TLS      CERTIFICATE NAME  NOTE",
         "default  i-1    joined  1 of 4      busy      TLSv1.3  master.test",
         "default  i-2    joined  4 of 4      idle 30s  TLSv1.3  master.test       draining",
         "default  g      joined  1 of 4      busy      -        -                 disabled; not on an instance of this provisioner",

@@ -49,7 +49,7 @@ describe('launching', () => {
       problem: { code: 'PREFLIGHT_UNVERIFIED', severity: 'warning', details: { code: 'PREFLIGHT_REFUSED' } },
     })
     expect(permission.problem!.message).toBe(
-      'not proved from here (PREFLIGHT_REFUSED): nothing listens on 10.0.0.5:8443',
+      'not verified (PREFLIGHT_REFUSED): nothing listens on 10.0.0.5:8443',
     )
     expect(permission.problem!.remedy).toBe(
       'If the one instance that is launched now does not join: Start it.',
