@@ -24,7 +24,7 @@ export interface Work {
 /** VMs of one size that are wanted, and the purpose. */
 export interface Wanted {
   size: Size
-  forWork: number
+  forJobs: number
   forMin: number
 }
 
@@ -84,13 +84,13 @@ export function unserve(
 }
 
 /** Records wanted VMs, as far as there is room, and adds them to the bins; returns how many. */
-export function want(context: PlacementContext, size: Size, vms: number, what: 'forWork' | 'forMin'): number {
+export function want(context: PlacementContext, size: Size, vms: number, what: 'forJobs' | 'forMin'): number {
   const count = Math.max(0, Math.min(vms, context.room))
   if (count === 0) return 0
   context.room -= count
   let entry = context.placement.wanted.find((wanted) => wanted.size === size)
   if (!entry) {
-    entry = { size, forWork: 0, forMin: 0 }
+    entry = { size, forJobs: 0, forMin: 0 }
     context.placement.wanted.push(entry)
   }
   entry[what] += count

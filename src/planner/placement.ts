@@ -139,7 +139,7 @@ function buyFor(context: PlacementContext, batch: Batch): void {
 function buyWhole(context: PlacementContext, size: Size, batch: Batch): void {
   const { slots } = batch
   const vms = Math.ceil(batch.left / Math.floor(size.slots / slots))
-  const above = vms - want(context, size, vms, 'forWork')
+  const above = vms - want(context, size, vms, 'forJobs')
   batch.left -= put(context.bins, slots, batch.left, (kind) => kind.tier === 'bought')
   if (above > 0) context.placement.overflow.push({ slots, size, vms: above })
   unserve(context.placement, 'MAX_REACHED', batch, {
@@ -159,7 +159,7 @@ function buyTogether(context: PlacementContext, dividers: Size[], batch: Batch):
   for (; batch.left > 0; batch.left--) {
     const size = usable.find((candidate) => missing(candidate) <= context.room)
     if (!size) break
-    want(context, size, missing(size), 'forWork')
+    want(context, size, missing(size), 'forJobs')
     takeWhole(context.bins, size.slots, slots / size.slots, anyRoom)
   }
   if (batch.left > 0) tooMany(context, dividers, missing, batch)
@@ -213,7 +213,7 @@ function buyForAux(context: PlacementContext, batch: Batch): void {
   const { policy, placement, catalog } = context
   const size = preferred(catalog)
   const vms = Math.ceil(batch.left / policy.maxAuxPerAgent)
-  const bought = size ? want(context, size, vms, 'forWork') : 0
+  const bought = size ? want(context, size, vms, 'forJobs') : 0
   batch.left -= putAux(context, batch.left, (kind) => kind.tier === 'bought')
   const { code, numbers } = size
     ? { code: 'MAX_REACHED' as const, numbers: { instances: vms - bought, max: policy.maxInstances } }
@@ -225,7 +225,7 @@ function buyForAux(context: PlacementContext, batch: Batch): void {
 
 function fillMin(context: PlacementContext, present: number): void {
   const { placement, policy, catalog } = context
-  const bought = placement.wanted.reduce((sum, wanted) => sum + wanted.forWork, 0)
+  const bought = placement.wanted.reduce((sum, wanted) => sum + wanted.forJobs, 0)
   const short = policy.minInstances - present - bought
   if (short <= 0) return
   // VMs for min_instances are of the size that waiting allocations have no room for; otherwise they would take that room again.

@@ -129,7 +129,7 @@ export function tellEvent(logger: Logger, event: FleetEvent): void {
     log(message, { pool, code, remedy })
     return
   }
-  if (event.kind === 'held') {
+  if (event.kind === 'blocked') {
     if (event.reasons.length === 0) logger.info('no longer blocked', { pool })
     for (const { code, numbers } of event.reasons)
       logger.info('blocked', { pool, code, ...readable(numbers) })

@@ -155,7 +155,7 @@ describe.concurrent('a provisioner that is restarted', () => {
     await pool.restart()
     await until(() => pool.live().length === 0, 'the end of all VMs')
     // It had been idle for half of its time before.
-    const ended = pool.events.find(({ kind }) => kind === 'ended')
+    const ended = pool.events.find(({ kind }) => kind === 'terminated')
     expect(ended!.at - began).toBeLessThan(55 * second)
     expect(pool.cloud.created).toBe(1)
   })
