@@ -17,7 +17,7 @@ async function started(
 }
 
 const placed = ({ world }: DeterminedPool, id: string) => world.work.get(id)?.on.size ?? 0
-const holds = ({ fleet }: DeterminedPool) => fleet.status().holds.map(({ code }) => code)
+const holds = ({ fleet }: DeterminedPool) => fleet.status().blocked.map(({ code }) => code)
 const problems = ({ fleet }: DeterminedPool) => fleet.status().problems.map(({ code }) => code)
 
 /** One VM with this job on it. */
