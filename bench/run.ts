@@ -37,6 +37,11 @@ function section({ title, command, rows, notes = [] }: Report): string {
 
 const machine = `${cpus().length} × ${cpus()[0]?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, ${process.platform}`
 const wanted = process.argv.slice(2)
+const unknown = wanted.find((name) => !Object.hasOwn(benchmarks, name))
+if (unknown !== undefined) {
+  console.error(`unknown benchmark: ${unknown}; there are ${Object.keys(benchmarks).join(', ')}`)
+  process.exit(2)
+}
 const sections: string[] = []
 for (const [name, run] of Object.entries(benchmarks)) {
   if (wanted.length > 0 && !wanted.includes(name)) continue

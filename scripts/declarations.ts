@@ -4,8 +4,10 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 
-/** Not changed: they belong to Node itself, or to the vitest that runs a contract suite. */
+/** Not copied: they belong to Node itself, or to the vitest that runs a contract suite. */
 const ownedByUser = /^(node:|vitest$)/
+/** A line that needs `@types/node`: an import of Node's, or a global. Comment lines are no such lines. */
+const needsNode = /^(?!\s*(?:\/?\*|\/\/)).*(?:['"]node:|\bBuffer\b|\bNodeJS\.)/
 const importOf = /((?:from|import\()\s*)(['"])([^'"]+)\2/g
 
 /**
@@ -34,9 +36,20 @@ export function closeDeclarations(types: string, entries: string[]): string[] {
   rmSync(types, { recursive: true })
   for (const [file, text] of written) {
     mkdirSync(dirname(file), { recursive: true })
-    writeFileSync(file, text)
+    writeFileSync(file, withoutNodeTypes(text))
   }
   return [...copied]
+}
+
+/**
+ * Lets a compiler accept the text without `@types/node`, which the package does not install: the types of Node are then
+ * `any`. With `@types/node` they are Node's.
+ */
+export function withoutNodeTypes(text: string): string {
+  return text
+    .split('\n')
+    .flatMap((line) => (needsNode.test(line) ? ['// @ts-ignore: needs @types/node', line] : [line]))
+    .join('\n')
 }
 
 function declarationOf(specifier: string, from: string): string {

@@ -111,6 +111,6 @@ function summary(
 
 function wholeNumber(name: string, text: string): number {
   if (/^\d{1,9}$/.test(text)) return Number(text)
-  console.error(`--${name} must be a whole number, not ${text}`)
+  console.error(`--${name} must be an integer, not ${text}`)
   process.exit(2)
 }

@@ -23,7 +23,23 @@ function packageFolder(file: string): string | undefined {
   return /^.*[/\\]node_modules[/\\](@[^/\\]+[/\\])?[^/\\]+/.exec(file)?.[0]
 }
 
+/** With the notices beside it, which the Apache licence demands. Some packages have it only in their README. */
 function licenseText(folder: string): string | undefined {
-  const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry))
-  return file && readFileSync(join(folder, file), 'utf8').replaceAll('\r\n', '\n').trim()
+  const files = readdirSync(folder).sort()
+  const read = (name: RegExp) =>
+    files
+      .filter((entry) => name.test(entry))
+      .map((entry) => readFileSync(join(folder, entry), 'utf8').replaceAll('\r\n', '\n').trim())
+  const [license] = [...read(/^(licen[cs]e|copying)/i), ...read(/^readme/i).flatMap(licenseSection)]
+  const texts = [license ?? [], ...read(/^(copyright)?notice/i)].flat()
+  return texts.length > 0 ? texts.join('\n\n') : undefined
+}
+
+/** The text below a heading `License`, in either of Markdown's forms, up to the next heading or link definition. */
+function licenseSection(readme: string): string[] {
+  const [, text = ''] =
+    /^(?:#+ *licen[cs]e *|licen[cs]e *\n[-=]+ *)\n([\s\S]*?)(?=\n#+ |\n.+\n[-=]{3,} *\n|\n\[[^\]]+\]: |$(?![\s\S]))/im.exec(
+      readme,
+    ) ?? []
+  return text.trim() ? [text.trim()] : []
 }

@@ -11,18 +11,27 @@ export function packedManifest(manifest: Record<string, unknown>): Record<string
   return Object.fromEntries(Object.entries(manifest).filter(([key]) => !onlyInRepository.includes(key)))
 }
 
-function strip(file: string, kept: string): void {
-  // An existing one is left over from an interrupted run: it is the original.
-  if (!existsSync(kept)) copyFileSync(file, kept)
+const keptOf = (file: string) => `${file}.repository`
+
+/** Keeps the manifest beside the file, and writes the packed one. */
+export function stripManifest(file: string): void {
+  const kept = keptOf(file)
+  // After an interrupted run the original is the kept one, unless someone has restored the manifest since.
+  const manifest = JSON.parse(readFileSync(file, 'utf8'))
+  const isStripped = existsSync(kept) && !onlyInRepository.some((key) => key in manifest)
+  if (!isStripped) copyFileSync(file, kept)
   const packed = packedManifest(JSON.parse(readFileSync(kept, 'utf8')))
   writeFileSync(file, `${JSON.stringify(packed, null, 2)}\n`)
 }
 
+export function restoreManifest(file: string): void {
+  renameSync(keptOf(file), file)
+}
+
 function main(order: string | undefined): void {
   const file = join(resolve(import.meta.dirname, '..'), 'package.json')
-  const kept = `${file}.repository`
-  if (order === 'strip') strip(file, kept)
-  else if (order === 'restore') renameSync(kept, file)
+  if (order === 'strip') stripManifest(file)
+  else if (order === 'restore') restoreManifest(file)
   else throw new Error('usage: pack-manifest.ts strip | restore')
 }
 

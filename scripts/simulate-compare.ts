@@ -11,7 +11,10 @@ const { values } = parseArgs({
   options: { worlds: { type: 'string', default: '1000' }, seed: { type: 'string', default: 'compare' } },
 })
 const worlds = Number(values.worlds)
-const loops: Record<string, WorldOptions> = { ours: {}, origin: { start: startDeterminedProvisioner } }
+const loops: Record<string, WorldOptions> = {
+  provisioner: {},
+  determined: { start: startDeterminedProvisioner },
+}
 const broken: Record<string, Map<number, number>> = {}
 const vms: Record<string, number> = {}
 
@@ -29,9 +32,9 @@ for (const [name, options] of Object.entries(loops)) {
   }
 }
 
-console.log(`| | promise | origin | ours |\n|---|---|---|---|`)
+console.log(`| | promise | determined | provisioner |\n|---|---|---|---|`)
 for (const [number, text] of Object.entries(promises)) {
   const of = (name: string) => broken[name]!.get(Number(number)) ?? 0
-  console.log(`| ${number} | ${text} | ${of('origin')} | ${of('ours')} |`)
+  console.log(`| ${number} | ${text} | ${of('determined')} | ${of('provisioner')} |`)
 }
-console.log(`\nVMs launched: origin ${vms['origin']}, ours ${vms['ours']}.`)
+console.log(`\nVMs launched: determined ${vms['determined']}, provisioner ${vms['provisioner']}.`)

@@ -23,7 +23,7 @@ const provisioner = createProvisioner({
   onEvent(event) {
     if (event.kind === 'decided') console.log(`${event.move}: ${event.reason.code}`, ...event.ids)
     else if (event.kind === 'problem') console.log(`${event.problem.code}: ${event.problem.message}`)
-    else if (event.kind === 'held') console.log('held by', ...event.reasons.map(({ code }) => code))
+    else if (event.kind === 'blocked') console.log('blocked by', ...event.reasons.map(({ code }) => code))
     else console.log(event.kind, ...event.ids)
   },
 })

@@ -27,7 +27,7 @@ export interface Address {
 export async function connect(address: Address, context: Context): Promise<MasterClient> {
   const target = await targetOf(address, context)
   sayUnverified(target, context.terminal)
-  return createClient({ target, version, introduce: askOn(target, context.terminal) })
+  return createClient({ target, version, trustPrompt: askOn(target, context.terminal) })
 }
 
 /**

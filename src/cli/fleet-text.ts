@@ -178,9 +178,9 @@ function idle({ idleSince }: AgentView, now: number): string {
   return idleSince === undefined ? 'idle' : `idle ${age(now - idleSince)}`
 }
 
-function agentNote({ draining, enabled, ours }: AgentView): string {
+function agentNote({ draining, enabled, managed }: AgentView): string {
   const service = draining ? 'draining' : enabled ? '' : 'disabled'
-  return [service, ours ? '' : 'not on an instance of this provisioner'].filter(Boolean).join('; ')
+  return [service, managed ? '' : 'not on an instance of this provisioner'].filter(Boolean).join('; ')
 }
 
 const liveHead = ['POOL', 'INSTANCE', 'STATE', 'AGENT', 'SLOTS', 'TLS', 'CERTIFICATE NAME', 'AGE']

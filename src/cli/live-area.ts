@@ -22,17 +22,18 @@ const graphemes = new Intl.Segmenter()
 /**
  * @param columns of the terminal now. Lines are cut at this width, so that each takes one row; a terminal that got
  * narrower since has broken them into more rows, all of which are erased.
+ * @param rows of the terminal now: lines above its top could not be erased, so no more than these are shown.
  */
-export function liveArea(write: (text: string) => void, columns: () => number): LiveArea {
+export function liveArea(write: (text: string) => void, columns: () => number, rows: () => number): LiveArea {
   let shown: string[] = []
   /** As they are on the terminal. */
   let painted: string[] = []
   const up = () => {
-    const rows = painted.reduce((sum, line) => sum + rowsOf(line, columns()), 0)
-    return eraseRowAbove.repeat(rows)
+    const height = painted.reduce((sum, line) => sum + rowsOf(line, columns()), 0)
+    return eraseRowAbove.repeat(height)
   }
   const paint = () => {
-    painted = shown.map((line) => cut(line, columns()))
+    painted = fitting(shown, rows()).map((line) => cut(line, columns()))
     return painted.map((line) => `${line}\n`).join('')
   }
   const repaint = (above = '') => {
@@ -59,6 +60,13 @@ export function liveArea(write: (text: string) => void, columns: () => number): 
 
 function rowsOf(line: string, columns: number): number {
   return Math.max(1, Math.ceil(stringWidth(line) / columns))
+}
+
+/** One row is for the cursor, and one for a log line above. */
+function fitting(lines: string[], rows: number): string[] {
+  const room = Math.max(2, rows - 2)
+  if (lines.length <= room) return lines
+  return [...lines.slice(0, room - 1), `… and ${lines.length - room + 1} more lines`]
 }
 
 /** A line that is cut ends in `…`. */

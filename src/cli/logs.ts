@@ -137,7 +137,7 @@ function poolOf(event: JournalRecord): string {
 }
 
 /** Fields of a newer provisioner are ignored; missing fields are left empty. */
-function eventLine(event: JournalRecord, pool: string): string {
+export function eventLine(event: JournalRecord, pool: string): string {
   return `${day(event.at)} ${clockTime(event.at)}  ${pool}  ${words(event)}`.trimEnd()
 }
 
@@ -150,7 +150,9 @@ function words(event: JournalRecord): string {
   switch (event.kind) {
     case 'decided':
       return `decided to ${event['move']} ${ids || countOf(event['count'])}: ${reasonWords(event['reason'])}`
-    case 'held': {
+    // `held` and `ended`: in logs of earlier builds.
+    case 'held':
+    case 'blocked': {
       const reasons = Array.isArray(event['reasons']) ? event['reasons'].map(reasonWords) : []
       return reasons.length > 0 ? `blocked: ${reasons.join('; ')}` : 'no longer blocked'
     }
@@ -162,6 +164,8 @@ function words(event: JournalRecord): string {
       const { code, message } = (event['problem'] ?? {}) as { code?: string; message?: string }
       return `${code} ${message}`
     }
+    case 'ended':
+      return `terminated ${ids}`
     default:
       return `${event.kind} ${ids}`
   }

@@ -4,27 +4,31 @@ import { formatDuration } from '../platform/index.ts'
 import type { SimulationReport } from '../simulator/index.ts'
 import { table } from './table.ts'
 
-type Outcome = SimulationReport['policies']['ours']
+type Outcome = SimulationReport['policies']['provisioner']
 
 export async function simulationText(report: SimulationReport): Promise<string[]> {
   const { pool, config, trace, policies } = report
-  const { ours, origin } = policies
+  const { provisioner, determined } = policies
   const span = time(trace.spanSeconds)
-  const rows = rowsOf(ours, origin)
+  const rows = rowsOf(provisioner, determined)
   return [
     `Pool ${pool} of ${config}, ${count(trace.jobs, 'job')} of ${trace.file} submitted within ${span}`,
     '',
     ...(await table(['', 'this provisioner', "Determined's provisioner"], rows)),
     '',
-    summary(ours, origin),
+    summary(provisioner, determined),
     ...notesOf(report),
     '',
     ...assumptionsOf(report),
   ]
 }
 
-function rowsOf(ours: Outcome, origin: Outcome): string[][] {
-  const row = (name: string, cell: (outcome: Outcome) => string) => [name, cell(ours), cell(origin)]
+function rowsOf(provisioner: Outcome, determined: Outcome): string[][] {
+  const row = (name: string, cell: (outcome: Outcome) => string) => [
+    name,
+    cell(provisioner),
+    cell(determined),
+  ]
   return [
     row('jobs finished', ({ jobs }) => `${jobs.finished} of ${jobs.submitted}`),
     row('runs lost with an instance', ({ jobs }) => String(jobs.lost)),
@@ -43,15 +47,20 @@ function rowsOf(ours: Outcome, origin: Outcome): string[][] {
 }
 
 /** The table in one sentence. */
-function summary(ours: Outcome, origin: Outcome): string {
+function summary(provisioner: Outcome, determined: Outcome): string {
   const parts = [
-    difference(ours.instanceHours, origin.instanceHours, (n) => `${n.toFixed(1)} instance-hours`, 'fewer'),
+    difference(
+      provisioner.instanceHours,
+      determined.instanceHours,
+      (n) => `${n.toFixed(1)} instance-hours`,
+      'fewer',
+    ),
   ]
-  if (isWhole(ours.cost) && isWhole(origin.cost))
-    parts.push(difference(ours.cost.dollars, origin.cost.dollars, (n) => `$${n.toFixed(2)}`))
-  if (ours.waitSeconds && origin.waitSeconds)
+  if (isWhole(provisioner.cost) && isWhole(determined.cost))
+    parts.push(difference(provisioner.cost.dollars, determined.cost.dollars, (n) => `$${n.toFixed(2)}`))
+  if (provisioner.waitSeconds && determined.waitSeconds)
     parts.push(
-      `95 % of the jobs wait at most ${time(ours.waitSeconds.p95)} (${time(origin.waitSeconds.p95)} with Determined's)`,
+      `95 % of the jobs wait at most ${time(provisioner.waitSeconds.p95)} (${time(determined.waitSeconds.p95)} with Determined's)`,
     )
   return `Compared with Determined's provisioner: ${parts.join(', ')}.`
 }
@@ -74,18 +83,18 @@ function notesOf({
   assumptions,
   policy,
 }: SimulationReport): string[] {
-  const { ours, origin } = policies
+  const { provisioner, determined } = policies
   const notes: string[] = []
-  for (const { code, slots, count: times, ids } of ours.jobs.neverFits)
+  for (const { code, slots, count: times, ids } of provisioner.jobs.neverFits)
     notes.push(`Never fits (${code}): ${count(times, 'job')} of ${slots} slots: ${listed(ids, times)}`)
   const refused = (outcome: Outcome) => outcome.jobs.neverFits.reduce((sum, group) => sum + group.count, 0)
-  if (refused(origin) > refused(ours))
+  if (refused(determined) > refused(provisioner))
     notes.push(
-      `Determined's provisioner uses the first instance type only: ${count(refused(origin), 'job')} never fit there.`,
+      `Determined's provisioner uses the first instance type only: ${count(refused(determined), 'job')} never fit there.`,
     )
   for (const [name, { jobs }] of Object.entries({
-    'this provisioner': ours,
-    "Determined's provisioner": origin,
+    'this provisioner': provisioner,
+    "Determined's provisioner": determined,
   }))
     if (jobs.unfinished.count > 0)
       notes.push(
@@ -97,10 +106,10 @@ function notesOf({
       `Blocked by: ${holds.map(([code, seconds]) => `${code} for ${time(seconds)}`).join(', ')} (docs/errors.md).`,
     )
   const unpriced = new Set(
-    [ours, origin].flatMap(({ cost }) => cost?.unpriced.map((one) => one.instanceType) ?? []),
+    [provisioner, determined].flatMap(({ cost }) => cost?.unpriced.map((one) => one.instanceType) ?? []),
   )
   if (unpriced.size > 0) notes.push(`* without ${[...unpriced].join(', ')}: not in \`prices\`.`)
-  if (!ours.cost) notes.push('No cost: `prices` in the configuration has none of the instance types.')
+  if (!provisioner.cost) notes.push('No cost: `prices` in the configuration has none of the instance types.')
   else if (policy.offerings.some(({ capacityType }) => capacityType === 'spot'))
     notes.push('Spot instances cost the price of their type in `prices`.')
   if (assumptions.faults.length > 0) {

@@ -138,7 +138,7 @@ async function readTraceText(jobs: string, cwd: string): Promise<{ text: string;
 
 const drawEvery = 100
 const minute = 60_000
-const names = { ours: 'This provisioner', origin: "Determined's provisioner" }
+const names = { provisioner: 'This provisioner', determined: "Determined's provisioner" }
 
 interface SimulationProgress {
   /** `elapsed` is virtual milliseconds. */

@@ -55,7 +55,7 @@ export async function watchPicture(
   let last = ''
   const show = ({ lines, value }: Picture) => {
     if (format === 'json') return terminal.out(`${JSON.stringify(value)}\n`)
-    if (area) return area.draw(fitting(lines, terminal.rows()))
+    if (area) return area.draw(lines)
     const text = lines.join('\n')
     if (text !== last) terminal.out(`${text}\n\n`)
     last = text
@@ -75,16 +75,9 @@ export async function watchPicture(
 /** What measures its lines is loaded only now. */
 export async function liveAreaOn(terminal: Terminal): Promise<LiveArea> {
   const { liveArea } = await import('./live-area.ts')
-  const area = liveArea(terminal.write, terminal.columns)
+  const area = liveArea(terminal.write, terminal.columns, terminal.rows)
   terminal.onResize?.(area.resize)
   return area
-}
-
-/** More lines than the terminal has rows could not be redrawn. */
-function fitting(lines: string[], rows: number): string[] {
-  const room = Math.max(2, rows - 2)
-  if (lines.length <= room) return lines
-  return [...lines.slice(0, room - 1), `… and ${lines.length - room + 1} more lines`]
 }
 
 async function isAway(error: unknown): Promise<boolean> {

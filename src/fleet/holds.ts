@@ -97,6 +97,6 @@ export function reportHolds(run: PoolRun, decisions: readonly Decision[], before
     kind === 'hold' && !passing.includes(reason.code) ? [reason] : [],
   )
   const codes = [...new Set(reasons.map(({ code }) => code))].sort().join(' ')
-  if (codes !== before) run.emit({ kind: 'held', reasons })
+  if (codes !== before) run.emit({ kind: 'blocked', reasons })
   return codes
 }

@@ -253,7 +253,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       const gone = ends
         .filter(({ id, pool: of }) => of === pool && result.terminated.includes(id))
         .map(({ id }) => id)
-      if (gone.length > 0) deps.onEvent({ at: clock.now(), pool, kind: 'ended', ids: gone })
+      if (gone.length > 0) deps.onEvent({ at: clock.now(), pool, kind: 'terminated', ids: gone })
     }
     for (const { id, problem: why } of result.failures)
       logger.error(why.message, { instance: id, code: why.code, remedy: why.remedy })

@@ -95,7 +95,7 @@ async function end(run: PoolRun, tracks: ManagedInstance[]): Promise<void> {
   const accepted = tracks.filter((track) => !open.has(track.id))
   forgive(run, accepted)
   rememberEnded(run, accepted)
-  if (ended.length > 0) run.emit({ kind: 'ended', ids: ended })
+  if (ended.length > 0) run.emit({ kind: 'terminated', ids: ended })
   // A refusal about one VM does not affect the next call; any other does.
   const failed = ids.some((id) => open.has(id) && !kept.has(id))
   memory.terminateFailures = failed ? memory.terminateFailures + 1 : 0

@@ -213,10 +213,10 @@ export type FleetEvent = { at: number; pool: string } & (
       reason: Reason
     }
   /** The blocked steps have changed; an empty list: nothing is blocked any more. */
-  | { kind: 'held'; reasons: Reason[] }
+  | { kind: 'blocked'; reasons: Reason[] }
   | { kind: 'launched'; intentId: string; ids: string[]; missing: number }
   | { kind: 'joined'; ids: string[] }
-  | { kind: 'ended'; ids: string[] }
+  | { kind: 'terminated'; ids: string[] }
   /** Something went wrong that a person may want to know. */
   | { kind: 'problem'; problem: Problem }
 )

@@ -17,7 +17,7 @@ export interface PoolStatus {
   inFlight: number
   pending: number
   /** What blocks a wanted step, with the problem behind it if there is one. */
-  holds: (Reason & { problem?: Problem })[]
+  blocked: (Reason & { problem?: Problem })[]
   breaker: Snapshot['breaker']
   foreignWriters: string[]
   problems: Problem[]
@@ -43,7 +43,7 @@ export function statusOf(run: PoolRun, turn: Turn | undefined): PoolStatus {
     joined: live.filter((track) => memory.agents.get(track.id)?.connected).length,
     inFlight: turn?.snapshot.inFlight.reduce((sum, launch) => sum + launch.missing, 0) ?? 0,
     pending: memory.pending.length,
-    holds: decisions.flatMap((decision) => {
+    blocked: decisions.flatMap((decision) => {
       if (decision.kind !== 'hold') return []
       const problem = problemBehind(decision.reason.code, memory, turn!.launchInputs)
       return [problem ? { ...decision.reason, problem } : decision.reason]

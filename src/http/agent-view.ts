@@ -23,7 +23,7 @@ const agentSchema = z.object({
   enabled: z.boolean(),
   draining: z.boolean(),
   /** Runs on a VM that this provisioner manages and may terminate. */
-  ours: z.boolean(),
+  managed: z.boolean(),
   tlsVersion: z.optional(z.string()),
   certificateName: z.optional(z.string()),
 })
@@ -56,7 +56,7 @@ function agentView(pool: string, agent: KnownAgent, row: FleetRow | undefined): 
     idleSince,
     enabled,
     draining,
-    ours: row !== undefined,
+    managed: row !== undefined,
     tlsVersion: row?.tlsVersion,
     certificateName: row?.certificateName,
   }

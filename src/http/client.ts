@@ -43,7 +43,7 @@ export interface ClientOptions {
    * Asks whether to trust, from now on, a master without a certificate of a trusted CA; without it, such a master is
    * rejected.
    */
-  introduce?: (untrusted: UntrustedServer) => Promise<boolean>
+  trustPrompt?: (untrusted: UntrustedServer) => Promise<boolean>
   /** Milliseconds for one request. */
   timeoutMs?: number
 }
@@ -52,7 +52,7 @@ export interface ClientOptions {
 export function createClient({
   target,
   version,
-  introduce,
+  trustPrompt,
   timeoutMs = 15_000,
 }: ClientOptions): MasterClient {
   const { address, prefix, access } = target
@@ -79,7 +79,7 @@ export function createClient({
     })
   }
 
-  async function firstAnswer(mayAsk = introduce): Promise<HttpAnswer> {
+  async function firstAnswer(mayAsk = trustPrompt): Promise<HttpAnswer> {
     try {
       return await exchanged('GET', '/info', {})
     } catch (error) {

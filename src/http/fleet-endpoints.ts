@@ -210,8 +210,8 @@ function busyOnes({ status }: Fleet, ids: string[]): string[] {
 function waitsOf({ status }: Fleet, pools: Set<string>, blind: readonly string[]): Removed['waits'] {
   return status()
     .pools.filter(({ pool }) => pools.has(pool))
-    .flatMap(({ pool, holds, snapshot }) =>
-      holds
+    .flatMap(({ pool, blocked, snapshot }) =>
+      blocked
         .filter(({ code }) => blind.includes(code) || isStopping(code, snapshot?.holds ?? []))
         .map((hold) => ({ pool, ...reasonView(hold) })),
     )

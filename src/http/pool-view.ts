@@ -81,7 +81,7 @@ export type ProcessView = Written<Omit<FleetStatus, 'pools' | 'orphans' | 'probl
 
 export function poolSummary(status: PoolStatus, provider: string): Written<RunningPool> {
   const { pool, at, paused, policy, live, joined, inFlight, pending, breaker, foreignWriters } = status
-  const { snapshot, holds, problems } = status
+  const { snapshot, blocked, problems } = status
   const agents = snapshot?.agents ?? []
   return {
     pool,
@@ -99,16 +99,16 @@ export function poolSummary(status: PoolStatus, provider: string): Written<Runni
     freeSlots: agents.reduce((sum, agent) => sum + agent.freeSlots, 0),
     breaker,
     foreignWriters,
-    blocked: holds.map(reasonView),
+    blocked: blocked.map(reasonView),
     problems: problems.map(problemView),
     demandAt: snapshot?.demandAt,
     listing: snapshot?.listing,
   }
 }
 
-function stateOf({ paused, holds, problems }: PoolStatus): RunningPool['state'] {
+function stateOf({ paused, blocked, problems }: PoolStatus): RunningPool['state'] {
   if (paused) return 'paused'
-  return holds.length > 0 || problems.length > 0 ? 'blocked' : 'ok'
+  return blocked.length > 0 || problems.length > 0 ? 'blocked' : 'ok'
 }
 
 export function failedSummary(
@@ -133,7 +133,7 @@ export function poolDetails(
 }
 
 /** What the last turn did, and what was blocked, each with its reason. */
-function decisionViews({ decisions, holds }: PoolStatus) {
+function decisionViews({ decisions, blocked }: PoolStatus) {
   const made = decisions.filter(
     (decision): decision is Exclude<Decision, { kind: 'hold' | 'block' }> =>
       decision.kind !== 'hold' && decision.kind !== 'block',
@@ -144,6 +144,6 @@ function decisionViews({ decisions, holds }: PoolStatus) {
       const { request: _, reason, ...rest } = { request: undefined, ...decision }
       return { ...rest, reason: reasonView(reason) }
     }),
-    ...holds.map((hold) => ({ kind: 'blocked' as const, reason: reasonView(hold) })),
+    ...blocked.map((hold) => ({ kind: 'blocked' as const, reason: reasonView(hold) })),
   ]
 }

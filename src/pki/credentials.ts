@@ -251,7 +251,7 @@ function unreadable(file: string, what: string, cause: unknown, where: Where): P
 
 /**
  * True when the new path contains a certificate of the old one, or one that a CA of the old path signed. A server
- * certificate, even a self-signed one, cannot vouch for another certificate.
+ * certificate, even a self-signed one, cannot issue another certificate.
  */
 export function keepsTrust(before: TlsCredentials, after: TlsCredentials): boolean {
   const [, ...authorities] = before.path.certificates

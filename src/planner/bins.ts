@@ -3,7 +3,7 @@
 import type { Inventory, Member } from './inventory.ts'
 import type { KnownAgent, Policy, Snapshot } from './snapshot.ts'
 
-/** The order in which room is used: agents at hand, agents we drained, VMs on their way, VMs to be bought. */
+/** The order in which room is used: agents at hand, agents we drained, VMs on their way, VMs to launch. */
 export const tiers = { ready: 0, drained: 1, coming: 2, bought: 3 } as const
 export type Tier = keyof typeof tiers
 

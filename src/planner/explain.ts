@@ -4,7 +4,7 @@ import type { Tier } from './bins.ts'
 import { type ActReason, actReasons, type Decision, type ReasonCode } from './decision.ts'
 import { planWithTrace } from './index.ts'
 import type { Inventory } from './inventory.ts'
-import type { Placement } from './placing.ts'
+import type { Placement } from './placement-context.ts'
 import { offeringKey, type Policy, type Snapshot } from './snapshot.ts'
 
 /** `now` is milliseconds since the epoch, by the clock of the snapshot. */

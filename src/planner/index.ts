@@ -6,7 +6,7 @@ import type { FleetCode } from '../problems/index.ts'
 import type { BlockDecision, Decision, LaunchDecision, ReasonCode } from './decision.ts'
 import { type Inventory, takeInventory } from './inventory.ts'
 import { placeWork, sortWork } from './placement.ts'
-import type { Placement, Wanted } from './placing.ts'
+import type { Placement, Wanted } from './placement-context.ts'
 import { chooseRemovals, forcedEnds, type Removals, stepsOf } from './removals.ts'
 import { allowancesOf, isDemandFresh, isListingUsable, roomBelowMax } from './rules.ts'
 import type { KnownOffering, ManualLaunch, Policy, Snapshot } from './snapshot.ts'
@@ -143,18 +143,18 @@ function launches(
   const allowances = allowancesOf('work', inventory, snapshot, policy, now)
   const decisions: Decision[] = []
   const held = new Map<ReasonCode, number>()
-  for (const { size, forWork, forMin } of [...wanted].sort(bySize)) {
+  for (const { size, forJobs, forMin } of [...wanted].sort(bySize)) {
     if (size.free.length === 0) {
-      decisions.push(hold('LAUNCH_IN_FLIGHT', { instances: forWork + forMin, slots: size.slots }))
+      decisions.push(hold('LAUNCH_IN_FLIGHT', { instances: forJobs + forMin, slots: size.slots }))
       continue
     }
     const [tightest] = allowances.toSorted((a, b) => a.vms - b.vms)
-    const count = Math.min(forWork + forMin, tightest?.vms ?? Number.POSITIVE_INFINITY)
-    const rest = forWork + forMin - count
+    const count = Math.min(forJobs + forMin, tightest?.vms ?? Number.POSITIVE_INFINITY)
+    const rest = forJobs + forMin - count
     if (tightest && rest > 0) held.set(tightest.code, (held.get(tightest.code) ?? 0) + rest)
     if (count === 0) continue
     for (const allowance of allowances) allowance.vms -= count
-    const reason = { code: forWork > 0 ? 'WORK_WAITS' : 'BELOW_MIN', numbers: { forWork, forMin } } as const
+    const reason = { code: forJobs > 0 ? 'WORK_WAITS' : 'BELOW_MIN', numbers: { forJobs, forMin } } as const
     decisions.push({ kind: 'launch', count, offerings: size.free.map(bare), reason } satisfies LaunchDecision)
   }
   for (const { code, numbers } of allowances)

@@ -6,7 +6,7 @@ import type { Inventory } from './inventory.ts'
 import {
   type Batch,
   type Placement,
-  type Placing,
+  type PlacementContext,
   refusal,
   refusersOf,
   unserve,
@@ -14,7 +14,7 @@ import {
   type WorkGroup,
   want,
   withoutUnplaceable,
-} from './placing.ts'
+} from './placement-context.ts'
 import { roomBelowMax } from './rules.ts'
 import type { KnownAgent, PendingAllocation, Policy, Snapshot, Unplaced } from './snapshot.ts'
 
@@ -29,7 +29,7 @@ export function placeWork(
   const sound = inventory.members.filter((member) => !suspects.has(member.instance.id))
   const kinds = capacityOf({ ...inventory, members: sound }, snapshot, policy, now)
   const placement: Placement = { kinds, wanted: [], unserved: [], overflow: [], marks: [], suspects }
-  const placing: Placing = {
+  const context: PlacementContext = {
     placement,
     bins: createBins(kinds),
     catalog: catalogOf(snapshot.offerings, snapshot.inFlight, now),
@@ -40,10 +40,10 @@ export function placeWork(
     snapshot,
     policy,
   }
-  for (const group of work.groups) placeGroup(placing, group)
-  for (const group of work.aux) placeAux(placing, group)
+  for (const group of work.groups) placeGroup(context, group)
+  for (const group of work.aux) placeAux(context, group)
   fillMin(
-    placing,
+    context,
     inventory.lasting + inventory.doubtful + inventory.inFlight - (inventory.members.length - sound.length),
   )
   unserve(placement, 'AUX_NOT_ALLOWED', { work: work.auxNotAllowed, left: work.auxNotAllowed.length })
@@ -73,15 +73,15 @@ function suspectsOf(
   return { suspects, trial }
 }
 
-// Allocations of one size: on free agents, on starting VMs, on several whole agents, or on VMs to be bought.
+// Allocations of one size: on free agents, on starting VMs, on several whole agents, or on VMs to launch.
 
-function placeGroup(placing: Placing, group: WorkGroup): void {
+function placeGroup(context: PlacementContext, group: WorkGroup): void {
   const { slots, work, waited } = group
-  const counted = waited ? withoutUnplaceable(placing, group, refusersOf(placing, slots)) : work
+  const counted = waited ? withoutUnplaceable(context, group, refusersOf(context, slots)) : work
   const batch: Batch = { slots, work: counted, left: counted.length }
-  batch.left -= put(placing.bins, slots, batch.left, waited ? freshRoom : anyRoom)
-  spread(placing, batch)
-  if (batch.left > 0) buyFor(placing, batch)
+  batch.left -= put(context.bins, slots, batch.left, waited ? freshRoom : anyRoom)
+  spread(context, batch)
+  if (batch.left > 0) buyFor(context, batch)
 }
 
 function anyRoom(): boolean {
@@ -94,7 +94,7 @@ function freshRoom({ tier, settled }: Pick<Kind, 'tier' | 'settled'>): boolean {
 }
 
 /** Puts each allocation on several whole bins of one size, as long as there are enough. */
-function spread({ bins, catalog }: Placing, batch: Batch): void {
+function spread({ bins, catalog }: PlacementContext, batch: Batch): void {
   const { slots } = batch
   const sizes = dividersAmong(bins.sizes, slots)
   // In the order in which they are bought, so that what was bought together stays together.
@@ -126,87 +126,92 @@ function dividersAmong(sizes: ReadonlySet<number>, slots: number): number[] {
   return found
 }
 
-function buyFor(placing: Placing, batch: Batch): void {
+function buyFor(context: PlacementContext, batch: Batch): void {
   const { slots } = batch
-  const holders = holding(placing.catalog, slots)
-  const dividers = dividing(placing.catalog, slots)
+  const holders = holding(context.catalog, slots)
+  const dividers = dividing(context.catalog, slots)
   const size = preferred(holders)
-  if (size) buyWhole(placing, size, batch)
-  else if (preferred(dividers)) buyTogether(placing, dividers, batch)
+  if (size) buyWhole(context, size, batch)
+  else if (preferred(dividers)) buyTogether(context, dividers, batch)
   else if (holders.length + dividers.length > 0) {
     const { code, numbers } = refusal([...holders, ...dividers])
-    unserve(placing.placement, code, batch, { slots, ...numbers })
+    unserve(context.placement, code, batch, { slots, ...numbers })
   } else {
-    const largest = Math.max(0, ...placing.catalog.map((each) => each.slots))
-    const code = placing.catalog.length === 0 ? 'NO_OFFERING' : 'NEVER_FITS'
-    unserve(placing.placement, code, batch, { slots, largest })
+    const largest = Math.max(0, ...context.catalog.map((each) => each.slots))
+    const code = context.catalog.length === 0 ? 'NO_OFFERING' : 'NEVER_FITS'
+    unserve(context.placement, code, batch, { slots, largest })
   }
 }
 
 /** Each VM holds one or more of the allocations. */
-function buyWhole(placing: Placing, size: Size, batch: Batch): void {
+function buyWhole(context: PlacementContext, size: Size, batch: Batch): void {
   const { slots } = batch
   const vms = Math.ceil(batch.left / Math.floor(size.slots / slots))
-  const above = vms - want(placing, size, vms, 'forWork')
-  batch.left -= put(placing.bins, slots, batch.left, (kind) => kind.tier === 'bought')
-  if (above > 0) placing.placement.overflow.push({ slots, size, vms: above })
-  unserve(placing.placement, 'MAX_REACHED', batch, {
+  const above = vms - want(context, size, vms, 'forJobs')
+  batch.left -= put(context.bins, slots, batch.left, (kind) => kind.tier === 'bought')
+  if (above > 0) context.placement.overflow.push({ slots, size, vms: above })
+  unserve(context.placement, 'MAX_REACHED', batch, {
     slots,
     instances: above,
-    max: placing.policy.maxInstances,
+    max: context.policy.maxInstances,
   })
 }
 
 /** Each allocation takes several whole VMs: all of them or none, since only some of them would stay idle. */
-function buyTogether(placing: Placing, dividers: Size[], batch: Batch): void {
+function buyTogether(context: PlacementContext, dividers: Size[], batch: Batch): void {
   const { slots } = batch
   const usable = dividers
     .filter((size) => Number.isFinite(size.preference))
     .sort((a, b) => a.preference - b.preference || b.slots - a.slots)
-  const missing = (size: Size) => slots / size.slots - wholeBins(placing.bins, size.slots, anyRoom)
+  const missing = (size: Size) => slots / size.slots - wholeBins(context.bins, size.slots, anyRoom)
   for (const size of usable) {
     const each = slots / size.slots
     // The first of them uses what is left over of this size; for the others everything has to be bought.
     const first = missing(size)
-    if (batch.left === 0 || first > placing.room) continue
-    const held = Math.min(batch.left, 1 + Math.floor((placing.room - first) / each))
-    want(placing, size, first + (held - 1) * each, 'forWork')
-    takeWhole(placing.bins, size.slots, held * each, anyRoom)
+    if (batch.left === 0 || first > context.room) continue
+    const held = Math.min(batch.left, 1 + Math.floor((context.room - first) / each))
+    want(context, size, first + (held - 1) * each, 'forJobs')
+    takeWhole(context.bins, size.slots, held * each, anyRoom)
     batch.left -= held
   }
-  if (batch.left > 0) tooMany(placing, dividers, missing, batch)
+  if (batch.left > 0) tooMany(context, dividers, missing, batch)
 }
 
-function tooMany(placing: Placing, dividers: Size[], missing: (size: Size) => number, batch: Batch): void {
+function tooMany(
+  context: PlacementContext,
+  dividers: Size[],
+  missing: (size: Size) => number,
+  batch: Batch,
+): void {
   const { slots } = batch
-  const { maxInstances: max } = placing.policy
-  const foreignAgents = (size: Size) => placing.foreignAgents.get(size.slots) ?? 0
+  const { maxInstances: max } = context.policy
+  const foreignAgents = (size: Size) => context.foreignAgents.get(size.slots) ?? 0
   const possible = dividers.filter((size) => slots / size.slots <= max + foreignAgents(size))
   const best = [...possible].sort((a, b) => missing(a) - missing(b))[0]
-  if (best) placing.placement.overflow.push({ slots, size: best, vms: missing(best) - placing.room })
+  if (best) context.placement.overflow.push({ slots, size: best, vms: missing(best) - context.room })
   // Even of the largest there would be too many.
   const vms = slots / (best?.slots ?? Math.max(...dividers.map((size) => size.slots)))
-  unserve(placing.placement, best ? 'MAX_REACHED' : 'EXCEEDS_MAX', batch, { slots, instances: vms, max })
+  unserve(context.placement, best ? 'MAX_REACHED' : 'EXCEEDS_MAX', batch, { slots, instances: vms, max })
 }
 
 // Auxiliary allocations need no slots; an agent takes a limited number. VMs bought for slots take them as well.
 
-function placeAux(placing: Placing, group: WorkGroup): void {
+function placeAux(context: PlacementContext, group: WorkGroup): void {
   const { slots, waited } = group
   const work = waited
     ? withoutUnplaceable(
-        placing,
+        context,
         group,
-        placing.idle.first(placing.placement.kinds, (kind) => (kind.aux > 0 ? 1 : undefined)),
+        context.idle.first(context.placement.kinds, (kind) => (kind.aux > 0 ? 1 : undefined)),
       )
     : group.work
   const batch: Batch = { slots, work, left: work.length }
-  batch.left -= putAux(placing, batch.left, waited ? freshRoom : () => true)
-  if (batch.left > 0) buyForAux(placing, batch)
+  batch.left -= putAux(context, batch.left, waited ? freshRoom : () => true)
+  if (batch.left > 0) buyForAux(context, batch)
 }
 
 /** Fills the room for auxiliary allocations tier by tier; returns how many were placed. */
-function putAux({ placement }: Placing, count: number, allowed: (kind: Kind) => boolean): number {
+function putAux({ placement }: PlacementContext, count: number, allowed: (kind: Kind) => boolean): number {
   let left = count
   for (const kind of placement.kinds.sort((a, b) => tiers[a.tier] - tiers[b.tier])) {
     if (!allowed(kind) || kind.aux === 0 || left === 0) continue
@@ -220,12 +225,12 @@ function putAux({ placement }: Placing, count: number, allowed: (kind: Kind) => 
   return count - left
 }
 
-function buyForAux(placing: Placing, batch: Batch): void {
-  const { policy, placement, catalog } = placing
+function buyForAux(context: PlacementContext, batch: Batch): void {
+  const { policy, placement, catalog } = context
   const size = preferred(catalog)
   const vms = Math.ceil(batch.left / policy.maxAuxPerAgent)
-  const bought = size ? want(placing, size, vms, 'forWork') : 0
-  batch.left -= putAux(placing, batch.left, (kind) => kind.tier === 'bought')
+  const bought = size ? want(context, size, vms, 'forJobs') : 0
+  batch.left -= putAux(context, batch.left, (kind) => kind.tier === 'bought')
   const { code, numbers } = size
     ? { code: 'MAX_REACHED' as const, numbers: { instances: vms - bought, max: policy.maxInstances } }
     : refusal(catalog)
@@ -234,14 +239,14 @@ function buyForAux(placing: Placing, batch: Batch): void {
 
 // VMs below min_instances.
 
-function fillMin(placing: Placing, present: number): void {
-  const { placement, policy, catalog } = placing
-  const bought = placement.wanted.reduce((sum, wanted) => sum + wanted.forWork, 0)
+function fillMin(context: PlacementContext, present: number): void {
+  const { placement, policy, catalog } = context
+  const bought = placement.wanted.reduce((sum, wanted) => sum + wanted.forJobs, 0)
   const short = policy.minInstances - present - bought
   if (short <= 0) return
   // VMs for min_instances are of the size that waiting allocations have no room for; otherwise they would take that room again.
   const size = placement.overflow.find((entry) => entry.size.free.length > 0)?.size ?? preferred(catalog)
-  if (size) want(placing, size, short, 'forMin')
+  if (size) want(context, size, short, 'forMin')
   else {
     const { code, numbers } = refusal(catalog)
     placement.unserved.push({ code, work: [], numbers: { ...numbers, belowMin: short } })

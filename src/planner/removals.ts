@@ -3,7 +3,7 @@
 import type { AgentDecision, Decision, ReasonCode } from './decision.ts'
 import { keepOrder, usedMembers } from './idle.ts'
 import { type Inventory, isDisabledByPerson, type Member } from './inventory.ts'
-import type { Placement } from './placing.ts'
+import type { Placement } from './placement-context.ts'
 import { isForced, isListingCertain, mayDrain, mayTerminate } from './rules.ts'
 import type { Policy, Snapshot } from './snapshot.ts'
 

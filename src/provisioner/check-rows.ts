@@ -17,7 +17,7 @@ import { type AnyProvider, definitionOf, type ProviderContext } from '../provide
 import { loadMasterCertificate } from './certificate.ts'
 import { checkDeterminedDemand } from './demand.ts'
 import { identityProblems, ownerOf, peekIdentity } from './identity.ts'
-import { preflightPool } from './launch-gate.ts'
+import { preflightPool } from './preflight-gate.ts'
 import type { PoolPlan } from './prepare.ts'
 
 /** `not_checked` does not count as `passed`: the note gives the reason. */

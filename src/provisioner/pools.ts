@@ -28,10 +28,10 @@ import {
 } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf, type Ownership, type Provider } from '../providers/index.ts'
-import { type LaunchGate, launchGate } from './launch-gate.ts'
 import { meteredDemand, meteredProvider } from './metered.ts'
 import type { PoolPlans } from './plans.ts'
 import { createPoolRetries, startProblems } from './pool-retries.ts'
+import { type PreflightGate, preflightGate } from './preflight-gate.ts'
 import type { ReadyPlan } from './prepare.ts'
 
 /** A pool that could not be started yet, and why; the start is retried while the others run. */
@@ -260,7 +260,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
     owner: { cluster: owner.clusterId, pool: owner.pool, writer: provisionerId },
   })
   tellProblems(logger, opened.problems)
-  const gate = launchGate(options)
+  const gate = preflightGate(options)
   const fleet = createPoolFleet(
     {
       ...options,
@@ -311,7 +311,7 @@ async function openedOrClosed(provider: Provider, options: Parameters<typeof ope
 }
 
 /** The preflight should be answered before the first turn of the loop; otherwise the loop waits for its next turn. */
-async function begin(gate: LaunchGate, fleet: PoolFleet): Promise<void> {
+async function begin(gate: PreflightGate, fleet: PoolFleet): Promise<void> {
   await gate.ask()
   await fleet.start()
 }

@@ -232,7 +232,7 @@ async function open(
     demand: demand.source,
     onEvent(event) {
       tellEvent(logger, event)
-      if (event.kind === 'ended') demand.forget?.(event.ids, 'its instance is gone')
+      if (event.kind === 'terminated') demand.forget?.(event.ids, 'its instance is gone')
       telemetry.onEvent(event)
       options.onEvent?.(event)
     },
@@ -260,7 +260,7 @@ async function run(
   const { provisioner, running, undo, plans, telemetry, demand, orphans } = opened
   function onEvent(event: FleetEvent): void {
     tellEvent(logger, event)
-    if (event.kind === 'ended') demand.forget?.(event.ids, 'its instance is gone')
+    if (event.kind === 'terminated') demand.forget?.(event.ids, 'its instance is gone')
     telemetry.onEvent(event)
     options.onEvent?.(event)
     onChange()

@@ -91,7 +91,7 @@ function endOf({ path }: TlsCredentials): number {
 
 function setPoolGauges(
   metrics: Metrics,
-  { pool, instances, joined, pending, inFlight, holds }: PoolStatus,
+  { pool, instances, joined, pending, inFlight, blocked }: PoolStatus,
 ): void {
   const states = new Map<string, number>([
     ['starting', 0],
@@ -102,7 +102,7 @@ function setPoolGauges(
   for (const [state, count] of states) metrics.gauge('instances', count, { pool, state })
   metrics.gauge('pending_allocations', pending, { pool })
   metrics.gauge('launches_in_flight', inFlight, { pool })
-  for (const { code } of holds) metrics.gauge('blocked', 1, { pool, reason: code })
+  for (const { code } of blocked) metrics.gauge('blocked', 1, { pool, reason: code })
 }
 
 const blind: readonly string[] = ['DEMAND_MISSING', 'LISTING_MISSING']
@@ -110,9 +110,9 @@ const blind: readonly string[] = ['DEMAND_MISSING', 'LISTING_MISSING']
 /** A pool that cannot read its cloud or its master does nothing, so it is not ready. */
 function missingOf({ pools, failed }: PoolsStatus): string[] {
   return [
-    ...pools.flatMap(({ pool, snapshot, holds }) =>
+    ...pools.flatMap(({ pool, snapshot, blocked }) =>
       snapshot
-        ? holds.filter(({ code }) => blind.includes(code)).map(({ code }) => `pool ${pool}: ${code}`)
+        ? blocked.filter(({ code }) => blind.includes(code)).map(({ code }) => `pool ${pool}: ${code}`)
         : [`pool ${pool}: not started`],
     ),
     ...failed.map(({ pool, problems }) => `pool ${pool}: ${problems[0]?.code ?? 'failed'}`),
@@ -129,7 +129,7 @@ export function tellEvent(logger: Logger, event: FleetEvent): void {
     log(message, { pool, code, remedy })
     return
   }
-  if (event.kind === 'held') {
+  if (event.kind === 'blocked') {
     if (event.reasons.length === 0) logger.info('no longer blocked', { pool })
     for (const { code, numbers } of event.reasons)
       logger.info('blocked', { pool, code, ...readable(numbers) })

@@ -27,7 +27,7 @@ export interface CompareOptions {
   signal?: AbortSignal
 }
 
-export type PolicyName = 'ours' | 'origin'
+export type PolicyName = 'provisioner' | 'determined'
 
 interface Contender {
   start: StartProvisioner
@@ -36,16 +36,16 @@ interface Contender {
 }
 
 const contenders: Record<PolicyName, Contender> = {
-  ours: { start: startProvisioner, offerings: Number.POSITIVE_INFINITY },
-  origin: { start: startDeterminedProvisioner, offerings: 1 },
+  provisioner: { start: startProvisioner, offerings: Number.POSITIVE_INFINITY },
+  determined: { start: startDeterminedProvisioner, offerings: 1 },
 }
 
 /** Keys are part of the JSON output: docs/simulate.md. */
 export interface Comparison {
   policies: Record<PolicyName, Outcome>
-  /** Of ours, by blocking reason: seconds. Determined's provisioner gives no reasons. */
+  /** Of this provisioner, by blocking reason: seconds. Determined's provisioner gives no reasons. */
   blockedSeconds: Record<string, number>
-  /** By ours; Determined's provisioner makes none. */
+  /** By this provisioner; Determined's provisioner makes none. */
   brokenPromises: { promise: number; text: string; times: number; first: string }[]
 }
 
@@ -58,16 +58,16 @@ export async function compare(options: CompareOptions): Promise<Comparison> {
       signal,
       onProgress: (progress) => onProgress?.(name, progress),
     })
-  const trials = { ours: await run('ours'), origin: await run('origin') }
+  const trials = { provisioner: await run('provisioner'), determined: await run('determined') }
   // VMs that remain at the end keep costing money, so both are counted until the later end.
-  const until = Math.max(trials.ours.endedAt, trials.origin.endedAt)
+  const until = Math.max(trials.provisioner.endedAt, trials.determined.endedAt)
   const outcome = (name: PolicyName) =>
     outcomeOf(trials[name], trace.jobs, offeringsOf(name, settings), prices, until)
-  const held = [...trials.ours.held].sort().map(([code, ms]) => [code, rounded(ms / 1000)])
+  const held = [...trials.provisioner.held].sort().map(([code, ms]) => [code, rounded(ms / 1000)])
   return {
-    policies: { ours: outcome('ours'), origin: outcome('origin') },
+    policies: { provisioner: outcome('provisioner'), determined: outcome('determined') },
     blockedSeconds: Object.fromEntries(held),
-    brokenPromises: brokenOf(trials.ours.violations),
+    brokenPromises: brokenOf(trials.provisioner.violations),
   }
 }
 

@@ -122,7 +122,7 @@ function emptyStatus(pool: string, at: number, pending: number, policy: Policy):
     live: 0,
     joined: 0,
     inFlight: 0,
-    holds: [],
+    blocked: [],
     breaker: { state: 'closed' },
     foreignWriters: [],
     problems: [],

@@ -14,6 +14,7 @@ import {
   checkWritten,
 } from './checks.ts'
 import type { CloudInstance } from './cloud.ts'
+import { checkPlaced, checkRoom } from './foreign-agent-checks.ts'
 import type { Work } from './master.ts'
 import {
   createObservations,
@@ -32,7 +33,6 @@ import {
 } from './progress.ts'
 import type { Watcher } from './provisioner.ts'
 import { nameOfWriter } from './scenario.ts'
-import { checkPlaced, checkRoom } from './stranger-checks.ts'
 
 /** The promise behind each number; 0 is a bug of the program itself. */
 export const promises: Record<number, string> = {

@@ -135,8 +135,8 @@ export function checkSilence(world: ObservedWorld, progress: Progress): void {
   const main = provisioners.get(mainName)
   const seen = invariants.seen.get(mainName)
   if (!main?.life.alive || seen?.upSince === undefined || now - seen.upSince < 2 * minute) return
-  const { holds, pending, snapshot, instances, inFlight, decisions } = main.fleet.status()
-  if (pending === 0 || holds.length > 0 || inFlight > 0 || !snapshot) return
+  const { blocked, pending, snapshot, instances, inFlight, decisions } = main.fleet.status()
+  if (pending === 0 || blocked.length > 0 || inFlight > 0 || !snapshot) return
   const acts = decisions.some(({ kind }) => kind !== 'hold')
   const isComing = (i: ManagedInstance) =>
     i.joinedAt === undefined || (i.lostSince ?? 0) - main.clockOffset > now - minute

@@ -99,7 +99,7 @@ export async function runTrial(scenario: Scenario, options: TrialOptions): Promi
 
 function holdsOf({ provisioners }: World): Set<string> {
   const main = provisioners.get(mainName)
-  return new Set(main?.life.alive ? main.fleet.status().holds.map(({ code }) => code) : [])
+  return new Set(main?.life.alive ? main.fleet.status().blocked.map(({ code }) => code) : [])
 }
 
 /** A service manager restarts a provisioner that has been down for longer than any incident lasts. */

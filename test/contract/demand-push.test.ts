@@ -37,7 +37,7 @@ describeDemandContract('demand pushed over HTTP', {
     const closing: (() => Promise<void>)[] = []
     let life = 0
     async function open() {
-      const door = openPushEndpoint({
+      const endpoint = openPushEndpoint({
         pools,
         life: `life${++life}`,
         clock: master.clock,
@@ -46,7 +46,7 @@ describeDemandContract('demand pushed over HTTP', {
       const listener = await listen({
         address: '127.0.0.1',
         port: 0,
-        handlers: [door.handler],
+        handlers: [endpoint.handler],
         logger: silentLogger,
       })
       closing.push(() => listener.close(0))
@@ -62,7 +62,7 @@ describeDemandContract('demand pushed over HTTP', {
         drainVersion = orders.drainVersion
       }
       await master.pushTo(put)
-      return door.source
+      return endpoint.source
     }
     const source = await open()
     // It learns of drains from the responses, so it pushes from time to time, as every master must.

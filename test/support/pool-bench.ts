@@ -203,7 +203,7 @@ export async function inVain(bench: PoolBench, count: number): Promise<void> {
 }
 
 export function codesOf(bench: PoolBench): string[] {
-  return bench.fleet.status().holds.map(({ code }) => code)
+  return bench.fleet.status().blocked.map(({ code }) => code)
 }
 
 export function problemsOf(bench: PoolBench): string[] {

@@ -88,7 +88,7 @@ describe('status, instances and agents', () => {
       pools: [{ pool: 'default', state: 'ok', live: 1 }],
     })
     expect(json(await provision('agents', '--format', 'json')).agents).toMatchObject([
-      { slots: 2, ours: true },
+      { slots: 2, managed: true },
     ])
   })
 

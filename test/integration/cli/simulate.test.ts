@@ -163,7 +163,7 @@ describe('a simulation', () => {
       faults: [],
       seed: '1',
       onProgress(policy, { elapsed, finished, submitted }) {
-        expect({ policy, finished, submitted }).toEqual({ policy: 'ours', finished: 0, submitted: 1 })
+        expect({ policy, finished, submitted }).toEqual({ policy: 'provisioner', finished: 0, submitted: 1 })
         if (told.push(elapsed) === 3) interrupt.abort()
       },
       signal: interrupt.signal,

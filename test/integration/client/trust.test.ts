@@ -43,7 +43,7 @@ function visitor(port: number, answer: boolean) {
     target: targetByUrl(urlOf(port), { env }),
     version: '0',
     timeoutMs: 2000,
-    introduce: async (untrusted) => {
+    trustPrompt: async (untrusted) => {
       asked.push(untrusted)
       return answer
     },

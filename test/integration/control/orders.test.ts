@@ -33,7 +33,7 @@ describe('a person’s orders', () => {
       { pool: 'default', agent: 'joined', slots: 1, busy: false, local: true },
       { agent: 'joined' },
     ])
-    await expect.poll(agents).toMatchObject([{ state: 'joined', ours: true, tlsVersion: 'TLSv1.3' }, {}])
+    await expect.poll(agents).toMatchObject([{ state: 'joined', managed: true, tlsVersion: 'TLSv1.3' }, {}])
   })
 
   it('terminate an idle VM, drained first', async () => {

@@ -17,7 +17,7 @@ async function started(
 }
 
 const placed = ({ world }: DeterminedPool, id: string) => world.work.get(id)?.on.size ?? 0
-const holds = ({ fleet }: DeterminedPool) => fleet.status().holds.map(({ code }) => code)
+const holds = ({ fleet }: DeterminedPool) => fleet.status().blocked.map(({ code }) => code)
 const problems = ({ fleet }: DeterminedPool) => fleet.status().problems.map(({ code }) => code)
 
 /** One VM with this job on it. */
@@ -155,7 +155,7 @@ describe.concurrent('a provisioner that is restarted', () => {
     await pool.restart()
     await until(() => pool.live().length === 0, 'the end of all VMs')
     // It had been idle for most of its time before.
-    const ended = pool.events.find(({ kind }) => kind === 'ended')
+    const ended = pool.events.find(({ kind }) => kind === 'terminated')
     expect(ended!.at - began).toBeLessThan(100 * second)
     expect(pool.cloud.created).toBe(1)
   })

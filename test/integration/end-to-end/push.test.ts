@@ -9,7 +9,7 @@ import { Cluster } from '../../support/stand-alone.ts'
 
 let cluster: Cluster
 let running: Provisioner
-let door: AskOptions
+let endpoint: AskOptions
 beforeEach(async () => {
   cluster = new Cluster()
   const { root } = await cluster.certificate()
@@ -18,7 +18,7 @@ beforeEach(async () => {
   const { config } = loadConfig(file)
   config!.listen!.port = 0
   running = await cluster.start(config!)
-  door = { ca: root.certificate, port: running.listener!.port, token: cluster.token() }
+  endpoint = { ca: root.certificate, port: running.listener!.port, token: cluster.token() }
 })
 afterEach(() => cluster.dispose())
 
@@ -27,15 +27,15 @@ const path = '/v1/pools/default/demand'
 describe('a master that pushes', () => {
   it('is refused without the token', async () => {
     const demand = { pending: [], agents: [] }
-    expect((await ask('PUT', path, { ...door, token: undefined }, demand)).status).toBe(401)
-    expect((await ask('PUT', path, { ...door, token: 'not-the-token-at-all' }, demand)).status).toBe(401)
+    expect((await ask('PUT', path, { ...endpoint, token: undefined }, demand)).status).toBe(401)
+    expect((await ask('PUT', path, { ...endpoint, token: 'not-the-token-at-all' }, demand)).status).toBe(401)
   })
 
   it('gets VMs for its jobs, and they are terminated when it has drained them', async () => {
     expect(running.status().pools[0]!.problems).toMatchObject([{ code: 'PUSH_MISSING' }])
     let demand: PushedDemand = { pending: [{ id: 'w', slots: 2 }], agents: [] }
     const push = async () => {
-      const { status, value } = await ask('PUT', path, door, demand)
+      const { status, value } = await ask('PUT', path, endpoint, demand)
       expect(status).toBe(200)
       // As a master does it: the response contains the agents to drain.
       const agents = demand.agents.map((agent) => ({ ...agent, draining: value.drain.includes(agent.id) }))

@@ -27,8 +27,8 @@ afterEach(async () => {
 /** The next master on the same state; `from` is read instead of the file, as after a crash at that moment. */
 async function master(from?: string): Promise<TestMaster> {
   if (from) copyFileSync(from, file)
-  const keeper = await openStateStore({ file, clock: systemClock, logger: silentLogger })
-  const m = await startMaster({ stateStore: keeper })
+  const store = await openStateStore({ file, clock: systemClock, logger: silentLogger })
+  const m = await startMaster({ stateStore: store })
   running.push(m)
   return m
 }
@@ -235,9 +235,9 @@ describe('a crash', () => {
     ]
     await stop(first)
     writeFileSync(file, 'deadbeef {"kind":"allocation","alloc', { flag: 'a' })
-    const keeper = await openStateStore({ file, clock: systemClock, logger: silentLogger })
-    expect(keeper.problems).toMatchObject([{ code: 'JOURNAL_SET_ASIDE' }])
-    expect([...keeper.found.allocations.keys()]).toEqual(ids)
-    await keeper.close()
+    const store = await openStateStore({ file, clock: systemClock, logger: silentLogger })
+    expect(store.problems).toMatchObject([{ code: 'JOURNAL_SET_ASIDE' }])
+    expect([...store.found.allocations.keys()]).toEqual(ids)
+    await store.close()
   })
 })

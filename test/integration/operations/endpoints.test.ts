@@ -98,7 +98,7 @@ describe('provision explain', () => {
 describe('provision logs', () => {
   it('prints decisions and their results, from the file and from the endpoint alike', async () => {
     const { stdout } = await cli('logs')
-    expect(stdout).toMatch(/default {2}decided to launch 2 instances: BELOW_MIN \(forWork 0, forMin 2\)\n/)
+    expect(stdout).toMatch(/default {2}decided to launch 2 instances: BELOW_MIN \(forJobs 0, forMin 2\)\n/)
     expect(stdout).toMatch(/default {2}launched local-\S+, local-\S+\n/)
     const events = (await cli('logs', '--format', 'json')).stdout.trim().split('\n')
     expect(JSON.parse((await get('/v1/events')).text).events).toEqual(events.map((line) => JSON.parse(line)))

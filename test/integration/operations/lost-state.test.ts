@@ -18,8 +18,8 @@ const losses: [string, (file: string) => Promise<void> | void][] = [
     async (file) => {
       rmSync(file)
       const other = { file, clusterId: 'another-cluster', clock: systemClock, logger: silentLogger }
-      const keeper = await openStateStore(other)
-      await keeper.close()
+      const store = await openStateStore(other)
+      await store.close()
     },
   ],
 ]

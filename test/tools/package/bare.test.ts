@@ -1,5 +1,5 @@
 // Only the package in an empty folder: one package, small, and everything works without other packages.
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { cpSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -56,6 +56,21 @@ describe('the package, installed in an empty folder', () => {
       .map(([, specifier]) => specifier!)
     expect(new Set(named.filter((specifier) => !specifier.startsWith('node:')))).toEqual(new Set())
   })
+
+  it('satisfies a strict compiler without other packages, not even the types of Node', () => {
+    writeFileSync(
+      join(dir, 'user.ts'),
+      "import * as main from 'dynamic-agent-provisioner'\nexport const { createProvisioner } = main\n" +
+        '// @ts-expect-error: the declarations are read, so a wrong call is refused\nmain.loadConfig(1)\n' +
+        "export * as testing from 'dynamic-agent-provisioner/testing'\n",
+    )
+    const compilerOptions = {
+      ...{ module: 'nodenext', target: 'es2024', strict: true, skipLibCheck: false, noEmit: true },
+      ...{ types: [], exactOptionalPropertyTypes: true },
+    }
+    writeFileSync(join(dir, 'tsconfig.json'), JSON.stringify({ compilerOptions, files: ['user.ts'] }))
+    expect(spawnSync('tsc', ['-p', dir], { encoding: 'utf8' })).toMatchObject({ stdout: '', status: 0 })
+  }, 60_000)
 
   it("renders, with the user's templates, and creates certificates", async () => {
     cpSync(join(installed, 'examples/embed'), dir, { recursive: true })

@@ -147,7 +147,7 @@ describe('agents', () => {
       busy: true,
       enabled: true,
       draining: false,
-      ours: true,
+      managed: true,
       tlsVersion: 'TLSv1.3',
       certificateName: 'master.test',
     }
@@ -163,7 +163,7 @@ describe('agents', () => {
     const guest = {
       ...agent,
       id: 'g',
-      ours: false,
+      managed: false,
       enabled: false,
       tlsVersion: undefined,
       certificateName: undefined,

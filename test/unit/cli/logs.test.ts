@@ -1,6 +1,6 @@
 // Following the decision log: each event once, none omitted, nothing older than requested.
 import { describe, expect, it } from 'vitest'
-import { followEvents } from '../../../src/cli/logs.ts'
+import { eventLine, followEvents } from '../../../src/cli/logs.ts'
 
 const event = (at: number, kind = 'joined') => ({ at, kind })
 /** The response of an endpoint. */
@@ -25,5 +25,18 @@ describe('events that are followed', () => {
     expect(follower.since).toBe(100)
     all.push(event(120))
     expect(follower.take(asked(all, follower.since))).toEqual([event(120)])
+  })
+})
+
+describe('a line of the decision log', () => {
+  it.each([
+    [{ kind: 'blocked', reasons: [{ code: 'PAUSED' }] }, 'blocked: PAUSED'],
+    [{ kind: 'blocked', reasons: [] }, 'no longer blocked'],
+    [{ kind: 'terminated', ids: ['i-1', 'i-2'] }, 'terminated i-1, i-2'],
+    // As earlier builds have written them.
+    [{ kind: 'held', reasons: [] }, 'no longer blocked'],
+    [{ kind: 'ended', ids: ['i-1'] }, 'terminated i-1'],
+  ])('says what %j means', (event, words) => {
+    expect(eventLine({ at: 0, ...event }, 'gpu')).toBe(`1970-01-01 00:00:00 UTC  gpu  ${words}`)
   })
 })

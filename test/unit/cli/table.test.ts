@@ -99,10 +99,11 @@ describe('a table', () => {
 describe('the live area', () => {
   const erased = (rows: number) => '\x1b[1A\x1b[2K'.repeat(rows)
   function drawn() {
-    const terminal = { text: '', columns: 10 }
+    const terminal = { text: '', columns: 10, rows: 24 }
     const area = liveArea(
       (part) => (terminal.text += part),
       () => terminal.columns,
+      () => terminal.rows,
     )
     return { area, terminal, text: () => terminal.text }
   }
@@ -148,6 +149,26 @@ describe('the live area', () => {
     terminal.columns = 20
     area.resize()
     expect(text()).toBe(`${erased(3)}0123456789\n\n一二三\n`)
+  })
+
+  it('shows no more lines than the terminal has rows now, since it could not erase the others', () => {
+    const { area, terminal, text } = drawn()
+    terminal.columns = 40
+    const lines = Array.from({ length: 9 }, (_, n) => `line ${n}`)
+    const short = 'line 0\nline 1\n… and 7 more lines\n'
+    area.draw(lines)
+    terminal.text = ''
+    terminal.rows = 5
+    area.resize()
+    expect(text()).toBe(`${erased(9)}${short}`)
+    terminal.text = ''
+    area.print('log')
+    area.draw([...lines, 'line 9'])
+    expect(text()).toBe(`${erased(3)}log\n${short}${erased(3)}${short.replace('7', '8')}`)
+    terminal.text = ''
+    terminal.rows = 24
+    area.resize()
+    expect(text()).toBe(`${erased(3)}${lines.join('\n')}\nline 9\n`)
   })
 
   it('draws nothing after its end', () => {

@@ -45,7 +45,7 @@ describe('launch_rate', () => {
     bench.wants(4)
     await bench.pass(60)
     expect(bench.ids()).toHaveLength(10)
-    const [hold] = bench.fleet.status().holds
+    const [hold] = bench.fleet.status().blocked
     expect(hold!.code).toBe('LAUNCH_RATE_SPENT')
     const { retryAt } = hold!.numbers
     expect(retryAt! - bench.now()).toBeLessThan(30 * minute)

@@ -27,7 +27,7 @@ describe('without a journal', () => {
     bench.restart({ isFirstStart: true })
     bench.wants(4)
     await bench.pass(3)
-    const [hold] = bench.fleet.status().holds
+    const [hold] = bench.fleet.status().blocked
     expect(hold!.code).toBe('JOURNAL_MISSING')
     expect(hold!.numbers.retryAt! - bench.now()).toBeLessThanOrEqual(10_000)
     expect(await secondsToLaunch(bench, { isFirstStart: true })).toBeLessThanOrEqual(16)

@@ -112,7 +112,7 @@ describe('a pool', () => {
     })
     bench.wants(4)
     await bench.pass(10)
-    expect(bench.fleet.status().holds).toMatchObject([
+    expect(bench.fleet.status().blocked).toMatchObject([
       { code: 'LAUNCH_NOT_READY', problem: { message: expect.stringContaining('no template') } },
     ])
   })

@@ -64,7 +64,7 @@ describe('a launch', () => {
     bench.wants(4)
     await bench.pass(60)
     expect(launched(bench)).toEqual([])
-    expect(bench.fleet.status().holds).toMatchObject([
+    expect(bench.fleet.status().blocked).toMatchObject([
       { code: 'LAUNCH_NOT_READY', problem: { message: 'unknown CA' } },
     ])
   })

@@ -107,7 +107,7 @@ describe('a launch on order', () => {
     )
     await bench.pass(60)
     expect(bench.calls.launches).toHaveLength(calls)
-    expect(bench.events.filter(({ at, kind }) => kind === 'held' && at > asked)).toEqual([])
+    expect(bench.events.filter(({ at, kind }) => kind === 'blocked' && at > asked)).toEqual([])
     await bench.fleet.stop()
     expect(answer(1)).toBe('error pool default is stopped')
   })

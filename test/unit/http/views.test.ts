@@ -66,9 +66,11 @@ const statuses: fc.Arbitrary<PoolStatus> = fc
     const decisions = hasDecided ? plan(snapshot, policy, now) : []
     const turn = hasDecided ? { decidedAt: now, snapshot } : {}
     const counts = { live: 1, joined: 1, inFlight: 0, pending: 0 }
-    const holds = decisions.flatMap((one) => (one.kind === 'hold' ? [{ ...one.reason, problem: lost }] : []))
+    const blocked = decisions.flatMap((one) =>
+      one.kind === 'hold' ? [{ ...one.reason, problem: lost }] : [],
+    )
     const instances = snapshot.instances.map((vm) => ({ ...vm, listed: true, ...doing }))
-    const found = { breaker, foreignWriters, problems, policy, decisions, holds, instances }
+    const found = { breaker, foreignWriters, problems, policy, decisions, blocked, instances }
     return { pool: snapshot.pool, at: now, paused, ...counts, ...found, ...turn }
   })
 

@@ -7,8 +7,8 @@ import type { DemandSource } from '../../../src/demand/source.ts'
 import { ProvisionError, problem } from '../../../src/problems/index.ts'
 import { withProviders } from '../../../src/providers/definition.ts'
 import { builtInProviders } from '../../../src/providers/index.ts'
-import { launchGate } from '../../../src/provisioner/launch-gate.ts'
 import { createPoolRetries } from '../../../src/provisioner/pool-retries.ts'
+import { preflightGate } from '../../../src/provisioner/preflight-gate.ts'
 import type { ReadyPlan } from '../../../src/provisioner/prepare.ts'
 import { composeProvisioner, type Provisioner } from '../../../src/provisioner/provisioner.ts'
 import { userDataOf } from '../../../src/testing/order.ts'
@@ -159,7 +159,7 @@ it('a preflight that fails for an unexpected reason launches nothing, and is ret
     return plan
   }
   let isFirst = true
-  const gate = launchGate({
+  const gate = preflightGate({
     plan: () => {
       if (!isFirst) return asked()
       isFirst = false

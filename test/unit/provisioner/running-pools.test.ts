@@ -96,7 +96,7 @@ describe('running pools', () => {
 
   it('may launch again at once after a limit has changed that is part of the user data', async () => {
     const { running, demand, plans, config } = await started()
-    const codes = () => running.status().pools[0]!.holds.map(({ code }) => code)
+    const codes = () => running.status().pools[0]!.blocked.map(({ code }) => code)
     const before = plans.get('here').userData.sha256
     const [pool] = config.resource_pools.filter(isProvided)
     const provider = { ...pool!.provider, boot_timeout: 77_000 }

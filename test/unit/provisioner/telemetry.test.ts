@@ -45,8 +45,8 @@ async function readiness(status: PoolsStatus): Promise<{ status: number; faults:
 }
 
 function pool(name: string, codes: string[], started = true): PoolStatus {
-  const holds = codes.map((code) => ({ code, numbers: {} }))
-  return { pool: name, holds, ...(started ? { snapshot: snapshot() } : {}) } as unknown as PoolStatus
+  const blocked = codes.map((code) => ({ code, numbers: {} }))
+  return { pool: name, blocked, ...(started ? { snapshot: snapshot() } : {}) } as unknown as PoolStatus
 }
 
 describe('readiness', () => {

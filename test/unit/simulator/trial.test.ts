@@ -11,21 +11,21 @@ const hour = 3600
 describe('one job of ten minutes', () => {
   it('gets one VM, which stays as long as it may be idle', async () => {
     const { policies, blockedSeconds, brokenPromises } = await compareOn([[0, 4, 600]])
-    const { ours } = policies
-    expect(ours).toMatchObject({
+    const { provisioner } = policies
+    expect(provisioner).toMatchObject({
       instances: { launched: 1, peak: 1 },
       jobs: { submitted: 1, finished: 1, lost: 0, neverFits: [], unfinished: { count: 0 } },
     })
     // Boot, and up to three seconds for calls and the scheduler.
-    expect(ours.waitSeconds!.p50).toBeGreaterThanOrEqual(90)
-    expect(ours.waitSeconds!.max).toBeLessThan(94)
+    expect(provisioner.waitSeconds!.p50).toBeGreaterThanOrEqual(90)
+    expect(provisioner.waitSeconds!.max).toBeLessThan(94)
     // 90 s boot, 600 s job, 300 s idle, and the polls in between: every 10 s in a quiet pool.
-    const seconds = ours.instanceHours * hour
+    const seconds = provisioner.instanceHours * hour
     expect(seconds).toBeGreaterThan(990)
     expect(seconds).toBeLessThan(1030)
-    expect(ours.idleShare).toBeCloseTo(1 - 600 / seconds, 2)
-    expect(ours.slotUse).toBeCloseTo(600 / seconds, 2)
-    expect(ours.cost!.dollars).toBeCloseTo(2 * ours.instanceHours, 2)
+    expect(provisioner.idleShare).toBeCloseTo(1 - 600 / seconds, 2)
+    expect(provisioner.slotUse).toBeCloseTo(600 / seconds, 2)
+    expect(provisioner.cost!.dollars).toBeCloseTo(2 * provisioner.instanceHours, 2)
     expect({ blockedSeconds, brokenPromises }).toEqual({ blockedSeconds: {}, brokenPromises: [] })
   })
 })
@@ -34,8 +34,8 @@ describe('a trace', () => {
   it('larger than the pool waits, and the reason is reported', async () => {
     const jobs = Array.from({ length: 6 }, () => [0, 4, 1200] as const)
     const { policies, blockedSeconds } = await compareOn(jobs)
-    expect(policies.ours).toMatchObject({ instances: { peak: 3 }, jobs: { finished: 6 } })
-    expect(policies.ours.waitSeconds!.max).toBeGreaterThan(1200)
+    expect(policies.provisioner).toMatchObject({ instances: { peak: 3 }, jobs: { finished: 6 } })
+    expect(policies.provisioner.waitSeconds!.max).toBeGreaterThan(1200)
     expect(blockedSeconds['MAX_REACHED']).toBeGreaterThan(1100)
   })
 
@@ -45,7 +45,7 @@ describe('a trace', () => {
       [0, 6, 60],
       [5, 16, 60],
     ])
-    expect(policies.ours.jobs).toMatchObject({
+    expect(policies.provisioner.jobs).toMatchObject({
       finished: 1,
       neverFits: [
         { code: 'NEVER_FITS', slots: 6, count: 1, ids: ['job-1'] },
@@ -60,10 +60,10 @@ describe('a trace', () => {
       return { ...trialSettings.offerings[0]!, instanceType: `m${slots}`, slots, preference }
     })
     const { policies } = await compareOn([[0, 7, 7200]], {}, { policy: { minInstances: 2 }, offerings })
-    const { ours, origin } = policies
-    expect([ours, origin].map(({ jobs }) => jobs.finished)).toEqual([1, 0])
-    expect(ours.lastedSeconds - origin.lastedSeconds).toBeGreaterThan(7000)
-    expect(Math.abs(origin.instanceHours - (2 * ours.lastedSeconds) / hour)).toBeLessThan(0.02)
+    const { provisioner, determined } = policies
+    expect([provisioner, determined].map(({ jobs }) => jobs.finished)).toEqual([1, 0])
+    expect(provisioner.lastedSeconds - determined.lastedSeconds).toBeGreaterThan(7000)
+    expect(Math.abs(determined.instanceHours - (2 * provisioner.lastedSeconds) / hour)).toBeLessThan(0.02)
   })
 
   it('is not abandoned while nothing can run, as long as more jobs follow', {
@@ -71,8 +71,8 @@ describe('a trace', () => {
   }, async () => {
     const jobs = [0, 7 * hour].map((at) => [at, 4, 60] as const)
     const { policies } = await compareOn(jobs, { faults: ['bad_image'] })
-    expect(policies.ours.jobs).toMatchObject({ finished: 2, unfinished: { count: 0 } })
-    expect(policies.ours.waitSeconds!.max).toBeGreaterThan(7 * hour)
+    expect(policies.provisioner.jobs).toMatchObject({ finished: 2, unfinished: { count: 0 } })
+    expect(policies.provisioner.waitSeconds!.max).toBeGreaterThan(7 * hour)
   })
 
   it('on a bad day breaks no promise, and is still finished', async () => {
@@ -80,17 +80,17 @@ describe('a trace', () => {
     const faults = ['crash', 'outage', 'never_joins', 'vanishes', 'crash_in_call'] as const
     const { policies, brokenPromises } = await compareOn(jobs, { faults })
     expect(brokenPromises).toEqual([])
-    expect(policies.ours.jobs.finished).toBe(40)
-    expect(policies.ours.instances.launched).toBeGreaterThan(policies.ours.instances.peak)
+    expect(policies.provisioner.jobs.finished).toBe(40)
+    expect(policies.provisioner.instances.launched).toBeGreaterThan(policies.provisioner.instances.peak)
   })
 
   it('that no VM can run ends, with all jobs unfinished', { timeout: 240_000 }, async () => {
     const { policies } = await compareOn([[0, 1, 60]], { boot: { least: 3_600_000, most: 3_600_000 } })
-    expect(policies.ours.jobs).toMatchObject({ finished: 0, unfinished: { count: 1, ids: ['job-0'] } })
-    expect(policies.ours.waitSeconds).toBeNull()
-    expect(policies.ours.idleShare).toBe(1)
+    expect(policies.provisioner.jobs).toMatchObject({ finished: 0, unfinished: { count: 1, ids: ['job-0'] } })
+    expect(policies.provisioner.waitSeconds).toBeNull()
+    expect(policies.provisioner.idleShare).toBe(1)
     // The breaker limits the number of failed launches.
-    expect(policies.ours.instances.launched).toBeLessThan(policies.origin.instances.launched)
+    expect(policies.provisioner.instances.launched).toBeLessThan(policies.determined.instances.launched)
   })
 })
 
@@ -119,10 +119,10 @@ describe('any trace', () => {
         const comparison = await compareOn(jobs, { seed })
         expect(await compareOn(jobs, { seed })).toEqual(comparison)
         expect(comparison.brokenPromises).toEqual([])
-        const { ours, origin } = comparison.policies
+        const { provisioner, determined } = comparison.policies
         for (const { jobs: done, idleShare, slotUse, waitSeconds, instanceHours, instances } of [
-          ours,
-          origin,
+          provisioner,
+          determined,
         ]) {
           const never = done.neverFits.reduce((sum, { count }) => sum + count, 0)
           expect(done.finished + never + done.unfinished.count).toBe(jobs.length)
@@ -134,13 +134,13 @@ describe('any trace', () => {
           if (waitSeconds) expect(waitSeconds.p95).toBeGreaterThanOrEqual(waitSeconds.p50)
           expect(instanceHours > 0).toBe(instances.launched > 0)
         }
-        expect(ours.instances.peak).toBeLessThanOrEqual(trialSettings.policy.maxInstances)
+        expect(provisioner.instances.peak).toBeLessThanOrEqual(trialSettings.policy.maxInstances)
         // Nothing is lost without faults, so the paid time includes at least the jobs that finished.
         const fits = jobs.filter(([, slots]) => slots <= 4 || slots === 8)
         const slotHours = fits.reduce((sum, [, slots, duration]) => sum + (slots * duration) / hour, 0)
-        expect(ours.jobs.lost).toBe(0)
-        expect(ours.instanceHours * 4).toBeGreaterThanOrEqual(slotHours - 0.01)
-        expect((ours.slotUse ?? 0) * ours.instanceHours * 4).toBeCloseTo(slotHours, 1)
+        expect(provisioner.jobs.lost).toBe(0)
+        expect(provisioner.instanceHours * 4).toBeGreaterThanOrEqual(slotHours - 0.01)
+        expect((provisioner.slotUse ?? 0) * provisioner.instanceHours * 4).toBeCloseTo(slotHours, 1)
       }),
       { numRuns: 8, seed: 20_261_126 },
     )

@@ -1,7 +1,7 @@
 // Nothing is launched before the preflight has dialled the master, nor after an unusable answer.
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
-import { launchGate } from '../../../src/provisioner/launch-gate.ts'
+import { preflightGate } from '../../../src/provisioner/preflight-gate.ts'
 import type { ReadyPlan } from '../../../src/provisioner/prepare.ts'
 import { userDataOf } from '../../../src/testing/order.ts'
 import { capturingLogger } from '../../support/capturing-logger.ts'
@@ -26,7 +26,7 @@ function gate(port: number, preflight: string, preflight_address?: string) {
     userData: userDataOf('#!/bin/bash\n'),
     hasClientCertificate: false,
   } as unknown as ReadyPlan
-  const made = launchGate({ plan: () => plan, clock: systemClock, logger })
+  const made = preflightGate({ plan: () => plan, clock: systemClock, logger })
   gates.push(made)
   return { ...made, logger, plan }
 }

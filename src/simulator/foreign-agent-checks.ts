@@ -12,7 +12,7 @@ export function checkPlaced({ master, invariants }: ObservedWorld, { id, agents 
 
 /** The agents on unmanaged machines that the last plan of the main provisioner counted as room. */
 export function checkRoom({ master, clock, policy, provisioners, invariants }: ObservedWorld): void {
-  if (!someStranger(master.agents)) return
+  if (!someForeign(master.agents)) return
   const main = provisioners.get(mainName)
   const { snapshot } = main?.life.alive ? main.fleet.status() : {}
   if (!snapshot) return
@@ -20,7 +20,7 @@ export function checkRoom({ master, clock, policy, provisioners, invariants }: O
   if (counted.length > 0) invariants.violated(14, `slots of ${counted.join(', ')} count as free`)
 }
 
-function someStranger(agents: ObservedWorld['master']['agents']): boolean {
+function someForeign(agents: ObservedWorld['master']['agents']): boolean {
   for (const { foreign } of agents.values()) if (foreign) return true
   return false
 }

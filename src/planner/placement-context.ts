@@ -26,7 +26,7 @@ export interface Work {
 /** VMs of one size that are wanted, and the purpose. */
 export interface Wanted {
   size: Size
-  forWork: number
+  forJobs: number
   forMin: number
 }
 
@@ -62,7 +62,7 @@ export interface Batch {
 }
 
 /** What the steps of a placement share. */
-export interface Placing {
+export interface PlacementContext {
   placement: Placement
   bins: Bins
   catalog: Size[]
@@ -88,17 +88,17 @@ export function unserve(
 }
 
 /** Records wanted VMs, as far as there is room, and adds them to the bins; returns how many. */
-export function want(placing: Placing, size: Size, vms: number, what: 'forWork' | 'forMin'): number {
-  const count = Math.max(0, Math.min(vms, placing.room))
+export function want(context: PlacementContext, size: Size, vms: number, what: 'forJobs' | 'forMin'): number {
+  const count = Math.max(0, Math.min(vms, context.room))
   if (count === 0) return 0
-  placing.room -= count
-  let entry = placing.placement.wanted.find((wanted) => wanted.size === size)
+  context.room -= count
+  let entry = context.placement.wanted.find((wanted) => wanted.size === size)
   if (!entry) {
-    entry = { size, forWork: 0, forMin: 0 }
-    placing.placement.wanted.push(entry)
+    entry = { size, forJobs: 0, forMin: 0 }
+    context.placement.wanted.push(entry)
   }
   entry[what] += count
-  buy(placing.bins, placing.placement.kinds, size.slots, count, placing.policy.maxAuxPerAgent)
+  buy(context.bins, context.placement.kinds, size.slots, count, context.policy.maxAuxPerAgent)
   return count
 }
 
@@ -122,7 +122,7 @@ export function refusal(sizes: readonly Size[]): { code: ReasonCode; numbers: Re
 // provisioner buys a VM at each arrival: scale_decider.go.)
 
 /** Some of the agents, by id, that could have been given an allocation of this size long ago, alone or together. */
-export function refusersOf({ placement, idle }: Placing, slots: number): string[] {
+export function refusersOf({ placement, idle }: PlacementContext, slots: number): string[] {
   const alone = idle.first(placement.kinds, ({ free }) => (free >= slots ? 1 : undefined))
   if (alone.length > 0) return alone
   const together = ({ size, free }: Kind) =>
@@ -132,7 +132,7 @@ export function refusersOf({ placement, idle }: Placing, slots: number): string[
 
 /** Judges allocations that were not placed, records what is new, and returns those that still count as demand. */
 export function withoutUnplaceable(
-  placing: Placing,
+  context: PlacementContext,
   group: WorkGroup,
   refusers: string[],
 ): PendingAllocation[] {
@@ -144,7 +144,7 @@ export function withoutUnplaceable(
   const firstTwo = refusers.slice(0, 2)
   const firstKey = [...firstTwo, undefined].join()
   for (const work of group.work) {
-    const verdict = verdictOn(placing, work.id, refusers, firstTwo)
+    const verdict = verdictOn(context, work.id, refusers, firstTwo)
     if (verdict.counts) counted.push(work)
     else unplaceable.push(work)
     const { agents = [], trial } = verdict
@@ -160,8 +160,8 @@ export function withoutUnplaceable(
     marks.set(key, mark)
     mark.work.push(work.id)
   }
-  for (const mark of marks.values()) placing.placement.marks.push({ ...mark, work: mark.work.sort() })
-  unserve(placing.placement, 'WORK_UNPLACEABLE', { work: unplaceable, left: unplaceable.length })
+  for (const mark of marks.values()) context.placement.marks.push({ ...mark, work: mark.work.sort() })
+  unserve(context.placement, 'WORK_UNPLACEABLE', { work: unplaceable, left: unplaceable.length })
   return counted
 }
 
@@ -173,7 +173,7 @@ interface Verdict {
 }
 
 function verdictOn(
-  { placement, snapshot, trial }: Placing,
+  { placement, snapshot, trial }: PlacementContext,
   id: string,
   refusers: string[],
   firstTwo: string[],

@@ -7,7 +7,7 @@ import { type Clock, type Logger, limit } from '../platform/index.ts'
 import { type Problem, problem } from '../problems/index.ts'
 import type { ReadyPlan } from './prepare.ts'
 
-export interface LaunchGate {
+export interface PreflightGate {
   /** Only reads; dials nothing. */
   launchInputs(): LaunchInputs
   /** Dials now; resolves when the answer is in force. Rejects only once it is stopped. */
@@ -15,7 +15,7 @@ export interface LaunchGate {
   stop(): void
 }
 
-export interface LaunchGateOptions {
+export interface PreflightGateOptions {
   /** As it is now: a renewed certificate changes it. */
   plan: () => ReadyPlan
   clock: Clock
@@ -25,7 +25,7 @@ export interface LaunchGateOptions {
 const againMs = { yes: 60_000, probe: 30_000, no: 10_000 }
 
 /** Repeats the preflight periodically until stopped, more often while the answer is no. */
-export function launchGate({ plan, clock, logger }: LaunchGateOptions): LaunchGate {
+export function preflightGate({ plan, clock, logger }: PreflightGateOptions): PreflightGate {
   const { pool } = plan()
   const stopping = new AbortController()
   // One dial after the other, so that the answer in force is that of the newest user data.
