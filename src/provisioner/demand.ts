@@ -189,7 +189,7 @@ async function serve(
     logger,
     onHandshakeFailure: handshakeLog({ clock, logger, agentsAt: addresses.agentsAt }),
   })
-  logger.info('the master is listening', {
+  logger.info('the master listens', {
     address: listener.address,
     port: listener.port,
     tls: listener.secure,

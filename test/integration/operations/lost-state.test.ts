@@ -53,7 +53,7 @@ describe.concurrent.each(losses)('a master.journal that is %s', (_, lose) => {
     }
     const [goOn, done] = ['go-on', 'done'].map((name) => join(cluster.dir, name))
     start()
-    await expect.poll(() => log, { timeout: 20_000 }).toContain('the master is listening')
+    await expect.poll(() => log, { timeout: 20_000 }).toContain('the master listens')
     const script = `until [ -e ${goOn} ]; do sleep 0.1; done; touch ${done}`
     await run('submit', '--slots', '1', '--', 'bash', '-c', script)
     await expect.poll(() => log, { timeout: 30_000 }).toMatch(/job changed.*"state":"running"/)
