@@ -79,9 +79,11 @@ function reviewIntents(run: PoolRun, material: LaunchInputs, now: number): void 
     if (intent.sending) continue
     const mayReplay = isReplayable(intent, memory, carried, settings.policy, now)
     if (missingOf(intent) === 0) settle(run, intent)
-    else if (mayReplay && !isDue(intent, memory, now)) continue
-    else if (mayReplay && isWanted(run, intent.id)) run.background(() => send(run, intent))
-    else if (isShown(intent, memory)) settle(run, intent)
+    else if (mayReplay) {
+      // While it can be repeated, listings alone do not settle it: they may leave out an instance for minutes. Its instances
+      // count as in flight, and as soon as the plan wants them, the repeated request shows what exists.
+      if (isDue(intent, memory, now) && isWanted(run, intent.id)) run.background(() => send(run, intent))
+    } else if (isShown(intent, memory)) settle(run, intent)
   }
 }
 

@@ -34,6 +34,22 @@ describe('a launch of unknown outcome', () => {
     expect(codesOf(bench)).toEqual(['MAX_REACHED'])
   })
 
+  it('is not settled by listings that leave its VMs out, when the jobs are gone that wanted them', async () => {
+    const bench = await startSettled({ maxInstances: 2 })
+    once(bench, 'reply_lost')
+    bench.faults.listing = () => ({ instances: [], complete: true })
+    bench.wants(4, 4)
+    await bench.pass(20)
+    bench.wants()
+    await bench.pass(10 * 60)
+    expect(bench.fleet.status().inFlight).toBe(2)
+    bench.wants(4, 4)
+    await bench.pass(10)
+    expect(new Set(tokens(bench))).toEqual(new Set(['intent-1']))
+    expect(bench.ids()).toHaveLength(2)
+    expect(bench.fleet.status().inFlight).toBe(0)
+  })
+
   it('is settled when its VMs are listed, before it is repeated', async () => {
     const bench = await startSettled()
     once(bench, 'reply_lost')
