@@ -208,8 +208,9 @@ export async function listInstances(run: PoolRun): Promise<boolean> {
     return listing.complete
   } catch (error) {
     if (memory.listing) memory.listing = { ...memory.listing, complete: false }
-    if (problemOf(error, 'INTERNAL', '').code === 'CALL_TIMED_OUT') memory.listTimeouts++
-    reportProblem(run, 'list', problemOf(error, 'INTERNAL', 'the instances could not be listed'))
+    const found = problemOf(error, 'INTERNAL', 'the instances could not be listed')
+    if (found.code === 'CALL_TIMED_OUT') memory.listTimeouts++
+    reportProblem(run, 'list', found)
     return false
   }
 }

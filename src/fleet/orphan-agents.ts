@@ -30,18 +30,20 @@ export function createOrphanAgents({ demand, drained, clock, logger }: OrphanAge
   async function viewsOf(orphans: readonly Orphan[]): Promise<Map<string, OrphanView>> {
     const views = new Map<string, OrphanView>()
     for (const pool of new Set(orphans.map((orphan) => orphan.pool))) {
+      const from = clock.now()
       const demand = await readPool(pool)
+      const took = clock.now() - from
       if (!demand) continue
       const agents = new Map(demand.agents.map((agent) => [agent.id, agent]))
       for (const { id } of orphans.filter((orphan) => orphan.pool === pool))
-        views.set(id, { at: demand.at, agent: agents.get(id) })
+        views.set(id, { at: demand.at, took, agent: agents.get(id) })
     }
     return views
   }
 
   async function readPool(pool: string) {
     try {
-      return await withDeadline(clock, callDeadlines.master, 'the master', (signal) =>
+      return await withDeadline(clock, callDeadlines.demand, 'the master', (signal) =>
         demand.read(pool, signal),
       )
     } catch (error) {

@@ -37,8 +37,9 @@ export type OrphanStep =
 
 /** The master's view of the pool that an orphan's tag names, if it could be read. */
 export interface OrphanView {
-  /** When it was true. */
+  /** When it was true, and how many milliseconds reading it took. */
   at: number
+  took?: number
   agent: AgentState | undefined
 }
 
@@ -58,7 +59,7 @@ export function orphanStep(
     if (rules.terminateAfter === undefined) return { kind: 'keep', why: 'never' }
     if (orphan.waited < rules.terminateAfter) return { kind: 'keep', why: 'grace' }
   }
-  if (!view || !isDemandFresh(view.at, fixedPeriods, now)) return { kind: 'keep', why: 'unknown' }
+  if (!view || !isDemandFresh(view.at, fixedPeriods, now, view.took)) return { kind: 'keep', why: 'unknown' }
   const { agent } = view
   if (agent?.connected && orphan.state !== 'stopped' && orphan.drainedAt === undefined)
     return mayDrain(orphan, view.at, now) ? { kind: 'drain' } : { kind: 'keep', why: 'busy' }

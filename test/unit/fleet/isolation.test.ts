@@ -47,6 +47,8 @@ describe('a pool', () => {
     await bench.pass(20 * 60 + 4 * seconds)
     expect(bench.cloud.instances.get(id)?.endedAt).toBeDefined()
     expect(bench.ids()).toEqual([id])
+    // A listing that began before the termination does not show that it failed.
+    expect(bench.calls.terminated).toEqual([[id]])
   })
 
   it('lists less often while nothing changes, and less and less while listings fail', async () => {

@@ -72,6 +72,23 @@ describe('gangs', () => {
     expect(briefly({ ...there, offerings: [eight], pending: gangs(3) })).toEqual(['launch 5 m8/a'])
   })
 
+  it('share it also where max_instances leaves no room to buy all', () => {
+    const there = { instances: [vm('a', { slots: 8 })], agents: [idle('a', now - second, { slots: 8 })] }
+    const given = { ...there, offerings: [eight], pending: gangs(3) }
+    expect(briefly(given, { maxInstances: 4 })).toEqual(['launch 3 m8/a', 'hold MAX_REACHED'])
+  })
+
+  it('make room by removing idle agents of other sizes, not those that they use', () => {
+    const given = {
+      offerings: [eight],
+      instances: [vm('a', { slots: 8 }), vm('b')],
+      agents: [idle('a', now - 10 * minute, { slots: 8 }), idle('b', now - minute)],
+      pending: [work('w', 24)],
+    }
+    const decisions = ['drain b ROOM_FOR_OTHER_WORK', 'hold MAX_REACHED']
+    expect(briefly(given, { maxInstances: 3 })).toEqual(decisions)
+  })
+
   it('take the next size where the preferred one is refused', () => {
     const refused = { class: 'capacity', until: now + minute, failures: 1 } as const
     expect(briefly({ offerings: [{ ...eight, refused }, four], pending: gangs(2) })).toEqual([

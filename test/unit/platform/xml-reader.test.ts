@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { readXml, xmlDate, xmlFields, xmlList, xmlText } from '../../../src/platform/xml-reader.ts'
@@ -94,6 +96,25 @@ describe('an XML answer', () => {
         },
       ),
     )
+  })
+
+  it('is not kept in memory by the texts that are read of it', async () => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    async function* large() {
+      yield Buffer.from('<Answer><machineSet>')
+      for (let n = 0; n < 200; n++)
+        yield Buffer.from(
+          `<item><id>an instance with the number ${n}</id><unread>${'x'.repeat(262_144)}</unread></item>`,
+        )
+      yield Buffer.from('</machineSet></Answer>')
+    }
+    collect()
+    const before = process.memoryUsage().heapUsed
+    const { Machines = [] } = await readXml(large(), 'Answer', answer)
+    collect()
+    expect(Machines).toHaveLength(200)
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(20e6)
   })
 
   it('of thousands of elements lets other work run in between', async () => {
