@@ -140,7 +140,7 @@ export function fromGzipStub(text: string): Uint8Array | undefined {
 export type UserDataEncoding = 'plain' | 'gzip' | 'gzip-stub'
 
 export interface UserData {
-  /** The script as text, for people and for hashes. */
+  /** The script as text, to show and to hash. */
   script: string
   encoding: UserDataEncoding
   /** The bytes for the cloud, before any base64 that its API requires. */

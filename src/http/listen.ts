@@ -246,7 +246,7 @@ export type HandshakeFailureKind =
 /** Why a TLS handshake failed: often the only trace of an agent that cannot join. */
 export interface HandshakeFailure {
   kind: HandshakeFailureKind
-  /** One sentence for people, without a full stop. */
+  /** One sentence to be shown, without a full stop. */
   message: string
 }
 

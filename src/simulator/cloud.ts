@@ -296,7 +296,7 @@ export interface Faults {
   listingTakes(): number
   /** What a response to a lookup by id shows of these instances. */
   finding(instances: Instance[]): Instance[]
-  /** Milliseconds by which the cloud's clock is ahead of ours. */
+  /** Milliseconds by which the cloud's clock is ahead of the local one. */
   clockSkew: number
 }
 

@@ -9,7 +9,7 @@ import { Site } from './support/site.ts'
 const hook = `#!/bin/sh
 bundle=$(sed -n 's/.*"bundle": *"\\([^"]*\\)".*/\\1/p')
 root=$(sed -n 's/.*"root":{"path":"\\([^"]*\\)".*/\\1/p' "$bundle/config.json")
-grep -o '"NVIDIA_VISIBLE_DEVICES=[a-z]*"' "$bundle/config.json" >/root/asked-for
+grep -o '"NVIDIA_VISIBLE_DEVICES=[a-z]*"' "$bundle/config.json" >/srv/asked-for
 cat >"$root/usr/bin/nvidia-smi" <<'E'
 #!/bin/sh
 case "$*" in
@@ -37,7 +37,7 @@ describe.concurrent('an EC2 machine with GPUs', () => {
     const { machine, id } = site.launch('aws', userData, files)
     const agent = await site.joined(machine, master, id)
     expect(agent.devices).toMatchObject([{ type: 'cuda', brand: 'NVIDIA A10G' }])
-    expect(machine.disk('root/asked-for')).toBe('"NVIDIA_VISIBLE_DEVICES=all"\n')
+    expect(machine.disk('srv/asked-for')).toBe('"NVIDIA_VISIBLE_DEVICES=all"\n')
   })
 
   it('powers itself off when docker has no NVIDIA runtime', async () => {

@@ -51,26 +51,26 @@ describe.concurrent('an EC2 machine', () => {
 
   it('joins with user data that must be compressed', async () => {
     const ballast = Array.from({ length: 1000 }, (_, n) => `# line ${n} of a long startup script`).join('\n')
-    const given = await userData({ startup_script: `#!/bin/bash\n${ballast}\necho unpacked >/root/proof\n` })
+    const given = await userData({ startup_script: `#!/bin/bash\n${ballast}\necho unpacked >/srv/proof\n` })
     expect(given).toMatchObject({ encoding: 'gzip', bytes: { limit: 16_384 } })
     const { machine, id } = site.launch('aws', given)
     await site.joined(machine, master, id)
-    expect(machine.disk('root/proof')).toBe('unpacked\n')
+    expect(machine.disk('srv/proof')).toBe('unpacked\n')
   })
 
   it("runs the user's own scripts, on the machine and in the container, with any line ends", async () => {
-    const startup = '#!/bin/bash\r\ncat /etc/hostname >/dev/null\r\necho "home $HOME" >>/root/proof\r\n'
+    const startup = '#!/bin/bash\r\ncat /etc/hostname >/dev/null\r\necho "home $HOME" >>/srv/proof\r\n'
     const inContainer = '#!/bin/bash\r\necho "made ready for $DET_AGENT_ID"\r\n'
     const given = await userData({ startup_script: startup, container_startup_script: inContainer })
     const { machine, id } = site.launch('aws', given)
     await site.joined(machine, master, id)
-    expect(machine.disk('root/proof')).toBe('home /root\n')
+    expect(machine.disk('srv/proof')).toBe('home /root\n')
     expect(machine.stages().slice(0, 2)).toEqual(['started', 'startup_script_done'])
     expect(machine.containers()).toContain(`made ready for ${id}`)
   })
 
   it('joins again after a reboot: the script runs again, startup_script does not', async () => {
-    const given = await userData({ startup_script: '#!/bin/bash\necho run >>/root/proof\n' })
+    const given = await userData({ startup_script: '#!/bin/bash\necho run >>/srv/proof\n' })
     const { machine, id } = site.launch('aws', given)
     const { connection } = await site.joined(machine, master, id)
     await connected(machine)
@@ -86,7 +86,7 @@ describe.concurrent('an EC2 machine', () => {
     )
     expect(machine.stages()).toEqual([...before, ...again])
     expect(machine.console()).toContain('agent_started already running')
-    expect(machine.disk('root/proof')).toBe('run\n')
+    expect(machine.disk('srv/proof')).toBe('run\n')
   })
 })
 
@@ -99,10 +99,10 @@ describe('an EC2 machine whose script is rerun while its agent has tasks', () =>
       'it has tasks and keeps its earlier configuration',
     ],
   ])('%s keeps both running', async (_, edit, note) => {
-    const again = `sed '${edit === 'x' ? '' : edit}' /var/lib/cloud/instance/scripts/part-001 >/root/again && bash /root/again`
+    const again = `sed '${edit === 'x' ? '' : edit}' /var/lib/cloud/instance/scripts/part-001 >/srv/again && bash /srv/again`
     // By hand, like a logged-in user; the job reports when.
     const startup = `#!/bin/bash
-[ ! -e /root/again ] || exit 0
+[ ! -e /srv/again ] || exit 0
 (until grep -qzs ^DET_CONTAINER_ID= /proc/[0-9]*/environ; do sleep 1; done; ${again}) </dev/null >/dev/null 2>&1 &
 `
     // With its own master: the job must be placed on this agent.

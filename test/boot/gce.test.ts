@@ -42,20 +42,20 @@ describe.concurrent('a Compute Engine machine', () => {
 
   it('joins with a long script, which a stub must unpack', async () => {
     const ballast = Array.from({ length: 8000 }, (_, n) => `# line ${n} of a long startup script`).join('\n')
-    const given = await userData({ startup_script: `#!/bin/bash\n${ballast}\necho unpacked >/root/proof\n` })
+    const given = await userData({ startup_script: `#!/bin/bash\n${ballast}\necho unpacked >/srv/proof\n` })
     expect(given).toMatchObject({ encoding: 'gzip-stub', bytes: { limit: 262_144 } })
     const { machine, id } = site.launch('gcp', given)
     await site.joined(machine, master, id)
-    expect(machine.disk('root/proof')).toBe('unpacked\n')
+    expect(machine.disk('srv/proof')).toBe('unpacked\n')
   })
 
   it("runs the user's own scripts although the runner does not support their line ends", async () => {
-    const startup = '#!/bin/bash\r\necho "home $HOME" >>/root/proof\r\n'
+    const startup = '#!/bin/bash\r\necho "home $HOME" >>/srv/proof\r\n'
     const inContainer = '#!/bin/bash\r\necho "made ready for $DET_AGENT_ID"\r\n'
     const given = await userData({ startup_script: startup, container_startup_script: inContainer })
     const { machine, id } = site.launch('gcp', given)
     await site.joined(machine, master, id)
-    expect(machine.disk('root/proof')).toBe('home /root\n')
+    expect(machine.disk('srv/proof')).toBe('home /root\n')
     expect(machine.containers()).toContain(`made ready for ${id}`)
   })
 

@@ -107,7 +107,7 @@ describe('provision version', () => {
 
   it.each([
     ['a Determined master', undefined, 'determined'],
-    ['one of ours', productName, productName],
+    ['an owned key', productName, productName],
   ])('asks %s for its own', async (_, product, expected) => {
     const info = JSON.stringify({ version: '0.37.2', cluster_id: 'c', product })
     const url = `http://127.0.0.1:${await masters.tcp(answerInfo(info))}`

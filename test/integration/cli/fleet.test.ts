@@ -71,7 +71,7 @@ describe('while the configuration file is invalid', () => {
 })
 
 describe('status, instances and agents', () => {
-  it('are tables for people', async () => {
+  it('are printed as tables', async () => {
     const { stdout, status } = await provision('status')
     expect(status).toBe(0)
     expect(stdout).toMatch(/^provisioner \S+, cluster \S+, demand built-in, up \d+s\n\nPOOL +PROVIDER +STATE/)

@@ -133,7 +133,7 @@ describe('a certificate of an untrusted CA', () => {
       'agents would not receive CN=Other root, which issued it',
     ))
 
-  test('its CA has the name of ours and another key', async () => {
+  test('its CA has the same name and another key', async () => {
     const rekeyed = authority('Intermediate', { issuer: root, key: testKey('p256', 'rekeyed') })
     const identified = await master([server(rekeyed)])
     await expectWrong(dial(identified), 'PREFLIGHT_UNKNOWN_CA', 'another CA of the same name CN=Intermediate')

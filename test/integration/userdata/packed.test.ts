@@ -1,4 +1,4 @@
-// Packed scripts as the clouds run them: no program of ours unpacks them there.
+// Packed scripts as the clouds run them: the provisioner does not unpack them there.
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'

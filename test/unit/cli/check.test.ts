@@ -1,4 +1,4 @@
-// What `provision check` prints for people.
+// What `provision check` prints as text.
 import { describe, expect, it } from 'vitest'
 import { checkLines, countLine } from '../../../src/cli/check.ts'
 import { problem } from '../../../src/problems/index.ts'

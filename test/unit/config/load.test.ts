@@ -109,7 +109,7 @@ describe('a file', () => {
 })
 
 describe('defaults', () => {
-  it("are those of Determined's provisioner for a file without keys of ours", () => {
+  it("are those of Determined's provisioner for a file without the provisioner's own keys", () => {
     expect(valid(`log: {level: info}\n${open}`)).toEqual({
       file: '/etc/det/master.yaml',
       port: 8080,

@@ -69,7 +69,7 @@ test('reads a UTF-16 file written by Windows', () => {
   expect(codes({ problems })).toEqual(['TLS_PEM_MENDED'])
 })
 
-test('the facts of the path for people', () => {
+test('the facts of the path, as printed', () => {
   const { material } = parse(files.cert)
   expect(pathFacts(material!.path)).toEqual([
     expect.objectContaining({

@@ -41,6 +41,8 @@ describe('an orphan', () => {
   it('is kept while there is no fresh view of the master, whatever the rules say', () => {
     for (const view of [undefined, seen({}, now - minute), { at: now - minute, agent: undefined }])
       expect(step({ drainedAt: now - hour }, view, unknownToo)).toBe('unknown')
+    const slow = { at: now - minute, took: minute, agent: undefined }
+    expect(step({ drainedAt: now - hour }, slow, unknownToo)).toBe('terminate')
   })
 
   it('of another provisioner is left alone, and one of our own while its grace period lasts', () => {

@@ -26,7 +26,7 @@ describe('the log', () => {
     ])
   })
 
-  it('writes short lines for people, and quotes values with blanks', () => {
+  it('writes short lines as text, and quotes values with blanks', () => {
     const { lines, log } = logged('text')
     log.info('agent joined', { id: 'i-1', name: 'a b', reason: undefined })
     expect(lines).toEqual(['12:00:00 agent joined id=i-1 name="a b"\n'])

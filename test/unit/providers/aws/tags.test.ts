@@ -39,7 +39,7 @@ describe('tags', () => {
     ['a key of Amazon', [{ key: 'AWS:x', value: '' }], 'starts with aws:'],
     ['an empty key', [{ key: '', value: 'x' }], 'without a key'],
     [
-      'a key of ours',
+      'a reserved key',
       [{ key: 'agent-provisioner:pool', value: 'x' }],
       'duplicate key "agent-provisioner:pool"',
     ],

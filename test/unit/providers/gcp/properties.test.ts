@@ -318,7 +318,7 @@ describe('labels and metadata', () => {
     ['a key that begins with a digit', { '1a': 'x' }, 'the key "1a"'],
     ['a value with a dot', { team: 'a.b' }, 'the value "a.b" of team'],
     ['a value of 64 characters', { team: 'x'.repeat(64) }, 'of team'],
-    ['a key of ours', { 'agent-provisioner-pool': 'x' }, 'reserved for the provisioner'],
+    ['a reserved key', { 'agent-provisioner-pool': 'x' }, 'reserved for the provisioner'],
   ])('refuse %s', (_, labels, expected) => {
     expect(built({ labels }).problems).toMatchObject([
       { code: 'REQUEST_TAGS_REFUSED', message: expect.stringContaining(expected) },

@@ -36,7 +36,7 @@ function text(id: string, name: string): string {
 }
 
 describe('a local VM', () => {
-  it('has the environment of a machine, and nothing else of ours', async () => {
+  it('has the environment of a machine, and no variable of the provisioner', async () => {
     const from = await pool.open({
       env: { PATH: process.env['PATH'], LANG: 'C', SECRET: 'hunter2', HOME: '/root' },
     })
