@@ -39,7 +39,7 @@ export function xmlFields<T>(
   }
 }
 
-/** The document ended too early, is not XML, or has another root; `head` is its beginning. */
+/** The document has another root or is not XML (`root`), ends too early (`truncated`), or is faulty (`unreadable`). */
 export class XmlReadError extends Error {
   readonly kind: 'root' | 'truncated' | 'unreadable'
 
@@ -50,7 +50,7 @@ export class XmlReadError extends Error {
   }
 }
 
-/** Characters between two pauses that let the event loop go round: about a millisecond of work. */
+/** Bytes between two pauses that let other work run: about a millisecond of reading. */
 const stretch = 262_144
 
 /**

@@ -85,7 +85,7 @@ function faultOf({ code, bytes, lines }: CsvError, text: string): CsvFault {
   const message =
     code === 'INVALID_OPENING_QUOTE'
       ? 'a quote inside an unquoted field'
-      : 'text after the closing quote that closes a field'
+      : 'text after the closing quote of a field'
   return { line, column, message }
 }
 
