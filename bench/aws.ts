@@ -48,7 +48,9 @@ async function callsFor(count: number): Promise<Row[]> {
   const order = { intent: intentOf([offering('g5.xlarge')], count), owner, userData: userDataOf('') }
   const facts = { rootDevice: '/dev/sda1', userData: '' }
   const prepare = async () => awsLaunch({ config, owner, setup: { master }, intent: order.intent }, facts)
-  const { instances } = await launchInstances(order, { api, clock: systemClock, templates, prepare })
+  const launchTurn = async () => {}
+  const context = { api, clock: systemClock, templates, prepare, launchTurn }
+  const { instances } = await launchInstances(order, context)
   const launched = callsOf(ec2)
   const ids = instances.map(({ id }) => id)
   await terminateOwned({ api, owner, ids, isNew: () => true })

@@ -3,20 +3,28 @@
 // Start here: createPoolFleet() is the loop, decide.ts one turn of it.
 
 import type { ManualLaunch } from '../planner/index.ts'
-import { createWakeup, delayAfter, type JournalRecord } from '../platform/index.ts'
+import { createWakeup, type JournalRecord } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type Admission, admissionOf } from './admission.ts'
 import { type Turn, takeTurn } from './decide.ts'
 import { launchErrorOf } from './failures.ts'
 import { blockedLaunch, reportHolds } from './holds.ts'
-import { listInstances, readDemand } from './observe.ts'
+import { listInstances, lookUp, readDemand } from './observe.ts'
+import {
+  hasStarting,
+  listingFrom,
+  lookups,
+  nextPoll,
+  nextRetry,
+  nextSharedListing,
+  startingIds,
+} from './pace.ts'
 import { checkpointOf, type PoolRecord, writtenIn } from './records.ts'
 import { cleared, undrain } from './removal.ts'
 import {
   createRun,
   type ManagedInstance,
   type PoolDeps,
-  type PoolMemory,
   type PoolRun,
   type PoolSettings,
   writtenBy,
@@ -40,6 +48,7 @@ export type {
   LaunchInputs,
   ManagedInstance,
   PoolSettings,
+  SharedView,
 } from './run.ts'
 export type { PoolStatus } from './status.ts'
 export {
@@ -90,15 +99,20 @@ export interface PoolFleet {
 const checkpointEvery = 60_000
 const stopTime = 10_000
 const journalRetry = 10_000
+/** Without starting instances nothing is looked up: the next one ends the wait. */
+const lookUpIdle = 3_600_000
 
 export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFleet {
   const { clock, pool } = deps
   const listWakeup = createWakeup(clock)
   const demandWakeup = createWakeup(clock)
+  const lookUpWakeup = createWakeup(clock)
   const checkpointWakeup = createWakeup(clock)
   let lastTurn: Turn | undefined
   let held = ''
   let lastChangeAt = clock.now()
+  let listDueAt = 0
+  let isLookingUp = false
   let loops: Promise<void>[] = []
   let unsubscribe = () => {}
   const run = createRun(deps, settings, () => void turn())
@@ -112,6 +126,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       lastTurn = taken
       held = reportHolds(run, taken.decisions, held)
       if (taken.decisions.some(({ kind }) => kind !== 'hold' && kind !== 'block')) lastChangeAt = run.now()
+      hasten()
       return taken
     } catch (error) {
       // An internal error must not end the loop: it may not occur in the next turn.
@@ -123,12 +138,40 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   }
 
   async function keepListing(): Promise<void> {
-    for (let failures = 0; !run.stopping; ) {
-      failures = (await listInstances(run)) ? 0 : failures + 1
+    const { memory } = run
+    const usual = () =>
+      deps.shared ? nextSharedListing(memory, run.now()) : nextPoll(memory, lastChangeAt, run.now())
+    // The first listing shows what this start finds; pools that start together share it.
+    for (let failures = 0, notBefore = run.bornAt; !run.stopping; ) {
+      const isComplete = await listInstances(run, notBefore)
+      failures = isComplete ? 0 : failures + 1
       turn()
-      await listWakeup.wait(
-        failures > 0 ? listAgain(failures, deps.random) : lookAgain(run.memory, lastChangeAt, run.now()),
-      )
+      if (isComplete) deps.onListed?.()
+      const wait = failures > 0 ? nextRetry(failures, deps.random) : usual()
+      listDueAt = run.now() + wait
+      await listWakeup.wait(wait)
+      notBefore = listingFrom(memory, run.now())
+    }
+  }
+
+  /** A change may make a shared listing due earlier than planned, or give reason for a lookup. */
+  function hasten(): void {
+    if (!deps.shared) return
+    if (!isLookingUp && hasStarting(run.memory)) lookUpWakeup.trigger()
+    if (run.memory.problems.has('list')) return
+    if (listDueAt > run.now() + nextSharedListing(run.memory, run.now())) listWakeup.trigger()
+  }
+
+  async function keepLookingUp(): Promise<void> {
+    for (let from = 0; deps.shared && !run.stopping; ) {
+      const ids = startingIds(run.memory, from)
+      isLookingUp = ids.length > 0
+      if (isLookingUp) {
+        await lookUp(run, ids)
+        turn()
+        from += ids.length
+      }
+      await lookUpWakeup.wait(isLookingUp ? lookups.every : lookUpIdle)
     }
   }
 
@@ -136,7 +179,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     while (!run.stopping) {
       await readDemand(run)
       turn()
-      await demandWakeup.wait(lookAgain(run.memory, lastChangeAt, run.now()))
+      await demandWakeup.wait(nextPoll(run.memory, lastChangeAt, run.now()))
     }
   }
 
@@ -163,12 +206,12 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
         lastChangeAt = run.now()
         demandWakeup.trigger()
       })
-      loops = [keepListing(), keepAsking(), keepCheckpoints()]
+      loops = [keepListing(), keepAsking(), keepLookingUp(), keepCheckpoints()]
     },
     async stop() {
       run.stopping = true
       unsubscribe()
-      for (const wakeup of [listWakeup, demandWakeup, checkpointWakeup]) wakeup.trigger()
+      for (const wakeup of [listWakeup, demandWakeup, lookUpWakeup, checkpointWakeup]) wakeup.trigger()
       const drained = [...run.memory.tracks.values()].filter((t) => t.drainedAt !== undefined && !t.busyWith)
       undrain(run, drained)
       await within(run, stopTime, Promise.allSettled([...run.tasks, ...loops]))
@@ -294,22 +337,4 @@ async function within(run: PoolRun, ms: number, task: Promise<unknown>): Promise
   const timer = new AbortController()
   await Promise.race([task, run.deps.clock.sleep(ms, timer.signal).catch(() => {})])
   timer.abort()
-}
-
-// How often the cloud and the master are polled.
-
-/** While something changes, and while nothing does. The larger stays below the age at which a view is too old. */
-const every = { busy: 5_000, quiet: 10_000 }
-const quietAfter = 60_000
-const listingRetries = { first: 5_000, most: 60_000 }
-
-/** Milliseconds until the next poll, without failures. */
-function lookAgain(memory: PoolMemory, lastChangeAt: number, now: number): number {
-  const isQuiet = now - lastChangeAt > quietAfter && memory.intents.size === 0 && memory.pending.length === 0
-  return isQuiet ? every.quiet : every.busy
-}
-
-/** Milliseconds until the next listing after so many that failed. */
-function listAgain(failures: number, random: () => number): number {
-  return delayAfter(failures, listingRetries, random)
 }

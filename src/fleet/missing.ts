@@ -61,12 +61,12 @@ function drop(memory: PoolMemory, track: ManagedInstance, now: number): boolean 
 }
 
 /**
- * Looks up by id what listings lack, and checks the account if that was not done for an hour. Passes what exists to
- * `observe`; returns the instances that are gone: unknown twice, a minute apart. Throws nothing.
+ * Looks up by id what listings lack, and checks the account if that was not done for an hour. Passes what exists, and when
+ * the lookup began, to `observe`; returns the instances that are gone: unknown twice, a minute apart. Throws nothing.
  */
 export async function findMissing(
   run: PoolRun,
-  observe: (found: Listing) => void,
+  observe: (found: Listing, startedAt: number) => void,
 ): Promise<ManagedInstance[]> {
   const { memory, deps } = run
   const { provider, clock } = deps
@@ -84,7 +84,7 @@ export async function findMissing(
     )
     checkAccount(run, found.account)
     if (memory.otherAccount) return []
-    observe(found)
+    observe(found, now)
     if (!found.complete) return []
     const known = new Set(found.instances.map(({ id }) => id))
     return asked.filter((track) => !known.has(track.id) && isUnknownAgain(memory, track, now))

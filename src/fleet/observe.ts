@@ -10,7 +10,7 @@ import {
 } from '../planner/index.ts'
 import { withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
-import type { Listing } from '../providers/index.ts'
+import { type Listing, listDeadline, type TimedListing } from '../providers/index.ts'
 import { reportLost } from './failed-instances.ts'
 import { recordUsable } from './failures.ts'
 import { checkAccount, findMissing, noticeMissing } from './missing.ts'
@@ -161,50 +161,41 @@ function isTakenBack({ drainedAt }: ManagedInstance, agent: AgentState, demandAt
 
 // The cloud. Listings show new VMs late, and sometimes leave one out.
 
+/** A listing that began at `notBefore` or later. One that several pools share has its own deadline. */
+async function listingOf({ deps, memory, now }: PoolRun, notBefore: number): Promise<TimedListing> {
+  if (deps.shared) return deps.shared.list(notBefore)
+  const startedAt = now()
+  const deadline = listDeadline(memory.listing?.took, memory.listTimeouts)
+  const listing = await withDeadline(deps.clock, deadline, 'a listing', (signal) =>
+    deps.provider.list(signal),
+  )
+  memory.listTimeouts = 0
+  return { ...listing, startedAt, took: now() - startedAt }
+}
+
 /** Throws nothing. Returns whether the listing was complete. */
-export async function listInstances(run: PoolRun): Promise<boolean> {
-  const { deps, memory, settings } = run
-  const startedAt = run.now()
+export async function listInstances(run: PoolRun, notBefore = run.now()): Promise<boolean> {
+  const { memory } = run
   try {
-    const listing = await withDeadline(deps.clock, listDeadline(memory), 'a listing', (signal) =>
-      deps.provider.list(signal),
-    )
-    memory.listTimeouts = 0
+    const listing = await listingOf(run, notBefore)
+    const { startedAt, took } = listing
     checkAccount(run, listing.account)
     if (run.memory.firstCompleteAt === undefined) await noticeFirstStart(run, listing)
-    if (listing.at !== undefined) memory.cloudStartedAt ??= listing.at - (run.now() - run.bornAt)
+    if (listing.at !== undefined) memory.cloudStartedAt ??= listing.at - (startedAt + took - run.bornAt)
     // The account is checked again: an empty listing does not show it.
     if (memory.otherAccount) await findMissing(run, () => {})
     if (memory.otherAccount) return true
-    const before = [...memory.tracks.keys()]
-    const starting = [...memory.tracks.values()].filter(({ state }) => state === 'starting')
-    const live = [...memory.tracks.values()].filter(isLive)
-    const rules: ListingRules = {
-      writer: deps.owner.writerId,
-      ownWriters: deps.ownWriters,
-      visibility: settings.visibility,
-      maxWordAge: settings.policy.maxSnapshotAge,
-      slotsOf: (instance) => slotsOf(instance, settings.offerings),
-    }
-    const lost = observeListing(memory, listing, startedAt, run.now(), rules)
-    if (listing.complete)
-      lost.push(
-        ...(await findMissing(run, (found) => lost.push(...observeFound(memory, found, run.now(), rules)))),
+    await observe(run, async (rules) => {
+      const lost = observeListing(memory, listing, startedAt, run.now(), rules)
+      if (!listing.complete) return lost
+      const gone = await findMissing(run, (found, since) =>
+        lost.push(...observeFound(memory, found, since, run.now(), rules)),
       )
-    reportLost(run, lost)
-    rememberEnded(
-      run,
-      live.filter((track) => !isLive(track) && memory.tracks.has(track.id)),
-    )
-    rememberGone(run, before)
-    countStarted(run, starting)
+      return [...lost, ...gone]
+    })
+    const [why = problem('LISTING_PARTIAL', 'a listing of the instances was not complete')] = listing.problems
     if (listing.complete) memory.problems.delete('list')
-    else
-      reportProblem(
-        run,
-        'list',
-        listing.problems[0] ?? problem('LISTING_PARTIAL', 'a listing of the instances was not complete'),
-      )
+    else reportProblem(run, 'list', why)
     return listing.complete
   } catch (error) {
     if (memory.listing) memory.listing = { ...memory.listing, complete: false }
@@ -215,15 +206,43 @@ export async function listInstances(run: PoolRun): Promise<boolean> {
   }
 }
 
-const longestListing = 900_000
+/** Looks up instances by id that a listing will show later. Throws nothing: the next listing shows them anyway. */
+export async function lookUp(run: PoolRun, ids: readonly string[]): Promise<void> {
+  const { memory, deps } = run
+  try {
+    const found = await deps.shared!.find(ids)
+    checkAccount(run, found.account)
+    if (memory.otherAccount) return
+    await observe(run, async (rules) => observeFound(memory, found, found.startedAt, run.now(), rules))
+    memory.problems.delete('find')
+  } catch (error) {
+    reportProblem(run, 'find', problemOf(error, 'INTERNAL', 'instances could not be looked up by id'))
+  }
+}
 
-/**
- * Milliseconds until a listing is given up. How long one takes grows with the fleet, and is unknown at first: after one
- * that was given up the next one gets twice as long.
- */
-function listDeadline({ listing, listTimeouts }: PoolMemory): number {
-  const usual = Math.max(callDeadlines.list, 4 * (listing?.took ?? 0))
-  return Math.min(longestListing, usual * 2 ** listTimeouts)
+/** Applies an answer of the cloud, and reports and writes down what it changed. `apply` returns the lost instances. */
+async function observe(
+  run: PoolRun,
+  apply: (rules: ListingRules) => Promise<ManagedInstance[]>,
+): Promise<void> {
+  const { deps, memory, settings } = run
+  const before = [...memory.tracks.keys()]
+  const starting = [...memory.tracks.values()].filter(({ state }) => state === 'starting')
+  const live = [...memory.tracks.values()].filter(isLive)
+  const lost = await apply({
+    writer: deps.owner.writerId,
+    ownWriters: deps.ownWriters,
+    visibility: settings.visibility,
+    maxWordAge: settings.policy.maxSnapshotAge,
+    slotsOf: (instance) => slotsOf(instance, settings.offerings),
+  })
+  reportLost(run, lost)
+  rememberEnded(
+    run,
+    live.filter((track) => !isLive(track) && memory.tracks.has(track.id)),
+  )
+  rememberGone(run, before)
+  countStarted(run, starting)
 }
 
 /** Clouds list terminated instances for an hour; after a restart no agent may join with the id of one. */
@@ -278,10 +297,13 @@ export interface ListingRules {
   slotsOf: (instance: Instance) => number | undefined
 }
 
-/** Applies a listing that began at `startedAt`; returns the VMs that stopped, or are stopping, by themselves. */
+/**
+ * Applies a listing that began at `startedAt`, and took until now if it does not say how long; returns the VMs that
+ * stopped, or are stopping, by themselves.
+ */
 export function observeListing(
   memory: PoolMemory,
-  listing: Listing,
+  listing: Listing & { took?: number },
   startedAt: number,
   now: number,
   rules: ListingRules,
@@ -297,7 +319,7 @@ export function observeListing(
     }
     // A VM that stopped before we first listed it is no evidence about new launches, unless its launch is still open.
     const isNews = memory.tracks.has(instance.id) || memory.intents.has(instance.intentId ?? '')
-    const track = see(memory, instance, now, rules)
+    const track = see(memory, instance, startedAt, now, rules)
     if (isLive(track) || track.ending) continue
     if (isNews) lost.push(track)
     else Object.assign(track, { judged: true, told: true })
@@ -307,7 +329,8 @@ export function observeListing(
     lost.push(...noticeMissing(memory, shown, startedAt, now, rules))
     memory.firstCompleteAt ??= startedAt
   } else for (const [id, writer] of foreign) memory.foreign.set(id, writer)
-  if (listing.complete) memory.listing = { completeAt: startedAt, took: now - startedAt, complete: true }
+  const { took = now - startedAt } = listing
+  if (listing.complete) memory.listing = { completeAt: startedAt, took, complete: true }
   else if (memory.listing) memory.listing = { ...memory.listing, complete: false }
   return lost
 }
@@ -316,13 +339,14 @@ export function observeListing(
 function observeFound(
   memory: PoolMemory,
   { instances }: Listing,
+  startedAt: number,
   now: number,
   rules: ListingRules,
 ): ManagedInstance[] {
   const lost: ManagedInstance[] = []
   for (const instance of instances) {
     if (!memory.tracks.has(instance.id) || !isOurs(memory, instance, rules)) continue
-    const track = see(memory, instance, now, rules)
+    const track = see(memory, instance, startedAt, now, rules)
     if (!isLive(track) && !track.ending) lost.push(track)
   }
   return lost
@@ -351,14 +375,16 @@ function isOfClone(memory: PoolMemory, { id, intentId = '', launchedAt }: Instan
 function see(
   memory: PoolMemory,
   instance: Instance,
+  startedAt: number,
   now: number,
   { slotsOf }: ListingRules,
 ): ManagedInstance {
   const known = memory.tracks.get(instance.id)
+  if (known?.shownAt !== undefined && known.shownAt > startedAt) return known
   const track: ManagedInstance = Object.assign(
     known ?? { ...instance, knownSince: now, slots: slotsOf(instance), listed: true },
     instance,
-    { listed: true },
+    { listed: true, shownAt: startedAt },
   )
   delete track.missingSince
   delete track.unknownSince

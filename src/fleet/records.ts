@@ -34,7 +34,7 @@ const track = z.object({
   soughtAt: z.optional(time),
   unknownSince: z.optional(time),
   unshownSince: z.optional(time),
-} satisfies ShapeOf<ManagedInstance>)
+} satisfies ShapeOf<Omit<ManagedInstance, 'shownAt'>>)
 
 const intent = z.object({
   id: text,
@@ -200,7 +200,7 @@ export function checkpointOf(
 
 /** A drain or a termination in progress may take effect: the drain counts as ours, the termination is decided again. */
 function storedTrack(
-  { busyWith, ending: _, endedAt, ...track }: ManagedInstance,
+  { busyWith, ending: _, shownAt: __, endedAt, ...track }: ManagedInstance,
   now: number,
 ): ManagedInstance {
   return {

@@ -22,7 +22,7 @@ import {
   type Metrics,
 } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
-import type { Ownership, Provider } from '../providers/index.ts'
+import type { Ownership, Provider, SharedCluster } from '../providers/index.ts'
 import {
   type BreakerMemory,
   closedBreaker,
@@ -153,12 +153,17 @@ export type LaunchInputs =
     }
   | { kind: 'refused'; problem: Problem }
 
+/** This pool's part of what is shared. */
+export type SharedView = Pick<SharedCluster, 'list' | 'find'>
+
 export interface PoolDeps {
   pool: string
   owner: Ownership
   /** Names of this provisioner in the tags of instances, those of earlier starts too: we may change instances that carry one. */
   ownWriters: ReadonlySet<string>
   provider: Provider
+  /** What the pools at a location share: their listing, and lookups by id. Without it the pool lists by itself. */
+  shared?: SharedView
   demand: DemandSource
   clock: Clock
   /** This pool's own. */
@@ -180,6 +185,8 @@ export interface PoolDeps {
   logger: Logger
   metrics: Metrics
   onEvent?: (event: FleetEvent) => void
+  /** A complete listing was applied. */
+  onListed?: () => void
 }
 
 /** When and where a checkpoint was written. */
@@ -244,6 +251,8 @@ export interface ManagedInstance extends KnownInstance {
   recalled?: boolean
   /** The journal says that its termination was accepted or observed: it does not run unless a listing shows that it does. */
   wasEnded?: boolean
+  /** When the newest answer that shows it was requested: an older answer that arrives later changes nothing. */
+  shownAt?: number
   /** When it was last looked up by id because listings lack it, and since when such lookups do not find it. */
   soughtAt?: number
   unknownSince?: number

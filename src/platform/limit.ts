@@ -24,6 +24,30 @@ export function limit(concurrency: number): Limiter {
   }
 }
 
+// Limits how often a task begins: a token bucket, as clouds limit the rate of their calls.
+
+export interface Rate {
+  /** Tasks that may begin at once after a rest. */
+  burst: number
+  perSecond: number
+}
+
+/**
+ * Resolves when the caller may begin, in order of arrival. Rejects with the reason of `signal` when that is aborted; its
+ * turn is used up all the same.
+ */
+export function paced({ burst, perSecond }: Rate, clock: Clock): (signal?: AbortSignal) => Promise<void> {
+  const apart = 1000 / perSecond
+  /** When the bucket is full again. */
+  let fullAt = Number.NEGATIVE_INFINITY
+  return async (signal) => {
+    const now = clock.now()
+    fullAt = Math.max(fullAt, now) + apart
+    const wait = fullAt - burst * apart - now
+    if (wait > 0) await clock.sleep(wait, signal)
+  }
+}
+
 // A wait that another part of the program can end early.
 
 export interface Wakeup {

@@ -95,7 +95,7 @@ export const metricTable = {
   },
   call_seconds: {
     kind: 'histogram',
-    help: 'Duration of calls to the cloud and to the master, by outcome (done, partial, failed).',
+    help: 'Duration of calls to the cloud and to the master, by outcome (done, partial, failed). Without a pool: listings that all pools of a location share.',
     labels: ['pool', 'call', 'outcome'],
     buckets: calls,
   },

@@ -14,6 +14,12 @@ export interface Provider {
   /** All managed instances of the pool, all pages. Never throws for a response of the cloud: see `Listing.complete`. */
   list(signal?: AbortSignal): Promise<Listing>
 
+  /**
+   * This pool's part of a listing of the whole cluster, or of a lookup by id, from the `ClusterProvider` of the same
+   * location. With it, all pools of a location share one listing; without it, each pool calls `list`.
+   */
+  partOf?(cluster: Listing): Listing
+
   /** Launches up to `order.intent.count` VMs. Sending the same intent again never launches more. */
   launch(order: LaunchOrder, signal?: AbortSignal): Promise<LaunchResult>
 
@@ -86,6 +92,8 @@ export interface ProviderContext<C extends CommonProviderConfig = CommonProvider
   env: Readonly<Record<string, string | undefined>>
   clock: Clock
   logger: Logger
+  /** The same object for all pools of one provisioner: what they share, such as a rate limit, is kept by it. */
+  together?: object
 }
 
 /** One item of `provision check`. Without a problem, the item passed. */
@@ -140,6 +148,8 @@ export interface Listing {
   /** False when a page, zone or request failed. Nothing is terminated on the basis of such a listing. */
   complete: boolean
   problems: Problem[]
+  /** Set if it is incomplete only because zones did not respond: their names, and which of `problems` says so. */
+  silent?: { zones: string[]; problem: Problem }
   /**
    * The account that answered, if known: the AWS account id, the Google Cloud project. `find` determines it even when it
    * finds no instance, and when it is given no ids.

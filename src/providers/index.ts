@@ -35,4 +35,6 @@ export {
   withProviders,
 } from './definition.ts'
 
+export { listDeadline, type SharedCluster, shareCluster, type TimedListing } from './shared-cluster.ts'
+
 export const builtInProviders: readonly AnyProvider[] = [aws, gcp, local]

@@ -1,7 +1,7 @@
 // Calls to a pool's cloud and to its master, timed and counted by outcome.
 import type { DemandSource } from '../demand/index.ts'
 import type { Clock, Metrics } from '../platform/index.ts'
-import type { Provider } from '../providers/index.ts'
+import type { ClusterProvider, Listing, Provider } from '../providers/index.ts'
 
 export interface Meter {
   pool: string
@@ -25,6 +25,17 @@ export function meteredProvider(provider: Provider, meter: Meter): Provider {
         failures.length === 0 ? 'done' : terminated.length > 0 ? 'partial' : 'failed',
       ),
     consoleStage: (id, signal) => timed(meter, 'console', provider.consoleStage(id, signal), () => 'done'),
+  }
+}
+
+/** A listing of a whole cluster is no pool's: its label is empty. */
+export function meteredCluster(cluster: ClusterProvider, meter: Omit<Meter, 'pool'>): ClusterProvider {
+  const all = { ...meter, pool: '' }
+  const outcomeOf = ({ complete }: Listing) => (complete ? 'done' : 'partial')
+  return {
+    ...cluster,
+    list: (signal) => timed(all, 'list', cluster.list(signal), outcomeOf),
+    find: (ids, signal) => timed(all, 'find', cluster.find(ids, signal), outcomeOf),
   }
 }
 

@@ -33,6 +33,7 @@ import type { PoolPlans } from './plans.ts'
 import { createPoolRetries, startProblems } from './pool-retries.ts'
 import { type PreflightGate, preflightGate } from './preflight-gate.ts'
 import type { ReadyPlan } from './prepare.ts'
+import { createSharedClusters, type SharedClusters } from './shared-clusters.ts'
 
 /** A pool that could not be started yet, and why; the start is retried while the others run. */
 export interface FailedPool {
@@ -99,6 +100,9 @@ export function createRunningPools(
   const running = new Map<string, RunningPool>()
   const failed = new Map<string, unknown>()
   const restarts = new Set<Promise<void>>()
+  /** The same for all pools: what they share is kept by it. */
+  const together = {}
+  let clusters: SharedClusters | undefined
   let started: StartPools | undefined
   let isStopping = false
   const retries = createPoolRetries((name) => void restart(name), clock)
@@ -109,7 +113,9 @@ export function createRunningPools(
     try {
       const ownWriters = new Set([...rest.ownWriters, ...(rest.adoptedOf?.(name) ?? [])])
       const owner = plans.ownerOf(name)
-      const pool = await runPool({ ...rest, ownWriters, plan: () => plans.get(name), owner })
+      clusters ??= createSharedClusters({ ...rest, clusterId: owner.clusterId, random: Math.random })
+      const plan = () => plans.get(name)
+      const pool = await runPool({ ...rest, ownWriters, plan, owner, clusters, together })
       running.set(name, pool)
       failed.delete(name)
       retries.succeeded(name)
@@ -171,6 +177,7 @@ export function createRunningPools(
       await Promise.all(
         [...running].map(([pool, { stop }]) => stop().catch((error: unknown) => notStopped(pool, error))),
       )
+      await clusters?.close()
     },
     get(name) {
       const pool = running.get(name)
@@ -221,6 +228,9 @@ export interface RunPoolOptions {
   stateDir: string
   env: Readonly<Record<string, string | undefined>>
   providers: readonly AnyProvider[]
+  /** What this pool shares with the others. */
+  clusters: SharedClusters
+  together: object
   demand: DemandSource
   onEvent: (event: FleetEvent) => void
   onLocation: (place: ClusterLocation) => void
@@ -250,7 +260,8 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   const name = fileNameOf(pool.pool_name)
   const meter = { ...options, pool: pool.pool_name }
   const opening = await openProvider(options, join(stateDir, pool.provider.type, name))
-  const provider = noticeListing(meteredProvider(opening, meter), () => options.onListed?.(pool.pool_name))
+  const provider = meteredProvider(opening, meter)
+  const shared = options.clusters.viewOf(provider)
   const location = { provider: provider.kind, location: provider.location ?? {} }
   options.onLocation(location)
   const opened = await openedOrClosed(provider, {
@@ -267,6 +278,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
       pool: pool.pool_name,
       owner,
       provider,
+      ...(shared ? { shared } : {}),
       demand: meteredDemand(options.demand, meter),
       journal: opened.journal,
       journalDamaged: opened.problems.length > 0,
@@ -276,6 +288,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
       random: Math.random,
       newId: randomUUID,
       launchInputs: gate.launchInputs,
+      onListed: () => options.onListed?.(pool.pool_name),
     },
     poolSettings(pool, options.providers),
   )
@@ -320,18 +333,6 @@ async function openProvider(options: RunPoolOptions, folder: string): Promise<Pr
   const { pool, setup } = options.plan()
   const { open } = definitionOf(options.providers, pool.provider)
   return open({ ...options, config: pool.provider, master: setup.master, stateDir: folder })
-}
-
-function noticeListing(provider: Provider, onListed: () => void): Provider {
-  return {
-    ...provider,
-    async list(signal) {
-      const listing = await provider.list(signal)
-      // Not before the loop has applied it, which it does in the same turn.
-      if (listing.complete) setImmediate(onListed)
-      return listing
-    },
-  }
 }
 
 // The settings of a pool: the configuration in the form of the planner.

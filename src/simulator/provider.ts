@@ -28,6 +28,11 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
       return listed(outcome.answer, cloud)
     },
 
+    partOf: (cluster) => ({
+      ...cluster,
+      instances: cluster.instances.filter(({ pool }) => pool === owner.pool),
+    }),
+
     async find(ids, signal): Promise<Listing> {
       const outcome = await call(cloud, 'list', signal, () => {
         const { complete } = cloud.faults.listing([])
@@ -85,10 +90,10 @@ export function simulatedCluster(cloud: Cloud, clusterId: string): ClusterProvid
     find: find!,
     close: rest.close,
     async list(signal) {
-      const outcome = await call(cloud, 'list', signal, () => ({ instances: shownOf(cloud, clusterId) }))
+      const outcome = await call(cloud, 'list', signal, () => cloud.faults.listing(shownOf(cloud, clusterId)))
       await pause(cloud.clock, cloud.faults.listingTakes())
       if ('failure' in outcome) return { instances: [], complete: false, problems: [outcome.failure.problem] }
-      return { ...outcome.answer, complete: true, problems: [] }
+      return listed(outcome.answer, cloud)
     },
     async terminate(ids, signal) {
       const outcome = await call(cloud, 'terminate', signal, () => terminate(cloud, { clusterId }, ids))

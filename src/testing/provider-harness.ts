@@ -36,8 +36,16 @@ export const abilities = [
  * - `cloud_time`: listings report the time of the cloud's answer
  * - `traces`: `Provider.hasTraces`
  * - `clusters`: `ProviderDefinition.openCluster`, and `Provider.location`
+ * - `shared_listing`: `Provider.partOf`, beside `clusters`
  */
-export const optionalAbilities = ['find', 'account', 'cloud_time', 'traces', 'clusters'] as const
+export const optionalAbilities = [
+  'find',
+  'account',
+  'cloud_time',
+  'traces',
+  'clusters',
+  'shared_listing',
+] as const
 
 export type Ability = (typeof abilities)[number] | (typeof optionalAbilities)[number]
 

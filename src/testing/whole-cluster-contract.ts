@@ -135,6 +135,43 @@ export function describeWholeCluster(clause: Clause<Ability>, current: () => Pro
     )
 
     clause(
+      "gives each pool its part of the cluster's listing: what the pool itself lists",
+      ['clusters', 'shared_listing'],
+      async () => {
+        const harness = current()
+        const owners = [harness.owner, otherPool(harness)]
+        for (const owner of owners) await launched(owner)
+        const cluster = await harness.openCluster!(harness.owner.clusterId)
+        const all = await cluster.list()
+        expect(all.instances).toHaveLength(2)
+        for (const owner of owners) {
+          const provider = await harness.open(owner)
+          const { at: _, ...own } = await provider.list()
+          const { at: __, ...part } = provider.partOf!(all)
+          expect(part).toEqual(own)
+        }
+        const none = (await harness.open({ ...harness.owner, pool: 'empty' })).partOf!(all)
+        expect(none).toMatchObject({ instances: [], complete: true, problems: [] })
+        await cluster.close()
+      },
+    )
+
+    clause(
+      'is incomplete for each pool when its listing is',
+      ['clusters', 'shared_listing', 'broken_listing'],
+      async () => {
+        const harness = current()
+        const cluster = await harness.openCluster!(harness.owner.clusterId)
+        harness.breakListing!()
+        const all = await cluster.list()
+        const part = harness.provider.partOf!(all)
+        expect(part.complete).toBe(false)
+        expect(part.problems).not.toEqual([])
+        await cluster.close()
+      },
+    )
+
+    clause(
       'terminates instances of any of its pools, and refuses those of others',
       ['clusters'],
       async () => {

@@ -15,7 +15,7 @@ const offering = (instanceType: string): Offering => ({
 })
 
 describeProviderContract('simulated', {
-  can: [...abilities, 'find', 'traces', 'clusters'],
+  can: [...abilities, 'find', 'traces', 'clusters', 'shared_listing'],
   open: async (): Promise<ProviderHarness> => {
     const owner = ownerOf('default')
     const faults = { ...noFaults }

@@ -33,6 +33,7 @@ export const bothTypes = [
 export async function awsCloud(): Promise<AwsCloud> {
   const owner = { clusterId: randomUUID(), pool: 'GPU pool *', writerId: randomUUID() }
   const opened: Provider[] = []
+  const together = {}
   const waited: number[] = []
   let skipped = 0
   // Waits take no real time, but advance the clock of provider and EC2.
@@ -68,6 +69,7 @@ export async function awsCloud(): Promise<AwsCloud> {
         env,
         clock,
         logger,
+        together,
       })
       opened.push(provider)
       return provider

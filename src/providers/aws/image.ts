@@ -1,12 +1,13 @@
 // The image of a VM and its root device: queried, because images change and differ.
-import { type Clock, derivedName, type MetadataOptions } from '../../platform/index.ts'
+import { derivedName, type MetadataOptions } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
 import { type Ownership, ownerTags } from '../contract.ts'
-import { cachedAnswer, ownIdentity } from '../online-facts.ts'
+import { ownIdentity } from '../online-facts.ts'
 import { type Ec2Api, type Image, type InstanceTypeInfo, pages } from './client.ts'
 import { codeOf } from './errors.ts'
 import { type AwsFacts, tagSpecifications } from './machine.ts'
 import { ec2Metadata } from './metadata.ts'
+import type { RegionShare } from './region.ts'
 import { templatePrefix } from './request.ts'
 import type { AwsConfig, AwsImage } from './rules.ts'
 
@@ -111,24 +112,22 @@ function refused(message: string): ProvisionError {
 // Facts that a launch needs and the file does not contain, and the slots of instance types: queried, and cached for a
 // while.
 
-/** Milliseconds after which a newer image is used. */
-const imageTtlMs = 600_000
-
 export interface OnlineInput {
   api: Ec2Api
   config: AwsConfig
   owner: Ownership
-  clock: Clock
   metadata: MetadataOptions
+  images: RegionShare['images']
 }
 
 export type OnlineFacts = (signal?: AbortSignal) => Promise<AwsFacts>
 
-export function onlineFacts({ api, config, owner, clock, metadata }: OnlineInput): OnlineFacts {
-  const image = cachedAnswer(clock, imageTtlMs, (signal) => resolveImage(api, config.image, owner, signal))
+export function onlineFacts({ api, config, owner, metadata, images }: OnlineInput): OnlineFacts {
+  const { image } = config
+  const ask = (signal?: AbortSignal) => resolveImage(api, image, owner, signal)
   const ownInstanceId = ownIdentity(() => ec2Metadata(metadata).get('instance-id'))
   return async (signal) => {
-    const facts = await image(signal)
+    const facts = await images(JSON.stringify(image), ask, signal)
     return config.tag_value === undefined ? { ...facts, tagValue: await ownInstanceId() } : facts
   }
 }

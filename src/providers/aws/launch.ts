@@ -1,6 +1,6 @@
 // Carries out a launch on EC2: RunInstances for one offering, CreateFleet for several.
 import type { FailureClass, Instance, Offering } from '../../planner/index.ts'
-import { type Clock, type Logger, retry } from '../../platform/index.ts'
+import { type Clock, type Logger, limit, retry } from '../../platform/index.ts'
 import { problem } from '../../problems/index.ts'
 import type { LaunchFailure, LaunchOrder, LaunchResult, Ownership } from '../contract.ts'
 import { runSteps, type StepOutcome } from '../launch-steps.ts'
@@ -13,12 +13,14 @@ import {
 } from './client.ts'
 import { codeOf, ec2Failure, isAboutCapacityType, refusal } from './errors.ts'
 import { instanceOf, instancePages, intentFilter, ownerFilters } from './instances.ts'
-import { type AwsLaunch, type LaunchStep, withCount } from './request.ts'
+import { type AwsLaunch, batchesOf, countOf, type LaunchStep, withCount } from './request.ts'
 
 export interface LaunchContext {
   api: Ec2Api
   clock: Clock
   templates: Templates
+  /** Resolves when another launch may be sent in this region. */
+  launchTurn(signal?: AbortSignal): Promise<void>
   /** The request with all values that only AWS knows. */
   prepare(order: LaunchOrder, signal?: AbortSignal): Promise<AwsLaunch>
 }
@@ -54,8 +56,35 @@ const policy = { tries: 3, pauses: { first: 1_000, most: 2_000 } }
 const retryable: FailureClass[] = ['throttle', 'transient']
 const missingTemplate = 'InvalidLaunchTemplateName.NotFoundException'
 
-/** Retries with the same token, so that a lost response never causes a second launch. */
+/** Instances in one call: AWS advises small requests, and a response of thousands is megabytes. */
+const largestBatch = 500
+/** The next call is sent while the response to the one before is read. */
+const batchesAtOnce = 2
+
+/** Sends a step in calls of at most 500 instances, each with its own token; none is sent after one that fell short. */
 async function sendStep(
+  step: LaunchStep,
+  order: LaunchOrder,
+  context: LaunchContext,
+  signal?: AbortSignal,
+): Promise<StepOutcome> {
+  const fewAtOnce = limit(batchesAtOnce)
+  const instances = new Map<string, Instance>()
+  const failures: LaunchFailure[] = []
+  let isShort = false
+  async function sendOne(batch: LaunchStep): Promise<void> {
+    if (isShort) return
+    const outcome = await sendBatch(batch, order, context, signal)
+    isShort ||= outcome.instances.length < countOf(batch) || outcome.failures.length > 0
+    for (const instance of outcome.instances) instances.set(instance.id, instance)
+    failures.push(...outcome.failures)
+  }
+  await Promise.all(batchesOf(step, largestBatch).map((batch) => fewAtOnce(() => sendOne(batch))))
+  return { instances: [...instances.values()], failures }
+}
+
+/** Retries with the same token, so that a lost response never causes a second launch. */
+async function sendBatch(
   step: LaunchStep,
   order: LaunchOrder,
   context: LaunchContext,
@@ -86,9 +115,10 @@ function isReplayed(error: unknown): boolean {
 async function send(
   step: LaunchStep,
   order: LaunchOrder,
-  { api, templates, clock }: LaunchContext,
+  { api, templates, clock, launchTurn }: LaunchContext,
   signal?: AbortSignal,
 ) {
+  await launchTurn(signal)
   if (step.call === 'RunInstances') {
     const { Instances = [] } = await api.runInstances(step.request, signal)
     return { instances: Instances.map(instanceOf), failures: [] }

@@ -10,6 +10,7 @@ import { onlineFacts, typeFacts } from './image.ts'
 import { findOwned, hasInstances, listOwned, terminateOwned } from './instances.ts'
 import { hasTemplates, launchInstances, launchTemplates } from './launch.ts'
 import { regionOf } from './metadata.ts'
+import { regionShare } from './region.ts'
 import { awsLaunch, callsOf } from './request.ts'
 import type { AwsConfig } from './rules.ts'
 
@@ -32,7 +33,8 @@ export function awsProvider(
   metadata: MetadataOptions,
 ): Provider {
   const { config, owner, clock, logger, master } = context
-  const factsOf = onlineFacts({ api, config, owner, clock, metadata })
+  const { images, launchTurn } = regionShare(region, clock, context.together)
+  const factsOf = onlineFacts({ api, config, owner, metadata, images })
   const templates = launchTemplates({ api, owner, clock, logger })
   const launchedAt = new Map<string, number>()
   const slotsOfType = cachedSlots(
@@ -48,7 +50,7 @@ export function awsProvider(
   }
 
   async function launch(order: LaunchOrder, signal?: AbortSignal): Promise<LaunchResult> {
-    const result = await launchInstances(order, { api, clock, templates, prepare }, signal)
+    const result = await launchInstances(order, { api, clock, templates, prepare, launchTurn }, signal)
     for (const [id, at] of launchedAt) if (clock.now() - at > newMs) launchedAt.delete(id)
     for (const { id } of result.instances) launchedAt.set(id, clock.now())
     return result
@@ -65,6 +67,10 @@ export function awsProvider(
     kind: 'aws',
     location: { region },
     list: (signal) => listOwned(api, owner, signal),
+    partOf: (cluster) => ({
+      ...cluster,
+      instances: cluster.instances.filter(({ pool }) => pool === owner.pool),
+    }),
     find: (ids, signal) => findOwned(api, owner.clusterId, ids, signal),
     hasTraces: (signal) =>
       orProblem(ec2Failure, `look for traces of cluster ${owner.clusterId}`, () => hasTraces(signal), signal),

@@ -140,6 +140,27 @@ export function withCount(step: LaunchStep, count: number): LaunchStep {
   return { ...step, request: { ...step.request, TargetCapacitySpecification: capacity } }
 }
 
+export function countOf({ call, request }: LaunchStep): number {
+  const count =
+    call === 'RunInstances' ? request.MaxCount : request.TargetCapacitySpecification?.TotalTargetCapacity
+  return count ?? 0
+}
+
+/** The step in parts of at most `most` VMs. Each part has a token of its own, derived from the step's: the same each time. */
+export function batchesOf(step: LaunchStep, most: number): LaunchStep[] {
+  const batches: LaunchStep[] = []
+  for (let left = countOf(step); left > 0 || batches.length === 0; left -= most)
+    batches.push(withToken(withCount(step, Math.min(left, most)), batches.length))
+  return batches
+}
+
+function withToken(step: LaunchStep, batch: number): LaunchStep {
+  if (batch === 0) return step
+  const ClientToken = `${step.request.ClientToken}-part${batch}`
+  if (step.call === 'RunInstances') return { ...step, request: { ...step.request, ClientToken } }
+  return { ...step, request: { ...step.request, ClientToken } }
+}
+
 function runInstances(
   input: StepInput,
   offering: Offering,

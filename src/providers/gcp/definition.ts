@@ -4,7 +4,7 @@ import { providerBlock } from '../../config/index.ts'
 import type { ProviderDefinition } from '../definition.ts'
 import { firstType, offeringsByType, slotTypeByType } from '../offerings.ts'
 import { machinePartials } from '../templates.generated.ts'
-import { labelOf, textOfLabel } from './labels.ts'
+import { shownPool } from './labels.ts'
 import { gceHostAliases, gceMetadata, isGceHostAlias } from './metadata-client.ts'
 import { buildRequest } from './request.ts'
 import { type GcpConfig, gcpRules, publicGcpImage } from './rules.ts'
@@ -74,7 +74,7 @@ export const gcp: ProviderDefinition<GcpConfig> = {
   },
   leastRights: async (pools) => (await import('./iam-role.ts')).leastRole(pools),
   open: async (context) => (await import('./provider.ts')).create(context),
-  poolShownAs: (pool) => textOfLabel(labelOf(pool)) ?? labelOf(pool),
+  poolShownAs: shownPool,
   openCluster: async (location, context) => (await import('./provider.ts')).createCluster(location, context),
   check: async (context, offerings, signal) => (await import('./check.ts')).check(context, offerings, signal),
 }

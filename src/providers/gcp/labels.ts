@@ -100,3 +100,9 @@ export function textOfLabel(label: string): string | undefined {
     return undefined
   }
 }
+
+/** A pool's name as its label shows it: a name that is too long is a hash there, and is shown as the label. */
+export function shownPool(pool: string): string {
+  const label = labelOf(pool)
+  return textOfLabel(label) ?? label
+}

@@ -21,6 +21,7 @@ import {
   queryInstances,
   relevantZones,
 } from './instances.ts'
+import { shownPool } from './labels.ts'
 
 export interface ListInput {
   api: GceApi
@@ -38,9 +39,23 @@ export function listPool({ owner, region, ...input }: ListInput): Promise<Listin
     includes: (instance) => isManaged(instance, owner),
     poolOf: () => owner.pool,
     // Instances of all regions are listed, but an outage of another region must not make the listing incomplete.
-    missingZones: ({ unreachable }) => unreachable.filter((zone) => lastPart(zone).startsWith(`${region}-`)),
+    missingZones: ({ unreachable }) => unreachable.filter((zone) => isIn(region, lastPart(zone))),
     doing: `list the instances of pool ${owner.pool}`,
   })
+}
+
+function isIn(region: string, zone: string): boolean {
+  return zone.startsWith(`${region}-`)
+}
+
+/** The pool's part of a listing of the cluster. An outage of another region does not make it incomplete. */
+export function partOfCluster(listing: Listing, { pool }: Ownership, region: string): Listing {
+  const { silent, ...answer } = listing
+  const shown = shownPool(pool)
+  const instances = listing.instances.flatMap((one) => (one.pool === shown ? { ...one, pool } : []))
+  if (!silent || silent.zones.some((zone) => isIn(region, zone))) return { ...answer, instances }
+  const problems = listing.problems.filter((one) => one !== silent.problem)
+  return { ...answer, instances, problems, complete: true }
 }
 
 export interface ClusterInput {
@@ -150,8 +165,10 @@ async function runQuery(question: Question): Promise<Listing> {
   const missingZones = question.missingZones(answer)
   const error = answer.error ?? (missingZones.length ? noResponse(missingZones) : undefined)
   if (error) {
+    const { problem: reason } = gceFailure(error, doing)
     listing.complete = false
-    listing.problems.push(gceFailure(error, doing).problem)
+    listing.problems.push(reason)
+    if (!answer.error) listing.silent = { zones: missingZones.map(lastPart), problem: reason }
   }
   for (const { id, launchedAt } of listing.instances)
     if (Number.isNaN(launchedAt))

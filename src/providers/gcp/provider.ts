@@ -34,7 +34,15 @@ import {
   relevantZones,
 } from './instances.ts'
 import { launchInstances } from './launch.ts'
-import { findInstances, hasInstances, listCluster, listPool, namesAtOnce, zoneCache } from './listing.ts'
+import {
+  findInstances,
+  hasInstances,
+  listCluster,
+  listPool,
+  namesAtOnce,
+  partOfCluster,
+  zoneCache,
+} from './listing.ts'
 import { gpusOf } from './machine-types.ts'
 import { gceMetadata } from './metadata-client.ts'
 import type { GcpFacts } from './properties.ts'
@@ -123,6 +131,10 @@ export function gcpProvider(
     kind: 'gcp',
     location: { project },
     list,
+    partOf(cluster) {
+      const part = partOfCluster(cluster, owner, regionOf(scope.zone))
+      return { ...part, instances: known.seen(part) }
+    },
     launch,
     terminate: (ids, signal) =>
       terminateOwned({

@@ -82,10 +82,14 @@ describe('the request to EC2', () => {
     expect(leaves(sent.params).sort()).toEqual(leaves(JSON.parse(text)).sort())
   })
 
-  it('is one call for a thousand VMs', async () => {
+  it('is two calls for a thousand VMs', async () => {
     const result = await (await cloud.open()).launch(cloud.order(1000, one))
     expect(result.instances).toHaveLength(1000)
-    expect(cloud.ec2.calls.map(({ action }) => action)).toEqual(['DescribeImages', 'RunInstances'])
+    expect(cloud.ec2.calls.map(({ action }) => action)).toEqual([
+      'DescribeImages',
+      'RunInstances',
+      'RunInstances',
+    ])
   })
 })
 

@@ -56,6 +56,32 @@ describe('a pool', () => {
   })
 })
 
+describe("a pool's part of the cluster's listing", () => {
+  it('is not affected by zones of other regions, and has the name of the pool where its label is a hash', async () => {
+    const ids = await everywhere()
+    const pools = [cloud.owner, { ...cloud.owner, pool: long }]
+    cloud.gce.world.silent.add('asia-east1-a')
+    const all = await (await openCluster()).list()
+    expect(all).toMatchObject({ complete: false, silent: { zones: ['asia-east1-a'] } })
+    for (const owner of pools) {
+      const part = (await cloud.open({}, owner)).partOf!(all)
+      expect(part).toMatchObject({ complete: true, problems: [], instances: [{ pool: owner.pool }] })
+      expect(part.instances[0]!.id).toBe(owner.pool === long ? ids.hashed : ids.own)
+    }
+    cloud.gce.world.silent.add('us-central1-b')
+    const more = await (await openCluster()).list()
+    const part = (await cloud.open()).partOf!(more)
+    expect(part).toMatchObject({ complete: false, instances: [{ id: ids.own }] })
+    expect(part.problems[0]!.message).toContain('us-central1-b')
+  })
+
+  it('is not complete when the call failed', async () => {
+    cloud.gce.faults.push({ action: 'list', kind: 'error', reason: 'forbidden', status: 403 })
+    const all = await (await openCluster()).list()
+    expect((await cloud.open()).partOf!(all)).toMatchObject({ complete: false, instances: [] })
+  })
+})
+
 describe.each([
   ['a pool', () => cloud.open()],
   ['a cluster', () => openCluster()],
