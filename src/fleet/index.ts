@@ -29,7 +29,7 @@ import {
   type PoolSettings,
   writtenBy,
 } from './run.ts'
-import { type PoolStatus, statusOf } from './status.ts'
+import { foreignWriters, type PoolStatus, statusOf } from './status.ts'
 import { recallNow } from './stored-times.ts'
 
 export type { Admission } from './admission.ts'
@@ -227,7 +227,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       await order({ at: run.now(), kind: 'paused', paused: false })
     },
     async adopt() {
-      const writers = [...new Set(run.memory.foreign.values())]
+      const writers = foreignWriters(run.memory)
       for (const writer of writers) run.memory.adopted.add(writer)
       // The next listing shows them as managed; until then the pool stays as it is.
       listWakeup.trigger()

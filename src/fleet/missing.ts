@@ -4,6 +4,7 @@ import { isLive } from '../planner/index.ts'
 import { withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import type { Listing } from '../providers/index.ts'
+import { foreignToAsk, settleForeign } from './foreign.ts'
 import {
   callDeadlines,
   type ManagedInstance,
@@ -72,12 +73,15 @@ export async function findMissing(
   const { provider, clock } = deps
   const now = run.now()
   const asked = missingToAsk(memory, now)
-  if (!provider.find) return asked.filter((track) => isLongMissing(track, now) && drop(memory, track, now))
-  if (asked.length === 0 && now - (memory.accountAskedAt ?? 0) < accountEvery && !memory.otherAccount)
-    return []
+  const foreign = foreignToAsk(memory, now)
+  if (!provider.find) {
+    settleForeign(memory, foreign, undefined, now)
+    return asked.filter((track) => isLongMissing(track, now) && drop(memory, track, now))
+  }
+  const ids = [...asked, ...foreign].map(({ id }) => id)
+  if (ids.length === 0 && now - (memory.accountAskedAt ?? 0) < accountEvery && !memory.otherAccount) return []
   memory.accountAskedAt = now
-  for (const track of asked) track.soughtAt = now
-  const ids = asked.map(({ id }) => id)
+  for (const one of [...asked, ...foreign]) one.soughtAt = now
   try {
     const found = await withDeadline(clock, callDeadlines.list, 'a lookup by id', (signal) =>
       provider.find!(ids, signal),
@@ -85,6 +89,7 @@ export async function findMissing(
     checkAccount(run, found.account)
     if (memory.otherAccount) return []
     observe(found, now)
+    settleForeign(memory, foreign, found, now)
     if (!found.complete) return []
     const known = new Set(found.instances.map(({ id }) => id))
     return asked.filter((track) => !known.has(track.id) && isUnknownAgain(memory, track, now))

@@ -13,6 +13,7 @@ import { problem } from '../problems/index.ts'
 import { type Listing, listDeadline, type TimedListing } from '../providers/index.ts'
 import { reportLost } from './failed-instances.ts'
 import { recordUsable } from './failures.ts'
+import { noticeForeign } from './foreign.ts'
 import { checkAccount, findMissing, noticeMissing } from './missing.ts'
 import type { PoolRecord } from './records.ts'
 import {
@@ -324,11 +325,11 @@ export function observeListing(
     if (isNews) lost.push(track)
     else Object.assign(track, { judged: true, told: true })
   }
+  noticeForeign(memory, shown, foreign, listing, startedAt)
   if (listing.complete) {
-    memory.foreign = foreign
     lost.push(...noticeMissing(memory, shown, startedAt, now, rules))
     memory.firstCompleteAt ??= startedAt
-  } else for (const [id, writer] of foreign) memory.foreign.set(id, writer)
+  }
   const { took = now - startedAt } = listing
   if (listing.complete) memory.listing = { completeAt: startedAt, took, complete: true }
   else if (memory.listing) memory.listing = { ...memory.listing, complete: false }

@@ -260,6 +260,16 @@ export interface ManagedInstance extends KnownInstance {
   unshownSince?: number
 }
 
+/** A live instance of the pool that another provisioner launched. */
+export interface ForeignInstance {
+  id: string
+  writer: string
+  /** Since when complete listings lack it, when it was last looked up by id, and since when that does not find it. */
+  missingSince?: number
+  soughtAt?: number
+  unknownSince?: number
+}
+
 /** A launch that was written down and whose outcome is not known. */
 export interface OpenIntent {
   id: string
@@ -308,8 +318,8 @@ export interface PoolMemory {
   launchError: LaunchErrorMemory
   /** Writers whose VMs a person has adopted. */
   adopted: Set<string>
-  /** Writers of live VMs that carry the pool's tags but not our writer, by VM. */
-  foreign: Map<string, string>
+  /** Live instances that carry the pool's tags but not our writer, by id. */
+  foreign: Map<string, ForeignInstance>
   paused: boolean
   /** Every VM must be terminated and none launched, by this process only. */
   clearing: boolean

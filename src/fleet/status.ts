@@ -5,7 +5,7 @@ import type { Problem } from '../problems/index.ts'
 import type { Turn } from './decide.ts'
 import { breakerView } from './failures.ts'
 import { problemBehind } from './holds.ts'
-import type { ManagedInstance, PoolRun } from './run.ts'
+import type { ManagedInstance, PoolMemory, PoolRun } from './run.ts'
 
 export interface PoolStatus {
   pool: string
@@ -49,7 +49,7 @@ export function statusOf(run: PoolRun, turn: Turn | undefined): PoolStatus {
       return [problem ? { ...decision.reason, problem } : decision.reason]
     }),
     breaker: breakerView(memory.breaker, run.now()),
-    foreignWriters: [...new Set(memory.foreign.values())],
+    foreignWriters: foreignWriters(memory),
     problems: [...memory.problems.values()],
     instances,
     policy: run.settings.policy,
@@ -57,4 +57,8 @@ export function statusOf(run: PoolRun, turn: Turn | undefined): PoolStatus {
     snapshot: turn?.snapshot,
     decisions,
   }
+}
+
+export function foreignWriters({ foreign }: PoolMemory): string[] {
+  return [...new Set([...foreign.values()].map(({ writer }) => writer))]
 }

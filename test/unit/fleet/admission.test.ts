@@ -147,7 +147,7 @@ it('an id is admitted only if it belongs to a managed VM that can run', () => {
     fc.property(world, ({ tracks, listed, missing, foreign }) => {
       const memory = emptyMemory()
       if (listed) memory.firstCompleteAt = 1
-      if (foreign) memory.foreign.set('i-foreign', 'another')
+      if (foreign) memory.foreign.set('i-foreign', { id: 'i-foreign', writer: 'another' })
       if (missing > 0) memory.intents.set('x', { count: missing, seen: new Set() } as unknown as OpenIntent)
       for (const [n, { state, ending, unknown }] of tracks.entries()) {
         const known: ManagedInstance = { ...vm(`i-${n}`, { state }), listed: true }

@@ -1,8 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { performLaunch } from '../../../src/simulator/cloud.ts'
-import { userDataOf } from '../../../src/testing/order.ts'
 import { minute, second } from '../../support/planner.ts'
-import { codesOf, owner, type PoolBench, problemsOf, startSettled } from '../../support/pool-bench.ts'
+import { codesOf, type PoolBench, problemsOf, startSettled } from '../../support/pool-bench.ts'
 
 /** One VM whose agent has joined and is idle. */
 async function idleVm(bench: PoolBench): Promise<string> {
@@ -12,13 +10,6 @@ async function idleVm(bench: PoolBench): Promise<string> {
   bench.joins(...bench.ids())
   await bench.pass(1)
   return bench.ids()[0]!
-}
-
-function foreignVm(bench: PoolBench, writerId = 'somebody'): string {
-  const offering = { instanceType: 'm4', zone: 'a', capacityType: 'on_demand', slots: 4 } as const
-  const intent = { id: `foreign-${bench.ids().length}`, count: 1, offerings: [offering] }
-  return performLaunch(bench.cloud, { intent, owner: { ...owner, writerId }, userData: userDataOf('') })
-    .instances[0]!.id
 }
 
 describe('many VMs', () => {
@@ -151,45 +142,6 @@ describe('a VM that never joins', () => {
         problem: expect.objectContaining({ message: expect.stringContaining('script failed') }),
       }),
     )
-  })
-})
-
-describe('VMs of another writer', () => {
-  it('stop the pool, in both directions, until they are adopted', async () => {
-    const bench = await startSettled({ maxIdle: 5 * minute })
-    const id = foreignVm(bench)
-    await bench.pass(10)
-    bench.joins(id)
-    bench.wants(4, 4)
-    await bench.pass(20)
-    expect(codesOf(bench)).toEqual(['FOREIGN_WRITER'])
-    expect(bench.calls.launches).toEqual([])
-    expect(await bench.fleet.adopt()).toEqual(['somebody'])
-    await bench.pass(10)
-    expect(codesOf(bench)).toEqual([])
-    expect(bench.calls.launches.map(({ intent }) => intent.count)).toEqual([1])
-  })
-
-  it('stay adopted after a restart, and are terminated like our own', async () => {
-    const bench = await startSettled({ maxIdle: 5 * minute })
-    const id = foreignVm(bench)
-    await bench.pass(10)
-    await bench.fleet.adopt()
-    bench.life.kill()
-    bench.restart()
-    bench.joins(id)
-    await bench.pass(6 * 60)
-    expect(bench.calls.terminated).toEqual([[id]])
-  })
-
-  it('count as foreign also when their writer is not known', async () => {
-    const bench = await startSettled()
-    delete bench.cloud.instances.get(foreignVm(bench))!.instance.writerId
-    await bench.pass(10)
-    expect(codesOf(bench)).toEqual(['FOREIGN_WRITER'])
-    await bench.fleet.adopt()
-    await bench.pass(10)
-    expect(codesOf(bench)).toEqual([])
   })
 })
 
@@ -339,26 +291,3 @@ function setPersonEnables(bench: Awaited<ReturnType<typeof startSettled>>, id: s
     bench.joins()
   })
 }
-
-describe('a copy of the state folder that runs beside the original', () => {
-  it('treats earlier launches as its own, and is blocked by what the original launches later', async () => {
-    const bench = await startSettled({ maxInstances: 4, minInstances: 1 })
-    await bench.pass(20)
-    bench.life.kill()
-    bench.restart({
-      owner: { ...owner, writerId: 'copy' },
-      ownWriters: new Set([owner.writerId, 'copy']),
-    })
-    await bench.pass(20)
-    expect(codesOf(bench)).not.toContain('FOREIGN_WRITER')
-    // The original continues with the name that both know.
-    const goesOn = foreignVm(bench, owner.writerId)
-    await bench.pass(20)
-    expect(codesOf(bench)).toContain('FOREIGN_WRITER')
-    expect(bench.fleet.knows(goesOn)).toBe(false)
-    await bench.fleet.adopt()
-    await bench.pass(20)
-    expect(codesOf(bench)).not.toContain('FOREIGN_WRITER')
-    expect(bench.fleet.knows(goesOn)).toBe(true)
-  })
-})
