@@ -69,18 +69,18 @@ async function sendStep(
   signal?: AbortSignal,
 ): Promise<StepOutcome> {
   const fewAtOnce = limit(batchesAtOnce)
-  const instances = new Map<string, Instance>()
-  const failures: LaunchFailure[] = []
   let isShort = false
-  async function sendOne(batch: LaunchStep): Promise<void> {
-    if (isShort) return
+  async function sendOne(batch: LaunchStep): Promise<StepOutcome> {
+    if (isShort) return { instances: [], failures: [] }
     const outcome = await sendBatch(batch, order, context, signal)
     isShort ||= outcome.instances.length < countOf(batch) || outcome.failures.length > 0
-    for (const instance of outcome.instances) instances.set(instance.id, instance)
-    failures.push(...outcome.failures)
+    return outcome
   }
-  await Promise.all(batchesOf(step, largestBatch).map((batch) => fewAtOnce(() => sendOne(batch))))
-  return { instances: [...instances.values()], failures }
+  const batches = batchesOf(step, largestBatch)
+  const outcomes = await Promise.all(batches.map((batch) => fewAtOnce(() => sendOne(batch))))
+  // By id: what a repeated batch finds of this launch may contain the instances of others.
+  const instances = new Map(outcomes.flatMap((one) => one.instances).map((one) => [one.id, one]))
+  return { instances: [...instances.values()], failures: outcomes.flatMap((one) => one.failures) }
 }
 
 /** Retries with the same token, so that a lost response never causes a second launch. */

@@ -17,7 +17,7 @@ describe('list', () => {
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(2050, one))
     const listing = await provider.list()
-    expect(idsOf(listing.instances)).toEqual(idsOf(instances))
+    expect(idsOf(listing.instances).sort()).toEqual(idsOf(instances).sort())
     expect(cloud.ec2.count('DescribeInstances')).toBe(3)
   })
 
@@ -128,7 +128,7 @@ describe('terminate', () => {
     const provider = await cloud.open()
     const { instances } = await provider.launch(cloud.order(2500, one))
     const result = await provider.terminate(idsOf(instances))
-    expect(result.terminated.sort()).toEqual(idsOf(instances))
+    expect(result.terminated.sort()).toEqual(idsOf(instances).sort())
     expect(cloud.ec2.count('TerminateInstances')).toBe(3)
   })
 
