@@ -36,6 +36,7 @@ export function declareRun(
 
   return async (context) => {
     if (dryRun.isAskedFor.value) return dryRun.run(context)
+    await keepYoungGenerationSmall()
     const { terminal, env } = context
     // Ignoring them silently would suggest that they have an effect.
     const stray = dryRun.itsOwn.find(([, flag]) => flag.isGiven)
@@ -49,7 +50,6 @@ export function declareRun(
     if (!config) return sayCount(terminal, problems)
     if (terminateOnExit.value && !(await mayTerminate(cloudPools(config, providers), yes.value, terminal)))
       return 1
-    await keepYoungGenerationSmall()
     const { runDaemon } = await import('../provisioner/index.ts')
     const stopping = terminateOnExit.value
       ? 'Ctrl-C terminates every instance, also in clouds, and stops.'

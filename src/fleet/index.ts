@@ -14,6 +14,7 @@ import { checkpointOf, type PoolRecord, writtenIn } from './records.ts'
 import { cleared, undrain } from './removal.ts'
 import {
   createRun,
+  letOthersRun,
   type ManagedInstance,
   type PoolDeps,
   type PoolMemory,
@@ -125,6 +126,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   async function keepListing(): Promise<void> {
     for (let failures = 0; !run.stopping; ) {
       failures = (await listInstances(run)) ? 0 : failures + 1
+      await letOthersRun(run)
       turn()
       await listWakeup.wait(
         failures > 0 ? listAgain(failures, deps.random) : lookAgain(run.memory, lastChangeAt, run.now()),
@@ -135,6 +137,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   async function keepAsking(): Promise<void> {
     while (!run.stopping) {
       await readDemand(run)
+      await letOthersRun(run)
       turn()
       await demandWakeup.wait(lookAgain(run.memory, lastChangeAt, run.now()))
     }

@@ -17,6 +17,7 @@ import { checkAccount, findMissing, noticeMissing } from './missing.ts'
 import type { PoolRecord } from './records.ts'
 import {
   callDeadlines,
+  letOthersRun,
   type ManagedInstance,
   type PoolMemory,
   type PoolRun,
@@ -169,6 +170,7 @@ export async function listInstances(run: PoolRun): Promise<boolean> {
     const listing = await withDeadline(deps.clock, listDeadline(memory), 'a listing', (signal) =>
       deps.provider.list(signal),
     )
+    await letOthersRun(run)
     memory.listTimeouts = 0
     checkAccount(run, listing.account)
     if (run.memory.firstCompleteAt === undefined) await noticeFirstStart(run, listing)
@@ -348,6 +350,9 @@ function isOfClone(memory: PoolMemory, { id, intentId = '', launchedAt }: Instan
   return !tracks.has(id) && !intents.has(intentId)
 }
 
+/** What is known of an instance only until it is seen again. */
+const whileUnseen = ['missingSince', 'unknownSince', 'unshownSince', 'recalled', 'wasEnded'] as const
+
 function see(
   memory: PoolMemory,
   instance: Instance,
@@ -360,11 +365,8 @@ function see(
     instance,
     { listed: true },
   )
-  delete track.missingSince
-  delete track.unknownSince
-  delete track.unshownSince
-  delete track.recalled
-  delete track.wasEnded
+  // To delete a key that is not there takes as long as all the rest, and there may be 10,000 instances.
+  for (const key of whileUnseen) if (track[key] !== undefined) delete track[key]
   memory.tracks.set(instance.id, track)
   const intent = memory.intents.get(instance.intentId ?? '')
   intent?.seen.add(instance.id)
