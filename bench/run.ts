@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { adversarial } from './adversarial.ts'
 import { agents } from './agents.ts'
 import { coldStart } from './cold-start.ts'
+import { daemonCosts } from './daemon.ts'
 import { fleetCosts } from './fleet.ts'
 import { localAgents } from './local-agents.ts'
 import type { Report, Row } from './measure.ts'
@@ -17,6 +18,7 @@ const benchmarks: Record<string, () => Promise<Report>> = {
   plan: planTimes,
   adversarial,
   fleet: fleetCosts,
+  daemon: daemonCosts,
   // Loaded on demand, because an SDK takes time to load.
   aws: async () => (await import('./aws.ts')).awsCosts(),
   gcp: async () => (await import('./gcp.ts')).gcpCosts(),
