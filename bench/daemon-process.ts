@@ -34,12 +34,16 @@ export interface Usage {
 export interface Hold {
   wall: number
   cpu: number
+  /** How many took more than 20 ms of processor time. */
+  long: number
 }
 
 export interface BenchDaemon {
   usage(): Usage
   resetPeak(): void
-  /** Longest holds since this time. */
+  /** Starts, and stops, the measurement of holds, which costs the daemon processor time. */
+  toggleHolds(): void
+  /** The longest since this time. */
   holdsSince(at: number): Hold
   cloud(): Promise<CloudState>
   reconfigure(order: PoolsOrder): void
@@ -49,6 +53,7 @@ export interface BenchDaemon {
 }
 
 export async function startDaemon(order: PoolsOrder, latency = 0): Promise<BenchDaemon> {
+  if (process.platform !== 'linux') throw new Error('the daemon is measured by /proc, which only Linux has')
   if (!existsSync(cli)) execFileSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit' })
   const folder = mkdtempSync(join(tmpdir(), 'bench-daemon-'))
   const config = join(folder, 'master.yaml')
@@ -79,11 +84,14 @@ export async function startDaemon(order: PoolsOrder, latency = 0): Promise<Bench
   })
   // A benchmark that is interrupted leaves no daemon behind; the fake ends by itself.
   const kill = () => daemon.kill('SIGKILL')
+  const exit = () => process.exit(1)
   process.once('exit', kill)
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, exit)
   const proc = `/proc/${daemon.pid}`
   return {
     usage: () => usageOf(proc),
     resetPeak: () => writeFileSync(`${proc}/clear_refs`, '5'),
+    toggleHolds: () => void daemon.kill('SIGUSR2'),
     holdsSince: (at) => longest(holds, at),
     async cloud() {
       server.send('')
@@ -94,6 +102,7 @@ export async function startDaemon(order: PoolsOrder, latency = 0): Promise<Bench
     log: () => readFileSync(log, 'utf8'),
     async stop() {
       process.off('exit', kill)
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, exit)
       await ended(daemon)
       await ended(server)
       rmSync(folder, { recursive: true, force: true })
@@ -161,6 +170,7 @@ function longest(file: string, since: number): Hold {
   return {
     wall: Math.max(0, ...seconds.map(({ wall }) => wall)),
     cpu: Math.max(0, ...seconds.map(({ cpu }) => cpu)),
+    long: seconds.reduce((sum, { long }) => sum + long, 0),
   }
 }
 

@@ -6,6 +6,8 @@ import { adversarial } from './adversarial.ts'
 import { agents } from './agents.ts'
 import { coldStart } from './cold-start.ts'
 import { daemonCosts } from './daemon.ts'
+import { daemonPools } from './daemon-pools.ts'
+import { daemonTerminations } from './daemon-terminations.ts'
 import { fleetCosts } from './fleet.ts'
 import { localAgents } from './local-agents.ts'
 import type { Report, Row } from './measure.ts'
@@ -19,6 +21,8 @@ const benchmarks: Record<string, () => Promise<Report>> = {
   adversarial,
   fleet: fleetCosts,
   daemon: daemonCosts,
+  'daemon-pools': daemonPools,
+  'daemon-terminations': daemonTerminations,
   // Loaded on demand, because an SDK takes time to load.
   aws: async () => (await import('./aws.ts')).awsCosts(),
   gcp: async () => (await import('./gcp.ts')).gcpCosts(),
