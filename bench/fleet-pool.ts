@@ -30,16 +30,13 @@ const userData = {
   sha256: 'bench',
 }
 
-export async function startBenchPool(
-  onLaunch: (order: LaunchOrder) => void,
-  instances: Instance[] = [],
-): Promise<BenchPool> {
+export async function startBenchPool(onLaunch: (order: LaunchOrder) => void): Promise<BenchPool> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
   const { journal } = await openJournal({ file: join(folder, 'journal'), kind: 'fleet 1', now: Date.now() })
   const listeners = new Set<(pool: string) => void>()
   const pool: BenchPool = {
     fleet: undefined as unknown as PoolFleet,
-    instances,
+    instances: [],
     demand: { pending: [], agents: [] },
     change() {
       for (const listener of listeners) listener(owner.pool)
@@ -113,7 +110,7 @@ export async function startBenchPool(
 
 let made = 0
 
-export function instance(intentId?: string): Instance {
+function instance(intentId?: string): Instance {
   return {
     id: `i-${(made++).toString(16).padStart(17, '0')}`,
     pool: owner.pool,

@@ -5,6 +5,9 @@ import { join } from 'node:path'
 import { adversarial } from './adversarial.ts'
 import { agents } from './agents.ts'
 import { coldStart } from './cold-start.ts'
+import { daemonCosts } from './daemon.ts'
+import { daemonPools } from './daemon-pools.ts'
+import { daemonTerminations } from './daemon-terminations.ts'
 import { fleetCosts } from './fleet.ts'
 import { localAgents } from './local-agents.ts'
 import type { Report, Row } from './measure.ts'
@@ -17,6 +20,9 @@ const benchmarks: Record<string, () => Promise<Report>> = {
   plan: planTimes,
   adversarial,
   fleet: fleetCosts,
+  daemon: daemonCosts,
+  'daemon-pools': daemonPools,
+  'daemon-terminations': daemonTerminations,
   // Loaded on demand, because an SDK takes time to load.
   aws: async () => (await import('./aws.ts')).awsCosts(),
   gcp: async () => (await import('./gcp.ts')).gcpCosts(),

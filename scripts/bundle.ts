@@ -6,7 +6,13 @@ import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
 import { straight } from './straight.ts'
-import { fileFor, type SharedLibrary, sharedLibraries, withoutUnusedCalls } from './vendor.ts'
+import {
+  fileFor,
+  type SharedLibrary,
+  sharedLibraries,
+  withoutUnusedCalls,
+  withoutUnusedSchemas,
+} from './vendor.ts'
 
 const root = resolve(import.meta.dirname, '..')
 
@@ -88,16 +94,15 @@ export async function bundle(folder: string): Promise<string[]> {
  * These are not read by people: they are minified, in lines short enough for a stack trace. Names are kept: Google's client
  * recognises numbers by the name of their class.
  */
-function bundleShared({ file, entry, form }: SharedLibrary, folder: string) {
+function bundleShared({ file, entry, esModules }: SharedLibrary, folder: string) {
   return build({
     ...common,
     minifyWhitespace: true,
     lineLimit: 160,
-    // The complete list of exports is only known for an ES module.
-    ...(form === 'everything' && { mainFields: ['module', 'main'] }),
+    ...(esModules && { mainFields: ['module', 'main'] }),
     stdin: { contents: entry, resolveDir: root, sourcefile: `entry of ${file}` },
     outfile: join(folder, file),
     format: 'cjs',
-    plugins: [withoutUnusedCalls],
+    plugins: [withoutUnusedCalls, withoutUnusedSchemas],
   })
 }

@@ -23,6 +23,7 @@ import { checkpointOf, type PoolRecord, writtenIn } from './records.ts'
 import { cleared, undrain } from './removal.ts'
 import {
   createRun,
+  letOthersRun,
   type ManagedInstance,
   type PoolDeps,
   type PoolRun,
@@ -145,6 +146,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     for (let failures = 0, notBefore = run.bornAt; !run.stopping; ) {
       const isComplete = await listInstances(run, notBefore)
       failures = isComplete ? 0 : failures + 1
+      await letOthersRun(run)
       turn()
       if (isComplete) deps.onListed?.()
       const wait = failures > 0 ? nextRetry(failures, deps.random) : usual()
@@ -178,6 +180,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   async function keepAsking(): Promise<void> {
     while (!run.stopping) {
       await readDemand(run)
+      await letOthersRun(run)
       turn()
       await demandWakeup.wait(nextPoll(run.memory, lastChangeAt, run.now()))
     }

@@ -162,7 +162,10 @@ export function writtenIn(records: readonly JournalRecord[]): (Written & { at: n
   return read.success && read.data.kind === 'begun' ? read.data : undefined
 }
 
-/** Everything worth keeping, in as few records as possible: the contents of a rewritten journal. */
+/**
+ * Everything worth keeping, in as few records as possible: the contents of a rewritten journal. They are copies where the
+ * memory changes in place, because they are written while the loop runs.
+ */
 export function checkpointOf(
   memory: PoolMemory,
   now: number,
@@ -185,10 +188,10 @@ export function checkpointOf(
           ...storedIntent(intent),
           seen: [...intent.seen],
         })),
-        offerings: [...memory.offerings],
-        breaker: memory.breaker,
-        budget: memory.budget,
-        launchError: memory.launchError,
+        offerings: [...memory.offerings].map(([key, refusal]) => [key, { ...refusal }]),
+        breaker: { ...memory.breaker },
+        budget: { ...memory.budget },
+        launchError: { ...memory.launchError },
         adopted: [...memory.adopted],
         paused: memory.paused,
         proven: [...memory.proven],

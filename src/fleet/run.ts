@@ -92,6 +92,14 @@ export function createRun(deps: PoolDeps, settings: PoolSettings, changed: () =>
   return run
 }
 
+/** Instances from which on the steps of a turn take about 20 ms each, too long to be taken in one go. */
+const large = 1000
+
+/** Lets other work run between two steps of a large pool: agents' pings and answers to people do not wait for both. */
+export async function letOthersRun({ deps, memory }: PoolRun): Promise<void> {
+  if (memory.tracks.size > large) await deps.clock.sleep(0)
+}
+
 async function kept(run: PoolRun, write: () => Promise<void>): Promise<void> {
   try {
     await write()

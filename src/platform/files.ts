@@ -11,13 +11,14 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs'
-import { dirname } from 'node:path'
+import { open, readdir, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import { derivedName } from './derived-id.ts'
 
 /** Writes a temporary file in the same folder, flushes it to the disk, and renames it. Modes: file 0600, folders 0700. */
 export function writeFileAtomic(file: string, data: string | Uint8Array, mode = 0o600): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  const temporary = `${file}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`
+  const temporary = temporaryOf(file)
   try {
     const handle = openSync(temporary, 'wx', mode)
     try {
@@ -32,6 +33,42 @@ export function writeFileAtomic(file: string, data: string | Uint8Array, mode = 
     rmSync(temporary, { force: true })
     throw error
   }
+}
+
+/** The same for a large file in an existing folder, which is flushed too; other work runs meanwhile. */
+export async function replaceFile(file: string, pieces: readonly Uint8Array[], mode = 0o600): Promise<void> {
+  const temporary = temporaryOf(file)
+  try {
+    const handle = await open(temporary, 'wx', mode)
+    try {
+      for (const piece of pieces) await handle.appendFile(piece)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+    await rename(temporary, file)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+  const folder = await open(dirname(file), 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+/** What a crash left behind while the file was replaced. Only for a file that no other process writes. */
+export async function removeTemporaries(file: string): Promise<void> {
+  const [folder, name] = [dirname(file), `${basename(file)}.`]
+  for (const found of await readdir(folder))
+    if (found.startsWith(name) && /^\d+\.[0-9a-z]+\.tmp$/.test(found.slice(name.length)))
+      await rm(join(folder, found), { force: true })
+}
+
+function temporaryOf(file: string): string {
+  return `${file}.${process.pid}.${Math.random().toString(36).slice(2)}.tmp`
 }
 
 // Detects changed files by their contents: mounted secrets change by swapped links, and file dates are not reliable.

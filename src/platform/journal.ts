@@ -2,14 +2,19 @@
 import { constants, copyFileSync, renameSync } from 'node:fs'
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
-import { writeFileAtomic } from './files.ts'
+import { removeTemporaries, replaceFile, writeFileAtomic } from './files.ts'
+import { jsonPieces } from './json-pieces.ts'
 import { readPlainFile, syncFolderOf } from './own-files.ts'
 import type { Journal, JournalRecord } from './ports.ts'
 
 export interface JournalFile extends Journal {
-  /** Replaces everything by these records, atomically; also repairs a journal whose last `append` failed. */
+  /**
+   * Replaces everything by these records, atomically; also repairs a journal whose last `append` failed. They are read while
+   * other work runs, and must not change.
+   */
   rewrite(records: JournalRecord[]): Promise<void>
   /** Records appended since the file was opened or rewritten. */
   readonly appended: number
@@ -58,6 +63,7 @@ export async function openJournal(options: JournalOptions): Promise<OpenedJourna
   const { file } = options
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    await removeTemporaries(file)
     const { records, problems, whole } = readRecords(options)
     if (!whole) writeFileAtomic(file, fileOf(options, records))
     syncFolderOf(file)
@@ -117,8 +123,7 @@ function createJournal(options: JournalOptions, opened: FileHandle): JournalFile
     },
     rewrite: (records) =>
       then(async () => {
-        writeFileAtomic(file, fileOf(options, records))
-        syncFolderOf(file)
+        await replaceFile(file, await filePiecesOf(options, records))
         const next = await openToAppend(file)
         await handle.close().catch(() => {})
         handle = next
@@ -229,6 +234,30 @@ function fileOf(options: JournalOptions, records: JournalRecord[]): string {
   return `${headerOf(options)}\n${records.map(lineOf).join('')}`
 }
 
+/** The same file, made in pieces: a record of 10,000 instances takes tens of milliseconds. */
+async function filePiecesOf(options: JournalOptions, records: readonly JournalRecord[]): Promise<Buffer[]> {
+  const file = [Buffer.from(`${headerOf(options)}\n`)]
+  let sincePause = 0
+  for (const record of records) {
+    const pieces: Buffer[] = []
+    let sum = 0
+    for (const text of jsonPieces(record)) {
+      const piece = Buffer.from(text)
+      sum = crc32(piece, sum)
+      pieces.push(piece)
+      sincePause += piece.byteLength
+      if (sincePause < stretch) continue
+      sincePause = 0
+      await setImmediate()
+    }
+    file.push(Buffer.concat([Buffer.from(`${hexOf(sum)} `), ...pieces, Buffer.from('\n')]))
+  }
+  return file
+}
+
+/** Bytes of JSON after which other work runs: about a millisecond. */
+const stretch = 131_072
+
 function recordOf(line: string): JournalRecord | undefined {
   const json = line.slice(9)
   if (line.slice(0, 9) !== `${checksum(json)} `) return undefined
@@ -240,5 +269,9 @@ function recordOf(line: string): JournalRecord | undefined {
 }
 
 function checksum(text: string): string {
-  return crc32(text).toString(16).padStart(8, '0')
+  return hexOf(crc32(text))
+}
+
+function hexOf(sum: number): string {
+  return sum.toString(16).padStart(8, '0')
 }

@@ -232,11 +232,22 @@ class Reader {
 
 const mostCopies = 10_000
 
+/** Up to the first blank or slash. A regular expression takes a tenth of the time of a whole listing. */
 function nameOf(tag: string): string {
-  return /^[^\s/]*/.exec(tag)![0]
+  let end = 0
+  for (; end < tag.length; end++) {
+    const code = tag.charCodeAt(end)
+    if (code <= blank || code === slash) break
+  }
+  return end === tag.length ? tag : tag.slice(0, end)
 }
 
-const [question, bang, slash] = ['?', '!', '/'].map((mark) => mark.charCodeAt(0)) as [number, number, number]
+const [question, bang, slash, blank] = ['?', '!', '/', ' '].map((mark) => mark.charCodeAt(0)) as [
+  number,
+  number,
+  number,
+  number,
+]
 
 const named: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
 

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import {
   callerIdentity,
   describeInstanceTypeOfferings,
@@ -88,6 +89,8 @@ export interface FakeEc2 {
   /** Called with every raw call and every answer, also of STS. */
   record?: (exchange: Exchange) => void
   faults: Fault[]
+  /** Milliseconds before each answer. */
+  latency: number
   /** Enables EC2's real rate limits. */
   throttle(): void
   count(action: string): number
@@ -106,6 +109,7 @@ export async function fakeEc2(now: () => number = Date.now): Promise<FakeEc2> {
     world,
     calls: [],
     faults: [],
+    latency: 0,
     throttle: () => {
       mayPass = throttling()
     },
@@ -120,6 +124,7 @@ export async function fakeEc2(now: () => number = Date.now): Promise<FakeEc2> {
     const sent = await text(request)
     const { Action: action = '', Version: _, ...params } = parseQuery(sent) as Record<string, string>
     self.calls.push({ action, params })
+    if (self.latency > 0) await sleep(self.latency)
     const reply = (status: number, answer: string) => {
       self.record?.({ action, request: sent, status, answer })
       const headers = { 'content-type': 'text/xml;charset=UTF-8', date: new Date(now()).toUTCString() }

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import {
@@ -82,6 +82,17 @@ describe('a journal', () => {
 })
 
 describe('a crash', () => {
+  it('while the journal is rewritten leaves the former one, and no file after the next start', async () => {
+    await written(3)
+    const others = [`${file}.2.tmp`, `${file}.damaged-2026`, join(dirname(file), 'other.17.k3j.tmp')]
+    for (const one of [...others, `${file}.17.k3j9x.tmp`]) writeFileSync(one, 'half')
+    const { records } = await opened()
+    expect(records).toHaveLength(3)
+    expect(readdirSync(dirname(file)).toSorted()).toEqual(
+      [file, ...others].map((one) => basename(one)).toSorted(),
+    )
+  })
+
   it('at any byte of the last record loses at most that record', async () => {
     await written(3)
     const whole = readFileSync(file)
