@@ -16,13 +16,22 @@ import {
 
 const root = resolve(import.meta.dirname, '..')
 
-/** With Node before 22.12 a message must appear instead of a syntax error: this file uses nothing newer than ES2020. */
+/**
+ * With Node before 22.12 a message must appear instead of a syntax error: this file uses nothing newer than ES2020.
+ *
+ * Without a command it is the daemon that starts. V8 lets the space for new objects grow to 32 MiB and more, and hardly gives
+ * it back; answers of a cloud fill it: 10,000 instances need twice the memory. Of V8's options for it the maximum is read at
+ * the start only, the factor each time. Other commands are short, and 9 % faster with the space that grows.
+ */
 const launcher = `#!/usr/bin/env node
 const [major, minor] = process.versions.node.split('.').map(Number)
 if (major < 22 || (major === 22 && minor < 12)) {
   console.error('provision needs Node.js 22.12 or newer; this is ' + process.versions.node)
   process.exit(2)
 }
+const [first = '-'] = process.argv.slice(2)
+if (first.startsWith('-') && !process.argv.includes('--dry-run'))
+  require('node:v8').setFlagsFromString('--semi-space-growth-factor=1')
 require('node:module').enableCompileCache()
 require('./main.cjs')
 `

@@ -36,7 +36,6 @@ export function declareRun(
 
   return async (context) => {
     if (dryRun.isAskedFor.value) return dryRun.run(context)
-    await keepYoungGenerationSmall()
     const { terminal, env } = context
     // Ignoring them silently would suggest that they have an effect.
     const stray = dryRun.itsOwn.find(([, flag]) => flag.isGiven)
@@ -73,16 +72,6 @@ export function declareRun(
     area?.close()
     return 0
   }
-}
-
-/**
- * V8 lets the space for new objects grow to 32 MiB and more, and hardly gives it back; answers of a cloud fill it. Without
- * that, 10,000 instances need half the memory, and some more processor time. Node has no option for it that works in a
- * process that has started: the maximum is read at the start only, the factor each time.
- */
-async function keepYoungGenerationSmall(): Promise<void> {
-  const { setFlagsFromString } = await import('node:v8')
-  setFlagsFromString('--semi-space-growth-factor=1')
 }
 
 function onlyDryRun(flag: string): ProvisionError {
