@@ -364,6 +364,7 @@ function see(
   delete track.unknownSince
   delete track.unshownSince
   delete track.recalled
+  if (track.wasEnded) delete track.ending
   delete track.wasEnded
   memory.tracks.set(instance.id, track)
   const intent = memory.intents.get(instance.intentId ?? '')

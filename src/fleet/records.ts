@@ -250,6 +250,8 @@ export function recall(
   }
   for (const track of memory.tracks.values()) {
     track.recalled = true
+    // It counts as leaving, as before the restart, until a listing shows it.
+    if (track.wasEnded) track.ending = true
     // Listings in a row are counted within one process.
     delete track.missingSince
     delete track.soughtAt

@@ -211,6 +211,23 @@ describe('after a crash', () => {
     expect(bench.calls.terminated).toEqual([bench.ids()])
   })
 
+  it('an instance whose termination was accepted is not counted while the master still shows its agent', async () => {
+    const bench = await startSettled({ minInstances: 1, maxInstances: 2, maxIdle: 10 * minute })
+    bench.faults.lingersFor = () => 2 * second
+    bench.wants(4, 4)
+    await bench.pass(10)
+    bench.wants()
+    bench.joins(...bench.ids())
+    const isOver = () => bench.events.some(({ kind }) => kind === 'terminated')
+    while (!isOver()) await bench.pass(0.2)
+    bench.life.kill()
+    await bench.pass(3)
+    bench.restart()
+    await bench.pass(5 * 60)
+    expect(bench.calls.terminated).toHaveLength(1)
+    expect(bench.fleet.status().instances).toHaveLength(1)
+  })
+
   it('a paused pool stays paused', async () => {
     const bench = await startSettled()
     await bench.fleet.pause()
