@@ -8,7 +8,7 @@ import {
   type KnownAgent,
   type Offering,
 } from '../planner/index.ts'
-import { withDeadline } from '../platform/index.ts'
+import { deadlineMissed, withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import type { Listing } from '../providers/index.ts'
 import { reportLost } from './failed-instances.ts'
@@ -37,6 +37,7 @@ export async function readDemand(run: PoolRun): Promise<boolean> {
       deps.demand.read(deps.pool, signal),
     )
     const took = run.now() - from
+    checkTook(took, callDeadlines.demand, 'the master')
     const joined = observeDemand(memory, demand, run.now())
     if (memory.demandAt === demand.at) memory.demandTook = took
     memory.problems.delete('master')
@@ -48,6 +49,14 @@ export async function readDemand(run: PoolRun): Promise<boolean> {
     reportProblem(run, 'master', problemOf(error, 'INTERNAL', 'the master could not be read'))
     return false
   }
+}
+
+/**
+ * An answer after its deadline was on its way while the machine was suspended. What it shows is old, and the time it took
+ * says nothing about the next one.
+ */
+function checkTook(took: number, most: number, what: string): void {
+  if (took > most) throw deadlineMissed(what, most)
 }
 
 /** An agent that joined proves its user data, and closes the breaker if it has the promised slots. */
@@ -144,12 +153,24 @@ function rememberJoins(memory: PoolMemory, now: number): ManagedInstance[] {
     if (track.joinedAt === undefined) continue
     if (agent?.connected) delete track.lostSince
     else track.lostSince ??= now
+    if (agent) noticeDrain(track, agent, memory.demandAt!)
     if (agent && isTakenBack(track, agent, memory.demandAt!)) {
       delete track.drainedAt
       track.undrainedAt = now
     }
   }
   return joined
+}
+
+/** Milliseconds after a drain without an answer, in which the master may still carry it out. */
+const drainEffectTime = 60_000
+
+/** A drain took effect although its answer was lost. It counts from this view on: a termination needs a newer one. */
+function noticeDrain(track: ManagedInstance, agent: AgentState, demandAt: number): void {
+  const { drainDoubtAt } = track
+  if (drainDoubtAt === undefined || demandAt <= drainDoubtAt) return
+  if (agent.draining) track.drainedAt = demandAt
+  if (agent.draining || demandAt > drainDoubtAt + drainEffectTime) delete track.drainDoubtAt
 }
 
 /** A person enabled an agent that we had drained. */
@@ -166,9 +187,9 @@ export async function listInstances(run: PoolRun): Promise<boolean> {
   const { deps, memory, settings } = run
   const startedAt = run.now()
   try {
-    const listing = await withDeadline(deps.clock, listDeadline(memory), 'a listing', (signal) =>
-      deps.provider.list(signal),
-    )
+    const most = listDeadline(memory)
+    const listing = await withDeadline(deps.clock, most, 'a listing', (signal) => deps.provider.list(signal))
+    checkTook(run.now() - startedAt, most, 'a listing')
     memory.listTimeouts = 0
     checkAccount(run, listing.account)
     if (run.memory.firstCompleteAt === undefined) await noticeFirstStart(run, listing)

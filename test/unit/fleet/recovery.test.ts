@@ -101,6 +101,22 @@ describe('a launch of unknown outcome', () => {
     ])
   })
 
+  it.each([
+    ['is shown by the second of two listings', 'reply_lost', 0, 150],
+    ['takes effect after the first two listings', 'effect_late', 100, 0],
+  ] as const)('is not replaced when it cannot be repeated and %s', async (_, fate, lateness, hidden) => {
+    const bench = await startSettled({ maxInstances: 1 })
+    bench.faults.lateness = () => lateness * second
+    bench.faults.hiddenFor = () => hidden * second
+    once(bench, fate)
+    bench.wants(4)
+    await bench.pass(1)
+    bench.material = { kind: 'ready', userData: userDataOf('renewed'), version: '1', probe: false }
+    await bench.pass(4 * 60)
+    expect(tokens(bench)).toEqual(['intent-1'])
+    expect(bench.ids()).toHaveLength(1)
+  })
+
   it('is not repeated when nothing needs it any more', async () => {
     const bench = await startSettled()
     once(bench, 'silent')
