@@ -6,7 +6,7 @@ export const faultsOfMemory: PlantedFault[] = [
   {
     name: 'take a stale view as fresh',
     does: 'acts on the newest view of the master, however old it is',
-    always: ['master_down', 'stops', 'script_fails'],
+    always: ['master_down', 'stops', 'script_fails', 'suspended'],
     edits: [
       {
         file: 'planner/rules.ts',
