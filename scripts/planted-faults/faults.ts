@@ -106,7 +106,7 @@ export const plantedFaults: PlantedFault[] = [
         file: 'fleet/launch.ts',
         find: 'userData: memory.userData.get(sha256)!,',
         replace:
-          "userData: ((ready) => (ready.kind === 'ready' ? ready.userData : memory.userData.get(sha256)!))(deps.material()),",
+          "userData: ((ready) => (ready.kind === 'ready' ? ready.userData : memory.userData.get(sha256)!))(deps.launchInputs()),",
       },
     ],
   },
