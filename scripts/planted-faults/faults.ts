@@ -1,6 +1,7 @@
 // Faults to plant in a copy of the sources: each is a promise broken on purpose, which the simulation must notice.
 
 import type { FaultKind } from '../../src/simulator/scenario.ts'
+import { faultsOfMemory } from './faults-of-memory.ts'
 
 interface Edit {
   file: string
@@ -105,7 +106,7 @@ export const plantedFaults: PlantedFault[] = [
         file: 'fleet/launch.ts',
         find: 'userData: memory.userData.get(sha256)!,',
         replace:
-          "userData: ((ready) => (ready.kind === 'ready' ? ready.userData : memory.userData.get(sha256)!))(deps.material()),",
+          "userData: ((ready) => (ready.kind === 'ready' ? ready.userData : memory.userData.get(sha256)!))(deps.launchInputs()),",
       },
     ],
   },
@@ -312,9 +313,9 @@ export const plantedFaults: PlantedFault[] = [
     edits: [
       {
         file: 'fleet/index.ts',
-        find: 'undrain(run, drained)\n',
+        find: 'undrain(run, drained())\n      await within(run, stopTime',
         replace:
-          'undrain(run, drained)\n      await deps.provider.terminate([...run.memory.tracks.keys()]).catch(() => {})\n',
+          'undrain(run, drained())\n      await deps.provider.terminate([...run.memory.tracks.keys()]).catch(() => {})\n      await within(run, stopTime',
       },
     ],
   },
@@ -329,4 +330,5 @@ export const plantedFaults: PlantedFault[] = [
       },
     ],
   },
+  ...faultsOfMemory,
 ]

@@ -5,19 +5,25 @@ import { codeInfo, type Problem, problem } from '../problems/index.ts'
 import { launchErrorOf } from './failures.ts'
 import type { LaunchInputs, PoolMemory, PoolRun, PoolSettings } from './run.ts'
 
+/** What stops launches and removals. Checked again right before a termination, which is decided a while before. */
+export function stopsOf({ paused, foreign, otherAccount }: PoolMemory): Hold[] {
+  const holds: Hold[] = []
+  const both = ['launch', 'remove'] as const
+  if (paused) holds.push({ code: 'PAUSED', stops: both })
+  if (foreign.size > 0)
+    holds.push({ code: 'FOREIGN_WRITER', stops: both, numbers: { instances: foreign.size } })
+  if (otherAccount) holds.push({ code: 'ACCOUNT_CHANGED', stops: both })
+  return holds
+}
+
 export function holdsOf(
   memory: PoolMemory,
   settings: PoolSettings,
   material: LaunchInputs,
   now: number,
 ): Hold[] {
-  const holds: Hold[] = []
-  const both = ['launch', 'remove'] as const
-  if (memory.paused) holds.push({ code: 'PAUSED', stops: both })
+  const holds = stopsOf(memory)
   if (memory.clearing) holds.push({ code: 'CLEARING', stops: ['launch'] })
-  if (memory.foreign.size > 0)
-    holds.push({ code: 'FOREIGN_WRITER', stops: both, numbers: { instances: memory.foreign.size } })
-  if (memory.otherAccount) holds.push({ code: 'ACCOUNT_CHANGED', stops: both })
   if (memory.journalMissing) holds.push(journalHold(memory, settings.visibility))
   if (memory.problems.has('journal')) holds.push({ code: 'JOURNAL_FAILING', stops: ['launch'] })
   if (material.kind === 'refused') holds.push({ code: 'LAUNCH_NOT_READY', stops: ['launch'] })

@@ -99,6 +99,7 @@ export interface PoolFleet {
 
 const checkpointEvery = 60_000
 const stopTime = 10_000
+const undrainTime = 2_000
 const journalRetry = 10_000
 /** Without starting instances nothing is looked up: the next one ends the wait. */
 const lookUpIdle = 3_600_000
@@ -215,9 +216,12 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       run.stopping = true
       unsubscribe()
       for (const wakeup of [listWakeup, demandWakeup, lookUpWakeup, checkpointWakeup]) wakeup.trigger()
-      const drained = [...run.memory.tracks.values()].filter((t) => t.drainedAt !== undefined && !t.busyWith)
-      undrain(run, drained)
+      const drained = () => [...run.memory.tracks.values()].filter(isDrained)
+      undrain(run, drained())
       await within(run, stopTime, Promise.allSettled([...run.tasks, ...loops]))
+      // Those that were being drained before.
+      undrain(run, drained())
+      await within(run, undrainTime, Promise.allSettled(run.tasks))
       run.over.abort(new ProvisionError(problem('POOL_NOT_RUNNING', `pool ${pool} was stopped meanwhile`)))
       await within(run, stopTime, checkpoint(run))
     },
@@ -284,6 +288,12 @@ function notDecided({ deps, stopping }: PoolRun, lastTurn: Turn | undefined): Pr
     'INTERNAL',
     `reconciling pool ${pool} failed, so nothing was decided; see the log for the reason`,
   )
+}
+
+/** By us, perhaps without an answer. A termination that was not sent before the stop is not sent any more. */
+function isDrained({ drainedAt, drainDoubtAt, busyWith, ending }: ManagedInstance): boolean {
+  const mayBe = drainedAt !== undefined || drainDoubtAt !== undefined
+  return mayBe && !ending && (busyWith === undefined || busyWith === 'end')
 }
 
 function isKeepable({ ordered, ending, busyWith }: ManagedInstance): boolean {

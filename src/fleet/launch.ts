@@ -11,7 +11,7 @@ import { withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import type { LaunchFailure, LaunchResult } from '../providers/index.ts'
 import { forgetLaunchFailures, learn, recordLaunchFailure } from './failures.ts'
-import { storedIntent, storedUserData } from './records.ts'
+import { storedIntent, storedTrack, storedUserData } from './records.ts'
 import {
   callDeadlines,
   type LaunchInputs,
@@ -157,8 +157,12 @@ export function settle(run: PoolRun, intent: OpenIntent): void {
   const { memory } = run
   memory.intents.delete(intent.id)
   if (!isCarried(memory, intent.sha256)) memory.userData.delete(intent.sha256)
-  const tracks = [...intent.seen].flatMap((id) => memory.tracks.get(id) ?? [])
-  run.background(() => run.write({ at: run.now(), kind: 'settled', id: intent.id, tracks }).catch(() => {}))
+  const now = run.now()
+  const tracks = [...intent.seen].flatMap((id) => {
+    const track = memory.tracks.get(id)
+    return track ? storedTrack(track, now) : []
+  })
+  run.background(() => run.write({ at: now, kind: 'settled', id: intent.id, tracks }).catch(() => {}))
 }
 
 // Launches of unknown outcome: repeated with the same bytes for a while, then settled by what listings show.

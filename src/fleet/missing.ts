@@ -47,7 +47,7 @@ export function noticeMissing(
     }
     const isAgain = track.missingSince !== undefined && track.missingSince < startedAt
     track.missingSince ??= startedAt
-    const isAccepted = track.endedAt !== undefined && isAgain
+    const isAccepted = (track.endedAt !== undefined || track.wasEnded) && isAgain
     if (visibility !== 0 && !isAccepted) continue
     if (drop(memory, track, now)) gone.push(track)
   }

@@ -8,7 +8,7 @@ import {
   type KnownAgent,
   type Offering,
 } from '../planner/index.ts'
-import { withDeadline } from '../platform/index.ts'
+import { deadlineMissed, withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import { type Listing, listDeadline, type TimedListing } from '../providers/index.ts'
 import { reportLost } from './failed-instances.ts'
@@ -39,6 +39,7 @@ export async function readDemand(run: PoolRun): Promise<boolean> {
       deps.demand.read(deps.pool, signal),
     )
     const took = run.now() - from
+    checkTook(took, callDeadlines.demand, 'the master')
     const joined = observeDemand(memory, demand, run.now())
     if (memory.demandAt === demand.at) memory.demandTook = took
     memory.problems.delete('master')
@@ -50,6 +51,14 @@ export async function readDemand(run: PoolRun): Promise<boolean> {
     reportProblem(run, 'master', problemOf(error, 'INTERNAL', 'the master could not be read'))
     return false
   }
+}
+
+/**
+ * An answer after its deadline was on its way while the machine was suspended. What it shows is old, and the time it took
+ * says nothing about the next one.
+ */
+function checkTook(took: number, most: number, what: string): void {
+  if (took > most) throw deadlineMissed(what, most)
 }
 
 /** An agent that joined proves its user data, and closes the breaker if it has the promised slots. */
@@ -146,12 +155,24 @@ function rememberJoins(memory: PoolMemory, now: number): ManagedInstance[] {
     if (track.joinedAt === undefined) continue
     if (agent?.connected) delete track.lostSince
     else track.lostSince ??= now
+    if (agent) noticeDrain(track, agent, memory.demandAt!)
     if (agent && isTakenBack(track, agent, memory.demandAt!)) {
       delete track.drainedAt
       track.undrainedAt = now
     }
   }
   return joined
+}
+
+/** Milliseconds after a drain without an answer, in which the master may still carry it out. */
+const drainEffectTime = 60_000
+
+/** A drain took effect although its answer was lost. It counts from this view on: a termination needs a newer one. */
+function noticeDrain(track: ManagedInstance, agent: AgentState, demandAt: number): void {
+  const { drainDoubtAt } = track
+  if (drainDoubtAt === undefined || demandAt <= drainDoubtAt) return
+  if (agent.draining) track.drainedAt = demandAt
+  if (agent.draining || demandAt > drainDoubtAt + drainEffectTime) delete track.drainDoubtAt
 }
 
 /** A person enabled an agent that we had drained. */
@@ -171,8 +192,10 @@ async function listingOf({ deps, memory, now }: PoolRun, notBefore: number): Pro
   const listing = await withDeadline(deps.clock, deadline, 'a listing', (signal) =>
     deps.provider.list(signal),
   )
+  const took = now() - startedAt
+  checkTook(took, deadline, 'a listing')
   memory.listTimeouts = 0
-  return { ...listing, startedAt, took: now() - startedAt }
+  return { ...listing, startedAt, took }
 }
 
 /** Throws nothing. Returns whether the listing was complete. */
@@ -392,6 +415,7 @@ function see(
     instance,
     { listed: true, shownAt: startedAt },
   )
+  if (track.wasEnded) delete track.ending
   // To delete a key that is not there takes as long as all the rest, and there may be 10,000 instances.
   for (const key of whileUnseen) if (track[key] !== undefined) delete track[key]
   memory.tracks.set(instance.id, track)

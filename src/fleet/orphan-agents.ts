@@ -27,6 +27,9 @@ export interface OrphanAgents {
 }
 
 export function createOrphanAgents({ demand, drained, clock, logger }: OrphanAgentsDeps): OrphanAgents {
+  /** Drains that were sent, and neither undone nor followed by a termination. */
+  const sent = new Set<string>()
+
   async function viewsOf(orphans: readonly Orphan[]): Promise<Map<string, OrphanView>> {
     const views = new Map<string, OrphanView>()
     for (const pool of new Set(orphans.map((orphan) => orphan.pool))) {
@@ -52,14 +55,16 @@ export function createOrphanAgents({ demand, drained, clock, logger }: OrphanAge
     }
   }
 
+  /** Remembered before the call: its answer may be lost, and the process may die. */
   async function drain(orphan: Orphan): Promise<void> {
+    sent.add(orphan.id)
+    drained?.setDrained([...drainedIds().add(orphan.id)])
     try {
       const isKnown = await withDeadline(clock, callDeadlines.master, 'a drain', (signal) =>
         demand.drain(orphan.id, signal),
       )
-      if (!isKnown) return
-      orphan.drainedAt = clock.now()
-      drained?.setDrained([...drainedIds().add(orphan.id)])
+      if (isKnown) orphan.drainedAt = clock.now()
+      else forget([orphan.id])
     } catch (error) {
       logger.warn('an orphan could not be drained', { instance: orphan.id, error })
     }
@@ -83,6 +88,7 @@ export function createOrphanAgents({ demand, drained, clock, logger }: OrphanAge
   }
 
   function forget(ids: readonly string[]): void {
+    for (const id of ids) sent.delete(id)
     drained?.setDrained([...drainedIds()].filter((id) => !ids.includes(id)))
   }
 
@@ -97,7 +103,9 @@ export function createOrphanAgents({ demand, drained, clock, logger }: OrphanAge
   }
 
   async function giveBack(orphans: readonly Orphan[]): Promise<void> {
-    await Promise.all(orphans.filter(({ drainedAt }) => drainedAt !== undefined).map(undrain))
+    await Promise.all(
+      orphans.filter(({ id, drainedAt }) => drainedAt !== undefined || sent.has(id)).map(undrain),
+    )
   }
 
   return { viewsOf, drain, giveBack, giveBackConfigured, forget }

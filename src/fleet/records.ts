@@ -24,6 +24,7 @@ const track = z.object({
   listed: z.boolean(),
   sha256: z.optional(text),
   busyWith: z.optional(z.enum(['drain', 'undrain', 'end'])),
+  drainDoubtAt: z.optional(time),
   retryAt: z.optional(time),
   endedAt: z.optional(time),
   kept: z.optional(z.object({ times: count, until: time })),
@@ -202,13 +203,13 @@ export function checkpointOf(
 }
 
 /** A drain or a termination in progress may take effect: the drain counts as ours, the termination is decided again. */
-function storedTrack(
-  { busyWith, ending: _, shownAt: __, endedAt, ...track }: ManagedInstance,
+export function storedTrack(
+  { busyWith, drainDoubtAt, ending: _, shownAt: __, endedAt, ...track }: ManagedInstance,
   now: number,
 ): ManagedInstance {
   return {
     ...track,
-    ...(busyWith === 'drain' && { drainedAt: now }),
+    ...((busyWith === 'drain' || drainDoubtAt !== undefined) && { drainedAt: now }),
     ...(endedAt !== undefined && { wasEnded: true }),
   }
 }
@@ -253,6 +254,8 @@ export function recall(
   }
   for (const track of memory.tracks.values()) {
     track.recalled = true
+    // It counts as leaving, as before the restart, until a listing shows it.
+    if (track.wasEnded) track.ending = true
     // Listings in a row are counted within one process.
     delete track.missingSince
     delete track.soughtAt
@@ -274,7 +277,8 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
       break
     case 'settled':
       memory.intents.delete(record.id)
-      for (const track of record.tracks) if (!memory.tracks.has(track.id)) memory.tracks.set(track.id, track)
+      for (const track of record.tracks)
+        if (!memory.tracks.has(track.id)) memory.tracks.set(track.id, storedTrack(track, now))
       break
     case 'refused':
       for (const [key, refusal] of record.offerings) memory.offerings.set(key, refusal)

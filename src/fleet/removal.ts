@@ -10,6 +10,7 @@ import {
 import { delayAfter, limit, withDeadline } from '../platform/index.ts'
 import { forgive, reportNeverJoined } from './failed-instances.ts'
 import { keptGrowth } from './failures.ts'
+import { stopsOf } from './holds.ts'
 import { readDemand, rememberEnded } from './observe.ts'
 import {
   callDeadlines,
@@ -59,6 +60,8 @@ export function terminateInstances(run: PoolRun, reasons: ReadonlyMap<ManagedIns
  */
 function mayStillEnd({ memory, settings, now }: PoolRun, track: ManagedInstance): boolean {
   const { demandAt, demandTook, listing } = memory
+  // Meanwhile a person may have paused the pool, or a listing may have shown another writer.
+  if (stopsOf(memory).length > 0) return false
   if (!isListingCertain(listing, track)) return false
   if (!isForced(track) && !isDemandFresh(demandAt, settings.policy, now(), demandTook)) return false
   return mayTerminate(track, memory.agents.get(track.id), demandAt)
@@ -154,11 +157,13 @@ async function ask(run: PoolRun, move: 'drain' | 'undrain', track: ManagedInstan
       demand[move](track.id, signal),
     )
     // An agent the master does not know cannot be drained, and needs no undrain.
+    delete track.drainDoubtAt
     if (move === 'undrain') giveBack(track, run.now())
     else if (known) track.drainedAt = run.now()
     else track.retryAt = run.now() + retryAfter
   } catch (error) {
     track.retryAt = run.now() + retryAfter
+    if (move === 'drain') track.drainDoubtAt = run.now()
     reportProblem(run, 'master', problemOf(error, 'INTERNAL', `the ${move} request to the master failed`))
   }
 }

@@ -246,6 +246,8 @@ export interface ManagedInstance extends KnownInstance {
   sha256?: string
   /** A call about it is in progress, or was answered a moment ago. */
   busyWith?: 'drain' | 'undrain' | 'end'
+  /** When a drain got no answer: it may have taken effect. */
+  drainDoubtAt?: number
   /** The last call to the master about it failed: not repeated before. */
   retryAt?: number
   /** The cloud accepted its termination. */

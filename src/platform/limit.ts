@@ -76,6 +76,12 @@ export function createWakeup(clock: Clock): Wakeup {
   }
 }
 
+/** `ms`: the deadline that was missed. */
+export function deadlineMissed(what: string, ms: number): ProvisionError {
+  const message = `${what} was not answered within ${ms / 1000} s`
+  return new ProvisionError(problem('CALL_TIMED_OUT', message, { details: { what, ms } }))
+}
+
 // Calls with a deadline, so that a missing answer does not block anything else.
 
 /** Runs the task; after `ms` its signal is aborted and CALL_TIMED_OUT is thrown, whether the task reacts or not. */
@@ -89,8 +95,7 @@ export async function withDeadline<T>(
   const timer = new AbortController()
   const timeout = clock.sleep(ms, timer.signal).then(
     () => {
-      const message = `${what} was not answered within ${ms / 1000} s`
-      const error = new ProvisionError(problem('CALL_TIMED_OUT', message, { details: { what, ms } }))
+      const error = deadlineMissed(what, ms)
       call.abort(error)
       throw error
     },

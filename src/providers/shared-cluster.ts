@@ -1,6 +1,6 @@
 // One listing of a whole cluster for all pools at a location: however many pools there are, the cloud is listed once.
 
-import { type Clock, delayAfter, limit, withDeadline } from '../platform/index.ts'
+import { type Clock, deadlineMissed, delayAfter, limit, withDeadline } from '../platform/index.ts'
 import { ProvisionError } from '../problems/index.ts'
 import type { ClusterProvider, Listing } from './contract.ts'
 
@@ -71,10 +71,12 @@ export function shareCluster(
 
   async function attempt(startedAt: number): Promise<TimedListing> {
     const cloud = await cluster()
-    const listing = await withDeadline(clock, listDeadline(took, timeouts), 'a listing', (signal) =>
-      cloud.list(signal),
-    )
-    return { ...listing, startedAt, took: clock.now() - startedAt }
+    const deadline = listDeadline(took, timeouts)
+    const listing = await withDeadline(clock, deadline, 'a listing', (signal) => cloud.list(signal))
+    const lasted = clock.now() - startedAt
+    // The machine was suspended meanwhile: the answer is old.
+    if (lasted > deadline) throw deadlineMissed('a listing', deadline)
+    return { ...listing, startedAt, took: lasted }
   }
 
   /** Begins after the listing that is running, and not too soon after its start. */

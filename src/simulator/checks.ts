@@ -3,6 +3,7 @@ import { type Refusal, refusalGrowth } from '../fleet/index.ts'
 import { offeringKey } from '../planner/index.ts'
 import type { JournalRecord } from '../platform/index.ts'
 import type { LaunchOrder, LaunchResult } from '../providers/index.ts'
+import { checkBreaker, checkHasListed, checkLaunchRate, checkMayChange } from './change-checks.ts'
 import type { CloudInstance } from './cloud.ts'
 import { demandMet, type Findings, isOf, type Observations, type ObservedWorld } from './observations.ts'
 import { clusterId, nameOfWriter, poolName } from './scenario.ts'
@@ -34,6 +35,12 @@ export function checkLaunchCall(
   seen.launches++
   if (!before && !isNeeded(world, seen))
     invariants.violated(8, `${id} launches ${count} although nothing is wanted`)
+  checkHasListed(world, seen, id)
+  if (!before) {
+    checkMayChange(world, seen, 'launch', id)
+    checkLaunchRate(world, seen, id, count)
+    checkBreaker(world, seen, id, count)
+  }
   if (seen.stoppingAt !== undefined && !before) invariants.violated(8, `${id} is decided while it stops`)
   const max = Math.max(before?.max ?? 0, policy.maxInstances)
   const adopted = new Set(seen.adopted)
@@ -148,13 +155,16 @@ export function checkTerminateCall(world: ObservedWorld, seen: Observations, ids
   // A VM that stopped a moment ago may be terminated again before a listing has shown it.
   const isOver = (id: string) => now - (cloud.instances.get(id)?.endedAt ?? 0) < seenWithin
   if (!ids.every(isOver)) seen.terminations++
+  for (const id of ids) seen.terminated.add(id)
+  checkMayChange(world, seen, 'terminate', ids.join(', '))
   if (seen.stoppingAt !== undefined)
     invariants.violated(3, `${ids} are terminated while the provisioner stops`)
   if (!seen.listing?.complete)
     invariants.violated(13, `${ids} are terminated based on a partial listing, or on none`)
   // A forced termination needs no view of the master.
   const isForced = (id: string) => invariants.orders.get(id) === 'even_if_busy'
-  if (!ids.every(isForced) && (!seen.demand || now - seen.demand.at > maxAge))
+  const oldest = maxAge + 2 * seen.demandTook
+  if (!ids.every(isForced) && (!seen.demand || now - seen.demand.at > oldest))
     invariants.violated(13, `${ids} are terminated based on an old view of the master`)
   for (const id of ids) {
     const vm = cloud.instances.get(id)
@@ -221,11 +231,9 @@ function checkMin(
     )
 }
 
-export function checkDrainCall(
-  { cloud, clock, invariants }: ObservedWorld,
-  seen: Observations,
-  id: string,
-): void {
+export function checkDrainCall(world: ObservedWorld, seen: Observations, id: string): void {
+  const { cloud, clock, invariants } = world
+  checkMayChange(world, seen, 'drain', id)
   const vm = cloud.instances.get(id)
   if (vm && !isOf(seen, vm))
     invariants.violated(6, `${id} of ${vm.instance.writerId} is drained by ${seen.name}`)

@@ -170,10 +170,19 @@ export function endInstance(
   vm.instance.state = state
   vm.instance.stateReason = reason
   vm.endedAt ??= cloud.clock.now()
-  if (state === 'stopping') {
-    vm.goneAt = cloud.clock.now() + cloud.faults.lingersFor()
-  }
+  if (state === 'stopping') stopThenLeave(cloud, vm)
   if (wasLive) cloud.events.onEnded?.(vm)
+}
+
+/** It stops for a while; then listings drop it, or show it as terminated for longer. */
+function stopThenLeave({ clock, faults }: Cloud, vm: CloudInstance): void {
+  const stopsFor = faults.lingersFor()
+  const remainsFor = faults.remainsFor()
+  vm.goneAt = clock.now() + stopsFor + remainsFor
+  if (remainsFor > 0)
+    void clock.sleep(stopsFor).then(() => {
+      vm.instance.state = 'terminated'
+    })
 }
 
 /** A VM as a reply shows it; one that ended long ago is shown as terminated. */
@@ -288,8 +297,10 @@ export interface Faults {
   hiddenFor(): number
   /** Milliseconds until a new VM runs; undefined: it stays starting. */
   startsAfter(): number | undefined
-  /** Milliseconds from the end of a VM until listings drop it, and whether they show it as terminated before. */
+  /** Milliseconds that a VM takes to stop. */
   lingersFor(): number
+  /** Milliseconds that listings show it as terminated after that. */
+  remainsFor(): number
   /** What a listing shows of these VMs; `complete`: whether it claims to be complete. */
   listing(instances: Instance[]): { instances: Instance[]; complete: boolean }
   /** Milliseconds that a listing takes in addition to the latency of a call. */
@@ -311,6 +322,7 @@ export const noFaults: Faults = {
   hiddenFor: () => 0,
   startsAfter: () => 0,
   lingersFor: () => 0,
+  remainsFor: () => 0,
   listing: (instances) => ({ instances, complete: true }),
   listingTakes: () => 0,
   finding: (instances) => instances,

@@ -64,7 +64,7 @@ async function loop(
 ): Promise<never> {
   const { owner, clock, random, watcher, onEvent } = options
   const provider = life.crashable(watchedProvider(options.provider, watcher, () => clock.now()))
-  const demand = life.crashable(watchedDemand(options.demand, watcher))
+  const demand = life.crashable(watchedDemand(options.demand, watcher, () => clock.now()))
   const crashableClock = life.crashable(clock)
   const ids = random.fork('ids')
   let timers: DeterminedTimers = noTimers

@@ -102,6 +102,7 @@ export function createFaults(
       scenario.oddities.has('late_visibility') ? draw.whole(0, 60) * second : draw.whole(0, 2) * second,
     startsAfter: () => lifeOf(scenario, random, cloud().created, now()).startsAfter,
     lingersFor: () => draw.whole(1, 60) * second,
+    remainsFor: () => (scenario.oddities.has('ended_stay_listed') ? 3600 * second : 0),
     listing(all) {
       const isBlank = isWithoutMemory()
       if (!isBlank && active('empty_listings') && draw.chance(80)) return { instances: [], complete: true }
@@ -169,6 +170,10 @@ export function lifeOf(scenario: Scenario, random: Random, ordinal: number, now:
       return { ...life, fault, joinsAfter: undefined, faultAfter: joinsAfter, stage: 'no_docker' }
     case 'joins_late':
       return { ...life, fault, joinsAfter: bootTimeout + draw.whole(-20, 40) * second }
+    case 'vanishes':
+      return isShortLived(scenario, now)
+        ? { ...life, fault, faultAfter: joinsAfter + draw.whole(5, 100) * second }
+        : { ...life, fault }
     default:
       return { ...life, fault }
   }
@@ -183,7 +188,12 @@ function bootOf({ given }: Scenario, draw: Random): { startsAfter: number; joins
   return { startsAfter, joinsAfter: startsAfter + draw.whole(10, 60) * second }
 }
 
+function isShortLived({ oddities, calmAt }: Scenario, now: number): boolean {
+  return oddities.has('short_lived') && !oddities.has('bad_image') && now < calmAt
+}
+
 function faultOf({ instanceFaults, oddities }: Scenario, draw: Random): InstanceFault | undefined {
   if (oddities.has('bad_image')) return draw.pick(['never_boots', 'never_joins', 'script_fails'])
+  if (oddities.has('short_lived')) return 'vanishes'
   return instanceFaults.length > 0 && draw.chance(faultyPercent) ? draw.pick(instanceFaults) : undefined
 }

@@ -1,7 +1,17 @@
 // The promises that must hold in every world, whatever goes wrong. The numbers are those in
 // docs/internals/reliability.md.
 import type { FleetEvent } from '../fleet/index.ts'
+import type { Demand } from '../planner/index.ts'
 import type { JournalRecord } from '../platform/index.ts'
+import {
+  checkDrained,
+  checkStopped,
+  type Drained,
+  noteEvent,
+  noteListed,
+  noteLossyCrash,
+  noteMemoryLost,
+} from './change-checks.ts'
 import {
   checkCreated,
   checkDrainCall,
@@ -51,6 +61,11 @@ export const promises: Record<number, string> = {
   12: 'every blocked change has a reason',
   13: 'no instance is terminated based on an old or partial view',
   14: 'an agent that is no managed instance gets no jobs, and its slots do not count as free',
+  15: 'nothing is launched, drained or terminated while the pool is paused',
+  16: 'failed launches are kept within launch_rate, also across restarts',
+  17: 'nothing changes before the cloud was listed, or while instances of another writer are in the pool',
+  18: 'an agent that was drained is terminated or gets jobs again, and none stays drained after a stop',
+  19: 'the breaker opens because of new failures only, and limits launches until an instance is usable',
 }
 
 export interface Invariants extends Findings {
@@ -58,7 +73,18 @@ export interface Invariants extends Findings {
   onEvent(name: string, event: FleetEvent): void
   onStart(name: string): void
   onStopping(name: string): void
+  /** It has stopped, and its process is not over yet. */
+  onStopped(name: string): void
+  /** Its machine is suspended, and runs again. */
+  onSuspended(name: string): void
+  onAwake(name: string): void
+  /** It died in the middle of a call, which may have been a write. */
+  onLossyCrash(name: string): void
+  /** The machine was booted with another clock: how much time has passed is not known. */
+  onTimeUnknown(name: string): void
   onPaused(name: string, paused: boolean): void
+  /** The pause is written down. */
+  onPauseConfirmed(name: string): void
   onMemoryLost(name: string): void
   /** A copy of its state is started under another name. */
   onCloned(name: string, clone: string): void
@@ -74,12 +100,32 @@ export interface Invariants extends Findings {
   check(): boolean
 }
 
+function readDemand(seen: Observations, demand: Demand, took: number): void {
+  seen.demand = demand
+  seen.demandTook = took
+}
+
+/** What arrived while the machine was suspended is read now, unless it took longer than the fleet waits. */
+function wakeUp({ clock }: ObservedWorld, seen: Observations): void {
+  const { arrivals } = seen
+  seen.suspendedAt = undefined
+  seen.arrivals = []
+  for (const { demand, startedAt } of arrivals) {
+    const took = clock.now() - startedAt
+    if (took <= demandDeadline && demand.at >= (seen.demand?.at ?? 0)) readDemand(seen, demand, took)
+  }
+}
+
+/** Milliseconds. */
+const demandDeadline = 60_000
+
 /** `observed` can be called once the world is complete. */
 export function createInvariants(observed: () => ObservedWorld): Invariants {
   const violations: Violation[] = []
   const seen = new Map<string, Observations>()
   const neglect = createNeglect()
   const progress = createProgress()
+  const drained: Drained = new Map()
 
   function of(name: string): Observations {
     let known = seen.get(name)
@@ -110,13 +156,17 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
         onDrainCall: (id) => checkDrainCall(observed(), of(name), id),
         onUndrainCall: (id) => checkUndrainCall(observed(), of(name), id),
         onListCall: () => checkListCall(observed(), of(name)),
-        onListed(startedAt, { complete }) {
+        onListed(startedAt, listing) {
+          if (isOver()) return
+          const { complete } = listing
           const before = of(name).listing?.completeAt ?? 0
-          if (!isOver()) of(name).listing = { completeAt: complete ? startedAt : before, complete }
+          of(name).listing = { completeAt: complete ? startedAt : before, complete }
+          noteListed(observed(), of(name), listing)
         },
-        onRead(demand) {
+        onRead(demand, startedAt) {
           if (isOver() || demand.at < (of(name).demand?.at ?? 0)) return
-          of(name).demand = demand
+          if (of(name).suspendedAt !== undefined) of(name).arrivals.push({ demand, startedAt })
+          else readDemand(of(name), demand, observed().clock.now() - startedAt)
           for (const { id, slots } of demand.agents) {
             if (!observed().cloud.instances.has(id)) continue
             if (of(name).joined.has(id)) continue
@@ -127,6 +177,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
       }
     },
     onEvent(name, event) {
+      noteEvent(observed(), of(name), event)
       if (event.kind === 'decided' && (event.move === 'terminate' || event.move === 'drain'))
         for (const id of event.ids) of(name).reasons.set(id, event.reason.code)
     },
@@ -136,6 +187,10 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
         stoppingAt: undefined,
         demand: undefined,
         listing: undefined,
+        hasListed: false,
+        foreign: new Map(),
+        suspendedAt: undefined,
+        arrivals: [],
       })
       of(name).sharedUntil ??= observed().clock.now() + 1000
       of(name).starts.push(observed().clock.now())
@@ -144,17 +199,37 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
     onStopping(name) {
       of(name).stoppingAt = observed().clock.now()
     },
+    onStopped: (name) => checkStopped(observed(), of(name)),
+    onSuspended(name) {
+      of(name).suspendedAt = observed().clock.now()
+    },
+    onAwake(name) {
+      wakeUp(observed(), of(name))
+      of(name).upSince = observed().clock.now()
+      neglect.since.clear()
+      drained.clear()
+    },
+    onLossyCrash: (name) => noteLossyCrash(observed(), of(name)),
+    onTimeUnknown(name) {
+      of(name).failedLaunches.spent = 0
+    },
     onPaused(name, paused) {
       of(name).pausedAt = paused ? observed().clock.now() : undefined
+      if (!paused) of(name).pausedSince = undefined
+    },
+    onPauseConfirmed(name) {
+      if (of(name).pausedAt !== undefined) of(name).pausedSince ??= observed().clock.now()
     },
     onMemoryLost(name) {
       of(name).written.clear()
+      noteMemoryLost(observed(), of(name))
     },
     onCloned(name, clone) {
-      const { written, sent, adopted } = of(name)
+      const { written, sent, adopted, pausedSince } = of(name)
       Object.assign(of(clone), {
         written: new Set(written),
         original: name,
+        pausedSince,
         sharedIntents: new Set(written),
         sent: new Map(sent),
         adopted: new Set(adopted),
@@ -167,11 +242,13 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
     checkNow() {
       checkRoom(observed())
       checkOrphans(observed(), neglect)
+      checkDrained(observed(), drained)
       checkSilence(observed(), progress)
     },
     check() {
       checkRoom(observed())
       checkOrphans(observed(), neglect)
+      checkDrained(observed(), drained)
       checkProgress(observed(), progress)
       checkSilence(observed(), progress)
       return isAtRest(observed(), progress)

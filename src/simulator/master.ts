@@ -23,7 +23,8 @@ export interface Master extends Board {
   expel(ids: readonly string[]): void
   /** When a person last enabled an agent. */
   readonly enabledByPersonAt: Map<string, number>
-  source(): DemandSource
+  /** `name`: the provisioner that reads it. */
+  source(name: string): DemandSource
 }
 
 export interface PlacementRules {
@@ -34,6 +35,7 @@ export interface PlacementRules {
 }
 
 const placesWithinAtWorst = 10_000
+const [oldestView, slowestRead] = [150_000, 50_000]
 
 export function createMaster(
   scenario: Scenario,
@@ -54,6 +56,7 @@ export function createMaster(
   }
   const listeners = new Set<(pool: string) => void>()
   const enabledByPersonAt = new Map<string, number>()
+  const views: Demand[] = []
   const placesWithin = scenario.given?.placesWithin ?? placesWithinAtWorst
   let isDue = false
 
@@ -106,7 +109,7 @@ export function createMaster(
       throw new ProvisionError(problem('DEMAND_MISSING', 'the master does not answer'))
   }
 
-  async function setDrained(id: string, drained: boolean): Promise<boolean> {
+  async function setDrained(id: string, drained: boolean, by: string): Promise<boolean> {
     await ask()
     const fails = faults.now('drain_fails') && draw.chance(60)
     if (fails && draw.chance(50)) throw new ProvisionError(problem('DEMAND_MISSING', 'the master failed'))
@@ -114,6 +117,7 @@ export function createMaster(
     if (agent) {
       agent.enabled = !drained && !agent.disabledByPerson
       agent.draining = drained
+      agent.drainedBy = drained ? by : undefined
       timeline.add('master', `${drained ? 'drains' : 'undrains'} ${id}`)
       changed()
     }
@@ -122,9 +126,21 @@ export function createMaster(
     return agent !== undefined
   }
 
+  /** The newest view, or an earlier one whose `at` is as old as it is. */
   async function read(): Promise<Demand> {
+    const newest = await readNow()
+    if (!scenario.faults.includes('old_views')) return newest
+    views.push(newest)
+    while (views[0]!.at < clock.now() - oldestView) views.shift()
+    return faults.now('old_views') && draw.chance(50) ? draw.pick(views) : newest
+  }
+
+  const slowness = async () => faults.now('slow_reads') && clock.sleep(draw.whole(0, slowestRead / 2))
+
+  async function readNow(): Promise<Demand> {
     await ask()
     const at = clock.now()
+    await slowness()
     const demand: Demand = { pool: 'default', at, pending: [], agents: [] }
     const busy = new Set<string>()
     const listTasks = () => readTasks(board, demand, busy)
@@ -132,6 +148,7 @@ export function createMaster(
     const [first, second] = tasksFirst ? [listTasks, listAgents] : [listAgents, listTasks]
     first()
     await clock.sleep(draw.whole(5, 400))
+    await slowness()
     second()
     for (const agent of demand.agents) agent.busy ||= busy.has(agent.id)
     return demand
@@ -201,7 +218,7 @@ export function createMaster(
     },
     setEnabled(id, enabled) {
       const agent = board.agents.get(id)
-      if (agent) Object.assign(agent, { enabled, draining: !enabled })
+      if (agent) Object.assign(agent, { enabled, draining: !enabled, drainedBy: undefined })
       if (enabled) enabledByPersonAt.set(id, clock.now())
       changed()
     },
@@ -211,15 +228,15 @@ export function createMaster(
       if (!disabled) enabledByPersonAt.set(id, clock.now())
       changed()
     },
-    source: () => ({
+    source: (name) => ({
       kind: 'determined',
       read,
       onChange(listener) {
         listeners.add(listener)
         return () => listeners.delete(listener)
       },
-      drain: (id) => setDrained(id, true),
-      undrain: (id) => setDrained(id, false),
+      drain: (id) => setDrained(id, true, name),
+      undrain: (id) => setDrained(id, false, name),
       close: async () => {},
     }),
   }
@@ -257,8 +274,7 @@ function readAgents(board: Board, demand: Demand): void {
 }
 
 // The world's jobs and agents, and a scheduler that places jobs late and as Determined's does: best fit on one agent,
-// else
-// whole agents of one size together.
+// else whole agents of one size together.
 
 export interface Work {
   id: string
@@ -281,6 +297,8 @@ export interface Agent {
   connected: boolean
   enabled: boolean
   draining: boolean
+  /** The provisioner that drained it last; undefined when a person has changed that since. */
+  drainedBy?: string | undefined
   /** Its devices do not work: no job is ever placed on it. */
   broken: boolean
   disabledByPerson: boolean
@@ -351,9 +369,7 @@ export function slotsOfJobs({ work }: Board): Map<string, number> {
 }
 
 export function slotsOfJob(board: Board, job: string): number {
-  let sum = 0
-  for (const work of board.work.values()) if (work.job === job && work.state === 'running') sum += work.slots
-  return sum
+  return slotsOfJobs(board).get(job) ?? 0
 }
 
 function agentsFor(board: Board, { slots }: Work): Agent[] {

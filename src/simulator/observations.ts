@@ -1,6 +1,12 @@
 // The input of the checks: the true state of a world, and the observations of each provisioner in it.
 import type { UserData } from '../agent-setup/index.ts'
 import type { Demand, Policy } from '../planner/index.ts'
+import {
+  type BreakerEvidence,
+  createBreakerEvidence,
+  createFailedLaunches,
+  type FailedLaunches,
+} from './change-checks.ts'
 import type { Cloud, CloudInstance } from './cloud.ts'
 import type { Master } from './master.ts'
 import type { Provisioner } from './provisioner.ts'
@@ -46,11 +52,22 @@ export interface Observations {
   name: string
   upSince?: number
   stoppingAt?: number
+  /** Since when its pool was asked to pause, and since when that was confirmed. */
   pausedAt?: number
+  pausedSince?: number | undefined
   /** All its starts: each may lose what was not yet on the disk. */
   starts: number[]
   listing?: { completeAt: number; complete: boolean }
+  /** This process has got a complete listing. */
+  hasListed: boolean
+  /** Live instances of other writers that its listings show, and since when. */
+  foreign: Map<string, number>
   demand?: Demand
+  /** Milliseconds that reading it took. */
+  demandTook: number
+  /** Since when its machine is suspended, and the views of the master that arrived since. */
+  suspendedAt?: number | undefined
+  arrivals: { demand: Demand; startedAt: number }[]
   /** VMs it has observed joining. */
   joined: Set<string>
   /** The last reason to drain or terminate a VM. */
@@ -76,6 +93,12 @@ export interface Observations {
   sharedIntents?: ReadonlySet<string>
   /** Writers it adopted. */
   adopted: Set<string>
+  failedLaunches: FailedLaunches
+  breaker: BreakerEvidence
+  /** VMs that it reported as joined, with the slots that they promise. */
+  usable: Set<string>
+  /** VMs it has asked the cloud to terminate. */
+  terminated: Set<string>
   /** VMs launched for it since the last one that became a usable agent. */
   failedMade: number
   /** Calls so far. */
@@ -87,6 +110,14 @@ export function createObservations(name: string): Observations {
   return {
     name,
     starts: [],
+    hasListed: false,
+    foreign: new Map(),
+    demandTook: 0,
+    arrivals: [],
+    failedLaunches: createFailedLaunches(),
+    breaker: createBreakerEvidence(),
+    usable: new Set(),
+    terminated: new Set(),
     joined: new Set(),
     reasons: new Map(),
     written: new Set(),
@@ -136,7 +167,8 @@ const afterwards = 120_000
 export function ableSince(world: ObservedWorld, seen: Observations): number | undefined {
   const { scenario, clock, provisioners } = world
   const now = clock.now()
-  const isUp = provisioners.get(seen.name)?.life.alive && seen.stoppingAt === undefined
+  const life = provisioners.get(seen.name)?.life
+  const isUp = life?.alive && !life.suspended && seen.stoppingAt === undefined
   if (!isUp || seen.pausedAt !== undefined || seen.upSince === undefined) return undefined
   if (provisioners.get(seen.name)!.fleet.status().foreignWriters.length > 0) return undefined
   let since = seen.upSince

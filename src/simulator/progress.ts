@@ -134,7 +134,13 @@ export function checkSilence(world: ObservedWorld, progress: Progress): void {
   progress.sampledAt = now
   const main = provisioners.get(mainName)
   const seen = invariants.seen.get(mainName)
-  if (!main?.life.alive || seen?.upSince === undefined || now - seen.upSince < 2 * minute) return
+  if (
+    !main?.life.alive ||
+    main.life.suspended ||
+    seen?.upSince === undefined ||
+    now - seen.upSince < 2 * minute
+  )
+    return
   const { blocked, pending, snapshot, instances, inFlight, decisions } = main.fleet.status()
   if (pending === 0 || blocked.length > 0 || inFlight > 0 || !snapshot) return
   const acts = decisions.some(({ kind }) => kind !== 'hold')

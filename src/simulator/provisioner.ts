@@ -31,7 +31,8 @@ export interface ProvisionerOptions {
   onEvent: (event: FleetEvent) => void
   /** An error of the loop itself: always a violation. */
   onFault: (message: string, fields: unknown) => void
-  onDeath: () => void
+  /** Called with whether it died at a call. */
+  onDeath: (atCall: boolean) => void
 }
 
 export interface Provisioner {
@@ -61,7 +62,13 @@ export function startProvisioner(options: ProvisionerOptions): Provisioner {
       owner,
       ownWriters: options.ownWriters,
       provider: life.crashable(watchedProvider(provider, watcher, () => clock.now())),
-      demand: crashableDemand(life, shiftedDemand(watchedDemand(demand, watcher), clockOffset)),
+      demand: crashableDemand(
+        life,
+        shiftedDemand(
+          watchedDemand(demand, watcher, () => clock.now()),
+          clockOffset,
+        ),
+      ),
       clock: life.crashable({
         now: () => clock.now() + clockOffset,
         sleep: (ms, signal) => clock.sleep(ms, signal),
@@ -99,18 +106,27 @@ function shiftedDemand(demand: DemandSource, by: number): DemandSource {
   }
 }
 
-/** A dead process gets no change notifications. */
+/** A dead process gets no change notifications, a suspended one gets them later. */
 function crashableDemand(life: Life, demand: DemandSource): DemandSource {
   return {
     ...life.crashable(demand),
-    onChange: (listener) => demand.onChange((pool) => life.alive && listener(pool)),
+    onChange: (listener) =>
+      demand.onChange((pool) => {
+        if (life.suspended) void life.awake().then(() => life.alive && listener(pool))
+        else if (life.alive) listener(pool)
+      }),
   }
 }
 
-// A process that can die at any await: from then on none of its promises resolves.
+// A process that can die at any await: from then on none of its promises resolves. While it is suspended they wait.
 
 export interface Life {
   readonly alive: boolean
+  readonly suspended: boolean
+  suspend(): void
+  resume(): void
+  /** Resolves when it is not suspended. */
+  awake(): Promise<void>
   /** Dies now. */
   kill(): void
   /** Dies at a later call: call number `calls` from now, before or after its effect. */
@@ -119,15 +135,17 @@ export interface Life {
   crashable<T extends object>(port: T): T
 }
 
-export function createLife(onDeath: () => void): Life {
+/** `onDeath` gets whether it died at a call. */
+export function createLife(onDeath: (atCall: boolean) => void): Life {
   let alive = true
+  let suspension: { over: Promise<void>; end: () => void } | undefined
   let countdown: { calls: number; afterEffect: boolean } | undefined
   const never = () => new Promise<never>(() => {})
 
-  function kill(): void {
+  function kill(atCall = false): void {
     if (!alive) return
     alive = false
-    onDeath()
+    onDeath(atCall)
   }
 
   async function guarded(call: () => Promise<unknown>): Promise<unknown> {
@@ -136,7 +154,7 @@ export function createLife(onDeath: () => void): Life {
     const diesBefore = isLast && !countdown!.afterEffect
     if (isLast) countdown = undefined
     if (diesBefore) {
-      kill()
+      kill(true)
       return never()
     }
     let outcome: { value: unknown } | { error: unknown }
@@ -145,7 +163,8 @@ export function createLife(onDeath: () => void): Life {
     } catch (error) {
       outcome = { error }
     }
-    if (isLast) kill()
+    if (isLast) kill(true)
+    while (suspension) await suspension.over
     if (!alive) return never()
     if ('error' in outcome) throw outcome.error
     return outcome.value
@@ -155,7 +174,23 @@ export function createLife(onDeath: () => void): Life {
     get alive() {
       return alive
     },
-    kill,
+    get suspended() {
+      return suspension !== undefined
+    },
+    suspend() {
+      let end = () => {}
+      const over = new Promise<void>((resolve) => {
+        end = resolve
+      })
+      suspension ??= { over, end }
+    },
+    resume() {
+      const ended = suspension
+      suspension = undefined
+      ended?.end()
+    },
+    awake: async () => suspension?.over,
+    kill: () => kill(),
     killAtCall(calls, afterEffect) {
       countdown = { calls, afterEffect }
     },
@@ -197,7 +232,7 @@ export interface Watcher {
   onTerminateCall(ids: readonly string[]): void
   onListed(startedAt: number, listing: Listing): void
   onListCall(): void
-  onRead(demand: Demand): void
+  onRead(demand: Demand, startedAt: number): void
   onDrainCall(id: string): void
   onUndrainCall(id: string): void
 }
@@ -226,12 +261,13 @@ export function watchedProvider(provider: Provider, watcher: Watcher, now: () =>
   }
 }
 
-export function watchedDemand(demand: DemandSource, watcher: Watcher): DemandSource {
+export function watchedDemand(demand: DemandSource, watcher: Watcher, now: () => number): DemandSource {
   return {
     ...demand,
     async read(pool, signal) {
+      const startedAt = now()
       const answer = await demand.read(pool, signal)
-      watcher.onRead(answer)
+      watcher.onRead(answer, startedAt)
       return answer
     },
     drain(id, signal) {

@@ -90,7 +90,7 @@ export function scheduleIncidents(world: World): void {
 function happen(world: World, { kind, lasts, draw }: Incident): void {
   const { clock, timeline, master, random } = world
   const main = world.provisioners.get(mainName)!
-  const isDown = !main.life.alive
+  const isDown = !main.life.alive || main.life.suspended
   timeline.add('incident', kind, { lasts: lasts / 1000 })
   switch (kind) {
     case 'crash':
@@ -127,8 +127,25 @@ function happen(world: World, { kind, lasts, draw }: Incident): void {
     case 'clock_set':
       if (isDown) break
       world.clockOffset = Math.floor((draw * 2 - 1) * 3 * 3_600_000)
-      if (draw * 1000 - Math.floor(draw * 1000) < 0.3) world.boots++
+      if (draw * 1000 - Math.floor(draw * 1000) < 0.3) {
+        world.boots++
+        world.invariants.onTimeUnknown(mainName)
+      }
       crash(world, Math.min(lasts, 20_000))
+      break
+    case 'clock_moves':
+      // The running process does not notice; the next one gets the new time.
+      world.clockOffset = Math.floor((draw * 2 - 1) * 3 * 3_600_000)
+      clock.after(lasts, () => {
+        const { life } = world.provisioners.get(mainName)!
+        if (life.alive && !life.suspended) crash(world, 2000)
+      })
+      break
+    case 'suspended':
+      if (isDown) break
+      main.life.suspend()
+      world.invariants.onSuspended(mainName)
+      clock.after(3 * lasts, () => wakeUp(world))
       break
     case 'pool_leaves':
       if (!isDown) leavePool(world, lasts)
@@ -145,8 +162,8 @@ function happen(world: World, { kind, lasts, draw }: Incident): void {
       break
     case 'paused':
       if (isDown) break
-      void main.fleet.pause()
       world.invariants.onPaused(mainName, true)
+      void main.fleet.pause().then(() => world.invariants.onPauseConfirmed(mainName))
       clock.after(lasts, () => resume(world))
       break
     case 'drained_by_person': {
@@ -202,6 +219,7 @@ function restart(world: World, downFor: number): void {
   const main = world.provisioners.get(mainName)!
   world.invariants.onStopping(mainName)
   void main.fleet.stop().then(() => {
+    if (main.life.alive) world.invariants.onStopped(mainName)
     main.life.kill()
     world.clock.after(downFor, () => revive(world))
   })
@@ -230,13 +248,14 @@ function leavePool(world: World, lasts: number): void {
       nameOfWriter(writer) === mainName || invariants.seen.get(mainName)!.adopted.has(writer),
     isFileTrusted: () => true,
     rules: () => ({ terminateAfter: 20_000, terminateUnknown: false }),
-    demand: master.source(),
+    demand: master.source('orphans'),
     clock,
     logger: { debug() {}, info() {}, warn() {}, error() {} },
     onEvent: (event) => timeline.add('orphans', event.kind, { ...event }),
   })
   invariants.onStopping(mainName)
   void main.fleet.stop().then(() => {
+    if (main.life.alive) invariants.onStopped(mainName)
     main.life.kill()
     watch.start()
     clock.after(60_000 + lasts, () => void watch.stop().then(() => revive(world)))
@@ -247,9 +266,18 @@ function revive(world: World): void {
   if (!world.provisioners.get(mainName)!.life.alive) startInWorld(world, mainName)
 }
 
+function wakeUp(world: World): void {
+  const main = world.provisioners.get(mainName)!
+  if (!main.life.alive || !main.life.suspended) return
+  world.timeline.add(mainName, 'resumes')
+  world.invariants.onAwake(mainName)
+  main.life.resume()
+  main.fleet.reconfigure(settingsOf(world))
+}
+
 function resume(world: World): void {
   const main = world.provisioners.get(mainName)!
-  if (!main.life.alive) return
+  if (!main.life.alive || main.life.suspended) return
   void main.fleet.resume()
   world.invariants.onPaused(mainName, false)
 }
@@ -266,7 +294,7 @@ function setMax(world: World, maxInstances: number): void {
   const { policy } = world
   world.policy = { ...policy, maxInstances, minInstances: Math.min(policy.minInstances, maxInstances) }
   for (const { life, fleet } of world.provisioners.values())
-    if (life.alive) fleet.reconfigure(settingsOf(world))
+    if (life.alive && !life.suspended) fleet.reconfigure(settingsOf(world))
 }
 
 /** No more faults from here on: stopped processes restart, paused pools resume, VMs of other writers are adopted. */
@@ -277,6 +305,7 @@ function calmDown(world: World): void {
   for (const work of world.master.work.values()) if (work.unplaceable) work.state = 'done'
   const main = world.provisioners.get(mainName)!
   main.life.killAtCall(Number.POSITIVE_INFINITY, false)
+  wakeUp(world)
   revive(world)
   for (const after of [1, 60, 120, 240, 360])
     world.clock.after(after * 1000, () => {

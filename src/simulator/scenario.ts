@@ -72,9 +72,12 @@ export function createScenario(seed: string, faults: readonly FaultKind[]): Scen
     faults,
     startsAt,
     calmAt,
-    policy: policyOf(random.fork('policy')),
+    policy: { ...policyOf(random.fork('policy')), ...limitsOf(random.fork('limits'), has) },
     offerings: offeringsOf(random.fork('offerings')),
-    jobs: jobsOf(random.fork('jobs'), chaos, has('unplaceable_work')),
+    jobs: [
+      ...jobsOf(random.fork('jobs'), chaos, has('unplaceable_work')),
+      ...(has('gangs') ? gangsOf(random.fork('gangs'), chaos) : []),
+    ],
     timedFaults: timedFaultKinds
       .filter(has)
       .flatMap((kind) => faultTimesOf(kind, random.fork('weather', kind), chaos)),
@@ -100,6 +103,14 @@ function policyOf(random: Random): Policy {
     launchRate: random.chance(80) ? 500 : Math.max(10, 2 * maxInstances),
     ...fixedPeriods,
   }
+}
+
+/** What the worlds of some faults need, so that those faults matter. */
+function limitsOf(random: Random, has: (kind: FaultKind) => boolean): Partial<Policy> {
+  const limits: Partial<Policy> = {}
+  if (has('gangs')) limits.maxInstances = random.whole(4, 12)
+  if (has('short_lived')) limits.launchRate = random.whole(10, 30)
+  return limits
 }
 
 function offeringsOf(random: Random): Scenario['offerings'] {
@@ -132,6 +143,18 @@ function jobsOf(random: Random, chaos: number, someUnplaceable: boolean): JobPla
       const unplaceable = someUnplaceable && random.chance(10)
       jobs.push({ id, at, slots, duration: random.whole(5, 300) * second, ...held, unplaceable })
     }
+  return jobs
+}
+
+/** Jobs that need several instances together, some of them with a limit for the whole job. */
+function gangsOf(random: Random, chaos: number): JobPlan[] {
+  const jobs: JobPlan[] = []
+  const last = startsAt + chaos
+  for (let at = startsAt + random.whole(0, 60) * second; at < last; at += random.whole(20, 240) * second) {
+    const slots = random.pick([8, 8, 12, 16, 16, 24, 32])
+    const held = random.chance(15) ? { job: 'gang', maxSlots: random.pick([16, 32]) } : {}
+    jobs.push({ id: `gang-${jobs.length}`, at, slots, duration: random.whole(20, 300) * second, ...held })
+  }
   return jobs
 }
 
@@ -176,6 +199,10 @@ export const timedFaultKinds = [
   'foreign_answers',
   'master_down',
   'drain_fails',
+  /** The view of the master that arrives is seconds to minutes old, and sometimes older than the one before. */
+  'old_views',
+  /** Reads of the master take up to 50 s, as those of ten thousand agents do: a later one may be answered first. */
+  'slow_reads',
 ] as const
 export type TimedFaultKind = (typeof timedFaultKinds)[number]
 
@@ -225,6 +252,10 @@ export const incidentKinds = [
   'removal_ordered',
   /** Agents that run on no known VM connect to the master and offer slots. */
   'strangers',
+  /** The clock of the machine is set while the provisioner runs, which has a clock of its own until it is restarted. */
+  'clock_moves',
+  /** The machine is suspended: time passes, and nothing in the process runs. */
+  'suspended',
 ] as const
 export type IncidentKind = (typeof incidentKinds)[number]
 
@@ -239,15 +270,31 @@ export const oddities = [
   'bad_image',
   /** Listings take up to a minute, as those of ten thousand instances do. They show what was true at their start. */
   'slow_listing',
+  /** Listings show terminated instances for an hour, as EC2's do. */
+  'ended_stay_listed',
+  /** Many jobs need several instances together. */
+  'gangs',
+  /** Every VM launched before the calm stops by itself within two minutes of joining. */
+  'short_lived',
 ] as const
 export type Oddity = (typeof oddities)[number]
 
 export type FaultKind = TimedFaultKind | InstanceFault | IncidentKind | Oddity
+
+/** Drawn last, so that worlds of earlier seeds keep the faults that they had. */
+const newest: readonly FaultKind[] = [
+  'old_views',
+  'slow_reads',
+  'clock_moves',
+  'suspended',
+  'ended_stay_listed',
+  'gangs',
+  'short_lived',
+]
+const allKinds: readonly FaultKind[] = [...timedFaultKinds, ...vmFaults, ...incidentKinds, ...oddities]
 export const faultKinds: readonly FaultKind[] = [
-  ...timedFaultKinds,
-  ...vmFaults,
-  ...incidentKinds,
-  ...oddities,
+  ...allKinds.filter((kind) => !newest.includes(kind)),
+  ...newest,
 ]
 
 /** A selection of the faults, determined by the seed: a world with all of them at once shows little. */

@@ -123,7 +123,9 @@ export function trialScenario(trace: Trace, settings: PoolSettings, assumptions:
   const { seed, faults, boot, placesWithin, missedWithin, polled } = assumptions
   const startsAt = trace.beginsAt ?? someDay
   const has = (kind: string) => faults.some((fault) => fault === kind)
-  const oddities = (['late_visibility', 'clock_skew', 'bad_image', 'slow_listing'] as const).filter(has)
+  const oddities = (
+    ['late_visibility', 'clock_skew', 'bad_image', 'slow_listing', 'ended_stay_listed'] as const
+  ).filter(has)
   return {
     seed,
     faults,
@@ -265,6 +267,8 @@ const notForTrials: readonly FaultKind[] = [
   'foreign_vms',
   'strangers',
   'no_push',
+  'gangs',
+  'short_lived',
 ]
 
 /** The faults that can be requested by name. */

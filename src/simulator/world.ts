@@ -183,7 +183,7 @@ export function startInWorld(world: World, name: string): Provisioner {
     bootMark: { boot: `boot ${world.boots}`, uptime: () => clock.now() - world.scenario.startsAt },
     disk,
     provider: simulatedProvider(cloud, owner),
-    demand: master.source(),
+    demand: master.source(name),
     random: random.fork('provisioner', name, life),
     settings: settingsOf(world),
     launchInputs: () => launchInputsOf(world),
@@ -195,7 +195,10 @@ export function startInWorld(world: World, name: string): Provisioner {
     },
     onFault: (message, fields) =>
       invariants.violated(0, `${message}: ${String((fields as { error?: unknown }).error)}`),
-    onDeath: () => timeline.add(name, 'dies'),
+    onDeath(atCall) {
+      timeline.add(name, 'dies')
+      if (atCall) invariants.onLossyCrash(name)
+    },
   })
   world.provisioners.set(name, provisioner)
   invariants.onStart(name)

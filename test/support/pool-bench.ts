@@ -26,6 +26,8 @@ export interface PoolBench {
   faults: Faults
   disk: Disk
   master: ScriptedDemand
+  /** How the loop reads that master. */
+  source: DemandSource
   calls: { launches: LaunchOrder[]; terminated: string[][]; lists: number }
   events: FleetEvent[]
   settings: PoolSettings
@@ -94,6 +96,7 @@ export async function startBench(
     faults,
     disk: createDisk(),
     master: { pending: [], agents: new Map(), down: false, onDrain: () => {} },
+    source,
     calls: { launches: [], terminated: [], lists: 0 },
     events: [],
     settings: {
@@ -138,7 +141,6 @@ export async function startBench(
           owner,
           ownWriters: new Set([(deps.owner ?? owner).writerId]),
           provider: life.crashable(watched),
-          demand: { ...life.crashable(source), onChange: source.onChange },
           clock: life.crashable(clock),
           journal: life.crashable(bench.disk),
           random: () => 0,
@@ -148,6 +150,7 @@ export async function startBench(
           metrics: { count() {}, gauge() {}, observe() {} },
           onEvent: (event) => bench.events.push(event),
           ...deps,
+          demand: { ...life.crashable(deps.demand ?? source), onChange: source.onChange },
         },
         bench.settings,
       )

@@ -28,6 +28,17 @@ describe('VMs of another writer', () => {
     expect(bench.calls.launches.map(({ intent }) => intent.count)).toEqual([1])
   })
 
+  it('stay foreign while listings are partial', async () => {
+    const bench = await startSettled()
+    foreignVm(bench)
+    await bench.pass(10)
+    bench.faults.listing = () => ({ instances: [], complete: false })
+    bench.wants(4)
+    await bench.pass(60)
+    expect(codesOf(bench)).toContain('FOREIGN_WRITER')
+    expect(bench.calls.launches).toEqual([])
+  })
+
   it('stay adopted after a restart, and are terminated like our own', async () => {
     const bench = await startSettled({ maxIdle: 5 * minute })
     const id = foreignVm(bench)

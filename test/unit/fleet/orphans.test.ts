@@ -43,6 +43,7 @@ function startWatch({
     isTrusted: true,
     isMasterUp: true,
     hasPool: true,
+    losesAnswers: false,
     drains: [] as string[],
     undrains: [] as string[],
     asked: [] as string[],
@@ -61,6 +62,7 @@ function startWatch({
       const agent = agents.get(id)
       if (agent) Object.assign(agent, { draining: true, enabled: false })
       await clock.sleep(1)
+      if (state.losesAnswers) throw new Error('the answer was lost')
       return agent !== undefined
     },
     async undrain(id) {
@@ -194,6 +196,16 @@ describe('instances that belong to no configured pool', () => {
     joins(own[0]!, true)
     await pass(hour + minute)
     await watch.stop()
+    expect(state.undrains).toEqual([own[0]])
+  })
+
+  it('are undrained as well when the answer to their drain was lost', async () => {
+    const { watch, pass, joins, own, state } = startWatch()
+    state.losesAnswers = true
+    joins(own[0]!, true)
+    await pass(hour + minute)
+    await watch.stop()
+    expect(new Set(state.drains)).toEqual(new Set([own[0]]))
     expect(state.undrains).toEqual([own[0]])
   })
 

@@ -71,6 +71,24 @@ describe('a record', () => {
     expect(memory.journalMissing).toBe(false)
   })
 
+  it('of a settled launch does not restore calls that were in progress', () => {
+    const track = { ...vm('i1'), listed: true }
+    const tracks = [
+      { ...track, id: 'removed', busyWith: 'end', ending: true },
+      { ...track, id: 'drained', busyWith: 'drain' },
+      { ...track, id: 'accepted', ending: true, endedAt: now },
+    ]
+    const memory = recall([begun, { at: now, kind: 'settled', id: 'a', tracks }], now)
+    expect([...memory.tracks.values()].map(({ busyWith }) => busyWith)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ])
+    expect(memory.tracks.get('removed')!.ending).toBeUndefined()
+    expect(memory.tracks.get('drained')!.drainedAt).toBe(now)
+    expect(memory.tracks.get('accepted')).toMatchObject({ wasEnded: true, ending: true })
+  })
+
   it('that cannot be read is reported, and the journal counts as incomplete', () => {
     const reports: string[] = []
     const records = [

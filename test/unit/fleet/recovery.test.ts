@@ -101,6 +101,22 @@ describe('a launch of unknown outcome', () => {
     ])
   })
 
+  it.each([
+    ['is shown by the second of two listings', 'reply_lost', 0, 150],
+    ['takes effect after the first two listings', 'effect_late', 100, 0],
+  ] as const)('is not replaced when it cannot be repeated and %s', async (_, fate, lateness, hidden) => {
+    const bench = await startSettled({ maxInstances: 1 })
+    bench.faults.lateness = () => lateness * second
+    bench.faults.hiddenFor = () => hidden * second
+    once(bench, fate)
+    bench.wants(4)
+    await bench.pass(1)
+    bench.material = { kind: 'ready', userData: userDataOf('renewed'), version: '1', probe: false }
+    await bench.pass(4 * 60)
+    expect(tokens(bench)).toEqual(['intent-1'])
+    expect(bench.ids()).toHaveLength(1)
+  })
+
   it('is not repeated when nothing needs it any more', async () => {
     const bench = await startSettled()
     once(bench, 'silent')
@@ -209,6 +225,23 @@ describe('after a crash', () => {
     bench.restart()
     await bench.pass(3 * 60)
     expect(bench.calls.terminated).toEqual([bench.ids()])
+  })
+
+  it('an instance whose termination was accepted is not counted while the master still shows its agent', async () => {
+    const bench = await startSettled({ minInstances: 1, maxInstances: 2, maxIdle: 10 * minute })
+    bench.faults.lingersFor = () => 2 * second
+    bench.wants(4, 4)
+    await bench.pass(10)
+    bench.wants()
+    bench.joins(...bench.ids())
+    const isOver = () => bench.events.some(({ kind }) => kind === 'terminated')
+    while (!isOver()) await bench.pass(0.2)
+    bench.life.kill()
+    await bench.pass(3)
+    bench.restart()
+    await bench.pass(5 * 60)
+    expect(bench.calls.terminated).toHaveLength(1)
+    expect(bench.fleet.status().instances).toHaveLength(1)
   })
 
   it('a paused pool stays paused', async () => {

@@ -53,6 +53,31 @@ describe('an idle VM', () => {
     expect(bench.master.agents.get(id)).toMatchObject({ draining: false, enabled: true })
   })
 
+  it('is enabled again when the answer to its drain was lost, and there is work', async () => {
+    const bench = await startSettled({ minInstances: 1, maxInstances: 2, maxIdle: 60 * second })
+    bench.wants(4, 4)
+    await bench.pass(5)
+    bench.wants()
+    bench.joins(...bench.ids())
+    bench.life.kill()
+    let isDrained = false
+    const drain: typeof bench.source.drain = async (id) => {
+      if (isDrained) throw new Error('the master is down')
+      isDrained = true
+      await bench.source.drain(id)
+      throw new Error('the answer was lost')
+    }
+    bench.restart({ demand: { ...bench.source, drain } })
+    const draining = () => [...bench.master.agents.values()].filter((agent) => agent.draining)
+    for (let n = 0; n < 200 && draining().length === 0; n++) await bench.pass(1)
+    expect(draining()).toHaveLength(1)
+    bench.wants(4, 4)
+    await bench.pass(15)
+    expect(draining()).toEqual([])
+    expect(bench.calls.terminated).toEqual([])
+    expect(bench.ids()).toHaveLength(2)
+  })
+
   it('is kept when the last read before its termination shows a job', async () => {
     const bench = await startSettled({ maxIdle: 10 * minute })
     const id = await idleVm(bench)
@@ -65,6 +90,24 @@ describe('an idle VM', () => {
     })
     await bench.pass(11 * 60)
     expect(reads).toBeGreaterThan(1)
+    expect(bench.calls.terminated).toEqual([])
+  })
+
+  it('is kept when the pool is paused during the last read before its termination', async () => {
+    const bench = await startSettled({ maxIdle: 60 * second })
+    bench.wants(4)
+    await bench.pass(5)
+    bench.wants()
+    bench.joins(...bench.ids())
+    bench.life.kill()
+    const read: typeof bench.source.read = async (pool) => {
+      const isDecided = bench.events.some((event) => event.kind === 'decided' && event.move === 'terminate')
+      if (isDecided) void bench.fleet.pause()
+      return await bench.source.read(pool)
+    }
+    bench.restart({ demand: { ...bench.source, read } })
+    await bench.pass(180)
+    expect(codesOf(bench)).toEqual(['PAUSED'])
     expect(bench.calls.terminated).toEqual([])
   })
 
@@ -142,58 +185,6 @@ describe('a VM that never joins', () => {
         problem: expect.objectContaining({ message: expect.stringContaining('script failed') }),
       }),
     )
-  })
-})
-
-describe('a stop', () => {
-  it('and a start terminate no VM, and undrain agents in between', async () => {
-    const bench = await startSettled({ maxInstances: 3 })
-    bench.wants(4, 4)
-    await bench.pass(5)
-    bench.joins(...bench.ids())
-    for (const agent of bench.master.agents.values()) Object.assign(agent, { busy: true, freeSlots: 0 })
-    bench.wants()
-    bench.fleet.reconfigure({ ...bench.settings, policy: { ...bench.settings.policy, maxInstances: 1 } })
-    await bench.pass(10)
-    expect([...bench.master.agents.values()].filter((agent) => agent.draining)).toHaveLength(1)
-    const stopped = bench.fleet.stop()
-    await bench.pass(10)
-    await stopped
-    expect([...bench.master.agents.values()].filter((agent) => agent.draining)).toEqual([])
-    bench.restart()
-    await bench.pass(60)
-    expect(bench.calls.terminated).toEqual([])
-  })
-
-  it('waits for a launch in progress, and decides no other', async () => {
-    const bench = await startSettled()
-    bench.faults.latency = () => ({ there: 2 * second, back: 2 * second })
-    bench.wants(4)
-    await bench.pass(1)
-    const stopped = bench.fleet.stop()
-    bench.wants(4, 4, 4)
-    await bench.pass(5)
-    await stopped
-    expect(bench.ids()).toHaveLength(1)
-    expect(bench.calls.launches).toHaveLength(1)
-    bench.faults.latency = () => ({ there: 0, back: 0 })
-    bench.restart()
-    await bench.pass(10)
-    expect(bench.fleet.knows(bench.ids()[0]!)).toBe(true)
-  })
-
-  it('does not wait forever for calls that are not answered', async () => {
-    const bench = await startSettled()
-    bench.faults.fate = () => 'silent'
-    bench.faults.clientTimeout = 60 * minute
-    bench.wants(4)
-    await bench.pass(1)
-    let isOver = false
-    void bench.fleet.stop().then(() => {
-      isOver = true
-    })
-    await bench.pass(21)
-    expect(isOver).toBe(true)
   })
 })
 

@@ -1,0 +1,91 @@
+// A stop: nothing is decided any more, calls in progress are waited for, and agents are undrained.
+import { describe, expect, it } from 'vitest'
+import { minute, second } from '../../support/planner.ts'
+import { startSettled } from '../../support/pool-bench.ts'
+
+describe('a stop', () => {
+  it('and a start terminate no VM, and undrain agents in between', async () => {
+    const bench = await startSettled({ maxInstances: 3 })
+    bench.wants(4, 4)
+    await bench.pass(5)
+    bench.joins(...bench.ids())
+    for (const agent of bench.master.agents.values()) Object.assign(agent, { busy: true, freeSlots: 0 })
+    bench.wants()
+    bench.fleet.reconfigure({ ...bench.settings, policy: { ...bench.settings.policy, maxInstances: 1 } })
+    await bench.pass(10)
+    expect([...bench.master.agents.values()].filter((agent) => agent.draining)).toHaveLength(1)
+    const stopped = bench.fleet.stop()
+    await bench.pass(10)
+    await stopped
+    expect([...bench.master.agents.values()].filter((agent) => agent.draining)).toEqual([])
+    bench.restart()
+    await bench.pass(60)
+    expect(bench.calls.terminated).toEqual([])
+  })
+
+  it.each(['a drain', 'the last read before a termination', 'such a read that is not answered'])(
+    'during %s undrains the agent as well',
+    async (during) => {
+      const bench = await startSettled({ maxIdle: 60 * second })
+      bench.wants(4)
+      await bench.pass(5)
+      bench.wants()
+      bench.joins(...bench.ids())
+      let stopped: Promise<void> | undefined
+      const stop = () => {
+        stopped ??= bench.fleet.stop()
+      }
+      if (during === 'a drain') bench.master.onDrain = stop
+      else {
+        bench.life.kill()
+        const read: typeof bench.source.read = async (pool) => {
+          const isDrained = [...bench.master.agents.values()].some((agent) => agent.draining)
+          const isDecided = bench.events.some(
+            (event) => event.kind === 'decided' && event.move === 'terminate',
+          )
+          const demand = await bench.source.read(pool)
+          if (isDrained && isDecided) stop()
+          if (stopped && during === 'such a read that is not answered') await new Promise(() => {})
+          return demand
+        }
+        bench.restart({ demand: { ...bench.source, read } })
+      }
+      await bench.pass(120)
+      await stopped
+      expect(stopped).toBeDefined()
+      expect(bench.calls.terminated).toEqual([])
+      expect([...bench.master.agents.values()].filter((agent) => agent.draining)).toEqual([])
+    },
+  )
+
+  it('waits for a launch in progress, and decides no other', async () => {
+    const bench = await startSettled()
+    bench.faults.latency = () => ({ there: 2 * second, back: 2 * second })
+    bench.wants(4)
+    await bench.pass(1)
+    const stopped = bench.fleet.stop()
+    bench.wants(4, 4, 4)
+    await bench.pass(5)
+    await stopped
+    expect(bench.ids()).toHaveLength(1)
+    expect(bench.calls.launches).toHaveLength(1)
+    bench.faults.latency = () => ({ there: 0, back: 0 })
+    bench.restart()
+    await bench.pass(10)
+    expect(bench.fleet.knows(bench.ids()[0]!)).toBe(true)
+  })
+
+  it('does not wait forever for calls that are not answered', async () => {
+    const bench = await startSettled()
+    bench.faults.fate = () => 'silent'
+    bench.faults.clientTimeout = 60 * minute
+    bench.wants(4)
+    await bench.pass(1)
+    let isOver = false
+    void bench.fleet.stop().then(() => {
+      isOver = true
+    })
+    await bench.pass(21)
+    expect(isOver).toBe(true)
+  })
+})
