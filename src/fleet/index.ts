@@ -7,9 +7,10 @@ import { createWakeup, type JournalRecord } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type Admission, admissionOf } from './admission.ts'
 import { type Turn, takeTurn } from './decide.ts'
+import { readDemand } from './demand.ts'
 import { launchErrorOf } from './failures.ts'
 import { blockedLaunch, reportHolds } from './holds.ts'
-import { listInstances, lookUp, readDemand } from './observe.ts'
+import { listInstances, lookUp } from './observe.ts'
 import {
   hasStarting,
   listingFrom,

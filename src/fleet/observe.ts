@@ -1,21 +1,13 @@
-// Reading the master and listing the cloud: how each answer changes the memory, and which VMs have failed.
+// Listing the cloud: how each answer changes the memory, and which instances have failed. Listings show new instances
+// late, and sometimes leave one out.
 
-import {
-  type AgentState,
-  type Demand,
-  type Instance,
-  isLive,
-  type KnownAgent,
-  type Offering,
-} from '../planner/index.ts'
-import { deadlineMissed, withDeadline } from '../platform/index.ts'
+import { type Instance, isLive, type Offering } from '../planner/index.ts'
+import { viewWithin, withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import { type Listing, listDeadline, type TimedListing } from '../providers/index.ts'
 import { reportLost } from './failed-instances.ts'
-import { recordUsable } from './failures.ts'
 import { noticeForeign } from './foreign.ts'
 import { checkAccount, findMissing, noticeMissing } from './missing.ts'
-import type { PoolRecord } from './records.ts'
 import {
   callDeadlines,
   letOthersRun,
@@ -28,174 +20,15 @@ import {
   unknownWriter,
 } from './run.ts'
 
-// The master: which agents joined or were lost, and since when, by our clock.
-
-/** Throws nothing: an error is kept as the pool's problem. Returns whether there was an answer. */
-export async function readDemand(run: PoolRun): Promise<boolean> {
-  const { deps, memory } = run
-  try {
-    const from = run.now()
-    const demand = await withDeadline(deps.clock, callDeadlines.demand, 'the master', (signal) =>
-      deps.demand.read(deps.pool, signal),
-    )
-    const took = run.now() - from
-    checkTook(took, callDeadlines.demand, 'the master')
-    const joined = observeDemand(memory, demand, run.now())
-    if (memory.demandAt === demand.at) memory.demandTook = took
-    memory.problems.delete('master')
-    if (joined.length > 0) run.emit({ kind: 'joined', ids: joined.map(({ id }) => id) })
-    for (const track of joined) welcome(run, track)
-    rememberJoined(run, joined)
-    return true
-  } catch (error) {
-    reportProblem(run, 'master', problemOf(error, 'INTERNAL', 'the master could not be read'))
-    return false
-  }
-}
-
-/**
- * An answer after its deadline was on its way while the machine was suspended. What it shows is old, and the time it took
- * says nothing about the next one.
- */
-function checkTook(took: number, most: number, what: string): void {
-  if (took > most) throw deadlineMissed(what, most)
-}
-
-/** An agent that joined proves its user data, and closes the breaker if it has the promised slots. */
-function welcome({ memory, deps }: PoolRun, track: ManagedInstance): void {
-  const { slots = 0 } = memory.agents.get(track.id) ?? {}
-  const seconds = (track.joinedAt! - track.knownSince) / 1000
-  deps.metrics.observe('join_seconds', seconds, { pool: deps.pool, stage: 'joined' })
-  if (track.sha256) memory.proven.add(track.sha256)
-  if (slots >= (track.slots ?? 0)) recordUsable(memory.breaker)
-}
-
-/** Written at once: this process may die, and the instance may be the one that closed the breaker. */
-function rememberJoined(run: PoolRun, joined: readonly ManagedInstance[]): void {
-  if (joined.length === 0) return
-  const { breaker, proven } = run.memory
-  const ids = joined.map(({ id }) => id)
-  const record: PoolRecord = {
-    at: run.now(),
-    kind: 'joined',
-    ids,
-    breaker: { ...breaker },
-    proven: [...proven],
-  }
-  run.background(() => run.write(record).catch(() => {}))
-}
-
-/** How long the master may still show the agent of a VM that is gone. */
-const ghostTime = 5 * 60_000
-
-/** Applies a newer answer; returns the VMs whose agents joined for the first time. */
-export function observeDemand(memory: PoolMemory, demand: Demand, now: number): ManagedInstance[] {
-  if (memory.demandAt !== undefined && demand.at < memory.demandAt) return []
-  memory.demandAt = Math.min(demand.at, now)
-  for (const [id, at] of memory.ended) if (at + ghostTime < now) memory.ended.delete(id)
-  const agents = new Map<string, KnownAgent>()
-  for (const agent of demand.agents) {
-    const isGhost = memory.ended.has(agent.id) && !memory.tracks.has(agent.id)
-    if (!isGhost) agents.set(agent.id, withClocks(agent, memory.agents.get(agent.id), now))
-  }
-  memory.agents = agents
-  rememberPending(memory, demand, now)
-  return rememberJoins(memory, now)
-}
-
-/**
- * `idleSince` is never before our own observation, and never in the future: the source's clock may be wrong. Unchanged
- * agents stay the same object: of ten thousand agents few change between two polls.
- */
-function withClocks(agent: AgentState, before: KnownAgent | undefined, now: number): KnownAgent {
-  const isUnchanged = before !== undefined && isSame(before, agent)
-  const idleSince = agent.busy
-    ? undefined
-    : Math.max(before?.idleSince ?? now, Math.min(agent.idleSince ?? 0, now))
-  if (isUnchanged && before.idleSince === idleSince && before.freeAux === agent.freeAux) return before
-  const known: KnownAgent = { ...agent, settledSince: isUnchanged ? before.settledSince : now }
-  if (idleSince === undefined) delete known.idleSince
-  else known.idleSince = idleSince
-  return known
-}
-
-function isSame(a: AgentState, b: AgentState): boolean {
-  return (
-    a.connected === b.connected &&
-    a.enabled === b.enabled &&
-    a.draining === b.draining &&
-    a.disabledByPerson === b.disabledByPerson &&
-    a.getsNoWork === b.getsNoWork &&
-    a.busy === b.busy &&
-    a.freeSlots === b.freeSlots &&
-    a.slots === b.slots
-  )
-}
-
-function rememberPending(memory: PoolMemory, demand: Demand, now: number): void {
-  const firstSeen = new Map<string, number>()
-  memory.pending = demand.pending.map((work) => {
-    const since = memory.firstSeen.get(work.id) ?? now
-    firstSeen.set(work.id, since)
-    return { ...work, since }
-  })
-  memory.firstSeen = firstSeen
-  for (const id of memory.unplaced.keys()) if (!firstSeen.has(id)) memory.unplaced.delete(id)
-}
-
-function rememberJoins(memory: PoolMemory, now: number): ManagedInstance[] {
-  const joined: ManagedInstance[] = []
-  for (const track of memory.tracks.values()) {
-    const agent = memory.agents.get(track.id)
-    if (agent) delete track.recalled
-    if (agent && track.joinedAt === undefined) {
-      track.joinedAt = now
-      joined.push(track)
-    }
-    if (track.joinedAt === undefined) continue
-    if (agent?.connected) delete track.lostSince
-    else track.lostSince ??= now
-    if (agent) noticeDrain(track, agent, memory.demandAt!)
-    if (agent && isTakenBack(track, agent, memory.demandAt!)) {
-      delete track.drainedAt
-      track.undrainedAt = now
-    }
-  }
-  return joined
-}
-
-/** Milliseconds after a drain without an answer, in which the master may still carry it out. */
-const drainEffectTime = 60_000
-
-/** A drain took effect although its answer was lost. It counts from this view on: a termination needs a newer one. */
-function noticeDrain(track: ManagedInstance, agent: AgentState, demandAt: number): void {
-  const { drainDoubtAt } = track
-  if (drainDoubtAt === undefined || demandAt <= drainDoubtAt) return
-  if (agent.draining) track.drainedAt = demandAt
-  if (agent.draining || demandAt > drainDoubtAt + drainEffectTime) delete track.drainDoubtAt
-}
-
-/** A person enabled an agent that we had drained. */
-function isTakenBack({ drainedAt }: ManagedInstance, agent: AgentState, demandAt: number): boolean {
-  return (
-    drainedAt !== undefined && demandAt > drainedAt && agent.connected && agent.enabled && !agent.draining
-  )
-}
-
-// The cloud. Listings show new VMs late, and sometimes leave one out.
-
 /** A listing that began at `notBefore` or later. One that several pools share has its own deadline. */
 async function listingOf({ deps, memory, now }: PoolRun, notBefore: number): Promise<TimedListing> {
   if (deps.shared) return deps.shared.list(notBefore)
   const startedAt = now()
   const deadline = listDeadline(memory.listing?.took, memory.listTimeouts)
-  const listing = await withDeadline(deps.clock, deadline, 'a listing', (signal) =>
-    deps.provider.list(signal),
-  )
-  const took = now() - startedAt
-  checkTook(took, deadline, 'a listing')
+  const list = (signal: AbortSignal) => deps.provider.list(signal)
+  const { view, took } = await viewWithin(deps.clock, deadline, 'a listing', list)
   memory.listTimeouts = 0
-  return { ...listing, startedAt, took }
+  return { ...view, startedAt, took }
 }
 
 /** Throws nothing. Returns whether the listing was complete. */

@@ -8,10 +8,11 @@ import {
   type ReasonCode,
 } from '../planner/index.ts'
 import { delayAfter, limit, withDeadline } from '../platform/index.ts'
+import { readDemand } from './demand.ts'
 import { forgive, reportNeverJoined } from './failed-instances.ts'
 import { keptGrowth } from './failures.ts'
 import { stopsOf } from './holds.ts'
-import { readDemand, rememberEnded } from './observe.ts'
+import { rememberEnded } from './observe.ts'
 import {
   callDeadlines,
   type ManagedInstance,

@@ -77,7 +77,7 @@ export function createWakeup(clock: Clock): Wakeup {
 }
 
 /** `ms`: the deadline that was missed. */
-export function deadlineMissed(what: string, ms: number): ProvisionError {
+function deadlineMissed(what: string, ms: number): ProvisionError {
   const message = `${what} was not answered within ${ms / 1000} s`
   return new ProvisionError(problem('CALL_TIMED_OUT', message, { details: { what, ms } }))
 }
@@ -107,4 +107,21 @@ export async function withDeadline<T>(
   } finally {
     timer.abort()
   }
+}
+
+/**
+ * As `withDeadline`, for a view of the world; `took` is milliseconds. An answer that arrives after the deadline was on its
+ * way while the machine was suspended: what it shows is old, and how long it took says nothing about the next one.
+ */
+export async function viewWithin<T>(
+  clock: Clock,
+  ms: number,
+  what: string,
+  task: (signal: AbortSignal) => Promise<T>,
+): Promise<{ view: T; took: number }> {
+  const startedAt = clock.now()
+  const view = await withDeadline(clock, ms, what, task)
+  const took = clock.now() - startedAt
+  if (took > ms) throw deadlineMissed(what, ms)
+  return { view, took }
 }

@@ -1,6 +1,6 @@
 // One listing of a whole cluster for all pools at a location: however many pools there are, the cloud is listed once.
 
-import { type Clock, deadlineMissed, delayAfter, limit, withDeadline } from '../platform/index.ts'
+import { type Clock, delayAfter, limit, viewWithin } from '../platform/index.ts'
 import { ProvisionError } from '../problems/index.ts'
 import type { ClusterProvider, Listing } from './contract.ts'
 
@@ -72,11 +72,8 @@ export function shareCluster(
   async function attempt(startedAt: number): Promise<TimedListing> {
     const cloud = await cluster()
     const deadline = listDeadline(took, timeouts)
-    const listing = await withDeadline(clock, deadline, 'a listing', (signal) => cloud.list(signal))
-    const lasted = clock.now() - startedAt
-    // The machine was suspended meanwhile: the answer is old.
-    if (lasted > deadline) throw deadlineMissed('a listing', deadline)
-    return { ...listing, startedAt, took: lasted }
+    const { view } = await viewWithin(clock, deadline, 'a listing', (signal) => cloud.list(signal))
+    return { ...view, startedAt, took: clock.now() - startedAt }
   }
 
   /** Begins after the listing that is running, and not too soon after its start. */
@@ -127,10 +124,9 @@ export function shareCluster(
     wanted = new Set()
     answer = undefined
     const cloud = await cluster()
-    const found = await withDeadline(clock, listDeadline(), 'a lookup by id', (signal) =>
-      cloud.find(ids, signal),
-    )
-    return { ...found, startedAt, took: clock.now() - startedAt }
+    const find = (signal: AbortSignal) => cloud.find(ids, signal)
+    const { view } = await viewWithin(clock, listDeadline(), 'a lookup by id', find)
+    return { ...view, startedAt, took: clock.now() - startedAt }
   }
 
   return {
