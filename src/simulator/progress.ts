@@ -1,9 +1,9 @@
 // The checks behind promises 5, 8, 9 and 12: instances left alone, jobs that wait, and a world that comes to rest.
 import type { ManagedInstance } from '../fleet/index.ts'
-import type { CloudInstance } from './cloud.ts'
+import { type CloudInstance, isOwned } from './cloud.ts'
 import { slotsOfJob, type Work } from './master.ts'
 import { ableSince, isOf, type ObservedWorld } from './observations.ts'
-import { clusterId, mainName } from './scenario.ts'
+import { clusterId, mainName, poolName } from './scenario.ts'
 
 // Abandoned VMs: promise 5, every managed VM joins or is terminated within its time, while its provisioner can act.
 
@@ -160,7 +160,7 @@ export function isAtRest(world: ObservedWorld, progress: Progress): boolean {
   const works = [...master.work.values()].some((work) => work.state === 'running' || canRun(world, work))
   if (works) progress.workedAt = now
   const there = [...cloud.instances.values()].filter(
-    (vm) => vm.endedAt === undefined && vm.clusterId === clusterId,
+    (vm) => vm.endedAt === undefined && isOwned(vm, { clusterId, pool: poolName }),
   )
   const live = there.length
   const isSound = there.every(

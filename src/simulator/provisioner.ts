@@ -6,10 +6,19 @@ import {
   type LaunchInputs,
   type PoolFleet,
   type PoolSettings,
+  type SharedView,
 } from '../fleet/index.ts'
 import type { Demand } from '../planner/index.ts'
 import type { Clock, Journal, JournalRecord, Logger, Metrics } from '../platform/index.ts'
-import type { LaunchOrder, LaunchResult, Listing, Ownership, Provider } from '../providers/index.ts'
+import {
+  type ClusterProvider,
+  type LaunchOrder,
+  type LaunchResult,
+  type Listing,
+  type Ownership,
+  type Provider,
+  shareCluster,
+} from '../providers/index.ts'
 import type { Random } from './scenario.ts'
 
 export interface ProvisionerOptions {
@@ -22,6 +31,8 @@ export interface ProvisionerOptions {
   /** `uptime` in milliseconds. */
   bootMark: { boot: string; uptime: () => number }
   provider: Provider
+  /** If its pool shares a listing: the whole cluster. */
+  cluster?: ClusterProvider | undefined
   demand: DemandSource
   disk: Disk
   random: Random
@@ -56,12 +67,18 @@ export function startProvisioner(options: ProvisionerOptions): Provisioner {
   const silent = () => {}
   const logger: Logger = { debug: silent, info: silent, warn: silent, error: onFault }
   const metrics: Metrics = { count: silent, gauge: silent, observe: silent }
+  const ownClock = life.crashable<Clock>({
+    now: () => clock.now() + clockOffset,
+    sleep: (ms, signal) => clock.sleep(ms, signal),
+  })
+  const shared = options.cluster && watchedView(options.cluster, options, ownClock)
   const fleet = createPoolFleet(
     {
       pool: owner.pool,
       owner,
       ownWriters: options.ownWriters,
       provider: life.crashable(watchedProvider(provider, watcher, () => clock.now())),
+      ...(shared ? { shared: life.crashable(shared) } : {}),
       demand: crashableDemand(
         life,
         shiftedDemand(
@@ -69,10 +86,7 @@ export function startProvisioner(options: ProvisionerOptions): Provisioner {
           clockOffset,
         ),
       ),
-      clock: life.crashable({
-        now: () => clock.now() + clockOffset,
-        sleep: (ms, signal) => clock.sleep(ms, signal),
-      }),
+      clock: ownClock,
       bootMark: () => ({ boot: bootMark.boot, uptime: bootMark.uptime() }),
       journal: life.crashable(disk),
       random: random.fork('jitter').next,
@@ -86,6 +100,36 @@ export function startProvisioner(options: ProvisionerOptions): Provisioner {
   )
   void fleet.start()
   return { owner, clockOffset, life, fleet }
+}
+
+/** The pool's part of the whole cluster, by the clock of the process. */
+function watchedView(
+  cluster: ClusterProvider,
+  { provider, watcher, random, clock: worldClock }: ProvisionerOptions,
+  clock: Clock,
+): SharedView {
+  /** When each listing truly began, by the clock of the world. */
+  const began = new WeakMap<object, number>()
+  const watched: ClusterProvider = {
+    ...cluster,
+    async list(signal) {
+      const from = worldClock.now()
+      watcher.onListCall()
+      const listing = await cluster.list(signal)
+      began.set(listing.instances, from)
+      return listing
+    },
+  }
+  const whole = shareCluster(async () => watched, { clock, random: random.fork('listings').next })
+  return {
+    async list(notBefore) {
+      const all = await whole.list(notBefore)
+      const part = { ...all, ...provider.partOf!(all) }
+      watcher.onListed(began.get(all.instances)!, part)
+      return part
+    },
+    find: whole.find,
+  }
 }
 
 /** A source reports times by the clock of its own process. */
@@ -215,6 +259,7 @@ const asyncMethods = new Set([
   'read',
   'rewrite',
   'list',
+  'find',
   'launch',
   'terminate',
   'slotsOf',

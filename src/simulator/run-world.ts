@@ -13,6 +13,7 @@ import {
   type Incident,
   mainName,
   nameOfWriter,
+  poolName,
   type Scenario,
   secondName,
 } from './scenario.ts'
@@ -243,7 +244,7 @@ function leavePool(world: World, lasts: number): void {
       }
     },
     onAccount: () => {},
-    isConfigured: isBack,
+    isConfigured: (_, pool) => pool !== poolName || isBack(),
     isOwnWriter: (writer = '') =>
       nameOfWriter(writer) === mainName || invariants.seen.get(mainName)!.adopted.has(writer),
     isFileTrusted: () => true,
@@ -301,6 +302,7 @@ function setMax(world: World, maxInstances: number): void {
 function calmDown(world: World): void {
   world.timeline.add('world', 'has no faults from here on')
   world.gateClosedAt = undefined
+  world.neighbours.leave()
   world.provisioners.get(secondName)?.life.kill()
   for (const work of world.master.work.values()) if (work.unplaceable) work.state = 'done'
   const main = world.provisioners.get(mainName)!

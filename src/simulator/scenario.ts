@@ -276,6 +276,10 @@ export const oddities = [
   'gangs',
   /** Every VM launched before the calm stops by itself within two minutes of joining. */
   'short_lived',
+  /** The pool gets its part of a listing of the whole cluster, and looks up by id what starts. */
+  'shared_listing',
+  /** Other pools of the cluster use up the account's quota and rate limits. */
+  'neighbours',
 ] as const
 export type Oddity = (typeof oddities)[number]
 

@@ -7,7 +7,8 @@ import { type Cloud, type CloudInstance, createCloud, endInstance } from './clou
 import { createFaults, type FaultSchedule, type InstanceLife, lifeOf } from './faults.ts'
 import { createInvariants, type Invariants } from './invariants.ts'
 import { createMaster, type Master, type PlacementRules, type WorkWatcher } from './master.ts'
-import { simulatedProvider } from './provider.ts'
+import { type Neighbours, noNeighbours, startNeighbours } from './neighbours.ts'
+import { simulatedCluster, simulatedProvider } from './provider.ts'
 import {
   createDisk,
   type Disk,
@@ -35,6 +36,7 @@ export interface World {
   readonly cloud: Cloud
   readonly master: Master
   readonly invariants: Invariants
+  readonly neighbours: Neighbours
   /** The pool's current limits, which incidents change. */
   policy: Policy
   /** Number of renewals of the master's certificate: an agent joins only with the one its VM was launched with. */
@@ -93,10 +95,11 @@ export function createWorld(
           }),
         onCreated: (vm) => {
           timeline.add('cloud', `makes ${vm.instance.id}`, { for: vm.instance.intentId })
+          if (vm.instance.pool !== poolName) return world.neighbours.onCreated(vm)
           world.invariants.onCreated(vm)
           liveInstance(world, vm)
         },
-        onEnded: (vm) => onEnded(world, vm),
+        onEnded: (vm) => (vm.instance.pool === poolName ? onEnded(world, vm) : world.neighbours.onEnded(vm)),
         onMismatch: ({ intent }) =>
           world.invariants.violated(4, `${intent.id} was sent again with another request`),
       },
@@ -111,6 +114,7 @@ export function createWorld(
       watcher,
     ),
     invariants: createInvariants(() => world),
+    neighbours: noNeighbours,
     policy: scenario.policy,
     certificate: 1,
     get userData() {
@@ -126,7 +130,8 @@ export function createWorld(
     writers: new Map(),
   }
   for (const job of scenario.jobs) clock.at(job.at, () => world.master.submit(job))
-  return world
+  if (!scenario.oddities.has('neighbours')) return world
+  return Object.assign(world, { neighbours: startNeighbours(world, settingsOf(world)) })
 }
 
 /** As the built-in master, which is one process with its provisioner. */
@@ -183,6 +188,7 @@ export function startInWorld(world: World, name: string): Provisioner {
     bootMark: { boot: `boot ${world.boots}`, uptime: () => clock.now() - world.scenario.startsAt },
     disk,
     provider: simulatedProvider(cloud, owner),
+    cluster: world.scenario.oddities.has('shared_listing') ? simulatedCluster(cloud, clusterId) : undefined,
     demand: master.source(name),
     random: random.fork('provisioner', name, life),
     settings: settingsOf(world),
