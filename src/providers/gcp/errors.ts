@@ -60,10 +60,10 @@ export function errorOfAnswer(answer: HttpAnswer): GceError {
   })
 }
 
-/** Throws for a body with status 200 that is not Google's: a web page must not be read as an empty response. */
-export function checkKind(answer: HttpAnswer, kind: string | undefined): void {
+/** The parsed body. Throws for one with status 200 that is not Google's: a web page must not be read as an empty response. */
+export function bodyOfKind(answer: HttpAnswer, kind: string | undefined): unknown {
   const body = jsonOf(answer.text)
-  if (kind === undefined ? isPermissions(body) : isMapping(body) && body['kind'] === kind) return
+  if (kind === undefined ? isPermissions(body) : isMapping(body) && body['kind'] === kind) return body
   throw foreignAnswer(answer, undefined, kind)
 }
 

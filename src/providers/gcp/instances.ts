@@ -1,4 +1,5 @@
 // Instances as Compute Engine describes them, the labels that identify their owner, and paged queries.
+import { setImmediate } from 'node:timers/promises'
 import type { Instance, InstanceState } from '../../planner/index.ts'
 import type { Ownership } from '../contract.ts'
 import type { GceApi, GceInstance, GceOperation, InstancePage } from './client.ts'
@@ -159,6 +160,8 @@ export async function queryInstances<T>(
   const unreachable = new Set<string>()
   try {
     for await (const page of pages((token) => api.listInstances({ ...request, ...token }, signal))) {
+      // Parsing the page took milliseconds, too.
+      await setImmediate()
       for (const zone of unreachableZonesIn(page)) unreachable.add(zone)
       answer.instances.push(
         ...read(Object.values(page.items ?? {}).flatMap(({ instances = [] }) => instances)),
