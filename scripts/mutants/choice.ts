@@ -45,7 +45,10 @@ export function mutantsOf(sources: ReadonlyMap<string, string>): Place[] {
  */
 export function chosen(places: Place[], count: number, seed: string): Mutant[] {
   return places
-    .map((place, index) => ({ ...place, draw: digest(`${seed} ${place.file} ${index}`) }))
+    .map((place) => {
+      const [{ kind, start, end }] = place.site
+      return { ...place, draw: digest(`${seed} ${place.file} ${kind} ${start} ${end}`) }
+    })
     .sort((a, b) => (a.draw < b.draw ? -1 : 1))
     .slice(0, count)
     .map(({ file, source, site, draw }) => {

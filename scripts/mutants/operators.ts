@@ -11,14 +11,14 @@ export interface Mutation {
 }
 
 /** One expression or statement, and the mistakes that can be made in it. */
-export type Site = Mutation[]
+export type Site = [Mutation, ...Mutation[]]
 
 interface Range {
   start: number
   end: number
 }
 
-const flips: Record<string, string[]> = {
+const flips: Record<string, [string, ...string[]]> = {
   '<': ['<=', '>='],
   '<=': ['<', '>'],
   '>': ['>=', '<='],
@@ -62,8 +62,8 @@ export function sitesOf(file: string, source: string): Site[] {
   const excluded: Range[] = []
   const textOf = ({ start, end }: Range) => source.slice(start, end)
   const exclude = ({ start, end }: Range) => excluded.push({ start, end })
-  const replace = (kind: string, { start, end }: Range, ...texts: string[]) =>
-    sites.push(texts.map((text) => ({ kind, start, end, text })))
+  const replace = (kind: string, { start, end }: Range, text: string, ...others: string[]) =>
+    sites.push([{ kind, start, end, text }, ...others.map((other) => ({ kind, start, end, text: other }))])
   const isText = (node: { type: string; value?: unknown }) =>
     node.type === 'TemplateLiteral' || (node.type === 'Literal' && typeof node.value === 'string')
 
@@ -165,23 +165,21 @@ export function sitesOf(file: string, source: string): Site[] {
   }).visit(program)
   const isInObject = ({ start }: Range) => objects.has(start)
 
-  /** Only in functions without a result: otherwise each path has its own return. */
+  /** Only in functions that do something and have no result: otherwise each path has its own return. */
   function returnEarly(body: Range): void {
     const text = textOf(body)
-    if (!/\breturn [^;\n]/.test(text))
+    if (/[^\s{}]/.test(text) && !/\breturn [^;\n]/.test(text))
       replace('early return', { start: body.start, end: body.start + 1 }, '{ return;')
   }
 
   new Visitor(visitor).visit(program)
   const isExcluded = ({ start, end }: Range) =>
     excluded.some((range) => start >= range.start && end <= range.end)
-  return sites
-    .filter(([first]) => first && !isExcluded(first))
-    .sort(([a], [b]) => a!.start - b!.start || a!.end - b!.end)
+  return sites.filter(([first]) => !isExcluded(first)).sort(([a], [b]) => a.start - b.start || a.end - b.end)
 }
 
 /** One more or less than a time of seconds changes nothing. */
-function othersThan(value: number): string[] {
+function othersThan(value: number): [string, string] {
   return value >= 100 ? [String(value * 2), '0'] : [String(value + 1), String(value - 1)]
 }
 
