@@ -126,12 +126,12 @@ export function sitesOf(file: string, source: string): Site[] {
       else if (typeof node.value === 'number') replace('constant', node, ...othersThan(node.value))
     },
     ExpressionStatement(node) {
-      if (!('directive' in node && node.directive)) replace('statement removed', node, ';')
+      if (!('directive' in node && node.directive)) replace('statement removed', node, '{}')
     },
-    BreakStatement: (node) => replace('statement removed', node, ';'),
-    ContinueStatement: (node) => replace('statement removed', node, ';'),
+    BreakStatement: (node) => replace('statement removed', node, '{}'),
+    ContinueStatement: (node) => replace('statement removed', node, '{}'),
     ReturnStatement(node) {
-      if (!node.argument) replace('statement removed', node, ';')
+      if (!node.argument) replace('statement removed', node, '{}')
       else if (node.argument.type !== 'Literal') replace('early return', node, 'return undefined')
     },
     CallExpression(node) {

@@ -26,15 +26,15 @@ describe('mistakes', () => {
     ['f([...a])', ['f([...[]])']],
     ['f(30_000, true)', ['f(60000, true)', 'f(0, true)', 'f(30_000, false)']],
     ['a += b', ['a -= b']],
-    ['if (a) b()', ['if (!(a)) b()', '{}', 'if (a) ;']],
-    ['function f() { b() }', ['function f() { return; b() }', 'function f() { ; }']],
+    ['if (a) b()', ['if (!(a)) b()', 'if (a) {}']],
+    ['function f() { b() }', ['function f() { return; b() }', 'function f() { {} }']],
     ['const f = () => { return a }', ['const f = () => { return undefined }']],
-    ['for (const a of b) continue', ['for (const a of b) ;']],
+    ['for (const a of b) continue', ['for (const a of b) {}']],
   ])('in %s', (source, expected) => {
     // Each of them may also be removed completely.
     expect(
       mistakesIn(source)
-        .filter((text) => text !== ';')
+        .filter((text) => text !== '{}')
         .sort(),
     ).toEqual([...expected].sort())
   })
