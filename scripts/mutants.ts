@@ -61,9 +61,8 @@ const files = rooms
   .filter((file) => file.endsWith('.ts') && file.startsWith(values.only))
   .sort()
 const sources = new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]))
-/** Results are of these sources only. Other tests may notice what went unnoticed before. */
-const version = versionOf(['src'])
-const tests = versionOf(['test/unit/planner', 'test/unit/fleet', 'test/support'])
+/** What went unnoticed is looked for again when any source or test is another one. */
+const version = versionOf(['src', 'test/unit/planner', 'test/unit/fleet', 'test/support'])
 const running = new Set<ChildProcess>()
 const workspaces: string[] = []
 
@@ -197,8 +196,8 @@ async function judge(folder: string, mutant: Mutant, usual: Usual, before?: Resu
   const source = sources.get(mutant.file)!
   const room = dirname(mutant.file).split('/')[1]!
   let result: Result = before
-    ? { ...before, tests }
-    : { ...mutant, version, tests, noticed: 'nothing', by: '', seconds: 0, worlds: 0 }
+    ? { ...before, version }
+    : { ...mutant, version, noticed: 'nothing', by: '', seconds: 0, worlds: 0 }
   const add = (noticed: Noticed, { text, isOk, isLate, seconds }: Run, ran: number) => {
     const total = Math.round((result.seconds + seconds) * 10) / 10
     const by = isOk ? '' : isLate ? 'no end' : whatFailed(text)
@@ -207,7 +206,7 @@ async function judge(folder: string, mutant: Mutant, usual: Usual, before?: Resu
   }
   writeFileSync(path, applied(source, mutant))
   try {
-    if (before?.tests !== tests)
+    if (before?.version !== version)
       if (add('unit tests', await unitTests(folder, room, lateAfter(usual.unit)), result.worlds))
         return result
     if (!before && add('types', await types(folder), 0)) return result
@@ -239,7 +238,7 @@ function line({ file, at, kind, old, text, noticed, by, seconds }: Result): stri
 }
 
 const wanted = chosen(mutantsOf(sources), Number(values.count), values.seed)
-const known = resultsOf(existsSync(store) ? readFileSync(store, 'utf8') : '', version)
+const known = resultsOf(existsSync(store) ? readFileSync(store, 'utf8') : '')
 const results: Result[] = []
 console.log('| place | mistake | noticed by | which | seconds |\n|---|---|---|---|---|')
 
@@ -256,7 +255,8 @@ async function work(): Promise<void> {
     for (let mutant = open.shift(); mutant; mutant = open.shift()) {
       const before = known.get(mutant.id)
       const isDone =
-        before && (before.noticed !== 'nothing' || (before.tests === tests && before.worlds >= manyWorlds))
+        before &&
+        (before.noticed !== 'nothing' || (before.version === version && before.worlds >= manyWorlds))
       if (before && (isDone || values.report)) report(before)
       else if (!values.report) {
         folder ??= workspace()

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { type Mutation, type Site, sitesOf } from './operators.ts'
 
 export interface Mutant extends Mutation {
-  /** The same for the same mistake in the same file. */
+  /** The same for the same mistake in the same text of a file. */
   id: string
   file: string
   /** Line and column, from 1. */
@@ -15,10 +15,8 @@ export interface Mutant extends Mutation {
 export type Noticed = 'unit tests' | 'types' | '50 worlds' | '1,000 worlds' | 'nothing'
 
 export interface Result extends Mutant {
-  /** Of the sources. */
+  /** Of the sources and tests. */
   version: string
-  /** Version of the unit tests. */
-  tests: string
   noticed: Noticed
   /** The failed test, the broken promise, or `no end`. */
   by: string
@@ -58,7 +56,10 @@ export function chosen(places: Place[], count: number, seed: string): Mutant[] {
       const old = source.slice(mutation.start, mutation.end)
       return {
         ...mutation,
-        id: digest(`${file} ${mutation.start} ${old} ${mutation.text}`).slice(0, 12),
+        id: digest(`${file} ${digest(source)} ${mutation.start} ${mutation.end} ${mutation.text}`).slice(
+          0,
+          12,
+        ),
         file,
         at,
         old,
@@ -70,12 +71,12 @@ function digest(text: string): string {
   return createHash('sha256').update(text).digest('hex')
 }
 
-/** The last result of each mutant of these sources and tests; a line that was not written completely is left out. */
-export function resultsOf(lines: string, version: string): Map<string, Result> {
+/** The last result of each mutant; a line that was not written completely is left out. */
+export function resultsOf(lines: string): Map<string, Result> {
   const known = new Map<string, Result>()
   for (const text of lines.split('\n')) {
     const result = parsed(text)
-    if (result?.version === version) known.set(result.id, result)
+    if (result) known.set(result.id, result)
   }
   return known
 }
