@@ -189,7 +189,7 @@ async function measure(folder: string): Promise<Usual> {
 }
 
 /** A busy machine is no endless loop. */
-const lateAfter = (seconds: number) => 60_000 + seconds * 5_000
+const lateAfter = (seconds: number) => 30_000 + seconds * 3_000
 
 async function judge(folder: string, mutant: Mutant, usual: Usual, before?: Result): Promise<Result> {
   const path = join(folder, mutant.file)
