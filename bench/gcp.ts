@@ -9,8 +9,8 @@ import { gceClient } from '../src/providers/gcp/client.ts'
 import { labelsOf } from '../src/providers/gcp/labels.ts'
 import { launchInstances } from '../src/providers/gcp/launch.ts'
 import { listPool } from '../src/providers/gcp/listing.ts'
-import { terminateOwned } from '../src/providers/gcp/provider.ts'
 import { gcpLaunch } from '../src/providers/gcp/request.ts'
+import { terminateOwned } from '../src/providers/gcp/terminate.ts'
 import { transport } from '../src/providers/gcp/transport.ts'
 import { userDataOf } from '../test/support/aws-cloud.ts'
 import { gcpConfig, intentOf, master, offering, owner } from '../test/support/cloud-pools.ts'
@@ -109,7 +109,7 @@ async function callsFor(count: number): Promise<Row[]> {
   const ids = instances.map(({ id }) => id)
   const zoneOf = () => undefined
   const isManaged = () => true
-  await terminateOwned({ api, owner, isManaged, project, ids, zoneOf, zoneOfNew: zoneOf })
+  await terminateOwned({ api, clock: systemClock, owner, isManaged, project, ids, zoneOf, zoneOfNew: zoneOf })
   const ended = callsOf(gce)
   api.close()
   await gce.close()

@@ -139,19 +139,22 @@ function use(bins: Bins, { lane, at, bin }: Found, count: number, free: number):
   insert(bins, { kind, free, count })
 }
 
-/** Adds to the bin of the same kind with the same free slots, if there is one. */
+/**
+ * Adds to the bin of the same kind with the same free slots, if there is one. Otherwise it comes before its equals: those that
+ * are in use are filled before others of the same room are begun.
+ */
 function insert({ lanes, sizes }: Bins, bin: Bin): void {
   const { kind, free, count } = bin
   sizes.add(kind.size)
   if (free === 0 || count === 0) return
   const lane = lanes[tiers[kind.tier] * 2 + (kind.settled ? 0 : 1)]!
-  let at = indexOf(lane, free, kind.size)
-  for (; at < lane.bins.length && inOrder(free, kind.size, lane.bins[at]!) === 0; at++)
+  const first = indexOf(lane, free, kind.size)
+  for (let at = first; at < lane.bins.length && inOrder(free, kind.size, lane.bins[at]!) === 0; at++)
     if (lane.bins[at]!.kind === kind) {
       lane.bins[at]!.count += count
       return
     }
-  lane.bins.splice(at, 0, bin)
+  lane.bins.splice(first, 0, bin)
 }
 
 /** The first bin with so many free slots of VMs of this size, or the place where it would be. */

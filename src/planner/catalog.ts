@@ -22,7 +22,7 @@ export function catalogOf(
 ): Size[] {
   const calls = new Set(inFlight.flatMap((launch) => launch.offerings.map(offeringKey)))
   const sizes = new Map<number, Size>()
-  for (const offering of [...offerings].sort((a, b) => a.preference - b.preference || order(a, b))) {
+  for (const offering of inOrder(offerings)) {
     const { slots, refused } = offering
     let size = sizes.get(slots)
     if (!size) {
@@ -46,9 +46,11 @@ export function compare(a: number, b: number): number {
   return a === b ? 0 : a - b
 }
 
-/** `preference` keeps the order of the file; this order only makes the result independent of the order of the input. */
-function order(a: KnownOffering, b: KnownOffering): number {
-  return offeringKey(a) < offeringKey(b) ? -1 : 1
+/** `preference` keeps the order of the file; the key only makes the result independent of the order of the input. */
+export function inOrder(offerings: readonly KnownOffering[]): KnownOffering[] {
+  return [...offerings].sort(
+    (a, b) => a.preference - b.preference || (offeringKey(a) < offeringKey(b) ? -1 : 1),
+  )
 }
 
 /** Sizes that hold the allocation on one VM. */

@@ -3,6 +3,7 @@
 // Start here: plan() decides, and explain.ts explains the decisions.
 
 import type { FleetCode } from '../problems/index.ts'
+import { inOrder } from './catalog.ts'
 import type { BlockDecision, Decision, LaunchDecision, ReasonCode } from './decision.ts'
 import { type Inventory, takeInventory } from './inventory.ts'
 import { placeWork, sortWork } from './placement.ts'
@@ -226,7 +227,7 @@ function blockOf(
 
 /** The offerings that are tried first and have the same slots. Offerings refused lately are used only when all were refused. */
 function firstChoice(offerings: readonly KnownOffering[], now: number): KnownOffering[] {
-  const sorted = [...offerings].sort((a, b) => a.preference - b.preference)
+  const sorted = inOrder(offerings)
   const open = sorted.filter(({ refused }) => (refused?.until ?? 0) <= now)
   const choice = open.length > 0 ? open : sorted
   return choice.filter(({ slots }) => slots === choice[0]!.slots)

@@ -1,4 +1,4 @@
-// Limits concurrent tasks; the rest wait in order of arrival.
+// Limits concurrent tasks, and the rate of calls; the rest wait in order of arrival.
 
 import { ProvisionError, problem } from '../problems/index.ts'
 import type { Clock } from './ports.ts'
@@ -24,27 +24,37 @@ export function limit(concurrency: number): Limiter {
   }
 }
 
-// Limits how often a task begins: a token bucket, as clouds limit the rate of their calls.
+// The rate of calls, as a token bucket: quotas of clouds are a number of calls in a time.
 
-export interface Rate {
-  /** Tasks that may begin at once after a rest. */
-  burst: number
-  perSecond: number
+export interface Pace {
+  /** Resolves when the next call may be sent, in order of arrival; rejects with the reason of `signal` once aborted. */
+  next(signal?: AbortSignal): Promise<void>
+  /** After a refusal: no call for `ms` milliseconds, and no burst afterwards. */
+  pause(ms: number): void
 }
 
-/**
- * Resolves when the caller may begin, in order of arrival. Rejects with the reason of `signal` when that is aborted; its
- * turn is used up all the same.
- */
-export function paced({ burst, perSecond }: Rate, clock: Clock): (signal?: AbortSignal) => Promise<void> {
-  const apart = 1000 / perSecond
-  /** When the bucket is full again. */
-  let fullAt = Number.NEGATIVE_INFINITY
-  return async (signal) => {
-    const now = clock.now()
-    fullAt = Math.max(fullAt, now) + apart
-    const wait = fullAt - burst * apart - now
-    if (wait > 0) await clock.sleep(wait, signal)
+/** At most `burst + perSecond * t` calls in any `t` seconds. */
+export function pace(clock: Clock, { perSecond, burst }: { perSecond: number; burst: number }): Pace {
+  const interval = 1000 / perSecond
+  const inTurn = limit(1)
+  /** The time at which the bucket is full, if no call is sent before. */
+  let fullAt = clock.now()
+
+  return {
+    next: (signal) =>
+      inTurn(async () => {
+        signal?.throwIfAborted()
+        for (;;) {
+          const now = clock.now()
+          const wait = Math.ceil(Math.max(fullAt, now) - now - (burst - 1) * interval)
+          if (wait <= 0) break
+          await clock.sleep(wait, signal)
+        }
+        fullAt = Math.max(fullAt, clock.now()) + interval
+      }),
+    pause(ms) {
+      fullAt = Math.max(fullAt, clock.now() + ms + (burst - 1) * interval)
+    },
   }
 }
 

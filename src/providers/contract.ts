@@ -92,8 +92,6 @@ export interface ProviderContext<C extends CommonProviderConfig = CommonProvider
   env: Readonly<Record<string, string | undefined>>
   clock: Clock
   logger: Logger
-  /** The same object for all pools of one provisioner: what they share, such as a rate limit, is kept by it. */
-  together?: object
 }
 
 /** One item of `provision check`. Without a problem, the item passed. */

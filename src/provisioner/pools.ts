@@ -100,8 +100,6 @@ export function createRunningPools(
   const running = new Map<string, RunningPool>()
   const failed = new Map<string, unknown>()
   const restarts = new Set<Promise<void>>()
-  /** The same for all pools: what they share is kept by it. */
-  const together = {}
   let clusters: SharedClusters | undefined
   let started: StartPools | undefined
   let isStopping = false
@@ -115,7 +113,7 @@ export function createRunningPools(
       const owner = plans.ownerOf(name)
       clusters ??= createSharedClusters({ ...rest, clusterId: owner.clusterId, random: Math.random })
       const plan = () => plans.get(name)
-      const pool = await runPool({ ...rest, ownWriters, plan, owner, clusters, together })
+      const pool = await runPool({ ...rest, ownWriters, plan, owner, clusters })
       running.set(name, pool)
       failed.delete(name)
       retries.succeeded(name)
@@ -230,7 +228,6 @@ export interface RunPoolOptions {
   providers: readonly AnyProvider[]
   /** What this pool shares with the others. */
   clusters: SharedClusters
-  together: object
   demand: DemandSource
   onEvent: (event: FleetEvent) => void
   onLocation: (place: ClusterLocation) => void

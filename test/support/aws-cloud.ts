@@ -33,7 +33,6 @@ export const bothTypes = [
 export async function awsCloud(): Promise<AwsCloud> {
   const owner = { clusterId: randomUUID(), pool: 'GPU pool *', writerId: randomUUID() }
   const opened: Provider[] = []
-  const together = {}
   const waited: number[] = []
   let skipped = 0
   // Waits take no real time, but advance the clock of provider and EC2.
@@ -69,7 +68,6 @@ export async function awsCloud(): Promise<AwsCloud> {
         env,
         clock,
         logger,
-        together,
       })
       opened.push(provider)
       return provider

@@ -77,8 +77,13 @@ export const pending = fc
   .array(fc.record({ slots: fc.constantFrom(0, 1, 2, 3, 4, 6, 8, 16, 64), since: ago }), { maxLength: 12 })
   .map((list) => list.map((work, n) => ({ id: `w${n}`, ...work })))
 
+const requests = fc
+  .array(fc.integer({ min: 1, max: 4 }), { maxLength: 2 })
+  .map((list) => list.map((count, n) => ({ id: `r${n}`, count })))
+
 export const snapshots: fc.Arbitrary<Snapshot> = fc
   .record({
+    requests,
     offerings,
     vms,
     pending,
@@ -86,8 +91,9 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
     probe: fc.boolean(),
     complete: fc.boolean(),
   })
-  .map(({ offerings, vms, pending, inFlight, probe, complete }) =>
+  .map(({ requests, offerings, vms, pending, inFlight, probe, complete }) =>
     snapshot({
+      requests,
       offerings,
       ...vms,
       pending,

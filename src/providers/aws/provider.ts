@@ -33,7 +33,7 @@ export function awsProvider(
   metadata: MetadataOptions,
 ): Provider {
   const { config, owner, clock, logger, master } = context
-  const { images, launchTurn } = regionShare(region, clock, context.together)
+  const { images, launchTurn } = regionShare(region, context.env['AWS_PROFILE'], clock)
   const factsOf = onlineFacts({ api, config, owner, metadata, images })
   const templates = launchTemplates({ api, owner, clock, logger })
   const launchedAt = new Map<string, number>()

@@ -1,6 +1,6 @@
-// What the pools of one provisioner share in a region: images that were looked up, and the rate of launches.
+// What all pools of a region share: images that were looked up, and the rate of launches.
 
-import { type Clock, paced } from '../../platform/index.ts'
+import { type Clock, pace } from '../../platform/index.ts'
 import { cachedAnswers } from '../online-facts.ts'
 import type { ResolvedImage } from './image.ts'
 
@@ -20,18 +20,19 @@ const imageTtlMs = 600_000
  */
 const launchRate = { burst: 4, perSecond: 2 }
 
-const shares = new WeakMap<object, Map<string, RegionShare>>()
+const shares = new WeakMap<Clock, Map<string, RegionShare>>()
 
-/** The same for all pools with the same `together` and region; without `together`, one of its own. */
-export function regionShare(region: string, clock: Clock, together: object = {}): RegionShare {
-  const regions = shares.get(together) ?? new Map<string, RegionShare>()
-  shares.set(together, regions)
-  const known = regions.get(region)
+/** The same for all pools of this process. Another profile may be another account, with images of its own. */
+export function regionShare(region: string, profile = '', clock: Clock): RegionShare {
+  const ofClock = shares.get(clock) ?? new Map<string, RegionShare>()
+  shares.set(clock, ofClock)
+  const key = JSON.stringify([region, profile])
+  const known = ofClock.get(key)
   if (known) return known
   const share = {
     images: cachedAnswers<ResolvedImage>(clock, imageTtlMs),
-    launchTurn: paced(launchRate, clock),
+    launchTurn: pace(clock, launchRate).next,
   }
-  regions.set(region, share)
+  ofClock.set(key, share)
   return share
 }

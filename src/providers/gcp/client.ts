@@ -23,6 +23,7 @@ export interface GceApi {
   >
   listInstances: GceCall<{ project: string; filter: string; pageToken?: string }, InstancePage>
   getInstance: GceCall<InZone & { instance: string }, GceInstance>
+  /** Sent once: its retries keep the pace of all deletes. */
   deleteInstance: GceCall<InZone & { instance: string; requestId: string }, GceOperation>
   getSerialPortOutput: GceCall<
     InZone & { instance: string; port: number; start: string },
@@ -120,7 +121,7 @@ export interface GceClientInput {
 }
 
 /** https://cloud.google.com/compute/docs/reference/rest/v1/instances/aggregatedList: at most 500. */
-const pageSize = 500
+export const pageSize = 500
 const partialParameter = 'returnPartialSuccess'
 
 function refuses(error: unknown, parameter: string): boolean {
@@ -167,7 +168,7 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceApi {
     listInstances: (request, signal) =>
       retry(() => listInstances(request, signal), { ...timeouts, clock, signal }),
     getInstance: call('Instances', 'get'),
-    deleteInstance: call('Instances', 'delete'),
+    deleteInstance: once('Instances', 'delete'),
     getSerialPortOutput: call('Instances', 'getSerialPortOutput'),
     getMachineType: call('MachineTypes', 'get'),
     getRegion: call('Regions', 'get'),

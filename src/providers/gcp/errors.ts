@@ -60,10 +60,10 @@ export function errorOfAnswer(answer: HttpAnswer): GceError {
   })
 }
 
-/** Throws for a body with status 200 that is not Google's: a web page must not be read as an empty response. */
-export function checkKind(answer: HttpAnswer, kind: string | undefined): void {
+/** The parsed body. Throws for one with status 200 that is not Google's: a web page must not be read as an empty response. */
+export function bodyOfKind(answer: HttpAnswer, kind: string | undefined): unknown {
   const body = jsonOf(answer.text)
-  if (kind === undefined ? isPermissions(body) : isMapping(body) && body['kind'] === kind) return
+  if (kind === undefined ? isPermissions(body) : isMapping(body) && body['kind'] === kind) return body
   throw foreignAnswer(answer, undefined, kind)
 }
 
@@ -292,7 +292,9 @@ const failureTable: Record<string, FailureRow> = {
 /** For reasons that are not in the table: uses the message, then the HTTP status. */
 function rowOf(reason: string, message: string, status: number | undefined): FailureRow {
   const known = Object.hasOwn(failureTable, reason) ? failureTable[reason] : undefined
-  // Exceeded quotas and rate limits have the same status, and some reasons contain no more than that.
+  // Exceeded quotas and rate limits have the same status, and some reasons contain no more than that. Those of requests
+  // name a time, such as "limit 'Queries per minute'".
+  if (status === 429 || /\bquota\b.*\bper (?:second|minute|day|\d+ seconds)\b/i.test(message)) return throttle
   if (/\bquota\b.*\bexceeded\b/i.test(message) && known?.class !== 'throttle') return quota
   if (known) return known
   if (/RESOURCE_POOL_EXHAUSTED|does not have enough resources/.test(`${reason} ${message}`)) return capacity

@@ -1,4 +1,5 @@
 // Instances as Compute Engine describes them, the labels that identify their owner, and paged queries.
+import { setImmediate } from 'node:timers/promises'
 import type { Instance, InstanceState } from '../../planner/index.ts'
 import type { Ownership } from '../contract.ts'
 import type { GceApi, GceInstance, GceOperation, InstancePage } from './client.ts'
@@ -82,8 +83,26 @@ export function intentFilter(owner: Ownership, intentId: string): string {
   return `${ownerFilter(owner)} AND (labels.${intentKey} = "${labelOf(intentId)}")`
 }
 
-export function namesFilter(names: string[]): string {
-  return names.map((name) => `(name = "${name}")`).join(' OR ')
+/**
+ * Characters. Compute Engine refuses longer filters; its documentation gives no limit, the authors of Kubernetes measured
+ * it: https://github.com/kubernetes/kubernetes/pull/27741.
+ */
+const longestFilter = 4096
+
+/** The names in as few queries as their length allows: 52 of the longest ones, more of shorter ones. */
+export function nameQueries(names: string[]): { names: string[]; filter: string }[] {
+  const queries: { names: string[]; filter: string }[] = []
+  for (const name of names) {
+    const last = queries.at(-1)
+    const term = `(name = "${name}")`
+    if (!last || last.filter.length + ' OR '.length + term.length > longestFilter)
+      queries.push({ names: [name], filter: term })
+    else {
+      last.names.push(name)
+      last.filter += ` OR ${term}`
+    }
+  }
+  return queries
 }
 
 /** Whether Compute Engine accepts the id as a name; any other id belongs to no VM. */
@@ -117,8 +136,8 @@ async function* pages<P extends Page>(
 }
 
 /** The result of a query: all pages, or those before `error`. */
-export interface Answer {
-  instances: GceInstance[]
+export interface Answer<T = GceInstance> {
+  instances: T[]
   /** Zones that did not respond. */
   unreachable: string[]
   pages: number
@@ -127,18 +146,26 @@ export interface Answer {
   error?: unknown
 }
 
-/** Instances of all zones, page by page. Rejects only with the reason of `signal`. */
-export async function queryInstances(
+/**
+ * Instances of all zones, page by page. `read` is called for each page as it arrives: all of a large fleet at once would
+ * block the event loop. Rejects only with the reason of `signal`.
+ */
+export async function queryInstances<T>(
   api: GceApi,
   request: { project: string; filter: string },
+  read: (page: GceInstance[]) => T[],
   signal?: AbortSignal,
-): Promise<Answer> {
-  const answer: Answer = { instances: [], unreachable: [], pages: 0 }
+): Promise<Answer<T>> {
+  const answer: Answer<T> = { instances: [], unreachable: [], pages: 0 }
   const unreachable = new Set<string>()
   try {
     for await (const page of pages((token) => api.listInstances({ ...request, ...token }, signal))) {
+      // Parsing the page took milliseconds, too.
+      await setImmediate()
       for (const zone of unreachableZonesIn(page)) unreachable.add(zone)
-      answer.instances.push(...Object.values(page.items ?? {}).flatMap(({ instances = [] }) => instances))
+      answer.instances.push(
+        ...read(Object.values(page.items ?? {}).flatMap(({ instances = [] }) => instances)),
+      )
       if (!answer.pages++ && page.at !== undefined) answer.at = page.at
     }
   } catch (error) {
@@ -174,7 +201,7 @@ export async function allInstances(
   { region, ...request }: { project: string; filter: string; region: string },
   signal?: AbortSignal,
 ): Promise<GceInstance[]> {
-  const { instances, unreachable, error } = await queryInstances(api, request, signal)
+  const { instances, unreachable, error } = await queryInstances(api, request, (page) => page, signal)
   if (error) throw error
   const missingZones = unreachable.filter((zone) => lastPart(zone).startsWith(`${region}-`))
   if (missingZones.length) throw noResponse(missingZones)

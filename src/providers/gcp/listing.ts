@@ -3,7 +3,7 @@ import type { Instance } from '../../planner/index.ts'
 import type { Clock } from '../../platform/index.ts'
 import { problem } from '../../problems/index.ts'
 import type { Listing, Ownership } from '../contract.ts'
-import type { GceApi, GceInstance } from './client.ts'
+import { type GceApi, type GceInstance, pageSize } from './client.ts'
 import { gceFailure } from './errors.ts'
 import {
   type Answer,
@@ -14,7 +14,7 @@ import {
   isName,
   isOfCluster,
   lastPart,
-  namesFilter,
+  nameQueries,
   noResponse,
   ownerFilter,
   poolOfLabel,
@@ -77,11 +77,10 @@ export function listCluster({ clusterId, ...input }: ClusterInput): Promise<List
   })
 }
 
-/** Names in one query, which keeps its URL short. */
-export const namesAtOnce = 50
-
 export interface FindInput extends ClusterInput {
   ids: string[]
+  /** Selects the instances that are usually asked for, and how many are known; 0 before the first listing. */
+  usual?: { filter: string; count: number }
   /** Pool of an instance, if its label alone is not enough. */
   poolOf?: (instance: GceInstance) => string
   /** Zone in which an instance was last observed. */
@@ -90,38 +89,59 @@ export interface FindInput extends ClusterInput {
 
 /**
  * The instances with these names in all zones. A zone that does not respond matters only if it may contain a missing
- * instance.
+ * instance. Where names would take more queries than a listing has pages, the instances are listed first, and only those
+ * that are not in it are queried by name.
  */
-export async function findInstances({ ids, poolOf, zoneOf, ...input }: FindInput): Promise<Listing> {
+export async function findInstances({ ids, usual, poolOf, zoneOf, ...input }: FindInput): Promise<Listing> {
   const { clusterId } = input
   const names = ids.filter(isName)
-  // No instance can have the name `0`: without names, a short query proves that the project responds.
-  const batches: string[][] = names.length ? [] : [[]]
-  for (let from = 0; from < names.length; from += namesAtOnce)
-    batches.push(names.slice(from, from + namesAtOnce))
   const combined: Listing = { instances: [], complete: true, problems: [] }
-  for (const batch of batches) {
-    const found = await runQuery({
+  const found = new Set<string>()
+
+  async function ask(filter: string, missingZones: Question['missingZones']): Promise<Listing> {
+    const part = await runQuery({
       ...input,
-      filter: batch.length ? namesFilter(batch) : `${clusterFilter(clusterId)} AND (name = "0")`,
+      filter,
       includes: (instance) => isOfCluster(instance, clusterId),
       poolOf: poolOf ?? poolOfLabel,
-      missingZones: ({ instances, unreachable }) => {
-        const seen = new Set(instances.map(({ name }) => name))
+      missingZones,
+      doing: `find ${names.length} instances of cluster ${clusterId}`,
+    })
+    combined.problems.push(...part.problems)
+    combined.complete &&= part.complete
+    if (part.account !== undefined) combined.account = part.account
+    if (combined.at === undefined && part.at !== undefined) combined.at = part.at
+    return part
+  }
+
+  function add({ instances }: Listing): void {
+    for (const instance of instances) found.add(instance.id)
+    combined.instances.push(...instances)
+  }
+
+  if (usual?.count && Math.ceil(usual.count / pageSize) < nameQueries(names).length) {
+    const asked = new Set(names)
+    // Instances of a silent zone are not in it, and are queried by name.
+    const listed = await ask(usual.filter, () => [])
+    add({ ...listed, instances: listed.instances.filter(({ id }) => asked.has(id)) })
+    if (!listed.complete) return combined
+  }
+  for (const query of nameQueries(names.filter((name) => !found.has(name))))
+    add(
+      await ask(query.filter, ({ instances, unreachable }) => {
+        const seen = new Set(instances.map(({ id }) => id))
         return relevantZones(
-          batch.filter((name) => !seen.has(name)),
+          query.names.filter((name) => !seen.has(name)),
           unreachable,
           zoneOf,
         )
-      },
-      doing: `find ${names.length} instances of cluster ${clusterId}`,
-    })
-    combined.instances.push(...found.instances)
-    combined.problems.push(...found.problems)
-    combined.complete &&= found.complete
-    if (found.account !== undefined) combined.account = found.account
-    if (combined.at === undefined && found.at !== undefined) combined.at = found.at
-  }
+      }),
+    )
+  // No instance can have the name `0`: without names, a short query proves that the project responds.
+  if (!names.length)
+    await ask(`${clusterFilter(clusterId)} AND (name = "0")`, ({ unreachable }) =>
+      relevantZones([], unreachable, zoneOf),
+    )
   return combined
 }
 
@@ -130,9 +150,10 @@ export async function hasInstances({ api, clusterId, project, signal }: ClusterI
   const { instances, unreachable, error } = await queryInstances(
     api,
     { project, filter: clusterFilter(clusterId) },
+    (page) => page.filter((instance) => isOfCluster(instance, clusterId)),
     signal,
   )
-  if (instances.some((instance) => isOfCluster(instance, clusterId))) return true
+  if (instances.length) return true
   if (error) throw error
   if (unreachable.length) throw noResponse(unreachable)
   return false
@@ -145,7 +166,7 @@ interface Question {
   includes(instance: GceInstance): boolean
   poolOf(instance: GceInstance): string
   /** The silent zones that make the listing incomplete. */
-  missingZones(answer: Answer): string[]
+  missingZones(answer: Answer<Instance>): string[]
   /** Completes "could not …". */
   doing: string
   signal?: AbortSignal | undefined
@@ -154,9 +175,11 @@ interface Question {
 async function runQuery(question: Question): Promise<Listing> {
   const { api, project, filter, signal, includes, poolOf, doing } = question
   signal?.throwIfAborted()
-  const answer = await queryInstances(api, { project, filter }, signal)
+  const read = (page: GceInstance[]) =>
+    page.filter(includes).map((instance) => instanceOf(instance, poolOf(instance)))
+  const answer = await queryInstances(api, { project, filter }, read, signal)
   const listing: Listing = {
-    instances: answer.instances.filter(includes).map((instance) => instanceOf(instance, poolOf(instance))),
+    instances: answer.instances,
     complete: true,
     problems: [],
     ...(answer.pages ? { account: project } : {}),
@@ -245,6 +268,7 @@ export function zoneCache(clock: Clock) {
       for (const instance of instances) known.set(...remember(instance, true))
       return instances.map(dated)
     },
+    count: (): number => known.size,
     zoneOf: (id: string): string | undefined => known.get(id)?.zone,
     zoneOfNew(id: string): string | undefined {
       const one = known.get(id)

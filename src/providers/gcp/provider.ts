@@ -1,6 +1,4 @@
 // Agents on Google Compute Engine.
-
-import { randomUUID } from 'node:crypto'
 import { lastStage, type Stage } from '../../agent-setup/index.ts'
 import { type Clock, limit, type MetadataOptions } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
@@ -13,41 +11,22 @@ import type {
   Location,
   Provider,
   ProviderContext,
-  TerminateResult,
 } from '../contract.ts'
 import { orProblem } from '../failure.ts'
-import { type Owner, terminateOwn } from '../launch-steps.ts'
 import { cachedAnswer, cachedSlots, ownIdentity } from '../online-facts.ts'
 import { baseProblems } from './base-config.ts'
 import { type GceApi, type GceInstance, gceClient } from './client.ts'
 import { googleAuth } from './compute-package.ts'
 import { codeOf, gceFailure, isNotFound } from './errors.ts'
-import {
-  isManaged,
-  isName,
-  isOfCluster,
-  lastPart,
-  namesFilter,
-  noResponse,
-  poolOfLabel,
-  queryInstances,
-  relevantZones,
-} from './instances.ts'
+import { clusterFilter, isManaged, isOfCluster, lastPart, ownerFilter, poolOfLabel } from './instances.ts'
 import { launchInstances } from './launch.ts'
-import {
-  findInstances,
-  hasInstances,
-  listCluster,
-  listPool,
-  namesAtOnce,
-  partOfCluster,
-  zoneCache,
-} from './listing.ts'
+import { findInstances, hasInstances, listCluster, listPool, partOfCluster, zoneCache } from './listing.ts'
 import { gpusOf } from './machine-types.ts'
 import { gceMetadata } from './metadata-client.ts'
 import type { GcpFacts } from './properties.ts'
 import { gcpLaunch, type ProjectAndZone, projectAndZone, regionOf } from './request.ts'
 import type { GcpConfig } from './rules.ts'
+import { terminateOwned } from './terminate.ts'
 import { applicationDefault, endpointsOf, transport } from './transport.ts'
 
 export { check } from './check.ts'
@@ -119,6 +98,7 @@ export function gcpProvider(
       clusterId: owner.clusterId,
       project,
       ids,
+      usual: { filter: ownerFilter(owner), count: known.count() },
       poolOf: (instance) => (isManaged(instance, owner) ? owner.pool : poolOfLabel(instance)),
       zoneOf: known.zoneOf,
       signal,
@@ -139,6 +119,7 @@ export function gcpProvider(
     terminate: (ids, signal) =>
       terminateOwned({
         api,
+        clock,
         project,
         owner,
         isManaged: (instance) => isManaged(instance, owner),
@@ -177,18 +158,20 @@ export async function createCluster(location: Location, context: ClusterContext)
   const known = zoneCache(clock)
   const cluster = { api, clusterId, project }
   const isManaged = (instance: GceInstance) => isOfCluster(instance, clusterId)
+  const usual = () => ({ filter: clusterFilter(clusterId), count: known.count() })
   return {
     async list(signal) {
       const listing = await listCluster({ ...cluster, signal })
       return { ...listing, instances: known.seen(listing) }
     },
     async find(ids, signal) {
-      const listing = await findInstances({ ...cluster, ids, zoneOf: known.zoneOf, signal })
+      const listing = await findInstances({ ...cluster, ids, usual: usual(), zoneOf: known.zoneOf, signal })
       return { ...listing, instances: known.seen({ ...listing, complete: false }) }
     },
     terminate: (ids, signal) =>
       terminateOwned({
         api,
+        clock,
         project,
         owner: { clusterId },
         isManaged,
@@ -254,93 +237,6 @@ async function slotsOf(
     // `invalid`: the string cannot be a name.
     if (['notFound', 'invalid'].includes(codeOf(error))) return undefined
     throw error
-  }
-}
-
-/** Deletes in flight; 1,500 in a minute are allowed (https://cloud.google.com/compute/api-quota). */
-const deletesAtOnce = 10
-
-export interface TerminateInput {
-  api: GceApi
-  project: string
-  /** Named in the message when an instance is rejected; without a pool, any instance of the cluster is terminated. */
-  owner: Owner
-  isManaged: (instance: GceInstance) => boolean
-  ids: string[]
-  /** Zone in which an instance was last observed. */
-  zoneOf: (id: string) => string | undefined
-  /**
-   * Zone of an instance that this provider launched a moment ago: it is managed, although a listing may not show it
-   * yet.
-   */
-  zoneOfNew: (id: string) => string | undefined
-  signal?: AbortSignal | undefined
-}
-
-export async function terminateOwned(input: TerminateInput): Promise<TerminateResult> {
-  const { ids, owner, isManaged, zoneOfNew, signal } = input
-  const limited = limit(deletesAtOnce)
-  const rules = {
-    owner,
-    find: () => find(input),
-    isManaged,
-    targetOf(id: string, instance?: GceInstance) {
-      const zone = lastPart(instance?.zone) || zoneOfNew(id)
-      return zone ? { id, zone } : undefined
-    },
-    async terminate(targets: { id: string; zone: string }[], result: TerminateResult) {
-      await Promise.all(targets.map(({ id, zone }) => limited(() => terminateOne(input, id, zone, result))))
-      signal?.throwIfAborted()
-    },
-    failureOf: gceFailure,
-  }
-  return terminateOwn(ids, rules, signal)
-}
-
-async function find({
-  api,
-  project,
-  ids,
-  zoneOf,
-  signal,
-}: TerminateInput): Promise<Map<string, GceInstance>> {
-  const names = ids.filter(isName)
-  const known = new Map<string, GceInstance>()
-  for (let from = 0; from < names.length; from += namesAtOnce) {
-    const batch = names.slice(from, from + namesAtOnce)
-    const { instances, unreachable, error } = await queryInstances(
-      api,
-      { project, filter: namesFilter(batch) },
-      signal,
-    )
-    if (error) throw error
-    for (const instance of instances) known.set(instance.name ?? '', instance)
-    const missingZones = relevantZones(
-      batch.filter((name) => !known.has(name)),
-      unreachable,
-      zoneOf,
-    )
-    if (missingZones.length) throw noResponse(missingZones)
-  }
-  return known
-}
-
-/** The request id is derived from this call: a delete that failed inside its operation may be requested again. */
-async function terminateOne(
-  input: TerminateInput,
-  id: string,
-  zone: string,
-  result: TerminateResult,
-): Promise<void> {
-  const { api, project, signal } = input
-  if (signal?.aborted) return
-  try {
-    await api.deleteInstance({ project, zone, instance: id, requestId: randomUUID() }, signal)
-    result.terminated.push(id)
-  } catch (error) {
-    if (signal?.aborted) return
-    if (isNotFound(error)) result.terminated.push(id)
-    else result.failures.push({ id, ...gceFailure(error, `terminate ${id}`) })
   }
 }
 

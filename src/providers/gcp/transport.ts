@@ -2,7 +2,7 @@
 import about from '../../../package.json' with { type: 'json' }
 import { type Fetch, reasonOf } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
-import { checkKind, credentialsError, errorOfAnswer, GceError, gceErrorIn } from './errors.ts'
+import { bodyOfKind, credentialsError, errorOfAnswer, GceError, gceErrorIn } from './errors.ts'
 
 /** Milliseconds; `wait` may take two minutes, the other calls seconds. */
 const waitMs = 150_000
@@ -45,8 +45,8 @@ export function transport({ credentials, fetch, timeouts = { waitMs, callMs } }:
       const date = response.headers.get('date')
       const answer = { status: response.status, headers: response.headers, text, host: target.host }
       if (!response.ok) throw errorOfAnswer(answer)
-      checkKind(answer, kindAt(method, target.pathname))
-      return new Response(text, {
+      const content = bodyOfKind(answer, kindAt(method, target.pathname))
+      return new ParsedResponse(content, text, {
         status: response.status,
         headers: { 'content-type': 'application/json', ...(date ? { date } : {}) },
       })
@@ -54,6 +54,16 @@ export function transport({ credentials, fetch, timeouts = { waitMs, callMs } }:
       if (signal?.aborted) throw error
       throw gceErrorIn(error) ?? unanswered(error, deadline.aborted)
     }
+  }
+}
+
+/** Its JSON was parsed for the check already: a page of 500 VMs is not parsed twice. */
+class ParsedResponse extends Response {
+  override json: () => Promise<unknown>
+
+  constructor(content: unknown, text: string, init: ResponseInit) {
+    super(text, init)
+    this.json = async () => content
   }
 }
 

@@ -171,7 +171,7 @@ describe('terminate', () => {
     cloud.gce.calls.length = 0
     const result = await provider.terminate(idsOf(instances))
     expect(result.terminated.sort()).toEqual(idsOf(instances))
-    expect(cloud.gce.count('list')).toBe(3)
+    expect(cloud.gce.count('list')).toBe(1)
     const deletes = cloud.gce.calls.filter(({ action }) => action === 'delete')
     expect(new Set(deletes.map(({ query }) => query.get('requestId'))).size).toBe(120)
     expect(deletes).toHaveLength(120)

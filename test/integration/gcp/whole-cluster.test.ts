@@ -99,7 +99,7 @@ describe.each([
   })
 
   it('queries a limited number of names at once', async () => {
-    const { instances } = await (await cloud.open()).launch(cloud.order(120, one))
+    const { instances } = await (await cloud.open()).launch(cloud.order(300, one))
     cloud.gce.calls.length = 0
     const listing = await (await open()).find!(idsOf(instances))
     expect(idsOf(listing.instances)).toEqual(idsOf(instances))

@@ -6,6 +6,9 @@ export type Matches = (read: (field: string) => string | undefined) => boolean
 
 export function filterOf(text: string | null): Matches {
   if (!text) return () => true
+  // https://github.com/kubernetes/kubernetes/pull/27741
+  if (text.length > 4096)
+    throw new GceFault(400, 'invalid', `Invalid value for field 'filter': its length is ${text.length}`)
   const either = text.includes(') OR (')
   const terms = text.split(either ? ' OR ' : ' AND ').map(term)
   return (read) => {

@@ -52,6 +52,9 @@ export interface Fault {
   after?: number
 }
 
+const queriesExceeded =
+  "Quota exceeded for quota metric 'Queries' and limit 'Queries per minute' of service 'compute.googleapis.com' for consumer 'project_number:1'."
+
 /** A raw request and its raw answer. */
 export interface Exchange {
   method: string
@@ -65,7 +68,13 @@ export interface FakeGce {
   url: string
   world: World
   /** Every call, in order. */
-  calls: (Call & { action: string; authorization: string | undefined; userAgent: string | undefined })[]
+  calls: (Call & {
+    action: string
+    authorization: string | undefined
+    userAgent: string | undefined
+    /** By the clock of the world. */
+    at: number
+  })[]
   faults: Fault[]
   /** If set to a list, every exchange that is not a fault is added. */
   recorded?: Exchange[]
@@ -79,6 +88,7 @@ export async function fakeGce(now: () => number = Date.now): Promise<FakeGce> {
     answer(request, response).catch((error: unknown) => response.destroy(error as Error))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  let used = { minute: 0, count: 0 }
   const self: FakeGce = {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     world,
@@ -97,7 +107,7 @@ export async function fakeGce(now: () => number = Date.now): Promise<FakeGce> {
     const { action, path, handle } = routeOf(request.method ?? '', pathname)
     const call: Call = { path, query, body: body ? JSON.parse(body) : {} }
     const { authorization, 'user-agent': userAgent } = request.headers
-    self.calls.push({ action, ...call, authorization, userAgent })
+    self.calls.push({ action, ...call, authorization, userAgent, at: world.now() })
     const fault = due(self.faults, action)
     if (fault?.kind === 'hang') return
     if (fault?.kind === 'drop') return void request.socket.destroy()
@@ -109,6 +119,7 @@ export async function fakeGce(now: () => number = Date.now): Promise<FakeGce> {
         throw new GceFault(fault.status!, fault.reason!, fault.message ?? fault.reason!)
       if (!request.headers.authorization?.startsWith('Bearer '))
         throw new GceFault(401, 'required', 'Login Required.')
+      if (request.method === 'DELETE' || action === 'bulkInsert') useQuota()
       const result = handle(world, call)
       if (!result) return
       if (fault?.kind === 'lose_reply') return void request.socket.destroy()
@@ -116,6 +127,12 @@ export async function fakeGce(now: () => number = Date.now): Promise<FakeGce> {
     } catch (error) {
       if (!(error instanceof GceFault)) throw error
       reply(error.status, errorBody(error))
+    }
+
+    function useQuota(): void {
+      const minute = Math.floor(world.now() / 60_000)
+      used = { minute, count: used.minute === minute ? used.count + 1 : 1 }
+      if (used.count > world.changesPerMinute) throw new GceFault(403, 'rateLimitExceeded', queriesExceeded)
     }
 
     function reply(status: number, content: object): void {

@@ -92,6 +92,8 @@ export function createWorld(now: () => number) {
     silent: new Set<string>(),
     /** A message with which `returnPartialSuccess` is rejected, as an unknown parameter. */
     noPartialSuccess: '',
+    /** Requests that change something, in a minute by the clock; a quota refills when the next one begins. */
+    changesPerMinute: Number.POSITIVE_INFINITY,
     /** How many times `wait` answers before a new operation is done. */
     waits: 1,
     /** Operations that never end: `wait` never answers. */

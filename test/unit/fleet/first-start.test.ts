@@ -64,4 +64,28 @@ describe('without a journal', () => {
       bench.disk.erase()
     }
   })
+
+  it.each(['a stop', 'a crash'])(
+    '%s begins no new journal before the cloud was listed for a minute',
+    async (end) => {
+      const bench = await startBench()
+      bench.life.kill()
+      bench.disk.erase()
+      // No listing is complete: every minute the journal would be compacted.
+      const provider = simulatedProvider(bench.cloud, owner)
+      const list = async () => ({ instances: [], complete: false, problems: [] })
+      bench.restart({ provider: { ...provider, list } })
+      await bench.pass(150)
+      if (end === 'a stop') {
+        void bench.fleet.stop()
+        await bench.pass(20)
+      }
+      bench.life.kill()
+      bench.restart()
+      bench.wants(4)
+      await bench.pass(30)
+      expect(codesOf(bench)).toContain('JOURNAL_MISSING')
+      expect(bench.calls.launches).toEqual([])
+    },
+  )
 })

@@ -119,6 +119,20 @@ describe('a launch', () => {
     expect(codesOf(bench)).toContain('LAUNCH_ERROR')
   })
 
+  it('that fails is a problem of the pool until one succeeds', async () => {
+    const bench = await startSettled()
+    const problems = () => bench.fleet.status().problems.map(({ code }) => code)
+    bench.faults.stock = () => 0
+    bench.wants(4)
+    await bench.pass(20)
+    expect(problemsOf(bench)).toEqual(['PROVIDER_CAPACITY'])
+    expect(problems()).toEqual(['PROVIDER_CAPACITY'])
+    bench.faults.stock = () => 10
+    await bench.pass(100)
+    expect(bench.ids()).toHaveLength(1)
+    expect(problems()).toEqual([])
+  })
+
   it('that launches nothing without a reason is not repeated at once', async () => {
     const bench = await startSettled()
     bench.faults.gives = () => 0

@@ -121,3 +121,25 @@ describe('a launch on order', () => {
     expect(bench.ids()).toHaveLength(1)
   })
 })
+
+describe('a launch on order when nothing is decided', () => {
+  it('is refused because the pool does not run: before it has read its journal, and after a stop', async () => {
+    const bench = await startBench()
+    expect(codeOf(bench, 1)).toBe('POOL_NOT_RUNNING')
+    await bench.pass(70)
+    const stopped = bench.fleet.stop()
+    await bench.pass(20)
+    await stopped
+    expect(codeOf(bench, 1)).toBe('POOL_NOT_RUNNING')
+  })
+
+  it('is refused as an internal error when reconciling fails in a pool that runs', async () => {
+    const bench = await startSettled()
+    Object.defineProperty(bench.settings, 'offerings', {
+      get() {
+        throw new Error('broken')
+      },
+    })
+    expect(codeOf(bench, 1)).toBe('INTERNAL')
+  })
+})

@@ -234,6 +234,23 @@ describe('instances that belong to no configured pool', () => {
     for (const id of bench.own) expect(bench.live()).not.toContain(id)
   })
 
+  it('are neither terminated nor drained while the file is invalid, even if their grace period is over', async () => {
+    const bench = startWatch()
+    const [busy, unknown] = bench.own as [string, string]
+    bench.joins(busy, true)
+    await bench.pass(2 * hour)
+    bench.state.isTrusted = false
+    bench.state.drains.length = 0
+    Object.assign(bench.agents.get(busy)!, { busy: false, freeSlots: 4 })
+    bench.joins(unknown)
+    await bench.pass(5 * hour)
+    expect(bench.live()).toEqual(expect.arrayContaining(bench.own))
+    expect(bench.state.drains).toEqual([])
+    bench.state.isTrusted = true
+    await bench.pass(hour)
+    for (const id of bench.own) expect(bench.live()).not.toContain(id)
+  })
+
   it('are terminated at once on a forced order, whoever launched them', async () => {
     const bench = startWatch()
     await bench.pass(second)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { limit } from '../../../src/platform/limit.ts'
+import { limit, pace } from '../../../src/platform/limit.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
@@ -40,5 +41,57 @@ describe('a limit', () => {
     const second = lock(async () => order.push('waiting'))
     await Promise.all([first, second])
     expect(order).toEqual(['waiting', 'newcomer'])
+  })
+})
+
+describe('a pace', () => {
+  /** Times of `count` calls that all ask at once, in milliseconds from the start. */
+  async function timesOf(count: number, waitFor: number, rate = { perSecond: 10, burst: 5 }) {
+    const clock = new FakeClock()
+    const start = clock.now()
+    const steady = pace(clock, rate)
+    const times: number[] = []
+    const all = Array.from({ length: count }, () => steady.next().then(() => times.push(clock.now() - start)))
+    await clock.advance(waitFor)
+    return { clock, steady, times, all, start }
+  }
+
+  it('lets a burst pass at once, and the others at the rate', async () => {
+    const { times } = await timesOf(10, 10_000)
+    expect(times).toEqual([0, 0, 0, 0, 0, 100, 200, 300, 400, 500])
+  })
+
+  it('never sends more than burst and rate allow, in any minute', async () => {
+    const { times } = await timesOf(2000, 200_000)
+    expect(times).toHaveLength(2000)
+    for (const [n, from] of times.entries())
+      expect(times.slice(n).filter((at) => at < from + 60_000).length).toBeLessThanOrEqual(605)
+  })
+
+  it('fills up again while nothing is sent, but not beyond the burst', async () => {
+    const { clock, steady, times, start } = await timesOf(5, 60_000)
+    for (let n = 0; n < 7; n++) void steady.next().then(() => times.push(clock.now() - start))
+    await clock.advance(1000)
+    expect(times.slice(5)).toEqual([60_000, 60_000, 60_000, 60_000, 60_000, 60_100, 60_200])
+  })
+
+  it('sends nothing during a pause, and no burst after it', async () => {
+    const { clock, steady, times, start } = await timesOf(1, 0)
+    steady.pause(3000)
+    for (let n = 0; n < 3; n++) void steady.next().then(() => times.push(clock.now() - start))
+    await clock.advance(10_000)
+    expect(times).toEqual([0, 3000, 3100, 3200])
+  })
+
+  it('is not blocked by a caller that gives up', async () => {
+    const { clock, steady, times, start } = await timesOf(5, 0)
+    const call = new AbortController()
+    const given = steady.next(call.signal)
+    void steady.next().then(() => times.push(clock.now() - start))
+    await clock.advance(50)
+    call.abort(new Error('enough'))
+    await expect(given).rejects.toThrow('enough')
+    await clock.advance(1000)
+    expect(times[5]).toBe(100)
   })
 })

@@ -28,6 +28,13 @@ describe('an answer', () => {
       'throttle',
     ],
     [429, 'somethingNew', 'Slow down', 'throttle'],
+    [429, 'RESOURCE_EXHAUSTED', "Quota 'Queries' exceeded", 'throttle'],
+    [
+      403,
+      'quotaExceeded',
+      "Quota exceeded for quota metric 'Queries', limit 'Queries per minute'",
+      'throttle',
+    ],
     [403, 'forbidden', "Required 'compute.instances.create' permission", 'auth'],
     [401, 'somethingNew', 'Invalid Credentials', 'auth'],
     [403, 'accessNotConfigured', 'Compute Engine API has not been used', 'auth'],
