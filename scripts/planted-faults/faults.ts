@@ -330,5 +330,17 @@ export const plantedFaults: PlantedFault[] = [
       },
     ],
   },
+  {
+    name: 'count a shared listing from its arrival',
+    does: 'takes a listing that pools share for as new as its arrival, not as its start',
+    always: ['shared_listing', 'slow_listing'],
+    edits: [
+      {
+        file: 'providers/shared-cluster.ts',
+        find: 'cloud.list(signal))\n    return { ...view, startedAt,',
+        replace: 'cloud.list(signal))\n    return { ...view, startedAt: clock.now(),',
+      },
+    ],
+  },
   ...faultsOfMemory,
 ]
