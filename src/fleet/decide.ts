@@ -4,6 +4,7 @@ import {
   type Decision,
   isLive,
   type KnownOffering,
+  type LaunchDecision,
   type ManualLaunch,
   type MarkDecision,
   offeringKey,
@@ -116,9 +117,7 @@ export function act(run: PoolRun, decisions: readonly Decision[], material: Laun
   for (const decision of decisions) {
     switch (decision.kind) {
       case 'launch':
-        if (material.kind !== 'ready') break
-        reportDecision(run, 'launch', [], decision.count, decision.reason)
-        openLaunch(run, decision, material)
+        if (material.kind === 'ready') launch(run, decision, material)
         break
       case 'mark':
         mark(run, decision)
@@ -143,6 +142,17 @@ export function act(run: PoolRun, decisions: readonly Decision[], material: Laun
       if (ids.length > 0) reportDecision(run, 'terminate', ids, ids.length, decision.reason)
     }
   terminateInstances(run, ending)
+}
+
+/**
+ * A large launch in parts, each decided when the one before was answered: an answer with thousands of instances would hold
+ * the event loop. What a person orders is one launch, whatever its size.
+ */
+function launch(run: PoolRun, decision: LaunchDecision, material: LaunchInputs & { kind: 'ready' }): void {
+  const { largestLaunch = Number.POSITIVE_INFINITY } = run.settings
+  const count = decision.request === undefined ? Math.min(decision.count, largestLaunch) : decision.count
+  reportDecision(run, 'launch', [], count, decision.reason)
+  openLaunch(run, { ...decision, count }, material)
 }
 
 function move(

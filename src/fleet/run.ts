@@ -147,6 +147,8 @@ export interface PoolSettings {
   launchError: LaunchErrorRules
   /** How long a new VM may be missing from complete listings, in milliseconds; 0 where listings show every VM at once. */
   visibility: number
+  /** Instances that are launched in one call at most; default: any number. */
+  largestLaunch?: number
 }
 
 /** The inputs of a launch now, or why there must be none. */

@@ -43,6 +43,12 @@ export interface ProviderDefinition<C extends CommonProviderConfig = CommonProvi
   /** Milliseconds, from 0, for which a complete listing may miss a launched VM. Used by the fleet loop. */
   readonly visibilityMs: number
 
+  /**
+   * Instances of one launch for jobs at most; the rest follows when it was answered. Default: any number. For clouds that
+   * recommend small requests, or whose answers contain every instance in full.
+   */
+  readonly largestLaunch?: number
+
   /** The ways to buy a VM, at least one, in the order they are tried; the planner chooses among them. */
   offerings(config: C): Offering[]
 

@@ -353,5 +353,6 @@ export function poolSettings(pool: ProvidedPool, providers: readonly AnyProvider
     offerings: definition.offerings(provider).map((offering, preference) => ({ ...offering, preference })),
     launchError: { timeout: provider.launch_error_timeout, retries: provider.launch_error_retries },
     visibility: definition.visibilityMs,
+    ...(definition.largestLaunch === undefined ? {} : { largestLaunch: definition.largestLaunch }),
   }
 }

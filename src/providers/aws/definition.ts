@@ -5,7 +5,7 @@ import type { ProviderDefinition } from '../definition.ts'
 import { firstType, slotTypeByType } from '../offerings.ts'
 import { machinePartials } from '../templates.generated.ts'
 import { ec2HostAliases, ec2Metadata, isEc2HostAlias } from './metadata.ts'
-import { buildRequest, offeringsOf } from './request.ts'
+import { buildRequest, largestLaunch, offeringsOf } from './request.ts'
 import { type AwsConfig, awsRules, publicAwsImage } from './rules.ts'
 import { awsProvider } from './schema.ts'
 
@@ -52,6 +52,7 @@ export const aws: ProviderDefinition<AwsConfig> = {
   identityKeys: ['region'],
   onThisMachine: false,
   visibilityMs: 60_000,
+  largestLaunch,
   offerings: offeringsOf,
   agent: (config) => ({ slotType: slotTypeByType(config), dockerLogOptions: logOptionsOf(config) }),
   request: (input) => buildRequest(input),

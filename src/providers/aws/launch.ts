@@ -56,8 +56,6 @@ const policy = { tries: 3, pauses: { first: 1_000, most: 2_000 } }
 const retryable: FailureClass[] = ['throttle', 'transient']
 const missingTemplate = 'InvalidLaunchTemplateName.NotFoundException'
 
-/** Instances in one call: AWS advises small requests, and a response of thousands is megabytes. */
-const largestBatch = 500
 /** The next call is sent while the response to the one before is read. */
 const batchesAtOnce = 2
 
@@ -76,7 +74,7 @@ async function sendStep(
     isShort ||= outcome.instances.length < countOf(batch) || outcome.failures.length > 0
     return outcome
   }
-  const batches = batchesOf(step, largestBatch)
+  const batches = batchesOf(step)
   const outcomes = await Promise.all(batches.map((batch) => fewAtOnce(() => sendOne(batch))))
   // By id: what a repeated batch finds of this launch may contain the instances of others.
   const instances = new Map(outcomes.flatMap((one) => one.instances).map((one) => [one.id, one]))

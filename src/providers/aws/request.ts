@@ -140,17 +140,20 @@ export function withCount(step: LaunchStep, count: number): LaunchStep {
   return { ...step, request: { ...step.request, TargetCapacitySpecification: capacity } }
 }
 
+/** Instances in one call: AWS advises small requests, and a response of thousands is megabytes. */
+export const largestLaunch = 500
+
 export function countOf({ call, request }: LaunchStep): number {
   const count =
     call === 'RunInstances' ? request.MaxCount : request.TargetCapacitySpecification?.TotalTargetCapacity
   return count ?? 0
 }
 
-/** The step in parts of at most `most` VMs. Each part has a token of its own, derived from the step's: the same each time. */
-export function batchesOf(step: LaunchStep, most: number): LaunchStep[] {
+/** The step in parts of at most 500 VMs. Each part has a token of its own, derived from the step's: the same each time. */
+export function batchesOf(step: LaunchStep): LaunchStep[] {
   const batches: LaunchStep[] = []
-  for (let left = countOf(step); left > 0 || batches.length === 0; left -= most)
-    batches.push(withToken(withCount(step, Math.min(left, most)), batches.length))
+  for (let left = countOf(step); left > 0 || batches.length === 0; left -= largestLaunch)
+    batches.push(withToken(withCount(step, Math.min(left, largestLaunch)), batches.length))
   return batches
 }
 

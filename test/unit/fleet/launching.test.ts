@@ -31,6 +31,17 @@ describe('a launch', () => {
     ])
   })
 
+  it('of more than the largest one is made in parts, and no other part after a refusal', async () => {
+    const bench = await startSettled({ maxInstances: 20, launchRate: undefined }, { largestLaunch: 4 })
+    bench.wants(...Array.from({ length: 10 }, () => 4))
+    await bench.pass(1)
+    expect(launched(bench).map(([, count]) => count)).toEqual([4, 4, 2])
+    bench.faults.stock = () => 0
+    bench.wants(...Array.from({ length: 18 }, () => 4))
+    await bench.pass(10)
+    expect(launched(bench).map(([, count]) => count)).toEqual([4, 4, 2, 4])
+  })
+
   it('is written down before it is sent', async () => {
     const bench = await startSettled()
     let finish = () => {}
