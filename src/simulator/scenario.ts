@@ -152,7 +152,9 @@ function gangsOf(random: Random, chaos: number): JobPlan[] {
   const last = startsAt + chaos
   for (let at = startsAt + random.whole(0, 60) * second; at < last; at += random.whole(20, 240) * second) {
     const slots = random.pick([8, 8, 12, 16, 16, 24, 32])
-    const held = random.chance(15) ? { job: 'gang', maxSlots: random.pick([16, 32]) } : {}
+    // The allocations of one job have one limit.
+    const maxSlots = random.pick([16, 32])
+    const held = random.chance(15) ? { job: `gang-${maxSlots}`, maxSlots } : {}
     jobs.push({ id: `gang-${jobs.length}`, at, slots, duration: random.whole(20, 300) * second, ...held })
   }
   return jobs
