@@ -296,6 +296,8 @@ const newest: readonly FaultKind[] = [
   'ended_stay_listed',
   'gangs',
   'short_lived',
+  'shared_listing',
+  'neighbours',
 ]
 const allKinds: readonly FaultKind[] = [...timedFaultKinds, ...vmFaults, ...incidentKinds, ...oddities]
 export const faultKinds: readonly FaultKind[] = [
