@@ -269,6 +269,8 @@ const notForTrials: readonly FaultKind[] = [
   'no_push',
   'gangs',
   'short_lived',
+  'shared_listing',
+  'neighbours',
 ]
 
 /** The faults that can be requested by name. */
