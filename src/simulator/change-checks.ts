@@ -61,10 +61,12 @@ export interface FailedLaunches {
   at: number
   /** When each instance was reported. */
   reported: Map<string, number>
+  /** The longest time from a failure to its report, in which tokens are refilled: reports wait for the console. */
+  longestDelay: number
 }
 
 export function createFailedLaunches(): FailedLaunches {
-  return { spent: 0, at: 0, reported: new Map() }
+  return { spent: 0, at: 0, reported: new Map(), longestDelay: 0 }
 }
 
 function spentNow({ clock, policy }: ObservedWorld, { spent, at }: FailedLaunches): number {
@@ -77,6 +79,9 @@ function noteFailure(world: ObservedWorld, { failedLaunches: failed }: Observati
   failed.spent = spentNow(world, failed) + 1
   failed.at = now
   failed.reported.set(id, now)
+  const vm = world.cloud.instances.get(id)
+  const failedAt = vm?.endedAt ?? (vm?.createdAt ?? now) + world.policy.bootTimeout
+  failed.longestDelay = Math.max(failed.longestDelay, now - failedAt)
 }
 
 export function checkLaunchRate(
@@ -88,8 +93,8 @@ export function checkLaunchRate(
   const { policy, invariants } = world
   if (policy.launchRate === undefined) return
   const spent = spentNow(world, failedLaunches)
-  // One more: the report follows the failure after a while, in which tokens are refilled.
-  const most = Math.max(burstAtLeast, policy.maxInstances) + 1
+  const refilled = Math.ceil((failedLaunches.longestDelay / hour) * policy.launchRate)
+  const most = Math.max(burstAtLeast, policy.maxInstances) + Math.max(1, refilled)
   if (spent + count > most)
     invariants.violated(
       16,
