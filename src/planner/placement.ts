@@ -16,7 +16,7 @@ import {
   withoutUnplaceable,
 } from './placement-context.ts'
 import { roomBelowMax } from './rules.ts'
-import type { KnownAgent, PendingAllocation, Policy, Snapshot, Unplaced } from './snapshot.ts'
+import type { KnownAgent, KnownOffering, PendingAllocation, Policy, Snapshot, Unplaced } from './snapshot.ts'
 
 export function placeWork(
   work: Work,
@@ -256,13 +256,14 @@ function fillMin(context: PlacementContext, present: number): void {
 // Waiting allocations, sorted: those that count as demand now, in groups of one size, and the others with the reason.
 
 export function sortWork(
-  { pending, unplaced }: Pick<Snapshot, 'pending' | 'unplaced'>,
-  { placementGrace, maxAuxPerAgent }: Pick<Policy, 'placementGrace' | 'maxAuxPerAgent'>,
+  { pending, unplaced, agents, offerings }: Pick<Snapshot, 'pending' | 'unplaced' | 'agents' | 'offerings'>,
+  { placementGrace, maxAuxPerAgent, maxInstances }: Policy,
   now: number,
 ): Work {
   const auxNotAllowed: PendingAllocation[] = []
   const unplaceable: PendingAllocation[] = []
-  const { allowed, atJobMax } = withinJobs(pending)
+  const mayFit = fittingIn(agents, offerings, maxInstances)
+  const { allowed, atJobMax } = withinJobs(pending, mayFit)
   const groups = new Map<number, WorkGroup>()
   for (const work of allowed) {
     if (work.slots === 0 && maxAuxPerAgent === 0) {
@@ -293,8 +294,32 @@ function isLeftAlone(entry: Unplaced | undefined, now: number): boolean {
   return entry !== undefined && entry.until > now && entry.trial === undefined
 }
 
-/** Leaves out what the scheduler may not start because of its job's `maxSlots`; a job's small allocations go first. */
-function withinJobs(pending: readonly PendingAllocation[]): {
+/** Whether an allocation of this size can ever run: on an agent there is, on one instance, or on several. */
+function fittingIn(
+  agents: readonly KnownAgent[],
+  offerings: readonly KnownOffering[],
+  maxInstances: number,
+): (slots: number) => boolean {
+  const known = new Map<number, boolean>()
+  const most = maxInstances + agents.length
+  const fits = (slots: number) =>
+    agents.some((agent) => agent.slots >= slots) ||
+    offerings.some(({ slots: size }) => size >= slots || (slots % size === 0 && slots / size <= most))
+  return (slots) => {
+    const may = known.get(slots) ?? fits(slots)
+    known.set(slots, may)
+    return may
+  }
+}
+
+/**
+ * Leaves out what the scheduler may not start because of its job's `maxSlots`; a job's small allocations go first. One that
+ * can never run takes nothing from its job.
+ */
+function withinJobs(
+  pending: readonly PendingAllocation[],
+  mayFit: (slots: number) => boolean,
+): {
   allowed: readonly PendingAllocation[]
   atJobMax: PendingAllocation[]
 } {
@@ -303,7 +328,7 @@ function withinJobs(pending: readonly PendingAllocation[]): {
   const atJobMax: PendingAllocation[] = []
   const inOrder = [...pending].sort((a, b) => a.slots - b.slots || (a.id < b.id ? -1 : 1))
   const allowed = inOrder.filter((work) => {
-    if (work.maxSlots === undefined) return true
+    if (work.maxSlots === undefined || !mayFit(work.slots)) return true
     const job = work.job ?? work.id
     const rest = left.get(job) ?? work.maxSlots - (work.jobRunningSlots ?? 0)
     left.set(job, rest)

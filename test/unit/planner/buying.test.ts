@@ -119,6 +119,19 @@ describe('what is launched', () => {
     ])
   })
 
+  it('takes nothing from the limit of a job for an allocation that can never run', () => {
+    const offerings = [offering('m1', 1), offering('m8', 8)]
+    const ofJob = { job: 'j', maxSlots: 32 }
+    const pending = [work('never', 12, ofJob), work('later', 32, ofJob)]
+    expect(briefly({ pending, offerings }, { maxInstances: 4 })).toEqual([
+      'launch 4 m8/a',
+      'hold EXCEEDS_MAX',
+    ])
+    // On an agent of another kind it can run, and goes first.
+    const agents = [busy('other', { slots: 16, freeSlots: 0 })]
+    expect(briefly({ pending, offerings, agents }, { maxInstances: 4 })).toContain('hold JOB_AT_MAX_SLOTS')
+  })
+
   it('launches one VM first while the master could not be checked', () => {
     expect(briefly({ probe: true, pending: works(3, 4) })).toEqual(['launch 1 m4/a', 'hold PROBE_FIRST'])
     const waiting = { probe: true, pending: works(3, 4), instances: [coming('i1')] }
