@@ -31,7 +31,7 @@ import {
 } from './run.ts'
 
 /**
- * The call is repeated when a complete listing that began so long after the cloud accepted the termination still shows the
+ * The call is repeated when an answer that was requested so long after the cloud accepted the termination still shows the
  * VM as running. Milliseconds.
  */
 const endingTime = 60_000
@@ -49,12 +49,11 @@ export function takeTurn(run: PoolRun, requests: readonly ManualLaunch[] = []): 
   const now = run.now()
   if (settleJournal(memory, settings.visibility))
     run.background(() => run.rewrite(() => checkpointOf(memory, now, writtenBy(deps))).catch(() => {}))
-  const listedAt = memory.listing?.completeAt ?? 0
   for (const track of memory.tracks.values())
     if (
       track.ending &&
       track.endedAt !== undefined &&
-      track.endedAt + endingTime < listedAt &&
+      track.endedAt + endingTime < (track.shownAt ?? 0) &&
       isLive(track)
     ) {
       delete track.ending
