@@ -140,7 +140,7 @@ export function withCount(step: LaunchStep, count: number): LaunchStep {
   return { ...step, request: { ...step.request, TargetCapacitySpecification: capacity } }
 }
 
-export function countOf({ call, request }: LaunchStep): number {
+function countOf({ call, request }: LaunchStep): number {
   const count =
     call === 'RunInstances' ? request.MaxCount : request.TargetCapacitySpecification?.TotalTargetCapacity
   return count ?? 0
