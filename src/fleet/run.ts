@@ -42,6 +42,8 @@ export interface PoolRun {
   memory: PoolMemory
   /** Set when the loop must decide nothing more. */
   stopping: boolean
+  /** Aborted at the same time: what several pools share is not waited for any more. */
+  readonly halt: AbortController
   /** Aborted when the loop is over: calls in progress must not continue beside the next loop. */
   readonly over: AbortController
   now(): number
@@ -68,6 +70,7 @@ export function createRun(deps: PoolDeps, settings: PoolSettings, changed: () =>
     settings,
     memory: emptyMemory(),
     stopping: false,
+    halt: new AbortController(),
     over: new AbortController(),
     tasks: new Set(),
     now: () => clock.now(),
@@ -349,7 +352,10 @@ export interface PoolMemory {
   otherAccount?: string
   accountAskedAt?: number
   /** Last problem of each kind of task, for the status. */
-  problems: Map<'list' | 'find' | 'account' | 'master' | 'launch' | 'terminate' | 'journal', Problem>
+  problems: Map<
+    'list' | 'find' | 'lookup' | 'account' | 'master' | 'launch' | 'terminate' | 'journal',
+    Problem
+  >
   terminateRetryAt: number
   terminateFailures: number
 }

@@ -146,3 +146,13 @@ export async function viewWithin<T>(
   if (took > ms) throw deadlineMissed(what, ms)
   return { view, took }
 }
+
+/** The result, or the reason of the signal as soon as that is aborted, whether the task reacts or not. */
+export function orAborted<T>(task: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason)
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true })
+    task.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
+}
