@@ -299,6 +299,7 @@ export interface OpenIntent {
   seen: Set<string>
   /** A call is in progress. */
   sending: boolean
+  /** The latest time at which a call may have been sent. */
   lastSentAt: number
   /** At least one call got no answer: the refusal of a later attempt does not show the outcome of that one. */
   doubtful: boolean
