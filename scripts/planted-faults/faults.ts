@@ -227,12 +227,12 @@ export const plantedFaults: PlantedFault[] = [
       },
       {
         file: 'fleet/decide.ts',
-        find: "if (material.kind !== 'ready') break",
-        replace: '',
+        find: "if (material.kind === 'ready') launch(run, decision, material)",
+        replace: 'launch(run, decision, material as Extract<LaunchInputs, { kind: "ready" }>)',
       },
       {
         file: 'fleet/decide.ts',
-        find: 'openLaunch(run, decision, material)',
+        find: 'openLaunch(run, { ...decision, count }, material)',
         replace:
           "openLaunch(run, decision, material.kind === 'ready' ? material : { kind: 'ready', version: 'simulated', probe: false, userData: [...run.memory.userData.values()].at(-1)! })",
       },
@@ -337,8 +337,8 @@ export const plantedFaults: PlantedFault[] = [
     edits: [
       {
         file: 'providers/shared-cluster.ts',
-        find: 'cloud.list(signal))\n    return { ...view, startedAt,',
-        replace: 'cloud.list(signal))\n    return { ...view, startedAt: clock.now(),',
+        find: 'return { ...view, startedAt,',
+        replace: 'return { ...view, startedAt: clock.now(),',
       },
     ],
   },

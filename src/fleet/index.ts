@@ -170,7 +170,8 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     for (let from = 0; deps.shared && !run.stopping; ) {
       const ids = startingIds(run.memory, from)
       isLookingUp = ids.length > 0
-      if (isLookingUp) {
+      if (!isLookingUp) run.memory.problems.delete('lookup')
+      else {
         await lookUp(run, ids)
         turn()
         from += ids.length
@@ -215,6 +216,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     },
     async stop() {
       run.stopping = true
+      run.halt.abort()
       unsubscribe()
       for (const wakeup of [listWakeup, demandWakeup, lookUpWakeup, checkpointWakeup]) wakeup.trigger()
       const drained = () => [...run.memory.tracks.values()].filter(isDrained)

@@ -77,6 +77,7 @@ export async function send(run: PoolRun, intent: OpenIntent): Promise<void> {
   }
   intent.sending = true
   intent.lastSentAt = run.now()
+  delete intent.settleFrom
   let result: LaunchResult
   try {
     result = await withDeadline(deps.clock, callDeadlines.launch, 'a launch', (signal) =>
@@ -124,6 +125,8 @@ function take(run: PoolRun, intent: OpenIntent, result: LaunchResult): void {
   // An answer with VMs is valid for this token, however often it was sent.
   const isAnswered = !failures.some((f) => f.class === 'transient' && f.missing > 0)
   intent.doubtful ||= !isAnswered
+  // The call may have waited for its turn, or been repeated, until now.
+  if (!isAnswered) intent.lastSentAt = now
   if (missingOf(intent) === 0 || (isAnswered && (instances.length > 0 || !intent.doubtful)))
     settle(run, intent)
   run.changed()

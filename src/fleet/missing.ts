@@ -88,6 +88,7 @@ export async function findMissing(
     )
     checkAccount(run, found.account)
     if (memory.otherAccount) return []
+    memory.problems.delete('find')
     observe(found, now)
     settleForeign(memory, foreign, found, now)
     if (!found.complete) return []

@@ -2,8 +2,8 @@
 // late, and sometimes leave one out.
 
 import { type Instance, isLive, type Offering } from '../planner/index.ts'
-import { viewWithin, withDeadline } from '../platform/index.ts'
-import { problem } from '../problems/index.ts'
+import { orAborted, viewWithin, withDeadline } from '../platform/index.ts'
+import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type Listing, listDeadline, type TimedListing } from '../providers/index.ts'
 import { reportLost } from './failed-instances.ts'
 import { noticeForeign } from './foreign.ts'
@@ -21,14 +21,24 @@ import {
 } from './run.ts'
 
 /** A listing that began at `notBefore` or later. One that several pools share has its own deadline. */
-async function listingOf({ deps, memory, now }: PoolRun, notBefore: number): Promise<TimedListing> {
-  if (deps.shared) return deps.shared.list(notBefore)
+async function listingOf(run: PoolRun, notBefore: number): Promise<TimedListing> {
+  const { deps, memory, now } = run
+  if (deps.shared) {
+    const listing = await orAborted(deps.shared.list(notBefore), run.halt.signal)
+    // An attempt that failed before this start: what it shows may have been terminated since.
+    if (listing.startedAt < run.bornAt) throw new ProvisionError(whyPartial(listing))
+    return listing
+  }
   const startedAt = now()
   const deadline = listDeadline(memory.listing?.took, memory.listTimeouts)
   const list = (signal: AbortSignal) => deps.provider.list(signal)
   const { view, took } = await viewWithin(deps.clock, deadline, 'a listing', list)
   memory.listTimeouts = 0
   return { ...view, startedAt, took }
+}
+
+function whyPartial({ problems: [first] }: Listing): Problem {
+  return first ?? problem('LISTING_PARTIAL', 'a listing of the instances was not complete')
 }
 
 /** Throws nothing. Returns whether the listing was complete. */
@@ -52,11 +62,11 @@ export async function listInstances(run: PoolRun, notBefore = run.now()): Promis
       )
       return [...lost, ...gone]
     })
-    const [why = problem('LISTING_PARTIAL', 'a listing of the instances was not complete')] = listing.problems
     if (listing.complete) memory.problems.delete('list')
-    else reportProblem(run, 'list', why)
+    else reportProblem(run, 'list', whyPartial(listing))
     return listing.complete
   } catch (error) {
+    if (run.stopping) return false
     if (memory.listing) memory.listing = { ...memory.listing, complete: false }
     const found = problemOf(error, 'INTERNAL', 'the instances could not be listed')
     if (found.code === 'CALL_TIMED_OUT') memory.listTimeouts++
@@ -69,13 +79,14 @@ export async function listInstances(run: PoolRun, notBefore = run.now()): Promis
 export async function lookUp(run: PoolRun, ids: readonly string[]): Promise<void> {
   const { memory, deps } = run
   try {
-    const found = await deps.shared!.find(ids)
+    const found = await orAborted(deps.shared!.find(ids), run.halt.signal)
     checkAccount(run, found.account)
     if (memory.otherAccount) return
     await observe(run, async (rules) => observeFound(memory, found, found.startedAt, run.now(), rules))
-    memory.problems.delete('find')
+    memory.problems.delete('lookup')
   } catch (error) {
-    reportProblem(run, 'find', problemOf(error, 'INTERNAL', 'instances could not be looked up by id'))
+    if (run.stopping) return
+    reportProblem(run, 'lookup', problemOf(error, 'INTERNAL', 'instances could not be looked up by id'))
   }
 }
 

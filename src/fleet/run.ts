@@ -42,6 +42,8 @@ export interface PoolRun {
   memory: PoolMemory
   /** Set when the loop must decide nothing more. */
   stopping: boolean
+  /** Aborted at the same time: what several pools share is not waited for any more. */
+  readonly halt: AbortController
   /** Aborted when the loop is over: calls in progress must not continue beside the next loop. */
   readonly over: AbortController
   now(): number
@@ -68,6 +70,7 @@ export function createRun(deps: PoolDeps, settings: PoolSettings, changed: () =>
     settings,
     memory: emptyMemory(),
     stopping: false,
+    halt: new AbortController(),
     over: new AbortController(),
     tasks: new Set(),
     now: () => clock.now(),
@@ -94,7 +97,6 @@ export function createRun(deps: PoolDeps, settings: PoolSettings, changed: () =>
 
 /** Instances from which on the steps of a turn take about 20 ms each, too long to be taken in one go. */
 const large = 1000
-
 /** Lets other work run between two steps of a large pool: agents' pings and answers to people do not wait for both. */
 export async function letOthersRun({ deps, memory }: PoolRun): Promise<void> {
   if (memory.tracks.size > large) await deps.clock.sleep(0)
@@ -298,6 +300,7 @@ export interface OpenIntent {
   seen: Set<string>
   /** A call is in progress. */
   sending: boolean
+  /** The latest time at which a call may have been sent. */
   lastSentAt: number
   /** At least one call got no answer: the refusal of a later attempt does not show the outcome of that one. */
   doubtful: boolean
@@ -351,7 +354,10 @@ export interface PoolMemory {
   otherAccount?: string
   accountAskedAt?: number
   /** Last problem of each kind of task, for the status. */
-  problems: Map<'list' | 'find' | 'account' | 'master' | 'launch' | 'terminate' | 'journal', Problem>
+  problems: Map<
+    'list' | 'find' | 'lookup' | 'account' | 'master' | 'launch' | 'terminate' | 'journal',
+    Problem
+  >
   terminateRetryAt: number
   terminateFailures: number
 }

@@ -12,7 +12,16 @@ export { type KernelLock, takeKernelLock, withFlock } from './flock.ts'
 export { type Fetch, readAll, reasonOf, timedOut } from './http-client.ts'
 export { ipVersion } from './ip-address.ts'
 export { type JournalOwner, journalOwnerOf, type OpenedJournal, openJournal } from './journal.ts'
-export { createWakeup, type Limiter, limit, type Pace, pace, viewWithin, withDeadline } from './limit.ts'
+export {
+  createWakeup,
+  type Limiter,
+  limit,
+  orAborted,
+  type Pace,
+  pace,
+  viewWithin,
+  withDeadline,
+} from './limit.ts'
 export { type Lock, lockHeld, takeLock } from './locks.ts'
 export {
   createLogger,

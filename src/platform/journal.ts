@@ -18,7 +18,7 @@ export interface JournalFile extends Journal {
   rewrite(records: JournalRecord[]): Promise<void>
   /** Records appended since the file was opened or rewritten. */
   readonly appended: number
-  /** Waits for writes in progress. */
+  /** Waits for writes in progress; later ones are refused. */
   close(): Promise<void>
 }
 
@@ -84,6 +84,7 @@ function createJournal(options: JournalOptions, opened: FileHandle): JournalFile
   let waiting: Waiting[] = []
   let working: Promise<void> = Promise.resolve()
   let broken: unknown
+  let closed = false
   let appended = 0
 
   /** Steps run one after the other; a failed step does not stop the next. */
@@ -123,6 +124,8 @@ function createJournal(options: JournalOptions, opened: FileHandle): JournalFile
     },
     rewrite: (records) =>
       then(async () => {
+        // The file may be open again in the meantime, and what was appended to it there would be lost.
+        if (closed) throw new Error(`${file} is closed`)
         await replaceFile(file, await filePiecesOf(options, records))
         const next = await openToAppend(file)
         await handle.close().catch(() => {})
@@ -134,7 +137,9 @@ function createJournal(options: JournalOptions, opened: FileHandle): JournalFile
       return appended
     },
     async close() {
-      await working
+      const before = working
+      closed = true
+      await before
       await handle.close()
     },
   }

@@ -29,6 +29,8 @@ export function limit(concurrency: number): Limiter {
 export interface Pace {
   /** Resolves when the next call may be sent, in order of arrival; rejects with the reason of `signal` once aborted. */
   next(signal?: AbortSignal): Promise<void>
+  /** As `next`, or with false, as soon as its turn comes, when the call is not wanted any more: it takes no other's place. */
+  nextIf(isWanted: () => boolean, signal?: AbortSignal): Promise<boolean>
   /** After a refusal: no call for `ms` milliseconds, and no burst afterwards. */
   pause(ms: number): void
 }
@@ -40,18 +42,27 @@ export function pace(clock: Clock, { perSecond, burst }: { perSecond: number; bu
   /** The time at which the bucket is full, if no call is sent before. */
   let fullAt = clock.now()
 
-  return {
-    next: (signal) =>
-      inTurn(async () => {
-        signal?.throwIfAborted()
-        for (;;) {
-          const now = clock.now()
-          const wait = Math.ceil(Math.max(fullAt, now) - now - (burst - 1) * interval)
-          if (wait <= 0) break
-          await clock.sleep(wait, signal)
+  function nextIf(isWanted: () => boolean, signal?: AbortSignal): Promise<boolean> {
+    return inTurn(async () => {
+      signal?.throwIfAborted()
+      while (isWanted()) {
+        const now = clock.now()
+        const wait = Math.ceil(Math.max(fullAt, now) - now - (burst - 1) * interval)
+        if (wait <= 0) {
+          fullAt = Math.max(fullAt, now) + interval
+          return true
         }
-        fullAt = Math.max(fullAt, clock.now()) + interval
-      }),
+        await clock.sleep(wait, signal)
+      }
+      return false
+    })
+  }
+
+  return {
+    async next(signal) {
+      await nextIf(() => true, signal)
+    },
+    nextIf,
     pause(ms) {
       fullAt = Math.max(fullAt, clock.now() + ms + (burst - 1) * interval)
     },
@@ -134,4 +145,14 @@ export async function viewWithin<T>(
   const took = clock.now() - startedAt
   if (took > ms) throw deadlineMissed(what, ms)
   return { view, took }
+}
+
+/** The result, or the reason of the signal as soon as that is aborted, whether the task reacts or not. */
+export function orAborted<T>(task: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason)
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true })
+    task.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
+  })
 }

@@ -1,6 +1,6 @@
 // One listing of a whole cluster for all pools at a location: however many pools there are, the cloud is listed once.
 
-import { type Clock, delayAfter, limit, viewWithin } from '../platform/index.ts'
+import { type Clock, delayAfter, limit, orAborted, viewWithin } from '../platform/index.ts'
 import { ProvisionError } from '../problems/index.ts'
 import type { ClusterProvider, Listing } from './contract.ts'
 
@@ -13,12 +13,14 @@ export interface TimedListing extends Listing {
 
 export interface SharedCluster {
   /**
-   * The newest complete listing that began at `notBefore` or later, or the next one. All callers share it. After a failure
-   * its outcome is returned until the next attempt is due.
+   * The newest listing that began at `notBefore` or later, or the next one. All callers share it: one that is complete, or that
+   * lacks only zones that did not respond. After a failure its outcome is returned until the next attempt is due, also to those
+   * who need a newer one.
    */
   list(notBefore: number): Promise<TimedListing>
   /** The instances with these ids. Requests of the same moment are combined, and calls begin two seconds apart. */
   find(ids: readonly string[]): Promise<TimedListing>
+  /** Gives up what is in progress, and refuses what is asked for later. */
   close(): Promise<void>
 }
 
@@ -54,12 +56,14 @@ export function shareCluster(
 ): SharedCluster {
   let opened: Promise<ClusterProvider> | undefined
   let newest: TimedListing | undefined
+  let silent: TimedListing | undefined
   let running: Attempt | undefined
   let next: Promise<TimedListing> | undefined
   let failed: { times: number; retryAt: number; outcome: Promise<TimedListing> } | undefined
   let lastStart = Number.NEGATIVE_INFINITY
   let took = 0
   let timeouts = 0
+  const closing = new AbortController()
 
   function cluster(): Promise<ClusterProvider> {
     opened ??= open().catch((error: unknown) => {
@@ -69,10 +73,18 @@ export function shareCluster(
     return opened
   }
 
-  async function attempt(startedAt: number): Promise<TimedListing> {
-    const cloud = await cluster()
-    const deadline = listDeadline(took, timeouts)
-    const { view } = await viewWithin(clock, deadline, 'a listing', (signal) => cloud.list(signal))
+  /** With a deadline, and not beyond the end. */
+  async function ask(
+    what: string,
+    deadline: number,
+    call: (cloud: ClusterProvider, signal: AbortSignal) => Promise<Listing>,
+  ): Promise<TimedListing> {
+    closing.signal.throwIfAborted()
+    const startedAt = clock.now()
+    const asked = async (signal: AbortSignal) => call(await cluster(), signal)
+    const { view } = await viewWithin(clock, deadline, what, (signal) =>
+      orAborted(asked(AbortSignal.any([signal, closing.signal])), closing.signal),
+    )
     return { ...view, startedAt, took: clock.now() - startedAt }
   }
 
@@ -80,9 +92,9 @@ export function shareCluster(
   async function begin(): Promise<TimedListing> {
     await running?.outcome.catch(() => {})
     const pause = lastStart + Math.max(listApart, Math.min(took / busyShare, longestPause)) - clock.now()
-    if (pause > 0) await clock.sleep(pause)
+    if (pause > 0) await clock.sleep(pause, closing.signal)
     const startedAt = clock.now()
-    const outcome = attempt(startedAt)
+    const outcome = ask('a listing', listDeadline(took, timeouts), (cloud, signal) => cloud.list(signal))
     lastStart = startedAt
     running = { startedAt, outcome }
     next = undefined
@@ -90,10 +102,10 @@ export function shareCluster(
       const listing = await outcome
       took = clock.now() - startedAt
       timeouts = 0
-      if (listing.complete) {
-        newest = listing
-        failed = undefined
-      } else failed = failure(outcome)
+      if (listing.complete) newest = listing
+      // Complete for pools of other zones; they must not wait until those zones respond.
+      else if (listing.silent) silent = listing
+      failed = listing.complete || listing.silent ? undefined : failure(outcome)
     } catch (error) {
       if (isTimeout(error)) timeouts++
       failed = failure(outcome)
@@ -117,21 +129,18 @@ export function shareCluster(
 
   async function findWanted(): Promise<TimedListing> {
     const pause = lastFind + findApart - clock.now()
-    if (pause > 0) await clock.sleep(pause)
-    const startedAt = clock.now()
-    lastFind = startedAt
+    if (pause > 0) await clock.sleep(pause, closing.signal)
+    lastFind = clock.now()
     const ids = [...wanted]
     wanted = new Set()
     answer = undefined
-    const cloud = await cluster()
-    const find = (signal: AbortSignal) => cloud.find(ids, signal)
-    const { view } = await viewWithin(clock, listDeadline(), 'a lookup by id', find)
-    return { ...view, startedAt, took: clock.now() - startedAt }
+    return ask('a lookup by id', listDeadline(), (cloud, signal) => cloud.find(ids, signal))
   }
 
   return {
-    list(notBefore) {
-      if (newest && newest.startedAt >= notBefore) return Promise.resolve(newest)
+    async list(notBefore) {
+      closing.signal.throwIfAborted()
+      for (const listing of [newest, silent]) if (listing && listing.startedAt >= notBefore) return listing
       if (running && running.startedAt >= notBefore) return running.outcome
       if (failed && clock.now() < failed.retryAt) return failed.outcome
       next ??= begin()
@@ -144,6 +153,7 @@ export function shareCluster(
       return answer
     },
     async close() {
+      closing.abort(new Error('the shared listing is closed'))
       await (await opened?.catch(() => undefined))?.close()
     },
   }

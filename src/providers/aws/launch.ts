@@ -1,6 +1,6 @@
 // Carries out a launch on EC2: RunInstances for one offering, CreateFleet for several.
 import type { FailureClass, Instance, Offering } from '../../planner/index.ts'
-import { type Clock, type Logger, limit, retry } from '../../platform/index.ts'
+import { type Clock, type Logger, retry } from '../../platform/index.ts'
 import { problem } from '../../problems/index.ts'
 import type { LaunchFailure, LaunchOrder, LaunchResult, Ownership } from '../contract.ts'
 import { runSteps, type StepOutcome } from '../launch-steps.ts'
@@ -13,7 +13,7 @@ import {
 } from './client.ts'
 import { codeOf, ec2Failure, isAboutCapacityType, refusal } from './errors.ts'
 import { instanceOf, instancePages, intentFilter, ownerFilters } from './instances.ts'
-import { type AwsLaunch, batchesOf, countOf, type LaunchStep, withCount } from './request.ts'
+import { type AwsLaunch, batchesOf, type LaunchStep, largestLaunch, withCount } from './request.ts'
 
 export interface LaunchContext {
   api: Ec2Api
@@ -56,26 +56,26 @@ const policy = { tries: 3, pauses: { first: 1_000, most: 2_000 } }
 const retryable: FailureClass[] = ['throttle', 'transient']
 const missingTemplate = 'InvalidLaunchTemplateName.NotFoundException'
 
-/** The next call is sent while the response to the one before is read. */
-const batchesAtOnce = 2
-
-/** Sends a step in calls of at most 500 instances, each with its own token; none is sent after one that fell short. */
+/**
+ * Sends a step in calls of at most 500 instances, each with its own token. A call is sent while the response to the one before
+ * it is read, but only if all earlier ones were complete. The response to the one before does not decide: a repeated launch
+ * sends the same calls, whichever response arrives first this time. Any other call would have a new token, and launch more.
+ */
 async function sendStep(
   step: LaunchStep,
   order: LaunchOrder,
   context: LaunchContext,
   signal?: AbortSignal,
 ): Promise<StepOutcome> {
-  const fewAtOnce = limit(batchesAtOnce)
-  let isShort = false
-  async function sendOne(batch: LaunchStep): Promise<StepOutcome> {
-    if (isShort) return { instances: [], failures: [] }
-    const outcome = await sendBatch(batch, order, context, signal)
-    isShort ||= outcome.instances.length < countOf(batch) || outcome.failures.length > 0
-    return outcome
+  const sent: Promise<StepOutcome>[] = []
+  async function sendAfter(earlier: Promise<StepOutcome>[], batch: LaunchStep): Promise<StepOutcome> {
+    const outcomes = await Promise.all(earlier)
+    const isFull = ({ instances, failures }: StepOutcome) =>
+      failures.length === 0 && instances.length >= largestLaunch
+    return outcomes.every(isFull) ? sendBatch(batch, order, context, signal) : { instances: [], failures: [] }
   }
-  const batches = batchesOf(step)
-  const outcomes = await Promise.all(batches.map((batch) => fewAtOnce(() => sendOne(batch))))
+  for (const batch of batchesOf(step)) sent.push(sendAfter(sent.slice(0, -1), batch))
+  const outcomes = await Promise.all(sent)
   // By id: what a repeated batch finds of this launch may contain the instances of others.
   const instances = new Map(outcomes.flatMap((one) => one.instances).map((one) => [one.id, one]))
   return { instances: [...instances.values()], failures: outcomes.flatMap((one) => one.failures) }

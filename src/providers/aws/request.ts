@@ -143,7 +143,7 @@ export function withCount(step: LaunchStep, count: number): LaunchStep {
 /** Instances in one call: AWS advises small requests, and a response of thousands is megabytes. */
 export const largestLaunch = 500
 
-export function countOf({ call, request }: LaunchStep): number {
+function countOf({ call, request }: LaunchStep): number {
   const count =
     call === 'RunInstances' ? request.MaxCount : request.TargetCapacitySpecification?.TotalTargetCapacity
   return count ?? 0

@@ -5,7 +5,7 @@
 // parts, so it saves connections only.
 
 import { randomUUID } from 'node:crypto'
-import { type Clock, limit, type Pace, pace, retry } from '../../platform/index.ts'
+import { type Clock, type Limiter, limit, type Pace, pace, retry } from '../../platform/index.ts'
 import type { TerminateResult } from '../contract.ts'
 import type { Failure } from '../failure.ts'
 import { type Owner, terminateOwn } from '../launch-steps.ts'
@@ -63,13 +63,16 @@ export async function terminateOwned(input: TerminateInput): Promise<TerminateRe
   const until = clock.now() + longest
   const result: TerminateResult = { terminated: [], failures: [] }
   let open = ids
+  let size = chunkSize
   let throttled: string | undefined
   do {
     const rest: Rest = { unsent: [] }
-    const part = await terminateChunk(input, open.slice(0, chunkSize), rest)
+    const part = await terminateChunk(input, open.slice(0, size), rest)
     result.terminated.push(...part.terminated)
     result.failures.push(...part.failures)
-    open = [...rest.unsent, ...open.slice(chunkSize)]
+    open = [...rest.unsent, ...open.slice(size)]
+    // Where many pools share the rate, most of a large chunk would be looked up for nothing.
+    if (rest.unsent.length) size = deletesAtOnce
     throttled = rest.throttled
   } while (open.length && !throttled && clock.now() < until)
   const why = throttled ?? 'the deletes of a minute are used up'
@@ -90,7 +93,8 @@ function terminateChunk(input: TerminateInput, ids: string[], rest: Rest): Promi
     },
     async terminate(targets: { id: string; zone: string }[], result: TerminateResult) {
       const until = clock.now() + lookupFor
-      const deletion = { ...input, rest, result, until }
+      // One waits at a time, so that the pools of a project take turns, however many instances each has.
+      const deletion = { ...input, rest, result, until, inTurn: limit(1) }
       await Promise.all(targets.map((target) => limited(() => terminateOne(deletion, target))))
       signal?.throwIfAborted()
     },
@@ -130,19 +134,20 @@ interface Deletion extends TerminateInput {
   rest: Rest
   result: TerminateResult
   until: number
+  inTurn: Limiter
 }
 
 /** The request id is derived from this call: a delete that failed inside its operation may be requested again. */
 async function terminateOne(deletion: Deletion, { id, zone }: { id: string; zone: string }): Promise<void> {
-  const { api, clock, project, signal, rest, result, until } = deletion
+  const { api, clock, project, signal, rest, result, until, inTurn } = deletion
   const inPace = paceOf(clock, project)
   const request = { project, zone, instance: id, requestId: randomUUID() }
   let isSent = false
 
   /** Whether it was sent; false when it is too late for that. */
   async function send(): Promise<boolean> {
-    await inPace.next(signal)
-    if (!isSent && (rest.throttled || clock.now() >= until)) return false
+    const isWanted = () => isSent || !(rest.throttled || clock.now() >= until)
+    if (!(await inTurn(() => inPace.nextIf(isWanted, signal)))) return false
     isSent = true
     try {
       await api.deleteInstance(request, signal)

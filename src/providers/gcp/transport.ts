@@ -1,6 +1,6 @@
 // Sends requests to Google: adds credentials and a deadline, and always ends with a response or a `GceError`.
 import about from '../../../package.json' with { type: 'json' }
-import { type Fetch, reasonOf } from '../../platform/index.ts'
+import { type Fetch, orAborted, reasonOf } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
 import { bodyOfKind, credentialsError, errorOfAnswer, GceError, gceErrorIn } from './errors.ts'
 
@@ -30,6 +30,7 @@ export function transport({ credentials, fetch, timeouts = { waitMs, callMs } }:
     const stop = signal ? AbortSignal.any([signal, deadline]) : deadline
     try {
       const authorized = new Headers(headers)
+      // A token server can hang, too.
       for (const [name, value] of await orAborted(credentials.headers(target), stop))
         authorized.set(name, value)
       for (const [name, value] of Object.entries(ownHeaders)) authorized.set(name, value)
@@ -65,16 +66,6 @@ class ParsedResponse extends Response {
     super(text, init)
     this.json = async () => content
   }
-}
-
-/** A token server can hang, too. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = () => reject(signal.reason)
-    if (signal.aborted) abort()
-    signal.addEventListener('abort', abort, { once: true })
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort))
-  })
 }
 
 function unanswered(error: unknown, late: boolean): GceError {

@@ -52,16 +52,18 @@ function deletes(
     zoneOf: () => zone,
     zoneOfNew: () => undefined,
   }
-  async function run(over: Partial<TerminateInput> = {}) {
-    const result = terminateOwned({ ...input, ...over })
+  /** One call for each, all at the same time. */
+  async function run(...calls: Partial<TerminateInput>[]) {
+    const results = Promise.all(calls.map((call) => terminateOwned({ ...input, ...call })))
     let isDone = false
-    void result.finally(() => {
+    void results.finally(() => {
       isDone = true
     })
     while (!isDone) await clock.advance(1000)
-    return result
+    return results
   }
-  return { clock, ids, sent, ages, run, mostOpen: () => mostOpen }
+  const runOne = async (call: Partial<TerminateInput> = {}) => (await run(call))[0]!
+  return { clock, ids, sent, ages, run, runOne, mostOpen: () => mostOpen }
 }
 
 function mostInAMinute(sent: number[]): number {
@@ -70,9 +72,9 @@ function mostInAMinute(sent: number[]): number {
 
 describe('many deletes', () => {
   it('are in flight together, and leave a part of the quota to others', async () => {
-    const { run, sent, mostOpen, ids, clock } = deletes(500)
+    const { runOne, sent, mostOpen, ids, clock } = deletes(500)
     const from = clock.now()
-    const result = await run()
+    const result = await runOne()
     expect(idsOf(result.terminated.map((id) => ({ id })))).toEqual([...ids].sort())
     expect(mostOpen()).toBe(50)
     expect(clock.now() - from).toBeLessThan(35_000)
@@ -80,11 +82,11 @@ describe('many deletes', () => {
   })
 
   it('keep the quota over many calls, each of which ends within its deadline', async () => {
-    const { run, sent, ids, clock } = deletes(4000)
+    const { runOne, sent, ids, clock } = deletes(4000)
     let left = ids
     while (left.length) {
       const from = clock.now()
-      const { terminated, failures } = await run({ ids: left })
+      const { terminated, failures } = await runOne({ ids: left })
       expect(clock.now() - from).toBeLessThan(90_000)
       expect(failures.every((failure) => failure.class === 'throttle')).toBe(true)
       expect(terminated.length + failures.length).toBe(left.length)
@@ -95,8 +97,28 @@ describe('many deletes', () => {
   })
 
   it('are of VMs that were looked up at most 15 s ago', async () => {
-    const { run, ages } = deletes(1000)
-    await run()
+    const { runOne, ages } = deletes(1000)
+    await runOne()
+    expect(Math.max(...ages)).toBeLessThanOrEqual(15_000)
+  })
+
+  it('of many pools of a project are sent as fast as those of one, in turns', async () => {
+    const { ids, sent, ages, run } = deletes(30 * 50 + 1)
+    const pools = Array.from({ length: 31 }, (_, n) => ids.slice(n * 50, (n + 1) * 50))
+    const results = await run(...pools.map((ofPool) => ({ ids: ofPool })))
+    expect(sent.length).toBeGreaterThan(1150)
+    expect(mostInAMinute(sent)).toBeLessThanOrEqual(1250)
+    expect(Math.max(...ages)).toBeLessThanOrEqual(15_000)
+    const done = results.map(({ terminated }) => terminated.length)
+    // The last one has only one instance, and asked last.
+    expect(done.at(-1)).toBe(1)
+    expect(Math.min(...done.slice(0, -1))).toBeGreaterThan(30)
+  })
+
+  it('of more pools than there are turns before a lookup is too old are sent as fast', async () => {
+    const { ids, sent, ages, run } = deletes(400 * 4)
+    await run(...Array.from({ length: 400 }, (_, n) => ({ ids: ids.slice(n * 4, (n + 1) * 4) })))
+    expect(sent.length).toBeGreaterThan(1150)
     expect(Math.max(...ages)).toBeLessThanOrEqual(15_000)
   })
 
@@ -105,8 +127,8 @@ describe('many deletes', () => {
     ['quotaExceeded', 403],
     ['RESOURCE_EXHAUSTED', 429],
   ])('pause after %s (%i), and are repeated', async (reason, status) => {
-    const { run, sent, ids } = deletes(60, { refused: [50], reason, status })
-    const result = await run()
+    const { runOne, sent, ids } = deletes(60, { refused: [50], reason, status })
+    const result = await runOne()
     expect(result.failures).toEqual([])
     expect(result.terminated).toHaveLength(ids.length)
     const refusedAt = sent[49]! + 2000
@@ -114,8 +136,8 @@ describe('many deletes', () => {
   })
 
   it('are not sent any more when Compute Engine refuses them for long; all are tried later', async () => {
-    const { run, sent, ids } = deletes(2000, { refused: [-1], reason: 'quotaExceeded' })
-    const { terminated, failures } = await run()
+    const { runOne, sent, ids } = deletes(2000, { refused: [-1], reason: 'quotaExceeded' })
+    const { terminated, failures } = await runOne()
     expect(terminated).toEqual([])
     expect(failures).toHaveLength(ids.length)
     expect(new Set(failures.map((failure) => failure.class))).toEqual(new Set(['throttle']))

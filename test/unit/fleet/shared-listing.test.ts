@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { createPoolFleet, type PoolFleet } from '../../../src/fleet/index.ts'
 import type { PoolSettings, SharedView } from '../../../src/fleet/run.ts'
 import type { AgentState, Policy } from '../../../src/planner/snapshot.ts'
-import { shareCluster } from '../../../src/providers/shared-cluster.ts'
+import { problem } from '../../../src/problems/index.ts'
+import { shareCluster, type TimedListing } from '../../../src/providers/shared-cluster.ts'
 import { type Cloud, createCloud, endInstance, type Faults, noFaults } from '../../../src/simulator/cloud.ts'
 import { simulatedCluster, simulatedProvider } from '../../../src/simulator/provider.ts'
 import { createDisk } from '../../../src/simulator/provisioner.ts'
@@ -25,6 +26,9 @@ interface Sharing {
   cloud: Cloud
   faults: Faults
   calls: { lists: number; finds: string[][]; terminated: { at: number; ids: string[] }[] }
+  findFails: boolean
+  /** Its outcome is what every pool gets. */
+  failedAttempt?: TimedListing
   /** When listings began, and agents were drained. */
   lists: number[]
   drains: Map<string, number>
@@ -52,6 +56,7 @@ async function startSharing(count: number, rules: Partial<Policy> = {}): Promise
       },
       find(ids, signal) {
         calls.finds.push(ids)
+        if (sharing.findFails) return Promise.reject(new Error('a gateway'))
         return whole.find(ids, signal)
       },
     }),
@@ -75,7 +80,7 @@ async function startSharing(count: number, rules: Partial<Policy> = {}): Promise
     const provider = simulatedProvider(cloud, owner)
     const shared: SharedView = {
       async list(notBefore) {
-        const all = await cluster.list(notBefore)
+        const all = sharing.failedAttempt ?? (await cluster.list(notBefore))
         return { ...all, instances: all.instances.filter(({ pool }) => pool === owner.pool) }
       },
       find: (wanted) => cluster.find(wanted),
@@ -145,8 +150,8 @@ async function startSharing(count: number, rules: Partial<Policy> = {}): Promise
       },
     }
   })
-  await Promise.all(pools.map(({ fleet }) => fleet.start()))
   const sharing: Sharing = {
+    findFails: false,
     cloud,
     faults,
     calls,
@@ -162,6 +167,7 @@ async function startSharing(count: number, rules: Partial<Policy> = {}): Promise
       await clock.run(() => over)
     },
   }
+  await Promise.all(pools.map(({ fleet }) => fleet.start()))
   // Their journals are new: what exists is settled by listings ten seconds apart.
   await sharing.pass(30)
   return sharing
@@ -237,6 +243,64 @@ describe('starting instances', () => {
     for (let n = 0; n < 10 && sharing.cloud.instances.size < 2; n++) await sharing.pass(1)
     expect(sharing.cloud.instances.size).toBe(2)
     expect(sharing.seconds() - at).toBeLessThanOrEqual(4)
+  })
+})
+
+describe('lookups that fail', () => {
+  it('are a problem of the pool only as long as there is something to look up', async () => {
+    const sharing = await startSharing(1)
+    const [pool] = sharing.pools
+    sharing.faults.startsAfter = () => 30 * second
+    sharing.findFails = true
+    await sharing.pass(60)
+    pool!.wants(4)
+    await sharing.pass(20)
+    const messages = () => pool!.fleet.status().problems.map(({ message }) => message)
+    expect(messages()).toEqual([expect.stringContaining('a gateway')])
+    await sharing.pass(40)
+    expect(pool!.fleet.status().instances[0]!.state).toBe('running')
+    expect(messages()).toEqual([])
+  })
+})
+
+describe('a listing that failed before a pool started', () => {
+  it('is a problem of that pool, and shows it no instances', async () => {
+    const sharing = await startSharing(1)
+    const [pool] = sharing.pools
+    pool!.wants(4)
+    await sharing.pass(60)
+    const shown = instancesOf(sharing)[0]!
+    const attempt: TimedListing = {
+      instances: [shown, { ...shown, id: 'other' }],
+      complete: false,
+      problems: [problem('PROVIDER_TRANSIENT', 'a page is missing')],
+      startedAt: start - second,
+      took: 0,
+    }
+    const idsOf = () => pool!.fleet.status().instances.map(({ id }) => id)
+    sharing.failedAttempt = attempt
+    await sharing.pass(90)
+    expect(idsOf()).toEqual([shown.id])
+    expect(pool!.fleet.status().problems).toMatchObject([{ code: 'PROVIDER_TRANSIENT' }])
+    sharing.failedAttempt = { ...attempt, startedAt: start }
+    await sharing.pass(90)
+    expect(idsOf()).toEqual([shown.id, 'other'])
+  })
+})
+
+describe('a pool that is stopped', () => {
+  it('does not wait for a listing that nobody needs any more', async () => {
+    const sharing = await startSharing(1)
+    sharing.faults.latency = () => ({ there: 5 * minute, back: 100 })
+    await sharing.pass(90)
+    const from = sharing.seconds()
+    let stoppedAt = 0
+    void sharing.pools[0]!.fleet.stop().then(() => {
+      stoppedAt = sharing.seconds()
+    })
+    await sharing.pass(40)
+    expect(stoppedAt - from).toBeGreaterThanOrEqual(0)
+    expect(stoppedAt - from).toBeLessThan(2)
   })
 })
 

@@ -10,10 +10,11 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
+import { open as openFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import fc from 'fast-check'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import {
   type JournalFile,
   type JournalOwner,
@@ -171,9 +172,13 @@ describe('a failing disk', () => {
   it('makes the append fail, not the process, until a rewrite succeeds', async () => {
     const { journal } = await opened()
     await journal.append(record(1))
-    await journal.close()
-    await expect(journal.append(record(2))).rejects.toThrow()
-    await expect(journal.append(record(3))).rejects.toThrow()
+    const handle = await openFile(file)
+    const broken = vi.spyOn(Object.getPrototypeOf(handle), 'datasync')
+    await handle.close()
+    broken.mockRejectedValue(new Error('no space left'))
+    await expect(journal.append(record(2))).rejects.toThrow('no space left')
+    broken.mockRestore()
+    await expect(journal.append(record(3))).rejects.toThrow('no space left')
     await journal.rewrite([record(1), record(2), record(3)])
     await journal.append(record(4))
     expect((await journal.read()).map(({ at }) => at)).toEqual([1, 2, 3, 4])
@@ -258,4 +263,20 @@ it('two joined lines are both dropped', async () => {
   await written(1)
   appendFileSync(file, readFileSync(file, 'utf8').split('\n')[1]!.repeat(2))
   expect((await opened()).records).toEqual([record(0)])
+})
+
+it('a journal that was closed changes the file no more: it may be open again elsewhere', async () => {
+  const { journal: before } = await opened()
+  await before.append(record(1))
+  const closing = before.close()
+  const late = before.rewrite([record(9)])
+  await expect(late).rejects.toThrow('closed')
+  await closing
+  const { journal: after } = await opened()
+  await after.append(record(2))
+  await expect(before.rewrite([record(9)])).rejects.toThrow('closed')
+  await expect(before.append(record(9))).rejects.toThrow()
+  await after.append(record(3))
+  await after.close()
+  expect((await opened()).records).toEqual([record(1), record(2), record(3)])
 })

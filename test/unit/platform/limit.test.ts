@@ -83,6 +83,15 @@ describe('a pace', () => {
     expect(times).toEqual([0, 3000, 3100, 3200])
   })
 
+  it('gives no turn to a call that is not wanted any more when it comes', async () => {
+    const { clock, steady, times, start } = await timesOf(5, 0)
+    const late = Array.from({ length: 100 }, () => steady.nextIf(() => clock.now() < start + 100))
+    void steady.next().then(() => times.push(clock.now() - start))
+    await clock.advance(1000)
+    expect(times[5]).toBe(100)
+    expect(await Promise.all(late)).toEqual(Array(100).fill(false))
+  })
+
   it('is not blocked by a caller that gives up', async () => {
     const { clock, steady, times, start } = await timesOf(5, 0)
     const call = new AbortController()

@@ -1,5 +1,6 @@
 // One listing of a cluster for all its pools: who shares it, how often the cloud is asked, and what a failure does.
 import { describe, expect, it } from 'vitest'
+import { problem } from '../../../src/problems/index.ts'
 import type { ClusterProvider, Listing } from '../../../src/providers/contract.ts'
 import { shareCluster } from '../../../src/providers/shared-cluster.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -12,10 +13,12 @@ function bench() {
   const born = clock.now()
   const starts: number[] = []
   const finds: { at: number; ids: string[] }[] = []
+  const signals: AbortSignal[] = []
   const scripted = { takes: 0, opens: 0, closes: 0, answer: async (): Promise<Listing> => complete }
   const provider: ClusterProvider = {
-    async list() {
+    async list(signal) {
       starts.push((clock.now() - born) / second)
+      if (signal) signals.push(signal)
       if (scripted.takes > 0) await clock.sleep(scripted.takes)
       return scripted.answer()
     },
@@ -35,7 +38,7 @@ function bench() {
     },
     { clock, random: () => 0 },
   )
-  return { clock, born, starts, finds, scripted, cluster }
+  return { clock, born, starts, finds, signals, scripted, cluster }
 }
 
 describe('a shared listing', () => {
@@ -194,4 +197,50 @@ it('closes what it opened, and opens nothing to close it', async () => {
   await used.cluster.list(0)
   await used.cluster.close()
   expect(used.scripted).toMatchObject({ opens: 1, closes: 1 })
+})
+
+it('gives up what is in progress when it is closed, and waits for nothing', async () => {
+  const { cluster, clock, scripted, starts, finds, signals } = bench()
+  scripted.takes = 30 * second
+  const outcomes: string[] = []
+  const ask = (name: string, call: Promise<unknown>) =>
+    void call.then(
+      () => outcomes.push(`${name} done`),
+      () => outcomes.push(`${name} given up`),
+    )
+  ask('running', cluster.list(clock.now()))
+  await clock.advance(1 * second)
+  ask('next', cluster.list(clock.now()))
+  ask('lookup', cluster.find(['i-1']))
+  await clock.advance(0)
+  ask('next lookup', cluster.find(['i-2']))
+  await clock.advance(0)
+  await cluster.close()
+  await clock.advance(0)
+  expect(signals.every(({ aborted }) => aborted)).toBe(true)
+  expect(outcomes.sort()).toEqual([
+    'lookup done',
+    'next given up',
+    'next lookup given up',
+    'running given up',
+  ])
+  await clock.advance(300 * second)
+  expect([starts.length, finds.length]).toEqual([1, 1])
+  await expect(cluster.list(clock.now())).rejects.toThrow('closed')
+  await expect(cluster.find(['i-1'])).rejects.toThrow('closed')
+  expect([starts.length, finds.length, scripted.closes]).toEqual([1, 1, 1])
+})
+
+it('does not make pools of other zones wait while a zone does not respond', async () => {
+  const { cluster, clock, scripted, starts } = bench()
+  const why = problem('PROVIDER_TRANSIENT', 'no response from a zone')
+  const silent = { zones: ['us-east1-b'], problem: why }
+  scripted.answer = async () => ({ ...complete, complete: false, problems: [why], silent })
+  for (let n = 0; n < 30; n++) {
+    const from = clock.now()
+    const listing = cluster.list(from)
+    await clock.advance(2 * second)
+    expect((await listing).startedAt).toBeGreaterThanOrEqual(from)
+  }
+  expect(starts).toHaveLength(30)
 })
