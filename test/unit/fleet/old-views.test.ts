@@ -61,3 +61,18 @@ it('a view of the master that is older than the one before is ignored', async ()
   expect(reads).toBeGreaterThan(3)
   expect(bench.calls.launches).toEqual([])
 })
+
+it('a view of the master that took long to read is acted on, although it is old when it arrives', async () => {
+  const bench = await startSettled({ maxInstances: 2 })
+  bench.life.kill()
+  const read: typeof bench.source.read = async (pool) => {
+    const demand = await bench.source.read(pool)
+    await bench.cloud.clock.sleep(20_000)
+    return demand
+  }
+  bench.restart({ demand: { ...bench.source, read } })
+  bench.wants(4)
+  await bench.pass(2 * 60)
+  expect(codesOf(bench)).toEqual([])
+  expect(bench.calls.launches).toHaveLength(1)
+})

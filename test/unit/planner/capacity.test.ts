@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Unplaced } from '../../../src/planner/snapshot.ts'
+import type { PendingAllocation, Unplaced } from '../../../src/planner/snapshot.ts'
 import {
   briefly,
   busy,
@@ -176,5 +176,24 @@ describe('what counts as room for jobs', () => {
       const given = { instances: [vm('i2'), coming('i3')], agents: agents.slice(1), pending: two, unplaced }
       expect(briefly(given)).toEqual(['hold WORK_UNPLACEABLE'])
     })
+  })
+})
+
+describe("a job's maximum of slots", () => {
+  const held = (pending: PendingAllocation[]) =>
+    planned({ pending }).flatMap(({ kind, reason }) =>
+      kind === 'hold' && reason.code === 'JOB_AT_MAX_SLOTS' ? reason.work : [],
+    )
+  const limited = (id: string, slots: number) => work(id, slots, { job: 'j', maxSlots: 4 })
+
+  it('is filled with its small allocations first, in whatever order the master reports them', () => {
+    const [large, small] = [limited('a', 4), limited('b', 1)]
+    expect(held([large, small])).toEqual(['a'])
+    expect(held([small, large])).toEqual(['a'])
+  })
+
+  it('is filled by id where they are equally large', () => {
+    expect(held([limited('b', 3), limited('a', 3)])).toEqual(['b'])
+    expect(held([limited('a', 3), limited('b', 3)])).toEqual(['b'])
   })
 })
