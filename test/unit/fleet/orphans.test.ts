@@ -66,6 +66,18 @@ describe('instances that belong to no configured pool', () => {
     expect(bench.watch.status().orphans.map(({ id }) => id)).toEqual([bench.foreign])
   })
 
+  it('are kept while the views of the master are old, but not because a view takes long to read', async () => {
+    const bench = startWatch({ rules: () => ({ terminateAfter: 0, terminateUnknown: true }) })
+    for (const id of bench.own) bench.joins(id)
+    bench.state.answersFrom = 20 * second
+    await bench.pass(10 * minute)
+    for (const id of bench.own) expect(bench.nextOf(id)).toEqual({ kind: 'keep', why: 'unknown' })
+    expect(bench.state.drains).toEqual([])
+    Object.assign(bench.state, { answersFrom: 0, answersTake: 20 * second })
+    await bench.pass(10 * minute)
+    for (const id of bench.own) expect(bench.live()).not.toContain(id)
+  })
+
   it('are requested by the name that the master has for their pool', async () => {
     const { pass, joins, own, state, live } = startWatch({ nameOf: (_, pool) => `whole ${pool}` })
     joins(own[0]!)
