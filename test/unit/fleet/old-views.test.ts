@@ -1,6 +1,9 @@
 // Old views: a machine that was suspended in the middle of a read, and answers that arrive out of order.
 import { expect, it } from 'vitest'
-import { minute } from '../../support/planner.ts'
+import { observeListing } from '../../../src/fleet/observe.ts'
+import { emptyMemory } from '../../../src/fleet/run.ts'
+import type { Instance, InstanceState } from '../../../src/planner/snapshot.ts'
+import { minute, now, second } from '../../support/planner.ts'
 import { codesOf, startSettled } from '../../support/pool-bench.ts'
 
 it('a view of the master that was read across a suspension is not acted on', async () => {
@@ -75,4 +78,21 @@ it('a view of the master that took long to read is acted on, although it is old 
   await bench.pass(2 * 60)
   expect(codesOf(bench)).toEqual([])
   expect(bench.calls.launches).toHaveLength(1)
+})
+
+it('an answer of the cloud that was requested before the newest one, and arrives after it, changes no instance', () => {
+  const memory = emptyMemory()
+  const rules = { writer: 'us', ownWriters: new Set(['us']), visibility: minute, maxWordAge: 15 * second }
+  const observe = (state: InstanceState, startedAt: number) => {
+    const instance: Instance = {
+      ...{ id: 'i1', pool: 'default', state, launchedAt: now - minute, instanceType: 'm4', zone: 'a' },
+      ...{ capacityType: 'on_demand', writerId: 'us' },
+    }
+    const listing = { instances: [instance], complete: true, problems: [] }
+    observeListing(memory, listing, startedAt, now + minute, { ...rules, slotsOf: () => 4 })
+    return memory.tracks.get('i1')?.state
+  }
+  expect(observe('running', now)).toBe('running')
+  expect(observe('starting', now - second)).toBe('running')
+  expect(observe('stopped', now + second)).toBe('stopped')
 })
