@@ -170,6 +170,20 @@ describe('what counts as room for jobs', () => {
       expect(briefly(given)).toEqual(['mark w i3', 'hold WORK_UNPLACEABLE'])
     })
 
+    it('is marked apart from one that is not placed for the first time: each with its own agents and trial', () => {
+      const first = work('x', 4, { since: now - hour })
+      for (const two of [
+        [...pending, first],
+        [first, ...pending],
+      ]) {
+        const given = { instances, agents, pending: two, unplaced: known(now) }
+        const marks = planned(given).filter(({ kind }) => kind === 'mark')
+        expect(marks).toHaveLength(2)
+        expect(marks).toContainEqual(expect.objectContaining({ work: ['w'], agents: [], trial: 'i1' }))
+        expect(marks).toContainEqual(expect.objectContaining({ work: ['x'], agents: ['i1', 'i2'] }))
+      }
+    })
+
     it('waits while another job has its trial', () => {
       const two = [...pending, work('x', 4, { since: now - hour })]
       const unplaced = known(now + minute, 'i1').set('x', { agents: ['i1', 'i2'], until: now })
