@@ -43,6 +43,9 @@ export function startWatch({
     isMasterUp: true,
     hasPool: true,
     losesAnswers: false,
+    /** How old the master's answers are when they are sent, and how long they take to arrive, in milliseconds. */
+    answersFrom: 0,
+    answersTake: 0,
     drains: [] as string[],
     undrains: [] as string[],
     asked: [] as string[],
@@ -53,7 +56,10 @@ export function startWatch({
       state.asked.push(pool)
       if (!state.isMasterUp) throw new Error('down')
       if (!state.hasPool) throw new ProvisionError(problem('MASTER_POOL_UNKNOWN', `no pool ${pool}`))
-      return { pool, at: clock.now(), pending: [], agents: [...agents.values()] }
+      const at = clock.now() - state.answersFrom
+      const answer = { pool, at, pending: [], agents: [...agents.values()].map((agent) => ({ ...agent })) }
+      await clock.sleep(state.answersTake)
+      return answer
     },
     onChange: () => () => {},
     async drain(id) {

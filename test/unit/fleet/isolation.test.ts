@@ -20,6 +20,19 @@ describe('a pool', () => {
     expect(bench.calls.launches).toHaveLength(1)
   })
 
+  it('reports once why the master cannot be read, and shows it as the problem behind what that blocks', async () => {
+    const bench = await startSettled()
+    bench.master.down = true
+    await bench.pass(5 * 60)
+    const message = 'the master could not be read: the master is down'
+    const reported = bench.events.flatMap((event) => (event.kind === 'problem' ? [event.problem] : []))
+    expect(reported.map((problem) => problem.message)).toEqual([message])
+    expect(bench.fleet.status().blocked).toMatchObject([{ code: 'DEMAND_MISSING', problem: { message } }])
+    bench.master.down = false
+    await bench.pass(60)
+    expect(bench.fleet.status().problems).toEqual([])
+  })
+
   it('gives up a listing without a response, and lists again', async () => {
     const bench = await startSettled()
     bench.faults.fate = (call) => (call === 'list' ? 'silent' : 'done')

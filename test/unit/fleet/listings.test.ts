@@ -89,6 +89,33 @@ describe('an instance that no listing shows any more, and whose agent is not con
     expect(bench.ids().length).toBeGreaterThan(2)
   })
 
+  it('counts as a failed launch when a lookup by id shows that it stopped by itself', async () => {
+    const bench = await bootingTwo()
+    bench.faults.listing = () => ({ instances: [], complete: true })
+    await bench.pass(6 * 60)
+    endInstance(bench.cloud, bench.cloud.instances.get(bench.ids()[0]!)!, 'disk failed', 'stopped')
+    await bench.pass(2 * 60)
+    const failed = bench.events.flatMap((event) => (event.kind === 'problem' ? [event.problem] : []))
+    expect(failed).toMatchObject([{ code: 'NEVER_JOINED', details: { id: bench.ids()[0] } }])
+    expect(failed[0]!.message).toContain('the cloud: disk failed')
+  })
+
+  it('is gone after five minutes of complete listings where the cloud has no lookup by id, and not before', async () => {
+    const bench = await startSettled({ maxInstances: 1, bootTimeout: 60 * minute })
+    bench.life.kill()
+    const { find: _, ...provider } = simulatedProvider(bench.cloud, owner)
+    bench.restart({ provider })
+    bench.wants(4)
+    await bench.pass(10 * 60)
+    const [id] = bench.ids()
+    bench.faults.listing = () => ({ instances: [], complete: true })
+    await bench.pass(4 * 60)
+    expect(bench.fleet.knows(id!)).toBe(true)
+    await bench.pass(2 * 60)
+    expect(bench.fleet.knows(id!)).toBe(false)
+    expect(problemsOf(bench)).toEqual(['NEVER_JOINED'])
+  })
+
   it('that was terminated, as the cloud accepted, needs no second lookup', async () => {
     const bench = await startSettled({ maxInstances: 1, maxIdle: minute })
     bench.wants(4)

@@ -1,6 +1,9 @@
 // Old views: a machine that was suspended in the middle of a read, and answers that arrive out of order.
 import { expect, it } from 'vitest'
-import { minute } from '../../support/planner.ts'
+import { observeListing } from '../../../src/fleet/observe.ts'
+import { emptyMemory } from '../../../src/fleet/run.ts'
+import type { Instance, InstanceState } from '../../../src/planner/snapshot.ts'
+import { minute, now, second } from '../../support/planner.ts'
 import { codesOf, startSettled } from '../../support/pool-bench.ts'
 
 it('a view of the master that was read across a suspension is not acted on', async () => {
@@ -60,4 +63,36 @@ it('a view of the master that is older than the one before is ignored', async ()
   await bench.pass(60)
   expect(reads).toBeGreaterThan(3)
   expect(bench.calls.launches).toEqual([])
+})
+
+it('a view of the master that took long to read is acted on, although it is old when it arrives', async () => {
+  const bench = await startSettled({ maxInstances: 2 })
+  bench.life.kill()
+  const read: typeof bench.source.read = async (pool) => {
+    const demand = await bench.source.read(pool)
+    await bench.cloud.clock.sleep(20_000)
+    return demand
+  }
+  bench.restart({ demand: { ...bench.source, read } })
+  bench.wants(4)
+  await bench.pass(2 * 60)
+  expect(codesOf(bench)).toEqual([])
+  expect(bench.calls.launches).toHaveLength(1)
+})
+
+it('an answer of the cloud that was requested before the newest one, and arrives after it, changes no instance', () => {
+  const memory = emptyMemory()
+  const rules = { writer: 'us', ownWriters: new Set(['us']), visibility: minute, maxWordAge: 15 * second }
+  const observe = (state: InstanceState, startedAt: number) => {
+    const instance: Instance = {
+      ...{ id: 'i1', pool: 'default', state, launchedAt: now - minute, instanceType: 'm4', zone: 'a' },
+      ...{ capacityType: 'on_demand', writerId: 'us' },
+    }
+    const listing = { instances: [instance], complete: true, problems: [] }
+    observeListing(memory, listing, startedAt, now + minute, { ...rules, slotsOf: () => 4 })
+    return memory.tracks.get('i1')?.state
+  }
+  expect(observe('running', now)).toBe('running')
+  expect(observe('starting', now - second)).toBe('running')
+  expect(observe('stopped', now + second)).toBe('stopped')
 })

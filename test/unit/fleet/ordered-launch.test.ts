@@ -1,5 +1,6 @@
 // A person may launch instances that no job needs, but only when it is safe.
 import { describe, expect, it } from 'vitest'
+import { explain } from '../../../src/planner/explain.ts'
 import { type ProvisionError, problem } from '../../../src/problems/index.ts'
 import { minute } from '../../support/planner.ts'
 import { inVain, type PoolBench, startBench, startSettled } from '../../support/pool-bench.ts'
@@ -110,6 +111,14 @@ describe('a launch on order', () => {
     expect(bench.events.filter(({ at, kind }) => kind === 'blocked' && at > asked)).toEqual([])
     await bench.fleet.stop()
     expect(answer(1)).toBe('error pool default is stopped')
+  })
+
+  it('is answered once: an explanation of the turn that granted it does not launch it again', async () => {
+    const bench = await startSettled({ maxInstances: 5 })
+    bench.fleet.launch(3)
+    const { snapshot, decisions, policy, decidedAt } = bench.fleet.status()
+    expect(decisions).toMatchObject([{ kind: 'launch', reason: { code: 'ORDERED' } }])
+    expect(explain(snapshot!, policy, decidedAt!).decisions).toEqual([])
   })
 
   it('is granted while the master does not respond', async () => {

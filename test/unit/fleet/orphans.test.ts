@@ -66,6 +66,18 @@ describe('instances that belong to no configured pool', () => {
     expect(bench.watch.status().orphans.map(({ id }) => id)).toEqual([bench.foreign])
   })
 
+  it('are kept while the views of the master are old, but not because a view takes long to read', async () => {
+    const bench = startWatch({ rules: () => ({ terminateAfter: 0, terminateUnknown: true }) })
+    for (const id of bench.own) bench.joins(id)
+    bench.state.answersFrom = 20 * second
+    await bench.pass(10 * minute)
+    for (const id of bench.own) expect(bench.nextOf(id)).toEqual({ kind: 'keep', why: 'unknown' })
+    expect(bench.state.drains).toEqual([])
+    Object.assign(bench.state, { answersFrom: 0, answersTake: 20 * second })
+    await bench.pass(10 * minute)
+    for (const id of bench.own) expect(bench.live()).not.toContain(id)
+  })
+
   it('are requested by the name that the master has for their pool', async () => {
     const { pass, joins, own, state, live } = startWatch({ nameOf: (_, pool) => `whole ${pool}` })
     joins(own[0]!)
@@ -254,6 +266,39 @@ describe('agents that an earlier process drained as orphans', () => {
 })
 
 describe('a search for orphans', () => {
+  /** Counts the listings of the cluster. */
+  function startCounting(foundPool: string) {
+    const count = { lists: 0 }
+    const bench = startWatch({
+      isConfigured: (_, pool) => pool !== foundPool,
+      rules: () => ({ terminateAfter: 10 * minute, terminateUnknown: true }),
+      wrap: (cluster) => ({
+        ...cluster,
+        list(signal) {
+          count.lists++
+          return cluster.list(signal)
+        },
+      }),
+    })
+    return { bench, count }
+  }
+
+  it('takes place again at the end of the grace period of our own orphans', async () => {
+    const { bench, count } = startCounting('old')
+    await bench.pass(10 * minute - second)
+    expect(bench.live()).toEqual(expect.arrayContaining(bench.own))
+    expect(count.lists).toBe(1)
+    await bench.pass(10 * second)
+    for (const id of bench.own) expect(bench.live()).not.toContain(id)
+  })
+
+  it('takes place every hour while all orphans belong to another provisioner, whatever the grace period', async () => {
+    const { bench, count } = startCounting('elsewhere')
+    await bench.pass(3 * hour + minute)
+    expect(bench.watch.status().orphans.map(({ id }) => id)).toEqual([bench.foreign])
+    expect(count.lists).toBe(4)
+  })
+
   it('terminates nothing based on a partial listing', async () => {
     let isWhole = false
     const bench = startWatch({

@@ -56,3 +56,20 @@ it('is requested less and less often, and does not delay the termination of othe
   await bench.pass(80 * 60)
   expect(bench.cloud.instances.get(first)?.endedAt).toBeDefined()
 })
+
+it('is not reported as decided while its next try waits, when others are terminated', async () => {
+  const bench = await startSettled({ maxIdle: 2 * minute })
+  bench.wants(4, 4)
+  await bench.pass(5)
+  const [first, second] = bench.ids() as [string, string]
+  const asked = protect(bench, new Set([first]))
+  bench.wants()
+  bench.joins(first)
+  for (let n = 0; n < 300 && asked.length === 0; n++) await bench.pass(1)
+  bench.events.length = 0
+  await bench.fleet.remove([second], 'even_if_busy')
+  await bench.pass(5)
+  expect(asked).toEqual([[first], [second]])
+  const decided = bench.events.filter((event) => event.kind === 'decided' && event.move === 'terminate')
+  expect(decided).toMatchObject([{ ids: [second], count: 1, reason: { code: 'ORDERED' } }])
+})

@@ -28,6 +28,23 @@ describe('many VMs', () => {
     expect(bench.calls.terminated.map((ids) => ids.length)).toEqual([500, 500, 199])
     expect(bench.calls.terminated.flat()).not.toContain(late)
   })
+
+  it('wait for the next try when the cloud did not accept the batch before', async () => {
+    const bench = await startSettled({ bootTimeout: 5 * minute, maxInstances: 600, launchRate: undefined })
+    bench.wants(...Array.from({ length: 600 }, () => 4))
+    await bench.pass(30)
+    bench.wants()
+    const asked: number[] = []
+    bench.faults.fate = (call) => {
+      if (call !== 'terminate') return 'done'
+      asked.push(bench.now())
+      return 'failed'
+    }
+    await bench.pass(6 * 60)
+    expect(asked.length).toBeGreaterThan(3)
+    for (const [n, at] of asked.slice(1).entries()) expect(at - asked[n]!).toBeGreaterThanOrEqual(2_000)
+    expect(bench.calls.terminated.map((ids) => ids.length)).toEqual(asked.map(() => 500))
+  })
 })
 
 describe('an idle VM', () => {

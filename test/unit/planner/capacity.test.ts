@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Unplaced } from '../../../src/planner/snapshot.ts'
+import type { PendingAllocation, Unplaced } from '../../../src/planner/snapshot.ts'
 import {
   briefly,
   busy,
@@ -170,11 +170,44 @@ describe('what counts as room for jobs', () => {
       expect(briefly(given)).toEqual(['mark w i3', 'hold WORK_UNPLACEABLE'])
     })
 
+    it('is marked apart from one that is not placed for the first time: each with its own agents and trial', () => {
+      const first = work('x', 4, { since: now - hour })
+      for (const two of [
+        [...pending, first],
+        [first, ...pending],
+      ]) {
+        const given = { instances, agents, pending: two, unplaced: known(now) }
+        const marks = planned(given).filter(({ kind }) => kind === 'mark')
+        expect(marks).toHaveLength(2)
+        expect(marks).toContainEqual(expect.objectContaining({ work: ['w'], agents: [], trial: 'i1' }))
+        expect(marks).toContainEqual(expect.objectContaining({ work: ['x'], agents: ['i1', 'i2'] }))
+      }
+    })
+
     it('waits while another job has its trial', () => {
       const two = [...pending, work('x', 4, { since: now - hour })]
       const unplaced = known(now + minute, 'i1').set('x', { agents: ['i1', 'i2'], until: now })
       const given = { instances: [vm('i2'), coming('i3')], agents: agents.slice(1), pending: two, unplaced }
       expect(briefly(given)).toEqual(['hold WORK_UNPLACEABLE'])
     })
+  })
+})
+
+describe("a job's maximum of slots", () => {
+  const held = (pending: PendingAllocation[]) =>
+    planned({ pending }).flatMap(({ kind, reason }) =>
+      kind === 'hold' && reason.code === 'JOB_AT_MAX_SLOTS' ? reason.work : [],
+    )
+  const limited = (id: string, slots: number) => work(id, slots, { job: 'j', maxSlots: 4 })
+
+  it('is filled with its small allocations first, in whatever order the master reports them', () => {
+    const [large, small] = [limited('a', 4), limited('b', 1)]
+    expect(held([large, small])).toEqual(['a'])
+    expect(held([small, large])).toEqual(['a'])
+  })
+
+  it('is filled by id where they are equally large', () => {
+    expect(held([limited('b', 3), limited('a', 3)])).toEqual(['b'])
+    expect(held([limited('a', 3), limited('b', 3)])).toEqual(['b'])
   })
 })

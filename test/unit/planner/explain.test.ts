@@ -58,6 +58,18 @@ describe('an explanation', () => {
     expect(never?.remedy).toMatch(/fewer slots/)
   })
 
+  it('names the first ten allocations that are presumed unplaceable', () => {
+    const ids = Array.from({ length: 12 }, (_, n) => `w${String(n).padStart(2, '0')}`)
+    const { decisions } = explained({
+      instances: ids.map((id) => vm(`i-${id}`)),
+      agents: ids.map((id) => idle(`i-${id}`, now - 60 * second)),
+      pending: ids.map((id) => work(id, 4, { since: now - 3600 * second })),
+      unplaced: new Map(ids.map((id) => [id, { agents: ['i-0', 'i-1'], until: now }])),
+    })
+    const mark = decisions.filter(({ kind }) => kind === 'mark')
+    expect(mark).toMatchObject([{ allocations: ids.slice(0, 10) }])
+  })
+
   it('decides nothing on a view that is missing or too old', () => {
     const { instances, room, views, decisions } = explained({ demandAt: now - 60 * second })
     expect([instances, room]).toEqual([undefined, undefined])

@@ -42,6 +42,13 @@ describe('what is removed', () => {
     ])
   })
 
+  it('is, above max_instances, of busy agents the one with the fewest slots in use', () => {
+    const instances = [vm('i1', { knownSince: now - 2 * hour }), vm('i2'), vm('i3')]
+    const agents = [busy('i1', { freeSlots: 3 }), busy('i2', { freeSlots: 1 }), busy('i3')]
+    expect(briefly({ instances, agents }, { maxInstances: 2 })).toEqual(['drain i1 ABOVE_MAX'])
+    expect(briefly({ instances, agents }, { maxInstances: 1 })).toEqual(['drain i1,i2 ABOVE_MAX'])
+  })
+
   it('is nothing because of a launch in flight, which may be refused', () => {
     const inFlight = [{ intentId: 'a', offerings: snapshot().offerings, missing: 1 }]
     const given = { instances: [vm('i1'), vm('i2')], agents: [busy('i1'), idle('i2')], inFlight }

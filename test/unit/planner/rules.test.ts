@@ -103,6 +103,23 @@ describe('launches', () => {
     expect(roomBelowMax({ live: 3, inFlight: 2 }, { maxInstances: 4 })).toBe(-1)
   })
 
+  it('report with the open breaker how many instances failed, and when the next may be launched', () => {
+    const breaker = { state: 'open', until: now + minute, failures: 3 } as const
+    const state = { probe: false, budget: { spent: 0, at: now }, breaker }
+    const [allowance] = allowancesOf(
+      'work',
+      { coming: 0, inFlight: 0 },
+      state,
+      policy({ launchRate: undefined }),
+      now,
+    )
+    expect(allowance).toEqual({
+      code: 'BREAKER_OPEN',
+      vms: 0,
+      numbers: { failures: 3, retryAt: now + minute },
+    })
+  })
+
   it('for jobs share one probe; a person may launch another, also before the breaker would', () => {
     const state = { probe: true, budget: { spent: 6, at: now }, breaker: { state: 'closed' } as const }
     const waiting = { coming: 1, inFlight: 0 }
