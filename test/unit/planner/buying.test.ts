@@ -89,6 +89,16 @@ describe('what is launched', () => {
     expect(briefly(given)).toEqual(['launch 1 m4/a'])
   })
 
+  it('launches nothing for jobs on several VMs while there are enough free agents for all of them', () => {
+    const ids = ['i1', 'i2', 'i3', 'i4']
+    const given = { instances: ids.map((id) => vm(id)), agents: ids.map((id) => idle(id)) }
+    expect(briefly({ ...given, pending: works(2, 8) })).toEqual([])
+    expect(briefly({ ...given, pending: works(3, 8) })).toEqual(['launch 2 m4/a'])
+    // Also those of others, of a size that the pool does not launch.
+    const small = ids.map((id) => idle(id, now - second, { slots: 2, freeSlots: 2 }))
+    expect(briefly({ agents: small, pending: [work('w', 8)] })).toEqual([])
+  })
+
   it('does not put jobs on several agents that are not completely free', () => {
     const agents = [busy('i1', { freeSlots: 3 }), busy('i2', { freeSlots: 3 })]
     const given = { instances: [vm('i1'), vm('i2')], agents, pending: [work('w', 8)] }
