@@ -4,10 +4,10 @@ import { isLive } from '../planner/index.ts'
 import type { Listing } from '../providers/index.ts'
 import type { ForeignInstance, PoolMemory } from './run.ts'
 
-/** Milliseconds between two answers that do not contain it, as for our own (missing.ts). */
-const apart = 60_000
-/** Without lookups by id: how long complete listings must lack it. */
-const missingFor = 300_000
+/** Milliseconds between two answers that do not contain an instance, of others or our own (missing.ts). */
+export const apart = 60_000
+/** Without lookups by id: how many milliseconds complete listings must lack it. */
+export const missingFor = 300_000
 
 /**
  * Applies a listing that began at `startedAt`. `shown`: all its ids; `writers`: those of its live foreign instances, by id.

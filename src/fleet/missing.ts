@@ -4,7 +4,7 @@ import { isLive } from '../planner/index.ts'
 import { withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import type { Listing } from '../providers/index.ts'
-import { foreignToAsk, settleForeign } from './foreign.ts'
+import { apart, foreignToAsk, missingFor, settleForeign } from './foreign.ts'
 import {
   callDeadlines,
   type ManagedInstance,
@@ -14,8 +14,6 @@ import {
   reportProblem,
 } from './run.ts'
 
-/** Milliseconds between two answers that do not contain it; complete listings must lack it as long. */
-const apart = 60_000
 /**
  * How long a new instance may be unknown although it exists: EC2's answers become consistent within minutes
  * (https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html).
@@ -121,7 +119,7 @@ function missingToAsk(memory: PoolMemory, now: number): ManagedInstance[] {
 }
 
 function isLongMissing({ missingSince = 0 }: ManagedInstance, now: number): boolean {
-  return now - missingSince >= newFor
+  return now - missingSince >= missingFor
 }
 
 function isUnknownAgain(memory: PoolMemory, track: ManagedInstance, now: number): boolean {

@@ -41,8 +41,8 @@ function longest({ most }: { most: number }): number {
 }
 
 /**
- * Moves every time by `shift`, except that of a drain, which counts from this start; then nothing in the past is later than `now`, and no pause is longer than its maximum,
- * whatever clock the times were written by.
+ * Moves every time by `shift`, except that of a drain, which counts from this start; then nothing in the past is later than
+ * `now`, and no pause is longer than its maximum, whatever clock the times were written by.
  */
 function moveTimes(memory: PoolMemory, shift: number, now: number): void {
   const past = (time: number) => Math.min(time + shift, now)
