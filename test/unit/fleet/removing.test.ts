@@ -48,6 +48,20 @@ describe('many VMs', () => {
 })
 
 describe('an idle VM', () => {
+  it('is terminated once, although the first listing that lacks it begins more than a minute later', async () => {
+    const bench = await startSettled({ bootTimeout: 60 * minute })
+    bench.wants(4)
+    await bench.pass(5)
+    bench.wants()
+    const [id] = bench.ids()
+    bench.faults.listingTakes = () => 100 * second
+    // Until the deadline of a listing has grown; a listing has just begun then.
+    await bench.pass(10 * 60 + 30)
+    await bench.fleet.remove([id!], 'even_if_busy')
+    await bench.pass(6 * 60)
+    expect(bench.calls.terminated).toEqual([[id]])
+  })
+
   it('is drained, observed idle, and terminated', async () => {
     const bench = await startSettled({ maxIdle: 10 * minute })
     const drained: string[] = []
