@@ -5,7 +5,14 @@ import type { JournalRecord } from '../platform/index.ts'
 import type { LaunchOrder, LaunchResult } from '../providers/index.ts'
 import { checkBreaker, checkHasListed, checkLaunchRate, checkMayChange } from './change-checks.ts'
 import type { CloudInstance } from './cloud.ts'
-import { demandMet, type Findings, isOf, type Observations, type ObservedWorld } from './observations.ts'
+import {
+  demandMet,
+  type Findings,
+  isListed,
+  isOf,
+  type Observations,
+  type ObservedWorld,
+} from './observations.ts'
 import { clusterId, nameOfWriter, poolName } from './scenario.ts'
 
 // Launches: promises 1, 4, 7, 8, 10, 11.
@@ -14,7 +21,6 @@ const hour = 3_600_000
 const callsPerHour = 10
 /** A launch decided just before the gate closed may still be in progress. */
 const onItsWay = 1_000
-const listedWithin = 15_000
 
 export function checkLaunchCall(
   world: ObservedWorld,
@@ -88,14 +94,9 @@ export function checkLaunchResult(
 }
 
 /** What another writer launched counts when it was adopted before the launch was sent, and listings show it. */
-function isKnowable(
-  name: string,
-  adopted: ReadonlySet<string>,
-  { instance, visibleAt }: CloudInstance,
-  now: number,
-): boolean {
-  const { writerId = '' } = instance
-  return nameOfWriter(writerId) === name || (adopted.has(writerId) && visibleAt + listedWithin < now)
+function isKnowable(name: string, adopted: ReadonlySet<string>, vm: CloudInstance, now: number): boolean {
+  const { writerId = '' } = vm.instance
+  return (nameOfWriter(writerId) === name || adopted.has(writerId)) && isListed(name, vm, now)
 }
 
 export function checkCreated(world: ObservedWorld, seen: Observations, { instance }: CloudInstance): void {

@@ -145,6 +145,13 @@ export function isOf(
   return writer === name || isShared || adopted.has(writerId)
 }
 
+const listedWithin = 15_000
+
+/** What another writer launched can be known only once listings have shown it for a while. */
+export function isListed(name: string, { instance, visibleAt }: CloudInstance, now: number): boolean {
+  return nameOfWriter(instance.writerId ?? '') === name || visibleAt + listedWithin < now
+}
+
 const mustWork: TimedFaultKind[] = [
   'throttle',
   'auth_lost',
@@ -217,7 +224,7 @@ function roomsOf(
   for (const vm of cloud.instances.values()) {
     const { instance, endedAt, createdAt, slots } = vm
     const isDoomed = instance.interruptedAt !== undefined || invariants.orders.has(instance.id)
-    if (!isOf(seen, vm) || endedAt !== undefined || isDoomed) continue
+    if (!isOf(seen, vm) || !isListed(seen.name, vm, now) || endedAt !== undefined || isDoomed) continue
     const agent = agents.get(instance.id)
     if (agent) {
       const isOpen = agent.connected && agent.enabled && !agent.draining && agent.slots === slots
