@@ -20,7 +20,7 @@ import { createRunningPools, type PoolsStatus, type RunningPools } from './pools
 import { isProvided } from './prepare.ts'
 import { snapshotFileOf } from './snapshot-file.ts'
 import { holdStateFolder } from './state.ts'
-import { openTelemetry, readDecisions, type Telemetry, tellEvent } from './telemetry.ts'
+import { openTelemetry, readDecisions, type Telemetry } from './telemetry.ts'
 
 export interface ProvisionerOptions {
   config: MasterConfig
@@ -231,9 +231,8 @@ async function open(
     isFileTrusted: configuration.isTrusted,
     demand: demand.source,
     onEvent(event) {
-      tellEvent(logger, event)
-      if (event.kind === 'terminated') demand.forget?.(event.ids, 'its instance is gone')
       telemetry.onEvent(event)
+      if (event.kind === 'terminated') demand.forget?.(event.ids, 'its instance is gone')
       options.onEvent?.(event)
     },
   })
@@ -256,12 +255,11 @@ async function run(
   options: ProvisionerOptions,
   opened: Omit<Opening, 'startedAt' | 'orders'> & Opened,
 ): Promise<void> {
-  const { config, logger, onChange = () => {} } = options
+  const { config, onChange = () => {} } = options
   const { provisioner, running, undo, plans, telemetry, demand, orphans } = opened
   function onEvent(event: FleetEvent): void {
-    tellEvent(logger, event)
-    if (event.kind === 'terminated') demand.forget?.(event.ids, 'its instance is gone')
     telemetry.onEvent(event)
+    if (event.kind === 'terminated') demand.forget?.(event.ids, 'its instance is gone')
     options.onEvent?.(event)
     onChange()
   }

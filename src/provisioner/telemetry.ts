@@ -1,19 +1,20 @@
-// What a running provisioner reports about itself: metrics, readiness, and the log of its decisions.
+// What a running provisioner reports about itself: metrics, readiness, and the logs of what happens to its pools.
 import { join } from 'node:path'
 import type { MasterConfig } from '../config/index.ts'
 import type { FleetEvent, OrphanStatus, PoolStatus } from '../fleet/index.ts'
 import { metricsHandler, readyHandler } from '../http/index.ts'
 import type { TlsCredentials } from '../pki/index.ts'
 import {
+  type Clock,
   createPrometheusMetrics,
   type Handler,
   type JournalRecord,
   type Logger,
   type Metrics,
   type PrometheusMetrics,
-  shortIds,
 } from '../platform/index.ts'
 import { type DecisionQuery, openDecisionLog, readDecisionLog } from './decision-log.ts'
+import { createEventLog } from './event-log.ts'
 import type { PoolsStatus } from './pools.ts'
 
 export interface TelemetryOptions {
@@ -24,12 +25,14 @@ export interface TelemetryOptions {
   /** Of the master; undefined without TLS. */
   certificate: () => TlsCredentials | undefined
   logger: Logger
+  clock: Clock
 }
 
 export interface Telemetry {
   metrics: Metrics
   /** /metrics and /readyz. */
   handlers: Handler[]
+  /** Adds it to the log and to the decision log. */
   onEvent(event: FleetEvent): void
   close(): Promise<void>
 }
@@ -40,6 +43,7 @@ export function decisionLogFile({ state_dir }: Pick<MasterConfig, 'state_dir'>):
 
 export function openTelemetry(options: TelemetryOptions): Telemetry {
   const { config, logger, status } = options
+  const events = createEventLog(options)
   const metrics = createPrometheusMetrics()
   const log = openDecisionLog({
     file: decisionLogFile(config),
@@ -57,8 +61,14 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
       }),
       readyHandler(() => missingOf(status())),
     ],
-    onEvent: (event) => log.add({ ...event }),
-    close: log.close,
+    onEvent(event) {
+      events.tell(event)
+      log.add({ ...event })
+    },
+    close() {
+      events.close()
+      return log.close()
+    },
   }
 }
 
@@ -117,47 +127,6 @@ function missingOf({ pools, failed }: PoolsStatus): string[] {
     ),
     ...failed.map(({ pool, problems }) => `pool ${pool}: ${problems[0]?.code ?? 'failed'}`),
   ]
-}
-
-// What happens to a pool, in the log.
-
-export function tellEvent(logger: Logger, event: FleetEvent): void {
-  const { pool } = event
-  if (event.kind === 'problem') {
-    const { code, message, remedy, severity } = event.problem
-    const log = severity === 'error' ? logger.error : logger.warn
-    log(message, { pool, code, remedy })
-    return
-  }
-  if (event.kind === 'blocked') {
-    if (event.reasons.length === 0) logger.info('no longer blocked', { pool })
-    for (const { code, numbers } of event.reasons)
-      logger.info('blocked', { pool, code, ...readable(numbers) })
-    return
-  }
-  const ids = shortIds(event.ids)
-  if (event.kind === 'decided') {
-    const { code, numbers } = event.reason
-    logger.info(`decided to ${event.move}`, { pool, ids, count: event.count, code, ...readable(numbers) })
-  } else if (event.kind === 'launched') {
-    const { length: count } = event.ids
-    const missing = event.missing || undefined
-    if (count === 0) logger.info('launch refused', { pool, missing })
-    else logger.info('launched', { pool, ids, count, missing })
-  } else {
-    // The master has already logged it, by agent.
-    logger.debug(event.kind, { pool, ids, count: event.ids.length })
-  }
-}
-
-/** Times are RFC 3339 here, because people read them. */
-function readable(numbers: Readonly<Record<string, number>>): Record<string, number | string> {
-  return Object.fromEntries(
-    Object.entries(numbers).map(([name, value]) => [
-      name,
-      /(?:At|Since|until)$/i.test(name) && Number.isFinite(value) ? new Date(value).toISOString() : value,
-    ]),
-  )
 }
 
 // The decision log of a state folder, whether its provisioner runs or not.

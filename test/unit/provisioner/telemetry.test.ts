@@ -32,6 +32,7 @@ async function readiness(status: PoolsStatus): Promise<{ status: number; faults:
     orphans: () => ({ orphans: [], problems: [] }),
     certificate: () => undefined,
     logger: silentLogger,
+    clock: new FakeClock(),
   })
   undo.push(telemetry.close)
   const server = createServer(async (request, response) => {
