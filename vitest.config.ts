@@ -55,7 +55,14 @@ export default defineConfig({
       },
       {
         plugins,
-        test: { ...common, name: 'tools', include: ['test/tools/**/*.test.ts'], testTimeout: 120_000 },
+        test: {
+          ...common,
+          name: 'tools',
+          include: ['test/tools/**/*.test.ts'],
+          // They install packages and compile programs.
+          testTimeout: 300_000,
+          hookTimeout: 600_000,
+        },
       },
       {
         plugins,

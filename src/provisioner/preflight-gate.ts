@@ -110,7 +110,7 @@ function versionOf(...parts: unknown[]): string {
 // The preflight of one pool: dials the master as an agent of the pool would.
 
 /** Milliseconds for everything together. */
-const timeoutMs = 5000
+export const dialTimeoutMs = 5000
 
 /** Rejects only with the signal's reason. The caller checks whether the preflight of the pool is on. */
 export function preflightPool(
@@ -123,7 +123,7 @@ export function preflightPool(
     address: setup.master,
     dialAddress: preflight_address === undefined ? undefined : hostAndPort(preflight_address),
     plan: setup.trust,
-    timeoutMs,
+    timeoutMs: dialTimeoutMs,
     clock,
     signal,
     agentsHaveClientCertificate: hasClientCertificate,

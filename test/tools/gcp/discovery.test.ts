@@ -33,7 +33,7 @@ folder = os.path.join(os.path.dirname(cache.__file__), 'documents')
 print(json.dumps([json.load(open(os.path.join(folder, name))) for name in ('compute.v1.json', 'cloudresourcemanager.v1.json')]))`
   const { stdout } = await promisify(execFile)(python, ['-c', program], { maxBuffer: 2 ** 28 })
   ;[compute, resourceManager] = JSON.parse(stdout) as [Discovery, Discovery]
-}, 120_000)
+})
 
 afterAll(() => vi.unstubAllEnvs())
 

@@ -28,7 +28,7 @@ beforeAll(async () => {
   )
   verdicts = await dialAll(jobs)
   verdictsWithRoot = await dialAll(jobs.map((job) => ({ ...job, anchorsPem: lastOf(job.anchorsPem) })))
-}, 120_000)
+})
 
 /** One after the other: together they would only wait for the same processors. */
 async function dialAll(jobs: Job[]): Promise<Verdicts> {

@@ -93,7 +93,7 @@ beforeAll(async () => {
       })
     }).catch(reject)
   })
-}, 120_000)
+})
 afterAll(() => {
   stop?.()
   return built
