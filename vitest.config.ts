@@ -23,6 +23,7 @@ const common = {
   globalSetup: 'test/support/global-setup.ts',
   // Far beyond what any test takes: a busy machine is no failure.
   testTimeout: 90_000,
+  hookTimeout: 90_000,
 } as const
 
 export default defineConfig({
@@ -49,8 +50,8 @@ export default defineConfig({
           name: 'localstack',
           include: ['test/localstack/**/*.test.ts'],
           globalSetup: 'test/localstack/global-setup.ts',
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
       {
@@ -72,7 +73,7 @@ export default defineConfig({
           include: ['test/boot/**/*.test.ts'],
           globalSetup: 'test/boot/support/global-setup.ts',
           testTimeout: 300_000,
-          hookTimeout: 60_000,
+          hookTimeout: 300_000,
         },
       },
       {

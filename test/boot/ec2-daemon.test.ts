@@ -97,7 +97,7 @@ it('launches instances that join, reports why one does not, and keeps them runni
 
   await site.until(broken, 'it is off', () => !broken.isOn())
   await expect
-    .poll(logLines, { timeout: 60_000 })
+    .poll(logLines, { timeout: 240_000 })
     .toMatch(/did not join: startup_script_failed.*NEVER_JOINED/)
 
   await provisioner.stop()

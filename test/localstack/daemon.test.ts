@@ -79,7 +79,7 @@ it('pools go from 0 to 5 VMs and back to 0', async () => {
   const joined = () => [...said.matchAll(/"agent joined"/g)].length
   await expect.poll(joined, { timeout: 120_000 }).toBe(10)
   expect(vms.running()).toHaveLength(10)
-  await expect.poll(states, { timeout: 60_000 }).toEqual(Array(10).fill('terminated'))
+  await expect.poll(states, { timeout: 240_000 }).toEqual(Array(10).fill('terminated'))
   await expect.poll(vms.running).toEqual([])
 
   const scripts = pools.map((_, index) => JSON.parse(shown.stdout).pools[index].userData)

@@ -12,7 +12,7 @@ export interface Endpoint {
   stop(): Promise<void>
 }
 
-const startsWithinMs = 60_000
+const startsWithinMs = 240_000
 const stopsWithinMs = 10_000
 
 export async function startLocalStack(python: string): Promise<Endpoint> {
