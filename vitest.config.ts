@@ -24,6 +24,7 @@ const common = {
   // Far beyond what any test takes: a busy machine is no failure.
   testTimeout: 90_000,
   hookTimeout: 90_000,
+  expect: { poll: { timeout: 60_000 } },
 } as const
 
 export default defineConfig({

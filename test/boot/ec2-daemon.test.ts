@@ -88,7 +88,7 @@ it('launches instances that join, reports why one does not, and keeps them runni
   await provisioner.start()
   const rowOf = (pool: string) => provisioner.rows().find((row) => row.pool === pool)
   const logLines = () => cluster.log.lines.join('\n')
-  await expect.poll(() => ec2.machines.size, { timeout: 30_000, message: logLines() }).toBe(2)
+  await expect.poll(() => ec2.machines.size, { timeout: 60_000, message: logLines() }).toBe(2)
 
   const good = ec2.machines.get(rowOf('default')!.instance)!
   const broken = ec2.machines.get(rowOf('broken')!.instance)!

@@ -69,7 +69,7 @@ it('pools go from 0 to 5 VMs and back to 0', async () => {
   })
   daemon.stderr!.on('data', (part) => (said += part))
   vms = runEc2Vms(cloud.ec2, inject('cli'))
-  await expect.poll(() => said, { timeout: 20_000 }).toContain('"the master listens"')
+  await expect.poll(() => said, { timeout: 60_000 }).toContain('"the master listens"')
   for (const pool of [...Array(5).fill(pools).flat()]) {
     const submitted = await runCliAside(['submit', '--pool', pool, '--slots', '4', '--duration', '15s'], at)
     expect(submitted.status, submitted.stderr).toBe(0)

@@ -132,7 +132,7 @@ describe('the agent of the image', () => {
       DET_AGENT_ID: 'in-a-container',
     })
     const joined = () => m.master.agents().map(({ id, phase, devices }) => [id, phase, devices.length])
-    await expect.poll(joined, { timeout: 10_000 }).toEqual([['in-a-container', 'joined', 3]])
+    await expect.poll(joined, { timeout: 60_000 }).toEqual([['in-a-container', 'joined', 3]])
     process.kill(run.pid, 'SIGTERM')
     expect(await ended(run)).toMatchObject({ status: 0 })
   })

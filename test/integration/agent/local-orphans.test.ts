@@ -46,7 +46,7 @@ it('are found by the tag of their cluster and terminated; those of another clust
   const { terminated, failures } = await cluster.terminate([ids[0]!, ids[2]!])
   expect(terminated).toEqual([ids[0]])
   expect(failures).toMatchObject([{ id: ids[2], problem: { code: 'PROVIDER_NOT_OURS' } }])
-  await expect.poll(listed, { timeout: 15_000 }).toEqual([`${ids[1]} other`])
+  await expect.poll(listed, { timeout: 60_000 }).toEqual([`${ids[1]} other`])
 })
 
 it('do not exist if there never was a local pool', async () => {

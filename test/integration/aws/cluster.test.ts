@@ -42,7 +42,7 @@ describe('the account', () => {
     const provider = await cloud.open()
     const stop = new AbortController()
     const finding = provider.find!([], stop.signal)
-    await expect.poll(() => cloud.ec2.count('GetCallerIdentity'), { timeout: 5000 }).toBe(1)
+    await expect.poll(() => cloud.ec2.count('GetCallerIdentity'), { timeout: 60_000 }).toBe(1)
     stop.abort(new Error('shutting down'))
     await expect(finding).rejects.toThrow('shutting down')
   })

@@ -27,7 +27,7 @@ afterEach(async () => {
 /** The machine's clock, which can be advanced. */
 let ahead = 0
 const clock = { ...systemClock, now: () => systemClock.now() + ahead }
-const pollOptions = { timeout: 30_000 }
+const pollOptions = { timeout: 60_000 }
 
 async function start(config: MasterConfig): Promise<Provisioner> {
   const listings = cloud.ec2.count('DescribeInstances')

@@ -31,7 +31,7 @@ afterEach(async () => {
 
 let ahead = 0
 const clock = { ...systemClock, now: () => systemClock.now() + ahead }
-const pollOptions = { timeout: 30_000 }
+const pollOptions = { timeout: 60_000 }
 
 const configOf = (): Promise<MasterConfig> =>
   cluster.config(

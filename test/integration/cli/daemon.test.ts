@@ -40,7 +40,7 @@ describe.each(['SIGINT', 'SIGTERM'] as const)('provision, stopped by %s', (signa
     await cluster.certificate()
     await cluster.config('min_instances: 2')
     const { stderr, ended } = start()
-    await expect.poll(() => stderr().match(/"agent joined"/g)?.length, { timeout: 15_000 }).toBe(2)
+    await expect.poll(() => stderr().match(/"agent joined"/g)?.length, { timeout: 60_000 }).toBe(2)
     const ids = [...new Set(stderr().match(/local-[0-9a-f]{8}-\d/g))]
     const pids = ids.map((id) => cluster.processOf(id))
     expect(pids.every(alive)).toBe(true)
@@ -58,7 +58,7 @@ describe('provision that cannot start', () => {
     await cluster.config('min_instances: 1')
     const first = start()
     const process = child!
-    await expect.poll(first.stderr, { timeout: 15_000 }).toContain('"agent joined"')
+    await expect.poll(first.stderr, { timeout: 60_000 }).toContain('"agent joined"')
     const { stderr, ended } = start()
     expect(await ended).toBe(1)
     expect(stderr()).toMatch(new RegExp(`LOCK_HELD process ${process.pid} .*[\\s\\S]*remedy:`))

@@ -23,7 +23,7 @@ beforeAll(async () => {
     stdio: 'ignore',
   })
   await vi.waitFor(async () => expect((await provision('agents')).stdout).toContain('joined'), {
-    timeout: 20_000,
+    timeout: 60_000,
     interval: 200,
   })
 })
@@ -100,7 +100,7 @@ describe('status, instances and agents', () => {
     )
     let text = ''
     child.stdout.on('data', (part) => (text += part))
-    await expect.poll(() => text.trim().split('\n').length, { timeout: 10_000 }).toBe(2)
+    await expect.poll(() => text.trim().split('\n').length, { timeout: 60_000 }).toBe(2)
     child.kill('SIGTERM')
     await once(child, 'exit')
     for (const line of text.trim().split('\n')) expect(JSON.parse(line)).toMatchObject({ demand: 'built-in' })
@@ -155,7 +155,7 @@ describe('orders', () => {
     const { stderr, status } = await provision('terminate', old, '--force', '--yes')
     expect(stderr).toBe(`${old} is terminated\n`)
     expect(status).toBe(0)
-    await expect.poll(firstId, { timeout: 15_000, interval: 500 }).not.toBe(old)
+    await expect.poll(firstId, { timeout: 60_000, interval: 500 }).not.toBe(old)
   })
 
   it('adopt nothing if there is nothing', async () => {

@@ -69,7 +69,7 @@ async function live(...flags: string[]): Promise<string> {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   child.stderr!.on('data', (part) => (said += part))
-  await expect.poll(() => said, { timeout: 20_000 }).toContain('"message":"launched"')
+  await expect.poll(() => said, { timeout: 60_000 }).toContain('"message":"launched"')
   child.kill('SIGTERM')
   const [status] = await once(child, 'close')
   expect(status, said).toBe(0)

@@ -28,7 +28,7 @@ describe('a person’s orders', () => {
   it('launch VMs that no job needs', async () => {
     const launched = await ask('POST', '/v1/pools/default/launch', socket, { count: 2 })
     expect(launched).toMatchObject({ status: 200, value: { pool: 'default', count: 2 } })
-    await expect.poll(() => joined().length, { timeout: 15_000 }).toBe(2)
+    await expect.poll(() => joined().length, { timeout: 60_000 }).toBe(2)
     expect((await ask('GET', '/v1/instances', socket)).value.instances).toMatchObject([
       { pool: 'default', agent: 'joined', slots: 1, busy: false, local: true },
       { agent: 'joined' },
@@ -40,7 +40,7 @@ describe('a person’s orders', () => {
     const [{ instance: id } = { instance: '' }] = joined()
     const ended = await ask('POST', '/v1/instances/terminate', socket, { ids: [id] })
     expect(ended).toEqual({ status: 200, value: { ids: [id], waits: [] } })
-    await expect.poll(() => isEnded(id), { timeout: 15_000 }).toBe(true)
+    await expect.poll(() => isEnded(id), { timeout: 60_000 }).toBe(true)
     expect(cluster.said('decided to drain').join()).toContain(id)
   })
 
@@ -49,7 +49,7 @@ describe('a person’s orders', () => {
     const order = { id: 'w', slots: 1, duration: '1h' }
     await ask('POST', '/provision/v1/jobs', { ca, port: cluster.port, token: cluster.token() }, order)
     await expect
-      .poll(agents, { timeout: 10_000 })
+      .poll(agents, { timeout: 60_000 })
       .toEqual(expect.arrayContaining([expect.objectContaining({ id, busy: true })]))
     const refused = await ask('POST', '/v1/instances/terminate', socket, { ids: [id] })
     expect(refused).toMatchObject({
@@ -58,17 +58,17 @@ describe('a person’s orders', () => {
     })
     await ask('POST', '/v1/instances/drain', socket, { ids: [id] })
     await expect
-      .poll(agents, { timeout: 10_000 })
+      .poll(agents, { timeout: 60_000 })
       .toEqual(expect.arrayContaining([expect.objectContaining({ id, busy: true, draining: true })]))
     const forced = await ask('POST', '/v1/instances/terminate', socket, { ids: [id], force: true })
     expect(forced).toMatchObject({ status: 200, value: { ids: [id] } })
-    await expect.poll(() => isEnded(id), { timeout: 15_000 }).toBe(true)
+    await expect.poll(() => isEnded(id), { timeout: 60_000 }).toBe(true)
   })
 
   it('stay while the pool is paused, and report that they wait', async () => {
     await ask('POST', '/v1/pools/default/launch', socket, { count: 1 })
     const fresh = () => joined().find((row) => !isEnded(row.instance))?.instance
-    await expect.poll(fresh, { timeout: 15_000 }).toBeDefined()
+    await expect.poll(fresh, { timeout: 60_000 }).toBeDefined()
     const id = fresh()!
     await ask('POST', '/v1/pools/default/pause', socket)
     const { value } = await ask('POST', '/v1/instances/drain', socket, { ids: [id] })

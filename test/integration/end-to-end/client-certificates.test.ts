@@ -49,12 +49,12 @@ describe('a master with require_authentication', () => {
 
   it('admits agents with a certificate of client_ca', async () => {
     const running = await cluster.start(await authenticating(showing(member)))
-    await expect.poll(() => running.rows()[0]?.agent, { timeout: 15_000 }).toBe('joined')
+    await expect.poll(() => running.rows()[0]?.agent, { timeout: 60_000 }).toBe('joined')
   })
 
   it('answers 403 to an agent with a certificate of another CA', async () => {
     await cluster.start(await authenticating(showing(untrusted)))
     const refused = () => cluster.said('agent rejected').find((line) => line.includes('403'))
-    await expect.poll(refused, { timeout: 15_000 }).toBeDefined()
+    await expect.poll(refused, { timeout: 60_000 }).toBeDefined()
   })
 })

@@ -57,7 +57,7 @@ describe('a pool on Compute Engine', () => {
     for (const id of ['a', 'b'])
       expect(await submit(cluster, { id, slots: 1, duration: '2s' })).toBeLessThan(300)
     const joined = () => running.rows().filter((row) => row.agent === 'joined')
-    await expect.poll(() => joined().length, { timeout: 20_000 }).toBe(2)
+    await expect.poll(() => joined().length, { timeout: 60_000 }).toBe(2)
     expect(joined()[0]).toMatchObject({ certificateName: 'master.test', slots: 1, local: false })
     expect(
       joined()
@@ -65,19 +65,19 @@ describe('a pool on Compute Engine', () => {
         .sort(),
     ).toEqual([...cloud.gce.world.vms.keys()].sort())
 
-    await expect.poll(() => cloud.gce.world.vms.size, { timeout: 40_000 }).toBe(0)
+    await expect.poll(() => cloud.gce.world.vms.size, { timeout: 60_000 }).toBe(0)
     expect(machines.booted()).toBe(2)
   }, 80_000)
 
   it('replaces a VM that was preempted, deletes its remains, and keeps VMs running when it stops', async () => {
     const running = await start('min_instances: 1', 'spot: true')
     const joined = () => running.rows().find((row) => row.agent === 'joined')?.instance
-    await expect.poll(joined, { timeout: 20_000 }).toMatch(/^determined-ai-determined-/)
+    await expect.poll(joined, { timeout: 60_000 }).toMatch(/^determined-ai-determined-/)
     const first = joined()!
     cloud.gce.world.preempt(first, 'TERMINATED')
-    await expect.poll(joined, { timeout: 40_000 }).not.toBe(first)
-    await expect.poll(joined, { timeout: 40_000 }).toBeDefined()
-    await expect.poll(() => [...cloud.gce.world.vms.keys()], { timeout: 20_000 }).toEqual([joined()])
+    await expect.poll(joined, { timeout: 60_000 }).not.toBe(first)
+    await expect.poll(joined, { timeout: 60_000 }).toBeDefined()
+    await expect.poll(() => [...cloud.gce.world.vms.keys()], { timeout: 60_000 }).toEqual([joined()])
     const deletes = cloud.gce.count('delete')
     await running.stop()
     expect(cloud.gce.count('delete')).toBe(deletes)

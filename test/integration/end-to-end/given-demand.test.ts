@@ -35,7 +35,7 @@ describe('a provisioner with a given demand source', () => {
     master.work.set('w1', { id: 'w1', pool: 'default', slots: 1, since: Date.now() })
     const running = await cluster.start(config, { demand: master.open() })
     expect(running.master).toBeUndefined()
-    await expect.poll(() => running.rows().map((row) => row.agent), { timeout: 10_000 }).toEqual(['waiting'])
+    await expect.poll(() => running.rows().map((row) => row.agent), { timeout: 60_000 }).toEqual(['waiting'])
     const [row] = running.rows()
     master.agents.set(row!.instance, {
       id: row!.instance,

@@ -11,7 +11,7 @@ describe('stand-alone', () => {
     await cluster.certificate()
     const running = await cluster.start(await cluster.config('min_instances: 2', 'slots: 3'))
     await expect
-      .poll(() => running.rows().map((row) => row.agent), { timeout: 15_000 })
+      .poll(() => running.rows().map((row) => row.agent), { timeout: 60_000 })
       .toEqual(['joined', 'joined'])
     expect(running.rows()[0]).toMatchObject({
       pool: 'default',
@@ -31,24 +31,24 @@ describe('stand-alone', () => {
     cluster = new Cluster()
     await cluster.certificate()
     const running = await cluster.start(await cluster.config('min_instances: 1'))
-    await expect.poll(() => running.rows()[0]?.agent, { timeout: 15_000 }).toBe('joined')
+    await expect.poll(() => running.rows()[0]?.agent, { timeout: 60_000 }).toBe('joined')
     const dead = running.rows()[0]!.instance
     process.kill(-cluster.processOf(dead), 'SIGKILL')
     const joined = () => running.rows().find((row) => row.agent === 'joined')?.instance
-    await expect.poll(joined, { timeout: 15_000 }).not.toBe(dead)
-    await expect.poll(joined, { timeout: 15_000 }).toMatch(/^local-/)
+    await expect.poll(joined, { timeout: 60_000 }).not.toBe(dead)
+    await expect.poll(joined, { timeout: 60_000 }).toMatch(/^local-/)
   })
 
   it('gives a renewed certificate to new agents while the old ones stay', async () => {
     cluster = new Cluster()
     await cluster.certificate()
     const running = await cluster.start(await cluster.config('min_instances: 1'))
-    await expect.poll(() => running.rows()[0]?.agent, { timeout: 15_000 }).toBe('joined')
+    await expect.poll(() => running.rows()[0]?.agent, { timeout: 60_000 }).toBe('joined')
     const old = running.rows()[0]!.instance
 
     const renewed = await cluster.certificate()
     await expect
-      .poll(() => cluster.said('new instances get the renewed certificate'), { timeout: 15_000 })
+      .poll(() => cluster.said('new instances get the renewed certificate'), { timeout: 60_000 })
       .toHaveLength(1)
     expect(cluster.said('trust no certificate that signs the renewed one')).toHaveLength(1)
     expect(running.rows()[0]).toMatchObject({ instance: old, agent: 'joined' })
@@ -56,7 +56,7 @@ describe('stand-alone', () => {
 
     process.kill(-cluster.processOf(old), 'SIGKILL')
     const joined = () => running.rows().find((row) => row.agent === 'joined' && row.instance !== old)
-    await expect.poll(joined, { timeout: 15_000 }).toBeDefined()
+    await expect.poll(joined, { timeout: 60_000 }).toBeDefined()
     expect(cluster.fileOf(joined()!.instance, 'usr/local/determined/master.crt')).toContain(
       renewed.leaf.certificate,
     )
@@ -66,7 +66,7 @@ describe('stand-alone', () => {
     cluster = new Cluster()
     const good = await cluster.certificate()
     const running = await cluster.start(await cluster.config('min_instances: 1', 'tls: {trust: embed}'))
-    await expect.poll(() => running.rows()[0]?.agent, { timeout: 15_000 }).toBe('joined')
+    await expect.poll(() => running.rows()[0]?.agent, { timeout: 60_000 }).toBe('joined')
     cluster.serve({ ...good, chain: 'not a certificate\n' })
     await new Promise((resolve) => setTimeout(resolve, 3000))
     expect(await cluster.presented()).toBe(cluster.sha256(good.leaf.certificate))

@@ -42,13 +42,13 @@ describe('a master that pushes', () => {
       demand = { ...demand, agents, drainVersion: value.drainVersion }
       return running.rows().map((row) => row.instance)
     }
-    await expect.poll(push, { timeout: 10_000 }).toHaveLength(1)
+    await expect.poll(push, { timeout: 60_000 }).toHaveLength(1)
     const [id] = await push()
     demand = { pending: [], agents: [{ id: id!, slots: 2, freeSlots: 0, busy: true }] }
     await push()
     await expect.poll(() => running.rows()[0]).toMatchObject({ agent: 'joined', slots: 2 })
     demand = { pending: [], agents: [{ id: id!, slots: 2, freeSlots: 2, busy: false }] }
-    await expect.poll(push, { timeout: 20_000, interval: 200 }).toEqual([])
+    await expect.poll(push, { timeout: 60_000, interval: 200 }).toEqual([])
     const said = cluster.log.lines.join('\n')
     expect(said.indexOf('decided to drain')).toBeLessThan(said.indexOf('decided to terminate'))
     expect(said).toContain('decided to drain')

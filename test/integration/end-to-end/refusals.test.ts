@@ -148,7 +148,7 @@ async function boot(
   const { instances } = await provider.launch(pool.order(script!))
   const { id } = instances[0]!
   const state = async () => (await provider.list()).instances[0]?.state
-  await expect.poll(state, { timeout: 20_000 }).toBe('stopped')
+  await expect.poll(state, { timeout: 60_000 }).toBe('stopped')
   return { stage: await provider.consoleStage(id), console: consoleText(id), state: 'stopped' }
 }
 
@@ -178,7 +178,7 @@ describe.each(refusals)('a master $master', (refusal) => {
 
   it(`is rejected by the preflight as ${refusal.preflight}`, async () => {
     const address = { scheme: 'https', host: '127.0.0.1', port: await port() } as const
-    const result = await preflight({ address, plan: trust, timeoutMs: 5000, clock: systemClock })
+    const result = await preflight({ address, plan: trust, timeoutMs: 60_000, clock: systemClock })
     expect(result.problem?.code).toBe(refusal.preflight)
   })
 })

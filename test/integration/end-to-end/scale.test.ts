@@ -18,10 +18,10 @@ describe('a pool without jobs', () => {
     for (const id of ['a', 'b', 'c'])
       expect(await submit(cluster, { id, slots: 2, duration: '3s' })).toBeLessThan(300)
     const joined = () => running.rows().filter((row) => row.agent === 'joined').length
-    await expect.poll(joined, { timeout: 20_000 }).toBe(3)
+    await expect.poll(joined, { timeout: 60_000 }).toBe(3)
     expect(cluster.said('decided to launch').length).toBeGreaterThan(0)
 
-    await expect.poll(() => running.rows().length, { timeout: 40_000, interval: 200 }).toBe(0)
+    await expect.poll(() => running.rows().length, { timeout: 60_000, interval: 200 }).toBe(0)
     expect(cluster.said('decided to drain').length).toBeGreaterThan(0)
     const launched = cluster.said('info local instance started').length
     expect(launched).toBe(3)
@@ -36,9 +36,9 @@ describe('a pool without jobs', () => {
       most = Math.max(most, running.rows().length)
     }, 20)
     for (let n = 0; n < 9; n++) await submit(cluster, { id: `w${n}`, slots: 1, duration: '1s' })
-    await expect.poll(() => cluster.said('info local instance started').length, { timeout: 20_000 }).toBe(4)
+    await expect.poll(() => cluster.said('info local instance started').length, { timeout: 60_000 }).toBe(4)
     await expect
-      .poll(() => running.rows().filter((row) => row.agent === 'joined').length, { timeout: 20_000 })
+      .poll(() => running.rows().filter((row) => row.agent === 'joined').length, { timeout: 60_000 })
       .toBe(4)
     clearInterval(watching)
     expect(most).toBeLessThanOrEqual(4)

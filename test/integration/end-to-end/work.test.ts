@@ -33,7 +33,7 @@ async function show(id: string): Promise<any> {
 }
 
 async function becomes(id: string, state: string): Promise<void> {
-  await expect.poll(async () => (await show(id)).state, { timeout: 15_000, interval: 50 }).toBe(state)
+  await expect.poll(async () => (await show(id)).state, { timeout: 60_000, interval: 50 }).toBe(state)
 }
 
 function alive(pid: number): boolean {
@@ -82,7 +82,7 @@ describe('a command', () => {
     const id = 'to-be-killed'
     const waiting = submit('--id', id, '--', 'bash', '-c', 'echo $$; exec tail -f /dev/null')
     const printed = async () => (await provision('work', id, '--logs')).stdout.trim()
-    await expect.poll(printed, { timeout: 15_000, interval: 50 }).toMatch(/^\d+$/)
+    await expect.poll(printed, { timeout: 60_000, interval: 50 }).toMatch(/^\d+$/)
     const pid = Number(await printed())
     expect(alive(pid)).toBe(true)
     expect(await provision('work', id, '--kill')).toMatchObject({ status: 0, stdout: '' })

@@ -15,7 +15,7 @@ beforeAll(async () => {
   await cluster.certificate()
   running = await cluster.start(await cluster.config('min_instances: 2', 'max_instances: 2'))
   const joined = () => running.rows().filter((row) => row.agent === 'joined').length
-  await vi.waitUntil(() => joined() === 2, { timeout: 20_000 })
+  await vi.waitUntil(() => joined() === 2, { timeout: 60_000 })
 }, 30_000)
 afterAll(() => cluster.dispose())
 

@@ -53,27 +53,27 @@ describe.concurrent.each(losses)('a master.journal that is %s', (_, lose) => {
     }
     const [goOn, done] = ['go-on', 'done'].map((name) => join(cluster.dir, name))
     start()
-    await expect.poll(() => log, { timeout: 20_000 }).toContain('the master listens')
+    await expect.poll(() => log, { timeout: 60_000 }).toContain('the master listens')
     const script = `until [ -e ${goOn} ]; do sleep 0.1; done; touch ${done}`
     await run('submit', '--slots', '1', '--', 'bash', '-c', script)
-    await expect.poll(() => log, { timeout: 30_000 }).toMatch(/job changed.*"state":"running"/)
+    await expect.poll(() => log, { timeout: 60_000 }).toMatch(/job changed.*"state":"running"/)
     const [instance] = log.match(/local-[0-9a-f]{8}-\d/)!
     const pid = cluster.processOf(instance)
-    await expect.poll(() => run('work'), { timeout: 20_000 }).toContain('running')
+    await expect.poll(() => run('work'), { timeout: 60_000 }).toContain('running')
 
     await daemon.kill()
     await lose(join(cluster.dir, '.provision/master.journal'))
     start()
-    await expect.poll(() => log, { timeout: 30_000 }).toMatch(/containers of unknown jobs/)
+    await expect.poll(() => log, { timeout: 60_000 }).toMatch(/containers of unknown jobs/)
     await expect
-      .poll(() => run('agents', '--format', 'json').then(JSON.parse), { timeout: 10_000 })
+      .poll(() => run('agents', '--format', 'json').then(JSON.parse), { timeout: 60_000 })
       .toMatchObject({ agents: [{ id: instance, state: 'joined', busy: true, unknownContainers: 1 }] })
     // Long enough for an idle one to be drained and terminated.
     await new Promise((resolve) => setTimeout(resolve, 4_000))
     expect(log).not.toMatch(/decided to (?:drain|terminate)/)
     expect(process.kill(pid, 0)).toBe(true)
     writeFileSync(goOn!, '')
-    await expect.poll(() => existsSync(done!), { timeout: 10_000 }).toBe(true)
-    await expect.poll(() => log, { timeout: 20_000 }).toMatch(/decided to terminate.*LONG_IDLE/)
+    await expect.poll(() => existsSync(done!), { timeout: 60_000 }).toBe(true)
+    await expect.poll(() => log, { timeout: 60_000 }).toMatch(/decided to terminate.*LONG_IDLE/)
   })
 })

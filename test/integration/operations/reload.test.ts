@@ -11,11 +11,11 @@ it('a reload applies new limits, and does not apply what needs a restart', {
   await cluster.certificate()
   const running = await cluster.start(await cluster.config('min_instances: 1', 'max_idle_agent_period: 1s'))
   const joined = () => running.rows().filter((row) => row.agent === 'joined').length
-  await expect.poll(joined, { timeout: 20_000 }).toBe(1)
+  await expect.poll(joined, { timeout: 60_000 }).toBe(1)
   const [before] = running.rows()
 
   await running.reload(await cluster.config('min_instances: 2', 'slots: 2', 'max_idle_agent_period: 1s'))
-  await expect.poll(joined, { timeout: 20_000 }).toBe(2)
+  await expect.poll(joined, { timeout: 60_000 }).toBe(2)
   expect(cluster.said('changed; in effect now').join()).toContain('default.provider.min_instances')
   expect(cluster.said('restart the provisioner to apply it').join()).toContain('default.provider.slots')
   expect(running.rows().map(({ instance }) => instance)).toContain(before!.instance)

@@ -27,7 +27,7 @@ function master(chain: Issued[], options: TlsOptions = {}): Promise<number> {
 
 function dial(port: number, trust = full, more: Partial<PreflightOrder> = {}): Promise<PreflightResult> {
   const address = { scheme: 'https', host: '127.0.0.1', port } as const
-  return preflight({ address, plan: trust, timeoutMs: 10_000, clock: systemClock, ...more })
+  return preflight({ address, plan: trust, timeoutMs: 60_000, clock: systemClock, ...more })
 }
 
 async function expectWrong(

@@ -21,7 +21,7 @@ function pair(kind: KeyKind = 'p256'): { cert: string; key: string } {
 
 function dial(port: number, more: Partial<PreflightOrder> = {}): Promise<PreflightResult> {
   const address = { scheme: 'https', host: '127.0.0.1', port } as const
-  return preflight({ address, plan: trust, timeoutMs: 10_000, clock: systemClock, ...more })
+  return preflight({ address, plan: trust, timeoutMs: 60_000, clock: systemClock, ...more })
 }
 
 async function expectWrong(result: Promise<PreflightResult>, code: string): Promise<void> {

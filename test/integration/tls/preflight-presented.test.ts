@@ -29,7 +29,7 @@ function serving(...chain: Issued[]): Promise<number> {
 
 function dial(port: number, more: Partial<PreflightOrder> = {}): Promise<PreflightResult> {
   const address = { scheme: 'https', host: '127.0.0.1', port } as const
-  return preflight({ address, plan: trust, timeoutMs: 10_000, clock: systemClock, ...more })
+  return preflight({ address, plan: trust, timeoutMs: 60_000, clock: systemClock, ...more })
 }
 
 describe('an invalid date', () => {

@@ -129,7 +129,7 @@ describe('the packed package, installed elsewhere', () => {
   it('runs a master with the provisioner as a separate process', async () => {
     rmSync(join(dir, '.provision'), { recursive: true })
     daemon = spawn('node_modules/.bin/provision', ['-c', 'master.yaml'], { cwd: dir, env, stdio: 'ignore' })
-    await vi.waitFor(() => expect(existsSync(join(dir, '.provision/control.sock'))).toBe(true), 20_000)
+    await vi.waitFor(() => expect(existsSync(join(dir, '.provision/control.sock'))).toBe(true), 60_000)
     expect(run(process.execPath, ['--no-warnings', 'over-http.ts'])).toContain('every agent is gone')
     expect(run('node_modules/.bin/provision', ['status'])).toMatch(/demand push[\s\S]*default +local/)
   })

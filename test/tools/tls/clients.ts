@@ -70,7 +70,7 @@ async function sClient({ port, certificateName = '127.0.0.1' }: Job, anchors: st
     '-cipher',
     'DEFAULT@SECLEVEL=2',
   ]
-  const child = run('openssl', args, { env: cleanEnv, timeout: 10_000 })
+  const child = run('openssl', args, { env: cleanEnv, timeout: 60_000 })
   child.child.stdin?.end()
   try {
     const { stdout } = await child

@@ -90,7 +90,7 @@ describe('a pool whose start fails', () => {
         },
       ],
     })
-    await vi.waitFor(() => expect(launches.length).toBeGreaterThan(0), { timeout: 10_000, interval: 20 })
+    await vi.waitFor(() => expect(launches.length).toBeGreaterThan(0), { timeout: 60_000, interval: 20 })
     expect(started.status()).toMatchObject({ pools: [{ pool: 'p' }], failed: [] })
     // Reported once, not at each retry.
     expect(logger.lines.filter((line) => line.includes('a pool could not be started'))).toHaveLength(1)
@@ -104,7 +104,7 @@ describe('a pool whose start fails', () => {
     await started.start()
     expect(started.status().failed).toMatchObject([{ pool: 'bad', problems: [{ message: 'no answer' }] }])
     isOpen = true
-    await vi.waitFor(() => expect(started.status().failed).toEqual([]), { timeout: 10_000, interval: 20 })
+    await vi.waitFor(() => expect(started.status().failed).toEqual([]), { timeout: 60_000, interval: 20 })
     await started.stop()
     await expect(provisioner(['bad'], () => known).start()).rejects.toThrow('no answer')
   })

@@ -106,7 +106,7 @@ describe('running pools', () => {
     await vi.waitFor(() => {
       for (const listener of demand.listeners) listener('here')
       expect(codes()).toEqual([])
-    })
+    }, 60_000)
     expect(running.get('here').fleet.status().policy.bootTimeout).toBe(77_000)
     await running.stop()
   })

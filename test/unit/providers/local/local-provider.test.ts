@@ -17,7 +17,7 @@ beforeEach(async () => {
 })
 afterEach(() => pool.dispose())
 
-const eventually: typeof expect.poll = (read, options) => expect.poll(read, { timeout: 10_000, ...options })
+const eventually: typeof expect.poll = (read, options) => expect.poll(read, { timeout: 60_000, ...options })
 
 async function launch(script: string, from = provider): Promise<string> {
   const { instances, failures } = await from.launch(pool.order(script))
