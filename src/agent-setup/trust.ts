@@ -274,8 +274,10 @@ export interface ProvidedPool extends PoolConfig {
 export interface PoolTrustInput {
   config: MasterConfig
   pool: ProvidedPool
-  /** Contents of `security.tls.cert`; undefined when it is not configured. */
+  /** Contents of `security.tls.cert`; undefined when it is not configured, or not usable. */
   material?: TlsCredentials
+  /** `security.tls.cert` is configured, but not usable: how agents trust the master is not judged. */
+  unusable?: boolean
   /** Milliseconds since the epoch. */
   now: number
   /** Agents dial this instead of an alias or a missing host. */
@@ -288,18 +290,18 @@ export interface PoolTrustInput {
 
 export interface PoolTrust {
   master: MasterAddress
-  /** undefined when a problem is an error. */
+  /** undefined when a problem is an error, or the certificate is not usable. */
   trust?: TrustPlan
   problems: Problem[]
 }
 
-export function poolTrust({ config, pool, material, now, ...rest }: PoolTrustInput): PoolTrust {
+export function poolTrust({ config, pool, material, unusable, now, ...rest }: PoolTrustInput): PoolTrust {
   const { provider } = pool
   const { address, problems } = masterAddressOf(config, pool, rest)
   const file = provider.tls.ca_file
   const ca = file ? loadTrustAnchors(file, { now, where: placeOf(config, pool, 'tls.ca_file') }) : undefined
   const found = [...problems, ...(ca?.problems ?? [])]
-  if (found.some(isError)) return { master: address, problems: found }
+  if (found.some(isError) || unusable) return { master: address, problems: found }
   const { plan, problems: doubts } = planTrust({
     address,
     options: provider.tls,

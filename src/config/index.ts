@@ -10,6 +10,7 @@ import { overridesOf, readMaster } from './master.ts'
 import type { MasterConfig } from './master-config.ts'
 import type { ProviderBlock } from './provider.ts'
 import { isAbsent, isMapping, type Reading } from './read-block.ts'
+import type { ReadableConfig } from './readable.ts'
 import { defaultStateDir } from './schema.ts'
 import { readYaml } from './yaml.ts'
 
@@ -48,6 +49,7 @@ export {
   type TlsOptions,
 } from './provider-keys.ts'
 export { type Block, given, inner, isMapping, note, orList, type Partially, sure } from './read-block.ts'
+export type { ReadableConfig } from './readable.ts'
 export { configSchema } from './reference.ts'
 export { codeFrame, reportProblem, shown } from './report.ts'
 export { clusterIdPattern, demandTypes } from './schema.ts'
@@ -66,6 +68,8 @@ export interface LoadOptions {
 export interface Loaded {
   /** undefined when there is an error. */
   config?: MasterConfig
+  /** With errors: what can be judged in spite of them; undefined if they leave open whether TLS is on. */
+  readable?: ReadableConfig
   /** In the order of the file. */
   problems: Problem[]
 }
@@ -94,8 +98,8 @@ export function parseConfig(text: string, file: string, { env = {}, providers }:
     folder: dirname(resolve(file)),
   }
   if (isMapping(yaml.value)) {
-    const config = readMaster({ reading, path: [], raw: yaml.value }, file, overrides, providers)
-    return { ...(config && { config }), problems: inOrder(reading.problems) }
+    const read = readMaster({ reading, path: [], raw: yaml.value }, file, overrides, providers)
+    return { ...read, problems: inOrder(reading.problems) }
   }
   if (isAbsent(yaml.value) && !yaml.problems.some(isError))
     reading.problems.push(problem('CONFIG_FILE_EMPTY', 'the file has no keys', { where: { file } }))

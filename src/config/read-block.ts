@@ -46,7 +46,8 @@ function isWhole<S extends z.ZodMiniObject>(schema: S, keys: unknown): keys is z
   return hasAll(schema, keys)
 }
 
-function hasAll(schema: Schema, value: unknown): boolean {
+/** No value is missing below the schema. */
+export function hasAll(schema: Schema, value: unknown): boolean {
   const definition = (schema as unknown as z.core.$ZodTypes)._zod.def
   switch (definition.type) {
     case 'optional':

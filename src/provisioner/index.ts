@@ -35,3 +35,4 @@ export {
 } from './prepare.ts'
 export { type Explanation, explainSnapshot } from './snapshot-file.ts'
 export { readDecisions } from './telemetry.ts'
+export { type NotChecked, once, type ValidateOptions, type Validation, validateAll } from './validate.ts'
