@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import type * as z from 'zod/mini'
 import { isError, type Problem, problem } from '../problems/index.ts'
 import type { DemandConfig, ListenConfig, MasterConfig, PoolConfig, TlsFiles } from './master-config.ts'
+import { checkPlaceholders } from './placeholders.ts'
 import { checkAgents, poolsOf, resourceManagerOf } from './pools.ts'
 import type { ProviderBlock } from './provider.ts'
 import { type Block, given, inner, note, type Partially, readBlock, sure, wholeOf } from './read-block.ts'
@@ -37,6 +38,7 @@ export function readMaster(
   checkDemand(block, keys.demand)
   const pools = poolsOf(block, providers)
   const resource_manager = resourceManagerOf(block, keys.resource_manager, pools, tls !== undefined)
+  checkPlaceholders(block)
   checkAgents(pools, keys.demand?.type)
   const configOf = (whole: Keys, resource_pools: PoolConfig[]): MasterConfig => ({
     file,

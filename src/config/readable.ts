@@ -68,7 +68,7 @@ function wrongKeysOf({ reading, path }: Block): Set<string> {
 
 /** The same block, whose problems were already reported. */
 function aside(block: Block): Block {
-  return { ...block, reading: { ...block.reading, problems: [] } }
+  return { ...block, reading: { ...block.reading, problems: [], doubts: [] } }
 }
 
 /** False if an error leaves open whether the master has a certificate, and which. */

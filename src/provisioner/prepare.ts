@@ -50,11 +50,24 @@ export async function planAll(
   { pools, ...options }: PlanAllOptions,
 ): Promise<{ plans: PoolPlan[]; problems: Problem[] }> {
   const chosen = choosePools(config, pools)
-  const { certificate, problems } = loadMasterCertificate(config, { now: options.now, withKey: false })
-  const unusable = problems.some(isError)
+  const loaded = loadMasterCertificate(config, { now: options.now, withKey: false })
+  const problems = [...loaded.problems]
   const identity = peekIdentity(config)
   problems.push(...identityWarnings(config, options.providers))
-  return { plans: await planPools(chosen, { config, certificate, unusable, identity, ...options }), problems }
+  return {
+    plans: await planPools(chosen, { config, ...certificateInput(loaded), identity, ...options }),
+    problems,
+  }
+}
+
+/** What plans need to know of a certificate, also of one with errors. */
+export function certificateInput({
+  certificate,
+  faulty,
+  problems,
+}: ReturnType<typeof loadMasterCertificate>): Pick<PlanInput, 'certificate' | 'certificateFaults'> {
+  const faults = problems.filter(isError)
+  return { certificate: certificate ?? faulty, ...(faults.length > 0 && { certificateFaults: faults }) }
 }
 
 /** What is known about a pool before anything is launched, as far as it could be determined. */
@@ -87,8 +100,8 @@ export interface PlanInput {
   config: MasterConfig
   /** Of the master, when TLS is configured. */
   certificate: TlsCredentials | undefined
-  /** TLS is configured, but the certificate has an error. */
-  unusable?: boolean
+  /** Its errors: with any, no pool is ready. */
+  certificateFaults?: readonly Problem[]
   /** Pools of which only the keys of every provider are known: no request is planned. */
   partlyRead?: ReadonlySet<PoolConfig>
   identity: Identity
@@ -110,7 +123,7 @@ const exampleIntent = { id: '00000000-0000-4000-8000-000000000000', count: 1 }
 
 /** Runs every step whose inputs exist, and collects the problems of all. */
 async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan> {
-  const { config, certificate, unusable, identity, now, providers } = input
+  const { config, certificate, certificateFaults, identity, now, providers } = input
   const { localAgent = localAgentCommand() } = input
   const { provider, pool_name } = pool
   const definition = definitionOf(providers, provider)
@@ -121,7 +134,7 @@ async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan>
     pool,
     providers,
     material: certificate,
-    unusable,
+    certificateFaults,
     now,
     roots: input.roots,
     masterHost: input.hosts?.get(pool_name) ?? input.masterHost,

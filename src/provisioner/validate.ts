@@ -1,13 +1,13 @@
 // `provision validate`: everything that can be judged without a network, all of it at once, and what was not judged.
 import { statSync } from 'node:fs'
-import { loadConfig, type MasterConfig, type ReadableConfig } from '../config/index.ts'
-import { loadTlsCredentials, loadTrustAnchors, type TlsCredentials } from '../pki/index.ts'
-import { isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
+import { type Loaded, loadConfig, type MasterConfig, type ReadableConfig } from '../config/index.ts'
+import { loadTlsCredentials, loadTrustAnchors } from '../pki/index.ts'
+import { isError, type Problem, type ProblemCode, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
 import { loadMasterCertificate } from './certificate.ts'
 import { identityWarnings, peekIdentity } from './identity.ts'
 import { readClientCa } from './listeners.ts'
-import { isProvided, type PoolPlan, planPools } from './prepare.ts'
+import { certificateInput, isProvided, type PoolPlan, planPools } from './prepare.ts'
 
 export interface ValidateOptions {
   /** DET_PORT, DET_SECURITY_TLS_CERT and DET_SECURITY_TLS_KEY override the file; no other variable is read. */
@@ -47,7 +47,7 @@ const byCheck = 'provision check'
 export async function validateAll(file: string, options: ValidateOptions): Promise<Validation> {
   const { env, providers, now, strict = false } = options
   const loaded = loadConfig(file, { env, providers })
-  const problems = [...loaded.problems]
+  const problems = [...loaded.problems, ...(loaded.doubts ?? [])]
   const checked = [file]
   const notChecked: NotChecked[] = []
   const readable: ReadableConfig | undefined = loaded.config
@@ -64,7 +64,8 @@ export async function validateAll(file: string, options: ValidateOptions): Promi
     if (!['cluster_id', 'state_dir', 'demand'].some(hasError))
       problems.push(...identityWarnings(config, providers))
     const plans = await planReadable(readable, master, { now, providers })
-    problems.push(...plans.flatMap((plan) => plan.problems))
+    problems.push(...plans.flatMap((plan) => judgedOf(plan, config)))
+    notChecked.push(...plans.flatMap(laterOf))
     checked.push(...master.checked, ...other.checked, ...plans.flatMap((plan) => topicsOf(plan, readable)))
     notChecked.push(...master.notChecked, ...other.notChecked, ...unplanned(readable, plans, master))
     notChecked.push(...online(config, plans, providers))
@@ -74,7 +75,8 @@ export async function validateAll(file: string, options: ValidateOptions): Promi
       why: 'the file must be readable, and its `security` without an error',
     })
   }
-  const judged = once(problems).map((found) => (strict ? { ...found, severity: 'error' as const } : found))
+  const located = problems.map((found) => withLine(found, loaded.locate))
+  const judged = once(located).map((found) => (strict ? { ...found, severity: 'error' as const } : found))
   return {
     valid: !judged.some(isError),
     ...(loaded.config && { config: loaded.config }),
@@ -82,6 +84,13 @@ export async function validateAll(file: string, options: ValidateOptions): Promi
     checked,
     notChecked,
   }
+}
+
+/** With the line of the setting that is wrong, where only its name is known. */
+function withLine(found: Problem, locate: Loaded['locate']): Problem {
+  const { where } = found
+  if (!locate || where?.path === undefined || where.line !== undefined) return found
+  return { ...found, where: { ...locate(where.path), path: where.path } }
 }
 
 /** Whether a top-level key of the file, or something below it, has an error. */
@@ -108,30 +117,28 @@ interface Judged {
 }
 
 interface JudgedCertificate extends Judged {
-  certificate?: TlsCredentials
-  /** TLS is configured, but the certificate has an error. */
-  unusable: boolean
+  /** For the plans. */
+  loaded: ReturnType<typeof loadMasterCertificate>
 }
 
 /** The chain, and its key where this user may read it. */
 function judgeCertificate(config: MasterConfig, now: number): JudgedCertificate {
   const { tls } = config.security
-  if (!tls) return { problems: [], checked: [], notChecked: [], unusable: false }
+  if (!tls) return { problems: [], checked: [], notChecked: [], loaded: { problems: [] } }
   const chain = `certificate ${tls.cert}`
   const full = loadMasterCertificate(config, { now, withKey: true })
   const unread = full.problems.find(isUnreadKey(config))
   // Without its key the certificate is judged as a dry run does.
-  const { certificate, problems } = unread ? loadMasterCertificate(config, { now, withKey: false }) : full
+  const loaded = unread ? loadMasterCertificate(config, { now, withKey: false }) : full
   const notChecked = unread ? [{ what: `key ${tls.key}`, why: unread.message }] : []
   if (!tls.key) notChecked.push({ what: 'the key of the certificate', why: 'security.tls.key is not set' })
-  const key = tls.key && !unread ? [`key ${tls.key}`] : []
-  return {
-    certificate,
-    problems,
-    unusable: problems.some(isError),
-    checked: [chain, ...key],
-    notChecked,
-  }
+  const isRead = (setting: string) =>
+    !loaded.problems.some(({ code, where }) => code.startsWith('TLS_FILE_') && where?.path === setting)
+  const checked = [
+    ...(isRead('security.tls.cert') ? [chain] : []),
+    ...(tls.key && !unread && isRead('security.tls.key') ? [`key ${tls.key}`] : []),
+  ]
+  return { loaded, problems: loaded.problems, checked, notChecked }
 }
 
 /** A key that only another user may read, or that another process uses and is not here, is no fault of the file. */
@@ -199,12 +206,32 @@ function problemsOf(read: () => unknown): Problem[] {
 
 function planReadable(
   { config, partlyRead }: ReadableConfig,
-  { certificate, unusable }: JudgedCertificate,
+  { loaded }: JudgedCertificate,
   options: Pick<ValidateOptions, 'now' | 'providers'>,
 ): Promise<PoolPlan[]> {
   const identity = peekIdentity(config)
   const pools = config.resource_pools.filter(isProvided)
-  return planPools(pools, { config, certificate, unusable, partlyRead, identity, ...options })
+  return planPools(pools, { config, ...certificateInput(loaded), partlyRead, identity, ...options })
+}
+
+/** Not faults: what is known only where the provisioner runs, or in the cloud. */
+const knownLater: readonly ProblemCode[] = ['REQUEST_UNKNOWN_OFFLINE', 'MASTER_HOST_ALIAS']
+
+function judgedOf({ pool, problems }: PoolPlan, { file, resource_pools }: MasterConfig): Problem[] {
+  const where = { file, path: `resource_pools.${resource_pools.indexOf(pool)}.provider` }
+  return problems
+    .filter(({ code }) => !knownLater.includes(code))
+    .map((found) => ({ ...found, where: found.where ?? where }))
+}
+
+function laterOf({ pool, problems }: PoolPlan): NotChecked[] {
+  const what = `pool ${pool.pool_name}`
+  return problems
+    .filter(({ code }) => knownLater.includes(code))
+    .map(({ message }) => ({
+      what,
+      why: message.startsWith(`${what}: `) ? message.slice(what.length + 2) : message,
+    }))
 }
 
 function topicsOf({ pool, setup }: PoolPlan, { partlyRead }: ReadableConfig): string[] {
@@ -221,12 +248,12 @@ function topicsOf({ pool, setup }: PoolPlan, { partlyRead }: ReadableConfig): st
 function unplanned(
   { partlyRead, unread }: ReadableConfig,
   plans: PoolPlan[],
-  { unusable }: JudgedCertificate,
+  { loaded }: JudgedCertificate,
 ): NotChecked[] {
   const why = 'its provider block has an error'
   const trustless = plans.filter(({ setup, problems }) => !setup && !problems.some(isError))
   return [
-    ...(unusable ? trustless : []).map(({ pool }) => ({
+    ...(loaded.problems.some(isError) ? trustless : []).map(({ pool }) => ({
       what: `pool ${pool.pool_name}: trust`,
       why: 'the certificate has an error',
     })),
