@@ -328,10 +328,12 @@ export function poolTrust(input: PoolTrustInput): PoolTrust {
   }
 }
 
-/** A certificate without names, or of another host, is not also blamed for the name that agents verify. */
+/** A certificate without names is not also blamed for the name that agents verify. */
 function says({ code }: Problem, doubt: Problem['code']): boolean {
-  return code === doubt || (code === 'TLS_NO_SAN' && doubt.startsWith('TLS_NAME'))
+  return code === doubt || (code === 'TLS_NO_SAN' && nameCodes.includes(doubt))
 }
+
+const nameCodes: readonly Problem['code'][] = ['TLS_NAME_MISMATCH', 'TLS_NO_USABLE_NAME']
 
 export function placeOf(config: MasterConfig, pool: PoolConfig, key: string): Where {
   const index = config.resource_pools.findIndex(({ pool_name }) => pool_name === pool.pool_name)

@@ -32,7 +32,10 @@ export function declareValidate(program: CliCommand): void {
     for (const [n, { what, why }] of notChecked.entries())
       line(n === 0 ? 'not checked' : '', `${what} (${why})`)
     const count = sayCount(terminal, problems)
-    if (valid && pools) terminal.say(`${file} is valid as far as it was checked: ${pools.join(', ')}`)
+    if (valid && pools)
+      terminal.say(
+        `${file} is valid: ${pools.join(', ')}${notChecked.length > 0 ? ', as far as it was checked' : ''}`,
+      )
     return count
   })
 }

@@ -142,7 +142,9 @@ function readablePool({ block, keys, provider, common }: PoolParts, providers: P
   const named = withDefaults(poolBlock, block, keys, { pool_name: pool_name ?? 'unnamed' })
   const judged =
     pool_name === undefined ? undefined : (provider ?? (common && commonPartOf(common, providers)))
-  const read = judged ? (provider ? 'whole' : 'partly') : common ? 'nothing' : 'whole'
+  // With a name that is too long every request would be wrong, too.
+  const isWhole = provider !== undefined && named.pool_name.length <= longestName
+  const read = judged ? (isWhole ? 'whole' : 'partly') : common ? 'nothing' : 'whole'
   return { pool: poolOf(named, judged), read }
 }
 

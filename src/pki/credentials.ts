@@ -92,9 +92,13 @@ export function parseTlsCredentials(
   problems.push(...checkMessage(read.certificates, file))
   if (unique.length > maxJudged) return { problems }
   const issuers = findIssuers(unique)
-  const leaf = (key && unique.find((certificate) => fits(key, certificate))) ?? findLeaf(issuers)
+  const end = findLeaf(issuers)
+  const keyed = key && unique.find((certificate) => fits(key, certificate))
+  // The key of a CA of the chain does not make that CA the server's certificate.
+  const isAbove = end && keyed && keyed !== end && allPaths(end, issuers).some(hasCertificate(keyed))
+  const leaf = isAbove ? end : (keyed ?? end)
   if (!leaf) return { problems }
-  if (keys && key && !fits(key, leaf)) problems.push(mismatch({ ...keys, key }, leaf, keyFile))
+  if (keys && key && !fits(key, leaf)) problems.push(mismatch({ ...keys, key }, leaf, keyFile, keyed))
 
   const paths = allPaths(leaf, issuers)
   const path = pickPath(paths, (candidate) => checkPath(candidate, now).filter(isError).length)
@@ -110,6 +114,10 @@ export function parseTlsCredentials(
   const openEnds = paths.filter((open) => !open.complete).map((open) => open.certificates.at(-1)!)
   const material = { file, leaf, path, openEnds, extras, ...(key && { key }) }
   return { [problems.some(isError) ? 'faulty' : 'material']: material, problems }
+}
+
+function hasCertificate(certificate: Certificate): (path: ChainPath) => boolean {
+  return ({ certificates }) => certificates.includes(certificate)
 }
 
 /** The path is a single self-signed certificate. */

@@ -165,7 +165,7 @@ export const configKeyCodes = {
   CONFIG_PLACEHOLDER: {
     severity: 'error',
     exit: 3,
-    meaning: 'A value is a placeholder such as ${AMI_ID}, {{ region }} or CHANGEME that was not replaced.',
+    meaning: 'A value is a placeholder such as $AMI_ID, {{ region }} or CHANGEME that was not replaced.',
     remedy: 'Write the value itself: the provisioner replaces no variables in the file.',
   },
   CONFIG_UNKNOWN_LOCATION: {

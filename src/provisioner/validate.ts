@@ -65,10 +65,9 @@ export async function validateAll(file: string, options: ValidateOptions): Promi
       problems.push(...identityWarnings(config, providers))
     const plans = await planReadable(readable, master, { now, providers })
     problems.push(...plans.flatMap((plan) => judgedOf(plan, config)))
-    notChecked.push(...plans.flatMap(laterOf))
     checked.push(...master.checked, ...other.checked, ...plans.flatMap((plan) => topicsOf(plan, readable)))
     notChecked.push(...master.notChecked, ...other.notChecked, ...unplanned(readable, plans, master))
-    notChecked.push(...online(config, plans, providers))
+    notChecked.push(...online(config, plans, providers), ...plans.flatMap(laterOf))
   } else {
     notChecked.push({
       what: 'the certificate, and the pools',

@@ -66,21 +66,27 @@ const regionForm = new RegExp(`^[a-z]+-(?:${directions.join('|')})\\d+$`)
 function checkZone(zone: string | undefined, block: Block, key: YamlPath): void {
   if (!zone) return
   const name = String(key[0])
-  const wrong = (remedy: string) =>
+  const remedy = zoneRemedy(zone)
+  if (remedy)
     note(block, 'CONFIG_BAD_VALUE', `${name} must be a zone, but is ${quoted(zone)}`, { key, remedy })
-  const last = zone.slice(zone.lastIndexOf('/') + 1)
-  if (last !== zone) return wrong(`Write ${quoted(last)}.`)
-  if (regionForm.test(zone)) return wrong(`This is a region; write one of its zones, such as "${zone}-a".`)
-  const undashed = /^([a-z]+(?:-[a-z]+)+\d+)([a-z])$/.exec(zone)
-  if (undashed) return wrong(`Did you mean "${undashed[1]}-${undashed[2]}"?`)
-  if (/^[a-z]{2}(?:-[a-z]+)+-\d[a-z]?$/.test(zone))
-    return wrong('This is a region or zone of AWS; write one such as "us-central1-a".')
   const meant = zoneForm.test(zone) ? correctedZone(zone) : undefined
-  if (meant === zone) return undefined
-  return doubt(block, 'CONFIG_UNKNOWN_LOCATION', `${name} ${quoted(zone)} is not like any known zone`, {
+  if (remedy || meant === zone) return
+  doubt(block, 'CONFIG_UNKNOWN_LOCATION', `${name} ${quoted(zone)} is not like any known zone`, {
     key,
     remedy: meant ? `Did you mean "${meant}"?` : '`gcloud compute zones list` shows the zones.',
   })
+}
+
+/** For what is certainly no zone; undefined for anything else. */
+function zoneRemedy(zone: string): string | undefined {
+  const last = zone.slice(zone.lastIndexOf('/') + 1)
+  if (last !== zone) return `Write ${quoted(last)}.`
+  if (regionForm.test(zone)) return `This is a region; write one of its zones, such as "${zone}-a".`
+  const undashed = /^([a-z]+(?:-[a-z]+)+\d+)([a-z])$/.exec(zone)
+  if (undashed) return `Did you mean "${undashed[1]}-${undashed[2]}"?`
+  return /^[a-z]{2}(?:-[a-z]+)+-\d[a-z]?$/.test(zone)
+    ? 'This is a region or zone of AWS; write one such as "us-central1-a".'
+    : undefined
 }
 
 /** With the nearest known area and direction; undefined if one of them is like none. Sovereign clouds are not judged. */

@@ -3,10 +3,12 @@ import { aws, gcp, local, type WrongInput } from './marked.ts'
 import { cases } from './wrong-keys.cases.ts'
 
 const profile = 'iam_instance_profile_arn'
+/** A variable in braces, as shells write it. */
+const shell = (name: string) => ['$', '{', name, '}'].join('')
 
 export const wrongNames: WrongInput[] = [
   ...cases('CONFIG_PLACEHOLDER', [
-    ['a variable of the shell', aws('region: ➤${AWS_REGION}'), 'envsubst'],
+    ['a variable of the shell', aws(`region: ➤${shell('AWS_REGION')}`), 'envsubst'],
     ['a variable without braces', aws('region: ➤$AWS_REGION'), 'envsubst'],
     [
       'a variable inside a name',
@@ -26,13 +28,13 @@ export const wrongNames: WrongInput[] = [
     ['an order inside a name', aws('network_interface: {security_group_id: ➤sg-REPLACE_ME}'), 'itself'],
     ['the name of an example', gcp('project: ➤your-project-id'), 'itself'],
     ['an id of x', aws('subnet_ids: [➤subnet-xxxxxxxx]'), 'itself'],
-    ['instead of a number', local('max_instances: ➤${MAX}'), 'envsubst'],
+    ['instead of a number', local(`max_instances: ➤${shell('MAX')}`), 'envsubst'],
     ['instead of a duration', local('max_idle_agent_period: ➤$IDLE'), 'envsubst'],
-    ['instead of a type', local('agent_runtime: ➤${RUNTIME}'), 'envsubst'],
+    ['instead of a type', local(`agent_runtime: ➤${shell('RUNTIME')}`), 'envsubst'],
     ['in the certificate', 'security: {tls: {cert: ➤$CERT_FILE}}\ndemand: {type: push}', 'envsubst'],
-    ['in a cluster id', 'cluster_id: ➤${CLUSTER}\ndemand: {type: push}', 'envsubst'],
+    ['in a cluster id', `cluster_id: ➤${shell('CLUSTER')}\ndemand: {type: push}`, 'envsubst'],
     ['in a pool name', 'resource_pools: [{pool_name: ➤<pool>, agents: any}]', 'itself'],
-    ['in a tag', aws('custom_tags: [{key: team, value: ➤"${TEAM}"}]'), 'envsubst'],
+    ['in a tag', aws(`custom_tags: [{key: team, value: ➤"${shell('TEAM')}"}]`), 'envsubst'],
   ]),
   ...cases('CONFIG_BAD_VALUE', [
     ['a misspelt region', aws('region: ➤us-wst-2'), 'Did you mean "us-west-2"?'],

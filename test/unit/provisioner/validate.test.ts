@@ -124,6 +124,12 @@ describe('validate', () => {
     const other = await newChain()
     write('server.key', other.leaf.key)
     expect((await validate(tls + pools(pool('gpu', image)))).codes).toEqual(['TLS_KEY_MISMATCH'])
+    write('server.key', chain.root.key)
+    const { codes, problems } = await validate(tls + pools(pool('gpu', image)))
+    expect(codes).toEqual(['TLS_KEY_MISMATCH'])
+    expect(problems[0]!.message).toMatch(
+      /does not belong to CN=master.test.*: it is the key of CN=Development root CA/,
+    )
     if (process.getuid?.() === 0) return
     chmodSync(join(dir, 'server.key'), 0)
     const { valid, unchecked } = await validate(tls + pools(pool('gpu', image)))
@@ -137,6 +143,11 @@ describe('validate', () => {
     const { codes, unchecked } = await validate(text)
     expect(codes).toEqual(['DETERMINED_LOGIN_FILE'])
     expect(unchecked).toContain('none.key')
+  })
+
+  it('reports a pool name that is too long once', async () => {
+    const { codes } = await validate(tls + pools(pool('g'.repeat(300), image)))
+    expect(codes).toEqual(['CONFIG_OUT_OF_RANGE'])
   })
 
   it('judges no trust where an error may hide that TLS is on', async () => {
