@@ -5,7 +5,6 @@
 export { checkAll, checkSurroundings } from './check.ts'
 export { type CheckResult, type CheckRow, exitOfRows } from './check-rows.ts'
 export { runDaemon } from './daemon.ts'
-export { identityWarnings } from './identity.ts'
 export { leastRights } from './least-rights.ts'
 export {
   type CreateProvisionerOptions,
@@ -22,6 +21,7 @@ export {
   type PushedDemand,
   type PushedWork,
   prepareAll,
+  validateConfig,
 } from './library.ts'
 export { poolSettings } from './pools.ts'
 export {

@@ -18,6 +18,8 @@ export interface ValidateOptions {
   providers: readonly AnyProvider[]
   /** Warnings count as errors. */
   strict?: boolean
+  /** How a local instance starts its agent; default: with this program. */
+  localAgent?: string[]
 }
 
 export interface Validation {
@@ -45,10 +47,10 @@ const byCheck = 'provision check'
  * nothing. Never throws because of a file. A key that this user may not read is listed in `notChecked`.
  */
 export async function validateAll(file: string, options: ValidateOptions): Promise<Validation> {
-  const { env, providers, now, strict = false } = options
+  const { env, providers, now, strict = false, localAgent } = options
   const loaded = loadConfig(file, { env, providers })
   const problems = [...loaded.problems, ...(loaded.doubts ?? [])]
-  const checked = [file]
+  const checked = loaded.locate ? [file] : []
   const notChecked: NotChecked[] = []
   const readable: ReadableConfig | undefined = loaded.config
     ? { config: loaded.config, partlyRead: new Set(), unread: new Set() }
@@ -63,7 +65,7 @@ export async function validateAll(file: string, options: ValidateOptions): Promi
     // Of an id or a folder that could not be read, nothing is known.
     if (!['cluster_id', 'state_dir', 'demand'].some(hasError))
       problems.push(...identityWarnings(config, providers))
-    const plans = await planReadable(readable, master, { now, providers })
+    const plans = await planReadable(readable, master, { now, providers, localAgent })
     problems.push(...plans.flatMap((plan) => judgedOf(plan, config)))
     checked.push(...master.checked, ...other.checked, ...plans.flatMap((plan) => topicsOf(plan, readable)))
     notChecked.push(...master.notChecked, ...other.notChecked, ...unplanned(readable, plans, master))
@@ -206,7 +208,7 @@ function problemsOf(read: () => unknown): Problem[] {
 function planReadable(
   { config, partlyRead }: ReadableConfig,
   { loaded }: JudgedCertificate,
-  options: Pick<ValidateOptions, 'now' | 'providers'>,
+  options: Pick<ValidateOptions, 'now' | 'providers' | 'localAgent'>,
 ): Promise<PoolPlan[]> {
   const identity = peekIdentity(config)
   const pools = config.resource_pools.filter(isProvided)

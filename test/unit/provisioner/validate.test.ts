@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createDevelopmentChain, type DevelopmentChain } from '../../../src/pki/development-ca.ts'
 import regions from '../../../src/providers/aws/regions.json' with { type: 'json' }
 import { builtInProviders as providers } from '../../../src/providers/index.ts'
+import { validateConfig } from '../../../src/provisioner/library.ts'
 import { validateAll } from '../../../src/provisioner/validate.ts'
 import { regionsOfSdk } from '../../support/aws-regions.ts'
 
@@ -156,6 +157,16 @@ describe('validate', () => {
     )
     expect(codes).toEqual(['CONFIG_UNKNOWN_KEY'])
     expect(unchecked).toContain('the certificate')
+  })
+
+  it('is a function of the library', async () => {
+    const file = write('master.yaml', tls + pools(pool('gpu', image)))
+    expect(await validateConfig(file)).toMatchObject({ valid: true, problems: [], config: { file } })
+    expect(await validateConfig(join(dir, 'none.yaml'))).toMatchObject({
+      valid: false,
+      problems: [{ code: 'CONFIG_FILE_MISSING' }],
+      checked: [],
+    })
   })
 
   it('warns of ids of another form than those of the cloud, and makes warnings errors if asked', async () => {
