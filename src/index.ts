@@ -51,6 +51,7 @@ export {
   type FleetEvent,
   isReady,
   loadConfig,
+  type NotChecked,
   type PoolPlan,
   type PoolStatus,
   type PoolsStatus,
@@ -61,4 +62,7 @@ export {
   type PushedWork,
   prepareAll,
   type ReadyPlan,
+  type ValidateOptions,
+  type Validation,
+  validateConfig,
 } from './provisioner/index.ts'

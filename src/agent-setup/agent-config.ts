@@ -34,17 +34,22 @@ const setByScript: Record<string, string> = {
   config_file: 'the startup script',
 }
 
-/** Never throws: keeps the user's settings as far as possible and reports all faults as problems. */
+/**
+ * Never throws: keeps the user's settings as far as possible and reports all faults as problems. Without a plan only the
+ * user's own settings are judged.
+ */
 export function mergeAgentConfig(
   user: Record<string, unknown>,
-  plan: TrustPlan,
+  plan: TrustPlan | undefined,
   { where, requireAuthentication = false }: MergeOptions = {},
 ): MergedAgentConfig {
   const own = blockAt(user, 'security', 'tls')
-  const tls = { ...own, ...demandedBy(plan) }
+  const tls = { ...own, ...(plan && demandedBy(plan)) }
   const config = { ...user, security: { ...blockAt(user, 'security'), tls } }
   const problems = [
-    ...conflicts(own, plan).map((message) => problem('AGENT_CONFIG_CONFLICT', message, { where })),
+    ...(plan ? conflicts(own, plan) : []).map((message) =>
+      problem('AGENT_CONFIG_CONFLICT', message, { where }),
+    ),
     // Checks the user's settings, not the merged ones: the plan's settings would hide their faults.
     ...checkAgentOptions(user).map(({ message, remedy, path }) =>
       problem('AGENT_CONFIG_INVALID', `${key}: ${message}`, { remedy, where, details: { path } }),
@@ -52,12 +57,12 @@ export function mergeAgentConfig(
     ...withoutEffect(user).map((message) => problem('AGENT_CONFIG_NO_EFFECT', message, { where })),
   ]
   const userAnchors = text(own['master_cert'])
-  if (plan.mode === 'system' && userAnchors)
+  if (plan?.mode === 'system' && userAnchors)
     problems.push(
       problem('AGENT_CONFIG_UNVERIFIED', `agents trust ${userAnchors} on their own disk (${key})`, { where }),
     )
   const clientCertificate = clientCertificateOf(own)
-  if (requireAuthentication && plan.mode !== 'off' && !clientCertificate)
+  if (requireAuthentication && plan && plan.mode !== 'off' && !clientCertificate)
     problems.push(
       problem('CLIENT_CERT_REQUIRED', `require_authentication is on and ${key} has no client certificate`, {
         where,

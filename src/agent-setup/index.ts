@@ -1,6 +1,7 @@
 // What an agent needs to join: trust plan, certificate name, agent configuration; template, script, bytes.
 // Pure: the same setup gives the same bytes. Imports problems, platform, pki and config.
 // Start here: setUpAgents() does all steps for one pool.
+import type { TrustPlan } from '../pki/index.ts'
 import { isError, type Problem } from '../problems/index.ts'
 import { mergeAgentConfig } from './agent-config.ts'
 import { packUserData, type UserData } from './pack.ts'
@@ -33,22 +34,31 @@ export interface AgentsInput extends PoolTrustInput {
 export interface Agents {
   /** Enough to dial the master as an agent would. undefined when the trust settings or agent configuration are wrong. */
   setup?: AgentSetup
-  /** As complete as possible, even when the agents' configuration is wrong. */
-  draft?: AgentSetup
+  /** As complete as possible, even when the trust settings or the agents' configuration are wrong. */
+  draft: AgentSetup
   /** Agents present a client certificate from their machine image, which is not available here. */
   hasClientCertificate: boolean
-  /** undefined when a problem is an error. */
+  /** undefined when a problem is an error, or the certificate of the master is not usable. */
   userData?: UserData
   problems: Problem[]
+}
+
+/** In a draft whose trust plan is not known. */
+const unknownTrust: TrustPlan = {
+  mode: 'system',
+  modeReason: 'not known',
+  certificateNameReason: 'not known',
+  chain: [],
 }
 
 /** For the agents of one pool: how they trust the master, the input of their script, the script, and its bytes. */
 export async function setUpAgents(input: AgentsInput): Promise<Agents> {
   const { config, pool, template, machine, machines, facts } = input
   const { provider } = pool
-  const { master, trust, problems } = poolTrust(input)
-  if (!trust) return { hasClientCertificate: false, problems }
-  const merged = mergeAgentConfig(provider.agent_config_file_contents, trust, {
+  const { master, trust: plan, problems } = poolTrust(input)
+  // Errors in the trust settings must not hide those in everything else.
+  const trust = plan ?? unknownTrust
+  const merged = mergeAgentConfig(provider.agent_config_file_contents, plan, {
     where: placeOf(config, pool, 'agent_config_file_contents'),
     requireAuthentication: config.resource_manager.require_authentication,
   })
@@ -58,10 +68,10 @@ export async function setUpAgents(input: AgentsInput): Promise<Agents> {
   const packed = script === undefined ? undefined : await packUserData(script, draft)
   problems.push(...merged.problems, ...faults, ...(packed?.problems ?? []))
   return {
-    ...(!merged.problems.some(isError) && { setup: draft }),
+    ...(plan && !merged.problems.some(isError) && { setup: draft }),
     draft,
     hasClientCertificate: merged.clientCertificate !== undefined,
-    ...(!problems.some(isError) && { userData: packed?.userData }),
+    ...(plan && !problems.some(isError) && { userData: packed?.userData }),
     problems,
   }
 }

@@ -32,7 +32,7 @@ export function planTrust(input: TrustInput): { plan?: TrustPlan; problems: Prob
   const conflict = findConflict(input)
   if (conflict) return { problems: [conflict] }
   const choice = chooseMode(input)
-  if ('code' in choice) return { problems: [choice] }
+  if ('code' in choice) return { problems: [choice, ...nameProblems(input)] }
   const name = nameFor(input, choice)
   const problems = [...(choice.problems ?? []), ...name.problems]
   if (problems.some(isError)) return { problems }
@@ -48,6 +48,12 @@ export function planTrust(input: TrustInput): { plan?: TrustPlan; problems: Prob
     },
     problems,
   }
+}
+
+/** A chain without its root must not hide a wrong name. */
+function nameProblems(input: TrustInput): Problem[] {
+  const leaf = input.material?.leaf
+  return leaf ? nameFor(input, { mode: 'embed', reason: '', leaf }).problems.filter(isError) : []
 }
 
 function findConflict({ address, options, material, where }: TrustInput): Problem | undefined {
@@ -274,8 +280,10 @@ export interface ProvidedPool extends PoolConfig {
 export interface PoolTrustInput {
   config: MasterConfig
   pool: ProvidedPool
-  /** Contents of `security.tls.cert`; undefined when it is not configured. */
+  /** Contents of `security.tls.cert`; undefined when it is not configured, or could not be read. */
   material?: TlsCredentials
+  /** These problems of `security.tls.cert` are errors: more of them are reported, but there is no plan. */
+  certificateFaults?: readonly Problem[]
   /** Milliseconds since the epoch. */
   now: number
   /** Agents dial this instead of an alias or a missing host. */
@@ -288,18 +296,20 @@ export interface PoolTrustInput {
 
 export interface PoolTrust {
   master: MasterAddress
-  /** undefined when a problem is an error. */
+  /** undefined when a problem is an error, or the certificate is not usable. */
   trust?: TrustPlan
   problems: Problem[]
 }
 
-export function poolTrust({ config, pool, material, now, ...rest }: PoolTrustInput): PoolTrust {
+export function poolTrust(input: PoolTrustInput): PoolTrust {
+  const { config, pool, material, certificateFaults: faults = [], now, ...rest } = input
   const { provider } = pool
   const { address, problems } = masterAddressOf(config, pool, rest)
   const file = provider.tls.ca_file
   const ca = file ? loadTrustAnchors(file, { now, where: placeOf(config, pool, 'tls.ca_file') }) : undefined
   const found = [...problems, ...(ca?.problems ?? [])]
-  if (found.some(isError)) return { master: address, problems: found }
+  const isUnread = faults.length > 0 && !material
+  if (found.some(isError) || isUnread) return { master: address, problems: found }
   const { plan, problems: doubts } = planTrust({
     address,
     options: provider.tls,
@@ -310,8 +320,20 @@ export function poolTrust({ config, pool, material, now, ...rest }: PoolTrustInp
     roots: rest.roots,
     where: placeOf(config, pool, 'tls'),
   })
-  return { master: address, trust: plan, problems: [...found, ...doubts] }
+  if (faults.length === 0) return { master: address, trust: plan, problems: [...found, ...doubts] }
+  const isNew = ({ code }: Problem) => !faults.some((fault) => says(fault, code))
+  return {
+    master: address,
+    problems: [...found, ...doubts.filter((doubt) => isError(doubt) && isNew(doubt))],
+  }
 }
+
+/** A certificate without names is not also blamed for the name that agents verify. */
+function says({ code }: Problem, doubt: Problem['code']): boolean {
+  return code === doubt || (code === 'TLS_NO_SAN' && nameCodes.includes(doubt))
+}
+
+const nameCodes: readonly Problem['code'][] = ['TLS_NAME_MISMATCH', 'TLS_NO_USABLE_NAME']
 
 export function placeOf(config: MasterConfig, pool: PoolConfig, key: string): Where {
   const index = config.resource_pools.findIndex(({ pool_name }) => pool_name === pool.pool_name)

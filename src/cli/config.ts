@@ -4,27 +4,39 @@ import type { Address } from './connect.ts'
 import { type Context, exitStatusOf, printJson, readInput, sayCount, sayProblems } from './terminal.ts'
 
 export function declareValidate(program: CliCommand): void {
-  const command = program.command('validate', 'check the configuration and report every problem')
+  const command = program.command(
+    'validate',
+    'report every problem that can be found without a network, and what was not checked',
+  )
   const configFile = configFlag(command)
+  const strict = command.toggle('--strict', 'warnings are errors')
   const format = formatFlag(command)
   command.action(async ({ terminal, env }) => {
-    const { loadConfig } = await import('../config/index.ts')
+    const { validateAll } = await import('../provisioner/index.ts')
     const { builtInProviders: providers } = await import('../providers/index.ts')
     const file = configFile.value
-    const { identityWarnings } = await import('../provisioner/index.ts')
-    const { config, problems } = loadConfig(file, { env, providers })
-    if (config) problems.push(...identityWarnings(config, providers))
+    const options = { env, now: Date.now(), providers, strict: strict.value }
+    const { valid, config, problems, checked, notChecked } = await validateAll(file, options)
     if (format.value === 'json') {
       const shown = problems.map(({ cause, ...rest }) => rest)
-      printJson(terminal, { file, valid: config !== undefined, problems: shown })
+      printJson(terminal, { file, valid, checked, notChecked, problems: shown })
       return exitStatusOf(problems)
     }
     sayProblems(terminal, problems)
+    if (problems.length > 0) terminal.say('')
     const pools = config?.resource_pools.map(
       (pool) => `${pool.pool_name} (${pool.provider?.type ?? 'no provider'})`,
     )
-    if (pools) terminal.say(`${file} is valid: ${pools.join(', ')}`)
-    return sayCount(terminal, problems)
+    const line = (name: string, text: string) => terminal.say(`${name.padEnd(12)} ${text}`)
+    for (const [n, what] of checked.entries()) line(n === 0 ? 'checked' : '', what)
+    for (const [n, { what, why }] of notChecked.entries())
+      line(n === 0 ? 'not checked' : '', `${what} (${why})`)
+    const count = sayCount(terminal, problems)
+    if (valid && pools)
+      terminal.say(
+        `${file} is valid: ${pools.join(', ')}${notChecked.length > 0 ? ', as far as it was checked' : ''}`,
+      )
+    return count
   })
 }
 

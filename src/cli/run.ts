@@ -114,18 +114,23 @@ export function declareDryRun(program: CliCommand, configFile: Flag<string>) {
 
   async function run(context: Context): Promise<ExitStatus> {
     const { terminal, env } = context
-    const { dryRunPool, isReady, planAll } = await import('../provisioner/index.ts')
+    const { dryRunPool, isReady, once, planAll, validateAll } = await import('../provisioner/index.ts')
     const { loadConfig } = await import('../config/index.ts')
     const { builtInProviders: providers } = await import('../providers/index.ts')
     const now = Date.now()
     const { config, problems } = loadConfig(configFile.value, { env, providers })
+    if (!config) {
+      // Errors in the file must not hide those in what it names.
+      const { problems: every } = await validateAll(configFile.value, { env, now, providers })
+      sayProblems(terminal, every)
+      return sayCount(terminal, every)
+    }
     sayProblems(terminal, problems)
-    if (!config) return sayCount(terminal, problems)
 
     const wanted = { pools: pool.value, masterHost: masterHost.value, now, providers }
     const { plans, problems: shared } = await planAll(config, wanted)
     sayProblems(terminal, shared)
-    const all = [...problems, ...shared, ...plans.flatMap((plan) => plan.problems)]
+    let said = once([...problems, ...shared])
     const pools: DryRunPool[] = []
     for (const plan of plans) {
       const { pool_name, provider } = plan.pool
@@ -136,10 +141,12 @@ export function declareDryRun(program: CliCommand, configFile: Flag<string>) {
       } else {
         terminal.say(terminal.style('bold', `pool ${pool_name} (${provider.type}) cannot be launched`))
       }
-      sayProblems(terminal, plan.problems)
+      const all = once([...said, ...plan.problems])
+      sayProblems(terminal, all.slice(said.length))
+      said = all
     }
     if (pools.length > 0) await print(pools, format.value, out.value, context)
-    return sayCount(terminal, all)
+    return sayCount(terminal, said)
   }
 
   return { isAskedFor, format, itsOwn, run }

@@ -5,13 +5,14 @@ import { isUtf8 } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { isError, type Problem, problem } from '../problems/index.ts'
+import { isError, type Problem, problem, type Where } from '../problems/index.ts'
 import { overridesOf, readMaster } from './master.ts'
 import type { MasterConfig } from './master-config.ts'
 import type { ProviderBlock } from './provider.ts'
 import { isAbsent, isMapping, type Reading } from './read-block.ts'
+import type { ReadableConfig } from './readable.ts'
 import { defaultStateDir } from './schema.ts'
-import { readYaml } from './yaml.ts'
+import { readYaml, type YamlPath } from './yaml.ts'
 
 export {
   block,
@@ -47,7 +48,18 @@ export {
   spotKey,
   type TlsOptions,
 } from './provider-keys.ts'
-export { type Block, given, inner, isMapping, note, orList, type Partially, sure } from './read-block.ts'
+export {
+  type Block,
+  doubt,
+  given,
+  inner,
+  isMapping,
+  note,
+  orList,
+  type Partially,
+  sure,
+} from './read-block.ts'
+export type { ReadableConfig } from './readable.ts'
 export { configSchema } from './reference.ts'
 export { codeFrame, reportProblem, shown } from './report.ts'
 export { clusterIdPattern, demandTypes } from './schema.ts'
@@ -66,8 +78,14 @@ export interface LoadOptions {
 export interface Loaded {
   /** undefined when there is an error. */
   config?: MasterConfig
+  /** With errors: what can be judged in spite of them; undefined if they leave open whether TLS is on. */
+  readable?: ReadableConfig
   /** In the order of the file. */
   problems: Problem[]
+  /** Further warnings, for `provision validate`: values that can be right, but are unusual. */
+  doubts?: Problem[]
+  /** The line of a setting, such as `security.tls.cert`, or of what contains it. Missing if the file is no mapping. */
+  locate?: (path: string) => Where
 }
 
 /** Never throws for a problem of the file. Relative paths in the file are relative to its folder. */
@@ -91,11 +109,14 @@ export function parseConfig(text: string, file: string, { env = {}, providers }:
   const reading: Reading = {
     yaml,
     problems: [...yaml.problems, ...overrides.problems],
+    doubts: [],
     folder: dirname(resolve(file)),
   }
   if (isMapping(yaml.value)) {
-    const config = readMaster({ reading, path: [], raw: yaml.value }, file, overrides, providers)
-    return { ...(config && { config }), problems: inOrder(reading.problems) }
+    const read = readMaster({ reading, path: [], raw: yaml.value }, file, overrides, providers)
+    const isOldForm = !isAbsent(yaml.value['provisioner'])
+    const locate = (path: string) => yaml.locate(pathOf(path, isOldForm))
+    return { ...read, problems: inOrder(reading.problems), doubts: reading.doubts, locate }
   }
   if (isAbsent(yaml.value) && !yaml.problems.some(isError))
     reading.problems.push(problem('CONFIG_FILE_EMPTY', 'the file has no keys', { where: { file } }))
@@ -110,6 +131,12 @@ export function parseConfig(text: string, file: string, { env = {}, providers }:
       ),
     )
   return { problems: inOrder(reading.problems) }
+}
+
+/** Settings of the one pool of the old form are in its provisioner block. */
+function pathOf(path: string, isOldForm: boolean): YamlPath {
+  const written = isOldForm ? path.replace(/^resource_pools\.0\.provider\b/, 'provisioner') : path
+  return written.split('.').map((part) => (/^\d+$/.test(part) ? Number(part) : part))
 }
 
 /**

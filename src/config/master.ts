@@ -1,21 +1,13 @@
 // The complete file: from YAML values to the configuration, in both forms.
 import { resolve } from 'node:path'
 import type * as z from 'zod/mini'
-import { type Problem, problem } from '../problems/index.ts'
-import type { DemandConfig, ListenConfig, MasterConfig, TlsFiles } from './master-config.ts'
+import { isError, type Problem, problem } from '../problems/index.ts'
+import type { DemandConfig, ListenConfig, MasterConfig, PoolConfig, TlsFiles } from './master-config.ts'
+import { checkPlaceholders } from './placeholders.ts'
 import { checkAgents, poolsOf, resourceManagerOf } from './pools.ts'
 import type { ProviderBlock } from './provider.ts'
-import {
-  type Block,
-  errorCount,
-  given,
-  inner,
-  note,
-  type Partially,
-  readBlock,
-  sure,
-  wholeOf,
-} from './read-block.ts'
+import { type Block, given, inner, note, type Partially, readBlock, sure, wholeOf } from './read-block.ts'
+import { isTlsKnown, type ReadableConfig, withDefaults } from './readable.ts'
 import { shown } from './report.ts'
 import { masterFile } from './schema.ts'
 
@@ -31,13 +23,13 @@ type Keys = z.output<typeof masterFile>
 type Files = Partially<NonNullable<ListenKeys['tls']>>
 type ListenKeys = NonNullable<Keys['listen']>
 
-/** undefined if an error was noted, here or before. */
+/** `config` only if no error was noted, here or before; otherwise what can still be judged. */
 export function readMaster(
   block: Block,
   file: string,
   overrides: Overrides,
   providers: readonly ProviderBlock[],
-): MasterConfig | undefined {
+): { config?: MasterConfig; readable?: ReadableConfig } {
   const keys = readBlock(masterFile, block, { skip: ['resource_pools', 'provisioner'] })
   const tls = tlsOf(block, keys.security?.tls, overrides)
   const port = overrides.port ?? (keys.port || (tls ? 8443 : 8080))
@@ -46,27 +38,39 @@ export function readMaster(
   checkDemand(block, keys.demand)
   const pools = poolsOf(block, providers)
   const resource_manager = resourceManagerOf(block, keys.resource_manager, pools, tls !== undefined)
+  checkPlaceholders(block)
   checkAgents(pools, keys.demand?.type)
-  if (errorCount(block.reading) > 0) return undefined
-  const { cluster_id, cluster_name, state_dir, listen, demand, orphans, metrics, prices } = wholeOf(
-    masterFile,
-    keys,
-  )
-  return {
+  const configOf = (whole: Keys, resource_pools: PoolConfig[]): MasterConfig => ({
     file,
     port,
     security: { ...(tls && { tls }) },
-    cluster_id,
-    cluster_name,
-    state_dir: pathOf(block, state_dir),
-    listen: listen && listenOf(block, listen),
-    demand: demandOf(block, demand),
-    orphans,
-    metrics,
-    prices,
+    cluster_id: whole.cluster_id,
+    cluster_name: whole.cluster_name,
+    state_dir: pathOf(block, whole.state_dir),
+    listen: whole.listen && listenOf(block, whole.listen),
+    demand: demandOf(block, whole.demand),
+    orphans: whole.orphans,
+    metrics: whole.metrics,
+    prices: whole.prices,
     resource_manager,
-    resource_pools: pools.map(({ pool }) => sure(pool)),
+    resource_pools,
+  })
+  const { problems } = block.reading
+  if (!problems.some(isError)) {
+    const config = configOf(
+      wholeOf(masterFile, keys),
+      pools.map(({ pool }) => sure(pool)),
+    )
+    return { config }
   }
+  if (!isTlsKnown(problems)) return {}
+  const readable = pools.map((one) => one.readable())
+  const config = configOf(
+    withDefaults(masterFile, block, keys),
+    readable.map(({ pool }) => pool),
+  )
+  const those = (how: string) => new Set(readable.filter(({ read }) => read === how).map(({ pool }) => pool))
+  return { readable: { config, partlyRead: those('partly'), unread: those('nothing') } }
 }
 
 function pathOf({ reading }: Block, path: string): string {

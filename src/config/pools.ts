@@ -19,6 +19,7 @@ import {
   readBlock,
   wholeOf,
 } from './read-block.ts'
+import { commonPartOf, withDefaults } from './readable.ts'
 import { type masterFile, poolBlock } from './schema.ts'
 
 type Providers = readonly ProviderBlock[]
@@ -28,9 +29,17 @@ export interface ReadPool {
   name: string | undefined
   /** undefined after an error was noted. */
   pool: PoolConfig | undefined
+  /** What can be judged of it in spite of its errors. Called when all of them have been noted. */
+  readable: () => ReadablePool
   /** The block of the pool in the file. */
   block: Block
   hasProvider: boolean
+}
+
+export interface ReadablePool {
+  pool: PoolConfig
+  /** How much of its provider block is in `pool`: `partly` is the keys of every provider. */
+  read: 'whole' | 'partly' | 'nothing'
 }
 
 const newForm = ['resource_manager', 'resource_pools']
@@ -109,7 +118,34 @@ function readPool(block: Block, providers: Providers): ReadPool {
     })
   const provider = providerOf(block, 'provider', providers)
   const pool = errorCount(block.reading) === before ? poolOf(wholeOf(poolBlock, keys), provider) : undefined
-  return { name: keys.pool_name, pool, block, hasProvider: given(block, 'provider') }
+  return {
+    name: keys.pool_name,
+    pool,
+    block,
+    hasProvider: given(block, 'provider'),
+    readable: () => readablePool({ block, keys, provider, common: inner(block, 'provider') }, providers),
+  }
+}
+
+interface PoolParts {
+  block: Block
+  keys: Partially<z.output<typeof poolBlock>>
+  /** undefined after an error was noted, or if there is none. */
+  provider: PoolConfig['provider']
+  /** Its block in the new form. */
+  common: Block | undefined
+}
+
+/** A pool without a name is not judged. */
+function readablePool({ block, keys, provider, common }: PoolParts, providers: Providers): ReadablePool {
+  const { pool_name } = keys
+  const named = withDefaults(poolBlock, block, keys, { pool_name: pool_name ?? 'unnamed' })
+  const judged =
+    pool_name === undefined ? undefined : (provider ?? (common && commonPartOf(common, providers)))
+  // With a name that is too long every request would be wrong, too.
+  const isWhole = provider !== undefined && named.pool_name.length <= longestName
+  const read = judged ? (isWhole ? 'whole' : 'partly') : common ? 'nothing' : 'whole'
+  return { pool: poolOf(named, judged), read }
 }
 
 function poolOf(keys: z.output<typeof poolBlock>, provider: PoolConfig['provider']): PoolConfig {
@@ -136,16 +172,22 @@ function providerOf(block: Block, key: 'provider' | 'provisioner', providers: Pr
   return key === 'provider' ? readProvider(provider, providers) : readOldProvider(provider, providers)
 }
 
+/** The old form as the new one. */
+function asNewForm(block: Block): Block {
+  const { provider, ...raw } = block.raw
+  return isAbsent(provider) ? block : { ...block, raw: { ...raw, type: provider } }
+}
+
 /** In the old form the key `type` is called `provider`. */
 function readOldProvider(block: Block, providers: Providers) {
-  const { provider, ...raw } = block.raw
+  const { provider, type } = block.raw
   if (isAbsent(provider)) return readProvider(block, providers)
-  if (given(block, 'type') && raw['type'] !== provider)
+  if (given(block, 'type') && type !== provider)
     return note(block, 'CONFIG_CONFLICT', 'provider and type are two different types of provider', {
       key: 'type',
       part: 'key',
     })
-  return readProvider({ ...block, raw: { ...raw, type: provider } }, providers, 'provider')
+  return readProvider(asNewForm(block), providers, 'provider')
 }
 
 function oldPool(block: Block, providers: Providers): ReadPool {
@@ -153,7 +195,14 @@ function oldPool(block: Block, providers: Providers): ReadPool {
   const before = errorCount(block.reading)
   const provider = providerOf(block, 'provisioner', providers)
   const isSound = errorCount(block.reading) === before
-  return { ...empty, pool: pool && isSound ? { ...pool, provider } : undefined, hasProvider: true }
+  const written = inner(block, 'provisioner')
+  const common = written && asNewForm(written)
+  return {
+    ...empty,
+    pool: pool && isSound ? { ...pool, provider } : undefined,
+    hasProvider: true,
+    readable: () => readablePool({ block, keys: { pool_name: empty.name }, provider, common }, providers),
+  }
 }
 
 /** The pool that exists if none is listed, as in Determined (resource_config.go). */

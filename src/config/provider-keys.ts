@@ -148,6 +148,9 @@ export const commonKeys = {
   ),
 }
 
+/** A block of any type, by the keys of every type. */
+export const commonBlock = z.looseObject(commonKeys)
+
 const spotKeys = {
   enabled: keyOr(flag, true, 'Whether spot capacity is used.'),
   fallback: keyOr(choice('none', 'on_demand'), 'none', 'What is launched if there is no spot capacity.'),

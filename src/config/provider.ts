@@ -4,7 +4,13 @@ import type { HostAlias } from '../pki/index.ts'
 import { nearest } from '../platform/index.ts'
 import { kinds, needed } from './fields.ts'
 import { type JsonSchema, jsonSchemaOf } from './json-schema.ts'
-import { type CommonProviderConfig, commonKeys, commonRules, type ProviderConfig } from './provider-keys.ts'
+import {
+  type CommonProviderConfig,
+  commonBlock,
+  commonKeys,
+  commonRules,
+  type ProviderConfig,
+} from './provider-keys.ts'
 import {
   type Block,
   described,
@@ -117,8 +123,6 @@ function isOwn(key: string): boolean {
 
 // Reading: `type` selects the definition.
 
-const anyKind = z.looseObject(commonKeys)
-
 /** undefined after a problem was noted. `typeKey` is the key of the type: `provider` in the old form. */
 export function readProvider(
   block: Block,
@@ -128,7 +132,7 @@ export function readProvider(
   const own = providers.find(({ kind }) => kind === block.raw['type'])
   if (own) return own.read(block, (key) => elsewhere(key, own, providers))
   // The keys of every type can still be checked.
-  commonRules(readBlock(anyKind, block), block, false)
+  commonRules(readBlock(commonBlock, block), block, false)
   return refuseType(block, providers, typeKey)
 }
 

@@ -4,6 +4,7 @@ import { nearest } from '../platform/index.ts'
 import { type Problem, type ProblemCode, type ProblemOptions, problem } from '../problems/index.ts'
 import { foreign, kinds } from './fields.ts'
 import { shown } from './report.ts'
+import { vitalRemedy } from './vital-keys.ts'
 import type { YamlPath, YamlText } from './yaml.ts'
 
 /** The values that could be read: invalid and missing ones are omitted at any depth. */
@@ -46,7 +47,8 @@ function isWhole<S extends z.ZodMiniObject>(schema: S, keys: unknown): keys is z
   return hasAll(schema, keys)
 }
 
-function hasAll(schema: Schema, value: unknown): boolean {
+/** No value is missing below the schema. */
+export function hasAll(schema: Schema, value: unknown): boolean {
   const definition = (schema as unknown as z.core.$ZodTypes)._zod.def
   switch (definition.type) {
     case 'optional':
@@ -221,6 +223,8 @@ function wrongType(
 export interface Reading {
   yaml: Pick<YamlText, 'locate' | 'textOf'>
   problems: Problem[]
+  /** Warnings that only `provision validate` reports. */
+  doubts: Problem[]
   /** Absolute folder that relative paths start from. */
   folder: string
 }
@@ -255,10 +259,19 @@ export function given({ raw }: Block, key: string): boolean {
 
 /** Notes a problem; returns undefined, so that a reader can return it. */
 export function note(block: Block, code: ProblemCode, message: string, at: At = {}): undefined {
+  block.reading.problems.push(problemAt(block, code, message, at))
+}
+
+/** Notes a warning that only `provision validate` reports. */
+export function doubt(block: Block, code: ProblemCode, message: string, at: At = {}): undefined {
+  block.reading.doubts.push(problemAt(block, code, message, at))
+}
+
+function problemAt(block: Block, code: ProblemCode, message: string, at: At): Problem {
   const { key = [], part, ...options } = at
   const path = [...block.path, ...(typeof key === 'string' ? [key] : key)]
   const where = block.reading.yaml.locate(path, part ?? (path.length === block.path.length ? 'key' : 'value'))
-  block.reading.problems.push(problem(code, message, { ...options, where }))
+  return problem(code, message, { ...options, where })
 }
 
 /** A nested mapping; undefined if the key is absent or has another type. */
@@ -308,8 +321,9 @@ export function unknownKeys(
     const moved = elsewhere?.(key)
     const meant = moved ? undefined : nearest(key, ours)
     const at = { key, part: 'key' as const, ...(meant && { details: { didYouMean: meant } }) }
-    const remedy = moved ?? (meant && `Did you mean "${meant}"?`)
-    if (strict)
+    const vital = vitalRemedy(block.path, key, meant)
+    const remedy = moved ?? vital ?? (meant && `Did you mean "${meant}"?`)
+    if (strict || vital)
       note(block, 'CONFIG_UNKNOWN_KEY', `${JSON.stringify(key)} is not a key of ${name}`, {
         ...at,
         remedy: remedy ?? keysOf(ours),

@@ -137,13 +137,14 @@ function introduction(providers: readonly ProviderBlock[]): string {
 
 This page is generated from the schema (\`npm run docs\`); \`provision schema\` prints the same as JSON Schema for editors.
 
-The provisioner reads the master's own \`master.yaml\`. \`provision validate\` reports all problems at once, with line, column and remedy.
+The provisioner reads the master's own \`master.yaml\`. \`provision validate\` reports all problems at once, with line, column and remedy, also of the certificates and of what it would launch ([commands.md](commands.md#validate)).
 
 - **Paths** are relative to the file's folder.
 - **Durations** are strings in [Go's syntax](https://pkg.go.dev/time#ParseDuration): \`90s\`, \`20m\`, \`1h30m\`. A bare number is rejected, because its unit is unknown.
 - **Sizes** are in GB, IOPS and MiB/s where the table says so; prices in dollars per hour.
 - \`yes\`, \`no\`, \`on\` and \`off\` are booleans. \`<<\` merges anchors. A key without a value counts as not set.
-- **Unknown keys** in the provisioner's own blocks are errors at any depth.
+- **Unknown keys** in the provisioner's own blocks are errors at any depth. In blocks that the master reads, too, they are warnings, except a misspelt \`security\`, \`tls\`, \`demand\`, \`resource_pools\` or \`provider\`.
+- **Variables** such as \`$AMI_ID\` and \`{{ region }}\` are not replaced: they are errors, except in scripts and in the agent's configuration.
 - **Environment**: \`DET_PORT\`, \`DET_SECURITY_TLS_CERT\` and \`DET_SECURITY_TLS_KEY\` override the file, as for the master; relative paths in them are relative to the working directory.
 
 \`\`\`yaml

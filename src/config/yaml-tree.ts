@@ -38,7 +38,11 @@ const aliasBudget = 10_000
 const deepest = 200
 const unclean = 'the text has a NUL character or a lone surrogate'
 
-export function toTree(document: Document.Parsed, lineOf: (offset: number) => number): YamlTree {
+export function toTree(
+  document: Document.Parsed,
+  text: string,
+  lineOf: (offset: number) => number,
+): YamlTree {
   const anchors = new Map<string, ParsedNode>()
   const targets = new Map<Alias, ParsedNode>()
   const faults: YamlFault[] = []
@@ -59,12 +63,23 @@ export function toTree(document: Document.Parsed, lineOf: (offset: number) => nu
     if (depth > deepest)
       return fault('YAML_TOO_LARGE', `the file is nested deeper than ${deepest} levels`, node)
     if (isScalar(node)) return convertScalar(node)
+    const template = templateIn(node)
+    if (template !== undefined) return template
     open.add(node)
     const value = isSeq<ParsedNode>(node)
       ? node.items.map((item) => convert(item, depth + 1))
       : Object.fromEntries(entriesOf(node, depth))
     open.delete(node)
     return value
+  }
+
+  /** `{{ name }}` is a mapping to YAML, but was meant for a template engine. */
+  function templateIn(node: ParsedNode): string | undefined {
+    if (!isMap<ParsedNode, Node>(node) || !node.flow) return undefined
+    const [first, second] = node.items
+    return first && !second && isMap(first.key) && !first.value
+      ? text.slice(node.range[0], node.range[1])
+      : undefined
   }
 
   function convertScalar(node: Scalar.Parsed): unknown {

@@ -41,7 +41,7 @@ export function readYaml(text: string, file: string): YamlText {
   const broken = document.errors.some(({ code }) => code !== 'TAG_RESOLVE_FAILED')
   const tree: YamlTree = broken
     ? { value: undefined, targets: new Map(), faults: [] }
-    : toTree(document, lineOf)
+    : toTree(document, text, lineOf)
   const places = placesOf(text, file, document.contents, tree.targets, counter)
   const faults = [...byteOrderFaults(text), ...syntax, ...tree.faults]
   const tooLarge = faults.some(({ code }) => code === 'YAML_TOO_LARGE')

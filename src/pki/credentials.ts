@@ -53,11 +53,16 @@ export interface ParseOptions {
   keyFile?: string
 }
 
-/** Reads and checks the files. `material` is set only when no problem is an error. */
-export function loadTlsCredentials(
-  files: TlsCredentialFiles,
-  options: LoadOptions,
-): { material?: TlsCredentials; problems: Problem[] } {
+export interface LoadedCredentials {
+  /** Only when no problem is an error. */
+  material?: TlsCredentials
+  /** The same with errors, to look for more of them; undefined without a server certificate. */
+  faulty?: TlsCredentials
+  problems: Problem[]
+}
+
+/** Reads and checks the files. */
+export function loadTlsCredentials(files: TlsCredentialFiles, options: LoadOptions): LoadedCredentials {
   const { readFile, where = {} } = options
   const cert = readTextFile(files.certFile, 'certificate file', readFile, where.cert)
   const key = files.keyFile ? readTextFile(files.keyFile, 'key file', readFile, where.key) : undefined
@@ -68,8 +73,9 @@ export function loadTlsCredentials(
     file: files.certFile,
     keyFile: files.keyFile,
   })
-  if (unread.length > 0) return { problems: [...unread, ...parsed.problems] }
-  return parsed
+  if (unread.length === 0) return parsed
+  const { material, faulty = material } = parsed
+  return { ...(faulty && { faulty }), problems: [...unread, ...parsed.problems] }
 }
 
 /** The same for texts that are already in memory. */
@@ -77,7 +83,7 @@ export function parseTlsCredentials(
   pemText: string,
   keyText: string | undefined,
   { now, file = 'certificate', keyFile = 'key' }: ParseOptions,
-): { material?: TlsCredentials; problems: Problem[] } {
+): LoadedCredentials {
   const read = readCertificates(pemText, file)
   const keys = keyText === undefined ? undefined : readKey(keyText, keyFile)
   const key = keys?.key
@@ -86,9 +92,13 @@ export function parseTlsCredentials(
   problems.push(...checkMessage(read.certificates, file))
   if (unique.length > maxJudged) return { problems }
   const issuers = findIssuers(unique)
-  const leaf = (key && unique.find((certificate) => fits(key, certificate))) ?? findLeaf(issuers)
+  const end = findLeaf(issuers)
+  const keyed = key && unique.find((certificate) => fits(key, certificate))
+  // The key of a CA of the chain does not make that CA the server's certificate.
+  const isAbove = end && keyed && keyed !== end && allPaths(end, issuers).some(hasCertificate(keyed))
+  const leaf = isAbove ? end : (keyed ?? end)
   if (!leaf) return { problems }
-  if (keys && key && !fits(key, leaf)) problems.push(mismatch({ ...keys, key }, leaf, keyFile))
+  if (keys && key && !fits(key, leaf)) problems.push(mismatch({ ...keys, key }, leaf, keyFile, keyed))
 
   const paths = allPaths(leaf, issuers)
   const path = pickPath(paths, (candidate) => checkPath(candidate, now).filter(isError).length)
@@ -101,9 +111,13 @@ export function parseTlsCredentials(
   // If a block could not be read, the order of the others proves nothing.
   if (!read.problems.some(isError))
     problems.push(...checkOrder(unique, path), ...repeatedOrExtra(repeated, extras))
-  if (problems.some(isError)) return { problems }
   const openEnds = paths.filter((open) => !open.complete).map((open) => open.certificates.at(-1)!)
-  return { material: { file, leaf, path, openEnds, extras, ...(key && { key }) }, problems }
+  const material = { file, leaf, path, openEnds, extras, ...(key && { key }) }
+  return { [problems.some(isError) ? 'faulty' : 'material']: material, problems }
+}
+
+function hasCertificate(certificate: Certificate): (path: ChainPath) => boolean {
+  return ({ certificates }) => certificates.includes(certificate)
 }
 
 /** The path is a single self-signed certificate. */

@@ -47,15 +47,25 @@ export function fits(key: KeyObject, certificate: Certificate): boolean {
   }
 }
 
-/** The problem when `key` fits no certificate. `leaf` is the certificate the server would present. */
-export function mismatch(keyFile: KeyFile & { key: KeyObject }, leaf: Certificate, file: string): Problem {
+/**
+ * The problem when `key` does not fit `leaf`, the certificate the server would present. `owner` is the certificate of the
+ * file to which it belongs.
+ */
+export function mismatch(
+  keyFile: KeyFile & { key: KeyObject },
+  leaf: Certificate,
+  file: string,
+  owner?: Certificate,
+): Problem {
   const second = keyFile.others.some((other) => fits(other, leaf))
   const types = [keyFile.key.asymmetricKeyType, typeOf(leaf)]
-  const why = second
-    ? '; a later key of the file does, but servers use the first'
-    : types[0] === types[1]
-      ? ''
-      : `: the key is ${types[0]}, the certificate's ${types[1]}`
+  const why = owner
+    ? `: it is the key of ${owner.subject}`
+    : second
+      ? '; a later key of the file does, but servers use the first'
+      : types[0] === types[1]
+        ? ''
+        : `: the key is ${types[0]}, the certificate's ${types[1]}`
   return problem('TLS_KEY_MISMATCH', `the key in ${file} does not belong to ${leaf.subject}${why}`, {
     where: { file },
     details: { subject: leaf.subject, sha256: leaf.sha256 },

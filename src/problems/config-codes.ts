@@ -162,6 +162,24 @@ export const configKeyCodes = {
     meaning: 'A value does not have the required form.',
     remedy: 'Write the value in the form named in the message.',
   },
+  CONFIG_PLACEHOLDER: {
+    severity: 'error',
+    exit: 3,
+    meaning: 'A value is a placeholder such as $AMI_ID, {{ region }} or CHANGEME that was not replaced.',
+    remedy: 'Write the value itself: the provisioner replaces no variables in the file.',
+  },
+  CONFIG_UNKNOWN_LOCATION: {
+    severity: 'warning',
+    exit: 3,
+    meaning: 'A region or zone has a possible name, but none that is known; it may be new.',
+    remedy: 'Correct the spelling, or keep the name if the cloud has added it.',
+  },
+  CONFIG_UNUSUAL_ID: {
+    severity: 'warning',
+    exit: 3,
+    meaning: 'An id does not have the form of those that the cloud assigns.',
+    remedy: 'Copy the id from the console or command line of the cloud.',
+  },
   CONFIG_BAD_DURATION: {
     severity: 'error',
     exit: 3,

@@ -94,11 +94,14 @@ export interface LoadCertificateOptions {
   withKey?: boolean
 }
 
-/** `security.tls.cert`, with its key if requested; nothing and no problem when TLS is not configured. */
+/**
+ * `security.tls.cert`, with its key if requested; nothing and no problem when TLS is not configured. `faulty` is one with
+ * an error, to look for more of them.
+ */
 export function loadMasterCertificate(
   config: MasterConfig,
   { now, withKey = servesItself(config) }: LoadCertificateOptions,
-): { certificate?: TlsCredentials; problems: Problem[] } {
+): { certificate?: TlsCredentials; faulty?: TlsCredentials; problems: Problem[] } {
   const files = config.security.tls
   if (!files) return { problems: [] }
   const { file } = config
@@ -107,6 +110,6 @@ export function loadMasterCertificate(
     key: { file, path: 'security.tls.key' },
   }
   const names = { certFile: files.cert, keyFile: withKey ? files.key : undefined }
-  const { material: certificate, problems } = loadTlsCredentials(names, { now, where })
-  return { certificate, problems }
+  const { material: certificate, faulty, problems } = loadTlsCredentials(names, { now, where })
+  return { certificate, faulty, problems }
 }

@@ -5,7 +5,6 @@
 export { checkAll, checkSurroundings } from './check.ts'
 export { type CheckResult, type CheckRow, exitOfRows } from './check-rows.ts'
 export { runDaemon } from './daemon.ts'
-export { identityWarnings } from './identity.ts'
 export { leastRights } from './least-rights.ts'
 export {
   type CreateProvisionerOptions,
@@ -22,6 +21,7 @@ export {
   type PushedDemand,
   type PushedWork,
   prepareAll,
+  validateConfig,
 } from './library.ts'
 export { poolSettings } from './pools.ts'
 export {
@@ -35,3 +35,4 @@ export {
 } from './prepare.ts'
 export { type Explanation, explainSnapshot } from './snapshot-file.ts'
 export { readDecisions } from './telemetry.ts'
+export { type NotChecked, once, type ValidateOptions, type Validation, validateAll } from './validate.ts'

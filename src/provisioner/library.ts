@@ -8,6 +8,7 @@ import { type Logger, systemClock } from '../platform/index.ts'
 import { type AnyProvider, builtInProviders, withProviders } from '../providers/index.ts'
 import { type PlanAllOptions, planAll } from './prepare.ts'
 import { composeProvisioner, type Provisioner } from './provisioner.ts'
+import { type ValidateOptions, type Validation, validateAll } from './validate.ts'
 
 export type { PushDemand, PushedAgent, PushedDemand, PushedWork } from '../demand/index.ts'
 export type { FleetEvent, PoolStatus } from '../fleet/index.ts'
@@ -54,6 +55,23 @@ export function prepareAll(
   return planAll(config, {
     localAgent: ownAgent(),
     ...options,
+    providers: withProviders(builtInProviders, providers),
+  })
+}
+
+/**
+ * Everything that `provision validate` reports: the file, its certificates and the plan of every pool, without a network.
+ * Never throws because of a file. `now`: milliseconds since the epoch; default: the clock.
+ */
+export function validateConfig(
+  file: string,
+  { providers, env = {}, now = Date.now(), strict }: Partial<ValidateOptions> = {},
+): Promise<Validation> {
+  return validateAll(file, {
+    env,
+    now,
+    strict,
+    localAgent: ownAgent(),
     providers: withProviders(builtInProviders, providers),
   })
 }

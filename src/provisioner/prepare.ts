@@ -10,7 +10,7 @@ import {
   type UserData,
   type UserTemplate,
 } from '../agent-setup/index.ts'
-import type { MasterConfig, ProviderConfig } from '../config/index.ts'
+import type { MasterConfig, PoolConfig, ProviderConfig } from '../config/index.ts'
 import {
   type CertificateFacts,
   masterUrl,
@@ -41,7 +41,8 @@ export interface PlanAllOptions {
 }
 
 /**
- * Each pool has its own problems; shared ones are in `problems`. Needs no network, credentials or key, and writes nothing.
+ * Each pool has its own problems; shared ones are in `problems`. With an unusable certificate no pool is ready, but
+ * everything else of each is judged. Needs no network, credentials or key, and writes nothing.
  * Throws USAGE for a pool that does not exist or has no provider.
  */
 export async function planAll(
@@ -49,11 +50,24 @@ export async function planAll(
   { pools, ...options }: PlanAllOptions,
 ): Promise<{ plans: PoolPlan[]; problems: Problem[] }> {
   const chosen = choosePools(config, pools)
-  const { certificate, problems } = loadMasterCertificate(config, { now: options.now, withKey: false })
-  if (problems.some(isError)) return { plans: [], problems }
+  const loaded = loadMasterCertificate(config, { now: options.now, withKey: false })
+  const problems = [...loaded.problems]
   const identity = peekIdentity(config)
   problems.push(...identityWarnings(config, options.providers))
-  return { plans: await planPools(chosen, { config, certificate, identity, ...options }), problems }
+  return {
+    plans: await planPools(chosen, { config, ...certificateInput(loaded), identity, ...options }),
+    problems,
+  }
+}
+
+/** What plans need to know of a certificate, also of one with errors. */
+export function certificateInput({
+  certificate,
+  faulty,
+  problems,
+}: ReturnType<typeof loadMasterCertificate>): Pick<PlanInput, 'certificate' | 'certificateFaults'> {
+  const faults = problems.filter(isError)
+  return { certificate: certificate ?? faulty, ...(faults.length > 0 && { certificateFaults: faults }) }
 }
 
 /** What is known about a pool before anything is launched, as far as it could be determined. */
@@ -86,6 +100,10 @@ export interface PlanInput {
   config: MasterConfig
   /** Of the master, when TLS is configured. */
   certificate: TlsCredentials | undefined
+  /** Its errors: with any, no pool is ready. */
+  certificateFaults?: readonly Problem[]
+  /** Pools of which only the keys of every provider are known: no request is planned. */
+  partlyRead?: ReadonlySet<PoolConfig>
   identity: Identity
   hosts?: ReadonlyMap<string, string>
   masterHost?: string
@@ -105,34 +123,37 @@ const exampleIntent = { id: '00000000-0000-4000-8000-000000000000', count: 1 }
 
 /** Runs every step whose inputs exist, and collects the problems of all. */
 async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan> {
-  const { config, certificate, identity, now, providers, localAgent = localAgentCommand() } = input
+  const { config, certificate, certificateFaults, identity, now, providers } = input
+  const { localAgent = localAgentCommand() } = input
   const { provider, pool_name } = pool
   const definition = definitionOf(providers, provider)
+  const isWhole = !input.partlyRead?.has(pool)
   const { template, problems: unread } = loadTemplate(provider)
   const agents = await setUpAgents({
     config,
     pool,
     providers,
     material: certificate,
+    certificateFaults,
     now,
     roots: input.roots,
     masterHost: input.hosts?.get(pool_name) ?? input.masterHost,
     template,
     machine: machineOf(definition),
     machines: providers.map(machineOf),
-    facts: definition.agent(provider, localAgent),
+    facts: isWhole ? definition.agent(provider, localAgent) : { slotType: 'auto' },
   })
   const { setup, draft, userData, hasClientCertificate } = agents
   const request =
-    draft &&
+    isWhole &&
     definition.request({
       config: provider,
       owner: ownerOf(identity, pool_name),
       setup: draft,
       intent: { ...exampleIntent, offerings: definition.offerings(provider) },
     })
-  const problems = [...agents.problems, ...unread, ...(request?.problems ?? [])]
-  const isReady = !problems.some(isError)
+  const problems = [...agents.problems, ...unread, ...(request ? request.problems : [])]
+  const isReady = setup !== undefined && request && !problems.some(isError)
   const { onThisMachine } = definition
   return {
     pool,

@@ -16,6 +16,7 @@ import {
 } from '../../config/index.ts'
 import { nearest } from '../../platform/index.ts'
 import { ownerTags } from '../contract.ts'
+import { checkNames, typeFault } from './names.ts'
 import type { AwsKeys } from './schema.ts'
 
 /** A public GPU image with Docker and the NVIDIA runtime (https://docs.aws.amazon.com/dlami/latest/devguide). */
@@ -35,6 +36,7 @@ export type AwsImage = { id: string } | { ssm: string } | { owner: string; name:
 
 export function awsRules(keys: Keys, block: Block) {
   const instance_types = awsTypes(keys, block)
+  checkNames(keys, block)
   checkNetwork(keys, block)
   checkTags(keys, block)
   if (keys.log_stream && !keys.log_group)
@@ -210,6 +212,11 @@ export function awsTypes(keys: Partially<AwsKeys>, block: Block): TypeWithSlots[
 }
 
 function withSlots(block: Block, type: string, slots: number | undefined, path: YamlPath): TypeWithSlots[] {
+  const fault = typeFault(type)
+  if (fault) {
+    note(block, 'CONFIG_BAD_VALUE', fault.message, { key: path, remedy: fault.remedy })
+    return []
+  }
   const known = slots ?? awsAccelerators(type)
   if (known !== undefined) return [{ type, slots: known }]
   const meant = nearest(type, knownGpuTypes())

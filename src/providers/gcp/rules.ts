@@ -28,6 +28,7 @@ import {
   type Machine,
   machineOf,
 } from './machine-types.ts'
+import { checkNames } from './names.ts'
 import type { GcpKeys } from './schema.ts'
 
 /**
@@ -47,6 +48,7 @@ export type GcpConfig = ReturnType<ReturnType<typeof gcpRules>>
 
 export function gcpRules(keys: Keys, block: Block) {
   const { attached, instance_types } = gcpTypes(keys, block)
+  checkNames(keys, block)
   checkBaseFields(keys, block)
   checkImage(keys, block)
   checkZones(keys, block)
@@ -129,17 +131,14 @@ function checkZones({ zone, zones = [] }: Keys, block: Block): void {
       part: 'key',
       remedy: 'Move it into zones.',
     })
-  const otherRegion = zones.find((other) => regionOf(other) !== regionOf(zones[0]!))
+  // A region in the list is reported by itself.
+  const [first, ...others] = zones.filter((one) => !/^[a-z]+-[a-z]+\d+$/.test(one))
+  const otherRegion = first && others.find((other) => regionOf(other) !== regionOf(first))
   if (otherRegion)
-    note(
-      block,
-      'CONFIG_CONFLICT',
-      `zones must be in one region, but ${zones[0]} and ${otherRegion} are not`,
-      {
-        key: 'zones',
-        remedy: 'Use one pool for each region.',
-      },
-    )
+    note(block, 'CONFIG_CONFLICT', `zones must be in one region, but ${first} and ${otherRegion} are not`, {
+      key: 'zones',
+      remedy: 'Use one pool for each region.',
+    })
 }
 
 function regionOf(zone: string): string {

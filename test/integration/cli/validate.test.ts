@@ -40,7 +40,9 @@ describe('provision validate', () => {
     expect(stderr).toMatch(/bad\.yaml:7:\d+ \w+ .*/)
     expect(stderr).toMatch(/bad\.yaml:8:7 \w+ [\s\S]*agent_docker_image/)
     expect(stderr).toContain('3 errors')
-    expect(stderr.match(/remedy:/g)).toHaveLength(3)
+    // The fourth is a warning of its agents, which are judged beside the errors.
+    expect(stderr.match(/remedy:/g)).toHaveLength(4)
+    expect(stderr).toContain('warning TLS_PLAIN_HTTP')
     expect(status).toBe(3)
   })
 
@@ -52,13 +54,27 @@ describe('provision validate', () => {
     expect(stderr).toMatch(/Add this line to \S+cloud\.yaml: cluster_id: [0-9a-f-]{36}/)
     expect(status, stderr).toBe(0)
     writeFileSync(join(dir, 'cloud.yaml'), `cluster_id: research\n${aws}`)
-    expect(validate('-c', 'cloud.yaml').stderr).not.toContain('cluster_id')
+    expect(validate('-c', 'cloud.yaml').stderr).not.toContain('CLUSTER_ID')
+  })
+
+  it('lists what it did not check, and makes warnings errors if asked', () => {
+    const { status, stderr } = validate('-c', 'cloud.yaml')
+    expect(stderr).toMatch(/^not checked +AWS: credentials/m)
+    expect(stderr).toContain('cloud.yaml is valid: default (aws), as far as it was checked')
+    expect(status).toBe(0)
+    const strict = validate('-c', 'cloud.yaml', '--strict')
+    expect(strict.status).toBe(3)
+    expect(strict.stderr).not.toContain('is valid')
+    const { valid, checked, notChecked } = JSON.parse(validate('-c', 'cloud.yaml', '--format', 'json').stdout)
+    expect(valid).toBe(true)
+    expect(checked).toContain('cloud.yaml')
+    expect(notChecked).toContainEqual({ what: expect.stringContaining('AWS: '), why: 'provision check' })
   })
 
   it('prints the same as JSON', () => {
     const { problems, valid } = JSON.parse(validate('-c', 'bad.yaml', '--format', 'json').stdout)
     expect(valid).toBe(false)
-    expect(problems).toHaveLength(3)
+    expect(problems.filter(({ severity }: { severity: string }) => severity === 'error')).toHaveLength(3)
     expect(problems[0]).toMatchObject({
       severity: 'error',
       where: { file: 'bad.yaml', line: expect.any(Number) },

@@ -29,7 +29,13 @@ const schedulerConfig = 'internal/config/scheduler_config_test.go'
 /** One pool with this provider, as JSON: the form of most vectors. */
 const pool = (provider: object) => JSON.stringify({ resource_pools: [{ pool_name: 'default', provider }] })
 
-const awsKeys = { type: 'aws', region: 'test.region', image_id: 'test.image', ssh_key_name: 'test-key' }
+/** Determined's tests have names here that AWS cannot have, such as `test.region`; these are possible ones. */
+const awsKeys = {
+  type: 'aws',
+  region: 'us-west-2',
+  image_id: 'ami-0123456789abcdef0',
+  ssh_key_name: 'test-key',
+}
 const master = { master_url: 'http://test.master', agent_docker_image: 'test_image' }
 const periods = { max_idle_agent_period: '30s', max_agent_starting_period: '30s' }
 const disk = {
@@ -62,7 +68,7 @@ export const determinedVectors: DeterminedVector[] = [
     why: 'A warning reports that the fluent image is ignored.',
     codes: ['CONFIG_UNUSED'],
     provider: {
-      region: 'test.region',
+      region: 'us-west-2',
       agent_fluent_image: 'fluent_image',
       agent_docker_image: 'test_image',
       max_idle_agent_period: 30_000,
@@ -124,8 +130,8 @@ export const determinedVectors: DeterminedVector[] = [
     here: 'passes',
     why: '',
     provider: {
-      region: 'test.region',
-      image: { id: 'test.image' },
+      region: 'us-west-2',
+      image: { id: 'ami-0123456789abcdef0' },
       ssh_key_name: 'test-key',
       instance_name: 'determined-ai-agent',
       volume: { size: 200 },
@@ -141,24 +147,32 @@ export const determinedVectors: DeterminedVector[] = [
     text: pool({
       ...awsKeys,
       instance_name: 'test.instance_name',
-      network_interface: { public_ip: false, subnet_id: 'test.subnet', security_group_id: 'test.security' },
+      network_interface: {
+        public_ip: false,
+        subnet_id: 'subnet-0123456789abcdef0',
+        security_group_id: 'sg-0123456789abcdef0',
+      },
       tag_key: 'dai',
       tag_value: 'agent',
       root_volume_size: 120,
       instance_type: 'p2.xlarge',
-      iam_instance_profile_arn: 'test_instance_profile',
+      iam_instance_profile_arn: 'arn:aws:iam::123456789012:instance-profile/test',
       custom_tags: [{ key: 'key1', value: 'value1' }],
     }),
     here: 'passes',
     why: '',
     provider: {
       instance_name: 'test.instance_name',
-      network_interface: { public_ip: false, subnet_id: 'test.subnet', security_group_id: 'test.security' },
+      network_interface: {
+        public_ip: false,
+        subnet_id: 'subnet-0123456789abcdef0',
+        security_group_id: 'sg-0123456789abcdef0',
+      },
       tag_key: 'dai',
       tag_value: 'agent',
       volume: { size: 120 },
       instance_types: [{ type: 'p2.xlarge', slots: 1 }],
-      iam_instance_profile_arn: 'test_instance_profile',
+      iam_instance_profile_arn: 'arn:aws:iam::123456789012:instance-profile/test',
       custom_tags: [{ key: 'key1', value: 'value1' }],
     },
   },

@@ -191,7 +191,7 @@ describe('aws', () => {
     'vt1.3xlarge',
     'g5g.xlarge',
     'm5.huge',
-    'constructor',
+    'constructor.xlarge',
   ])('does not guess the slots of %s', (type) => {
     const { problems } = parseConfig(aws(`instance_type: ${type}`), 'm.yaml')
     expect(problems.map(({ code }) => code)).toEqual(['INSTANCE_SLOTS_UNKNOWN'])

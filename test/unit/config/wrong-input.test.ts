@@ -3,9 +3,10 @@ import { describe, expect, it } from 'vitest'
 import { configKeyCodes, configProviderCodes } from '../../../src/problems/config-codes.ts'
 import { problemsOf, withoutMark } from './marked.ts'
 import { wrongKeys } from './wrong-keys.cases.ts'
+import { wrongNames } from './wrong-names.cases.ts'
 import { wrongRules } from './wrong-rules.cases.ts'
 
-const all = [...wrongKeys, ...wrongRules]
+const all = [...wrongKeys, ...wrongNames, ...wrongRules]
 
 describe('wrong input', () => {
   it.each(all)('$code: $rule', ({ text: marked, code, remedy }) => {
@@ -17,11 +18,13 @@ describe('wrong input', () => {
   })
 
   it('has a case for every code about keys and providers', () => {
-    // Codes that other tests cover: the environment, the whole file, the state folder, and those of masterAddressOf.
+    // Codes that other tests cover: the environment, the whole file, the state folder, those of masterAddressOf,
+    // and those that only validate reports.
     const elsewhere = [
       'CLUSTER_ID_MISSING',
       'CONFIG_ENVIRONMENT',
       'CONFIG_NOT_A_MAPPING',
+      'CONFIG_UNUSUAL_ID',
       'MASTER_HOST_ALIAS',
       'MASTER_PORT_ASSUMED',
     ]

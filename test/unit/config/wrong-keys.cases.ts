@@ -34,18 +34,13 @@ export const wrongKeys: WrongInput[] = [
     ['a misspelt key at the top', '➤clustr_id: c\ndemand: {type: push}', 'Did you mean "cluster_id"?'],
     [
       'a misspelt key of a pool',
-      'resource_pools:\n  - pool_name: p\n    ➤providers: {}\n    agents: any',
-      'Did you mean "provider"?',
+      'resource_pools:\n  - pool_name: p\n    ➤descripton: d\n    agents: any',
+      'Did you mean "description"?',
     ],
     [
       "a provider's key in the pool",
       'resource_pools:\n  - pool_name: p\n    ➤max_instances: 3\n    agents: any',
       'Move it below provider',
-    ],
-    [
-      'a misspelt key of security',
-      'security:\n  ➤tsl: {cert: c}\ndemand: {type: push}',
-      'Did you mean "tls"?',
     ],
     [
       'a misspelt key of the manager',

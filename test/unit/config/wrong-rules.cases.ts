@@ -39,7 +39,7 @@ export const wrongRules: WrongInput[] = [
       '- {type',
     ],
     ['two prices', aws('spot: {max_price: "1"}\n➤spot_max_price: "2"'), 'Keep one'],
-    ['two subnets', aws('subnet_ids: [a]\nnetwork_interface: {➤subnet_id: b}'), 'subnet_ids'],
+    ['two subnets', aws('subnet_ids: [subnet-1]\nnetwork_interface: {➤subnet_id: subnet-2}'), 'subnet_ids'],
     [
       'a tag that marks VMs as ours',
       aws('custom_tags: [{key: ➤"agent-provisioner:pool", value: x}]'),
@@ -82,7 +82,7 @@ export const wrongRules: WrongInput[] = [
   ]),
   ...cases('CONFIG_DUPLICATE', [
     ['two pools of one name', 'resource_pools: [{pool_name: p}, {pool_name: ➤p}]', 'rename the other'],
-    ['a subnet twice', aws('subnet_ids: [a, ➤a]'), 'Keep one'],
+    ['a subnet twice', aws('subnet_ids: [subnet-1, ➤subnet-1]'), 'Keep one'],
     ['a tag twice', aws('custom_tags: [{key: a, value: b}, {key: ➤a, value: c}]'), 'Keep one'],
     ['the Name tag twice', aws('custom_tags: [{key: ➤Name, value: b}]'), 'instance_name'],
     ['a type twice', aws('instance_types: [{type: g5.xlarge}, {type: ➤g5.xlarge}]'), 'Keep one'],
