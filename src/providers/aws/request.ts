@@ -13,6 +13,7 @@ import type { Offering } from '../../planner/index.ts'
 import type { Problem } from '../../problems/index.ts'
 import type { CloudCall, Intent, LaunchRequest, Ownership, RequestInput } from '../contract.ts'
 import { offeringsByType } from '../offerings.ts'
+import { withBase } from './base-config.ts'
 import {
   type AwsFacts,
   intentTag,
@@ -170,13 +171,16 @@ function runInstances(
   token: string,
   count: number,
 ): RunInstancesRequest {
+  const machine = {
+    ...machineOf(input.config, input.facts),
+    NetworkInterfaces: [networkInterface(input.config, offering.zone)],
+  } satisfies Partial<RunInstancesRequest>
   return {
     ClientToken: token,
     MinCount: 1,
     MaxCount: count,
     InstanceType: offering.instanceType as NonNullable<RunInstancesRequest['InstanceType']>,
-    ...machineOf(input.config, input.facts),
-    NetworkInterfaces: [networkInterface(input.config, offering.zone)],
+    ...withBase(machine, input.config.base_config, input.facts.rootDevice),
     TagSpecifications: tagSpecifications(instanceTags(input), ['instance', 'volume', 'network-interface']),
   }
 }
@@ -236,9 +240,12 @@ function launchTemplate(
   capacityType: Offering['capacityType'],
 ): CreateLaunchTemplateRequest {
   const tags = poolTags({ ...input, tagValue: input.facts.tagValue })
-  const data = {
+  const machine = {
     ...machineOf(input.config, input.facts),
     NetworkInterfaces: [networkInterface(input.config)],
+  }
+  const data = {
+    ...withBase(machine, input.config.base_config, input.facts.rootDevice),
     TagSpecifications: tagSpecifications(tags, [
       'network-interface',
       ...(capacityType === 'spot' ? (['spot-instances-request'] as const) : []),

@@ -16,6 +16,7 @@ import {
 } from '../../config/index.ts'
 import { nearest } from '../../platform/index.ts'
 import { ownerTags } from '../contract.ts'
+import { baseFaults } from './base-config.ts'
 import type { AwsKeys } from './schema.ts'
 
 /** A public GPU image with Docker and the NVIDIA runtime (https://docs.aws.amazon.com/dlami/latest/devguide). */
@@ -44,9 +45,11 @@ export function awsRules(keys: Keys, block: Block) {
   const image = imageOf(keys, block)
   checkVolume(keys, block)
   checkSpot(keys, block)
+  checkBase(keys, instance_types ?? [], block)
   return (whole: AwsKeys) => ({
     ...whole,
     ...common(whole),
+    base_config: whole.base_config ?? {},
     image: sure(image),
     volume: { ...whole.volume, size: whole.root_volume_size ?? whole.volume.size },
     spot: spotOf(whole),
@@ -89,6 +92,14 @@ function imageOf({ image, image_id }: Keys, block: Block): AwsImage | undefined 
   if (id) return { id }
   if (ssm) return { ssm }
   return owner && name ? { owner, name } : undefined
+}
+
+function checkBase(keys: Keys, types: readonly TypeWithSlots[], block: Block): void {
+  const { base_config = {}, subnet_ids = [], spot } = keys
+  const usesSpot = typeof spot === 'object' ? spot.enabled === true : spot === true
+  const usesTemplates = usesSpot || types.length > 1 || subnet_ids.length > 1
+  for (const { path, message, ...more } of baseFaults(base_config, usesTemplates))
+    note(block, 'REQUEST_BASE_CONFIG', message, { key: path, ...more })
 }
 
 function checkVolume({ volume }: Keys, block: Block): void {

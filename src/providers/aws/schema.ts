@@ -60,6 +60,11 @@ const volumeKeys = {
 const maxPrice = key(price, 'Maximum dollars per hour, as a quoted string.', 'the on-demand price')
 
 const awsKeys = {
+  base_config: key(
+    z.record(z.string(), z.unknown()),
+    'Fields of `RunInstances` that have no key here, with the names of the EC2 API; merged over the request ([rules](aws.md#base_config)).',
+    '`{}`',
+  ),
   region: key(name, 'EC2 region.', 'the AWS environment and profile, otherwise instance metadata'),
   image: key(
     z.strictObject(imageKeys),

@@ -53,6 +53,18 @@ describe('every way of launching', () => {
     network_interface: { public_ip: false, subnet_id: '', security_group_id: 'sg-1' },
     subnet_ids: ['subnet-a', 'subnet-b'],
     spot: { enabled: true, fallback: 'on_demand', max_price: '0.9' },
+    base_config: {
+      BlockDeviceMappings: [
+        { Ebs: { VolumeInitializationRate: 200 } },
+        { DeviceName: '/dev/sdb', Ebs: { VolumeSize: 10, VolumeType: 'gp3', DeleteOnTermination: true } },
+      ],
+      NetworkInterfaces: [{ Groups: ['sg-1', 'sg-2'], Ipv6AddressCount: 1 }],
+      Placement: { Tenancy: 'dedicated' },
+      CpuOptions: { ThreadsPerCore: 1 },
+      MetadataOptions: { InstanceMetadataTags: 'enabled' },
+      Monitoring: { Enabled: true },
+      EbsOptimized: true,
+    },
   }
 
   it.each([

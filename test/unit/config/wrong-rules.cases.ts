@@ -21,6 +21,14 @@ export const wrongRules: WrongInput[] = [
       'such as 60',
     ],
     ['a field base_config does not have', gcp('base_config: {disks: [{➤boott: true}]}'), 'mean "boot"'],
+    ['a field RunInstances lacks', aws('base_config: {Placement: {➤GroupNam: a}}'), 'mean "GroupName"'],
+    ['a list of an EC2 base_config', aws('base_config: {NetworkInterfaces: ➤x}'), 'Correct the field'],
+    ['a field with a key of its own', aws('base_config: {➤TagSpecifications: []}'), 'custom_tags'],
+    [
+      'a field launch templates lack',
+      aws('spot: true\nbase_config: {➤RamdiskId: ari-1}'),
+      'one instance type',
+    ],
   ]),
   ...cases('CONFIG_CONFLICT', [
     ['two images', aws('➤image_id: ami-2'), 'Keep one'],
