@@ -128,11 +128,13 @@ function isMapping(value: unknown): value is Record<string, unknown> {
 // Merging: mappings field by field, two lists entry by entry, every other value as a whole.
 
 /** How the entries of a list are told apart. */
-const entryKeys: Record<string, (entry: Record<string, unknown>, rootDevice: string) => string> = {
+export const entryKeys = {
   /** Without a name it is the root volume. */
   BlockDeviceMappings: ({ DeviceName }, rootDevice) => String(DeviceName ?? rootDevice),
   NetworkInterfaces: ({ NetworkCardIndex = 0, DeviceIndex = 0 }) => `${NetworkCardIndex}/${DeviceIndex}`,
-}
+} satisfies Record<string, (entry: Entry, rootDevice: string) => string>
+
+type Entry = Record<string, unknown>
 
 /**
  * The request with `baseConfig` merged over it. Block devices are merged by `DeviceName`, network interfaces by
@@ -142,7 +144,7 @@ export function withBase<T extends object>(request: T, baseConfig: object, rootD
   const merged: Record<string, unknown> = Object.fromEntries(Object.entries(request))
   for (const [field, value] of Object.entries(baseConfig)) {
     const ours = merged[field]
-    const keyOf = entryKeys[field]
+    const keyOf = field in entryKeys ? entryKeys[field as keyof typeof entryKeys] : undefined
     if (keyOf && Array.isArray(ours) && Array.isArray(value))
       merged[field] = mergedEntries(ours, value, (entry) => keyOf(entry, rootDevice))
     else merged[field] = mergedValue(ours, value)
@@ -156,8 +158,6 @@ function mergedValue(ours: unknown, value: unknown): unknown {
   for (const [field, inner] of Object.entries(value)) merged[field] = mergedValue(ours[field], inner)
   return merged
 }
-
-type Entry = Record<string, unknown>
 
 function mergedEntries(ours: Entry[], theirs: Entry[], keyOf: (entry: Entry) => string): unknown[] {
   const result = new Map(ours.map((entry) => [keyOf(entry), entry as unknown]))

@@ -13,6 +13,7 @@ import {
   DescribeKeyPairsCommand,
   DescribeLaunchTemplatesCommand,
   DescribeLaunchTemplateVersionsCommand,
+  DescribePlacementGroupsCommand,
   DescribeSecurityGroupsCommand,
   DescribeSpotInstanceRequestsCommand,
   DescribeSubnetsCommand,
@@ -59,6 +60,7 @@ const repeated = {
   // Used by `provision check` only.
   describeInstanceTypeOfferings: DescribeInstanceTypeOfferingsCommand,
   describeKeyPairs: DescribeKeyPairsCommand,
+  describePlacementGroups: DescribePlacementGroupsCommand,
   describeSecurityGroups: DescribeSecurityGroupsCommand,
   describeSubnets: DescribeSubnetsCommand,
 } as const

@@ -194,6 +194,9 @@ export const failureTable: Record<string, Ec2Row> = {
   'InvalidSubnetID.NotFound': config("Use subnets in the pool's region and account."),
   'InvalidSubnet.Range': config("Use subnets in the pool's region and account."),
   'InvalidGroup.NotFound': config("Use a security group in the subnet's VPC."),
+  'InvalidPlacementGroup.Unknown': config(
+    "Create the placement group in the pool's region, or correct placement_group.",
+  ),
   InvalidGroupId: config("Use a security group in the subnet's VPC."),
   'InvalidKeyPair.NotFound': config("Create the key pair in the pool's region, or remove ssh_key_name."),
   'InvalidSnapshot.NotFound': config(

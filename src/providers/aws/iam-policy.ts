@@ -1,6 +1,7 @@
 // The minimal IAM policy for the pools of a configuration: `provision check --print-iam-policy`.
 
 import { ownerTags } from '../contract.ts'
+import { groupsOf } from './network.ts'
 import { callsOf } from './request.ts'
 import type { AwsConfig } from './rules.ts'
 
@@ -27,7 +28,8 @@ export const readActions = {
   DescribeSpotInstanceRequests: 'to read spot interruption notices',
   DescribeInstanceTypeOfferings: 'to check which zones offer a type',
   DescribeSubnets: 'to check subnets',
-  DescribeSecurityGroups: 'to check the security group',
+  DescribeSecurityGroups: 'to check the security groups',
+  DescribePlacementGroups: 'to check the placement group',
   DescribeKeyPairs: 'to check the key pair',
 } as const
 
@@ -65,7 +67,8 @@ export function neededActions(config: AwsConfig): NeededActions {
   if (spot) asked.push('DescribeSpotInstanceRequests')
   if (subnet_ids.length || network_interface.subnet_id)
     asked.push('DescribeSubnets', 'DescribeInstanceTypeOfferings')
-  if (network_interface.security_group_id) asked.push('DescribeSecurityGroups')
+  if (groupsOf(config).length) asked.push('DescribeSecurityGroups')
+  if (config.placement_group) asked.push('DescribePlacementGroups')
   if (ssh_key_name) asked.push('DescribeKeyPairs')
   return { readActions: new Set(asked), writeActions: new Set(changed) }
 }
@@ -94,6 +97,7 @@ export function leastPolicy(clusterId: string, pools: readonly AwsConfig[]): Pol
   const made = ['instance', ...besides, ...ofFleets, ...templates]
   const used = ['image', 'snapshot', 'subnet', 'security-group', 'network-interface']
   if (pools.some(({ ssh_key_name }) => ssh_key_name)) used.push('key-pair')
+  if (pools.some(({ placement_group }) => placement_group)) used.push('placement-group')
   if (has('CreateFleet')) used.push('launch-template')
   const withTag = (Sid: string, actions: readonly Change[], kinds: string[]): Statement => ({
     Sid,
@@ -127,6 +131,7 @@ export function leastPolicy(clusterId: string, pools: readonly AwsConfig[]): Pol
       Condition: { StringEquals: ours },
     },
     ...parameters(pools),
+    ...volumeKeys(pools),
     ...passedRoles(pools),
     ...serviceRoles(has('CreateFleet'), usesSpot),
   ]
@@ -183,6 +188,47 @@ function parameters(pools: readonly AwsConfig[]): Statement[] {
       Action: ['ssm:GetParameters'],
       Resource: [...new Set(resources)],
     },
+  ]
+}
+
+/**
+ * The KMS keys of volumes. An alias is no resource of a policy: the key behind it is allowed by its alias
+ * (https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html).
+ */
+function volumeKeys(pools: readonly AwsConfig[]): Statement[] {
+  const keys = [...new Set(pools.flatMap(({ volume }) => volume.kms_key_id ?? []))]
+  const aliasOf = (key: string) => /(?:^|:)(alias\/.+)$/.exec(key)?.[1]
+  const aliases = keys.flatMap((key) => aliasOf(key) ?? [])
+  const named = keys.filter((key) => !aliasOf(key))
+  const resources = named.map((key) => (key.startsWith('arn:') ? key : `arn:*:kms:*:*:key/${key}`))
+  const using = ['Decrypt', 'DescribeKey', 'GenerateDataKeyWithoutPlaintext', 'ReEncrypt*']
+  const of = (
+    suffix: string,
+    Resource: string | string[],
+    more: Statement['Condition'] = {},
+  ): Statement[] => [
+    {
+      Sid: `UseKeysOfVolumes${suffix}`,
+      Effect: 'Allow',
+      Action: using.map((action) => `kms:${action}`),
+      Resource,
+      ...(Object.keys(more).length ? { Condition: more } : {}),
+    },
+    {
+      Sid: `GrantKeysToVolumes${suffix}`,
+      Effect: 'Allow',
+      Action: ['kms:CreateGrant'],
+      Resource,
+      Condition: { ...more, Bool: { 'kms:GrantIsForAWSResource': 'true' } },
+    },
+  ]
+  return [
+    ...(resources.length ? of('', resources) : []),
+    ...(aliases.length
+      ? of('ByAlias', 'arn:*:kms:*:*:key/*', {
+          'ForAnyValue:StringEquals': { 'kms:ResourceAliases': aliases },
+        })
+      : []),
   ]
 }
 

@@ -19,13 +19,13 @@ import {
   intentTag,
   machineOf,
   metadataProblems,
-  networkInterface,
   poolTags,
   type SettledFacts,
   settleFacts,
   tagProblems,
   tagSpecifications,
 } from './machine.ts'
+import { efaCount, networkInterfaces } from './network.ts'
 import type { AwsConfig } from './rules.ts'
 
 export type AwsRequestInput = Omit<RequestInput<AwsConfig>, 'setup'> & { setup: Pick<AgentSetup, 'master'> }
@@ -106,15 +106,14 @@ export function callsOf(config: AwsConfig) {
 
 /**
  * One on-demand offering is one RunInstances; several on-demand offerings, and spot, use a fleet that chooses among
- * them.
+ * them. Types with another number of EFA interfaces need a template, and a fleet, of their own.
  */
 export function launchSteps(input: StepInput): LaunchStep[] {
   const { offerings, count } = input.intent
-  const kinds = [...new Set(offerings.map((offering) => offering.capacityType))]
-  return kinds.map((kind, index) => {
-    const ofKind = offerings.filter((offering) => offering.capacityType === kind)
-    return launchStep(input, ofKind, index, count)
-  })
+  const kindOf = ({ capacityType, instanceType }: Offering) =>
+    `${capacityType} ${efaCount(input.config, instanceType)}`
+  const kinds = Map.groupBy(offerings, kindOf)
+  return [...kinds.values()].map((ofKind, index) => launchStep(input, ofKind, index, count))
 }
 
 /**
@@ -125,7 +124,7 @@ function launchStep(input: StepInput, offerings: Offering[], index: number, coun
   const [only, ...others] = offerings
   if (only!.capacityType === 'on_demand' && !others.length)
     return { call: 'RunInstances', offerings, request: runInstances(input, only!, token, count) }
-  const template = launchTemplate(input, only!.capacityType)
+  const template = launchTemplate(input, only!)
   return {
     call: 'CreateFleet',
     offerings,
@@ -171,18 +170,26 @@ function runInstances(
   token: string,
   count: number,
 ): RunInstancesRequest {
-  const machine = {
-    ...machineOf(input.config, input.facts),
-    NetworkInterfaces: [networkInterface(input.config, offering.zone)],
-  } satisfies Partial<RunInstancesRequest>
+  const { NetworkInterfaces, ...machine } = machineWithBase(input, offering)
+  const subnet = offering.zone ? { SubnetId: offering.zone } : {}
   return {
     ClientToken: token,
     MinCount: 1,
     MaxCount: count,
     InstanceType: offering.instanceType as NonNullable<RunInstancesRequest['InstanceType']>,
-    ...withBase(machine, input.config.base_config, input.facts.rootDevice),
+    ...machine,
+    NetworkInterfaces: NetworkInterfaces.map((one) => ({ ...one, ...subnet })),
     TagSpecifications: tagSpecifications(instanceTags(input), ['instance', 'volume', 'network-interface']),
   }
+}
+
+/** The settings of an instance of this offering but its type and subnet; a fleet overrides the subnet of every interface. */
+function machineWithBase({ config, facts }: StepInput, { instanceType }: Offering) {
+  const machine = {
+    ...machineOf(config, facts),
+    NetworkInterfaces: networkInterfaces(config, instanceType),
+  } satisfies Partial<RunInstancesRequest>
+  return withBase(machine, config.base_config, facts.rootDevice)
 }
 
 function fleet(
@@ -235,20 +242,13 @@ function override(
  * Contains nothing of the intent: all launches of the same VMs share it. Its name is the hash of its content. It tags
  * what a fleet's own tags do not reach; with tags for spot requests in it, EC2 would refuse every on-demand VM.
  */
-function launchTemplate(
-  input: StepInput,
-  capacityType: Offering['capacityType'],
-): CreateLaunchTemplateRequest {
+function launchTemplate(input: StepInput, offering: Offering): CreateLaunchTemplateRequest {
   const tags = poolTags({ ...input, tagValue: input.facts.tagValue })
-  const machine = {
-    ...machineOf(input.config, input.facts),
-    NetworkInterfaces: [networkInterface(input.config)],
-  }
   const data = {
-    ...withBase(machine, input.config.base_config, input.facts.rootDevice),
+    ...machineWithBase(input, offering),
     TagSpecifications: tagSpecifications(tags, [
       'network-interface',
-      ...(capacityType === 'spot' ? (['spot-instances-request'] as const) : []),
+      ...(offering.capacityType === 'spot' ? (['spot-instances-request'] as const) : []),
     ]),
   } satisfies CreateLaunchTemplateRequest['LaunchTemplateData']
   return {

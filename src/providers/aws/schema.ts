@@ -53,6 +53,11 @@ const volumeKeys = {
   type: keyOr(choice('gp3', 'gp2', 'io1', 'io2', 'standard'), 'gp3', 'EBS volume type.'),
   size: keyOr(count(100), 200, 'GB.'),
   encrypted: keyOr(flag, false, "Encrypt the volume with the account's key."),
+  kms_key_id: key(
+    name,
+    'Encrypt the volume with this KMS key: its id, ARN, or `alias/NAME` ([permissions](aws.md#permissions)).',
+    "the account's key",
+  ),
   iops: key(count(100), 'Provisioned IOPS; for gp3 (at least 3000), io1 and io2.'),
   throughput: key(count(125), 'MiB/s; for gp3.'),
 }
@@ -88,17 +93,41 @@ const awsKeys = {
   ssh_key_name: key(text, 'EC2 key pair for SSH.', 'none: no SSH access'),
   network_interface: block(
     {
-      public_ip: keyOr(flag, true, 'Assign a public IP address to the instance.'),
+      public_ip: key(
+        flag,
+        'Assign a public IP address to the instance. EC2 allows that for a single interface only.',
+        '`true`; `false` with several interfaces',
+      ),
       subnet_id: keyOr(text, '', 'Empty: the default subnet.'),
       security_group_id: keyOr(
         text,
         '',
         "Empty: the default group. It must allow agents to connect to the master's port.",
       ),
+      security_group_ids: key(names, 'Several security groups, instead of `security_group_id`.'),
+      efa: key(
+        z.union([flag, count(1)]).register(kinds, {
+          noun: 'true, false or a number of interfaces',
+          remedy: 'Write true for as many interfaces as the type has, or their number.',
+        }),
+        'Elastic Fabric Adapters ([requirements](aws.md#agents-that-train-together)): `true` for all that the instance type has, or their number.',
+        '`false`',
+      ),
+      ipv6: key(flag, 'Assign an IPv6 address to the instance; its subnet needs an IPv6 range.', '`false`'),
     },
     'The network of the instance.',
   ),
   subnet_ids: keyOr(names, [], 'Several subnets, in order of preference: one for each zone to try.'),
+  placement_group: key(
+    name,
+    'Launch into this placement group, which must exist ([when](aws.md#agents-that-train-together)).',
+    'none',
+  ),
+  tenancy: key(
+    choice('default', 'dedicated'),
+    'Hardware that is shared with other accounts (`default`) or not (`dedicated`).',
+    "that of the subnet's VPC",
+  ),
   iam_instance_profile_arn: keyOr(text, '', 'Instance profile of the instance.'),
   metadata_hop_limit: keyOr(
     count(1, 64),

@@ -23,7 +23,21 @@ export function describeSecurityGroups(world: World, params: Params): Xml {
     securityGroupInfo: textsOf(params['GroupId']).map((id) => {
       if (!(id in world.groups))
         throw new Ec2Error('InvalidGroup.NotFound', `The security group '${id}' does not exist`)
-      return { groupId: id, vpcId: world.groups[id] }
+      const toItself = [{ ipProtocol: '-1', groups: [{ groupId: id }] }]
+      const rules = world.groupsForEfa.has(id)
+        ? { ipPermissions: toItself, ipPermissionsEgress: toItself }
+        : {}
+      return { groupId: id, vpcId: world.groups[id], ...rules }
+    }),
+  }
+}
+
+export function describePlacementGroups(world: World, params: Params): Xml {
+  return {
+    placementGroupSet: textsOf(params['GroupName']).map((name) => {
+      if (!world.placementGroups.includes(name))
+        throw new Ec2Error('InvalidPlacementGroup.Unknown', `The Placement Group '${name}' is unknown`)
+      return { groupName: name, state: 'available', strategy: 'cluster' }
     }),
   }
 }

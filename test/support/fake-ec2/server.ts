@@ -7,6 +7,7 @@ import {
   callerIdentity,
   describeInstanceTypeOfferings,
   describeKeyPairs,
+  describePlacementGroups,
   describeSecurityGroups,
   describeSubnets,
 } from './account.ts'
@@ -43,6 +44,7 @@ const actions: Record<string, (world: World, params: Params) => Xml> = {
   DescribeKeyPairs: describeKeyPairs,
   DescribeLaunchTemplates: describeLaunchTemplates,
   DescribeLaunchTemplateVersions: describeLaunchTemplateVersions,
+  DescribePlacementGroups: describePlacementGroups,
   DescribeSecurityGroups: describeSecurityGroups,
   DescribeSpotInstanceRequests: describeSpotInstanceRequests,
   DescribeSubnets: describeSubnets,

@@ -108,6 +108,9 @@ export function createWorld(now: () => number) {
     instanceProfiles: ['arn:aws:iam::123456789012:instance-profile/agent'],
     /** VPC by security group; the subnets are of vpc-1. */
     groups: { 'sg-1': 'vpc-1', 'sg-2': 'vpc-2' } as Record<string, string>,
+    /** Security groups that allow all traffic from and to themselves. */
+    groupsForEfa: new Set<string>(),
+    placementGroups: ['together'],
     /** Free addresses by subnet; default 250. */
     freeAddresses: {} as Record<string, number>,
     /** `type zone` that EC2 does not offer. */

@@ -30,7 +30,44 @@ export const wrongRules: WrongInput[] = [
       'one instance type',
     ],
   ]),
+  ...cases('CONFIG_BAD_VALUE', [
+    [
+      'all EFA interfaces of an unknown type',
+      aws('instance_type: m7i.48xlarge\nnetwork_interface: {efa: ➤true}'),
+      'efa: 1',
+    ],
+  ]),
   ...cases('CONFIG_CONFLICT', [
+    [
+      'one security group and several',
+      aws('network_interface: {➤security_group_id: sg-1, security_group_ids: [sg-2]}'),
+      'Move it into security_group_ids',
+    ],
+    [
+      'EFA on a size without',
+      aws('instance_type: g5.xlarge\nnetwork_interface: {efa: ➤true}'),
+      'use g5.8xlarge, g5.12xlarge',
+    ],
+    [
+      'more EFA interfaces than the type has',
+      aws('instance_type: p4d.24xlarge\nnetwork_interface: {efa: ➤5}'),
+      '`efa: 4`',
+    ],
+    [
+      'a public address with several interfaces',
+      aws('instance_type: p4d.24xlarge\nnetwork_interface: {efa: true, public_ip: ➤true}'),
+      'NAT gateway',
+    ],
+    [
+      'a public address with several interfaces of base_config',
+      aws('network_interface: {public_ip: ➤true}\nbase_config: {NetworkInterfaces: [{DeviceIndex: 1}]}'),
+      'NAT gateway',
+    ],
+    [
+      'a key for a volume that is not encrypted',
+      aws('volume: {encrypted: false, ➤kms_key_id: alias/a}'),
+      'Keep one',
+    ],
     ['two images', aws('➤image_id: ami-2'), 'Keep one'],
     [
       'an image named in two ways',

@@ -75,6 +75,7 @@ const expected: Record<FailureClass, string[]> = {
     'InvalidGroup.NotFound',
     'InvalidGroupId',
     'InvalidKeyPair.NotFound',
+    'InvalidPlacementGroup.Unknown',
     'InvalidSnapshot.NotFound',
     'InvalidBlockDeviceMapping',
     'InvalidUserData.Malformed',
