@@ -108,6 +108,21 @@ export function isShortOfSlots(
   return agent !== undefined && agent.slots < slots && (joinedAt ?? at) + placementGrace <= at
 }
 
+// Prepaid capacity, which ends at a fixed time.
+
+/** Milliseconds before the cloud terminates an instance whose capacity ends: its jobs may finish, and it gets no more. */
+export const endNotice = 40 * 60_000
+
+/** The cloud terminates it soon, because its prepaid capacity ends. */
+export function endsSoon({ reservedUntil }: Pick<KnownInstance, 'reservedUntil'>, at: number): boolean {
+  return reservedUntil !== undefined && reservedUntil - endNotice <= at
+}
+
+/** Its capacity is paid for: removing it while it is idle would save nothing. */
+export function isPrepaid({ reservedUntil }: Pick<KnownInstance, 'reservedUntil'>, at: number): boolean {
+  return reservedUntil !== undefined && reservedUntil > at
+}
+
 // Launching: live and in-flight VMs never exceed max_instances (invariant 1). launch_rate, the first probe and the
 // breaker
 // bound failed launches; instances that run a job are bounded by max_instances alone.
