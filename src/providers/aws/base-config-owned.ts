@@ -47,7 +47,7 @@ const owned: Record<string, Owned> = {
   SubnetId: hasKey('subnet_ids'),
   SecurityGroups: hasKey('network_interface.security_group_ids'),
   SecurityGroupIds: hasKey('network_interface.security_group_ids'),
-  InstanceMarketOptions: hasKey('spot'),
+  InstanceMarketOptions: hasKey('spot or capacity'),
   Ipv6AddressCount: hasKey('base_config.NetworkInterfaces[].Ipv6AddressCount'),
   PrivateIpAddress: ofOneInstance,
   Ipv6Addresses: ofOneInstance,

@@ -14,6 +14,7 @@ import { type ResolvedImage, resolveImage, typeFacts } from './image.ts'
 import { regionOf } from './metadata.ts'
 import { efaCount, groupsOf } from './network.ts'
 import { type AwsLaunch, awsLaunch, type LaunchStep } from './request.ts'
+import { reservationFault, reservationOf } from './reservations.ts'
 import type { AwsConfig } from './rules.ts'
 
 const attempt = attemptWith(ec2Failure)
@@ -128,6 +129,7 @@ async function checkNetwork(input: CheckInput, signal?: AbortSignal): Promise<Ch
         : undefined
     })
   if (zones.length) items.push(...(await checkZones(input, zones, signal)))
+  items.push(...(await checkReservation(input, zones, signal)))
   items.push(...(await checkGroups(input, [...vpcs], signal)))
   return items
 }
@@ -171,6 +173,22 @@ function isOpenToItself(id: string, rules: Rules = []): boolean {
     ({ IpProtocol, UserIdGroupPairs = [] }) =>
       IpProtocol === '-1' && UserIdGroupPairs.some(({ GroupId }) => GroupId === id),
   )
+}
+
+async function checkReservation(
+  { api, config }: CheckInput,
+  zones: string[],
+  signal?: AbortSignal,
+): Promise<CheckItem[]> {
+  const items: CheckItem[] = []
+  const id = reservationOf(config)
+  if (!id) return items
+  const what = config.capacity?.block ? 'Capacity Block' : 'capacity reservation'
+  const query = () => api.describeCapacityReservations({ CapacityReservationIds: [id] }, signal)
+  await attempt(items, `${what} ${id}`, query, ({ CapacityReservations = [] }) =>
+    reservationFault(config, CapacityReservations[0], zones),
+  )
+  return items
 }
 
 async function checkPlacement({ api, config }: CheckInput, signal?: AbortSignal): Promise<CheckItem[]> {
@@ -256,6 +274,12 @@ function runInstancesOf(step: LaunchStep): RunInstancesRequest {
 // Which of a pool's actions EC2 would allow: each is called with DryRun, which changes nothing.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonParameters.html (DryRun)
 
+const launchReasons: Record<Offering['capacityType'], string> = {
+  on_demand: writeActions.RunInstances,
+  spot: 'to launch spot instances',
+  reserved: 'to launch into reserved capacity',
+}
+
 /** A well-formed instance id that does not exist. */
 const unknownId = 'i-00000000000000000'
 
@@ -304,7 +328,7 @@ async function checkPermissions(
     // nor key.
     asked.push([
       'RunInstances',
-      step.offerings[0]?.capacityType === 'spot' ? 'to launch spot instances' : writeActions.RunInstances,
+      launchReasons[step.offerings[0]?.capacityType ?? 'on_demand'],
       () => api.runInstances({ ...runInstancesOf(step), DryRun }, signal),
     ])
     if (step.call === 'CreateFleet')

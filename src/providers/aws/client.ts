@@ -6,6 +6,7 @@ import {
   CreateFleetCommand,
   CreateLaunchTemplateCommand,
   DeleteLaunchTemplateCommand,
+  DescribeCapacityReservationsCommand,
   DescribeImagesCommand,
   DescribeInstancesCommand,
   DescribeInstanceTypeOfferingsCommand,
@@ -28,6 +29,7 @@ import { readXml, XmlReadError, xmlDate, xmlFields, xmlList, xmlText } from '../
 import { codeOf, foreignContent, notFromEc2 } from './errors.ts'
 
 export type {
+  CapacityReservation,
   CreateFleetError,
   CreateFleetInstance,
   CreateLaunchTemplateRequest,
@@ -51,6 +53,7 @@ const repeated = {
   deleteLaunchTemplate: DeleteLaunchTemplateCommand,
   describeLaunchTemplates: DescribeLaunchTemplatesCommand,
   describeLaunchTemplateVersions: DescribeLaunchTemplateVersionsCommand,
+  describeCapacityReservations: DescribeCapacityReservationsCommand,
   describeImages: DescribeImagesCommand,
   describeInstances: DescribeInstancesCommand,
   describeInstanceTypes: DescribeInstanceTypesCommand,
@@ -262,6 +265,7 @@ export interface Ec2Instance {
   Placement?: { AvailabilityZone?: string }
   InstanceLifecycle?: string
   SpotInstanceRequestId?: string
+  CapacityReservationId?: string
   Tags?: { Key?: string; Value?: string }[]
 }
 
@@ -285,6 +289,7 @@ const instance = xmlFields<Ec2Instance>({
   Placement: ['placement', xmlFields({ AvailabilityZone: ['availabilityZone', xmlText] })],
   InstanceLifecycle: ['instanceLifecycle', xmlText],
   SpotInstanceRequestId: ['spotInstanceRequestId', xmlText],
+  CapacityReservationId: ['capacityReservationId', xmlText],
   Tags: ['tagSet', xmlList(xmlFields({ Key: ['key', xmlText], Value: ['value', xmlText] }))],
 })
 const reservation = {

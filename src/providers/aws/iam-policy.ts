@@ -3,6 +3,7 @@
 import { ownerTags } from '../contract.ts'
 import { groupsOf } from './network.ts'
 import { callsOf } from './request.ts'
+import { reservationOf } from './reservations.ts'
 import type { AwsConfig } from './rules.ts'
 
 export interface Statement {
@@ -21,6 +22,7 @@ export interface Policy {
 /** Actions that IAM cannot limit to resources, and their purpose. */
 export const readActions = {
   DescribeInstances: 'to list instances',
+  DescribeCapacityReservations: 'to check the reservation, and to read when a Capacity Block ends',
   DescribeImages: 'to find the image and its root device',
   DescribeInstanceTypes: 'to know the slots of a type',
   DescribeLaunchTemplates: 'to delete outdated launch templates',
@@ -68,6 +70,7 @@ export function neededActions(config: AwsConfig): NeededActions {
   if (subnet_ids.length || network_interface.subnet_id)
     asked.push('DescribeSubnets', 'DescribeInstanceTypeOfferings')
   if (groupsOf(config).length) asked.push('DescribeSecurityGroups')
+  if (reservationOf(config)) asked.push('DescribeCapacityReservations')
   if (config.placement_group) asked.push('DescribePlacementGroups')
   if (ssh_key_name) asked.push('DescribeKeyPairs')
   return { readActions: new Set(asked), writeActions: new Set(changed) }
@@ -98,6 +101,7 @@ export function leastPolicy(clusterId: string, pools: readonly AwsConfig[]): Pol
   const used = ['image', 'snapshot', 'subnet', 'security-group', 'network-interface']
   if (pools.some(({ ssh_key_name }) => ssh_key_name)) used.push('key-pair')
   if (pools.some(({ placement_group }) => placement_group)) used.push('placement-group')
+  if (pools.some(({ capacity }) => capacity)) used.push('capacity-reservation')
   if (has('CreateFleet')) used.push('launch-template')
   const withTag = (Sid: string, actions: readonly Change[], kinds: string[]): Statement => ({
     Sid,
@@ -113,7 +117,12 @@ export function leastPolicy(clusterId: string, pools: readonly AwsConfig[]): Pol
     { ...launch, Condition: { ...launch.Condition, ...profileCondition(pools) } },
     withTag('MakeWhatInstancesNeed', ['RunInstances'], besides),
     ...(others.length ? [withTag('MakeWithOurTag', others, made)] : []),
-    { Sid: 'UseForLaunches', Effect: 'Allow', Action: launching.map(ec2), Resource: used.map(arn) },
+    {
+      Sid: 'UseForLaunches',
+      Effect: 'Allow',
+      Action: launching.map(ec2),
+      Resource: [...used.map(arn), ...reservationGroups(pools)],
+    },
     {
       Sid: 'TagWhatIsMade',
       Effect: 'Allow',
@@ -136,6 +145,11 @@ export function leastPolicy(clusterId: string, pools: readonly AwsConfig[]): Pol
     ...serviceRoles(has('CreateFleet'), usesSpot),
   ]
   return { Version: '2012-10-17', Statement: statements }
+}
+
+function reservationGroups(pools: readonly AwsConfig[]): string[] {
+  const named = pools.flatMap(({ capacity }) => capacity?.reservation ?? [])
+  return [...new Set(named.filter((name) => name.startsWith('arn:')))]
 }
 
 function profilesOf(pools: readonly AwsConfig[]): string[] {

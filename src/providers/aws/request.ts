@@ -12,7 +12,6 @@ import type { MasterAddress } from '../../pki/index.ts'
 import type { Offering } from '../../planner/index.ts'
 import type { Problem } from '../../problems/index.ts'
 import type { CloudCall, Intent, LaunchRequest, Ownership, RequestInput } from '../contract.ts'
-import { offeringsByType } from '../offerings.ts'
 import { withBase } from './base-config.ts'
 import {
   type AwsFacts,
@@ -26,6 +25,7 @@ import {
   tagSpecifications,
 } from './machine.ts'
 import { efaCount, networkInterfaces } from './network.ts'
+import { capacityOptions, offeringsOf } from './reservations.ts'
 import type { AwsConfig } from './rules.ts'
 
 export type AwsRequestInput = Omit<RequestInput<AwsConfig>, 'setup'> & { setup: Pick<AgentSetup, 'master'> }
@@ -88,17 +88,11 @@ export type LaunchStep =
       template: CreateLaunchTemplateRequest
     }
 
-/** The offerings of a pool, in the order they are tried. */
-export function offeringsOf(config: AwsConfig): Offering[] {
-  const { subnet_ids, network_interface } = config
-  return offeringsByType(config, subnet_ids.length ? subnet_ids : [network_interface.subnet_id])
-}
-
 /** The calls that launches of a pool may use, whichever offerings are tried. */
 export function callsOf(config: AwsConfig) {
   const offerings = offeringsOf(config)
   const onDemand = offerings.filter(({ capacityType }) => capacityType === 'on_demand')
-  const spot = onDemand.length < offerings.length
+  const spot = offerings.some(({ capacityType }) => capacityType === 'spot')
   const fleets = spot || onDemand.length > 1
   const parameter = 'ssm' in config.image
   return { spot, fleets, parameter, templates: fleets || parameter }
@@ -106,12 +100,15 @@ export function callsOf(config: AwsConfig) {
 
 /**
  * One on-demand offering is one RunInstances; several on-demand offerings, and spot, use a fleet that chooses among
- * them. Types with another number of EFA interfaces need a template, and a fleet, of their own.
+ * them. Types with another number of EFA interfaces need a template, and a fleet, of their own. Each reserved offering is a RunInstances: a reservation is for one
+ * type in one zone.
  */
 export function launchSteps(input: StepInput): LaunchStep[] {
   const { offerings, count } = input.intent
-  const kindOf = ({ capacityType, instanceType }: Offering) =>
-    `${capacityType} ${efaCount(input.config, instanceType)}`
+  const kindOf = ({ capacityType, instanceType, zone }: Offering) =>
+    capacityType === 'reserved'
+      ? `${capacityType} ${instanceType} ${zone}`
+      : `${capacityType} ${efaCount(input.config, instanceType)}`
   const kinds = Map.groupBy(offerings, kindOf)
   return [...kinds.values()].map((ofKind, index) => launchStep(input, ofKind, index, count))
 }
@@ -122,7 +119,7 @@ export function launchSteps(input: StepInput): LaunchStep[] {
 function launchStep(input: StepInput, offerings: Offering[], index: number, count: number): LaunchStep {
   const token = index === 0 ? input.intent.id : `${input.intent.id}-${index}`
   const [only, ...others] = offerings
-  if (only!.capacityType === 'on_demand' && !others.length)
+  if (only!.capacityType !== 'spot' && !others.length)
     return { call: 'RunInstances', offerings, request: runInstances(input, only!, token, count) }
   const template = launchTemplate(input, only!)
   return {
@@ -178,6 +175,7 @@ function runInstances(
     MaxCount: count,
     InstanceType: offering.instanceType as NonNullable<RunInstancesRequest['InstanceType']>,
     ...machine,
+    ...(offering.capacityType === 'reserved' ? capacityOptions(input.config) : {}),
     NetworkInterfaces: NetworkInterfaces.map((one) => ({ ...one, ...subnet })),
     TagSpecifications: tagSpecifications(instanceTags(input), ['instance', 'volume', 'network-interface']),
   }

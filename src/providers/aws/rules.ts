@@ -47,6 +47,7 @@ export function awsRules(keys: Keys, block: Block) {
   checkVolume(keys, block)
   checkSpot(keys, block)
   checkBase(keys, instance_types ?? [], block)
+  checkCapacity(keys, block)
   checkInterfaces(keys, instance_types ?? [], block)
   return (whole: AwsKeys) => ({
     ...whole,
@@ -137,6 +138,31 @@ function checkVolume({ volume }: Keys, block: Block): void {
     note(block, 'CONFIG_OUT_OF_RANGE', `volume.iops of a gp3 volume must be at least 3000, but is ${iops}`, {
       key: ['volume', 'iops'],
     })
+}
+
+function checkCapacity({ capacity, base_config }: Keys, block: Block): void {
+  if (!capacity) return
+  const { reservation, block: capacityBlock, only } = capacity
+  const has = ['reservation', 'block'].filter((key) => givenIn(block, 'capacity', key))
+  if (has.length === 2)
+    note(block, 'CONFIG_CONFLICT', 'capacity.reservation and capacity.block cannot be combined', {
+      key: ['capacity', 'block'],
+      part: 'key',
+    })
+  if (has.length === 0)
+    note(block, 'CONFIG_NEEDS_KEY', 'capacity sets neither reservation nor block', {
+      key: 'capacity',
+      remedy: 'Add `reservation: cr-…` or `block: cr-…`.',
+    })
+  if (only && given(block, 'spot') && (reservation || capacityBlock))
+    note(block, 'CONFIG_UNUSED', 'spot has no effect with capacity.only', { key: 'spot', part: 'key' })
+  if (base_config?.['CapacityReservationSpecification'])
+    note(
+      block,
+      'CONFIG_CONFLICT',
+      'capacity and base_config.CapacityReservationSpecification both choose the capacity',
+      { key: ['base_config', 'CapacityReservationSpecification'], part: 'key' },
+    )
 }
 
 function checkSpot({ spot, spot_max_price }: Keys, block: Block): void {

@@ -62,6 +62,26 @@ const volumeKeys = {
   throughput: key(count(125), 'MiB/s; for gp3.'),
 }
 
+const capacityKeys = {
+  reservation: key(
+    shaped(
+      /^(?:open|cr-[0-9a-f]{8,17}|arn:[\w-]+:resource-groups:[^:]*:\d{12}:group\/.+)$/,
+      'the id of a capacity reservation ("cr-…"), the ARN of a resource group of reservations, or "open"',
+      'Run `aws ec2 describe-capacity-reservations` to list them.',
+    ),
+    'A capacity reservation: its id, the ARN of a resource group of reservations, or `open` for any open reservation of the account that matches.',
+  ),
+  block: key(
+    shaped(
+      /^cr-[0-9a-f]{8,17}$/,
+      'the id of the capacity reservation of a Capacity Block ("cr-…")',
+      'Run `aws ec2 describe-capacity-reservations` to list them.',
+    ),
+    'A Capacity Block: the id of its capacity reservation.',
+  ),
+  only: keyOr(flag, false, 'Never launch outside of it.'),
+}
+
 const maxPrice = key(price, 'Maximum dollars per hour, as a quoted string.', 'the on-demand price')
 
 const awsKeys = {
@@ -133,6 +153,11 @@ const awsKeys = {
     count(1, 64),
     2,
     'Maximum network hops of a response of the metadata service: 2 reaches containers, 1 only the instance itself.',
+  ),
+  capacity: key(
+    z.strictObject(capacityKeys),
+    'Capacity that is paid for in advance, tried first: `reservation` or `block` ([how](aws.md#reserved-capacity)).',
+    'none',
   ),
   instance_type: key(name, 'EC2 instance type.', '`g4dn.metal`'),
   instance_slots: key(

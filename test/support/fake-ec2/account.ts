@@ -42,6 +42,33 @@ export function describePlacementGroups(world: World, params: Params): Xml {
   }
 }
 
+export function describeCapacityReservations(world: World, params: Params): Xml {
+  const iso = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString())
+  return {
+    capacityReservationSet: textsOf(params['CapacityReservationId']).map((id) => {
+      const one = world.reservations.get(id)
+      if (!one)
+        throw new Ec2Error(
+          'InvalidCapacityReservationId.NotFound',
+          `The capacity reservation ID '${id}' does not exist`,
+        )
+      return {
+        capacityReservationId: id,
+        instanceType: one.type,
+        availabilityZone: one.zone,
+        totalInstanceCount: one.total,
+        availableInstanceCount: world.unreserved(id),
+        state: one.state ?? 'active',
+        startDate: iso(one.startsAt),
+        endDate: iso(one.endsAt),
+        endDateType: one.endsAt === undefined ? 'unlimited' : 'limited',
+        instanceMatchCriteria: 'targeted',
+        reservationType: one.block ? 'capacity-block' : 'default',
+      }
+    }),
+  }
+}
+
 export function describeKeyPairs(world: World, params: Params): Xml {
   return {
     keySet: textsOf(params['KeyName']).map((name) => {

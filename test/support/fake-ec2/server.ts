@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   callerIdentity,
+  describeCapacityReservations,
   describeInstanceTypeOfferings,
   describeKeyPairs,
   describePlacementGroups,
@@ -36,6 +37,7 @@ const actions: Record<string, (world: World, params: Params) => Xml> = {
   CreateFleet: createFleet,
   CreateLaunchTemplate: createLaunchTemplate,
   DeleteLaunchTemplate: deleteLaunchTemplate,
+  DescribeCapacityReservations: describeCapacityReservations,
   DescribeImages: describeImages,
   DescribeInstanceAttribute: describeInstanceAttribute,
   DescribeInstances: describeInstances,

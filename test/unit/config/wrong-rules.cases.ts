@@ -68,6 +68,18 @@ export const wrongRules: WrongInput[] = [
       aws('volume: {encrypted: false, ➤kms_key_id: alias/a}'),
       'Keep one',
     ],
+    [
+      'a reservation and a block',
+      aws('capacity: {reservation: cr-0123456789, ➤block: cr-0123456789}'),
+      'Keep one',
+    ],
+    [
+      'two ways to choose the capacity',
+      aws(
+        'capacity: {reservation: open}\nbase_config: {➤CapacityReservationSpecification: {CapacityReservationPreference: open}}',
+      ),
+      'Keep one',
+    ],
     ['two images', aws('➤image_id: ami-2'), 'Keep one'],
     [
       'an image named in two ways',

@@ -74,6 +74,7 @@ const expected: Record<FailureClass, string[]> = {
     'InvalidSubnet.Range',
     'InvalidGroup.NotFound',
     'InvalidGroupId',
+    'InvalidCapacityReservationId.NotFound',
     'InvalidKeyPair.NotFound',
     'InvalidPlacementGroup.Unknown',
     'InvalidSnapshot.NotFound',

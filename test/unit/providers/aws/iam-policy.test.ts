@@ -14,6 +14,7 @@ const everything = awsConfig({
   network_interface: { public_ip: false, subnet_id: '', security_group_id: 'sg-1' },
   ssh_key_name: 'ops',
   placement_group: 'together',
+  capacity: { reservation: 'cr-0123456789', only: false },
   iam_instance_profile_arn: profile,
 })
 /** One type, one subnet, on demand: nothing but RunInstances. */
@@ -72,6 +73,12 @@ describe('the minimal policy', () => {
       { network_interface: { ...plain.network_interface, security_group_ids: ['sg-1', 'sg-2'] } },
       ['ec2:DescribeSecurityGroups'],
     ],
+    [
+      'a capacity reservation',
+      { capacity: { reservation: 'cr-0123456789', only: false } },
+      ['ec2:DescribeCapacityReservations'],
+    ],
+    ['any open reservation', { capacity: { reservation: 'open', only: false } }, []],
     ['a placement group', { placement_group: 'together' }, ['ec2:DescribePlacementGroups']],
     [
       'a KMS key',
@@ -204,7 +211,7 @@ it.each([
   for (const resource of found.Resource) expect(resource).toContain('/AWSServiceRoleForEC2')
 })
 
-it('names the KMS keys of volumes, and keys behind an alias by the alias', () => {
+it('names the KMS keys of volumes, keys behind an alias by the alias, and what launches use', () => {
   const arn = 'arn:aws:kms:us-west-2:123456789012:key/1234'
   const volume = (kms_key_id: string) =>
     ({ volume: { type: 'gp3', size: 200, encrypted: false, kms_key_id } }) as const
@@ -218,6 +225,9 @@ it('names the KMS keys of volumes, and keys behind an alias by the alias', () =>
       Bool: { 'kms:GrantIsForAWSResource': 'true' },
     },
   })
-  const used = statement(policyOf({ placement_group: 'together' }), 'UseForLaunches')
+  const group = 'arn:aws:resource-groups:us-west-2:123456789012:group/training'
+  const capacity = { reservation: group, only: false }
+  const used = statement(policyOf({ placement_group: 'together', capacity }), 'UseForLaunches')
+  expect(used!.Resource).toEqual(expect.arrayContaining(['arn:*:ec2:*:*:capacity-reservation/*', group]))
   expect(used!.Resource).toContain('arn:*:ec2:*:*:placement-group/*')
 })
