@@ -80,7 +80,7 @@ export function judgeInstances(run: PoolRun): void {
 }
 
 /** Reasons that are no fault of the instance, and one that is counted elsewhere. */
-const notJudged: readonly ReasonCode[] = ['NEVER_JOINED', 'ORDERED', 'SPOT_INTERRUPTED', 'RESERVATION_ENDS']
+const notJudged: readonly ReasonCode[] = ['NEVER_JOINED', 'ORDERED', 'SPOT_INTERRUPTED', 'TIME_LIMIT']
 
 /** Instances that are removed for another reason and had fewer slots than promised count as failed launches as well. */
 export function judgeRemoved(run: PoolRun, tracks: readonly ManagedInstance[], code: ReasonCode): void {

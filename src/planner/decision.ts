@@ -58,7 +58,7 @@ export const actReasons = {
   ABOVE_MAX: 'there are more instances than max_instances',
   ROOM_FOR_OTHER_WORK: 'the agent is idle, and a waiting job needs an instance of a different size instead',
   SPOT_INTERRUPTED: 'the cloud is about to interrupt the instance',
-  RESERVATION_ENDS: 'the reserved capacity of the instance is about to end',
+  TIME_LIMIT: 'the cloud terminates the instance soon, because its time is limited',
   ORDERED: 'it was requested manually',
   NEEDED_AGAIN: 'the agent is needed again',
 } as const

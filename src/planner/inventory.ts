@@ -91,7 +91,7 @@ function judge(member: Member, policy: Policy, now: number): void {
   else if (instance.state === 'stopped') markFailed(member, 'STOPPED')
   else if (instance.ordered) markFailed(member, 'ORDERED')
   else if (instance.interruptedAt !== undefined) markFailed(member, 'SPOT_INTERRUPTED')
-  else if (endsSoon(instance, now)) markFailed(member, 'RESERVATION_ENDS')
+  else if (endsSoon(instance, now)) markFailed(member, 'TIME_LIMIT')
   else if (agent?.connected) judgeConnected(member, agent, policy, now)
   else judgeUnconnected(member, policy, now)
 }

@@ -108,19 +108,22 @@ export function isShortOfSlots(
   return agent !== undefined && agent.slots < slots && (joinedAt ?? at) + placementGrace <= at
 }
 
-// Prepaid capacity, which ends at a fixed time.
+// Instances whose time is limited.
 
-/** Milliseconds before the cloud terminates an instance whose capacity ends: its jobs may finish, and it gets no more. */
+/** Milliseconds before the cloud terminates an instance: its jobs may finish, and it gets no more. */
 export const endNotice = 40 * 60_000
 
-/** The cloud terminates it soon, because its prepaid capacity ends. */
-export function endsSoon({ reservedUntil }: Pick<KnownInstance, 'reservedUntil'>, at: number): boolean {
-  return reservedUntil !== undefined && reservedUntil - endNotice <= at
+/** The cloud terminates it soon. */
+export function endsSoon({ endsAt }: Pick<KnownInstance, 'endsAt'>, at: number): boolean {
+  return endsAt !== undefined && endsAt - endNotice <= at
 }
 
-/** Its capacity is paid for: removing it while it is idle would save nothing. */
-export function isPrepaid({ reservedUntil }: Pick<KnownInstance, 'reservedUntil'>, at: number): boolean {
-  return reservedUntil !== undefined && reservedUntil > at
+/** Its capacity is paid for until its end: removing it while it is idle would save nothing. */
+export function isPrepaid(
+  { capacityType, endsAt }: Pick<KnownInstance, 'capacityType' | 'endsAt'>,
+  at: number,
+): boolean {
+  return capacityType === 'reserved' && endsAt !== undefined && endsAt > at
 }
 
 // Launching: live and in-flight VMs never exceed max_instances (invariant 1). launch_rate, the first probe and the

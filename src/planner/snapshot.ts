@@ -32,10 +32,10 @@ export interface Instance {
   /** Set when the cloud announced that it will interrupt the VM (spot notice). */
   interruptedAt?: number
   /**
-   * When the cloud starts to terminate it because its prepaid capacity ends, in milliseconds since the epoch. Until then it
-   * costs nothing more, also while it is idle.
+   * When the cloud starts to terminate it because its time is limited, in milliseconds since the epoch: the end of the capacity
+   * it runs in, or of the duration that it was launched for.
    */
-  reservedUntil?: number
+  endsAt?: number
 }
 
 /** One way to buy a VM: what is tried, and what is remembered when the cloud refuses. */

@@ -15,7 +15,7 @@ export function fullMemory(at: number): PoolMemory {
       ordered: 'when_idle',
       stateReason: 'none',
       interruptedAt: now,
-      reservedUntil: now,
+      endsAt: now,
       launchedAt: now,
     }),
     knownSince: at,

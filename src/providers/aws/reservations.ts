@@ -3,7 +3,7 @@
 import { endNotice, type Instance, type Offering } from '../../planner/index.ts'
 import type { Problem } from '../../problems/index.ts'
 import { type Failure, failureFrom, fault } from '../failure.ts'
-import { offeringsByType } from '../offerings.ts'
+import { withReserved } from '../offerings.ts'
 import type { CapacityReservation, Ec2Api } from './client.ts'
 import type { AwsConfig } from './rules.ts'
 
@@ -11,11 +11,7 @@ import type { AwsConfig } from './rules.ts'
 export function offeringsOf(config: AwsConfig): Offering[] {
   const { subnet_ids, network_interface, capacity } = config
   const zones = subnet_ids.length ? subnet_ids : [network_interface.subnet_id]
-  const bought = offeringsByType(config, zones)
-  if (!capacity) return bought
-  const onDemand = offeringsByType({ ...config, spot: { enabled: false, fallback: 'none' } }, zones)
-  const reserved = onDemand.map((offering): Offering => ({ ...offering, capacityType: 'reserved' }))
-  return capacity.only ? reserved : [...reserved, ...bought]
+  return withReserved(config, zones, capacity)
 }
 
 /** The part of a request that launches into the capacity of the pool. */
@@ -96,8 +92,8 @@ export async function markReserved(
   const { reservations } = await describe(api, [...new Set(blocks.values())], signal)
   const ends = new Map(reservations.map((one) => [one.CapacityReservationId, endOf(one)]))
   return instances.map((instance) => {
-    const reservedUntil = ends.get(blocks.get(instance.id))
-    return reservedUntil === undefined ? instance : { ...instance, reservedUntil }
+    const endsAt = ends.get(blocks.get(instance.id))
+    return endsAt === undefined ? instance : { ...instance, endsAt }
   })
 }
 

@@ -94,7 +94,7 @@ it('drains an instance before its Capacity Block ends, and launches the next one
   await submit()
   await expect.poll(() => joined(running), pollOptions).toBe(1)
   endsIn(3_600_000)
-  const drained = () => cluster.said('decided to drain').filter((line) => line.includes('RESERVATION_ENDS'))
+  const drained = () => cluster.said('decided to drain').filter((line) => line.includes('TIME_LIMIT'))
   await expect.poll(drained, pollOptions).toHaveLength(1)
   await submit()
   await expect.poll(() => joined(running), pollOptions).toBe(2)

@@ -62,7 +62,7 @@ describe('a capacity reservation', () => {
       'reserved',
       'reserved',
     ])
-    expect(listed.every(({ reservedUntil }) => reservedUntil === undefined)).toBe(true)
+    expect(listed.every(({ endsAt }) => endsAt === undefined)).toBe(true)
     expect(cloud.ec2.count('DescribeCapacityReservations')).toBe(0)
   })
 
@@ -110,7 +110,7 @@ describe('a Capacity Block', () => {
       CapacityReservationSpecification: { CapacityReservationTarget: { CapacityReservationId: id } },
     })
     const [listed] = (await provider.list()).instances
-    expect(listed).toMatchObject({ capacityType: 'reserved', reservedUntil: endsAt - 30 * minute })
+    expect(listed).toMatchObject({ capacityType: 'reserved', endsAt: endsAt - 30 * minute })
   })
 
   it.each([

@@ -104,6 +104,19 @@ export const wrongRules: WrongInput[] = [
     ],
     ['a tag key that marks VMs as ours', aws('tag_key: ➤"agent-provisioner:pool"'), 'does not start'],
     ['a label that marks VMs as ours', gcp('labels: {➤agent-provisioner-pool: x}'), 'does not start'],
+    [
+      'a reservation and Flex-start instances',
+      gcp('capacity: {reservation: r1, ➤flex_start: 24h}'),
+      'Keep one',
+    ],
+    ['Spot and Flex-start instances', gcp('spot: true\ncapacity: {➤flex_start: 24h}'), 'Keep one'],
+    [
+      'two ways to choose the capacity',
+      gcp(
+        'capacity: {reservation: r1}\nbase_config: {➤reservationAffinity: {consumeReservationType: NO_RESERVATION}}',
+      ),
+      'Keep one',
+    ],
     ['zone and zones', gcp('➤zone: a-b1-c\nzones: [a-b1-d]'), 'Move it into zones'],
     ['zones of two regions', gcp('zones: ➤[us-central1-a, us-east1-b]'), 'one pool for each region'],
     ['two boot disks', gcp('base_config: {disks: [{➤boot: true}]}'), 'Keep one'],
