@@ -173,9 +173,10 @@ function readUnion(
 ): unknown {
   const mappings = options.find((option) => ['object', 'record'].includes(option._zod.def.type))
   if (mappings && isMapping(value)) return read(mappings, value, path, reading)
-  const plain = options.find((option) => option !== mappings) ?? schema
-  const text = textFor(plain, value, path, reading)
-  if (z.safeParse(plain, text).success) return text
+  for (const plain of options.filter((option) => option !== mappings)) {
+    const text = textFor(plain, value, path, reading)
+    if (z.safeParse(plain, text).success) return text
+  }
   return wrongType(value, path, reading, kinds.get(schema))
 }
 

@@ -1,7 +1,14 @@
 // Failed instances: the reason from their console, the effect on the breaker and the budget, and the journal records.
 
 import { failureStages, isFailureStage, type Stage } from '../agent-setup/index.ts'
-import { didNotLast, hasNeverJoined, isLive, isShortOfSlots, type ReasonCode } from '../planner/index.ts'
+import {
+  didNotLast,
+  endsSoon,
+  hasNeverJoined,
+  isLive,
+  isShortOfSlots,
+  type ReasonCode,
+} from '../planner/index.ts'
 import { limit, withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import { recordFailedInstances, spend } from './failures.ts'
@@ -12,7 +19,9 @@ const most = 8
 
 /** Instances that stopped by themselves. Those the cloud interrupted, or a person removed, are not failures. */
 export function reportLost(run: PoolRun, lost: ManagedInstance[]): void {
-  const ownFault = lost.filter((track) => track.interruptedAt === undefined && !track.ordered)
+  const ownFault = lost.filter(
+    (track) => track.interruptedAt === undefined && !track.ordered && !endsSoon(track, run.now()),
+  )
   const unjoined = ownFault.filter((track) => track.joinedAt === undefined && !track.told)
   if (unjoined.length > 0) run.background(() => reportNeverJoined(run, unjoined))
   const short = ownFault.filter((track) => !track.judged && didNotLast(track, run.now()))
@@ -70,9 +79,12 @@ export function judgeInstances(run: PoolRun): void {
   remember(run, judged)
 }
 
+/** Reasons that are no fault of the instance, and one that is counted elsewhere. */
+const notJudged: readonly ReasonCode[] = ['NEVER_JOINED', 'ORDERED', 'SPOT_INTERRUPTED', 'TIME_LIMIT']
+
 /** Instances that are removed for another reason and had fewer slots than promised count as failed launches as well. */
 export function judgeRemoved(run: PoolRun, tracks: readonly ManagedInstance[], code: ReasonCode): void {
-  if (code === 'NEVER_JOINED' || code === 'ORDERED' || code === 'SPOT_INTERRUPTED') return
+  if (notJudged.includes(code)) return
   const short = tracks.filter((track) => {
     const agent = run.memory.agents.get(track.id)
     return !track.judged && agent !== undefined && agent.slots < (track.slots ?? 0)

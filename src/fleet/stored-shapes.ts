@@ -36,6 +36,7 @@ export const instanceShape = {
   writerId: z.optional(text),
   stateReason: z.optional(text),
   interruptedAt: z.optional(time),
+  endsAt: z.optional(time),
   knownSince: time,
   slots: z.optional(count),
   joinedAt: z.optional(time),

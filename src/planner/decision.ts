@@ -58,6 +58,7 @@ export const actReasons = {
   ABOVE_MAX: 'there are more instances than max_instances',
   ROOM_FOR_OTHER_WORK: 'the agent is idle, and a waiting job needs an instance of a different size instead',
   SPOT_INTERRUPTED: 'the cloud is about to interrupt the instance',
+  TIME_LIMIT: 'the cloud terminates the instance soon, because its time is limited',
   ORDERED: 'it was requested manually',
   NEEDED_AGAIN: 'the agent is needed again',
 } as const

@@ -27,6 +27,8 @@ export { type Explanation, explain } from './explain.ts'
 export { type Orphan, type OrphanRules, type OrphanStep, type OrphanView, orphanStep } from './orphans.ts'
 export {
   didNotLast,
+  endNotice,
+  endsSoon,
   hasNeverJoined,
   isDemandFresh,
   isForced,

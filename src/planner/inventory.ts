@@ -1,6 +1,6 @@
 // The phase of each VM: capacity now, capacity soon, out of reach, faulty, leaving or gone.
 import type { ReasonCode } from './decision.ts'
-import { hasNeverJoined, isLive, isShortOfSlots } from './rules.ts'
+import { endsSoon, hasNeverJoined, isLive, isShortOfSlots } from './rules.ts'
 import type { KnownAgent, KnownInstance, Policy, Snapshot } from './snapshot.ts'
 
 /**
@@ -91,6 +91,7 @@ function judge(member: Member, policy: Policy, now: number): void {
   else if (instance.state === 'stopped') markFailed(member, 'STOPPED')
   else if (instance.ordered) markFailed(member, 'ORDERED')
   else if (instance.interruptedAt !== undefined) markFailed(member, 'SPOT_INTERRUPTED')
+  else if (endsSoon(instance, now)) markFailed(member, 'TIME_LIMIT')
   else if (agent?.connected) judgeConnected(member, agent, policy, now)
   else judgeUnconnected(member, policy, now)
 }

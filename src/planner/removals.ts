@@ -4,7 +4,7 @@ import type { AgentDecision, Decision, ReasonCode } from './decision.ts'
 import { keepOrder, usedMembers } from './idle.ts'
 import { type Inventory, isDisabledByPerson, type Member } from './inventory.ts'
 import type { Placement } from './placement-context.ts'
-import { isForced, isListingCertain, mayDrain, mayTerminate } from './rules.ts'
+import { isForced, isListingCertain, isPrepaid, mayDrain, mayTerminate } from './rules.ts'
 import type { Policy, Snapshot } from './snapshot.ts'
 
 /** Reason by instance id. */
@@ -30,7 +30,9 @@ export function chooseRemovals(
   const needed = new Set(placement.kinds.flatMap(usedMembers))
   const idle = healthy.filter((m) => isIdle(m) && !needed.has(m))
 
-  const longIdle = idle.filter(({ agent }) => now - agent!.idleSince! > policy.maxIdle)
+  const longIdle = idle.filter(
+    ({ agent, instance }) => now - agent!.idleSince! > policy.maxIdle && !isPrepaid(instance, now),
+  )
   remove(() => longIdle.sort(leastWantedFirst), lasting - policy.minInstances, 'LONG_IDLE')
 
   // A launch in flight may still be refused: its VMs count once they exist.

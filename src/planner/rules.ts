@@ -108,6 +108,24 @@ export function isShortOfSlots(
   return agent !== undefined && agent.slots < slots && (joinedAt ?? at) + placementGrace <= at
 }
 
+// Instances whose time is limited.
+
+/** Milliseconds before the cloud terminates an instance: its jobs may finish, and it gets no more. */
+export const endNotice = 40 * 60_000
+
+/** The cloud terminates it soon. */
+export function endsSoon({ endsAt }: Pick<KnownInstance, 'endsAt'>, at: number): boolean {
+  return endsAt !== undefined && endsAt - endNotice <= at
+}
+
+/** Its capacity is paid for until its end: removing it while it is idle would save nothing. */
+export function isPrepaid(
+  { capacityType, endsAt }: Pick<KnownInstance, 'capacityType' | 'endsAt'>,
+  at: number,
+): boolean {
+  return capacityType === 'reserved' && endsAt !== undefined && endsAt > at
+}
+
 // Launching: live and in-flight VMs never exceed max_instances (invariant 1). launch_rate, the first probe and the
 // breaker
 // bound failed launches; instances that run a job are bounded by max_instances alone.

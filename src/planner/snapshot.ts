@@ -8,7 +8,8 @@ export const instanceStates = ['starting', 'running', 'stopping', 'stopped', 'te
 
 export type InstanceState = (typeof instanceStates)[number]
 
-export const capacityTypes = ['on_demand', 'spot'] as const
+/** `reserved`: capacity that is paid for already, used or not. */
+export const capacityTypes = ['on_demand', 'spot', 'reserved'] as const
 
 export type CapacityType = (typeof capacityTypes)[number]
 
@@ -30,6 +31,11 @@ export interface Instance {
   stateReason?: string
   /** Set when the cloud announced that it will interrupt the VM (spot notice). */
   interruptedAt?: number
+  /**
+   * When the cloud starts to terminate it because its time is limited, in milliseconds since the epoch: the end of the capacity
+   * it runs in, or of the duration that it was launched for.
+   */
+  endsAt?: number
 }
 
 /** One way to buy a VM: what is tried, and what is remembered when the cloud refuses. */

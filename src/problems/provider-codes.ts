@@ -32,9 +32,10 @@ export const providerCodes = {
   REQUEST_BASE_CONFIG: {
     severity: 'error',
     exit: 3,
-    meaning: '`base_config` has fields that are not properties of a Compute Engine instance.',
+    meaning:
+      '`base_config` has a field that the API for launching instances does not have, or that the provisioner sets itself.',
     remedy:
-      'Correct the field; https://cloud.google.com/compute/docs/reference/rest/v1/instances/bulkInsert lists them.',
+      'Correct the field. Google Cloud: https://cloud.google.com/compute/docs/reference/rest/v1/instances/bulkInsert lists them; AWS: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html.',
   },
   REQUEST_BASE_CONFIG_REPLACED: {
     severity: 'warning',

@@ -22,6 +22,19 @@ export function offeringsByType(config: BoughtByType, zones: readonly string[]):
   )
 }
 
+/** The same with what is paid for already first; `only`: with nothing else. */
+export function withReserved(
+  config: BoughtByType,
+  zones: readonly string[],
+  reserved: { only: boolean } | undefined,
+): Offering[] {
+  const bought = offeringsByType(config, zones)
+  if (!reserved) return bought
+  const onDemand = offeringsByType({ ...config, spot: { enabled: false, fallback: 'none' } }, zones)
+  const first = onDemand.map((offering): Offering => ({ ...offering, capacityType: 'reserved' }))
+  return reserved.only ? first : [...first, ...bought]
+}
+
 function capacityOf({ spot }: BoughtByType): CapacityType[] {
   if (!spot.enabled) return ['on_demand']
   return spot.fallback === 'on_demand' ? ['spot', 'on_demand'] : ['spot']

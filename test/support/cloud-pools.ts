@@ -56,6 +56,7 @@ export function awsConfig(more: Partial<AwsConfig> = {}): AwsConfig {
     ...common,
     type: 'aws',
     region: 'us-west-2',
+    base_config: {},
     image: { id: 'ami-0123456789abcdef0' },
     volume: { type: 'gp3', size: 200, encrypted: false },
     tag_key: 'managed_by',

@@ -11,7 +11,13 @@ export function fullMemory(at: number): PoolMemory {
   const { sha256 } = userData
   const { preference: _, ...offered } = offering('m4', 4)
   memory.tracks.set('i1', {
-    ...vm('i1', { ordered: 'when_idle', stateReason: 'none', interruptedAt: now, launchedAt: now }),
+    ...vm('i1', {
+      ordered: 'when_idle',
+      stateReason: 'none',
+      interruptedAt: now,
+      endsAt: now,
+      launchedAt: now,
+    }),
     knownSince: at,
     joinedAt: at,
     lostSince: at,

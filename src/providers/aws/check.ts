@@ -12,7 +12,9 @@ import { codeOf, ec2Failure } from './errors.ts'
 import { neededActions, readActions, writeActions } from './iam-policy.ts'
 import { type ResolvedImage, resolveImage, typeFacts } from './image.ts'
 import { regionOf } from './metadata.ts'
+import { efaCount, groupsOf } from './network.ts'
 import { type AwsLaunch, awsLaunch, type LaunchStep } from './request.ts'
+import { reservationFault, reservationOf } from './reservations.ts'
 import type { AwsConfig } from './rules.ts'
 
 const attempt = attemptWith(ec2Failure)
@@ -61,12 +63,13 @@ async function checkPool(input: CheckInput, signal?: AbortSignal): Promise<Check
   // Without credentials every other item would fail with the same message.
   if (noCredentials.includes(String(refused?.details?.['code'])))
     return [{ what: 'credentials', problem: refused }]
-  const [types, network, key] = await Promise.all([
+  const [types, network, key, placement] = await Promise.all([
     checkTypes(input, image, signal),
     checkNetwork(input, signal),
     checkKey(input, signal),
+    checkPlacement(input, signal),
   ])
-  items.push(...types, ...network, ...key)
+  items.push(...types, ...network, ...key, ...placement)
   items.push({
     what: 'vCPU quotas',
     notChecked: "EC2's API does not report them; see Service Quotas, Running On-Demand and Spot instances",
@@ -109,7 +112,7 @@ async function checkTypes(
 
 async function checkNetwork(input: CheckInput, signal?: AbortSignal): Promise<CheckItem[]> {
   const { api, config } = input
-  const { subnet_id, security_group_id } = config.network_interface
+  const { subnet_id } = config.network_interface
   const ids = config.subnet_ids.length ? config.subnet_ids : subnet_id ? [subnet_id] : []
   const items: CheckItem[] = []
   const vpcs = new Set<string>()
@@ -126,18 +129,83 @@ async function checkNetwork(input: CheckInput, signal?: AbortSignal): Promise<Ch
         : undefined
     })
   if (zones.length) items.push(...(await checkZones(input, zones, signal)))
-  if (security_group_id) {
-    const query = () => api.describeSecurityGroups({ GroupIds: [security_group_id] }, signal)
-    await attempt(items, `security group ${security_group_id}`, query, ({ SecurityGroups = [] }) => {
+  items.push(...(await checkReservation(input, zones, signal)))
+  items.push(...(await checkGroups(input, [...vpcs], signal)))
+  return items
+}
+
+async function checkGroups(
+  { api, config }: CheckInput,
+  vpcs: string[],
+  signal?: AbortSignal,
+): Promise<CheckItem[]> {
+  const items: CheckItem[] = []
+  let forEfa = false
+  for (const id of groupsOf(config)) {
+    const query = () => api.describeSecurityGroups({ GroupIds: [id] }, signal)
+    const found = await attempt(items, `security group ${id}`, query, ({ SecurityGroups = [] }) => {
       const [group] = SecurityGroups
-      const otherVpcs = [...vpcs].filter((vpc) => vpc !== group?.VpcId)
-      return otherVpcs.length
-        ? fault(
-            `security group ${security_group_id} is in ${group?.VpcId}, but subnets are in ${otherVpcs.join(', ')}`,
-          )
+      const others = vpcs.filter((vpc) => vpc !== group?.VpcId)
+      return others.length
+        ? fault(`security group ${id} is in ${group?.VpcId}, but subnets are in ${others.join(', ')}`)
         : undefined
     })
+    const [group] = found?.SecurityGroups ?? []
+    if (isOpenToItself(id, group?.IpPermissions) && isOpenToItself(id, group?.IpPermissionsEgress))
+      forEfa = true
   }
+  if (!forEfa && config.instance_types.some(({ type }) => efaCount(config, type) > 0))
+    items.push({
+      what: 'security groups for EFA',
+      problem: fault(
+        'no security group of the pool allows all traffic from itself and to itself, which EFA needs',
+        'Add two rules to a group of the pool: all traffic inbound from the group itself, and outbound to the group itself.',
+      ),
+    })
+  return items
+}
+
+type Rules = { IpProtocol?: string; UserIdGroupPairs?: { GroupId?: string }[] }[]
+
+/** An outbound rule for all addresses is not enough: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/efa-start.html */
+function isOpenToItself(id: string, rules: Rules = []): boolean {
+  return rules.some(
+    ({ IpProtocol, UserIdGroupPairs = [] }) =>
+      IpProtocol === '-1' && UserIdGroupPairs.some(({ GroupId }) => GroupId === id),
+  )
+}
+
+async function checkReservation(
+  { api, config }: CheckInput,
+  zones: string[],
+  signal?: AbortSignal,
+): Promise<CheckItem[]> {
+  const items: CheckItem[] = []
+  const id = reservationOf(config)
+  if (!id) return items
+  const what = config.capacity?.block ? 'Capacity Block' : 'capacity reservation'
+  const query = () => api.describeCapacityReservations({ CapacityReservationIds: [id] }, signal)
+  await attempt(items, `${what} ${id}`, query, ({ CapacityReservations = [] }) =>
+    reservationFault(config, CapacityReservations[0], zones),
+  )
+  return items
+}
+
+async function checkPlacement({ api, config }: CheckInput, signal?: AbortSignal): Promise<CheckItem[]> {
+  const { placement_group: name, volume } = config
+  const items: CheckItem[] = []
+  if (name) {
+    const query = () => api.describePlacementGroups({ GroupNames: [name] }, signal)
+    await attempt(items, `placement group ${name}`, query, ({ PlacementGroups = [] }) => {
+      const state = PlacementGroups[0]?.State
+      return state === 'available' ? undefined : fault(`placement group ${name} is ${state ?? 'missing'}`)
+    })
+  }
+  if (volume.kms_key_id)
+    items.push({
+      what: `KMS key ${volume.kms_key_id}`,
+      notChecked: 'EC2 uses it when an instance starts, and terminates the instance if it cannot',
+    })
   return items
 }
 
@@ -187,14 +255,14 @@ async function checkKey({ api, config }: CheckInput, signal?: AbortSignal): Prom
 function runInstancesOf(step: LaunchStep): RunInstancesRequest {
   if (step.call === 'RunInstances') return step.request
   const machine = step.template.LaunchTemplateData as RunInstancesRequest
-  const { TagSpecifications: tags = [], NetworkInterfaces: [network] = [] } = machine
+  const { TagSpecifications: tags = [], NetworkInterfaces: interfaces = [] } = machine
   const [{ instanceType, zone, capacityType }] = step.offerings as [LaunchStep['offerings'][number]]
   return {
     ...machine,
     MinCount: 1,
     MaxCount: 1,
     InstanceType: instanceType as NonNullable<RunInstancesRequest['InstanceType']>,
-    NetworkInterfaces: [{ ...network, ...(zone ? { SubnetId: zone } : {}) }],
+    NetworkInterfaces: interfaces.map((one) => ({ ...one, ...(zone ? { SubnetId: zone } : {}) })),
     ...(capacityType === 'spot' ? { InstanceMarketOptions: { MarketType: 'spot' } } : {}),
     // Sends all tags: a policy may require our tag on everything that a launch creates.
     TagSpecifications: [...(step.request.TagSpecifications ?? []), ...tags].filter(
@@ -205,6 +273,12 @@ function runInstancesOf(step: LaunchStep): RunInstancesRequest {
 
 // Which of a pool's actions EC2 would allow: each is called with DryRun, which changes nothing.
 // https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonParameters.html (DryRun)
+
+const launchReasons: Record<Offering['capacityType'], string> = {
+  on_demand: writeActions.RunInstances,
+  spot: 'to launch spot instances',
+  reserved: 'to launch into reserved capacity',
+}
 
 /** A well-formed instance id that does not exist. */
 const unknownId = 'i-00000000000000000'
@@ -254,7 +328,7 @@ async function checkPermissions(
     // nor key.
     asked.push([
       'RunInstances',
-      step.offerings[0]?.capacityType === 'spot' ? 'to launch spot instances' : writeActions.RunInstances,
+      launchReasons[step.offerings[0]?.capacityType ?? 'on_demand'],
       () => api.runInstances({ ...runInstancesOf(step), DryRun }, signal),
     ])
     if (step.call === 'CreateFleet')

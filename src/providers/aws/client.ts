@@ -6,6 +6,7 @@ import {
   CreateFleetCommand,
   CreateLaunchTemplateCommand,
   DeleteLaunchTemplateCommand,
+  DescribeCapacityReservationsCommand,
   DescribeImagesCommand,
   DescribeInstancesCommand,
   DescribeInstanceTypeOfferingsCommand,
@@ -13,6 +14,7 @@ import {
   DescribeKeyPairsCommand,
   DescribeLaunchTemplatesCommand,
   DescribeLaunchTemplateVersionsCommand,
+  DescribePlacementGroupsCommand,
   DescribeSecurityGroupsCommand,
   DescribeSpotInstanceRequestsCommand,
   DescribeSubnetsCommand,
@@ -27,6 +29,7 @@ import { readXml, XmlReadError, xmlDate, xmlFields, xmlList, xmlText } from '../
 import { codeOf, foreignContent, notFromEc2 } from './errors.ts'
 
 export type {
+  CapacityReservation,
   CreateFleetError,
   CreateFleetInstance,
   CreateLaunchTemplateRequest,
@@ -50,6 +53,7 @@ const repeated = {
   deleteLaunchTemplate: DeleteLaunchTemplateCommand,
   describeLaunchTemplates: DescribeLaunchTemplatesCommand,
   describeLaunchTemplateVersions: DescribeLaunchTemplateVersionsCommand,
+  describeCapacityReservations: DescribeCapacityReservationsCommand,
   describeImages: DescribeImagesCommand,
   describeInstances: DescribeInstancesCommand,
   describeInstanceTypes: DescribeInstanceTypesCommand,
@@ -59,6 +63,7 @@ const repeated = {
   // Used by `provision check` only.
   describeInstanceTypeOfferings: DescribeInstanceTypeOfferingsCommand,
   describeKeyPairs: DescribeKeyPairsCommand,
+  describePlacementGroups: DescribePlacementGroupsCommand,
   describeSecurityGroups: DescribeSecurityGroupsCommand,
   describeSubnets: DescribeSubnetsCommand,
 } as const
@@ -260,6 +265,7 @@ export interface Ec2Instance {
   Placement?: { AvailabilityZone?: string }
   InstanceLifecycle?: string
   SpotInstanceRequestId?: string
+  CapacityReservationId?: string
   Tags?: { Key?: string; Value?: string }[]
 }
 
@@ -283,6 +289,7 @@ const instance = xmlFields<Ec2Instance>({
   Placement: ['placement', xmlFields({ AvailabilityZone: ['availabilityZone', xmlText] })],
   InstanceLifecycle: ['instanceLifecycle', xmlText],
   SpotInstanceRequestId: ['spotInstanceRequestId', xmlText],
+  CapacityReservationId: ['capacityReservationId', xmlText],
   Tags: ['tagSet', xmlList(xmlFields({ Key: ['key', xmlText], Value: ['value', xmlText] }))],
 })
 const reservation = {

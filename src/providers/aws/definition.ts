@@ -5,7 +5,8 @@ import type { ProviderDefinition } from '../definition.ts'
 import { firstType, slotTypeByType } from '../offerings.ts'
 import { machinePartials } from '../templates.generated.ts'
 import { ec2HostAliases, ec2Metadata, isEc2HostAlias } from './metadata.ts'
-import { buildRequest, largestLaunch, offeringsOf } from './request.ts'
+import { buildRequest, largestLaunch } from './request.ts'
+import { offeringsOf } from './reservations.ts'
 import { type AwsConfig, awsRules, publicAwsImage } from './rules.ts'
 import { awsProvider } from './schema.ts'
 
@@ -20,6 +21,10 @@ export const aws: ProviderDefinition<AwsConfig> = {
       boot_disk_size: 'On AWS it is `volume: {size: …}`.',
       boot_disk_source_image: 'On AWS it is `image: {id: …}`.',
       labels: 'On AWS it is custom_tags.',
+      efa: 'On AWS it is `network_interface: {efa: true}`.',
+      ipv6: 'On AWS it is `network_interface: {ipv6: true}`.',
+      security_group_ids: 'On AWS it is `network_interface: {security_group_ids: […]}`.',
+      kms_key_id: 'On AWS it is `volume: {kms_key_id: …}`.',
     },
     hostAliases: ec2HostAliases,
     defaultHost: 'local-ipv4',

@@ -121,7 +121,9 @@ export const failureTable: Record<string, Ec2Row> = {
   Unsupported: capacity('Remove this instance type or subnet: the zone does not offer the type.'),
   InsufficientFreeAddressesInSubnet: capacity('Use a larger subnet, or add subnet_ids.'),
   SpotMaxPriceTooLow: capacity('Raise spot.max_price, remove it, or set spot.fallback: on_demand.'),
-  ReservationCapacityExceeded: capacity(),
+  ReservationCapacityExceeded: capacity(
+    'The reservation is full, or is for another instance type or zone: `provision check` shows which.',
+  ),
 
   VcpuLimitExceeded: quota('Running On-Demand instances (of this instance family)'),
   InstanceLimitExceeded: quota('Running On-Demand instances (of this instance family)'),
@@ -194,7 +196,13 @@ export const failureTable: Record<string, Ec2Row> = {
   'InvalidSubnetID.NotFound': config("Use subnets in the pool's region and account."),
   'InvalidSubnet.Range': config("Use subnets in the pool's region and account."),
   'InvalidGroup.NotFound': config("Use a security group in the subnet's VPC."),
+  'InvalidPlacementGroup.Unknown': config(
+    "Create the placement group in the pool's region, or correct placement_group.",
+  ),
   InvalidGroupId: config("Use a security group in the subnet's VPC."),
+  'InvalidCapacityReservationId.NotFound': config(
+    "Correct capacity: use a reservation in the pool's region that is shared with the account.",
+  ),
   'InvalidKeyPair.NotFound': config("Create the key pair in the pool's region, or remove ssh_key_name."),
   'InvalidSnapshot.NotFound': config(
     'Use another image: the snapshot of this one is gone or not shared with the account.',

@@ -1,7 +1,9 @@
 // The minimal IAM policy for the pools of a configuration: `provision check --print-iam-policy`.
 
 import { ownerTags } from '../contract.ts'
+import { groupsOf } from './network.ts'
 import { callsOf } from './request.ts'
+import { reservationOf } from './reservations.ts'
 import type { AwsConfig } from './rules.ts'
 
 export interface Statement {
@@ -20,6 +22,7 @@ export interface Policy {
 /** Actions that IAM cannot limit to resources, and their purpose. */
 export const readActions = {
   DescribeInstances: 'to list instances',
+  DescribeCapacityReservations: 'to check the reservation, and to read when a Capacity Block ends',
   DescribeImages: 'to find the image and its root device',
   DescribeInstanceTypes: 'to know the slots of a type',
   DescribeLaunchTemplates: 'to delete outdated launch templates',
@@ -27,7 +30,8 @@ export const readActions = {
   DescribeSpotInstanceRequests: 'to read spot interruption notices',
   DescribeInstanceTypeOfferings: 'to check which zones offer a type',
   DescribeSubnets: 'to check subnets',
-  DescribeSecurityGroups: 'to check the security group',
+  DescribeSecurityGroups: 'to check the security groups',
+  DescribePlacementGroups: 'to check the placement group',
   DescribeKeyPairs: 'to check the key pair',
 } as const
 
@@ -65,7 +69,9 @@ export function neededActions(config: AwsConfig): NeededActions {
   if (spot) asked.push('DescribeSpotInstanceRequests')
   if (subnet_ids.length || network_interface.subnet_id)
     asked.push('DescribeSubnets', 'DescribeInstanceTypeOfferings')
-  if (network_interface.security_group_id) asked.push('DescribeSecurityGroups')
+  if (groupsOf(config).length) asked.push('DescribeSecurityGroups')
+  if (reservationOf(config)) asked.push('DescribeCapacityReservations')
+  if (config.placement_group) asked.push('DescribePlacementGroups')
   if (ssh_key_name) asked.push('DescribeKeyPairs')
   return { readActions: new Set(asked), writeActions: new Set(changed) }
 }
@@ -94,6 +100,8 @@ export function leastPolicy(clusterId: string, pools: readonly AwsConfig[]): Pol
   const made = ['instance', ...besides, ...ofFleets, ...templates]
   const used = ['image', 'snapshot', 'subnet', 'security-group', 'network-interface']
   if (pools.some(({ ssh_key_name }) => ssh_key_name)) used.push('key-pair')
+  if (pools.some(({ placement_group }) => placement_group)) used.push('placement-group')
+  if (pools.some(({ capacity }) => capacity)) used.push('capacity-reservation')
   if (has('CreateFleet')) used.push('launch-template')
   const withTag = (Sid: string, actions: readonly Change[], kinds: string[]): Statement => ({
     Sid,
@@ -109,7 +117,12 @@ export function leastPolicy(clusterId: string, pools: readonly AwsConfig[]): Pol
     { ...launch, Condition: { ...launch.Condition, ...profileCondition(pools) } },
     withTag('MakeWhatInstancesNeed', ['RunInstances'], besides),
     ...(others.length ? [withTag('MakeWithOurTag', others, made)] : []),
-    { Sid: 'UseForLaunches', Effect: 'Allow', Action: launching.map(ec2), Resource: used.map(arn) },
+    {
+      Sid: 'UseForLaunches',
+      Effect: 'Allow',
+      Action: launching.map(ec2),
+      Resource: [...used.map(arn), ...reservationGroups(pools)],
+    },
     {
       Sid: 'TagWhatIsMade',
       Effect: 'Allow',
@@ -127,10 +140,16 @@ export function leastPolicy(clusterId: string, pools: readonly AwsConfig[]): Pol
       Condition: { StringEquals: ours },
     },
     ...parameters(pools),
+    ...volumeKeys(pools),
     ...passedRoles(pools),
     ...serviceRoles(has('CreateFleet'), usesSpot),
   ]
   return { Version: '2012-10-17', Statement: statements }
+}
+
+function reservationGroups(pools: readonly AwsConfig[]): string[] {
+  const named = pools.flatMap(({ capacity }) => capacity?.reservation ?? [])
+  return [...new Set(named.filter((name) => name.startsWith('arn:')))]
 }
 
 function profilesOf(pools: readonly AwsConfig[]): string[] {
@@ -183,6 +202,47 @@ function parameters(pools: readonly AwsConfig[]): Statement[] {
       Action: ['ssm:GetParameters'],
       Resource: [...new Set(resources)],
     },
+  ]
+}
+
+/**
+ * The KMS keys of volumes. An alias is no resource of a policy: the key behind it is allowed by its alias
+ * (https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html).
+ */
+function volumeKeys(pools: readonly AwsConfig[]): Statement[] {
+  const keys = [...new Set(pools.flatMap(({ volume }) => volume.kms_key_id ?? []))]
+  const aliasOf = (key: string) => /(?:^|:)(alias\/.+)$/.exec(key)?.[1]
+  const aliases = keys.flatMap((key) => aliasOf(key) ?? [])
+  const named = keys.filter((key) => !aliasOf(key))
+  const resources = named.map((key) => (key.startsWith('arn:') ? key : `arn:*:kms:*:*:key/${key}`))
+  const using = ['Decrypt', 'DescribeKey', 'GenerateDataKeyWithoutPlaintext', 'ReEncrypt*']
+  const of = (
+    suffix: string,
+    Resource: string | string[],
+    more: Statement['Condition'] = {},
+  ): Statement[] => [
+    {
+      Sid: `UseKeysOfVolumes${suffix}`,
+      Effect: 'Allow',
+      Action: using.map((action) => `kms:${action}`),
+      Resource,
+      ...(Object.keys(more).length ? { Condition: more } : {}),
+    },
+    {
+      Sid: `GrantKeysToVolumes${suffix}`,
+      Effect: 'Allow',
+      Action: ['kms:CreateGrant'],
+      Resource,
+      Condition: { ...more, Bool: { 'kms:GrantIsForAWSResource': 'true' } },
+    },
+  ]
+  return [
+    ...(resources.length ? of('', resources) : []),
+    ...(aliases.length
+      ? of('ByAlias', 'arn:*:kms:*:*:key/*', {
+          'ForAnyValue:StringEquals': { 'kms:ResourceAliases': aliases },
+        })
+      : []),
   ]
 }
 

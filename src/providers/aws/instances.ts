@@ -18,6 +18,7 @@ import {
   pages,
 } from './client.ts'
 import { codeOf, ec2Failure } from './errors.ts'
+import { markReserved } from './reservations.ts'
 
 /** The largest page of EC2. */
 const pageSize = 1000
@@ -95,6 +96,7 @@ async function listing(
   signal?.throwIfAborted()
   const answer: Listing = { instances: [], complete: true, problems: [] }
   const spotRequests: string[] = []
+  const blocks = new Map<string, string>()
   try {
     for (const Filters of filters)
       for await (const { instances, account, at } of instancePages(api, { Filters }, signal)) {
@@ -107,6 +109,8 @@ async function listing(
           answer.instances.push(instanceOf(instance))
           if (isLive(instance) && instance.SpotInstanceRequestId)
             spotRequests.push(instance.SpotInstanceRequestId)
+          if (isLive(instance) && instance.InstanceLifecycle === 'capacity-block')
+            blocks.set(instance.InstanceId ?? '', instance.CapacityReservationId ?? '')
         }
       }
   } catch (error) {
@@ -115,6 +119,14 @@ async function listing(
     answer.problems.push(ec2Failure(error, doing).problem)
   }
   await markInterrupted(api, scope, spotRequests, answer, signal)
+  try {
+    answer.instances = await markReserved(api, answer.instances, blocks, signal)
+  } catch (error) {
+    signal?.throwIfAborted()
+    // The listing is still complete: an end that was read before is remembered.
+    const doing = `read the end of the Capacity Blocks of ${scopeName(scope)}`
+    answer.problems.push(ec2Failure(error, doing).problem)
+  }
   return answer
 }
 
@@ -186,11 +198,16 @@ export function instanceOf(instance: Ec2Instance): Instance {
     launchedAt: instance.LaunchTime?.getTime() ?? 0,
     instanceType: instance.InstanceType ?? '',
     zone: Placement?.AvailabilityZone ?? '',
-    capacityType: instance.InstanceLifecycle === 'spot' ? 'spot' : 'on_demand',
+    capacityType: capacityTypeOf(instance),
     ...(intentId === undefined ? {} : { intentId }),
     ...(writerId === undefined ? {} : { writerId }),
     ...(reason ? { stateReason: reason } : {}),
   }
+}
+
+function capacityTypeOf({ InstanceLifecycle, CapacityReservationId }: Ec2Instance): Instance['capacityType'] {
+  if (InstanceLifecycle === 'spot') return 'spot'
+  return CapacityReservationId ? 'reserved' : 'on_demand'
 }
 
 function tagsOf({ Tags = [] }: Ec2Instance): Map<string, string> {

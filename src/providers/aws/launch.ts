@@ -3,6 +3,7 @@ import type { FailureClass, Instance, Offering } from '../../planner/index.ts'
 import { type Clock, type Logger, retry } from '../../platform/index.ts'
 import { problem } from '../../problems/index.ts'
 import type { LaunchFailure, LaunchOrder, LaunchResult, Ownership } from '../contract.ts'
+import type { Failure } from '../failure.ts'
 import { runSteps, type StepOutcome } from '../launch-steps.ts'
 import {
   type CreateFleetError,
@@ -23,6 +24,8 @@ export interface LaunchContext {
   launchTurn(signal?: AbortSignal): Promise<void>
   /** The request with all values that only AWS knows. */
   prepare(order: LaunchOrder, signal?: AbortSignal): Promise<AwsLaunch>
+  /** Why nothing is launched into reserved capacity now; undefined: it may be tried. */
+  reservedRefusal?(doing: string, signal?: AbortSignal): Promise<Failure | undefined>
 }
 
 export function launchInstances(
@@ -45,8 +48,12 @@ const continueAfter: FailureClass[] = ['capacity', 'quota']
 /** After these it is unknown whether something was launched, or no launch can succeed. */
 const stopAfter: FailureClass[] = ['throttle', 'transient', 'auth']
 
-/** A fleet reports each offering separately, so a mistake in one does not stop the others. */
-function mayContinue({ failures }: StepOutcome): boolean {
+/**
+ * A fleet reports each offering separately, so a mistake in one does not stop the others. A reservation that had some of the
+ * instances reports no failure.
+ */
+function mayContinue({ failures }: StepOutcome, asked: LaunchStep): boolean {
+  if (!failures.length) return asked.offerings[0]?.capacityType === 'reserved'
   const classes = failures.flatMap((failure) => (isAboutCapacityType(failure) ? [] : failure.class))
   const isElsewhere = classes.length < failures.length || classes.some((one) => continueAfter.includes(one))
   return isElsewhere && !classes.some((one) => stopAfter.includes(one))
@@ -96,6 +103,10 @@ async function sendBatch(
   }
   try {
     const { clock } = context
+    if (step.offerings[0]?.capacityType === 'reserved') {
+      const failure = await context.reservedRefusal?.(doing, signal)
+      if (failure) return withOfferings(step, failure)
+    }
     return await retry(() => send(step, order, context, signal), { ...policy, isRetryable, clock, signal })
   } catch (error) {
     signal?.throwIfAborted()
@@ -166,8 +177,12 @@ function fleetFailures(errors: CreateFleetError[], offerings: Offering[]): Launc
   return [...failures.values()]
 }
 
-function refused({ offerings }: LaunchStep, error: unknown, doing: string): StepOutcome {
-  const failure = { ...ec2Failure(error, doing), missing: 0 }
+function refused(step: LaunchStep, error: unknown, doing: string): StepOutcome {
+  return withOfferings(step, ec2Failure(error, doing))
+}
+
+function withOfferings({ offerings }: LaunchStep, found: Failure): StepOutcome {
+  const failure = { ...found, missing: 0 }
   // Without an offering, the failure would apply to every capacity type.
   const perOffering = offerings.length === 1 || isAboutCapacityType(failure)
   return {
@@ -181,7 +196,7 @@ function describe({ offerings }: LaunchStep): string {
 }
 
 function nameOf({ instanceType, zone, capacityType }: Offering): string {
-  return `${capacityType === 'spot' ? 'spot ' : ''}${instanceType}${zone ? ` in ${zone}` : ''}`
+  return `${capacityType === 'on_demand' ? '' : `${capacityType} `}${instanceType}${zone ? ` in ${zone}` : ''}`
 }
 
 /** Attempts; new VMs appear with a delay. */

@@ -1,4 +1,4 @@
-// The settings that all VMs of a pool share: image, disk, network, metadata service, shutdown. The same in RunInstances
+// The settings that all VMs of a pool share: image, disk, placement, metadata service, shutdown. The same in RunInstances
 // and in a template.
 import { type MasterAddress, masterUrl } from '../../pki/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
@@ -22,18 +22,17 @@ export function machineOf(config: AwsConfig, facts: SettledFacts) {
     ...(config.iam_instance_profile_arn
       ? { IamInstanceProfile: { Arn: config.iam_instance_profile_arn } }
       : {}),
+    ...placementOf(config),
   } satisfies Partial<RunInstancesRequest>
 }
 
-/** The only network interface; without `subnet`, the request or EC2 chooses it (the default VPC). */
-export function networkInterface(config: AwsConfig, subnet = '') {
-  const { public_ip, security_group_id } = config.network_interface
+function placementOf({ placement_group, tenancy }: AwsConfig) {
+  if (!placement_group && !tenancy) return {}
   return {
-    DeviceIndex: 0,
-    AssociatePublicIpAddress: public_ip,
-    DeleteOnTermination: true,
-    ...(subnet ? { SubnetId: subnet } : {}),
-    ...(security_group_id ? { Groups: [security_group_id] } : {}),
+    Placement: {
+      ...(placement_group ? { GroupName: placement_group } : {}),
+      ...(tenancy ? { Tenancy: tenancy } : {}),
+    },
   }
 }
 
@@ -43,7 +42,8 @@ function rootVolume({ volume }: AwsConfig) {
     VolumeSize: volume.size,
     DeleteOnTermination: true,
     // Omitted rather than false: the account may encrypt by default, and a snapshot may be encrypted.
-    ...(volume.encrypted ? { Encrypted: true } : {}),
+    ...(volume.encrypted || volume.kms_key_id ? { Encrypted: true } : {}),
+    ...(volume.kms_key_id ? { KmsKeyId: volume.kms_key_id } : {}),
     ...(volume.iops === undefined ? {} : { Iops: volume.iops }),
     ...(volume.throughput === undefined ? {} : { Throughput: volume.throughput }),
   }

@@ -15,9 +15,13 @@ export function checkNames(keys: Keys, block: Block): void {
   keys.subnet_ids?.forEach((id, index) => {
     checkId(id, 'subnet', block, ['subnet_ids', index])
   })
-  const { subnet_id, security_group_id } = keys.network_interface ?? {}
+  const { subnet_id, security_group_id, security_group_ids } = keys.network_interface ?? {}
   checkId(subnet_id, 'subnet', block, ['network_interface', 'subnet_id'])
   checkId(security_group_id, 'security group', block, ['network_interface', 'security_group_id'])
+  security_group_ids?.forEach((id, index) => {
+    checkId(id, 'security group', block, ['network_interface', 'security_group_ids', index])
+  })
+  checkKmsKey(keys.volume?.kms_key_id, block)
   checkProfile(keys, block)
   checkKeyPair(keys.ssh_key_name, block)
 }
@@ -130,6 +134,18 @@ function checkProfile({ iam_instance_profile_arn: arn, region }: Keys, block: Bl
       `iam_instance_profile_arn is in partition ${partition}, but ${region} is in ${wanted}`,
       { ...at, remedy: `Write an ARN that starts with "arn:${wanted}:iam::".` },
     )
+}
+
+/** https://docs.aws.amazon.com/kms/latest/developerguide/concepts.html#key-id */
+const kmsForm =
+  /^(?:arn:aws[a-z-]*:kms:[a-z\d-]+:\d{12}:(?:key|alias)\/.+|alias\/[\w/-]+|mrk-[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/
+
+function checkKmsKey(id: string | undefined, block: Block): void {
+  if (!id || kmsForm.test(id)) return
+  note(block, 'CONFIG_BAD_VALUE', `volume.kms_key_id must be a key of KMS, but is ${quoted(id)}`, {
+    key: ['volume', 'kms_key_id'],
+    remedy: 'Write its id, its ARN, or "alias/NAME"; `aws kms list-aliases` lists them.',
+  })
 }
 
 function checkKeyPair(name: string | undefined, block: Block): void {

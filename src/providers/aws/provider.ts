@@ -12,6 +12,7 @@ import { hasTemplates, launchInstances, launchTemplates } from './launch.ts'
 import { regionOf } from './metadata.ts'
 import { regionShare } from './region.ts'
 import { awsLaunch, callsOf } from './request.ts'
+import { blockRefusal } from './reservations.ts'
 import type { AwsConfig } from './rules.ts'
 
 /** EC2 shows new VMs within seconds, at worst within a minute. */
@@ -50,7 +51,10 @@ export function awsProvider(
   }
 
   async function launch(order: LaunchOrder, signal?: AbortSignal): Promise<LaunchResult> {
-    const result = await launchInstances(order, { api, clock, templates, prepare, launchTurn }, signal)
+    const reservedRefusal = (doing: string, abort?: AbortSignal) =>
+      blockRefusal({ api, config, now: clock.now() }, doing, abort)
+    const how = { api, clock, templates, prepare, launchTurn, reservedRefusal }
+    const result = await launchInstances(order, how, signal)
     for (const [id, at] of launchedAt) if (clock.now() - at > newMs) launchedAt.delete(id)
     for (const { id } of result.instances) launchedAt.set(id, clock.now())
     return result

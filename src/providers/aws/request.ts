@@ -12,19 +12,20 @@ import type { MasterAddress } from '../../pki/index.ts'
 import type { Offering } from '../../planner/index.ts'
 import type { Problem } from '../../problems/index.ts'
 import type { CloudCall, Intent, LaunchRequest, Ownership, RequestInput } from '../contract.ts'
-import { offeringsByType } from '../offerings.ts'
+import { withBase } from './base-config.ts'
 import {
   type AwsFacts,
   intentTag,
   machineOf,
   metadataProblems,
-  networkInterface,
   poolTags,
   type SettledFacts,
   settleFacts,
   tagProblems,
   tagSpecifications,
 } from './machine.ts'
+import { efaCount, networkInterfaces } from './network.ts'
+import { capacityOptions, offeringsOf } from './reservations.ts'
 import type { AwsConfig } from './rules.ts'
 
 export type AwsRequestInput = Omit<RequestInput<AwsConfig>, 'setup'> & { setup: Pick<AgentSetup, 'master'> }
@@ -87,17 +88,11 @@ export type LaunchStep =
       template: CreateLaunchTemplateRequest
     }
 
-/** The offerings of a pool, in the order they are tried. */
-export function offeringsOf(config: AwsConfig): Offering[] {
-  const { subnet_ids, network_interface } = config
-  return offeringsByType(config, subnet_ids.length ? subnet_ids : [network_interface.subnet_id])
-}
-
 /** The calls that launches of a pool may use, whichever offerings are tried. */
 export function callsOf(config: AwsConfig) {
   const offerings = offeringsOf(config)
   const onDemand = offerings.filter(({ capacityType }) => capacityType === 'on_demand')
-  const spot = onDemand.length < offerings.length
+  const spot = offerings.some(({ capacityType }) => capacityType === 'spot')
   const fleets = spot || onDemand.length > 1
   const parameter = 'ssm' in config.image
   return { spot, fleets, parameter, templates: fleets || parameter }
@@ -105,15 +100,17 @@ export function callsOf(config: AwsConfig) {
 
 /**
  * One on-demand offering is one RunInstances; several on-demand offerings, and spot, use a fleet that chooses among
- * them.
+ * them. Types with another number of EFA interfaces need a template, and a fleet, of their own. Each reserved offering is a RunInstances: a reservation is for one
+ * type in one zone.
  */
 export function launchSteps(input: StepInput): LaunchStep[] {
   const { offerings, count } = input.intent
-  const kinds = [...new Set(offerings.map((offering) => offering.capacityType))]
-  return kinds.map((kind, index) => {
-    const ofKind = offerings.filter((offering) => offering.capacityType === kind)
-    return launchStep(input, ofKind, index, count)
-  })
+  const kindOf = ({ capacityType, instanceType, zone }: Offering) =>
+    capacityType === 'reserved'
+      ? `${capacityType} ${instanceType} ${zone}`
+      : `${capacityType} ${efaCount(input.config, instanceType)}`
+  const kinds = Map.groupBy(offerings, kindOf)
+  return [...kinds.values()].map((ofKind, index) => launchStep(input, ofKind, index, count))
 }
 
 /**
@@ -122,9 +119,9 @@ export function launchSteps(input: StepInput): LaunchStep[] {
 function launchStep(input: StepInput, offerings: Offering[], index: number, count: number): LaunchStep {
   const token = index === 0 ? input.intent.id : `${input.intent.id}-${index}`
   const [only, ...others] = offerings
-  if (only!.capacityType === 'on_demand' && !others.length)
+  if (only!.capacityType !== 'spot' && !others.length)
     return { call: 'RunInstances', offerings, request: runInstances(input, only!, token, count) }
-  const template = launchTemplate(input, only!.capacityType)
+  const template = launchTemplate(input, only!)
   return {
     call: 'CreateFleet',
     offerings,
@@ -170,15 +167,27 @@ function runInstances(
   token: string,
   count: number,
 ): RunInstancesRequest {
+  const { NetworkInterfaces, ...machine } = machineWithBase(input, offering)
+  const subnet = offering.zone ? { SubnetId: offering.zone } : {}
   return {
     ClientToken: token,
     MinCount: 1,
     MaxCount: count,
     InstanceType: offering.instanceType as NonNullable<RunInstancesRequest['InstanceType']>,
-    ...machineOf(input.config, input.facts),
-    NetworkInterfaces: [networkInterface(input.config, offering.zone)],
+    ...machine,
+    ...(offering.capacityType === 'reserved' ? capacityOptions(input.config) : {}),
+    NetworkInterfaces: NetworkInterfaces.map((one) => ({ ...one, ...subnet })),
     TagSpecifications: tagSpecifications(instanceTags(input), ['instance', 'volume', 'network-interface']),
   }
+}
+
+/** The settings of an instance of this offering but its type and subnet; a fleet overrides the subnet of every interface. */
+function machineWithBase({ config, facts }: StepInput, { instanceType }: Offering) {
+  const machine = {
+    ...machineOf(config, facts),
+    NetworkInterfaces: networkInterfaces(config, instanceType),
+  } satisfies Partial<RunInstancesRequest>
+  return withBase(machine, config.base_config, facts.rootDevice)
 }
 
 function fleet(
@@ -231,17 +240,13 @@ function override(
  * Contains nothing of the intent: all launches of the same VMs share it. Its name is the hash of its content. It tags
  * what a fleet's own tags do not reach; with tags for spot requests in it, EC2 would refuse every on-demand VM.
  */
-function launchTemplate(
-  input: StepInput,
-  capacityType: Offering['capacityType'],
-): CreateLaunchTemplateRequest {
+function launchTemplate(input: StepInput, offering: Offering): CreateLaunchTemplateRequest {
   const tags = poolTags({ ...input, tagValue: input.facts.tagValue })
   const data = {
-    ...machineOf(input.config, input.facts),
-    NetworkInterfaces: [networkInterface(input.config)],
+    ...machineWithBase(input, offering),
     TagSpecifications: tagSpecifications(tags, [
       'network-interface',
-      ...(capacityType === 'spot' ? (['spot-instances-request'] as const) : []),
+      ...(offering.capacityType === 'spot' ? (['spot-instances-request'] as const) : []),
     ]),
   } satisfies CreateLaunchTemplateRequest['LaunchTemplateData']
   return {

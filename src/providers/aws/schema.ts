@@ -53,13 +53,43 @@ const volumeKeys = {
   type: keyOr(choice('gp3', 'gp2', 'io1', 'io2', 'standard'), 'gp3', 'EBS volume type.'),
   size: keyOr(count(100), 200, 'GB.'),
   encrypted: keyOr(flag, false, "Encrypt the volume with the account's key."),
+  kms_key_id: key(
+    name,
+    'Encrypt the volume with this KMS key: its id, ARN, or `alias/NAME` ([permissions](aws.md#permissions)).',
+    "the account's key",
+  ),
   iops: key(count(100), 'Provisioned IOPS; for gp3 (at least 3000), io1 and io2.'),
   throughput: key(count(125), 'MiB/s; for gp3.'),
+}
+
+const capacityKeys = {
+  reservation: key(
+    shaped(
+      /^(?:open|cr-[0-9a-f]{8,17}|arn:[\w-]+:resource-groups:[^:]*:\d{12}:group\/.+)$/,
+      'the id of a capacity reservation ("cr-…"), the ARN of a resource group of reservations, or "open"',
+      'Run `aws ec2 describe-capacity-reservations` to list them.',
+    ),
+    'A capacity reservation: its id, the ARN of a resource group of reservations, or `open` for any open reservation of the account that matches.',
+  ),
+  block: key(
+    shaped(
+      /^cr-[0-9a-f]{8,17}$/,
+      'the id of the capacity reservation of a Capacity Block ("cr-…")',
+      'Run `aws ec2 describe-capacity-reservations` to list them.',
+    ),
+    'A Capacity Block: the id of its capacity reservation.',
+  ),
+  only: keyOr(flag, false, 'Never launch outside of it.'),
 }
 
 const maxPrice = key(price, 'Maximum dollars per hour, as a quoted string.', 'the on-demand price')
 
 const awsKeys = {
+  base_config: key(
+    z.record(z.string(), z.unknown()),
+    'Fields of `RunInstances` that have no key here, with the names of the EC2 API; merged over the request ([rules](aws.md#base_config)).',
+    '`{}`',
+  ),
   region: key(name, 'EC2 region.', 'the AWS environment and profile, otherwise instance metadata'),
   image: key(
     z.strictObject(imageKeys),
@@ -83,22 +113,51 @@ const awsKeys = {
   ssh_key_name: key(text, 'EC2 key pair for SSH.', 'none: no SSH access'),
   network_interface: block(
     {
-      public_ip: keyOr(flag, true, 'Assign a public IP address to the instance.'),
+      public_ip: key(
+        flag,
+        'Assign a public IP address to the instance. EC2 allows that for a single interface only.',
+        '`true`; `false` with several interfaces',
+      ),
       subnet_id: keyOr(text, '', 'Empty: the default subnet.'),
       security_group_id: keyOr(
         text,
         '',
         "Empty: the default group. It must allow agents to connect to the master's port.",
       ),
+      security_group_ids: key(names, 'Several security groups, instead of `security_group_id`.'),
+      efa: key(
+        z.union([flag, count(1)]).register(kinds, {
+          noun: 'true, false or a number of interfaces',
+          remedy: 'Write true for as many interfaces as the type has, or their number.',
+        }),
+        'Elastic Fabric Adapters ([requirements](aws.md#agents-that-train-together)): `true` for all that the instance type has, or their number.',
+        '`false`',
+      ),
+      ipv6: key(flag, 'Assign an IPv6 address to the instance; its subnet needs an IPv6 range.', '`false`'),
     },
     'The network of the instance.',
   ),
   subnet_ids: keyOr(names, [], 'Several subnets, in order of preference: one for each zone to try.'),
+  placement_group: key(
+    name,
+    'Launch into this placement group, which must exist ([when](aws.md#agents-that-train-together)).',
+    'none',
+  ),
+  tenancy: key(
+    choice('default', 'dedicated'),
+    'Hardware that is shared with other accounts (`default`) or not (`dedicated`).',
+    "that of the subnet's VPC",
+  ),
   iam_instance_profile_arn: keyOr(text, '', 'Instance profile of the instance.'),
   metadata_hop_limit: keyOr(
     count(1, 64),
     2,
     'Maximum network hops of a response of the metadata service: 2 reaches containers, 1 only the instance itself.',
+  ),
+  capacity: key(
+    z.strictObject(capacityKeys),
+    'Capacity that is paid for in advance, tried first: `reservation` or `block` ([how](aws.md#reserved-capacity)).',
+    'none',
   ),
   instance_type: key(name, 'EC2 instance type.', '`g4dn.metal`'),
   instance_slots: key(

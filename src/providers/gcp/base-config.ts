@@ -132,6 +132,7 @@ export interface InstanceProperties {
   guestAccelerators?: Accelerator[]
   networkInterfaces?: NetworkInterface[]
   scheduling?: Scheduling
+  reservationAffinity?: { consumeReservationType?: string; key?: string; values?: string[] }
   serviceAccounts?: { email: string; scopes: string[] }[]
   tags?: { items?: string[] }
   labels?: Record<string, string>

@@ -64,6 +64,8 @@ export interface GceInstance {
   lastStopTimestamp?: string
   labels?: Record<string, string>
   scheduling?: { provisioningModel?: string; preemptible?: boolean }
+  reservationAffinity?: { consumeReservationType?: string }
+  resourceStatus?: { scheduling?: { terminationTimestamp?: string } }
 }
 
 export interface GceOperation {

@@ -1,8 +1,9 @@
 // Google Compute Engine as a provider. Loads no SDK until a pool is opened or checked.
 
 import { providerBlock } from '../../config/index.ts'
+import type { Offering } from '../../planner/index.ts'
 import type { ProviderDefinition } from '../definition.ts'
-import { firstType, offeringsByType, slotTypeByType } from '../offerings.ts'
+import { firstType, slotTypeByType, withReserved } from '../offerings.ts'
 import { machinePartials } from '../templates.generated.ts'
 import { shownPool } from './labels.ts'
 import { gceHostAliases, gceMetadata, isGceHostAlias } from './metadata-client.ts'
@@ -55,7 +56,7 @@ export const gcp: ProviderDefinition<GcpConfig> = {
   identityKeys: ['project', 'zone', 'zones'],
   onThisMachine: false,
   visibilityMs: 60_000,
-  offerings: (config) => offeringsByType(config, zonesOf(config)),
+  offerings: (config) => offeringsOf(config, zonesOf(config)),
   agent: (config) => ({
     slotType: slotTypeByType(config),
     // As Determined's provisioner passes it (gcp.go).
@@ -77,6 +78,11 @@ export const gcp: ProviderDefinition<GcpConfig> = {
   poolShownAs: shownPool,
   openCluster: async (location, context) => (await import('./provider.ts')).createCluster(location, context),
   check: async (context, offerings, signal) => (await import('./check.ts')).check(context, offerings, signal),
+}
+
+function offeringsOf(config: GcpConfig, zones: string[]): Offering[] {
+  const { reservation, only = false } = config.capacity ?? {}
+  return withReserved(config, zones, reservation === undefined ? undefined : { only })
 }
 
 function zonesOf({ zones, zone }: GcpConfig): string[] {

@@ -201,6 +201,11 @@ const quota: FailureRow = {
   remedy:
     'Request a higher limit for the quota in the message (IAM & Admin, Quotas), or lower max_instances.',
 }
+/** It is missing, used up, or for other machines: the next offering is tried. */
+const reservation: FailureRow = {
+  class: 'capacity',
+  remedy: 'Compare it with `gcloud compute reservations describe`, or remove capacity.',
+}
 const throttle: FailureRow = { class: 'throttle' }
 const transient: FailureRow = { class: 'transient' }
 const config: FailureRow = {
@@ -296,6 +301,7 @@ function rowOf(reason: string, message: string, status: number | undefined): Fai
   // name a time, such as "limit 'Queries per minute'".
   if (status === 429 || /\bquota\b.*\bper (?:second|minute|day|\d+ seconds)\b/i.test(message)) return throttle
   if (/\bquota\b.*\bexceeded\b/i.test(message) && known?.class !== 'throttle') return quota
+  if (known?.class === 'config' && /\breservation/i.test(message)) return reservation
   if (known) return known
   if (/RESOURCE_POOL_EXHAUSTED|does not have enough resources/.test(`${reason} ${message}`)) return capacity
   if (/quota/i.test(reason)) return quota

@@ -1,6 +1,6 @@
 // Instances as Compute Engine describes them, the labels that identify their owner, and paged queries.
 import { setImmediate } from 'node:timers/promises'
-import type { Instance, InstanceState } from '../../planner/index.ts'
+import { type CapacityType, endNotice, type Instance, type InstanceState } from '../../planner/index.ts'
 import type { Ownership } from '../contract.ts'
 import type { GceApi, GceInstance, GceOperation, InstancePage } from './client.ts'
 import { GceError } from './errors.ts'
@@ -25,12 +25,16 @@ const states: Record<string, InstanceState> = {
   TERMINATED: 'stopped',
 }
 
+const shortestLimited = endNotice + 10 * 60_000
+
 const keys = ownerKeys({ clusterId: 'cluster', pool: 'pool', writerId: 'writer' }, 'intent')
 const [clusterKey, poolKey, writerKey, intentKey] = Object.keys(keys) as [string, string, string, string]
 
 /** `launchedAt` is NaN when the creation time cannot be parsed. */
 export function instanceOf(instance: GceInstance, pool: string): Instance {
-  const { name = '', status = '', scheduling } = instance
+  const { name = '', status = '' } = instance
+  const launchedAt = Date.parse(instance.creationTimestamp ?? '')
+  const endsAt = endOf(instance, launchedAt)
   const intentId = textOfLabel(instance.labels?.[intentKey] ?? '')
   const writerId = textOfLabel(instance.labels?.[writerKey] ?? '')
   const reason = reasonOf(instance)
@@ -38,14 +42,29 @@ export function instanceOf(instance: GceInstance, pool: string): Instance {
     id: name,
     pool,
     state: states[status] ?? 'unknown',
-    launchedAt: Date.parse(instance.creationTimestamp ?? ''),
+    launchedAt,
     instanceType: machineTypeName(instance.machineType ?? ''),
     zone: lastPart(instance.zone),
-    capacityType: scheduling?.provisioningModel === 'SPOT' || scheduling?.preemptible ? 'spot' : 'on_demand',
+    capacityType: capacityOf(instance),
+    ...(endsAt === undefined ? {} : { endsAt }),
     ...(intentId ? { intentId } : {}),
     ...(writerId ? { writerId } : {}),
     ...(reason ? { stateReason: reason } : {}),
   }
+}
+
+function capacityOf({ scheduling, reservationAffinity }: GceInstance): CapacityType {
+  if (scheduling?.provisioningModel === 'SPOT' || scheduling?.preemptible) return 'spot'
+  return reservationAffinity?.consumeReservationType === 'SPECIFIC_RESERVATION' ? 'reserved' : 'on_demand'
+}
+
+/**
+ * When Compute Engine terminates it (https://cloud.google.com/compute/docs/instances/limit-vm-runtime). Undefined where a
+ * drain before it would leave no time for jobs.
+ */
+function endOf({ resourceStatus }: GceInstance, launchedAt: number): number | undefined {
+  const endsAt = Date.parse(resourceStatus?.scheduling?.terminationTimestamp ?? '')
+  return endsAt - launchedAt >= shortestLimited ? endsAt : undefined
 }
 
 /** Compute Engine rarely reports why a VM has stopped. */

@@ -44,10 +44,12 @@ export function propertiesOf(input: PropertiesInput, offering: Offering, region:
   const tags = networkTagsOf(config, base.tags?.items ?? [])
   const accounts = serviceAccountsOf(config, base.serviceAccounts)
   const { guestAccelerators: _, ...kept } = base
+  const flexStart = config.capacity?.flex_start
   const scheduling = schedulingOf({
     base: base.scheduling ?? {},
     capacity: offering.capacityType,
-    isExplicit: config.spot.enabled || offering.capacityType === 'spot',
+    flexStart,
+    isExplicit: config.spot.enabled || config.capacity !== undefined || offering.capacityType === 'spot',
     isPinned: gpus.present || !familyOf(machineType).migrates || isConfidential(base),
   })
   return {
@@ -58,6 +60,7 @@ export function propertiesOf(input: PropertiesInput, offering: Offering, region:
       ...(gpus.accelerators?.length ? { guestAccelerators: gpus.accelerators } : {}),
       networkInterfaces: interfacesOf(config, region, base.networkInterfaces ?? []),
       scheduling,
+      ...affinityOf(config, offering),
       ...(accounts ? { serviceAccounts: accounts } : {}),
       ...(tags.length ? { tags: { items: tags } } : {}),
       labels,
@@ -208,11 +211,33 @@ export function serviceAccountsOf<T>({ service_account }: GcpConfig, base: T) {
   return email ? [{ email, scopes }] : base
 }
 
+/**
+ * https://cloud.google.com/compute/docs/instances/reservations-consume; Flex-start instances cannot use reservations
+ * (https://cloud.google.com/compute/docs/instances/about-flex-start-vms).
+ */
+function affinityOf(
+  { capacity }: GcpConfig,
+  { capacityType }: Offering,
+): Pick<InstanceProperties, 'reservationAffinity'> {
+  if (capacity?.flex_start !== undefined)
+    return { reservationAffinity: { consumeReservationType: 'NO_RESERVATION' } }
+  if (capacityType !== 'reserved' || !capacity?.reservation) return {}
+  return {
+    reservationAffinity: {
+      consumeReservationType: 'SPECIFIC_RESERVATION',
+      key: 'compute.googleapis.com/reservation-name',
+      values: [capacity.reservation],
+    },
+  }
+}
+
 // How a VM is bought, and what happens at maintenance and when it is interrupted.
 
 export interface SchedulingInput {
   base: Scheduling
   capacity: CapacityType
+  /** Milliseconds after which a Flex-start instance is deleted; undefined: it is none. */
+  flexStart?: number | undefined
   /** Whether a key of the pool sets the capacity type; otherwise `base_config` does. */
   isExplicit: boolean
   /** GPUs, confidential instances, and families that cannot be migrated. */
@@ -220,9 +245,19 @@ export interface SchedulingInput {
 }
 
 /** `base_config.scheduling`, overridden by what the capacity type and the family require. */
-export function schedulingOf({ base, capacity, isExplicit, isPinned }: SchedulingInput): Scheduling {
+export function schedulingOf(input: SchedulingInput): Scheduling {
+  const { base, capacity, flexStart, isExplicit, isPinned } = input
   const kept = isExplicit ? withoutModel(base) : base
   const model = isExplicit && capacity === 'spot' ? 'SPOT' : kept.provisioningModel
+  if (flexStart !== undefined)
+    return {
+      ...kept,
+      provisioningModel: 'FLEX_START',
+      maxRunDuration: { seconds: String(Math.floor(flexStart / 1000)) },
+      instanceTerminationAction: 'DELETE',
+      automaticRestart: false,
+      onHostMaintenance: 'TERMINATE',
+    }
   const taken = model === 'SPOT' || kept.preemptible === true
   return {
     ...kept,

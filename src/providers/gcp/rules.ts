@@ -63,6 +63,7 @@ export function gcpRules(keys: Keys, block: Block) {
   const bareMetal = instance_types?.some(({ type }) => isBareMetal(type)) ?? false
   const common = commonRules(keys, block, bareMetal)
   checkSpot(keys, block)
+  checkCapacity(keys, block)
   return (whole: GcpKeys) => {
     const types = sure(instance_types)
     const { email, scopes } = whole.service_account
@@ -121,6 +122,44 @@ function checkSpot({ spot, instance_type }: Keys, block: Block): void {
       key: ['instance_type', 'preemptible'],
       part: 'key',
     })
+}
+
+/** https://cloud.google.com/compute/docs/instances/about-flex-start-vms: at most seven days, and no reservation. */
+const flexStart = { least: 3_600_000, most: 7 * 24 * 3_600_000 }
+
+function checkCapacity({ capacity, spot, instance_type, base_config = {} }: Keys, block: Block): void {
+  if (!capacity) return
+  const has = (key: string) => givenIn(block, 'capacity', key)
+  const isSpot = (typeof spot === 'object' ? spot.enabled : spot) || instance_type?.preemptible
+  const conflict = (key: YamlPath, message: string) =>
+    note(block, 'CONFIG_CONFLICT', message, { key, part: 'key' })
+  if (!has('reservation') && !has('flex_start'))
+    note(block, 'CONFIG_NEEDS_KEY', 'capacity sets neither reservation nor flex_start', {
+      key: 'capacity',
+      part: 'key',
+    })
+  if (has('reservation') && has('flex_start'))
+    conflict(['capacity', 'flex_start'], 'capacity.reservation and capacity.flex_start cannot be combined')
+  if (has('flex_start') && isSpot)
+    conflict(['capacity', 'flex_start'], 'capacity.flex_start and spot cannot be combined')
+  if (capacity.only && has('reservation') && isSpot)
+    note(block, 'CONFIG_UNUSED', 'spot has no effect with capacity.only', { key: 'spot', part: 'key' })
+  if (capacity.only && !has('reservation'))
+    note(block, 'CONFIG_UNUSED', 'capacity.only has no effect without capacity.reservation', {
+      key: ['capacity', 'only'],
+      part: 'key',
+    })
+  const { flex_start: duration } = capacity
+  if (duration !== undefined && (duration < flexStart.least || duration > flexStart.most))
+    note(block, 'CONFIG_OUT_OF_RANGE', 'capacity.flex_start must be between 1h and 168h (7 days)', {
+      key: ['capacity', 'flex_start'],
+      remedy: 'Agents are drained 40 minutes before the end, so that shorter times leave none for jobs.',
+    })
+  if (base_config['reservationAffinity'] !== undefined)
+    conflict(
+      ['base_config', 'reservationAffinity'],
+      'capacity and base_config.reservationAffinity both choose the capacity',
+    )
 }
 
 function checkZones({ zone, zones = [] }: Keys, block: Block): void {

@@ -28,6 +28,25 @@ const labelValue = shaped(
   'Use lower case and replace other characters by "-".',
 )
 
+/** https://cloud.google.com/compute/docs/reference/rest/v1/reservations: RFC 1035, in this project or a shared one. */
+const reservationName = shaped(
+  /^(?:projects\/[^/]+\/reservations\/)?[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?$/,
+  'the name of a reservation, or projects/PROJECT/reservations/NAME of a shared one',
+  'Run `gcloud compute reservations list` to list them.',
+)
+
+const capacityKeys = {
+  reservation: key(
+    reservationName,
+    'A reservation: its name, or `projects/PROJECT/reservations/NAME` of a shared one.',
+  ),
+  only: keyOr(flag, false, 'Never launch outside of the reservation.'),
+  flex_start: key(
+    period,
+    'Launch Flex-start instances (Dynamic Workload Scheduler), which Google deletes after this time: `1h` to `168h`.',
+  ),
+}
+
 const gcpKeys = {
   base_config: key(
     z.record(z.string(), z.unknown()),
@@ -116,6 +135,11 @@ const gcpKeys = {
   spot: spotKey(
     {},
     'Use Spot VMs: `true`, `false`, or a mapping. `instance_type.preemptible: true` means the same as `true`.',
+  ),
+  capacity: key(
+    z.strictObject(capacityKeys),
+    'A reservation, which is tried first, or Flex-start instances ([how](gcp.md#reserved-capacity-and-flex-start)).',
+    'none',
   ),
   cpu_slots_allowed: keyOr(flag, false, 'Use a machine without GPUs as one CPU slot.'),
   use_cloud_logging: keyOr(flag, false, "Send the agent container's log to Cloud Logging."),

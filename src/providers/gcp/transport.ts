@@ -80,7 +80,7 @@ function unanswered(error: unknown, late: boolean): GceError {
 const operation =
   'kind,name,operationType,operationGroupId,status,insertTime,zone,region,targetLink,error(errors(code,message)),instancesBulkInsertOperationMetadata'
 const instance =
-  'kind,name,zone,machineType,status,statusMessage,creationTimestamp,lastStopTimestamp,labels,scheduling(provisioningModel,preemptible)'
+  'kind,name,zone,machineType,status,statusMessage,creationTimestamp,lastStopTimestamp,labels,scheduling(provisioningModel,preemptible),reservationAffinity(consumeReservationType),resourceStatus(scheduling(terminationTimestamp))'
 
 const fields: [path: RegExp, fields: string][] = [
   [

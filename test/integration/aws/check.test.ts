@@ -101,6 +101,34 @@ describe('checking a pool', () => {
     ])
   })
 
+  it('looks for the placement group, and for a security group that is open to itself where EFA needs one', async () => {
+    const { world } = cloud.ec2
+    world.types['g5.48xlarge'] = { gpus: 8 }
+    const efa = {
+      instance_types: [{ type: 'g5.48xlarge', slots: 8 }],
+      network_interface: {
+        public_ip: false,
+        subnet_id: '',
+        security_group_id: '',
+        security_group_ids: ['sg-1'],
+        efa: true,
+      },
+    }
+    const offerings = [offering('g5.48xlarge', { zone: 'subnet-a' })]
+    const { faults } = await checked({ ...efa, placement_group: 'apart' }, offerings)
+    expect(faults).toEqual([
+      'security groups for EFA: no security group of the pool allows all traffic from itself and to itself, which EFA needs',
+      expect.stringMatching(/^placement group apart: .*InvalidPlacementGroup\.Unknown/),
+    ])
+    world.groupsForEfa.add('sg-1')
+    const volume = { type: 'gp3', size: 200, encrypted: false, kms_key_id: 'alias/agents' } as const
+    const { faults: none, items } = await checked({ ...efa, placement_group: 'together', volume }, offerings)
+    expect(none).toEqual([])
+    expect(items.map(({ what }) => what)).toEqual(
+      expect.arrayContaining(['security group sg-1', 'placement group together', 'KMS key alias/agents']),
+    )
+  })
+
   it('tries the machine of a fleet with its profile and its capacity type', async () => {
     const spot = bothTypes.map((each) => ({ ...each, capacityType: 'spot' as const }))
     const { faults } = await checked(

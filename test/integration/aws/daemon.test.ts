@@ -83,6 +83,25 @@ it('launches in the zone with capacity, stops without terminating a VM, and resu
   expect(cloud.ec2.count('TerminateInstances')).toBe(0)
 }, 120_000)
 
+it('drains an instance before its Capacity Block ends, and launches the next one elsewhere', async () => {
+  const block = 'cr-0123456789abcdef0'
+  const reservation = { type: 'g5.12xlarge', zone: 'us-west-2a', total: 4, block: true }
+  const endsIn = (ms: number) =>
+    cloud.ec2.world.reservations.set(block, { ...reservation, endsAt: Date.now() + ahead + ms })
+  endsIn(24 * 3_600_000)
+  const running = await start(await configOf(`capacity: {block: ${block}}`))
+  ahead += 61_000
+  await submit()
+  await expect.poll(() => joined(running), pollOptions).toBe(1)
+  endsIn(3_600_000)
+  const drained = () => cluster.said('decided to drain').filter((line) => line.includes('TIME_LIMIT'))
+  await expect.poll(drained, pollOptions).toHaveLength(1)
+  await submit()
+  await expect.poll(() => joined(running), pollOptions).toBe(2)
+  const reserved = [...cloud.ec2.world.vms.values()].map(({ reservationId }) => reservationId)
+  expect(reserved).toEqual([block, undefined])
+}, 120_000)
+
 it('drains a spot VM that AWS interrupts, and launches another for the next job', async () => {
   const running = await start(await configOf('spot: true'))
   ahead += 61_000

@@ -23,7 +23,48 @@ export function describeSecurityGroups(world: World, params: Params): Xml {
     securityGroupInfo: textsOf(params['GroupId']).map((id) => {
       if (!(id in world.groups))
         throw new Ec2Error('InvalidGroup.NotFound', `The security group '${id}' does not exist`)
-      return { groupId: id, vpcId: world.groups[id] }
+      const toItself = [{ ipProtocol: '-1', groups: [{ groupId: id }] }]
+      const rules = world.groupsForEfa.has(id)
+        ? { ipPermissions: toItself, ipPermissionsEgress: toItself }
+        : {}
+      return { groupId: id, vpcId: world.groups[id], ...rules }
+    }),
+  }
+}
+
+export function describePlacementGroups(world: World, params: Params): Xml {
+  return {
+    placementGroupSet: textsOf(params['GroupName']).map((name) => {
+      if (!world.placementGroups.includes(name))
+        throw new Ec2Error('InvalidPlacementGroup.Unknown', `The Placement Group '${name}' is unknown`)
+      return { groupName: name, state: 'available', strategy: 'cluster' }
+    }),
+  }
+}
+
+export function describeCapacityReservations(world: World, params: Params): Xml {
+  const iso = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString())
+  return {
+    capacityReservationSet: textsOf(params['CapacityReservationId']).map((id) => {
+      const one = world.reservations.get(id)
+      if (!one)
+        throw new Ec2Error(
+          'InvalidCapacityReservationId.NotFound',
+          `The capacity reservation ID '${id}' does not exist`,
+        )
+      return {
+        capacityReservationId: id,
+        instanceType: one.type,
+        availabilityZone: one.zone,
+        totalInstanceCount: one.total,
+        availableInstanceCount: world.unreserved(id),
+        state: one.state ?? 'active',
+        startDate: iso(one.startsAt),
+        endDate: iso(one.endsAt),
+        endDateType: one.endsAt === undefined ? 'unlimited' : 'limited',
+        instanceMatchCriteria: 'targeted',
+        reservationType: one.block ? 'capacity-block' : 'default',
+      }
     }),
   }
 }

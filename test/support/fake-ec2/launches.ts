@@ -1,7 +1,7 @@
 // RunInstances, exact for tokens, MinCount and MaxCount, stock, quota, and the limit of user data.
 import { at, Ec2Error, objectsOf, type Params, tagsOf, type Xml } from './query.ts'
 import { describeVm } from './vm-xml.ts'
-import type { Capacity, FakeVm, UsedToken, World } from './world.ts'
+import type { Capacity, FakeReservation, FakeVm, UsedToken, World } from './world.ts'
 
 export function runInstances(world: World, params: Params): Xml {
   const used = usedToken(world, 'RunInstances', params)
@@ -13,12 +13,15 @@ export function runInstances(world: World, params: Params): Xml {
   checkMachine(world, params)
   if (!(type in world.types))
     throw new Ec2Error('InvalidParameterValue', `Invalid value '${type}' for InstanceType.`)
-  const count = Math.min(max, world.inStock('on_demand', type, subnet), quotaLeft(world, 'on_demand'))
+  const reserved = reservedFor(world, params, type, subnet)
+  const stock = reserved ? world.unreserved(reserved) : world.inStock('on_demand', type, subnet)
+  const count = Math.min(max, stock, quotaLeft(world, 'on_demand'))
   if (quotaLeft(world, 'on_demand') < min)
     throw new Ec2Error(
       'VcpuLimitExceeded',
       'You have requested more vCPU capacity than your current vCPU limit allows',
     )
+  if (reserved !== undefined && count < min) throw exceeded()
   if (count < min)
     throw new Ec2Error(
       'InsufficientInstanceCapacity',
@@ -33,8 +36,41 @@ export function runInstances(world: World, params: Params): Xml {
     count,
     tags: taggedAs(params, 'instance'),
   })
+  if (reserved) for (const vm of vms) vm.reservationId = reserved
   remember(world, 'RunInstances', params, { vms: vms.map(({ id }) => id) })
   return reservation(world, vms)
+}
+
+/** The reservation a launch is targeted at; `open` is any that matches. */
+function reservedFor(world: World, params: Params, type: string, subnet: string): string | undefined {
+  const wanted = ['CapacityReservationSpecification', 'CapacityReservationTarget', 'CapacityReservationId']
+  const id = at(params, ...wanted)
+  const matches = ([, one]: [string, FakeReservation]) =>
+    one.type === type && one.zone === world.subnets[subnet]
+  if (at(params, 'CapacityReservationSpecification', 'CapacityReservationPreference')) {
+    const open = [...world.reservations].find((one) => matches(one) && world.unreserved(one[0]) > 0)
+    if (!open) throw exceeded()
+    return open[0]
+  }
+  if (!id) return undefined
+  const reservation = world.reservations.get(id)
+  if (!reservation)
+    throw new Ec2Error(
+      'InvalidCapacityReservationId.NotFound',
+      `The capacity reservation ID '${id}' does not exist`,
+    )
+  const isBlock = at(params, 'InstanceMarketOptions', 'MarketType') === 'capacity-block'
+  if (isBlock !== Boolean(reservation.block))
+    throw new Ec2Error('InvalidParameterCombination', 'MarketType does not match the capacity reservation')
+  if (!matches([id, reservation])) throw exceeded()
+  return id
+}
+
+function exceeded(): Ec2Error {
+  return new Ec2Error(
+    'ReservationCapacityExceeded',
+    'The requested reservation does not have sufficient compatible and available capacity for this request.',
+  )
 }
 
 export function make(

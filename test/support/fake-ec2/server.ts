@@ -5,8 +5,10 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   callerIdentity,
+  describeCapacityReservations,
   describeInstanceTypeOfferings,
   describeKeyPairs,
+  describePlacementGroups,
   describeSecurityGroups,
   describeSubnets,
 } from './account.ts'
@@ -35,6 +37,7 @@ const actions: Record<string, (world: World, params: Params) => Xml> = {
   CreateFleet: createFleet,
   CreateLaunchTemplate: createLaunchTemplate,
   DeleteLaunchTemplate: deleteLaunchTemplate,
+  DescribeCapacityReservations: describeCapacityReservations,
   DescribeImages: describeImages,
   DescribeInstanceAttribute: describeInstanceAttribute,
   DescribeInstances: describeInstances,
@@ -43,6 +46,7 @@ const actions: Record<string, (world: World, params: Params) => Xml> = {
   DescribeKeyPairs: describeKeyPairs,
   DescribeLaunchTemplates: describeLaunchTemplates,
   DescribeLaunchTemplateVersions: describeLaunchTemplateVersions,
+  DescribePlacementGroups: describePlacementGroups,
   DescribeSecurityGroups: describeSecurityGroups,
   DescribeSpotInstanceRequests: describeSpotInstanceRequests,
   DescribeSubnets: describeSubnets,

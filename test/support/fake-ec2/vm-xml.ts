@@ -19,11 +19,17 @@ export function describeVm(world: World, vm: FakeVm): Xml {
     launchTime: new Date(vm.launchedAt).toISOString(),
     placement: { availabilityZone: world.subnets[vm.subnet] },
     subnetId: vm.subnet,
-    instanceLifecycle: vm.capacity === 'spot' ? 'spot' : undefined,
+    instanceLifecycle: lifecycleOf(world, vm),
+    capacityReservationId: vm.reservationId,
     spotInstanceRequestId: vm.spotRequestId,
     stateReason: vm.reason ? { code, message } : undefined,
     tagSet: tagSet(vm.tags),
   }
+}
+
+function lifecycleOf(world: World, vm: FakeVm): string | undefined {
+  if (vm.capacity === 'spot') return 'spot'
+  return world.reservations.get(vm.reservationId ?? '')?.block ? 'capacity-block' : undefined
 }
 
 /** EC2's other fields, which we do not read, but with as much to parse as the real ones (some 5 KB a VM). */

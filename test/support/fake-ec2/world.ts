@@ -25,6 +25,18 @@ export interface FakeVm {
   protected: boolean
   console: string
   spotRequestId?: string
+  reservationId?: string
+}
+
+/** A capacity reservation; of a Capacity Block if `block`. Times are milliseconds since the epoch. */
+export interface FakeReservation {
+  type: string
+  zone: string
+  total: number
+  block?: boolean
+  state?: string
+  startsAt?: number
+  endsAt?: number
 }
 
 export interface SpotRequest {
@@ -66,6 +78,7 @@ export function createWorld(now: () => number) {
     now,
     vms: new Map<string, FakeVm>(),
     spotRequests: new Map<string, SpotRequest>(),
+    reservations: new Map<string, FakeReservation>(),
     templates: new Map<string, FakeTemplate>(),
     tokens: new Map<string, UsedToken>(),
     images: [
@@ -108,6 +121,9 @@ export function createWorld(now: () => number) {
     instanceProfiles: ['arn:aws:iam::123456789012:instance-profile/agent'],
     /** VPC by security group; the subnets are of vpc-1. */
     groups: { 'sg-1': 'vpc-1', 'sg-2': 'vpc-2' } as Record<string, string>,
+    /** Security groups that allow all traffic from and to themselves. */
+    groupsForEfa: new Set<string>(),
+    placementGroups: ['together'],
     /** Free addresses by subnet; default 250. */
     freeAddresses: {} as Record<string, number>,
     /** `type zone` that EC2 does not offer. */
@@ -137,6 +153,11 @@ export function createWorld(now: () => number) {
     /** How many VMs of an offering are available. */
     inStock(capacity: Capacity, type: string, subnet: string): number {
       return world.stock.get(`${capacity}/${type}/${subnet}`) ?? Number.POSITIVE_INFINITY
+    },
+    /** Free instances of a reservation. */
+    unreserved(id: string): number {
+      const used = [...world.vms.values()].filter((vm) => vm.reservationId === id && !isGone(vm))
+      return (world.reservations.get(id)?.total ?? 0) - used.length
     },
     take(capacity: Capacity, type: string, subnet: string, count: number): void {
       const key = `${capacity}/${type}/${subnet}`

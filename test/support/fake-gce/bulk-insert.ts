@@ -34,6 +34,33 @@ function check(world: World, resource: BulkInsertResource): void {
   const taken = names.find((name) => world.vms.has(name))
   if (taken) throw new GceFault(409, 'alreadyExists', `The resource '${taken}' already exists`)
   checkMachine(world, instanceProperties)
+  checkReservation(world, instanceProperties, names.length)
+  checkScheduling(instanceProperties)
+}
+
+/** A launch into a reservation is refused as a whole if it lacks room (the text is Google's as far as it is known). */
+function checkReservation(world: World, { reservationAffinity }: InstanceProperties, count: number) {
+  if (reservationAffinity?.consumeReservationType !== 'SPECIFIC_RESERVATION') return
+  const name = reservationAffinity.values?.[0]?.split('/').at(-1) ?? ''
+  const left = world.reservations.get(name) ?? 0
+  if (left < count)
+    throw new GceFault(
+      400,
+      'badRequest',
+      `Specified reservations [${name}] do not have available resources for the request.`,
+    )
+  world.reservations.set(name, left - count)
+}
+
+/** https://cloud.google.com/compute/docs/instances/about-flex-start-vms */
+function checkScheduling({ scheduling = {}, reservationAffinity }: InstanceProperties) {
+  if (scheduling.provisioningModel !== 'FLEX_START') return
+  const field = 'resource.instanceProperties.scheduling'
+  if (!scheduling['maxRunDuration']) throw invalid(`${field}.maxRunDuration`, '', 'It is required')
+  if (scheduling.automaticRestart !== false || scheduling.onHostMaintenance !== 'TERMINATE')
+    throw invalid(field, 'FLEX_START', 'It can neither be restarted nor migrated')
+  if (reservationAffinity?.consumeReservationType !== 'NO_RESERVATION')
+    throw invalid('resource.instanceProperties.reservationAffinity', '', 'It must be NO_RESERVATION')
 }
 
 function checkMachine(

@@ -22,8 +22,11 @@ export function vmJson(vm: FakeVm): object {
       kind: 'compute#metadata',
       items: Object.entries(vm.metadata).map(([key, value]) => ({ key, value })),
     },
+    ...(vm.properties.reservationAffinity ? { reservationAffinity: vm.properties.reservationAffinity } : {}),
+    ...limitOf(vm),
     scheduling: {
-      provisioningModel: vm.capacity === 'spot' ? 'SPOT' : 'STANDARD',
+      provisioningModel:
+        vm.capacity === 'spot' ? 'SPOT' : (vm.properties.scheduling?.provisioningModel ?? 'STANDARD'),
       preemptible: vm.capacity === 'spot',
       automaticRestart: vm.capacity !== 'spot',
     },
@@ -31,6 +34,14 @@ export function vmJson(vm: FakeVm): object {
     startRestricted: false,
     selfLink: url(vmPath(vm)),
     ...(vm.stoppedAt === undefined ? {} : { lastStopTimestamp: time(vm.stoppedAt) }),
+  }
+}
+
+function limitOf({ createdAt, properties }: FakeVm): object {
+  const { seconds } = (properties.scheduling?.['maxRunDuration'] ?? {}) as { seconds?: string }
+  if (seconds === undefined) return {}
+  return {
+    resourceStatus: { scheduling: { terminationTimestamp: time(createdAt + Number(seconds) * 1000) } },
   }
 }
 

@@ -90,6 +90,8 @@ export function createWorld(now: () => number) {
     hideNewVms: false,
     /** Zones that do not answer. */
     silent: new Set<string>(),
+    /** Instances left in each reservation, by its name. */
+    reservations: new Map<string, number>(),
     /** A message with which `returnPartialSuccess` is rejected, as an unknown parameter. */
     noPartialSuccess: '',
     /** Requests that change something, in a minute by the clock; a quota refills when the next one begins. */

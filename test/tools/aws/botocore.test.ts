@@ -40,19 +40,50 @@ describe('every way of launching', () => {
     cloud = await awsCloud()
     cloud.ec2.record = record
     cloud.ec2.world.wholeVms = true
+    const reservedHere = { type: 'g5.xlarge', zone: 'us-west-2a', total: 9, endsAt: Date.now() + 86_400_000 }
+    cloud.ec2.world.reservations.set(reservation!, reservedHere).set(block!, { ...reservedHere, block: true })
   })
   afterAll(() => cloud.dispose())
 
   const one = [offering('g5.xlarge', { zone: 'subnet-a' })]
   const spot = [...one, ...bothTypes].map((each): Offering => ({ ...each, capacityType: 'spot' }))
+  const reserved = one.map((each): Offering => ({ ...each, capacityType: 'reserved' }))
+  const [reservation, block] = ['cr-0123456789abcdef0', 'cr-0123456789abcdef1']
   const everything: Partial<AwsConfig> = {
     ssh_key_name: 'ops',
     iam_instance_profile_arn: 'arn:aws:iam::123456789012:instance-profile/agent',
     custom_tags: [{ key: 'größe <&>', value: 'a=b&c "d"' }],
-    volume: { ...awsConfig().volume, type: 'gp3', size: 200, iops: 4000, throughput: 300, encrypted: true },
-    network_interface: { public_ip: false, subnet_id: '', security_group_id: 'sg-1' },
+    volume: {
+      ...awsConfig().volume,
+      type: 'gp3',
+      size: 200,
+      iops: 4000,
+      throughput: 300,
+      kms_key_id: 'alias/a',
+    },
+    network_interface: {
+      public_ip: false,
+      subnet_id: '',
+      security_group_id: '',
+      security_group_ids: ['sg-1', 'sg-2'],
+      efa: 2,
+      ipv6: true,
+    },
+    placement_group: 'together',
     subnet_ids: ['subnet-a', 'subnet-b'],
     spot: { enabled: true, fallback: 'on_demand', max_price: '0.9' },
+    base_config: {
+      BlockDeviceMappings: [
+        { Ebs: { VolumeInitializationRate: 200 } },
+        { DeviceName: '/dev/sdb', Ebs: { VolumeSize: 10, VolumeType: 'gp3', DeleteOnTermination: true } },
+      ],
+      NetworkInterfaces: [{ ConnectionTrackingSpecification: { UdpTimeout: 30 } }],
+      Placement: { Tenancy: 'dedicated' },
+      CpuOptions: { ThreadsPerCore: 1 },
+      MetadataOptions: { InstanceMetadataTags: 'enabled' },
+      Monitoring: { Enabled: true },
+      EbsOptimized: true,
+    },
   }
 
   it.each([
@@ -60,6 +91,8 @@ describe('every way of launching', () => {
     ['RunInstances with all fields', everything, one],
     ['a fleet with all fields', everything, bothTypes],
     ['spot', everything, [...spot, ...one]],
+    ['a reservation', { capacity: { reservation, only: false } }, reserved],
+    ['a Capacity Block', { capacity: { block, only: false } }, reserved],
     ['the image of a parameter', { image: { ssm: '/agent/image' } }, one],
     ['the image of a name', { image: { owner: 'self', name: 'agent-*' } }, one],
   ] as [string, Partial<AwsConfig>, Offering[]][])('by %s', async (_, config, offerings) => {

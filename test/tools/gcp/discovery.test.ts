@@ -59,6 +59,12 @@ describe('more calls, recorded', () => {
     ['in several zones', { zones }, inZones],
     ['spot, then on demand', { spot }, [{ ...one[0]!, capacityType: 'spot' as const }, ...one]],
     [
+      'in a reservation, then on demand',
+      { capacity: { reservation: 'r1', only: false } },
+      [{ ...one[0]!, capacityType: 'reserved' as const }, ...one],
+    ],
+    ['of Flex-start instances', { capacity: { flex_start: 86_400_000, only: false } }, one],
+    [
       'with an address, tags and an account',
       {
         network_interface: { network: 'research', subnetwork: 'agents', external_ip: true },

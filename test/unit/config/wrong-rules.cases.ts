@@ -21,8 +21,65 @@ export const wrongRules: WrongInput[] = [
       'such as 60',
     ],
     ['a field base_config does not have', gcp('base_config: {disks: [{➤boott: true}]}'), 'mean "boot"'],
+    ['a field RunInstances lacks', aws('base_config: {Placement: {➤GroupNam: a}}'), 'mean "GroupName"'],
+    ['a list of an EC2 base_config', aws('base_config: {NetworkInterfaces: ➤x}'), 'Correct the field'],
+    ['a field with a key of its own', aws('base_config: {➤TagSpecifications: []}'), 'custom_tags'],
+    [
+      'a field launch templates lack',
+      aws('spot: true\nbase_config: {➤RamdiskId: ari-1}'),
+      'one instance type',
+    ],
+  ]),
+  ...cases('CONFIG_BAD_VALUE', [
+    [
+      'all EFA interfaces of an unknown type',
+      aws('instance_type: m7i.48xlarge\nnetwork_interface: {efa: ➤true}'),
+      'efa: 1',
+    ],
   ]),
   ...cases('CONFIG_CONFLICT', [
+    [
+      'one security group and several',
+      aws('network_interface: {➤security_group_id: sg-1, security_group_ids: [sg-2]}'),
+      'Move it into security_group_ids',
+    ],
+    [
+      'EFA on a size without',
+      aws('instance_type: g5.xlarge\nnetwork_interface: {efa: ➤true}'),
+      'use g5.8xlarge, g5.12xlarge',
+    ],
+    [
+      'more EFA interfaces than the type has',
+      aws('instance_type: p4d.24xlarge\nnetwork_interface: {efa: ➤5}'),
+      '`efa: 4`',
+    ],
+    [
+      'a public address with several interfaces',
+      aws('instance_type: p4d.24xlarge\nnetwork_interface: {efa: true, public_ip: ➤true}'),
+      'NAT gateway',
+    ],
+    [
+      'a public address with several interfaces of base_config',
+      aws('network_interface: {public_ip: ➤true}\nbase_config: {NetworkInterfaces: [{DeviceIndex: 1}]}'),
+      'NAT gateway',
+    ],
+    [
+      'a key for a volume that is not encrypted',
+      aws('volume: {encrypted: false, ➤kms_key_id: alias/a}'),
+      'Keep one',
+    ],
+    [
+      'a reservation and a block',
+      aws('capacity: {reservation: cr-0123456789, ➤block: cr-0123456789}'),
+      'Keep one',
+    ],
+    [
+      'two ways to choose the capacity',
+      aws(
+        'capacity: {reservation: open}\nbase_config: {➤CapacityReservationSpecification: {CapacityReservationPreference: open}}',
+      ),
+      'Keep one',
+    ],
     ['two images', aws('➤image_id: ami-2'), 'Keep one'],
     [
       'an image named in two ways',
@@ -47,6 +104,19 @@ export const wrongRules: WrongInput[] = [
     ],
     ['a tag key that marks VMs as ours', aws('tag_key: ➤"agent-provisioner:pool"'), 'does not start'],
     ['a label that marks VMs as ours', gcp('labels: {➤agent-provisioner-pool: x}'), 'does not start'],
+    [
+      'a reservation and Flex-start instances',
+      gcp('capacity: {reservation: r1, ➤flex_start: 24h}'),
+      'Keep one',
+    ],
+    ['Spot and Flex-start instances', gcp('spot: true\ncapacity: {➤flex_start: 24h}'), 'Keep one'],
+    [
+      'two ways to choose the capacity',
+      gcp(
+        'capacity: {reservation: r1}\nbase_config: {➤reservationAffinity: {consumeReservationType: NO_RESERVATION}}',
+      ),
+      'Keep one',
+    ],
     ['zone and zones', gcp('➤zone: a-b1-c\nzones: [a-b1-d]'), 'Move it into zones'],
     ['zones of two regions', gcp('zones: ➤[us-central1-a, us-east1-b]'), 'one pool for each region'],
     ['two boot disks', gcp('base_config: {disks: [{➤boot: true}]}'), 'Keep one'],

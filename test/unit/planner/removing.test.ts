@@ -20,6 +20,39 @@ const drained = {
   agents: [idle('i1', now - hour, { draining: true, enabled: false })],
 }
 
+describe('an instance in prepaid capacity that ends', () => {
+  const until = (left: number) => ({
+    ...idleLong,
+    instances: [vm('i1', { capacityType: 'reserved', endsAt: now + left })],
+  })
+
+  it('is not removed while idle, because that saves nothing, until 40 minutes before its end', () => {
+    expect(briefly(until(41 * minute))).toEqual([])
+    expect(briefly(until(39 * minute))).toEqual(['drain i1 TIME_LIMIT'])
+  })
+
+  it('is drained while it is busy, terminated once it is idle, and replaced for jobs that wait', () => {
+    const instances = [vm('i1', { endsAt: now + 30 * minute })]
+    expect(briefly({ instances, agents: [busy('i1')], pending: [work('w', 4)] })).toEqual([
+      'drain i1 TIME_LIMIT',
+      'launch 1 m4/a',
+    ])
+    const drainedOne = [vm('i1', { endsAt: now + 30 * minute, drainedAt: now - minute })]
+    const draining = { draining: true, enabled: false }
+    expect(briefly({ instances: drainedOne, agents: [busy('i1', draining)] })).toEqual([])
+    expect(briefly({ ...drained, instances: drainedOne })).toEqual(['terminate i1 TIME_LIMIT'])
+  })
+
+  it('is removed while idle where its time is limited but not paid for', () => {
+    const instances = [vm('i1', { endsAt: now + 5 * hour })]
+    expect(briefly({ ...idleLong, instances })).toEqual(['drain i1 LONG_IDLE'])
+  })
+
+  it('is still removed above max_instances', () => {
+    expect(briefly(until(5 * hour), { maxInstances: 0 })).toEqual(['drain i1 ABOVE_MAX'])
+  })
+})
+
 describe('what is removed', () => {
   it('is the longest idle first, down to min_instances', () => {
     const instances = ['i1', 'i2', 'i3'].map((id) => vm(id))

@@ -13,6 +13,8 @@ const everything = awsConfig({
   subnet_ids: ['subnet-a', 'subnet-b'],
   network_interface: { public_ip: false, subnet_id: '', security_group_id: 'sg-1' },
   ssh_key_name: 'ops',
+  placement_group: 'together',
+  capacity: { reservation: 'cr-0123456789', only: false },
   iam_instance_profile_arn: profile,
 })
 /** One type, one subnet, on demand: nothing but RunInstances. */
@@ -65,6 +67,29 @@ describe('the minimal policy', () => {
       'a security group',
       { network_interface: { ...plain.network_interface, security_group_id: 'sg-1' } },
       ['ec2:DescribeSecurityGroups'],
+    ],
+    [
+      'several security groups',
+      { network_interface: { ...plain.network_interface, security_group_ids: ['sg-1', 'sg-2'] } },
+      ['ec2:DescribeSecurityGroups'],
+    ],
+    [
+      'a capacity reservation',
+      { capacity: { reservation: 'cr-0123456789', only: false } },
+      ['ec2:DescribeCapacityReservations'],
+    ],
+    ['any open reservation', { capacity: { reservation: 'open', only: false } }, []],
+    ['a placement group', { placement_group: 'together' }, ['ec2:DescribePlacementGroups']],
+    [
+      'a KMS key',
+      { volume: { type: 'gp3', size: 200, encrypted: false, kms_key_id: 'alias/agents' } },
+      [
+        'kms:CreateGrant',
+        'kms:Decrypt',
+        'kms:DescribeKey',
+        'kms:GenerateDataKeyWithoutPlaintext',
+        'kms:ReEncrypt*',
+      ],
     ],
     ['a subnet', { subnet_ids: ['subnet-a'] }, ['ec2:DescribeInstanceTypeOfferings', 'ec2:DescribeSubnets']],
     [
@@ -184,4 +209,25 @@ it.each([
   const found = statement(policy, 'FirstFleetOfAnAccount')!
   expect(found.Condition).toEqual({ StringEquals: { 'iam:AWSServiceName': services } })
   for (const resource of found.Resource) expect(resource).toContain('/AWSServiceRoleForEC2')
+})
+
+it('names the KMS keys of volumes, keys behind an alias by the alias, and what launches use', () => {
+  const arn = 'arn:aws:kms:us-west-2:123456789012:key/1234'
+  const volume = (kms_key_id: string) =>
+    ({ volume: { type: 'gp3', size: 200, encrypted: false, kms_key_id } }) as const
+  const policy = policyOf(volume(arn), volume('abcd'), volume('alias/agents'))
+  expect(statement(policy, 'UseKeysOfVolumes')).toMatchObject({ Resource: [arn, 'arn:*:kms:*:*:key/abcd'] })
+  expect(statement(policy, 'UseKeysOfVolumes')).not.toHaveProperty('Condition')
+  expect(statement(policy, 'GrantKeysToVolumesByAlias')).toMatchObject({
+    Resource: 'arn:*:kms:*:*:key/*',
+    Condition: {
+      'ForAnyValue:StringEquals': { 'kms:ResourceAliases': ['alias/agents'] },
+      Bool: { 'kms:GrantIsForAWSResource': 'true' },
+    },
+  })
+  const group = 'arn:aws:resource-groups:us-west-2:123456789012:group/training'
+  const capacity = { reservation: group, only: false }
+  const used = statement(policyOf({ placement_group: 'together', capacity }), 'UseForLaunches')
+  expect(used!.Resource).toEqual(expect.arrayContaining(['arn:*:ec2:*:*:capacity-reservation/*', group]))
+  expect(used!.Resource).toContain('arn:*:ec2:*:*:placement-group/*')
 })
