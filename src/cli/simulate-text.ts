@@ -112,6 +112,8 @@ function notesOf({
   if (!provisioner.cost) notes.push('No cost: `prices` in the configuration has none of the instance types.')
   else if (policy.offerings.some(({ capacityType }) => capacityType === 'spot'))
     notes.push('Spot instances cost the price of their type in `prices`.')
+  if (policy.offerings.some(({ capacityType }) => capacityType === 'reserved'))
+    notes.push('Reserved capacity is simulated as unlimited, and costs nothing.')
   if (assumptions.faults.length > 0) {
     const words = brokenPromises.map(({ promise, text, times }) => `${promise} (${text}) ${times} times`)
     notes.push(`Promises broken by this provisioner: ${words.length ? words.join(', ') : 'none'}.`)

@@ -14,11 +14,15 @@ export function isBareMetal(type: string): boolean {
   return /[.-]metal(?:-|$)/.test(type)
 }
 
-/** Entries of `instance_types`, each converted by `read`; those with a problem are omitted. */
-export function typesOf(
-  entries: { type?: string; slots?: number }[] | undefined,
+/**
+ * Entries of `instance_types`, each converted by `read`, and those without a type by `readOther`; those with a problem are
+ * omitted.
+ */
+export function typesOf<Entry extends { type?: string; slots?: number }>(
+  entries: Entry[] | undefined,
   block: Block,
   read: (type: string, slots: number | undefined, path: YamlPath) => TypeWithSlots[],
+  readOther: (entry: Entry, path: YamlPath) => TypeWithSlots[] = () => [],
 ): TypeWithSlots[] | undefined {
   if (!entries) return undefined
   if (Array.isArray(block.raw['instance_types']) && block.raw['instance_types'].length === 0)
@@ -29,7 +33,9 @@ export function typesOf(
     entries.map(({ type }) => type),
     ['type'],
   )
-  return entries.flatMap(({ type, slots }, index) =>
-    type === undefined ? [] : read(type, slots, ['instance_types', index, 'type']),
+  return entries.flatMap((entry, index) =>
+    entry.type === undefined
+      ? readOther(entry, ['instance_types', index])
+      : read(entry.type, entry.slots, ['instance_types', index, 'type']),
   )
 }

@@ -51,7 +51,11 @@ export async function reportNeverJoined(run: PoolRun, tracks: ManagedInstance[])
         const stage = await stageOf(run, track)
         const { id, instanceType, zone } = track
         const message = `instance ${id} (${instanceType}, ${zone || 'any zone'}) did not join: ${why(track, stage)}`
-        run.emit({ kind: 'problem', problem: problem('NEVER_JOINED', message, { details: { id, stage } }) })
+        // No script ran, so there is no stage to look for.
+        const ended = stage === undefined && !isLive(track) && track.stateReason
+        const remedy = ended ? { remedy: 'Look up the reason that the cloud gives.' } : {}
+        const details = { id, stage }
+        run.emit({ kind: 'problem', problem: problem('NEVER_JOINED', message, { details, ...remedy }) })
       }),
     ),
   )

@@ -85,8 +85,15 @@ function outcomeOf(
   const { world, meter, endedAt } = trial
   const vms = [...world.cloud.instances.values()].map(
     ({ instance, slots, createdAt, endedAt: to }): InstanceSpan => {
-      const { id, instanceType } = instance
-      return { id, instanceType, slots, from: createdAt, to: to ?? until }
+      const { id, instanceType, capacityType } = instance
+      return {
+        id,
+        instanceType,
+        prepaid: capacityType === 'reserved',
+        slots,
+        from: createdAt,
+        to: to ?? until,
+      }
     },
   )
   return {
@@ -142,6 +149,8 @@ export interface InstanceSpan {
   id: string
   instanceType: string
   slots: number
+  /** In reserved capacity, which costs the same whether it is used or not. */
+  prepaid?: boolean
   from: number
   to: number
 }
@@ -185,7 +194,9 @@ export function costOf(
   prices: Readonly<Record<string, number>>,
 ): Outcome['cost'] {
   const hours = new Map<string, number>()
-  for (const vm of vms) hours.set(vm.instanceType, (hours.get(vm.instanceType) ?? 0) + hoursOf(vm))
+  // Reserved capacity is paid for, whether it is used or not.
+  for (const vm of vms.filter(({ prepaid }) => !prepaid))
+    hours.set(vm.instanceType, (hours.get(vm.instanceType) ?? 0) + hoursOf(vm))
   let dollars = 0
   const unpriced: { instanceType: string; instanceHours: number }[] = []
   for (const [instanceType, instanceHours] of hours) {

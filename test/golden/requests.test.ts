@@ -27,6 +27,32 @@ const awsFullConfig = awsConfig({
   custom_tags: [{ key: 'team', value: 'research' }],
 })
 
+const awsTraining = awsConfig({
+  volume: { type: 'gp3', size: 500, encrypted: false, kms_key_id: 'alias/agents' },
+  network_interface: {
+    public_ip: false,
+    subnet_id: '',
+    security_group_id: '',
+    security_group_ids: ['sg-0aa', 'sg-0bb'],
+    efa: true,
+    ipv6: true,
+  },
+  subnet_ids: ['subnet-0a'],
+  instance_types: [{ type: 'p4d.24xlarge', slots: 8 }],
+  spot: { enabled: true, fallback: 'none' },
+  placement_group: 'training',
+  tenancy: 'dedicated',
+  capacity: { block: 'cr-0123456789abcdef0', only: false },
+  base_config: {
+    CpuOptions: { ThreadsPerCore: 1 },
+    BlockDeviceMappings: [{ DeviceName: '/dev/sdb', Ebs: { VolumeSize: 1000, VolumeType: 'gp3' } }],
+  },
+})
+
+const trainingOfferings = (['reserved', 'spot'] as const).map((capacityType) =>
+  offering('p4d.24xlarge', { zone: 'subnet-0a', capacityType, slots: 8 }),
+)
+
 const awsOfferings = (['spot', 'on_demand'] as const).flatMap((capacityType) =>
   ['g5.12xlarge', 'g4dn.12xlarge'].flatMap((type) =>
     ['subnet-0a', 'subnet-0b'].map((zone) => offering(type, { zone, capacityType, slots: 4 })),
@@ -66,6 +92,8 @@ const cases = {
     buildAws({ config: awsConfig(), owner, setup, intent: intentOf([offering('g5.xlarge')]) }),
   'aws-spot-with-fallback': () =>
     buildAws({ config: awsFullConfig, owner, setup, intent: intentOf(awsOfferings) }),
+  'aws-training-in-a-block': () =>
+    buildAws({ config: awsTraining, owner, setup, intent: intentOf(trainingOfferings) }),
   'gcp-one-zone': () =>
     buildGcp({ config: gcpConfig(), owner, setup, intent: intentOf([offering('n1-standard-8')]) }),
   'gcp-spot-with-fallback': () =>

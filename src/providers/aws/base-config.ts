@@ -2,6 +2,7 @@
 // model, and merged over the request that the provisioner makes.
 import { shown } from '../../config/index.ts'
 import { nearest } from '../../platform/index.ts'
+import { type Problem, problem } from '../../problems/index.ts'
 import { ownedReason } from './base-config-owned.ts'
 import model from './instance-fields.json' with { type: 'json' }
 
@@ -123,6 +124,23 @@ function named(path: BaseFault['path']): string {
 
 function isMapping(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/**
+ * Volumes of `base_config` that EC2 could not make: with a device that is not the root device, and without a size or
+ * snapshot. They were meant for the root volume.
+ * @param rootDevice of the image, or a placeholder in `<>` while it is unknown
+ */
+export function volumeProblems(baseConfig: Record<string, unknown>, rootDevice: string): Problem[] {
+  const { BlockDeviceMappings: devices } = baseConfig
+  if (!Array.isArray(devices) || rootDevice.startsWith('<')) return []
+  return devices.flatMap(({ DeviceName, Ebs }: { DeviceName?: string; Ebs?: object }) => {
+    if (!Ebs || !DeviceName || DeviceName === rootDevice) return []
+    if ('VolumeSize' in Ebs || 'SnapshotId' in Ebs) return []
+    const message = `base_config.BlockDeviceMappings: ${DeviceName} is not the root device of the image, which is ${rootDevice}, and has neither VolumeSize nor SnapshotId`
+    const remedy = 'Remove DeviceName to set the root volume, or add VolumeSize.'
+    return [problem('REQUEST_BASE_CONFIG', message, { remedy })]
+  })
 }
 
 // Merging: mappings field by field, two lists entry by entry, every other value as a whole.

@@ -214,9 +214,16 @@ function tagsOf({ Tags = [] }: Ec2Instance): Map<string, string> {
   return new Map(Tags.map(({ Key, Value }) => [Key ?? '', Value ?? '']))
 }
 
-/** EC2's code is part of most of its messages, and can be looked up. */
+/**
+ * EC2's code is part of most of its messages, and can be looked up. Why an instance could not start is often only
+ * `Client.InternalError` (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html).
+ */
 function stateReason({ Code = '', Message = '' }: NonNullable<Ec2Instance['StateReason']> = {}): string {
-  return Code && !Message.startsWith(Code) ? `${Code}${Message ? `: ${Message}` : ''}` : Message
+  const reason = Code && !Message.startsWith(Code) ? `${Code}${Message ? `: ${Message}` : ''}` : Message
+  if (/^Client\.InternalError\b/.test(reason))
+    return `${reason}. Most often EC2 may not use the KMS key of a volume: see KMS in docs/aws.md`
+  if (/KMS/.test(reason)) return `${reason}. See KMS in docs/aws.md`
+  return reason
 }
 
 /** Managed are those with the tags of the cluster and, if given, of the pool; nothing else decides. */

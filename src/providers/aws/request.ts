@@ -12,7 +12,7 @@ import type { MasterAddress } from '../../pki/index.ts'
 import type { Offering } from '../../planner/index.ts'
 import type { Problem } from '../../problems/index.ts'
 import type { CloudCall, Intent, LaunchRequest, Ownership, RequestInput } from '../contract.ts'
-import { withBase } from './base-config.ts'
+import { volumeProblems, withBase } from './base-config.ts'
 import {
   type AwsFacts,
   intentTag,
@@ -45,7 +45,12 @@ export function awsLaunch(input: AwsRequestInput, known: AwsFacts = {}): AwsLaun
   return {
     region: facts.region,
     steps: launchSteps({ config, owner, master, intent, facts }),
-    problems: [...problems, ...tagProblems(tags), ...metadataProblems(config)],
+    problems: [
+      ...problems,
+      ...tagProblems(tags),
+      ...metadataProblems(config),
+      ...volumeProblems(config.base_config, facts.rootDevice),
+    ],
   }
 }
 

@@ -16,9 +16,8 @@ import {
 } from '../../config/index.ts'
 import { nearest } from '../../platform/index.ts'
 import { ownerTags } from '../contract.ts'
-import { baseFaults } from './base-config.ts'
+import { checkBase, checkCapacity, checkInterfaces, publicIpOf } from './launch-rules.ts'
 import { checkNames, typeFault } from './names.ts'
-import { efaInterfaces, efaSizesLike, interfaceCount } from './network.ts'
 import type { AwsKeys } from './schema.ts'
 
 /** A public GPU image with Docker and the NVIDIA runtime (https://docs.aws.amazon.com/dlami/latest/devguide). */
@@ -100,14 +99,6 @@ function imageOf({ image, image_id }: Keys, block: Block): AwsImage | undefined 
   return owner && name ? { owner, name } : undefined
 }
 
-function checkBase(keys: Keys, types: readonly TypeWithSlots[], block: Block): void {
-  const { base_config = {}, subnet_ids = [], spot } = keys
-  const usesSpot = typeof spot === 'object' ? spot.enabled === true : spot === true
-  const usesTemplates = usesSpot || types.length > 1 || subnet_ids.length > 1
-  for (const { path, message, ...more } of baseFaults(base_config, usesTemplates))
-    note(block, 'REQUEST_BASE_CONFIG', message, { key: path, ...more })
-}
-
 function checkVolume({ volume }: Keys, block: Block): void {
   if (given(block, 'root_volume_size') && givenIn(block, 'volume', 'size'))
     note(block, 'CONFIG_CONFLICT', 'volume.size and root_volume_size both set the size of the root volume', {
@@ -140,31 +131,6 @@ function checkVolume({ volume }: Keys, block: Block): void {
     note(block, 'CONFIG_OUT_OF_RANGE', `volume.iops of a gp3 volume must be at least 3000, but is ${iops}`, {
       key: ['volume', 'iops'],
     })
-}
-
-function checkCapacity({ capacity, base_config }: Keys, block: Block): void {
-  if (!capacity) return
-  const { reservation, block: capacityBlock, only } = capacity
-  const has = ['reservation', 'block'].filter((key) => givenIn(block, 'capacity', key))
-  if (has.length === 2)
-    note(block, 'CONFIG_CONFLICT', 'capacity.reservation and capacity.block cannot be combined', {
-      key: ['capacity', 'block'],
-      part: 'key',
-    })
-  if (has.length === 0)
-    note(block, 'CONFIG_NEEDS_KEY', 'capacity sets neither reservation nor block', {
-      key: 'capacity',
-      remedy: 'Add `reservation: cr-…` or `block: cr-…`.',
-    })
-  if (only && given(block, 'spot') && (reservation || capacityBlock))
-    note(block, 'CONFIG_UNUSED', 'spot has no effect with capacity.only', { key: 'spot', part: 'key' })
-  if (base_config?.['CapacityReservationSpecification'])
-    note(
-      block,
-      'CONFIG_CONFLICT',
-      'capacity and base_config.CapacityReservationSpecification both choose the capacity',
-      { key: ['base_config', 'CapacityReservationSpecification'], part: 'key' },
-    )
 }
 
 function checkSpot({ spot, spot_max_price }: Keys, block: Block): void {
@@ -205,54 +171,6 @@ function checkNetwork({ subnet_ids = [], network_interface }: Keys, block: Block
       part: 'key',
       remedy: 'Move it into security_group_ids.',
     })
-}
-
-/** EFA needs a type that has it, and a public address a single interface. */
-function checkInterfaces(keys: Keys, types: readonly TypeWithSlots[], block: Block): void {
-  const { network_interface = {}, base_config = {} } = keys
-  const { efa, public_ip } = network_interface
-  const key = ['network_interface', 'efa']
-  for (const { type } of efa ? types : []) {
-    const most = efaInterfaces(type)
-    if (most === undefined && efa === true)
-      note(block, 'CONFIG_BAD_VALUE', `the number of EFA interfaces of ${JSON.stringify(type)} is unknown`, {
-        key,
-        remedy: 'Set it, as in `efa: 1`, or list the interfaces in base_config.NetworkInterfaces.',
-      })
-    if (most !== undefined && most < Number(efa)) {
-      const sizes = efaSizesLike(type)
-      const has = most === 0 ? 'has no EFA interface' : `has at most ${most} EFA interfaces`
-      note(block, 'CONFIG_CONFLICT', `${type} ${has}, but network_interface.efa is ${efa}`, {
-        key,
-        remedy: most
-          ? `Set \`efa: ${most}\`, or \`efa: true\`.`
-          : sizes.length
-            ? `Remove efa, or use ${sizes.join(', ')}.`
-            : 'Remove efa.',
-      })
-    }
-  }
-  const several = types.find(
-    ({ type }) => interfaceCount({ network_interface: { efa }, base_config }, type) > 1,
-  )
-  if (public_ip && several)
-    note(
-      block,
-      'CONFIG_CONFLICT',
-      `EC2 assigns a public address only to an instance with a single network interface, but ${several.type} is launched with several`,
-      {
-        key: ['network_interface', 'public_ip'],
-        remedy: 'Set public_ip: false, and let a NAT gateway or VPC endpoints connect the subnet.',
-      },
-    )
-}
-
-function publicIpOf(
-  { network_interface, base_config = {} }: AwsKeys,
-  types: readonly TypeWithSlots[],
-): boolean {
-  const several = types.some(({ type }) => interfaceCount({ network_interface, base_config }, type) > 1)
-  return network_interface.public_ip ?? !several
 }
 
 // Tags of the user must not clash with each other, nor with those that mark managed VMs.
@@ -308,7 +226,62 @@ export function awsTypes(keys: Partially<AwsKeys>, block: Block): TypeWithSlots[
       part: 'key',
       remedy: 'Write it as an entry of instance_types: `- {type: …, slots: …}`.',
     })
-  return typesOf(keys.instance_types, block, (type, slots, path) => withSlots(block, type, slots, path))
+  const types = typesOf(
+    keys.instance_types,
+    block,
+    (type, slots, path) => withSlots(block, type, slots, path),
+    (entry, path) => ofFamily(entry, path, block),
+  )
+  checkFamilies(keys, block)
+  // A family may contain a type that is listed before it.
+  return types && [...Map.groupBy(types, ({ type }) => type).values()].map(([first]) => first!)
+}
+
+function checkFamilies({ instance_types = [] }: Partially<AwsKeys>, block: Block): void {
+  instance_types.forEach(({ type, slots, family }, index) => {
+    const other = type ? 'type' : slots === undefined ? undefined : 'slots'
+    if (family && other)
+      note(block, 'CONFIG_CONFLICT', `family and ${other} cannot be combined in an entry of instance_types`, {
+        key: ['instance_types', index, 'family'],
+        part: 'key',
+        remedy: 'Write an entry of its own for each.',
+      })
+  })
+}
+
+/** For each number of GPUs of a family its smallest size. */
+function ofFamily({ family }: { family?: string }, path: YamlPath, block: Block): TypeWithSlots[] {
+  if (!family) {
+    // Of another type, which has been reported.
+    const raw = inList(block.raw['instance_types'], path)
+    if (isMapping(raw) && !['type', 'family'].some((word) => Object.hasOwn(raw, word)))
+      note(block, 'CONFIG_MISSING_KEY', 'an entry of instance_types has neither type nor family', {
+        key: path,
+        remedy: 'Write `{type: g5.xlarge}` or `{family: g5}`.',
+      })
+    return []
+  }
+  if (!Object.hasOwn(gpuSizes, family)) {
+    const meant = nearest(family, Object.keys(gpuSizes))
+    note(
+      block,
+      'CONFIG_BAD_CHOICE',
+      `the family ${JSON.stringify(family)} is not in the table of GPU types`,
+      {
+        key: [...path, 'family'],
+        remedy: `${meant ? `Did you mean "${meant}"? Otherwise list` : 'List'} its types: \`- {type: …, slots: N}\`.`,
+      },
+    )
+    return []
+  }
+  return Object.entries(gpuSizes[family]!).flatMap(([slots, sizes]) => {
+    const size = sizes.split(' ').find((one) => one !== 'metal')
+    return size ? [{ type: `${family}.${size}`, slots: Number(slots) }] : []
+  })
+}
+
+function inList(list: unknown, path: YamlPath): unknown {
+  return Array.isArray(list) ? list[Number(path.at(-1))] : undefined
 }
 
 function withSlots(block: Block, type: string, slots: number | undefined, path: YamlPath): TypeWithSlots[] {

@@ -5,7 +5,6 @@ import {
   choice,
   count,
   flag,
-  instanceTypes,
   key,
   keyOr,
   kinds,
@@ -60,6 +59,15 @@ const volumeKeys = {
   ),
   iops: key(count(100), 'Provisioned IOPS; for gp3 (at least 3000), io1 and io2.'),
   throughput: key(count(125), 'MiB/s; for gp3.'),
+}
+
+const typeKeys = {
+  type: key(name, 'Its name; either `type` or `family`.'),
+  slots: key(count(0), 'Its accelerators.', 'from the table of known types'),
+  family: key(
+    name,
+    'A family of the table of known types, such as `g6`: for each number of accelerators its smallest size, the fewest accelerators first; without bare metal.',
+  ),
 }
 
 const capacityKeys = {
@@ -165,7 +173,16 @@ const awsKeys = {
     'Accelerators of `instance_type`. Overrides the table of known types.',
     'from the table of known types',
   ),
-  instance_types: key(instanceTypes, 'Several instance types, in order of preference.'),
+  instance_types: key(
+    z
+      .array(z.strictObject(typeKeys).register(kinds, { noun: 'an entry of instance_types' }))
+      .check(z.minLength(1))
+      .register(kinds, {
+        noun: 'a list of at least one {type, slots} or {family}',
+        remedy: 'Write one "- type: g5.xlarge" on each line below the key.',
+      }),
+    'Several instance types, in order of preference; each by its `type`, or several by their `family`.',
+  ),
   cpu_slots_allowed: keyOr(flag, false, 'Use an instance type without accelerators as one CPU slot.'),
   log_group: keyOr(text, '', "CloudWatch log group of the agent's container."),
   log_stream: keyOr(text, '', 'CloudWatch log stream; needs `log_group`.'),

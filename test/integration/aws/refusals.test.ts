@@ -129,6 +129,10 @@ it('the reason why an instance terminated contains its code, once', async () => 
   const { instances } = await provider.launch(cloud.order(1, one))
   cloud.ec2.world.end(instances[0]!.id, 'Client.InternalError: Client error on launch')
   expect((await provider.list()).instances[0]!.stateReason).toBe(
-    'Client.InternalError: Client error on launch',
+    'Client.InternalError: Client error on launch. Most often EC2 may not use the KMS key of a volume: see KMS in docs/aws.md',
+  )
+  cloud.ec2.world.end(instances[0]!.id, 'Client.InvalidKMSKey.InvalidState: The KMS key is disabled')
+  expect((await provider.list()).instances[0]!.stateReason).toBe(
+    'Client.InvalidKMSKey.InvalidState: The KMS key is disabled. See KMS in docs/aws.md',
   )
 })

@@ -198,6 +198,26 @@ describe('aws', () => {
     expect(awsOf(`instance_type: ${type}\ninstance_slots: 2`).instance_types).toEqual([{ type, slots: 2 }])
   })
 
+  it.each([
+    ['g6', 'g6.xlarge 1, g6.12xlarge 4, g6.48xlarge 8'],
+    ['g4dn', 'g4dn.xlarge 1, g4dn.12xlarge 4'],
+    ['p5', 'p5.4xlarge 1, p5.48xlarge 8'],
+    ['g7e', 'g7e.2xlarge 1, g7e.12xlarge 2, g7e.24xlarge 4, g7e.48xlarge 8'],
+  ])('of the family %s are the smallest size for each number of GPUs', (family, sizes) => {
+    const { instance_types } = awsOf(`instance_types: [{family: ${family}}]`)
+    expect(instance_types.map(({ type, slots }) => `${type} ${slots}`).join(', ')).toBe(sizes)
+  })
+
+  it('of a family follow those that are listed before it, each once', () => {
+    const text = 'instance_types: [{type: g5.8xlarge}, {type: g6.12xlarge}, {family: g6}]'
+    expect(awsOf(text).instance_types.map(({ type }) => type)).toEqual([
+      'g5.8xlarge',
+      'g6.12xlarge',
+      'g6.xlarge',
+      'g6.48xlarge',
+    ])
+  })
+
   it('prefers the file to its table, and keeps the order of several types', () => {
     expect(awsOf('instance_type: g5.xlarge\ninstance_slots: 0').instance_types).toEqual([
       { type: 'g5.xlarge', slots: 0 },

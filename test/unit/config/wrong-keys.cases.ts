@@ -122,7 +122,6 @@ export const wrongKeys: WrongInput[] = [
   ...cases('CONFIG_MISSING_KEY', [
     ['a pool without name', 'resource_pools:\n  - ➤description: d', 'Add the key'],
     ['a tag without value', aws('custom_tags: [➤{key: a}]'), 'Add the key'],
-    ['an instance type without type', aws('instance_types: [➤{slots: 1}]'), 'Add the key'],
   ]),
 ]
 

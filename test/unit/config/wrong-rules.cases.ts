@@ -30,6 +30,13 @@ export const wrongRules: WrongInput[] = [
       'one instance type',
     ],
   ]),
+  ...cases('CONFIG_MISSING_KEY', [
+    ['an instance type without type', aws('instance_types: [➤{slots: 1}]'), '{family: g5}'],
+  ]),
+  ...cases('CONFIG_BAD_CHOICE', [
+    ['a family that is not in the table', aws('instance_types: [{family: ➤g6i}]'), 'mean "g6"'],
+    ['a family without GPUs', aws('instance_types: [{family: ➤m7i}]'), 'slots: N'],
+  ]),
   ...cases('CONFIG_BAD_VALUE', [
     [
       'all EFA interfaces of an unknown type',
@@ -80,6 +87,8 @@ export const wrongRules: WrongInput[] = [
       ),
       'Keep one',
     ],
+    ['a family and a type', aws('instance_types: [{type: g6.xlarge, ➤family: g6}]'), 'of its own'],
+    ['a family and slots', aws('instance_types: [{➤family: g6, slots: 1}]'), 'of its own'],
     ['two images', aws('➤image_id: ami-2'), 'Keep one'],
     [
       'an image named in two ways',

@@ -188,3 +188,18 @@ describe('instances that stopped before they were listed', () => {
     expect(bench.ids()).toHaveLength(4)
   })
 })
+
+describe('an instance that the cloud terminates before its script runs', () => {
+  it('is reported with the reason of the cloud, and a remedy that looks there', async () => {
+    const bench = await startSettled({ maxInstances: 1 })
+    bench.wants(4)
+    await bench.pass(6)
+    bench.faults.lingersFor = () => 60 * minute
+    const vm = bench.cloud.instances.get(bench.ids().at(-1)!)!
+    endInstance(bench.cloud, vm, 'Client.InternalError: no')
+    await bench.pass(20)
+    const [found] = bench.events.flatMap((event) => (event.kind === 'problem' ? [event.problem] : []))
+    expect(found).toMatchObject({ code: 'NEVER_JOINED', remedy: 'Look up the reason that the cloud gives.' })
+    expect(found!.message).toContain('its console shows no stage (the cloud: Client.InternalError: no)')
+  })
+})

@@ -47,6 +47,8 @@ describe('cost', () => {
     expect(costOf(vms, {})).toBeNull()
     expect(costOf(vms, { n1: 2 })).toBeNull()
     expect(costOf([], { m4: 2 })).toEqual({ dollars: 0, unpriced: [] })
+    const prepaid = [{ ...vms[0]!, prepaid: true }]
+    expect(costOf(prepaid, { m4: 2 }), 'reserved').toEqual({ dollars: 0, unpriced: [] })
   })
 })
 

@@ -181,4 +181,26 @@ describe('merging', () => {
       UserData: 'eA==',
     })
   })
+
+  it('of a volume without size for another device than the root is refused once that is known', () => {
+    const BlockDeviceMappings = [{ DeviceName: '/dev/sda1', Ebs: { KmsKeyId: 'alias/agents' } }]
+    const problemsOf = (rootDevice?: string) =>
+      awsLaunch(
+        {
+          config: awsConfig({ base_config: { BlockDeviceMappings } }),
+          owner,
+          setup: { master },
+          intent: intentOf([offering('g5.xlarge')]),
+        },
+        rootDevice ? { rootDevice } : {},
+      ).problems.filter(({ code }) => code === 'REQUEST_BASE_CONFIG')
+    expect(problemsOf('/dev/sda1')).toEqual([])
+    expect(problemsOf()).toEqual([])
+    expect(problemsOf('/dev/xvda')).toMatchObject([
+      {
+        severity: 'error',
+        message: expect.stringContaining('/dev/sda1 is not the root device of the image'),
+      },
+    ])
+  })
 })

@@ -1,0 +1,91 @@
+// Rules of an AWS pool about the launch request: `base_config`, reserved capacity, network interfaces.
+import { type Block, given, givenIn, note, type Partially, type TypeWithSlots } from '../../config/index.ts'
+import { baseFaults } from './base-config.ts'
+import { efaInterfaces, efaSizesLike, interfaceCount } from './network.ts'
+import type { AwsKeys } from './schema.ts'
+
+type Keys = Partially<AwsKeys>
+
+/** `base_config` has only fields that EC2 knows and the provisioner does not set. */
+export function checkBase(keys: Keys, types: readonly TypeWithSlots[], block: Block): void {
+  const { base_config = {}, subnet_ids = [], spot } = keys
+  const usesSpot = typeof spot === 'object' ? spot.enabled === true : spot === true
+  const usesTemplates = usesSpot || types.length > 1 || subnet_ids.length > 1
+  for (const { path, message, ...more } of baseFaults(base_config, usesTemplates))
+    note(block, 'REQUEST_BASE_CONFIG', message, { key: path, ...more })
+}
+
+/** One way to choose the capacity. */
+export function checkCapacity({ capacity, base_config }: Keys, block: Block): void {
+  if (!capacity) return
+  const { reservation, block: capacityBlock, only } = capacity
+  const has = ['reservation', 'block'].filter((key) => givenIn(block, 'capacity', key))
+  if (has.length === 2)
+    note(block, 'CONFIG_CONFLICT', 'capacity.reservation and capacity.block cannot be combined', {
+      key: ['capacity', 'block'],
+      part: 'key',
+    })
+  if (has.length === 0)
+    note(block, 'CONFIG_NEEDS_KEY', 'capacity sets neither reservation nor block', {
+      key: 'capacity',
+      remedy: 'Add `reservation: cr-…` or `block: cr-…`.',
+    })
+  if (only && given(block, 'spot') && (reservation || capacityBlock))
+    note(block, 'CONFIG_UNUSED', 'spot has no effect with capacity.only', { key: 'spot', part: 'key' })
+  if (base_config?.['CapacityReservationSpecification'])
+    note(
+      block,
+      'CONFIG_CONFLICT',
+      'capacity and base_config.CapacityReservationSpecification both choose the capacity',
+      { key: ['base_config', 'CapacityReservationSpecification'], part: 'key' },
+    )
+}
+
+/** EFA needs a type that has it, and a public address a single interface. */
+export function checkInterfaces(keys: Keys, types: readonly TypeWithSlots[], block: Block): void {
+  const { network_interface = {}, base_config = {} } = keys
+  const { efa, public_ip } = network_interface
+  const key = ['network_interface', 'efa']
+  for (const { type } of efa ? types : []) {
+    const most = efaInterfaces(type)
+    if (most === undefined && efa === true)
+      note(block, 'CONFIG_BAD_VALUE', `the number of EFA interfaces of ${JSON.stringify(type)} is unknown`, {
+        key,
+        remedy: 'Set it, as in `efa: 1`, or list the interfaces in base_config.NetworkInterfaces.',
+      })
+    if (most !== undefined && most < Number(efa)) {
+      const sizes = efaSizesLike(type)
+      const has = most === 0 ? 'has no EFA interface' : `has at most ${most} EFA interfaces`
+      note(block, 'CONFIG_CONFLICT', `${type} ${has}, but network_interface.efa is ${efa}`, {
+        key,
+        remedy: most
+          ? `Set \`efa: ${most}\`, or \`efa: true\`.`
+          : sizes.length
+            ? `Remove efa, or use ${sizes.join(', ')}.`
+            : 'Remove efa.',
+      })
+    }
+  }
+  const several = types.find(
+    ({ type }) => interfaceCount({ network_interface: { efa }, base_config }, type) > 1,
+  )
+  if (public_ip && several)
+    note(
+      block,
+      'CONFIG_CONFLICT',
+      `EC2 assigns a public address only to an instance with a single network interface, but ${several.type} is launched with several`,
+      {
+        key: ['network_interface', 'public_ip'],
+        remedy: 'Set public_ip: false, and let a NAT gateway or VPC endpoints connect the subnet.',
+      },
+    )
+}
+
+/** An instance with several interfaces gets no public address. */
+export function publicIpOf(
+  { network_interface, base_config = {} }: AwsKeys,
+  types: readonly TypeWithSlots[],
+): boolean {
+  const several = types.some(({ type }) => interfaceCount({ network_interface, base_config }, type) > 1)
+  return network_interface.public_ip ?? !several
+}
