@@ -16,20 +16,21 @@ export function isBareMetal(type: string): boolean {
 
 /** Entries of `instance_types`, each converted by `read`; those with a problem are omitted. */
 export function typesOf(
-  entries: { type?: string; slots?: number }[] | undefined,
+  entries: (string | { type?: string; slots?: number })[] | undefined,
   block: Block,
   read: (type: string, slots: number | undefined, path: YamlPath) => TypeWithSlots[],
 ): TypeWithSlots[] | undefined {
   if (!entries) return undefined
   if (Array.isArray(block.raw['instance_types']) && block.raw['instance_types'].length === 0)
     return note(block, 'CONFIG_OUT_OF_RANGE', 'instance_types has no entry', { key: 'instance_types' })
+  const types = entries.map((entry) => (typeof entry === 'string' ? { type: entry } : entry))
   checkDuplicates(
     block,
     'instance_types',
-    entries.map(({ type }) => type),
+    types.map(({ type }) => type),
     ['type'],
   )
-  return entries.flatMap(({ type, slots }, index) =>
+  return types.flatMap(({ type, slots }: { type?: string; slots?: number }, index) =>
     type === undefined ? [] : read(type, slots, ['instance_types', index, 'type']),
   )
 }

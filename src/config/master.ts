@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import type * as z from 'zod/mini'
 import { type Problem, problem } from '../problems/index.ts'
 import type { DemandConfig, ListenConfig, MasterConfig, TlsFiles } from './master-config.ts'
-import { checkAgents, poolsOf, resourceManagerOf } from './pools.ts'
+import { checkAgents, outsideMaster, poolsOf, resourceManagerOf } from './pools.ts'
 import type { ProviderBlock } from './provider.ts'
 import {
   type Block,
@@ -38,7 +38,10 @@ export function readMaster(
   overrides: Overrides,
   providers: readonly ProviderBlock[],
 ): MasterConfig | undefined {
-  const keys = readBlock(masterFile, block, { skip: ['resource_pools', 'provisioner'] })
+  const keys = readBlock(masterFile, block, {
+    skip: ['resource_pools', 'provisioner'],
+    elsewhere: (key, inside) => outsideMaster(key, inside, providers),
+  })
   const tls = tlsOf(block, keys.security?.tls, overrides)
   const port = overrides.port ?? (keys.port || (tls ? 8443 : 8080))
   checkListenFiles(block, keys.listen)

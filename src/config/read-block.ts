@@ -20,16 +20,25 @@ interface Options {
   skip?: string[]
   /** Such keys that are not in the schema. */
   more?: readonly string[]
-  /** The remedy for a key that belongs to another block. */
-  elsewhere?: (key: string) => string | undefined
+  /** The remedy for a key that belongs to another block; also for the blocks below. */
+  elsewhere?: Elsewhere
 }
+
+/** The remedy for an unknown key; `inside` is the path of its block below the one that is read: `['network_interface']`. */
+export type Elsewhere = (key: string, inside: YamlPath) => string | undefined
 
 export function readBlock<S extends z.ZodMiniObject>(
   schema: S,
   block: Block,
   options: Options = {},
 ): Partially<z.output<S>> {
-  return readMapping(schema, block, options) as Partially<z.output<S>>
+  const { elsewhere } = options
+  const { reading, path } = block
+  const own: Reading = {
+    ...reading,
+    elsewhere: elsewhere && ((key, at) => elsewhere(key, at.slice(path.length))),
+  }
+  return readMapping(schema, { ...block, reading: own }, options) as Partially<z.output<S>>
 }
 
 /**
@@ -94,7 +103,7 @@ function read(schema: Schema, value: unknown, path: YamlPath, reading: Reading):
       if (isMapping(value)) return readMapping(schema as z.ZodMiniObject, { raw: value, path, reading }, {})
       return wrongType(value, path, reading, {
         noun: 'a mapping',
-        remedy: 'Write its keys indented below it.',
+        remedy: kinds.get(schema)?.remedy ?? 'Write its keys indented below it.',
       })
     case 'array':
       if (Array.isArray(value)) return readList(definition.element as Schema, value, path, reading)
@@ -117,7 +126,7 @@ function read(schema: Schema, value: unknown, path: YamlPath, reading: Reading):
 function readMapping(
   schema: z.ZodMiniObject,
   block: Block,
-  { skip = [], more = [], elsewhere }: Options,
+  { skip = [], more = [] }: Options,
 ): Record<string, unknown> {
   const { reading, path, raw } = block
   const { catchall } = schema._zod.def
@@ -128,8 +137,9 @@ function readMapping(
     const item = read(inner, Object.hasOwn(raw, key) ? raw[key] : undefined, [...path, key], reading)
     if (item !== undefined) result[key] = item
   }
-  const name = kinds.get(schema)?.noun ?? nameOf(path)
-  unknownKeys(block, shape, { strict: catchall?._zod.def.type === 'never', name, more, elsewhere })
+  const named = kinds.get(schema)?.noun
+  const name = named && named !== 'a mapping' ? named : nameOf(path)
+  unknownKeys(block, shape, { strict: catchall?._zod.def.type === 'never', name, more })
   return result
 }
 
@@ -223,6 +233,8 @@ export interface Reading {
   problems: Problem[]
   /** Absolute folder that relative paths start from. */
   folder: string
+  /** The remedy for an unknown key of the block at a path of the file. */
+  elsewhere?: Elsewhere | undefined
 }
 
 /** A mapping of the file. */
@@ -293,19 +305,17 @@ interface UnknownKeyOptions {
   name: string
   /** Additional keys that are not in the shape. */
   more?: readonly string[]
-  /** The remedy for a key that belongs to another block. */
-  elsewhere?: ((key: string) => string | undefined) | undefined
 }
 
 export function unknownKeys(
   block: Block,
   shape: Record<string, z.ZodMiniType>,
-  { strict, name, more = [], elsewhere }: UnknownKeyOptions,
+  { strict, name, more = [] }: UnknownKeyOptions,
 ): void {
   const ours = [...Object.keys(shape).filter((key) => shape[key] !== foreign), ...more]
   for (const key of Object.keys(block.raw)) {
     if (Object.hasOwn(shape, key) || more.includes(key)) continue
-    const moved = elsewhere?.(key)
+    const moved = block.reading.elsewhere?.(key, block.path)
     const meant = moved ? undefined : nearest(key, ours)
     const at = { key, part: 'key' as const, ...(meant && { details: { didYouMean: meant } }) }
     const remedy = moved ?? (meant && `Did you mean "${meant}"?`)

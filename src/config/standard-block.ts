@@ -50,8 +50,16 @@ export function standardProviderBlock<Own extends object>({
   const ownKeys = Object.keys(keys.properties ?? {})
   const taken = ownKeys.find((key) => Object.hasOwn(common._zod.def.shape, key))
   if (taken) throw new TypeError(`${taken} is a key of every provider; type ${kind} cannot define it`)
+  const jsonSchema = () => {
+    const base = jsonSchemaOf(common)
+    return {
+      ...base,
+      properties: { ...base.properties, ...keys.properties },
+      required: [...(base.required ?? []), ...(keys.required ?? [])],
+    }
+  }
   return {
-    ...wordsOf(words),
+    ...wordsOf(words, jsonSchema),
     ownKeys,
     read(block, elsewhere) {
       const before = errorCount(block.reading)
@@ -62,14 +70,7 @@ export function standardProviderBlock<Own extends object>({
       const whole = wholeOf(common, shared)
       return { ...own, ...whole, ...derive(whole) }
     },
-    jsonSchema() {
-      const base = jsonSchemaOf(common)
-      return {
-        ...base,
-        properties: { ...base.properties, ...keys.properties },
-        required: [...(base.required ?? []), ...(keys.required ?? [])],
-      }
-    },
+    jsonSchema,
   }
 }
 

@@ -34,7 +34,7 @@ export {
 } from './log.ts'
 export { askMetadata, type MetadataOptions, neededValue, unavailable } from './metadata-server.ts'
 export { createPrometheusMetrics, type PrometheusMetrics } from './metrics.ts'
-export { nearest } from './nearest.ts'
+export { completed, nearest, snakeCase } from './nearest.ts'
 export {
   assertOwnFolder,
   openPlainFile,

@@ -8,19 +8,14 @@ import { ec2HostAliases, ec2Metadata, isEc2HostAlias } from './metadata.ts'
 import { buildRequest, largestLaunch, offeringsOf } from './request.ts'
 import { type AwsConfig, awsRules, publicAwsImage } from './rules.ts'
 import { awsProvider } from './schema.ts'
+import { awsSynonyms } from './synonyms.ts'
 
 export const aws: ProviderDefinition<AwsConfig> = {
   ...providerBlock({
     kind: 'aws',
     schema: awsProvider,
     rules: awsRules,
-    translations: {
-      zone: 'On AWS the zone follows from the subnet: use subnet_ids.',
-      zones: 'On AWS the zone follows from the subnet: use subnet_ids.',
-      boot_disk_size: 'On AWS it is `volume: {size: …}`.',
-      boot_disk_source_image: 'On AWS it is `image: {id: …}`.',
-      labels: 'On AWS it is custom_tags.',
-    },
+    synonyms: awsSynonyms,
     hostAliases: ec2HostAliases,
     defaultHost: 'local-ipv4',
     reference: {

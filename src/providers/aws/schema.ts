@@ -62,7 +62,10 @@ const maxPrice = key(price, 'Maximum dollars per hour, as a quoted string.', 'th
 const awsKeys = {
   region: key(name, 'EC2 region.', 'the AWS environment and profile, otherwise instance metadata'),
   image: key(
-    z.strictObject(imageKeys),
+    z.strictObject(imageKeys).register(kinds, {
+      noun: 'image',
+      remedy: 'Write `image: {id: ami-…}`, or one of its other keys.',
+    }),
     'The machine image: exactly one of `id`, `ssm`, or `owner` with `name`. It needs Docker, and the NVIDIA runtime for GPUs. There is no built-in image.',
     'none: `image` or `image_id` is required',
   ),
@@ -100,13 +103,20 @@ const awsKeys = {
     2,
     'Maximum network hops of a response of the metadata service: 2 reaches containers, 1 only the instance itself.',
   ),
-  instance_type: key(name, 'EC2 instance type.', '`g4dn.metal`'),
+  instance_type: key(
+    z.string().check(z.minLength(1)).register(kinds, {
+      noun: 'the name of an instance type',
+      remedy: 'Write one name, such as g5.xlarge; several belong in instance_types.',
+    }),
+    'EC2 instance type.',
+    '`g4dn.metal`',
+  ),
   instance_slots: key(
     count(0),
     'Accelerators of `instance_type`. Overrides the table of known types.',
     'from the table of known types',
   ),
-  instance_types: key(instanceTypes, 'Several instance types, in order of preference.'),
+  instance_types: key(instanceTypes, 'Several instance types, in order of preference: names, or mappings with the slots.'),
   cpu_slots_allowed: keyOr(flag, false, 'Use an instance type without accelerators as one CPU slot.'),
   log_group: keyOr(text, '', "CloudWatch log group of the agent's container."),
   log_stream: keyOr(text, '', 'CloudWatch log stream; needs `log_group`.'),
