@@ -63,6 +63,23 @@ export {
   sendSignal,
   startGated,
 } from './processes.ts'
+export {
+  authorityOf,
+  destinationOf,
+  type Environment,
+  proxyFor,
+  shownProxy,
+} from './proxy.ts'
+export {
+  failing,
+  type Opened,
+  openTunnel,
+  outgoingAgents,
+  outgoingFetch,
+  proxyErrorCode,
+  type Route,
+  routeTo,
+} from './proxy-route.ts'
 export { firstWrong } from './schema-words.ts'
 export { secretName, secretShapes } from './secret-shapes.ts'
 export { type Loaded, watchAndReport } from './watch.ts'

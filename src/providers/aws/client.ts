@@ -23,7 +23,16 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { partition } from '@aws-sdk/core/client'
-import { readXml, XmlReadError, xmlDate, xmlFields, xmlList, xmlText } from '../../platform/index.ts'
+import {
+  type Environment,
+  outgoingAgents,
+  readXml,
+  XmlReadError,
+  xmlDate,
+  xmlFields,
+  xmlList,
+  xmlText,
+} from '../../platform/index.ts'
 import { codeOf, foreignContent, notFromEc2 } from './errors.ts'
 
 export type {
@@ -97,9 +106,11 @@ const timeouts = { connectionTimeout: 5000, requestTimeout: 90_000, throwOnReque
 /** Makes the SDK read the profile files again; by default it reads each file once in the life of a process. */
 const reloadFiles = { ignoreCache: true }
 
-/** @param profile the value of AWS_PROFILE, named in the error when no credentials are found */
-export function ec2Client(region: string, more: EC2ClientConfig = {}, profile?: string): Ec2Api {
-  const shared: EC2ClientConfig = { region, requestHandler: timeouts, ...reloadFiles, ...more }
+/** @param env names the proxies, and the profile in the error when no credentials are found */
+export function ec2Client(region: string, env: Environment, more: EC2ClientConfig = {}): Ec2Api {
+  const profile = env['AWS_PROFILE']
+  const requestHandler = { ...timeouts, ...outgoingAgents(env) }
+  const shared: EC2ClientConfig = { region, requestHandler, ...reloadFiles, ...more }
   // Adaptive mode slows down while EC2 throttles.
   const adaptive = new EC2Client({ maxAttempts: 5, ...shared, retryMode: 'adaptive' })
   const once = new EC2Client({ ...shared, maxAttempts: 1 })
@@ -129,7 +140,7 @@ export function ec2Client(region: string, more: EC2ClientConfig = {}, profile?: 
   return {
     ...calls(once, sentOnce),
     ...calls(adaptive, repeated),
-    account: (signal) => accountOf(region, adaptive.config.credentials, signal),
+    account: (signal) => accountOf(region, env, adaptive.config.credentials, signal),
     close() {
       adaptive.destroy()
       once.destroy()
@@ -154,17 +165,25 @@ function withHint(error: unknown, region: string, profile: string | undefined): 
   return Object.assign(new Error(message), { name: 'UnknownRegion', cause: error })
 }
 
+/** The URL of EC2, as far as environment variables and the region determine it. */
+export function endpointOf(region: string, env: Environment): string {
+  const own = env['AWS_ENDPOINT_URL_EC2'] || env['AWS_ENDPOINT_URL']
+  return own || `https://ec2.${region}.${partition(region).dnsSuffix}`
+}
+
 /** Milliseconds. Short, because the answer is only used to tell two accounts apart. */
 const accountDeadlineMs = 3000
 
 /** https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html: needs no permission. */
 async function accountOf(
   region: string,
+  env: Environment,
   credentials: EC2Client['config']['credentials'],
   signal?: AbortSignal,
 ): Promise<string | undefined> {
   const { STSClient, GetCallerIdentityCommand } = await import('@aws-sdk/client-sts')
-  const client = new STSClient({ region, credentials, maxAttempts: 1, requestHandler: timeouts })
+  const requestHandler = { ...timeouts, ...outgoingAgents(env) }
+  const client = new STSClient({ region, credentials, maxAttempts: 1, requestHandler })
   const late = AbortSignal.timeout(accountDeadlineMs)
   const abortSignal = signal ? AbortSignal.any([signal, late]) : late
   try {

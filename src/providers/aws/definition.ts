@@ -65,6 +65,10 @@ export const aws: ProviderDefinition<AwsConfig> = {
     const { leastPolicy } = await import('./iam-policy.ts')
     return leastPolicy(cluster, pools)
   },
+  async endpoints(config, env) {
+    const region = config.region ?? env['AWS_REGION']
+    return region ? [(await import('./client.ts')).endpointOf(region, env)] : []
+  },
   open: async (context) => (await import('./provider.ts')).create(context),
   openCluster: async (location, context) => (await import('./instances.ts')).openCluster(location, context),
   check: async (context, offerings, signal) => (await import('./check.ts')).check(context, offerings, signal),

@@ -312,7 +312,7 @@ function isGone({ State }: Ec2Instance): boolean {
  */
 export function openCluster({ region }: Location, { clusterId, env }: ClusterContext): ClusterProvider {
   if (!region) throw new TypeError('an AWS location needs a region')
-  const api = ec2Client(region, {}, env['AWS_PROFILE'])
+  const api = ec2Client(region, env)
   const owner = { clusterId }
   return {
     list: (signal) => listOwned(api, owner, signal),

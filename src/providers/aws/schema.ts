@@ -116,7 +116,10 @@ const awsKeys = {
     'Accelerators of `instance_type`. Overrides the table of known types.',
     'from the table of known types',
   ),
-  instance_types: key(instanceTypes, 'Several instance types, in order of preference: names, or mappings with the slots.'),
+  instance_types: key(
+    instanceTypes,
+    'Several instance types, in order of preference: names, or mappings with the slots.',
+  ),
   cpu_slots_allowed: keyOr(flag, false, 'Use an instance type without accelerators as one CPU slot.'),
   log_group: keyOr(text, '', "CloudWatch log group of the agent's container."),
   log_stream: keyOr(text, '', 'CloudWatch log stream; needs `log_group`.'),

@@ -66,6 +66,11 @@ export const gcp: ProviderDefinition<GcpConfig> = {
     return isGceHostAlias(alias) ? gceMetadata(options).get(alias) : undefined
   },
   leastRights: async (pools) => (await import('./iam-role.ts')).leastRole(pools),
+  async endpoints(_, env) {
+    const { endpointsOf, tokenServer } = await import('./transport.ts')
+    const { compute, resourceManager } = endpointsOf(env)
+    return [compute.origin, resourceManager.origin, tokenServer]
+  },
   open: async (context) => (await import('./provider.ts')).create(context),
   poolShownAs: shownPool,
   openCluster: async (location, context) => (await import('./provider.ts')).createCluster(location, context),
