@@ -232,12 +232,6 @@ export async function* pages<Page extends { NextToken?: string | undefined }>(
   } while (token)
 }
 
-export function chunks<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
-    items.slice(index * size, (index + 1) * size),
-  )
-}
-
 /** EC2 answers RequestExpired both for an expired session and for a wrong clock. */
 const refusals = [
   'AuthFailure',

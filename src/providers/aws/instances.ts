@@ -9,14 +9,7 @@ import {
   type TerminateResult,
 } from '../contract.ts'
 import { type Owner, terminateOwn } from '../launch-steps.ts'
-import {
-  chunks,
-  type DescribeInstancesRequest,
-  type Ec2Api,
-  type Ec2Instance,
-  ec2Client,
-  pages,
-} from './client.ts'
+import { type DescribeInstancesRequest, type Ec2Api, type Ec2Instance, ec2Client, pages } from './client.ts'
 import { codeOf, ec2Failure } from './errors.ts'
 
 /** The largest page of EC2. */
@@ -322,4 +315,10 @@ export function openCluster({ region }: Location, { clusterId, env }: ClusterCon
       api.close()
     },
   }
+}
+
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  )
 }
