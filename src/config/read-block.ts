@@ -307,16 +307,20 @@ interface UnknownKeyOptions {
   more?: readonly string[]
 }
 
+/** Only so many keys of a block are compared with all known ones: more are no misspellings. */
+const mostGuesses = 200
+
 export function unknownKeys(
   block: Block,
   shape: Record<string, z.ZodMiniType>,
   { strict, name, more = [] }: UnknownKeyOptions,
 ): void {
   const ours = [...Object.keys(shape).filter((key) => shape[key] !== foreign), ...more]
+  let guesses = 0
   for (const key of Object.keys(block.raw)) {
     if (Object.hasOwn(shape, key) || more.includes(key)) continue
     const moved = block.reading.elsewhere?.(key, block.path)
-    const meant = moved ? undefined : nearest(key, ours)
+    const meant = moved || ++guesses > mostGuesses ? undefined : nearest(key, ours)
     const at = { key, part: 'key' as const, ...(meant && { details: { didYouMean: meant } }) }
     const remedy = moved ?? (meant && `Did you mean "${meant}"?`)
     if (strict)

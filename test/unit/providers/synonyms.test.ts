@@ -139,6 +139,17 @@ describe('values in the form of other tools', () => {
 })
 
 describe('a file with thousands of wrong keys', () => {
+  it('gets suggestions for the first 200 misspelt ones, and the location of all', () => {
+    const lines = Array.from({ length: 300 }, (_, i) => `      max_instanc${i}: 1\n`).join('')
+    const problems = problemsOf(
+      `resource_pools:\n  - pool_name: p\n    provider:\n      type: aws\n      image: {id: ami-1}\n${lines}`,
+    )
+    expect(problems).toHaveLength(300)
+    expect(problems.at(-1)!.where!.line).toBe(305)
+    expect(problems.at(-1)!.remedy).not.toContain('Did you mean')
+    expect(problems[0]!.remedy).toContain('Did you mean "max_instances"?')
+  })
+
   const costOf = (count: number) => {
     const keys = Array.from({ length: count }, (_, i) => `      wrong_key_number_${i}: ${i}\n`).join('')
     const before = process.cpuUsage()
