@@ -33,7 +33,7 @@ async function serve(count: number): Promise<{ url: string; server: ChildProcess
 
 async function listing(count: number, budget?: ListingBudget): Promise<Row> {
   const { url, server } = await serve(count)
-  const api = ec2Client('us-west-2', { endpoint: url, credentials })
+  const api = ec2Client('us-west-2', {}, { endpoint: url, credentials })
   const row = await measureListing(count, () => listOwned(api, owner), budget)
   api.close()
   server.kill()
@@ -42,7 +42,7 @@ async function listing(count: number, budget?: ListingBudget): Promise<Row> {
 
 async function callsFor(count: number): Promise<Row[]> {
   const ec2 = await fakeEc2()
-  const api = ec2Client('us-west-2', { endpoint: ec2.url, credentials })
+  const api = ec2Client('us-west-2', {}, { endpoint: ec2.url, credentials })
   const config = awsConfig({ image: { id: 'ami-1' } })
   const templates = launchTemplates({ api, owner, clock: systemClock, logger: silentLogger })
   const order = { intent: intentOf([offering('g5.xlarge')], count), owner, userData: userDataOf('') }

@@ -1,6 +1,6 @@
 // The command line: the program, its commands, how problems are printed, the exit status.
 import { Command, CommanderError } from 'commander'
-import { nearest } from '../platform/index.ts'
+import { completed, nearest } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import { declareCerts } from './certs.ts'
 import { declareCheck } from './check.ts'
@@ -61,10 +61,8 @@ commander.parseAsync().catch((error: unknown) => {
 })
 
 function noSuchCommand(word: string): ProvisionError {
-  const meant = nearest(
-    word,
-    commander.commands.map((command) => command.name()),
-  )
+  const names = commander.commands.map((command) => command.name())
+  const meant = nearest(word, names) ?? completed(word, names)
   const remedy = meant ? `Did you mean \`provision ${meant}\`?` : 'See `provision --help`.'
   return usage(`unknown command ${word}`, remedy)
 }

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { styleText } from 'node:util'
 import { reportProblem } from '../config/index.ts'
 import { printable } from '../platform/index.ts'
-import { codeInfo, type Problem, ProvisionError, problem } from '../problems/index.ts'
+import { codeInfo, isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
 
 type Style = Parameters<typeof styleText>[0]
 
@@ -75,12 +75,21 @@ async function askProcess(question: string): Promise<string | undefined> {
 
 const colours = { place: 'bold', error: 'red', warning: 'yellow', remedy: 'cyan' } as const
 
-/** All problems, with a blank line between two. */
+/** More are not read by anybody; JSON has all of them. */
+const mostShown = 100
+
+/** The problems with a blank line between two; of very many, the first ones, errors before warnings. */
 export function sayProblems(terminal: Terminal, problems: Problem[]): void {
-  for (const [n, p] of problems.entries()) {
+  const tooMany = problems.length > mostShown
+  const sorted = tooMany ? [...problems.filter(isError), ...problems.filter((p) => !isError(p))] : problems
+  for (const [n, p] of sorted.slice(0, mostShown).entries()) {
     if (n > 0) terminal.say('')
     terminal.say(reportProblem(p, (part, text) => terminal.style(colours[part], text)))
   }
+  if (tooMany)
+    terminal.say(
+      `\nand ${problems.length - mostShown} more; \`provision validate --format json\` lists all of them`,
+    )
 }
 
 /** True for y or yes, false for n, no or no answer; anything else is asked again. */

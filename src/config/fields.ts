@@ -63,9 +63,11 @@ export function oldKey<S extends Schema>(schema: S, description: string): z.ZodM
   return documented(z.optional(schema), { description, deprecated: true })
 }
 
-/** A nested block whose keys all have defaults or are optional. */
-export function block<S extends z.core.$ZodLooseShape>(shape: S, description: string) {
-  return documented(z.prefault(z.strictObject(shape), {} as never), { description })
+/** A nested block whose keys all have defaults or are optional; `remedy` is for a value that is no mapping. */
+export function block<S extends z.core.$ZodLooseShape>(shape: S, description: string, remedy?: string) {
+  const mapping = z.strictObject(shape)
+  if (remedy) kinds.add(mapping as Schema, { noun: 'a mapping', remedy })
+  return documented(z.prefault(mapping, {} as never), { description })
 }
 
 /** The same for a block that also has keys of the master. */

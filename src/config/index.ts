@@ -33,6 +33,7 @@ export {
 } from './fields.ts'
 export { isBareMetal, type TypeWithSlots, typesOf } from './instance-types.ts'
 export type { JsonSchema } from './json-schema.ts'
+export { each, type Synonyms } from './key-hints.ts'
 export { masterAddressOf } from './master-address.ts'
 export type { DemandConfig, ListenConfig, MasterConfig, PoolConfig, TlsFiles } from './master-config.ts'
 export { type ProviderBlock, providerBlock, providerSchema } from './provider.ts'
@@ -43,6 +44,7 @@ export {
   commonRules,
   defaultAgentImage,
   givenIn,
+  instanceTypeEntry,
   instanceTypes,
   type ProviderConfig,
   spotKey,
@@ -55,7 +57,6 @@ export {
   inner,
   isMapping,
   note,
-  orList,
   type Partially,
   sure,
 } from './read-block.ts'
@@ -64,6 +65,7 @@ export { configSchema } from './reference.ts'
 export { codeFrame, reportProblem, shown } from './report.ts'
 export { clusterIdPattern, demandTypes } from './schema.ts'
 export { type StandardSchema, standardProviderBlock } from './standard-block.ts'
+export { orList } from './value-problem.ts'
 export * as z from './words.ts'
 export { readYaml, type YamlPath } from './yaml.ts'
 

@@ -19,7 +19,7 @@ export function isBareMetal(type: string): boolean {
  * omitted.
  */
 export function typesOf<Entry extends { type?: string; slots?: number }>(
-  entries: Entry[] | undefined,
+  entries: (string | Entry)[] | undefined,
   block: Block,
   read: (type: string, slots: number | undefined, path: YamlPath) => TypeWithSlots[],
   readOther: (entry: Entry, path: YamlPath) => TypeWithSlots[] = () => [],
@@ -27,15 +27,18 @@ export function typesOf<Entry extends { type?: string; slots?: number }>(
   if (!entries) return undefined
   if (Array.isArray(block.raw['instance_types']) && block.raw['instance_types'].length === 0)
     return note(block, 'CONFIG_OUT_OF_RANGE', 'instance_types has no entry', { key: 'instance_types' })
+  const types: { type?: string; slots?: number }[] = entries.map((entry) =>
+    typeof entry === 'string' ? { type: entry } : entry,
+  )
   checkDuplicates(
     block,
     'instance_types',
-    entries.map(({ type }) => type),
+    types.map(({ type }) => type),
     ['type'],
   )
-  return entries.flatMap((entry, index) =>
-    entry.type === undefined
-      ? readOther(entry, ['instance_types', index])
-      : read(entry.type, entry.slots, ['instance_types', index, 'type']),
-  )
+  return entries.flatMap((entry, index) => {
+    const { type, slots } = types[index]!
+    if (type !== undefined) return read(type, slots, ['instance_types', index, 'type'])
+    return typeof entry === 'string' ? [] : readOther(entry, ['instance_types', index])
+  })
 }

@@ -4,7 +4,7 @@ import type * as z from 'zod/mini'
 import { isError, type Problem, problem } from '../problems/index.ts'
 import type { DemandConfig, ListenConfig, MasterConfig, PoolConfig, TlsFiles } from './master-config.ts'
 import { checkPlaceholders } from './placeholders.ts'
-import { checkAgents, poolsOf, resourceManagerOf } from './pools.ts'
+import { checkAgents, outsideMaster, poolsOf, resourceManagerOf } from './pools.ts'
 import type { ProviderBlock } from './provider.ts'
 import { type Block, given, inner, note, type Partially, readBlock, sure, wholeOf } from './read-block.ts'
 import { isTlsKnown, type ReadableConfig, withDefaults } from './readable.ts'
@@ -30,7 +30,10 @@ export function readMaster(
   overrides: Overrides,
   providers: readonly ProviderBlock[],
 ): { config?: MasterConfig; readable?: ReadableConfig } {
-  const keys = readBlock(masterFile, block, { skip: ['resource_pools', 'provisioner'] })
+  const keys = readBlock(masterFile, block, {
+    skip: ['resource_pools', 'provisioner'],
+    elsewhere: (key, inside) => outsideMaster(key, inside, providers),
+  })
   const tls = tlsOf(block, keys.security?.tls, overrides)
   const port = overrides.port ?? (keys.port || (tls ? 8443 : 8080))
   checkListenFiles(block, keys.listen)

@@ -3,12 +3,13 @@
 import { resolve } from 'node:path'
 import type * as z from 'zod/mini'
 import { nearest } from '../platform/index.ts'
+import { jsonSchemaOf } from './json-schema.ts'
+import { keyHints, parentOf, written } from './key-hints.ts'
 import type { DemandConfig, MasterConfig, PoolConfig } from './master-config.ts'
-import { type ProviderBlock, readProvider } from './provider.ts'
+import { type ProviderBlock, providerKey, readProvider } from './provider.ts'
 import { commonKeys } from './provider-keys.ts'
 import {
   type Block,
-  described,
   errorCount,
   given,
   inner,
@@ -20,7 +21,9 @@ import {
   wholeOf,
 } from './read-block.ts'
 import { commonPartOf, withDefaults } from './readable.ts'
-import { type masterFile, poolBlock } from './schema.ts'
+import { masterFile, poolBlock } from './schema.ts'
+import { described } from './value-problem.ts'
+import type { YamlPath } from './yaml.ts'
 
 type Providers = readonly ProviderBlock[]
 
@@ -109,7 +112,7 @@ function readPool(block: Block, providers: Providers): ReadPool {
   const before = errorCount(block.reading)
   const keys = readBlock(poolBlock, block, {
     skip: ['provider'],
-    elsewhere: (key) => providerKey(key, providers),
+    elsewhere: (key) => outsidePool(key, block, providers),
   })
   if (given(block, 'agent_reattach_enabled'))
     note(block, 'CONFIG_UNUSED', 'agent_reattach_enabled has no effect: agents always reattach', {
@@ -169,7 +172,9 @@ function providerOf(block: Block, key: 'provider' | 'provisioner', providers: Pr
       key,
       remedy: 'Write its keys indented below it, starting with "type".',
     })
-  return key === 'provider' ? readProvider(provider, providers) : readOldProvider(provider, providers)
+  return key === 'provider'
+    ? readProvider(provider, providers, aboveProvider)
+    : readOldProvider(provider, providers)
 }
 
 /** The old form as the new one. */
@@ -181,13 +186,13 @@ function asNewForm(block: Block): Block {
 /** In the old form the key `type` is called `provider`. */
 function readOldProvider(block: Block, providers: Providers) {
   const { provider, type } = block.raw
-  if (isAbsent(provider)) return readProvider(block, providers)
+  if (isAbsent(provider)) return readProvider(block, providers, topKey)
   if (given(block, 'type') && type !== provider)
     return note(block, 'CONFIG_CONFLICT', 'provider and type are two different types of provider', {
       key: 'type',
       part: 'key',
     })
-  return readProvider(asNewForm(block), providers, 'provider')
+  return readProvider(asNewForm(block), providers, topKey, 'provider')
 }
 
 function oldPool(block: Block, providers: Providers): ReadPool {
@@ -245,12 +250,56 @@ function isImplied({ path }: Block): boolean {
   return path.length === 0
 }
 
-/** Keys of providers that are one level too high; Determined's provisioner ignores them. */
-function providerKey(key: string, providers: Providers): string | undefined {
-  const isOne =
-    key === 'type' || Object.hasOwn(commonKeys, key) || providers.some(({ ownKeys }) => ownKeys.includes(key))
-  return isOne ? 'Move it below provider.' : undefined
+/** The remedy for a key that the pool does not have. */
+function outsidePool(key: string, { raw }: Block, providers: Providers): string | undefined {
+  const provider = raw['provider']
+  const type = isMapping(provider) ? provider['type'] : undefined
+  return providerKey(key, type, providers) ?? topKey(key)
 }
+
+/** The remedy for a key that the provider does not have and the blocks around it do. */
+function aboveProvider(key: string): string | undefined {
+  if (Object.hasOwn(poolBlock._zod.def.shape, key))
+    return 'Move it out of provider: it is a key of the pool, beside pool_name.'
+  return topKey(key)
+}
+
+function topKey(key: string): string | undefined {
+  return Object.hasOwn(masterFile._zod.def.shape, key) ? 'Move it to the top level of the file.' : undefined
+}
+
+/** The remedy for a key that the top level does not have, or a block of it (`inside`). */
+export function outsideMaster(key: string, inside: YamlPath, providers: Providers): string | undefined {
+  const renamed = inside.length === 0 ? topSynonyms[key] : undefined
+  if (renamed) return `It is ${written(renamed)}.`
+  if (inside.length > 0) {
+    const here = inside.join('.')
+    const [path, more] = masterHints
+      .pathsTo(key)
+      .filter((path) => path.startsWith(`${here}.`) || here.startsWith(parentOf(path)))
+    return path && !more ? `Move it: it is ${written(path)}.` : undefined
+  }
+  if (key !== 'description' && Object.hasOwn(poolBlock._zod.def.shape, key))
+    return 'Move it to a pool, below resource_pools.'
+  const isOne = Object.hasOwn(commonKeys, key) || providers.some(({ ownKeys }) => ownKeys.includes(key))
+  return isOne ? 'Move it below the provider of a pool, below resource_pools.' : undefined
+}
+
+/** Names of the top level in other tools' files, and keys without the block around them. */
+const topSynonyms: Readonly<Record<string, string>> = {
+  pools: 'resource_pools',
+  node_pools: 'resource_pools',
+  tls: 'security.tls',
+  cert: 'security.tls.cert',
+  certificate: 'security.tls.cert',
+  tls_cert: 'security.tls.cert',
+  tls_key: 'security.tls.key',
+  private_key: 'security.tls.key',
+  cluster: 'cluster_id',
+  state_directory: 'state_dir',
+}
+
+const masterHints = keyHints(() => jsonSchemaOf(masterFile), {})
 
 function checkOtherManagers(block: Block): void {
   const managers = block.raw['additional_resource_managers']

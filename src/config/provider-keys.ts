@@ -165,20 +165,30 @@ export function spotKey<S extends z.core.$ZodLooseShape>(more: S, description: s
   return keyOr(spot, false as never, description)
 }
 
-/** One instance type of several. */
+export const instanceTypeEntry = {
+  noun: 'an entry of instance_types',
+  remedy: 'Write the name of a type, or `{type: …, slots: …}`.',
+}
+
+/** Several instance types; each is a name, or a mapping with its slots. */
 export const instanceTypes = z
   .array(
     z
-      .strictObject({
-        type: needed(name, 'Its name.'),
-        slots: key(count(0), 'Its accelerators.', 'from the table of known types'),
-      })
-      .register(kinds, { noun: 'an entry of instance_types' }),
+      .union([
+        name,
+        z
+          .strictObject({
+            type: needed(name, 'Its name.'),
+            slots: key(count(0), 'Its accelerators.', 'from the table of known types'),
+          })
+          .register(kinds, instanceTypeEntry),
+      ])
+      .register(kinds, instanceTypeEntry),
   )
   .check(z.minLength(1))
   .register(kinds, {
-    noun: 'a list of at least one {type, slots}',
-    remedy: 'Write one "- type: g5.xlarge" on each line below the key.',
+    noun: 'a list of at least one type',
+    remedy: 'Write one "- TYPE" or "- {type: TYPE, slots: N}" on each line below the key.',
   })
 
 // The keys of every provider: rules between them, and values that depend on others.

@@ -5,6 +5,14 @@ import { nearest } from '../platform/index.ts'
 import { kinds, needed } from './fields.ts'
 import { type JsonSchema, jsonSchemaOf } from './json-schema.ts'
 import {
+  commonSynonyms,
+  type KeyHints,
+  keyHints,
+  parentOf,
+  type Synonyms,
+  written as writtenPath,
+} from './key-hints.ts'
+import {
   type CommonProviderConfig,
   commonBlock,
   commonKeys,
@@ -13,15 +21,16 @@ import {
 } from './provider-keys.ts'
 import {
   type Block,
-  described,
+  type Elsewhere,
   errorCount,
   given,
   note,
-  orList,
   type Partially,
   readBlock,
   wholeOf,
 } from './read-block.ts'
+import { described, orList } from './value-problem.ts'
+import type { YamlPath } from './yaml.ts'
 
 /** A type of provider in the configuration. `C` is its block after defaults and rules. */
 export interface ProviderBlock<C extends CommonProviderConfig = CommonProviderConfig> {
@@ -29,8 +38,8 @@ export interface ProviderBlock<C extends CommonProviderConfig = CommonProviderCo
   readonly kind: string
   /** Its keys beside those of every provider, for a hint if one is in a block of another type. */
   readonly ownKeys: readonly string[]
-  /** Remedies for keys of other types: the corresponding setting of this type. */
-  readonly translations: Readonly<Record<string, string>>
+  /** Where unknown keys belong, by the words of other tools and by the block. */
+  readonly hints: KeyHints
   /** Hosts of `master_url` that are replaced with a value of the cloud's metadata server. */
   readonly hostAliases: Readonly<Record<string, HostAlias>>
   /** The host that agents dial if `master_url` has none: one of the aliases, or an address. */
@@ -38,7 +47,7 @@ export interface ProviderBlock<C extends CommonProviderConfig = CommonProviderCo
   /** The text of docs/configuration.md beside the keys. */
   readonly reference: ProviderReference
   /** The block; undefined after an error was noted. `elsewhere` returns the remedy for a key of another type. */
-  read(block: Block, elsewhere: (key: string) => string | undefined): C | undefined
+  read(block: Block, elsewhere: Elsewhere): C | undefined
   /** The block as JSON Schema, for editors and docs/configuration.md. */
   jsonSchema(): JsonSchema
 }
@@ -60,7 +69,8 @@ export interface ProviderReference {
 /** The texts of a type of provider; the rest follows from its schema. */
 export interface ProviderWords {
   kind: string
-  translations?: Readonly<Record<string, string>>
+  /** What keys of other tools and of other types are called in this one. */
+  synonyms?: Synonyms
   hostAliases?: Readonly<Record<string, HostAlias>>
   /** Default: 127.0.0.1. */
   defaultHost?: string
@@ -93,8 +103,9 @@ export function providerBlock<S extends z.ZodMiniObject, C extends CommonProvide
   rules,
   ...words
 }: SchemaBlock<S, C>): ProviderBlock<C> {
+  const jsonSchema = () => jsonSchemaOf(schema)
   return {
-    ...wordsOf(words),
+    ...wordsOf(words, jsonSchema),
     ownKeys: Object.keys(schema._zod.def.shape).filter(isOwn),
     read(block, elsewhere) {
       const before = errorCount(block.reading)
@@ -102,15 +113,15 @@ export function providerBlock<S extends z.ZodMiniObject, C extends CommonProvide
       const configOf = rules(keys, block)
       return errorCount(block.reading) === before ? configOf(wholeOf(schema, keys)) : undefined
     },
-    jsonSchema: () => jsonSchemaOf(schema),
+    jsonSchema,
   }
 }
 
 /** With the defaults. */
-export function wordsOf({ kind, ...words }: ProviderWords) {
+export function wordsOf({ kind, ...words }: ProviderWords, jsonSchema: () => JsonSchema) {
   return {
     kind,
-    translations: words.translations ?? {},
+    hints: keyHints(jsonSchema, { ...commonSynonyms, ...words.synonyms }),
     hostAliases: words.hostAliases ?? {},
     defaultHost: words.defaultHost ?? '127.0.0.1',
     reference: words.reference ?? {},
@@ -123,14 +134,18 @@ function isOwn(key: string): boolean {
 
 // Reading: `type` selects the definition.
 
-/** undefined after a problem was noted. `typeKey` is the key of the type: `provider` in the old form. */
+/**
+ * undefined after a problem was noted. `above` is the remedy for keys of the blocks around it; `typeKey` is the key of the
+ * type: `provider` in the old form.
+ */
 export function readProvider(
   block: Block,
   providers: readonly ProviderBlock[],
+  above: (key: string) => string | undefined = () => undefined,
   typeKey: 'type' | 'provider' = 'type',
 ): ProviderConfig | undefined {
   const own = providers.find(({ kind }) => kind === block.raw['type'])
-  if (own) return own.read(block, (key) => elsewhere(key, own, providers))
+  if (own) return own.read(block, (key, inside) => elsewhere(key, inside, own, providers) ?? above(key))
   // The keys of every type can still be checked.
   commonRules(readBlock(commonBlock, block), block, false)
   return refuseType(block, providers, typeKey)
@@ -163,11 +178,35 @@ function unquoted(kinds: readonly string[], mark: string): string {
   return orList(kinds).replaceAll('"', mark).slice(mark.length)
 }
 
-/** The remedies for keys of other types and of the old form. */
-function elsewhere(key: string, own: ProviderBlock, providers: readonly ProviderBlock[]): string | undefined {
-  if (Object.hasOwn(own.translations, key)) return own.translations[key]
-  if (key === 'provider')
+/** The remedy for a key that the block at `inside` does not have. */
+function elsewhere(
+  key: string,
+  inside: YamlPath,
+  own: ProviderBlock,
+  providers: readonly ProviderBlock[],
+): string | undefined {
+  const renamed = own.hints.renamed(key, `With \`type: ${own.kind}\``)
+  if (renamed) return renamed
+  if (key === 'provider' && inside.length === 0)
     return 'Write "type": the key is called "provider" only in the old provisioner block.'
+  const [path, more] = own.hints.pathsTo(key).filter((one) => parentOf(one) !== inside.join('.'))
+  if (path && !more) return `Move it: it is ${writtenPath(path)}.`
   const other = providers.find(({ ownKeys }) => ownKeys.includes(key))?.kind
   return other && `Remove it: it is a key of \`type: ${other}\`, but this provider has \`type: ${own.kind}\`.`
+}
+
+/** The remedy for a key of a provider that is outside of one; Determined's provisioner ignores such keys. */
+export function providerKey(
+  key: string,
+  type: unknown,
+  providers: readonly ProviderBlock[],
+): string | undefined {
+  const own = providers.find(({ kind }) => kind === type)
+  const renamed = own?.hints.renamed(key, `Below provider, with \`type: ${own.kind}\`,`)
+  if (renamed) return renamed
+  const isOne =
+    key === 'type' || Object.hasOwn(commonKeys, key) || providers.some(({ ownKeys }) => ownKeys.includes(key))
+  if (isOne) return 'Move it below provider.'
+  const [path, more] = own?.hints.pathsTo(key) ?? []
+  return path && !more ? `Move it below provider: it is ${writtenPath(path)}.` : undefined
 }

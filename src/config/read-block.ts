@@ -3,7 +3,7 @@ import * as z from 'zod/mini'
 import { nearest } from '../platform/index.ts'
 import { type Problem, type ProblemCode, type ProblemOptions, problem } from '../problems/index.ts'
 import { foreign, kinds } from './fields.ts'
-import { shown } from './report.ts'
+import { described, issueProblem, nameOf } from './value-problem.ts'
 import { vitalRemedy } from './vital-keys.ts'
 import type { YamlPath, YamlText } from './yaml.ts'
 
@@ -21,16 +21,25 @@ interface Options {
   skip?: string[]
   /** Such keys that are not in the schema. */
   more?: readonly string[]
-  /** The remedy for a key that belongs to another block. */
-  elsewhere?: (key: string) => string | undefined
+  /** The remedy for a key that belongs to another block; also for the blocks below. */
+  elsewhere?: Elsewhere
 }
+
+/** The remedy for an unknown key; `inside` is the path of its block below the one that is read: `['network_interface']`. */
+export type Elsewhere = (key: string, inside: YamlPath) => string | undefined
 
 export function readBlock<S extends z.ZodMiniObject>(
   schema: S,
   block: Block,
   options: Options = {},
 ): Partially<z.output<S>> {
-  return readMapping(schema, block, options) as Partially<z.output<S>>
+  const { elsewhere } = options
+  const { reading, path } = block
+  const own: Reading = {
+    ...reading,
+    elsewhere: elsewhere && ((key, at) => elsewhere(key, at.slice(path.length))),
+  }
+  return readMapping(schema, { ...block, reading: own }, options) as Partially<z.output<S>>
 }
 
 /**
@@ -96,7 +105,7 @@ function read(schema: Schema, value: unknown, path: YamlPath, reading: Reading):
       if (isMapping(value)) return readMapping(schema as z.ZodMiniObject, { raw: value, path, reading }, {})
       return wrongType(value, path, reading, {
         noun: 'a mapping',
-        remedy: 'Write its keys indented below it.',
+        remedy: kinds.get(schema)?.remedy ?? 'Write its keys indented below it.',
       })
     case 'array':
       if (Array.isArray(value)) return readList(definition.element as Schema, value, path, reading)
@@ -119,7 +128,7 @@ function read(schema: Schema, value: unknown, path: YamlPath, reading: Reading):
 function readMapping(
   schema: z.ZodMiniObject,
   block: Block,
-  { skip = [], more = [], elsewhere }: Options,
+  { skip = [], more = [] }: Options,
 ): Record<string, unknown> {
   const { reading, path, raw } = block
   const { catchall } = schema._zod.def
@@ -130,8 +139,9 @@ function readMapping(
     const item = read(inner, Object.hasOwn(raw, key) ? raw[key] : undefined, [...path, key], reading)
     if (item !== undefined) result[key] = item
   }
-  const name = kinds.get(schema)?.noun ?? nameOf(path)
-  unknownKeys(block, shape, { strict: catchall?._zod.def.type === 'never', name, more, elsewhere })
+  const named = kinds.get(schema)?.noun
+  const name = named && named !== 'a mapping' ? named : nameOf(path)
+  unknownKeys(block, shape, { strict: catchall?._zod.def.type === 'never', name, more })
   return result
 }
 
@@ -228,6 +238,8 @@ export interface Reading {
   doubts: Problem[]
   /** Absolute folder that relative paths start from. */
   folder: string
+  /** The remedy for an unknown key of the block at a path of the file. */
+  elsewhere?: Elsewhere | undefined
 }
 
 /** A mapping of the file. */
@@ -285,19 +297,6 @@ export function errorCount({ problems }: Reading): number {
   return problems.filter(({ severity }) => severity === 'error').length
 }
 
-/** `tls.trust`, `custom_tags[1].key`: the path relative to its block. */
-export function nameOf(path: YamlPath): string {
-  const start = path.findLastIndex((part) => part === 'provider' || part === 'provisioner') + 1
-  const own = start > 0 && start < path.length ? path.slice(start) : afterPool(path)
-  return own
-    .map((part, index) => (typeof part === 'number' ? `[${part}]` : index ? `.${part}` : part))
-    .join('')
-}
-
-function afterPool(path: YamlPath): YamlPath {
-  return path[0] === 'resource_pools' && path.length > 2 ? path.slice(2) : path
-}
-
 // Unknown keys: errors in the provisioner's own blocks, warnings in blocks that also have keys of the master.
 
 interface UnknownKeyOptions {
@@ -307,20 +306,22 @@ interface UnknownKeyOptions {
   name: string
   /** Additional keys that are not in the shape. */
   more?: readonly string[]
-  /** The remedy for a key that belongs to another block. */
-  elsewhere?: ((key: string) => string | undefined) | undefined
 }
+
+/** Only so many keys of a block are compared with all known ones: more are no misspellings. */
+const mostGuesses = 200
 
 export function unknownKeys(
   block: Block,
   shape: Record<string, z.ZodMiniType>,
-  { strict, name, more = [], elsewhere }: UnknownKeyOptions,
+  { strict, name, more = [] }: UnknownKeyOptions,
 ): void {
   const ours = [...Object.keys(shape).filter((key) => shape[key] !== foreign), ...more]
+  let guesses = 0
   for (const key of Object.keys(block.raw)) {
     if (Object.hasOwn(shape, key) || more.includes(key)) continue
-    const moved = elsewhere?.(key)
-    const meant = moved ? undefined : nearest(key, ours)
+    const moved = block.reading.elsewhere?.(key, block.path)
+    const meant = moved || ++guesses > mostGuesses ? undefined : nearest(key, ours)
     const at = { key, part: 'key' as const, ...(meant && { details: { didYouMean: meant } }) }
     const vital = vitalRemedy(block.path, key, meant)
     const remedy = moved ?? vital ?? (meant && `Did you mean "${meant}"?`)
@@ -345,54 +346,4 @@ export function unknownKeys(
 function keysOf(keys: string[]): string {
   if (keys.length > 12) return 'Remove it; docs/configuration.md lists the keys.'
   return `Remove it. The keys here are: ${keys.join(', ')}.`
-}
-
-// The problem of one value, from zod's issue.
-
-interface Told {
-  code: ProblemCode
-  message: string
-  remedy?: string
-}
-
-/** The problem of a value that does not match its schema; `issue` is zod's first issue. */
-export function issueProblem(
-  schema: z.ZodMiniType,
-  issue: z.core.$ZodIssue,
-  value: unknown,
-  path: YamlPath,
-): Told {
-  const kind = kinds.get(schema)
-  const last = path.at(-1)
-  const message = `${nameOf(path)} must be ${kind?.noun ?? 'something else'}, but is ${described(value, last)}`
-  const remedy = kind?.remedy
-  const told = (code: ProblemCode): Told => ({ code, message, ...(remedy && { remedy }) })
-  switch (issue.code) {
-    case 'invalid_value': {
-      const words = issue.values.map(String)
-      const meant = typeof value === 'string' ? nearest(value, words) : undefined
-      return {
-        ...told('CONFIG_BAD_CHOICE'),
-        remedy: meant ? `Did you mean "${meant}"?` : `Write ${orList(words)}.`,
-      }
-    }
-    case 'too_small':
-    case 'too_big':
-      return told(typeof value === 'string' ? 'CONFIG_BAD_VALUE' : 'CONFIG_OUT_OF_RANGE')
-    case 'invalid_type':
-      return told(kind?.code === 'CONFIG_BAD_DURATION' ? 'CONFIG_BAD_DURATION' : 'CONFIG_WRONG_TYPE')
-    default:
-      return told(kind?.code ?? 'CONFIG_BAD_VALUE')
-  }
-}
-
-/** `the number 20`, `"20"`: the type is shown, because a number and a string look alike. */
-export function described(value: unknown, key?: string | number): string {
-  const text = shown(value, key)
-  return typeof value === 'number' ? `the number ${text}` : text
-}
-
-export function orList(words: readonly string[]): string {
-  const quoted = words.map((word) => `"${word}"`)
-  return quoted.length < 2 ? quoted.join('') : `${quoted.slice(0, -1).join(', ')} or ${quoted.at(-1)}`
 }

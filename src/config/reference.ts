@@ -45,16 +45,16 @@ function blocks(path: string, schema: JsonSchema): string[] {
   const own = entries(schema)
   const inner = own.flatMap(([key, value]) => {
     const name = path ? `${path}.${key}` : key
-    const list = value.items?.properties
-    const nested = value.properties
-      ? value
-      : list
-        ? value.items!
-        : value.anyOf?.find((option) => option.properties)
+    const list = value.items && withKeys(value.items)
+    const nested = list ?? withKeys(value)
     if (!nested || key === 'resource_pools') return []
     return [`### \`${name}${list ? '[]' : ''}\``, ...blocks(`${name}${list ? '[]' : ''}`, nested)]
   })
   return [table(own, schema.required ?? []), ...inner]
+}
+
+function withKeys(schema: JsonSchema): JsonSchema | undefined {
+  return schema.properties ? schema : schema.anyOf?.find((option) => option.properties)
 }
 
 /** The keys of the provisioner: those of the master have no type. */
@@ -89,6 +89,11 @@ function cell(text: string): string {
   return text.replaceAll('|', '\\|')
 }
 
+function itemsOf(items: JsonSchema | undefined): string {
+  if (items?.anyOf) return [...new Set(items.anyOf.map(itemsOf))].join(' and ')
+  return items?.type === 'string' ? 'strings' : 'mappings'
+}
+
 function typeOf(schema: JsonSchema): string {
   if (schema['const'] !== undefined) return `\`${schema['const']}\``
   if (Array.isArray(schema['enum'])) return schema['enum'].map((word) => `\`${word}\``).join(', ')
@@ -105,7 +110,7 @@ function typeOf(schema: JsonSchema): string {
     case 'number':
       return 'number'
     case 'array':
-      return `list of ${schema.items?.type === 'string' ? 'strings' : 'mappings'}`
+      return `list of ${itemsOf(schema.items)}`
     case 'object':
       return 'mapping'
     default:

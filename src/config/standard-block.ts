@@ -5,7 +5,8 @@ import { needed } from './fields.ts'
 import { jsonSchemaOf, writtenSchema } from './json-schema.ts'
 import { type ProviderBlock, type ProviderWords, wordsOf } from './provider.ts'
 import { type CommonProviderConfig, commonKeys, commonRules } from './provider-keys.ts'
-import { type Block, errorCount, given, nameOf, note, readBlock, wholeOf } from './read-block.ts'
+import { type Block, errorCount, given, note, readBlock, wholeOf } from './read-block.ts'
+import { nameOf } from './value-problem.ts'
 
 /** The part of a Standard Schema, version 1, that is used here. */
 export interface StandardSchema<Output> {
@@ -50,8 +51,16 @@ export function standardProviderBlock<Own extends object>({
   const ownKeys = Object.keys(keys.properties ?? {})
   const taken = ownKeys.find((key) => Object.hasOwn(common._zod.def.shape, key))
   if (taken) throw new TypeError(`${taken} is a key of every provider; type ${kind} cannot define it`)
+  const jsonSchema = () => {
+    const base = jsonSchemaOf(common)
+    return {
+      ...base,
+      properties: { ...base.properties, ...keys.properties },
+      required: [...(base.required ?? []), ...(keys.required ?? [])],
+    }
+  }
   return {
-    ...wordsOf(words),
+    ...wordsOf(words, jsonSchema),
     ownKeys,
     read(block, elsewhere) {
       const before = errorCount(block.reading)
@@ -62,14 +71,7 @@ export function standardProviderBlock<Own extends object>({
       const whole = wholeOf(common, shared)
       return { ...own, ...whole, ...derive(whole) }
     },
-    jsonSchema() {
-      const base = jsonSchemaOf(common)
-      return {
-        ...base,
-        properties: { ...base.properties, ...keys.properties },
-        required: [...(base.required ?? []), ...(keys.required ?? [])],
-      }
-    },
+    jsonSchema,
   }
 }
 

@@ -11,6 +11,7 @@ import {
   type ParsedNode,
   type Scalar,
   visit,
+  type YAMLMap,
 } from 'yaml'
 import type { ProblemCode, Where } from '../problems/index.ts'
 import { codeFrame } from './report.ts'
@@ -193,7 +194,8 @@ export function placesOf(
   counter: LineCounter,
 ): Places {
   const lines = text.split(/\r?\n/)
-  let longTexts: [number, number][] | undefined
+  const pairsByKey = new WeakMap<object, Map<string, Entry>>()
+  let hiddenLines: Set<number> | undefined
 
   function resolved(node: Node): Node {
     return isAlias(node) ? (targets.get(node as Alias) ?? null) : node
@@ -205,8 +207,21 @@ export function placesOf(
       return value && { value: resolved(value) }
     }
     if (!isMap<ParsedNode, Node>(node)) return undefined
-    const own = node.items.find((pair) => !isMergeKey(pair.key) && keyText(pair.key) === String(name))
-    return own ? stepOf(own as Entry) : findMerged(node.items as Entry[], name)
+    const own = pairsOf(node).get(String(name))
+    return own ? stepOf(own) : findMerged(node.items as Entry[], name)
+  }
+
+  /** By key; of a key that is set twice, the first. Kept, because a file may have thousands of wrong keys. */
+  function pairsOf(map: YAMLMap<ParsedNode, Node>): Map<string, Entry> {
+    let pairs = pairsByKey.get(map)
+    if (pairs) return pairs
+    pairs = new Map()
+    for (const pair of map.items) {
+      const name = isMergeKey(pair.key) ? undefined : keyText(pair.key)
+      if (name !== undefined && !pairs.has(name)) pairs.set(name, pair)
+    }
+    pairsByKey.set(map, pairs)
+    return pairs
   }
 
   function findMerged(pairs: Entry[], name: string | number): Step | undefined {
@@ -236,8 +251,8 @@ export function placesOf(
   }
 
   function isHidden(line: number): boolean {
-    longTexts ??= textsOf(root, counter)
-    return longTexts.some(([first, last]) => line > first && line <= last)
+    hiddenLines ??= linesInside(root, counter)
+    return hiddenLines.has(line)
   }
 
   function whereOf(start: number, end: number, path?: string): Where {
@@ -268,15 +283,15 @@ function hasText(node: Node): node is ParsedNode {
   return node !== null && node.range[1] > node.range[0]
 }
 
-/** First and last lines of multi-line strings. */
-function textsOf(root: Node, counter: LineCounter): [number, number][] {
-  const found: [number, number][] = []
+/** The lines of multi-line strings without the first of each. */
+function linesInside(root: Node, counter: LineCounter): Set<number> {
+  const found = new Set<number>()
   visit(root, {
     Scalar(_key, { range }) {
       if (!range) return
       const first = counter.linePos(range[0]).line
       const last = counter.linePos(Math.max(range[0], range[1] - 1)).line
-      if (last > first) found.push([first, last])
+      for (let line = first + 1; line <= last; line++) found.add(line)
     },
   })
   return found

@@ -3,9 +3,10 @@
 // The provisioner of this machine is reached through its socket.
 
 import { request } from 'node:http'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type AgentDialOptions, connectAsAgent, masterUrl } from '../pki/index.ts'
-import { readAll, timedOut } from '../platform/index.ts'
+import { authorityOf, type Opened, type Route, readAll, routeTo, timedOut } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type InfoView, infoSchema } from './info-view.ts'
 import { productName } from './status-endpoints.ts'
@@ -61,16 +62,30 @@ export function createClient({
   // Replaced once the user has decided to trust the master.
   let { trust } = target
   let info: HttpAnswer | undefined
+  let found: Route | undefined
 
-  function exchanged(method: 'GET' | 'POST', path: string, headers: Record<string, string>, body?: string) {
+  /** Throws PROXY_INVALID. */
+  function routed(): Route {
+    found ??= routeTo(address, target.env ?? {}, timeoutMs)
+    return found
+  }
+
+  async function exchanged(
+    method: 'GET' | 'POST',
+    path: string,
+    headers: Record<string, string>,
+    body?: string,
+  ) {
     return exchange({
+      route: routed(),
       host: address.host,
       port: address.port,
       tls: trust?.options,
       method,
-      path: prefix + path,
+      path: routed().prefix + prefix + path,
       headers: {
         Host: authorityOf(address),
+        ...routed().headers,
         ...commonHeaders(version),
         ...headers,
       },
@@ -83,6 +98,7 @@ export function createClient({
     try {
       return await exchanged('GET', '/info', {})
     } catch (error) {
+      if (error instanceof ProvisionError) throw error
       const { problem: fault, untrusted } = await explainConnection(
         error as Error,
         { ...target, trust },
@@ -127,10 +143,6 @@ export function createClient({
       return { status: answer.status, value: parsed(answer, url) }
     },
   }
-}
-
-function authorityOf({ host, port }: Target['address']): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 }
 
 function refused({ access }: Target, url: string): Problem {
@@ -212,6 +224,8 @@ function jsonOf(text: string): unknown {
 
 /** One HTTP request. */
 interface ExchangeOrder {
+  /** undefined: a socket in the file system. */
+  route?: Route
   host: string
   port: number
   /** Of a socket in the file system, in place of host and port. */
@@ -239,15 +253,16 @@ const perAddress = 2500
 
 /** Resolves for any status. Rejects with the network or TLS error; ETIMEDOUT after the deadline. */
 function exchange(order: ExchangeOrder): Promise<HttpAnswer> {
-  const { tls, body, timeoutMs, ...rest } = order
+  const { route, tls, body, timeoutMs, ...rest } = order
   const deadline = AbortSignal.timeout(timeoutMs)
   return new Promise((resolve, reject) => {
     const fail = (error: Error) => reject(deadline.aborted ? timedOut(timeoutMs) : error)
     const headers = { ...order.headers, ...(body && { 'Content-Length': String(Buffer.byteLength(body)) }) }
-    const where = order.socketPath
-      ? { socketPath: order.socketPath }
-      : { host: order.host, port: order.port, autoSelectFamilyAttemptTimeout: perAddress }
-    const createConnection = tls && (() => connectAsAgent({ ...where, ...tls }))
+    const address = { host: order.host, port: order.port, autoSelectFamilyAttemptTimeout: perAddress }
+    const where = order.socketPath ? { socketPath: order.socketPath } : address
+    const direct = (tunnel?: Socket) =>
+      tls ? connectAsAgent({ ...(tunnel ? { socket: tunnel } : address), ...tls }) : connect(address)
+    const createConnection = route && ((_: unknown, opened: Opened) => route.open(direct, opened))
     const sent = request({ ...rest, ...where, headers, createConnection, signal: deadline }, (response) => {
       readAll(response, longestAnswer).then(
         (text) => resolve({ status: response.statusCode ?? 0, text }),

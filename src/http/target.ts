@@ -23,6 +23,7 @@ import {
   trustStore,
   trustStoreFile,
 } from '../pki/index.ts'
+import type { Environment } from '../platform/index.ts'
 import { isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
 
 export interface Target {
@@ -32,6 +33,8 @@ export interface Target {
   /** undefined: plain http. */
   trust?: ClientTrust
   access: TokenChoice
+  /** Variables that may name a proxy; undefined for a master on this machine. */
+  env?: Environment
 }
 
 /** The master of this configuration, on this machine. Throws a ProvisionError about its certificate. */
@@ -51,7 +54,7 @@ export function targetByConfig(
 /** A master at any address. Throws CLIENT_MASTER_URL, or an error about DET_MASTER_CERT_FILE or the trust store. */
 export function targetByUrl(
   text: string,
-  { tokenFile, env }: { tokenFile?: string; env: TrustVariables },
+  { tokenFile, env }: { tokenFile?: string; env: TrustVariables & Environment },
 ): Target {
   const url = parseClientUrl(text)
   const { scheme, host, port, prefix } = url
@@ -59,7 +62,7 @@ export function targetByUrl(
   const trust = scheme === 'https' ? trustByUrl(url, env) : undefined
   const withheld = withheldFrom(url, address, trust)
   const access = withheld ? { missing: withheld } : accessBy(tokenFile, address)
-  return { address, prefix, ...(trust && { trust }), access }
+  return { address, prefix, ...(trust && { trust }), access, env }
 }
 
 /** Why no token must be sent there. */

@@ -20,6 +20,7 @@ import {
   rootFault,
   withTlsCode,
 } from '../pki/index.ts'
+import { openTunnel, proxyFor } from '../platform/index.ts'
 import { type Problem, type ProblemCode, ProvisionError, problem } from '../problems/index.ts'
 import type { Target } from './target.ts'
 
@@ -80,9 +81,12 @@ function dialWith(target: Target, how: Omit<DialTrust, 'name'>): Promise<DialOut
   return dial(target, { ...dialOptions({ name, ...how }), servername: options.servername }, dialMs)
 }
 
-function dial({ address: { host, port } }: Target, tls: AgentDialOptions, budgetMs: number) {
+function dial({ address, env }: Target, tls: AgentDialOptions, budgetMs: number) {
+  const { host, port } = address
   const signal = AbortSignal.timeout(budgetMs)
-  return dialMaster({ host, port, authority: host, tls, budgetMs, signal })
+  const proxy = proxyFor(address, env ?? {})
+  const tunnel = proxy && (() => openTunnel(proxy, address, budgetMs))
+  return dialMaster({ host, port, authority: host, tls, budgetMs, signal, tunnel })
 }
 
 function signerOf(leaf: PresentedCertificate, stored: PresentedCertificate[] = []): string {

@@ -29,6 +29,8 @@ export interface DialOrder {
   /** Milliseconds, shared by the addresses of a host. The dial itself ends with the signal. */
   budgetMs: number
   signal: AbortSignal
+  /** Opens a connection to the master through a proxy; undefined: dialled directly, as agents do. */
+  tunnel?: (() => Promise<Socket>) | undefined
 }
 
 export interface DialOutcome {
@@ -68,12 +70,6 @@ export function dialMaster(order: DialOrder): Promise<DialOutcome> {
     const expire = (): void => end({ timedOut: true })
     order.signal.addEventListener('abort', expire)
     if (order.signal.aborted) return expire()
-    try {
-      socket = open(order)
-    } catch (fault) {
-      return end({ fault: fault as Error })
-    }
-
     const broken = (fault: NodeJS.ErrnoException): void => {
       if (isTorn(outcome.http, fault)) delete outcome.http
       end(outcome.http ? {} : { fault })
@@ -83,18 +79,33 @@ export function dialMaster(order: DialOrder): Promise<DialOutcome> {
       if (phase !== 'http') return
       ask(socket!, order, (answer) => Object.assign(outcome, { http: answer })).then(() => end({}), broken)
     }
-    socket.on('lookup', (fault) => fault ?? reach('connect'))
-    socket.on('connect', () => reach(order.tls ? 'handshake' : 'http'))
-    socket.on('secureConnect', () => {
-      outcome.protocol = (socket as TLSSocket).getProtocol() ?? undefined
-      outcome.presented = presentedBy(socket as TLSSocket)
-      reach('http')
-    })
-    socket.on('error', (fault: NodeJS.ErrnoException) => {
-      // A connection that was reset had been accepted, whatever the order of the events here.
-      if (outcome.phase === 'connect' && isCut(fault)) outcome.phase = order.tls ? 'handshake' : 'http'
-      broken(fault)
-    })
+    const dial = (tunnel?: Socket): void => {
+      if (order.signal.aborted) {
+        tunnel?.destroy()
+        return
+      }
+      try {
+        socket = open(order, tunnel)
+      } catch (fault) {
+        end({ fault: fault as Error })
+        return
+      }
+      socket.on('lookup', (fault) => fault ?? reach('connect'))
+      socket.on('connect', () => reach(order.tls ? 'handshake' : 'http'))
+      socket.on('secureConnect', () => {
+        outcome.protocol = (socket as TLSSocket).getProtocol() ?? undefined
+        outcome.presented = presentedBy(socket as TLSSocket)
+        reach('http')
+      })
+      socket.on('error', (fault: NodeJS.ErrnoException) => {
+        // A connection that was reset had been accepted, whatever the order of the events here.
+        if (outcome.phase === 'connect' && isCut(fault)) outcome.phase = order.tls ? 'handshake' : 'http'
+        broken(fault)
+      })
+      if (tunnel) reach(order.tls ? 'handshake' : 'http')
+    }
+    if (order.tunnel) order.tunnel().then((tunnel) => dial(tunnel), broken)
+    else dial()
   })
 }
 
@@ -103,7 +114,8 @@ function isTorn(answer: HttpAnswer | undefined, fault: NodeJS.ErrnoException): b
   return answer?.status === 200 && isCut(fault) && !readInfo(answer)
 }
 
-function open({ host, port, lookup, tls, budgetMs }: DialOrder): Socket {
+function open({ host, port, lookup, tls, budgetMs }: DialOrder, tunnel?: Socket): Socket {
+  if (tunnel) return tls ? connectAsAgent({ socket: tunnel, ...tls }) : tunnel
   // By default Node allows 250 ms for each address but the last: too short for a distant master.
   const where = {
     host,

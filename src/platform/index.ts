@@ -34,7 +34,7 @@ export {
 } from './log.ts'
 export { askMetadata, type MetadataOptions, neededValue, unavailable } from './metadata-server.ts'
 export { createPrometheusMetrics, type PrometheusMetrics } from './metrics.ts'
-export { nearest } from './nearest.ts'
+export { completed, nearest, snakeCase } from './nearest.ts'
 export {
   assertOwnFolder,
   openPlainFile,
@@ -63,6 +63,23 @@ export {
   sendSignal,
   startGated,
 } from './processes.ts'
+export {
+  authorityOf,
+  destinationOf,
+  type Environment,
+  proxyFor,
+  shownProxy,
+} from './proxy.ts'
+export {
+  failing,
+  type Opened,
+  openTunnel,
+  outgoingAgents,
+  outgoingFetch,
+  proxyErrorCode,
+  type Route,
+  routeTo,
+} from './proxy-route.ts'
 export { firstWrong } from './schema-words.ts'
 export { secretName, secretShapes } from './secret-shapes.ts'
 export { type Loaded, watchAndReport } from './watch.ts'

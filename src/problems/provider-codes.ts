@@ -59,6 +59,14 @@ export const providerCodes = {
     remedy:
       'Write the address, region, project or zone into the file, or run the provisioner on an instance of that cloud; a dry run takes `--master-host`.',
   },
+  PROXY_INVALID: {
+    severity: 'error',
+    exit: 3,
+    meaning:
+      'HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not the URL of an HTTP proxy. The value is not shown, because it may contain a password.',
+    remedy:
+      'Write http://host:port or https://host:port (SOCKS is not supported), or add the host to NO_PROXY.',
+  },
   PROVIDER_CAPACITY: {
     severity: 'error',
     exit: 5,

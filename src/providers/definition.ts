@@ -82,6 +82,8 @@ export interface ProviderDefinition<C extends CommonProviderConfig = CommonProvi
    */
   openCluster?(location: Location, context: ClusterContext): Promise<ClusterProvider>
 
+  /** URLs of the cloud's APIs that the pool's calls go to, as far as they are known offline. Throws a ProvisionError. */
+  endpoints?(config: C, env: ProviderContext['env']): Promise<string[]>
   /**
    * Asks the cloud whether a launch would succeed, without launching: permissions, image, network, types. A check that is
    * unanswered when `signal` is aborted is an item with that reason as its problem; all other items are still reported.

@@ -33,6 +33,10 @@ const codes = {
   transient: 'PROVIDER_TRANSIENT',
 } as const satisfies Record<FailureClass, ProblemCode>
 
+/** For a connection that a proxy did not open. */
+export const proxyRemedy =
+  'Let the proxy connect to the host in the message, correct the proxy and its password in the variable, or add the host to NO_PROXY. The call is retried.'
+
 export interface CloudError {
   /** The cloud's own code. */
   code: string

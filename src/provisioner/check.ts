@@ -4,6 +4,7 @@ import { loadConfig, type MasterConfig, masterAddressOf } from '../config/index.
 import { type Clock, createLogger, type Logger, systemClock, wallTime } from '../platform/index.ts'
 import { ProvisionError, placeOf } from '../problems/index.ts'
 import { type AnyProvider, resolveHost } from '../providers/index.ts'
+import { checkNetwork } from './check-network.ts'
 import {
   type CheckRow,
   checkAgents,
@@ -38,8 +39,9 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
   const faults = problems.map((fault) => of(fault.where ? placeOf(fault.where) : file, fault))
   if (!config) return [...faults, notChecked('all else', 'the configuration must be valid first')]
   const pools = choosePools(config, options.pools)
-  const [demand, ...rows] = await Promise.all([
+  const [demand, network, ...rows] = await Promise.all([
     checkDemand({ config, env, clock, logger: options.logger }),
+    checkNetwork(config, pools, { env, providers }),
     checkPools(config, pools, options),
   ])
   const found = passed(file, `${pools.length} pool${pools.length === 1 ? '' : 's'} with a provider`)
@@ -50,6 +52,7 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
     ...identity,
     ...checkCertificate(config, wallTime(clock)),
     ...demand,
+    ...network,
     ...rows.flat(),
   ]
 }

@@ -234,12 +234,12 @@ async function openDeterminedDemand(context: DemandContext): Promise<OpenedDeman
 function holdOpen(
   { pool_name: pool, provider }: ProvidedPool,
   source: DeterminedDemand,
-  { config, providers, version, clock, logger }: DemandContext,
+  { config, providers, env, version, clock, logger }: DemandContext,
 ): (() => Promise<void>)[] {
   const offerings = definitionOf(providers, provider).offerings(provider)
   const slots = Math.max(...offerings.map((offering) => offering.slots))
   if (provider.min_instances > 0 || slots === 0) return []
-  const endpoint = () => endpointOf(config, wallTime(clock))
+  const endpoint = () => endpointOf(config, wallTime(clock), env)
   return [holdPlaceholder({ pool, slots, endpoint, source, version, clock, logger })]
 }
 
@@ -275,13 +275,14 @@ export async function checkDeterminedDemand(
 
 interface SourceContext {
   config: MasterConfig
+  env: Readonly<Record<string, string | undefined>>
   version?: string
   clock: Clock
   logger: Logger
 }
 
-function sourceOf({ config, version, clock, logger }: SourceContext): DeterminedDemand {
-  return determinedDemand({ config, version, clock, random: Math.random, logger })
+function sourceOf({ config, env, version, clock, logger }: SourceContext): DeterminedDemand {
+  return determinedDemand({ config, env, version, clock, random: Math.random, logger })
 }
 
 /**

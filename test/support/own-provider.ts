@@ -32,7 +32,7 @@ const rackSchema = providerSchema('rack', 'VMs of the machines in our rack.', {
 const zodBlock = providerBlock({
   kind: 'rack',
   schema: rackSchema,
-  translations: { zone: 'In our house it is rack.' },
+  synonyms: { zone: 'rack' },
   rules(keys, block) {
     const common = commonRules(keys, block, false)
     if (keys.rack === 'cellar')

@@ -1,6 +1,6 @@
 // Requests to one master over connections that stay open: each with a deadline, bounded responses, and no redirects.
 import { Agent, type ClientRequestArgs, request } from 'node:http'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { planTrust } from '../../agent-setup/index.ts'
 import type { MasterConfig } from '../../config/index.ts'
@@ -13,7 +13,15 @@ import {
   loadTrustAnchors,
   type MasterAddress,
 } from '../../pki/index.ts'
-import { readAll, timedOut } from '../../platform/index.ts'
+import {
+  authorityOf,
+  type Environment,
+  type Opened,
+  type Route,
+  readAll,
+  routeTo,
+  timedOut,
+} from '../../platform/index.ts'
 import { isError, type Problem, ProvisionError, problem } from '../../problems/index.ts'
 
 export interface Order {
@@ -39,20 +47,25 @@ export interface Connections {
 /** Bytes. A hundred thousand tasks fit; a longer response is not from a master. */
 const longestAnswer = 256 * 1024 * 1024
 
+/** Throws PROXY_INVALID. */
 export function openConnections(
-  { address: { host, port }, trust }: Endpoint,
+  { address, trust, env }: Endpoint,
   { timeoutMs, userAgent }: { timeoutMs: number; userAgent: string },
 ): Connections {
-  const agent = new DiallingAgent(() =>
-    trust ? connectAsAgent({ host, port, ...trust.options }) : connect({ host, port }),
+  const { host, port } = address
+  const route = routeTo(address, env ?? {}, timeoutMs)
+  const agent = new DiallingAgent(route, (tunnel) =>
+    trust
+      ? connectAsAgent({ ...(tunnel ? { socket: tunnel } : { host, port }), ...trust.options })
+      : connect({ host, port }),
   )
-  const authority = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
 
   function once({ method, path, token, body, signal }: Order): Promise<HttpAnswer> {
     const deadline = AbortSignal.timeout(timeoutMs)
     const text = body === undefined ? undefined : JSON.stringify(body)
     const headers = {
-      Host: authority,
+      Host: authorityOf(address),
+      ...route.headers,
       Accept: 'application/json',
       'User-Agent': userAgent,
       ...(token && { Authorization: `Bearer ${token}` }),
@@ -68,7 +81,7 @@ export function openConnections(
           host,
           port,
           method,
-          path,
+          path: route.prefix + path,
           headers,
           signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
         },
@@ -107,10 +120,12 @@ export function openConnections(
 }
 
 class DiallingAgent extends Agent {
-  readonly #dial: () => Duplex
+  readonly #route: Route
+  readonly #dial: (tunnel?: Socket) => Duplex
 
-  constructor(dial: () => Duplex) {
+  constructor(route: Route, dial: (tunnel?: Socket) => Duplex) {
     super({ keepAlive: true, maxSockets: 8, scheduling: 'lifo' })
+    this.#route = route
     this.#dial = dial
   }
 
@@ -119,8 +134,8 @@ class DiallingAgent extends Agent {
     for (const socket of Object.values(this.freeSockets).flat()) socket?.destroy()
   }
 
-  override createConnection(_: ClientRequestArgs): Duplex {
-    return this.#dial()
+  override createConnection(_: ClientRequestArgs, opened: Opened): Duplex | undefined {
+    return this.#route.open(this.#dial, opened)
   }
 }
 
@@ -131,6 +146,8 @@ export interface Endpoint {
   address: MasterAddress
   /** undefined: plain http. */
   trust?: EndpointTrust
+  /** Variables that may name a proxy. */
+  env?: Environment
   /** About the connection to the master only. */
   warnings: Problem[]
 }
@@ -146,9 +163,9 @@ export interface EndpointTrust {
 type Wanted = Pick<MasterConfig, 'file' | 'port' | 'security' | 'demand'>
 
 /** Reads the certificate files. Throws a ProvisionError for each file that cannot be used. */
-export function endpointOf(config: Wanted, now: number): Endpoint {
+export function endpointOf(config: Wanted, now: number, env: Environment = {}): Endpoint {
   const address = addressOf(config)
-  if (address.scheme === 'http') return { address, warnings: plainHttp(address, config) }
+  if (address.scheme === 'http') return { address, env, warnings: plainHttp(address, config) }
   const { demand, file, security } = config
   const cert = demand.ca_file === undefined ? security.tls?.cert : undefined
   const where = { file, path: cert ? 'security.tls.cert' : 'demand' }
@@ -171,6 +188,7 @@ export function endpointOf(config: Wanted, now: number): Endpoint {
   const embedded = plan.mode === 'embed'
   return {
     address,
+    env,
     trust: {
       options: dialOptions({ name, ca: embedded ? anchorsOf(plan) : undefined }),
       name,

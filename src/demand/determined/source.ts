@@ -1,7 +1,7 @@
 // Demand of a Determined master, over its REST API: every read is fresh, and a slow poll detects changes.
 import type { DemandConfig, MasterConfig, PoolConfig } from '../../config/index.ts'
 import type { AgentState, Demand } from '../../planner/index.ts'
-import { type Clock, type Logger, wallTime } from '../../platform/index.ts'
+import { type Clock, type Environment, type Logger, wallTime } from '../../platform/index.ts'
 import { isError, type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import type { DemandSource } from '../source.ts'
 import { type Api, createApi, type SeenAgent } from './api.ts'
@@ -21,6 +21,8 @@ import {
 
 export interface DeterminedDemandOptions {
   config: Pick<MasterConfig, 'file' | 'port' | 'security' | 'demand'>
+  /** Variables that may name a proxy. */
+  env?: Environment
   /** The provisioner's version, for the master's log. */
   version?: string
   clock: Clock
@@ -44,9 +46,9 @@ export interface DeterminedDemand extends DemandSource {
 
 /** Opens no connection yet. */
 export function determinedDemand(options: DeterminedDemandOptions): DeterminedDemand {
-  const { config, version, clock, random, logger, pollIntervalMs = 2_000, timeoutMs = 10_000 } = options
+  const { config, env, version, clock, random, logger, pollIntervalMs = 2_000, timeoutMs = 10_000 } = options
   const session = openSession({
-    endpoint: () => endpointOf(config, wallTime(clock)),
+    endpoint: () => endpointOf(config, wallTime(clock), env),
     login: config.demand,
     userAgent: version === undefined ? 'provision' : `provision/${version}`,
     timeoutMs,

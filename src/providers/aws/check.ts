@@ -31,7 +31,7 @@ export async function check(
   const { config, owner, master } = context
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock: context.clock, env: context.env }
   const region = await regionOf(config.region, regionOfSdk, metadata)
-  const api = ec2Client(region, {}, context.env['AWS_PROFILE'])
+  const api = ec2Client(region, context.env)
   const intent = { id: randomUUID(), count: 1, offerings }
   const tagValue = config.tag_value ?? notOnThisCloud
   try {

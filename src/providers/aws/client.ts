@@ -1,7 +1,6 @@
 // EC2 through Amazon's SDK; no other file in this folder loads it. Endpoint and credentials come from AWS's standard
 // sources. A response is used only when it is EC2's response to the call.
 
-import { buffer } from 'node:stream/consumers'
 import {
   CreateFleetCommand,
   CreateLaunchTemplateCommand,
@@ -25,8 +24,9 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { partition } from '@aws-sdk/core/client'
-import { readXml, XmlReadError, xmlDate, xmlFields, xmlList, xmlText } from '../../platform/index.ts'
-import { codeOf, foreignContent, notFromEc2 } from './errors.ts'
+import { type Environment, outgoingAgents } from '../../platform/index.ts'
+import { codeOf, notFromEc2 } from './errors.ts'
+import { type Answered, filterResponses, type OwnOutputs } from './responses.ts'
 
 export type {
   CapacityReservation,
@@ -77,12 +77,6 @@ type OutputOf<Name extends CallName> = Name extends keyof OwnOutputs
   : Awaited<ReturnType<SentCommand<Name>>>['output']
 type ResultOf<Name extends CallName> = OutputOf<Name> & Answered
 
-/** Metadata of a response that was accepted. */
-export interface Answered {
-  /** The `Date` header, which is EC2's clock; milliseconds since the epoch. */
-  answeredAt?: number
-}
-
 /** Rejects with the SDK's error, or with the reason of `signal` once that is aborted. */
 export type Ec2Call<Name extends CallName> = (
   request: RequestOf<Name>,
@@ -102,9 +96,11 @@ const timeouts = { connectionTimeout: 5000, requestTimeout: 90_000, throwOnReque
 /** Makes the SDK read the profile files again; by default it reads each file once in the life of a process. */
 const reloadFiles = { ignoreCache: true }
 
-/** @param profile the value of AWS_PROFILE, named in the error when no credentials are found */
-export function ec2Client(region: string, more: EC2ClientConfig = {}, profile?: string): Ec2Api {
-  const shared: EC2ClientConfig = { region, requestHandler: timeouts, ...reloadFiles, ...more }
+/** @param env names the proxies, and the profile in the error when no credentials are found */
+export function ec2Client(region: string, env: Environment, more: EC2ClientConfig = {}): Ec2Api {
+  const profile = env['AWS_PROFILE']
+  const requestHandler = { ...timeouts, ...outgoingAgents(env) }
+  const shared: EC2ClientConfig = { region, requestHandler, ...reloadFiles, ...more }
   // Adaptive mode slows down while EC2 throttles.
   const adaptive = new EC2Client({ maxAttempts: 5, ...shared, retryMode: 'adaptive' })
   const once = new EC2Client({ ...shared, maxAttempts: 1 })
@@ -134,7 +130,7 @@ export function ec2Client(region: string, more: EC2ClientConfig = {}, profile?: 
   return {
     ...calls(once, sentOnce),
     ...calls(adaptive, repeated),
-    account: (signal) => accountOf(region, adaptive.config.credentials, signal),
+    account: (signal) => accountOf(region, env, adaptive.config.credentials, signal),
     close() {
       adaptive.destroy()
       once.destroy()
@@ -159,17 +155,25 @@ function withHint(error: unknown, region: string, profile: string | undefined): 
   return Object.assign(new Error(message), { name: 'UnknownRegion', cause: error })
 }
 
+/** The URL of EC2, as far as environment variables and the region determine it. */
+export function endpointOf(region: string, env: Environment): string {
+  const own = env['AWS_ENDPOINT_URL_EC2'] || env['AWS_ENDPOINT_URL']
+  return own || `https://ec2.${region}.${partition(region).dnsSuffix}`
+}
+
 /** Milliseconds. Short, because the answer is only used to tell two accounts apart. */
 const accountDeadlineMs = 3000
 
 /** https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html: needs no permission. */
 async function accountOf(
   region: string,
+  env: Environment,
   credentials: EC2Client['config']['credentials'],
   signal?: AbortSignal,
 ): Promise<string | undefined> {
   const { STSClient, GetCallerIdentityCommand } = await import('@aws-sdk/client-sts')
-  const client = new STSClient({ region, credentials, maxAttempts: 1, requestHandler: timeouts })
+  const requestHandler = { ...timeouts, ...outgoingAgents(env) }
+  const client = new STSClient({ region, credentials, maxAttempts: 1, requestHandler })
   const late = AbortSignal.timeout(accountDeadlineMs)
   const abortSignal = signal ? AbortSignal.any([signal, late]) : late
   try {
@@ -218,12 +222,6 @@ export async function* pages<Page extends { NextToken?: string | undefined }>(
   } while (token)
 }
 
-export function chunks<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
-    items.slice(index * size, (index + 1) * size),
-  )
-}
-
 /** EC2 answers RequestExpired both for an expired session and for a wrong clock. */
 const refusals = [
   'AuthFailure',
@@ -248,146 +246,4 @@ async function areOthers({ config: { credentials } }: EC2Client): Promise<boolea
   const before = await credentials()
   const now = await credentials({ forceRefresh: true })
   return before.accessKeyId !== now.accessKeyId || before.sessionToken !== now.sessionToken
-}
-
-// Responses about instances may contain thousands of them, four kilobytes each. The values that are used are read here while
-// the response arrives: the SDK's parser reads whole documents, and would block the event loop for seconds
-// (npm run bench aws).
-
-/** What is read of an instance, by the SDK's names. */
-export interface Ec2Instance {
-  InstanceId?: string
-  InstanceType?: string
-  LaunchTime?: Date
-  State?: { Name?: string }
-  StateReason?: { Code?: string; Message?: string }
-  StateTransitionReason?: string
-  Placement?: { AvailabilityZone?: string }
-  InstanceLifecycle?: string
-  SpotInstanceRequestId?: string
-  CapacityReservationId?: string
-  Tags?: { Key?: string; Value?: string }[]
-}
-
-interface Reservation {
-  OwnerId?: string
-  Instances?: Ec2Instance[]
-}
-
-interface OwnOutputs {
-  describeInstances: { Reservations?: Reservation[]; NextToken?: string }
-  runInstances: Reservation
-}
-
-const instance = xmlFields<Ec2Instance>({
-  InstanceId: ['instanceId', xmlText],
-  InstanceType: ['instanceType', xmlText],
-  LaunchTime: ['launchTime', xmlDate],
-  State: ['instanceState', xmlFields({ Name: ['name', xmlText] })],
-  StateReason: ['stateReason', xmlFields({ Code: ['code', xmlText], Message: ['message', xmlText] })],
-  StateTransitionReason: ['reason', xmlText],
-  Placement: ['placement', xmlFields({ AvailabilityZone: ['availabilityZone', xmlText] })],
-  InstanceLifecycle: ['instanceLifecycle', xmlText],
-  SpotInstanceRequestId: ['spotInstanceRequestId', xmlText],
-  CapacityReservationId: ['capacityReservationId', xmlText],
-  Tags: ['tagSet', xmlList(xmlFields({ Key: ['key', xmlText], Value: ['value', xmlText] }))],
-})
-const reservation = {
-  OwnerId: ['ownerId', xmlText],
-  Instances: ['instancesSet', xmlList(instance)],
-} as const
-const requestId = ['requestId', xmlText] as const
-
-/** By the name of the action: what is read of its answer, and the list without which it is not EC2's. */
-const ownReaders = {
-  DescribeInstances: {
-    element: xmlFields<OwnOutputs['describeInstances'] & { requestId?: string }>({
-      Reservations: ['reservationSet', xmlList(xmlFields<Reservation>(reservation))],
-      NextToken: ['nextToken', xmlText],
-      requestId,
-    }),
-    list: ['Reservations', 'reservationSet'],
-  },
-  RunInstances: {
-    element: xmlFields<OwnOutputs['runInstances'] & { requestId?: string }>({ ...reservation, requestId }),
-    list: ['Instances', 'instancesSet'],
-  },
-} as const
-
-interface HttpAnswer {
-  statusCode: number
-  headers: Record<string, string | undefined>
-  body: AsyncIterable<Buffer>
-  /** What was read of a large answer. */
-  own?: object
-}
-
-/** Characters of an answer that are enough to name what it is. */
-const headLength = 2000
-
-/** Reads a response of EC2 while it arrives. Rejects with NotFromEc2. */
-async function ownOutput(action: keyof typeof ownReaders, { body, statusCode }: HttpAnswer): Promise<object> {
-  const root = `${action}Response`
-  const { element, list } = ownReaders[action]
-  let head = ''
-  async function* noted() {
-    for await (const chunk of body) {
-      if (head.length < headLength) head += chunk.toString('latin1', 0, headLength)
-      yield chunk
-    }
-  }
-  try {
-    const { requestId: id, ...output } = await readXml<{ requestId?: string }>(noted(), root, element)
-    const [key, name] = list
-    if (!(key in output)) throw notFromEc2(`a ${root} without a ${name}`, statusCode)
-    if (!id) throw notFromEc2(`a ${root} without a request id`, statusCode)
-    return output
-  } catch (error) {
-    if (!(error instanceof XmlReadError)) throw error
-    if (error.kind === 'truncated') throw notFromEc2(`a truncated ${root}`, statusCode)
-    throw notFromEc2(foreignContent(head, action, true) ?? `a ${root} that cannot be read`, statusCode)
-  }
-}
-
-function hasOwnReader(action: string): action is keyof typeof ownReaders {
-  return Object.hasOwn(ownReaders, action)
-}
-
-/**
- * Rejects responses that are not EC2's, and reads large ones, before the client's deserializer does. The deserializer gets an
- * empty response in their place, and the outermost middleware adds what was read to the output.
- */
-function filterResponses(client: EC2Client): void {
-  client.middlewareStack.add(
-    (next, context) => async (args) => {
-      const result = await next(args)
-      const response = result.response as HttpAnswer
-      const { statusCode } = response
-      const action = context.commandName?.replace(/Command$/, '') ?? ''
-      const ok = statusCode >= 200 && statusCode < 300
-      if (ok && hasOwnReader(action)) {
-        const own = await ownOutput(action, response)
-        const body = Buffer.from(`<${action}Response></${action}Response>`)
-        return { ...result, response: Object.assign(response, { body, own }) }
-      }
-      const xml = (await buffer(response.body)).toString()
-      const foreign = foreignContent(xml, action, ok)
-      if (foreign) throw notFromEc2(foreign, statusCode)
-      return { ...result, response: Object.assign(response, { body: Buffer.from(xml) }) }
-    },
-    // Low priority is nearest to the network, so that it gets the response first.
-    { step: 'deserialize', priority: 'low', name: 'ownAnswers' },
-  )
-  client.middlewareStack.add(
-    (next) => async (args) => {
-      const result = await next(args)
-      const { headers, own } = result.response as HttpAnswer
-      Object.assign(result.output, own)
-      const answeredAt = Date.parse(headers['date'] ?? '')
-      if (Number.isFinite(answeredAt)) Object.assign(result.output, { answeredAt } satisfies Answered)
-      return result
-    },
-    // High: outside of the SDK's logger, which walks through the whole output.
-    { step: 'initialize', priority: 'high', name: 'ownOutput' },
-  )
 }

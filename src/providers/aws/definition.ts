@@ -9,23 +9,14 @@ import { buildRequest, largestLaunch } from './request.ts'
 import { offeringsOf } from './reservations.ts'
 import { type AwsConfig, awsRules, publicAwsImage } from './rules.ts'
 import { awsProvider } from './schema.ts'
+import { awsSynonyms } from './synonyms.ts'
 
 export const aws: ProviderDefinition<AwsConfig> = {
   ...providerBlock({
     kind: 'aws',
     schema: awsProvider,
     rules: awsRules,
-    translations: {
-      zone: 'On AWS the zone follows from the subnet: use subnet_ids.',
-      zones: 'On AWS the zone follows from the subnet: use subnet_ids.',
-      boot_disk_size: 'On AWS it is `volume: {size: …}`.',
-      boot_disk_source_image: 'On AWS it is `image: {id: …}`.',
-      labels: 'On AWS it is custom_tags.',
-      efa: 'On AWS it is `network_interface: {efa: true}`.',
-      ipv6: 'On AWS it is `network_interface: {ipv6: true}`.',
-      security_group_ids: 'On AWS it is `network_interface: {security_group_ids: […]}`.',
-      kms_key_id: 'On AWS it is `volume: {kms_key_id: …}`.',
-    },
+    synonyms: awsSynonyms,
     hostAliases: ec2HostAliases,
     defaultHost: 'local-ipv4',
     reference: {
@@ -74,6 +65,10 @@ export const aws: ProviderDefinition<AwsConfig> = {
     const cluster = clusterId()
     const { leastPolicy } = await import('./iam-policy.ts')
     return leastPolicy(cluster, pools)
+  },
+  async endpoints(config, env) {
+    const region = config.region ?? env['AWS_REGION']
+    return region ? [(await import('./client.ts')).endpointOf(region, env)] : []
   },
   open: async (context) => (await import('./provider.ts')).create(context),
   openCluster: async (location, context) => (await import('./instances.ts')).openCluster(location, context),

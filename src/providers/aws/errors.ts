@@ -1,5 +1,6 @@
 // Converts errors of EC2 and its SDK to problems with a class.
-import { type Failure, type FailureRow, failureFrom, ownFailure } from '../failure.ts'
+import { proxyErrorCode } from '../../platform/index.ts'
+import { type Failure, type FailureRow, failureFrom, ownFailure, proxyRemedy } from '../failure.ts'
 
 /** `doing` completes "could not …", such as `launch 3 g5.xlarge`. */
 export function ec2Failure(error: unknown, doing: string): Failure {
@@ -230,6 +231,7 @@ export const failureTable: Record<string, Ec2Row> = {
     remedy:
       'Check the DNS servers of this machine, and AWS_ENDPOINT_URL if it is set: the host in the message does not resolve. The call is retried.',
   },
+  [proxyErrorCode]: { class: 'transient', remedy: proxyRemedy },
   NotFromEc2: {
     class: 'transient',
     remedy:

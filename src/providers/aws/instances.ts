@@ -9,16 +9,10 @@ import {
   type TerminateResult,
 } from '../contract.ts'
 import { type Owner, terminateOwn } from '../launch-steps.ts'
-import {
-  chunks,
-  type DescribeInstancesRequest,
-  type Ec2Api,
-  type Ec2Instance,
-  ec2Client,
-  pages,
-} from './client.ts'
+import { type DescribeInstancesRequest, type Ec2Api, ec2Client, pages } from './client.ts'
 import { codeOf, ec2Failure } from './errors.ts'
 import { markReserved } from './reservations.ts'
+import type { Ec2Instance } from './responses.ts'
 
 /** The largest page of EC2. */
 const pageSize = 1000
@@ -336,7 +330,7 @@ function isGone({ State }: Ec2Instance): boolean {
  */
 export function openCluster({ region }: Location, { clusterId, env }: ClusterContext): ClusterProvider {
   if (!region) throw new TypeError('an AWS location needs a region')
-  const api = ec2Client(region, {}, env['AWS_PROFILE'])
+  const api = ec2Client(region, env)
   const owner = { clusterId }
   return {
     list: (signal) => listOwned(api, owner, signal),
@@ -346,4 +340,10 @@ export function openCluster({ region }: Location, { clusterId, env }: ClusterCon
       api.close()
     },
   }
+}
+
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, index) =>
+    items.slice(index * size, (index + 1) * size),
+  )
 }

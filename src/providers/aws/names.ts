@@ -53,7 +53,9 @@ function checkRegion(region: string | undefined, block: Block): void {
     return
   }
   const isGoogles = /^[a-z]+-[a-z]+\d+(?:-[a-z])?$/.test(region)
-  const meant = isGoogles ? undefined : nearest(region, [...partitionOf.keys()])
+  const known = [...partitionOf.keys()]
+  const alike = known.find((name) => name.slice(0, -1) === region.slice(0, -1))
+  const meant = isGoogles ? undefined : (nearest(region, known) ?? alike)
   if (regionForm.test(region))
     note(block, 'CONFIG_UNKNOWN_LOCATION', `${quoted(region)} is not in the list of AWS regions`, {
       ...at,

@@ -23,7 +23,7 @@ export async function create(context: ProviderContext<AwsConfig>): Promise<Provi
   const { config } = context
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock: context.clock, env: context.env }
   const region = await regionOf(config.region, regionOfSdk, metadata)
-  return awsProvider(context, ec2Client(region, {}, context.env['AWS_PROFILE']), region, metadata)
+  return awsProvider(context, ec2Client(region, context.env), region, metadata)
 }
 
 /** The provider with a given EC2 client. */

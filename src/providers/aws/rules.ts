@@ -238,7 +238,9 @@ export function awsTypes(keys: Partially<AwsKeys>, block: Block): TypeWithSlots[
 }
 
 function checkFamilies({ instance_types = [] }: Partially<AwsKeys>, block: Block): void {
-  instance_types.forEach(({ type, slots, family }, index) => {
+  instance_types.forEach((entry, index) => {
+    if (typeof entry === 'string') return
+    const { type, slots, family } = entry
     const other = type ? 'type' : slots === undefined ? undefined : 'slots'
     if (family && other)
       note(block, 'CONFIG_CONFLICT', `family and ${other} cannot be combined in an entry of instance_types`, {

@@ -5,6 +5,7 @@ import {
   choice,
   count,
   flag,
+  instanceTypeEntry,
   key,
   keyOr,
   kinds,
@@ -100,7 +101,10 @@ const awsKeys = {
   ),
   region: key(name, 'EC2 region.', 'the AWS environment and profile, otherwise instance metadata'),
   image: key(
-    z.strictObject(imageKeys),
+    z.strictObject(imageKeys).register(kinds, {
+      noun: 'image',
+      remedy: 'Write `image: {id: ami-…}`, or one of its other keys.',
+    }),
     'The machine image: exactly one of `id`, `ssm`, or `owner` with `name`. It needs Docker, and the NVIDIA runtime for GPUs. There is no built-in image.',
     'none: `image` or `image_id` is required',
   ),
@@ -167,7 +171,14 @@ const awsKeys = {
     'Capacity that is paid for in advance, tried first: `reservation` or `block` ([how](aws.md#reserved-capacity)).',
     'none',
   ),
-  instance_type: key(name, 'EC2 instance type.', '`g4dn.metal`'),
+  instance_type: key(
+    z.string().check(z.minLength(1)).register(kinds, {
+      noun: 'the name of an instance type',
+      remedy: 'Write one name, such as g5.xlarge; several belong in instance_types.',
+    }),
+    'EC2 instance type.',
+    '`g4dn.metal`',
+  ),
   instance_slots: key(
     count(0),
     'Accelerators of `instance_type`. Overrides the table of known types.',
@@ -175,13 +186,18 @@ const awsKeys = {
   ),
   instance_types: key(
     z
-      .array(z.strictObject(typeKeys).register(kinds, { noun: 'an entry of instance_types' }))
+      .array(
+        z
+          .union([name, z.strictObject(typeKeys).register(kinds, instanceTypeEntry)])
+          .register(kinds, instanceTypeEntry),
+      )
       .check(z.minLength(1))
       .register(kinds, {
-        noun: 'a list of at least one {type, slots} or {family}',
-        remedy: 'Write one "- type: g5.xlarge" on each line below the key.',
+        noun: 'a list of at least one type or family',
+        remedy:
+          'Write one "- TYPE", "- {type: TYPE, slots: N}" or "- {family: FAMILY}" on each line below the key.',
       }),
-    'Several instance types, in order of preference; each by its `type`, or several by their `family`.',
+    'Several instance types, in order of preference: names, mappings with the slots, or families.',
   ),
   cpu_slots_allowed: keyOr(flag, false, 'Use an instance type without accelerators as one CPU slot.'),
   log_group: keyOr(text, '', "CloudWatch log group of the agent's container."),

@@ -1,6 +1,6 @@
 // `provision check` for a pool: asks Google Cloud about everything a launch needs, without launching.
 import type { Offering } from '../../planner/index.ts'
-import type { MetadataOptions } from '../../platform/index.ts'
+import { type MetadataOptions, outgoingFetch } from '../../platform/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
 import type { CheckItem, ProviderContext } from '../contract.ts'
 import { attemptWith, fault } from '../failure.ts'
@@ -28,8 +28,8 @@ export async function check(
   const scope = await projectAndZone(config, metadata)
   const endpoints = endpointsOf(env)
   const send = transport({
-    credentials: applicationDefault(googleAuth(scope.project), env['GOOGLE_APPLICATION_CREDENTIALS']),
-    fetch: globalThis.fetch,
+    credentials: applicationDefault(googleAuth(scope.project, env), env['GOOGLE_APPLICATION_CREDENTIALS']),
+    fetch: outgoingFetch(env),
   })
   const api = gceClient({ endpoints, send, clock })
   try {

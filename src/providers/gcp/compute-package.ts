@@ -11,7 +11,8 @@ import { RegionOperationsClient } from '@google-cloud/compute/build/src/v1/regio
 import { RegionsClient } from '@google-cloud/compute/build/src/v1/regions_client.js'
 import { SubnetworksClient } from '@google-cloud/compute/build/src/v1/subnetworks_client.js'
 import { ZoneOperationsClient } from '@google-cloud/compute/build/src/v1/zone_operations_client.js'
-import { fallback, GoogleAuth } from 'google-gax'
+import { fallback, GoogleAuth, googleAuthLibrary } from 'google-gax'
+import { type Environment, outgoingFetch } from '../../platform/index.ts'
 import type { GoogleAuthLike, Send } from './transport.ts'
 
 /** All calls that are made, by service; others are removed from the client. */
@@ -95,12 +96,31 @@ export function serviceClient(service: Service, endpoint: URL, send: Send): Serv
 }
 
 /** Google's search for credentials: environment variables, files of gcloud, then the metadata server. */
-export function googleAuth(projectId: string): GoogleAuthLike {
+export function googleAuth(projectId: string, env: Environment): GoogleAuthLike {
+  keepMetadataDirect(env)
   // Without a project it would run gcloud to find one.
-  const auth = new GoogleAuth({ projectId, scopes: ['https://www.googleapis.com/auth/cloud-platform'] })
+  const auth = new GoogleAuth({
+    projectId,
+    scopes: ['https://www.googleapis.com/auth/cloud-platform'],
+    clientOptions: { transporterOptions: { fetchImplementation: outgoingFetch(env) } },
+  })
   // With this, a key file signs its own tokens, as in the client.
   auth.useJWTAccessWithScope = true
   return auth
+}
+
+const metadataHosts = ['169.254.169.254', 'metadata.google.internal', 'metadata.google.internal.']
+
+/** Google's library would ask the metadata server through the proxy, which has another one or none. */
+function keepMetadataDirect(env: Environment): void {
+  const own = [env['GCE_METADATA_HOST'], env['GCE_METADATA_IP']].flatMap((host) =>
+    host ? [URL.parse(`http://${host.replace(/^https?:\/\//, '')}`)?.hostname ?? host] : [],
+  )
+  // The client that its part for the metadata server uses.
+  const { instance } = googleAuthLibrary.gaxios
+  const { noProxy = [] } = instance.defaults
+  const missing = [...metadataHosts, ...own].filter((host) => !noProxy.includes(host))
+  instance.defaults = { ...instance.defaults, noProxy: [...noProxy, ...missing] }
 }
 
 let pruned: Descriptors | undefined

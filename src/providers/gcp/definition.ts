@@ -10,21 +10,14 @@ import { gceHostAliases, gceMetadata, isGceHostAlias } from './metadata-client.t
 import { buildRequest } from './request.ts'
 import { type GcpConfig, gcpRules, publicGcpImage } from './rules.ts'
 import { gcpProvider } from './schema.ts'
+import { gcpSynonyms } from './synonyms.ts'
 
 export const gcp: ProviderDefinition<GcpConfig> = {
   ...providerBlock({
     kind: 'gcp',
     schema: gcpProvider,
     rules: gcpRules,
-    translations: {
-      image: 'On GCP it is boot_disk_source_image.',
-      image_id: 'On GCP it is boot_disk_source_image.',
-      root_volume_size: 'On GCP it is boot_disk_size.',
-      volume: 'On GCP it is boot_disk_size and boot_disk_type.',
-      instance_slots: 'On GCP it is `instance_types: [{type: …, slots: …}]`.',
-      custom_tags: 'On GCP it is labels.',
-      region: 'On GCP it is zone or zones.',
-    },
+    synonyms: gcpSynonyms,
     hostAliases: gceHostAliases,
     defaultHost: 'internal-ip',
     reference: {
@@ -74,6 +67,11 @@ export const gcp: ProviderDefinition<GcpConfig> = {
     return isGceHostAlias(alias) ? gceMetadata(options).get(alias) : undefined
   },
   leastRights: async (pools) => (await import('./iam-role.ts')).leastRole(pools),
+  async endpoints(_, env) {
+    const { endpointsOf, tokenServer } = await import('./transport.ts')
+    const { compute, resourceManager } = endpointsOf(env)
+    return [compute.origin, resourceManager.origin, tokenServer]
+  },
   open: async (context) => (await import('./provider.ts')).create(context),
   poolShownAs: shownPool,
   openCluster: async (location, context) => (await import('./provider.ts')).createCluster(location, context),

@@ -1,6 +1,6 @@
 // Errors of Google's APIs, or of a proxy in between, in one format.
-import { reasonOf } from '../../platform/index.ts'
-import { type Failure, type FailureRow, failureFrom, ownFailure } from '../failure.ts'
+import { proxyErrorCode, reasonOf } from '../../platform/index.ts'
+import { type Failure, type FailureRow, failureFrom, ownFailure, proxyRemedy } from '../failure.ts'
 
 export interface GceErrorOptions {
   /** HTTP status of Google's own response; undefined when there was no response, or another server answered. */
@@ -124,10 +124,18 @@ export function credentialsError(error: unknown, file?: string): GceError {
       `the private key in ${file || 'the credentials file'} cannot be read`,
       { cause: error },
     )
+  if (isProxyError(error)) return new GceError('proxy', reasonOf(error), { cause: error })
   // A request was sent and not answered; errors of the library itself have no URL.
   if (config)
     return new GceError('tokenServer', `${host} returned no token: ${reasonOf(error)}`, { cause: error })
   return new GceError('credentials', reasonOf(error), { cause: error })
+}
+
+/** A proxy could not be reached, or refused. */
+export function isProxyError(error: unknown): boolean {
+  for (let inner = error; inner instanceof Error; inner = inner.cause)
+    if ('code' in inner && inner.code === proxyErrorCode) return true
+  return false
 }
 
 /** The part of gaxios's error that is read. */
@@ -292,6 +300,7 @@ const failureTable: Record<string, FailureRow> = {
   network: transient,
   foreignAnswer: transient,
   tokenServer: transient,
+  proxy: { class: 'transient', remedy: proxyRemedy },
 }
 
 /** For reasons that are not in the table: uses the message, then the HTTP status. */

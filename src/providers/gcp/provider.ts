@@ -1,6 +1,6 @@
 // Agents on Google Compute Engine.
 import { lastStage, type Stage } from '../../agent-setup/index.ts'
-import { type Clock, limit, type MetadataOptions } from '../../platform/index.ts'
+import { type Clock, limit, type MetadataOptions, outgoingFetch } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
 import type {
   ClusterContext,
@@ -48,8 +48,8 @@ export async function create(context: ProviderContext<GcpConfig>): Promise<Provi
 /** Throws PROVIDER_CONFIG for an invalid endpoint. */
 function apiOf(project: string, env: ClusterContext['env'], clock: Clock): GceApi {
   const endpoints = endpointsOf(env)
-  const credentials = applicationDefault(googleAuth(project), env['GOOGLE_APPLICATION_CREDENTIALS'])
-  return gceClient({ endpoints, send: transport({ credentials, fetch: globalThis.fetch }), clock })
+  const credentials = applicationDefault(googleAuth(project, env), env['GOOGLE_APPLICATION_CREDENTIALS'])
+  return gceClient({ endpoints, send: transport({ credentials, fetch: outgoingFetch(env) }), clock })
 }
 
 /** The provider with a given Compute Engine client. */

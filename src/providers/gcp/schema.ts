@@ -127,10 +127,11 @@ const gcpKeys = {
       preemptible: keyOr(flag, false, 'Use capacity that Google may interrupt.'),
     },
     'Machine type and GPUs.',
+    'Write `instance_type: {machine_type: …}`; several types belong in instance_types.',
   ),
   instance_types: key(
     instanceTypes,
-    'Several machine types, in order of preference; GPUs of `instance_type` are attached to N1 types.',
+    'Several machine types, in order of preference: names, or mappings with the slots. GPUs of `instance_type` are attached to N1 types.',
   ),
   spot: spotKey(
     {},

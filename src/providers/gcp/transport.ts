@@ -2,7 +2,7 @@
 import about from '../../../package.json' with { type: 'json' }
 import { type Fetch, orAborted, reasonOf } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
-import { bodyOfKind, credentialsError, errorOfAnswer, GceError, gceErrorIn } from './errors.ts'
+import { bodyOfKind, credentialsError, errorOfAnswer, GceError, gceErrorIn, isProxyError } from './errors.ts'
 
 /** Milliseconds; `wait` may take two minutes, the other calls seconds. */
 const waitMs = 150_000
@@ -69,6 +69,7 @@ class ParsedResponse extends Response {
 }
 
 function unanswered(error: unknown, late: boolean): GceError {
+  if (isProxyError(error)) return new GceError('proxy', reasonOf(error), { cause: error })
   return late
     ? new GceError('timeout', 'no answer in time', { cause: error })
     : new GceError('network', reasonOf(error), { cause: error })
@@ -153,6 +154,9 @@ export function applicationDefault(auth: GoogleAuthLike, file?: string): Credent
 
 // The endpoints of Google's APIs: their public hosts, or those in gcloud's own variables
 // (https://cloud.google.com/sdk/docs/properties#setting_properties_via_environment_variables).
+
+/** Exchanges the credentials of a person; a key file signs its own tokens, an instance asks its metadata server. */
+export const tokenServer = 'https://oauth2.googleapis.com'
 
 type Env = Readonly<Record<string, string | undefined>>
 

@@ -3,9 +3,11 @@
 import { type DeterminedDemand, type Endpoint, placeholderId } from '../../demand/index.ts'
 import type { Clock, Logger } from '../../platform/index.ts'
 import { ProvisionError } from '../../problems/index.ts'
+import { dialTimeout } from '../protocol/connection.ts'
 import { type Device, failureTypes } from '../protocol/container.ts'
 import { type AgentConnection, connectAgentSocket } from '../protocol/dial.ts'
 import type { AgentMessage } from '../protocol/messages.ts'
+import { tunnelAgent } from './network.ts'
 
 export interface PlaceholderOptions {
   pool: string
@@ -58,12 +60,13 @@ async function stay(
   signal: AbortSignal,
 ) {
   const id = placeholderId(pool)
-  const { address, trust } = endpoint()
+  const { address, trust, env } = endpoint()
   const over = Promise.withResolvers<void>()
   const connection = await connectAgentSocket({
     master: address,
     join: { id, version, resourcePool: pool, reconnect: false, hostname: 'provisioner' },
     tls: trust?.options,
+    agent: tunnelAgent(address, env ?? {}, dialTimeout),
     clock,
     signal,
     onMessage,

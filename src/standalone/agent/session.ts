@@ -11,13 +11,13 @@ import {
   rootFault,
   withTlsCode,
 } from '../../pki/index.ts'
-import type { Clock, Logger } from '../../platform/index.ts'
+import { type Clock, type Logger, proxyFor } from '../../platform/index.ts'
 import { type Problem, ProvisionError } from '../../problems/index.ts'
 import { type ConnectionEnd, dialTimeout } from '../protocol/connection.ts'
 import type { Device } from '../protocol/container.ts'
 import { type AgentConnection, connectAgentSocket } from '../protocol/dial.ts'
 import type { AgentMessage, MasterSetAgentOptions } from '../protocol/messages.ts'
-import { proxyFor, trustOf, tunnelAgent } from './network.ts'
+import { trustOf, tunnelAgent } from './network.ts'
 import { type AgentOptions, masterOf } from './options.ts'
 import type { Tasks } from './task.ts'
 import { placeOfCas } from './well-known-cas.ts'
@@ -85,12 +85,11 @@ function dial(
 ): Promise<AgentConnection> {
   const { options, env, version, hostname, clock, signal, logger } = context
   const master = masterOf(options)
-  const proxy = proxyFor(master, env)
   return connectAgentSocket({
     master,
     join: { id: options.agentId, version, resourcePool: options.resourcePool, reconnect, hostname },
     tls: trustOf(options, env, logger),
-    agent: proxy && tunnelAgent(proxy, master, dialTimeout),
+    agent: tunnelAgent(master, env, dialTimeout),
     clock,
     signal,
     onMessage: inbox.put,

@@ -84,7 +84,7 @@ describe('a region without an address', () => {
       )
     const { Agent } = await import('node:https')
     const requestHandler = { httpsAgent: new Agent({ lookup: lookup as never }) }
-    const api = ec2Client(region, { requestHandler, maxAttempts: 1 })
+    const api = ec2Client(region, {}, { requestHandler, maxAttempts: 1 })
     const error: unknown = await api.describeInstances({}).catch((reason: unknown) => reason)
     api.close()
     return ec2Failure(error, 'list')

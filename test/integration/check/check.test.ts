@@ -235,3 +235,32 @@ describe('which pools', () => {
     await expect(check({ pools: ['cpu'] })).rejects.toThrow(/no pool cpu/)
   })
 })
+
+describe('proxies', () => {
+  const network = async (env: Record<string, string>) => {
+    config(await masters.closedPort())
+    const rows = await check({ env: { ...cloud.env, ...env } })
+    return rows
+      .filter(({ subject }) => subject === 'network')
+      .map(({ what, note, result }) => `${result} ${what}: ${note}`)
+  }
+
+  it('are in rows of their own, without their passwords', async () => {
+    const AWS_ENDPOINT_URL_EC2 = 'https://ec2.us-west-2.amazonaws.com'
+    const proxy = { HTTPS_PROXY: 'http://u:hunter2@127.0.0.1:1', AWS_ENDPOINT_URL_EC2 }
+    expect(await network(proxy)).toEqual([
+      'passed ec2.us-west-2.amazonaws.com:443: through http://********@127.0.0.1:1 (HTTPS_PROXY)',
+      'not_checked preflight: never uses a proxy: agents dial the master without the proxy of this machine',
+    ])
+    expect((await network({ ...proxy, NO_PROXY: '.amazonaws.com' }))[0]).toBe(
+      'passed ec2.us-west-2.amazonaws.com:443: directly',
+    )
+  })
+
+  it('have no rows if there are none, and a problem if one cannot be used', async () => {
+    expect(await network({})).toEqual([])
+    const AWS_ENDPOINT_URL_EC2 = 'https://ec2.us-west-2.amazonaws.com'
+    const rows = await network({ ALL_PROXY: 'socks5://u:hunter2@h', AWS_ENDPOINT_URL_EC2 })
+    expect(rows).toEqual(['failed proxy: undefined'])
+  })
+})

@@ -29,6 +29,8 @@ export interface SourceOptions {
   clock?: Clock
   pollIntervalMs?: number
   timeoutMs?: number
+  /** Variables that name a proxy. */
+  env?: Record<string, string>
 }
 
 export async function openFake({
@@ -55,7 +57,7 @@ export async function openFake({
     log,
     dir,
     write,
-    open({ demand, cert, clock = systemClock, pollIntervalMs = 30, timeoutMs = 5000 } = {}) {
+    open({ demand, cert, clock = systemClock, pollIntervalMs = 30, timeoutMs = 5000, env = {} } = {}) {
       const source = determinedDemand({
         config: {
           file: join(dir, 'master.yaml'),
@@ -69,6 +71,7 @@ export async function openFake({
             ...demand,
           },
         },
+        env,
         version: '0.0.0-test',
         clock,
         random: () => 0,

@@ -1,5 +1,7 @@
+// Questions to the user, and problems on the terminal.
 import { describe, expect, it } from 'vitest'
-import { confirm, type Terminal } from '../../../src/cli/terminal.ts'
+import { confirm, sayProblems, type Terminal } from '../../../src/cli/terminal.ts'
+import { problem } from '../../../src/problems/index.ts'
 
 function terminal(...answers: (string | undefined)[]) {
   const said: string[] = []
@@ -47,5 +49,16 @@ describe('a confirmation', () => {
   it('is refused without a terminal', async () => {
     const { ask: _, ...deaf } = terminal().it
     await expect(confirm('End i-1?', undefined, deaf)).rejects.toMatchObject({ code: 'CONFIRMATION_NEEDED' })
+  })
+})
+
+describe('very many problems', () => {
+  it('are cut after 100, errors first, and the rest is counted', () => {
+    const { it: one, said } = terminal()
+    const warnings = Array.from({ length: 150 }, (_, i) => problem('CONFIG_SUSPECT_KEY', `warning ${i}`))
+    sayProblems(one, [...warnings, problem('CONFIG_UNKNOWN_KEY', 'the error')])
+    expect(said[0]).toContain('the error')
+    expect(said.at(-1)).toContain('and 51 more')
+    expect(said.filter((line) => line.includes('remedy:'))).toHaveLength(100)
   })
 })

@@ -2,7 +2,6 @@
 import { describe, expect, it } from 'vitest'
 import { codeFrame, isSecretKey, maskLine, shown } from '../../../src/config/report.ts'
 import { readYaml } from '../../../src/config/yaml.ts'
-import { nearest } from '../../../src/platform/nearest.ts'
 
 const frameOf = (text: string) => readYaml(text, 'a.yaml').problems[0]!.where!.frame!
 
@@ -82,22 +81,5 @@ describe('masking', () => {
       true,
       false,
     ])
-  })
-})
-
-describe('the nearest word', () => {
-  const words = ['max_instances', 'min_instances', 'image', 'tls', 'subnet_ids']
-  it.each([
-    ['max_instancs', 'max_instances'],
-    ['maxInstances', 'max_instances'],
-    ['max-instances', 'max_instances'],
-    ['iamge', 'image'],
-    ['tsl', 'tls'],
-    ['subnet', 'subnet_ids'],
-    ['instances', undefined],
-    ['colour', undefined],
-    ['', undefined],
-  ])('%s → %s', (word, expected) => {
-    expect(nearest(word, words)).toBe(expected)
   })
 })

@@ -14,7 +14,7 @@ export const wrongKeys: WrongInput[] = [
     [
       'a key that begins like a known one',
       aws('network_interface: {➤subnet: x}'),
-      'Did you mean "subnet_id"?',
+      'network_interface.subnet_id',
     ],
     ['a misspelt key in tls', local('tls: {➤trusts: auto}'), 'Did you mean "trust"?'],
     ['a key too many in a list entry', aws('custom_tags: [{key: a, value: b, ➤note: c}]'), 'key, value'],

@@ -21,9 +21,10 @@ it("holds for Google's packages, and for their undocumented parts", () => {
 it("holds for Amazon's SDK", () => {
   const sdk = /^@(?:aws-sdk|smithy)\//
   expect(filesImporting(sdk, ({ typeOnly }) => !typeOnly)).toEqual(['src/providers/aws/client.ts'])
-  // Requests use its types without loading it.
+  // Requests and responses use its types without loading it.
   expect(filesImporting(sdk, () => true)).toEqual([
     'src/providers/aws/client.ts',
     'src/providers/aws/request.ts',
+    'src/providers/aws/responses.ts',
   ])
 })

@@ -95,6 +95,7 @@ const expected: Record<FailureClass, string[]> = {
     'TimeoutError',
     'NotFromEc2',
     'ENOTFOUND',
+    'EPROXY',
     'InvalidInstanceID.NotFound',
   ],
 }
@@ -177,6 +178,7 @@ describe('a refusal with an unknown code', () => {
     ['CERT_HAS_EXPIRED', 'NODE_EXTRA_CA_CERTS'],
     ['ERR_INVALID_URL', 'AWS_ENDPOINT_URL'],
     ['ENOTFOUND', 'DNS servers'],
+    ['EPROXY', 'NO_PROXY'],
   ])('%s has a remedy: what does not pass by itself is not waited for', (code, words) => {
     expect(problemFor(code).remedy).toContain(words)
   })
