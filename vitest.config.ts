@@ -1,6 +1,15 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { defineConfig, type Plugin } from 'vitest/config'
 import { straight } from './scripts/straight.ts'
+
+const src = join(import.meta.dirname, 'src')
+const entries = readdirSync(src)
+  .map((room) => join(src, room, 'index.ts'))
+  .filter((file) => existsSync(file))
+  .reduce((hash, file) => hash.update(readFileSync(file)), createHash('sha256'))
+  .digest('hex')
 
 /** Each test file loads what it tests, not all of the rooms it touches. */
 const plugins: Plugin[] = [
@@ -9,6 +18,8 @@ const plugins: Plugin[] = [
     enforce: 'pre',
     transform: (code, id) =>
       /\/src\/.*\.ts$/.test(id) ? { code: straight(id, code), map: null } : undefined,
+    // What a file becomes depends on the entries of the rooms that it imports.
+    configureVitest: ({ defineCacheKeyGenerator }) => defineCacheKeyGenerator(() => entries),
   },
 ]
 
