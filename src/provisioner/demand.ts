@@ -29,6 +29,7 @@ import {
   type Agent,
   createMaster,
   holdPlaceholder,
+  type JobAdvice,
   type Master,
   openStateStore,
 } from '../standalone/index.ts'
@@ -54,6 +55,8 @@ export interface DemandContext {
   mayReturn: RunningPools['mayJoin']
   /** Whether instances of a pool run that is not in the configuration. */
   hasOrphans: (pool: string) => boolean
+  /** What the pools know about jobs of our own master. */
+  advice: JobAdvice
   /** The control API, for the listener of our own master. */
   control: Handler
   clock: Clock

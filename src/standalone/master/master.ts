@@ -27,6 +27,7 @@ import { createListeners, createRegistry } from './agents.ts'
 import { hostOf } from './queue.ts'
 import { masterRoutes } from './rest.ts'
 import { routesHandler } from './rest-router.ts'
+import type { JobAdvice } from './rest-work.ts'
 import { inMemoryStateStore, type StateStore } from './state-store.ts'
 import { createLogStore, createWorkStore, type WorkStore } from './store.ts'
 import { createWorkQueue } from './work-queue.ts'
@@ -47,6 +48,8 @@ export interface MasterOptions {
   mayReturn?: AdmissionRules['mayReturn']
   /** Stores jobs and agents (`openStateStore`); none: a restart forgets them. Closed with the master. */
   stateStore?: StateStore
+  /** What the owner of the pools knows about jobs that wait. */
+  advice?: JobAdvice
   /** PEM chain with which the tasks of commands verify the master; undefined while there is none. */
   taskCertificate?: () => string | undefined
   /** Milliseconds that an agent whose instance is not listed yet waits for its answer; default 15 s. */
@@ -173,6 +176,7 @@ export function createMaster(options: MasterOptions): Master {
           store,
           logs,
           fault: stateStore.fault,
+          advice: options.advice,
         }),
       ),
     ],
