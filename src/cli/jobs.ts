@@ -143,8 +143,8 @@ function asking(command: CliCommand) {
   return {
     format,
     client: async () => {
-      const { connect } = await import('./connect.ts')
-      return connect({ config, master, tokenFile }, command.context)
+      const { connectJobs } = await import('./connect.ts')
+      return connectJobs({ config, master, tokenFile }, command.context)
     },
   }
 }

@@ -147,7 +147,7 @@ export async function followJob(
       silent = 0
       if (isOver(job)) return job
     } catch (error) {
-      if (!isNoAnswer(error) || ++silent >= mostSilent) throw error
+      if (!isAway(error) || ++silent >= mostSilent) throw error
       if (silent === 1) follower.onSilence(error)
     }
     await clock.sleep(pause)
@@ -206,6 +206,11 @@ const noAnswer: readonly (ProblemCode | undefined)[] = ['CLIENT_UNREACHABLE', 'C
 
 export function isNoAnswer(error: unknown): error is ProvisionError {
   return error instanceof ProvisionError && noAnswer.includes(error.code)
+}
+
+/** Also a master behind the control socket that restarts. */
+function isAway(error: unknown): error is ProvisionError {
+  return isNoAnswer(error) || (error instanceof ProvisionError && error.code === 'NOT_RUNNING')
 }
 
 function notConfirmed(error: ProvisionError, { id }: JobOrder): ProvisionError {

@@ -75,6 +75,8 @@ export interface OpenedDemand {
   forget?: (ids: string[], reason: string) => void
   /** Request handlers of the source, for our own listener. */
   handlers?: Handler[]
+  /** Further ones for the control socket: the jobs of our own master. */
+  local?: Handler[]
   /** Where our own master listens. */
   listener?: { address: string; port: number }
   close(): Promise<void>
@@ -135,6 +137,7 @@ async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> 
     forget(ids, reason) {
       for (const id of ids) master.forget(id, reason)
     },
+    local: [master.rest],
     listener: { address: listener.address, port: listener.port },
     async close() {
       await source.close()

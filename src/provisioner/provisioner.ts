@@ -240,7 +240,8 @@ async function open(
     },
   })
   const info = { version, cluster_id: clusterId, cluster_name: config.cluster_name }
-  const endpoints = await openEndpoints({ ...options, control, info, further: demand.handlers ?? [] })
+  const { handlers: further = [], local = [] } = demand
+  const endpoints = await openEndpoints({ ...options, control, info, further, local })
   undo.push(endpoints.close)
 
   const onPlanned = running.certificateChanged

@@ -58,6 +58,8 @@ export interface MasterOptions {
 
 export interface Master {
   handlers: Handler[]
+  /** The REST API alone, without the socket of agents. */
+  rest: Handler
   upgrades: UpgradeHandler[]
   /** Sorted by id; includes agents that are away. */
   agents(): Agent[]
@@ -163,23 +165,23 @@ export function createMaster(options: MasterOptions): Master {
     return registry.order(id, { provisionerDrain }) !== undefined
   }
 
+  const rest = routesHandler(
+    masterRoutes({
+      config,
+      providers,
+      masterInfo,
+      registry,
+      queue,
+      store,
+      logs,
+      fault: stateStore.fault,
+      advice: options.advice,
+    }),
+  )
+
   return {
-    handlers: [
-      socket.handler,
-      routesHandler(
-        masterRoutes({
-          config,
-          providers,
-          masterInfo,
-          registry,
-          queue: queue,
-          store,
-          logs,
-          fault: stateStore.fault,
-          advice: options.advice,
-        }),
-      ),
-    ],
+    handlers: [socket.handler, rest],
+    rest,
     upgrades: [socket.upgrade],
     agents: registry.list,
     agent: registry.get,
