@@ -64,7 +64,7 @@ export {
   type Snapshot,
   type Unplaced,
 } from './snapshot.ts'
-export { neverRuns, type WaitCode, type WaitReason, waitReasons } from './waiting.ts'
+export { neverRuns, type WaitReason, waitReasons } from './waiting.ts'
 
 /**
  * Decides for one pool. The same input gives the same output; the order of instances, agents and allocations does not matter.

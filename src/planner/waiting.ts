@@ -12,7 +12,7 @@ export const waitReasons = {
   NO_PROVIDER: 'the pool launches no instances: the job waits for an agent that joins with room',
 } as const
 
-export type WaitCode = ReasonCode | keyof typeof waitReasons
+type WaitCode = ReasonCode | keyof typeof waitReasons
 
 export interface WaitReason {
   code: WaitCode
