@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { styleText } from 'node:util'
 import { reportProblem } from '../config/index.ts'
-import { maskSecrets, printable } from '../platform/index.ts'
+import { printable } from '../platform/index.ts'
 import { codeInfo, type Problem, ProvisionError, problem } from '../problems/index.ts'
 
 type Style = Parameters<typeof styleText>[0]
@@ -75,15 +75,11 @@ async function askProcess(question: string): Promise<string | undefined> {
 
 const colours = { place: 'bold', error: 'red', warning: 'yellow', remedy: 'cyan' } as const
 
-/** All problems, with a blank line between two. A message may quote a value. */
+/** All problems, with a blank line between two. */
 export function sayProblems(terminal: Terminal, problems: Problem[]): void {
   for (const [n, p] of problems.entries()) {
     if (n > 0) terminal.say('')
-    terminal.say(
-      reportProblem({ ...p, message: maskSecrets(p.message) }, (part, text) =>
-        terminal.style(colours[part], text),
-      ),
-    )
+    terminal.say(reportProblem(p, (part, text) => terminal.style(colours[part], text)))
   }
 }
 

@@ -1,5 +1,5 @@
 // Problems as plain text: location, code and message; the lines of the file; the remedy.
-import { maskSecrets, printable } from '../platform/index.ts'
+import { printable } from '../platform/index.ts'
 import { type Problem, placeOf } from '../problems/index.ts'
 
 /** Colours a part of a report. */
@@ -93,7 +93,6 @@ const blockStart = /^[|>][-+\d]*\s*$/
 const secretText: [RegExp, string][] = [
   [/(\/\/)[^\s/@"']*@/g, `$1${mask}@`],
   [/(^|[\s"'])[^\s/@"':]+:(?!\/\/)[^\s@"']+@/g, `$1${mask}@`],
-  // The beginning of a token, which the list for whole ones leaves out.
   [/\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g, mask],
   [/\b(?:gh[pousr]_|glpat-|xox[abprs]-|eyJ)[\w.-]{12,}/g, mask],
 ]
@@ -111,7 +110,7 @@ export function maskLine(line: string): string {
 }
 
 function maskText(text: string): string {
-  return secretText.reduce((result, [pattern, by]) => result.replace(pattern, by), maskSecrets(text))
+  return secretText.reduce((result, [pattern, by]) => result.replace(pattern, by), text)
 }
 
 /** A value in a message: `"abc"`, `12`, `a list`; at most 60 characters. */

@@ -64,6 +64,6 @@ export {
   startGated,
 } from './processes.ts'
 export { firstWrong } from './schema-words.ts'
-export { maskSecrets, secretName, secretShapes } from './secret-shapes.ts'
+export { secretName, secretShapes } from './secret-shapes.ts'
 export { type Loaded, watchAndReport } from './watch.ts'
 export { readXml, XmlReadError, xmlDate, xmlFields, xmlList, xmlText } from './xml-reader.ts'
