@@ -27,7 +27,8 @@ export function declareCheck(program: CliCommand): void {
     const { checkAll, checkSurroundings } = await import('../provisioner/index.ts')
     const { builtInProviders: providers } = await import('../providers/index.ts')
     const { exitOfRows } = await import('../provisioner/index.ts')
-    const rows = await withProgress(terminal, `checking ${file}, its master and its clouds`, (print) =>
+    if (terminal.interactive) terminal.say(`checking ${file}, its master and its clouds …\n`)
+    const rows = await withProgress(terminal, `still checking ${file}`, (print) =>
       checkAll({
         file,
         pools: pool.value,

@@ -94,7 +94,7 @@ function sayLines(terminal: Terminal, lines: string[]): void {
 }
 
 /** `job 1f2e is waiting for 1 slot in pool default: PAUSED …`, and what to do about it in a second line. */
-export function stateLines(job: JobView, now: number): string[] {
+function stateLines(job: JobView, now: number): string[] {
   const [why, remedy] = waitNote(job, now)
   return [
     why ? `${stateSentence(job)}: ${printable(why)}` : stateSentence(job),

@@ -39,14 +39,15 @@ function submit(program: CliCommand): void {
   submitted.action(async ({ terminal }) => {
     const order = await orderOf()
     const { submitJob } = await import('../http/index.ts')
-    const { exitStatusOfJob, followOnTerminal, stateLines } = await import('./jobs-text.ts')
+    const { exitStatusOfJob, followOnTerminal, stateSentence } = await import('./jobs-text.ts')
     const master = await client()
     const job = await submitJob(master, order, waitingClock)
     const printJob = (view: JobView) => printJson(terminal, { job: view })
     if (!wait.value) {
       if (format.value === 'json') printJob(job)
       else terminal.out(`${job.task}\n`)
-      for (const line of stateLines(job, waitingClock.now())) terminal.say(line)
+      // A moment after the submission the reason is hardly news: `jobs ID` gives it.
+      terminal.say(stateSentence(job))
       return 0
     }
     if (terminal.interactive) terminal.say('Ctrl-C stops watching; the job continues.')
