@@ -3,6 +3,7 @@
 
 import { failureStages, progressStages } from '../src/agent-setup/stages.ts'
 import { actReasons } from '../src/planner/decision.ts'
+import { waitReasons } from '../src/planner/waiting.ts'
 import type { CodeInfo } from '../src/problems/code-info.ts'
 import { codeGroups } from '../src/problems/codes.ts'
 
@@ -30,9 +31,11 @@ function group([title, codes]: [string, Record<string, CodeInfo>]): string {
 
 /** The reasons of the planner that are not problems: they have a meaning, and no remedy. */
 function reasons(): string {
-  const rows = Object.entries(actReasons)
-    .sort(([a], [b]) => a.localeCompare(b))
-    .map(([code, meaning]) => `| \`${code}\` | ${cell(sentence(meaning))} |`)
+  const rowsOf = (table: Record<string, string>) =>
+    Object.entries(table)
+      .sort(([a], [b]) => a.localeCompare(b))
+      .map(([code, meaning]) => `| \`${code}\` | ${cell(sentence(meaning))} |`)
+      .join('\n')
   return `
 ## Reasons of decisions
 
@@ -41,7 +44,14 @@ They report normal operation and need no action. What blocks a pool has a code o
 
 | code | meaning |
 |---|---|
-${rows.join('\n')}
+${rowsOf(actReasons)}
+
+A job of the built-in master that waits has one of these codes or one of the following as its reason; what blocks its pool has a
+code of the fleet there, too.
+
+| code | meaning |
+|---|---|
+${rowsOf(waitReasons)}
 `
 }
 

@@ -12,32 +12,40 @@ export function secretProblems(setup: AgentSetup, template?: { name: string; tex
 }
 
 function shapesIn({ key, text }: SetupText): Problem[] {
-  return secretShapes.flatMap(({ what, pattern }) => {
-    const match = pattern.exec(text) ?? pattern.exec(decoded(text))
+  const several = text.trimEnd().includes('\n')
+  const found = secretShapes.flatMap(({ what, pattern, certain }) => {
+    const match = pattern.exec(text)
     if (!match) return []
-    const line = text.slice(0, match.index).split('\n').length
-    const several = text.trimEnd().includes('\n') && match.input === text
-    return [secretProblem(key, several ? `${key}, line ${line},` : key, what)]
+    const line = text.slice(0, match.index + (match[1]?.length ?? 0)).split('\n').length
+    return [{ what, certain, line }]
   })
+  // One value may match by its shape and by its name: its shape says more.
+  const shaped = new Set(found.flatMap(({ certain, line }) => (certain ? [line] : [])))
+  const once = new Map(
+    found
+      .filter(({ certain, line }) => certain || !shaped.has(line))
+      .map((one) => [`${one.what} ${one.line}`, one]),
+  )
+  return [...once.values()].map(({ what, certain, line }) =>
+    secretProblem(key, several ? `${key}, line ${line},` : key, what, certain),
+  )
 }
 
 /** `http_password: hunter2`: a value without a known shape, under the name of a secret. A path is not a secret. */
 function namedSecret({ key, text }: SetupText): Problem[] {
   const name = key.startsWith('agent_config_file_contents.') ? key.split('.').at(-1)! : ''
   if (!secretName.test(name) || text === '' || text.startsWith('/')) return []
-  return [secretProblem(key, key, `the value of ${name}`)]
+  return [secretProblem(key, key, `the value of ${name}`, true)]
 }
 
-function secretProblem(key: string, location: string, what: string): Problem {
-  return problem('USER_DATA_SECRET', `${location} contains what looks like a secret: ${what}`, {
-    details: { key, what },
-  })
-}
-
-/** Decodes base64 in the text that contains a PEM block: the base64 of `-----BEGIN` starts with `LS0tLS1CRUdJTi`. */
-function decoded(text: string): string {
-  const blocks = text.match(/LS0tLS1CRUdJTi[A-Za-z0-9+/\s]+/g) ?? []
-  return blocks.map((block) => Buffer.from(block, 'base64').toString('latin1')).join('\n')
+function secretProblem(key: string, location: string, what: string, certain: boolean): Problem {
+  return problem(
+    certain ? 'USER_DATA_SECRET' : 'USER_DATA_PASSWORD',
+    `${location} contains what looks like a secret: ${what}`,
+    {
+      details: { key, what },
+    },
+  )
 }
 
 // The texts that the checks read: every text in user data, by the key that a user would change.

@@ -2,6 +2,7 @@
 import { printable } from '../platform/index.ts'
 import type { CheckResult, CheckRow } from '../provisioner/index.ts'
 import { type CliCommand, configFlag, formatFlag } from './command.ts'
+import { withProgress } from './progress.ts'
 import { type Context, type ExitStatus, printJson } from './terminal.ts'
 import { type Measure, measureFor, padded } from './text-width.ts'
 
@@ -27,14 +28,16 @@ export function declareCheck(program: CliCommand): void {
     const { builtInProviders: providers } = await import('../providers/index.ts')
     const { exitOfRows } = await import('../provisioner/index.ts')
     if (terminal.interactive) terminal.say(`checking ${file}, its master and its clouds …\n`)
-    const rows = await checkAll({
-      file,
-      pools: pool.value,
-      masterHost: masterHost.value,
-      env,
-      providers,
-      ...checkSurroundings(terminal.write),
-    })
+    const rows = await withProgress(terminal, `still checking ${file}`, (print) =>
+      checkAll({
+        file,
+        pools: pool.value,
+        masterHost: masterHost.value,
+        env,
+        providers,
+        ...checkSurroundings(print),
+      }),
+    )
     if (format.value === 'json') printJson(terminal, asJson(file, rows))
     else terminal.out(`${(await checkLines(rows)).join('\n')}\n\n${countLine(rows)}\n`)
     return exitOfRows(rows)

@@ -2,7 +2,7 @@
 import { type Command, Option } from 'commander'
 import about from '../../package.json' with { type: 'json' }
 import type { Client } from '../http/index.ts'
-import { type Context, type ExitStatus, usage } from './terminal.ts'
+import { type Context, usage } from './terminal.ts'
 
 export const version: string = about.version
 
@@ -125,8 +125,8 @@ export class CliCommand {
     }
   }
 
-  /** `run` returns the exit status. It throws a ProvisionError if the command cannot continue. */
-  action(run: (context: Context) => Promise<ExitStatus>): void {
+  /** `run` returns the exit status: an `ExitStatus`, or that of a job's command. It throws a ProvisionError if the command cannot continue. */
+  action(run: (context: Context) => Promise<number>): void {
     this.commander.action(async () => {
       process.exitCode = await run(this.context)
     })

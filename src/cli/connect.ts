@@ -31,6 +31,18 @@ export async function connect(address: Address, context: Context): Promise<Maste
 }
 
 /**
+ * The master of `connect` for its jobs. While the configuration has errors that leave its state_dir, it is the master in the
+ * running provisioner, by the control socket.
+ */
+export async function connectJobs(address: Address, context: Context): Promise<Client> {
+  const { config, master } = address
+  if (master.isGiven || (master.value && !config.isGiven)) return connect(address, context)
+  const place = await placeOf(config.value, context)
+  if (place.resource_pools) return connect(address, context)
+  return createLocalClient({ stateDir: place.state_dir, version })
+}
+
+/**
  * The local provisioner that runs with this configuration, by its control socket; with -m the one at that URL. DET_MASTER
  * is ignored: beside a Determined master it names that master, not the provisioner.
  */

@@ -63,15 +63,27 @@ function poolNotes(pool: PoolOverview): [words: string, remedy: string | undefin
   ]
 }
 
-function blockedNote({ code, meaning, remedy, numbers, problem }: ReasonView): [string, string | undefined] {
+function blockedNote(reason: ReasonView): [string, string | undefined] {
+  const [words, remedy] = reasonNote(reason)
+  return [`blocked: ${words}`, remedy]
+}
+
+/** The reason in one line, with what can be done about it. */
+export function reasonNote({
+  code,
+  meaning,
+  remedy,
+  numbers,
+  problem,
+}: Pick<ReasonView, 'code' | 'meaning' | 'remedy' | 'numbers' | 'problem'>): [string, string | undefined] {
   // The message of a problem of the same code is more exact than the meaning of the code.
-  if (problem?.code === code) return [`blocked: ${code} ${problem.message}`, problem.remedy]
+  if (problem?.code === code) return [`${code} ${problem.message}`, problem.remedy]
   const because = problem ? ` ${problem.code} ${problem.message}` : ''
   const counted = Object.entries(numbers)
     .filter(([name]) => !/At$/.test(name))
     .map(([name, value]) => `${name} ${value}`)
     .join(', ')
-  return [`blocked: ${code} ${meaning}${counted && ` (${counted})`}${because}`, problem?.remedy ?? remedy]
+  return [`${code} ${meaning}${counted && ` (${counted})`}${because}`, problem?.remedy ?? remedy]
 }
 
 const orphanHead = ['POOL', 'INSTANCE', 'LOCATION', 'STATE', 'TYPE', 'ZONE', 'AGE', 'WRITER', 'NOTE']

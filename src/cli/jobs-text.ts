@@ -2,7 +2,8 @@
 import { type Client, followJob, isOver, type JobView, type LogLine } from '../http/index.ts'
 import { printable } from '../platform/index.ts'
 import type { Format } from './command.ts'
-import { table, waitingClock } from './table.ts'
+import { reasonNote } from './fleet-text.ts'
+import { age, table, waitingClock } from './table.ts'
 import type { Terminal } from './terminal.ts'
 
 /** The job's output goes to the same stream it was written to; with `json` standard out holds only the result. */
@@ -17,7 +18,8 @@ export function followOnTerminal(
     id,
     {
       onLine: (line, job) => printLine(line, job, terminal, format),
-      onState: (job) => terminal.say(stateSentence(job)),
+      onState: (job) => sayLines(terminal, stateLines(job, waitingClock.now())),
+      onStillWaiting: (job) => sayLines(terminal, stateLines(job, waitingClock.now()).slice(0, 1)),
       onSilence: (error) => terminal.say(`${error.message}; trying again`),
     },
     waitingClock,
@@ -33,7 +35,7 @@ export function printLine(line: LogLine, job: JobView, terminal: Terminal, forma
   else terminal.write(text)
 }
 
-const head = ['ID', 'STATE', 'POOL', 'SLOTS', 'PRIORITY', 'AGENTS', 'SUBMITTED', 'NAME']
+const head = ['ID', 'STATE', 'POOL', 'SLOTS', 'PRIORITY', 'AGENTS', 'SUBMITTED', 'WAITS FOR', 'NAME']
 
 export async function jobTable(jobs: JobView[]): Promise<string[]> {
   return table(
@@ -46,16 +48,20 @@ export async function jobTable(jobs: JobView[]): Promise<string[]> {
       String(one.priority),
       agentsOf(one) || '-',
       one.submittedAt ?? '-',
+      one.waiting?.code ?? '-',
       one.name,
     ]),
   )
 }
 
-export function jobLines(job: JobView): string[] {
+export function jobLines(job: JobView, now: number): string[] {
+  const [why, remedy] = waitNote(job, now)
   const rows: [string, string | null | undefined][] = [
     ['id', job.task],
     ['name', job.name],
     ['state', job.reason ? `${job.state}: ${job.reason}` : job.state],
+    ['waits for', why],
+    ['remedy', remedy],
     ['pool', job.resourcePool],
     ['slots', String(job.slots)],
     ['priority', String(job.priority)],
@@ -67,6 +73,48 @@ export function jobLines(job: JobView): string[] {
     ['agents', agentsOf(job)],
   ]
   return rows.flatMap(([name, value]) => (value ? [`${name.padEnd(10)} ${printable(value)}`] : []))
+}
+
+/** As `docker run` does when no command ran to its end. */
+const noStatus = 125
+
+/**
+ * The exit status of the command: 128 plus the number of the signal that killed it. Of several containers the first one
+ * that was not killed decides: when one fails, the others are killed. 125 for a job that has no such status: it was lost,
+ * canceled before it started, or could not start.
+ */
+export function exitStatusOfJob({ state, containers }: JobView): number {
+  if (state === 'finished') return 0
+  const failed = containers.flatMap(({ exitCode }) => (exitCode ? [exitCode] : []))
+  return failed.find((status) => status < 128) ?? failed[0] ?? noStatus
+}
+
+function sayLines(terminal: Terminal, lines: string[]): void {
+  for (const line of lines) terminal.say(line)
+}
+
+/** `job 1f2e is waiting for 1 slot in pool default: PAUSED …`, and what to do about it in a second line. */
+function stateLines(job: JobView, now: number): string[] {
+  const [why, remedy] = waitNote(job, now)
+  return [
+    why ? `${stateSentence(job)}: ${printable(why)}` : stateSentence(job),
+    ...(remedy ? [`  ${printable(remedy)}`] : []),
+  ]
+}
+
+/** Why it waits, since when, and when it is tried again; and what to do about it. */
+function waitNote({ waiting }: JobView, now: number): [why?: string, remedy?: string] {
+  if (!waiting) return []
+  const { instances = [], since, nextAt } = waiting
+  const [words, remedy] = reasonNote({ ...waiting, ...(instances.length > 0 ? { numbers: {} } : {}) })
+  const next = Date.parse(nextAt) - now
+  const what = waiting.code === 'INSTANCE_STARTING' ? 'given up in' : 'checked again in'
+  const notes = [
+    ...instances,
+    `for ${age(now - Date.parse(since))}`,
+    ...(next > 0 ? [`${what} ${age(next + 999)}`] : []),
+  ]
+  return [`${words} [${notes.join(', ')}]`, remedy]
 }
 
 /** `job 1f2e runs on local-1`, `job 1f2e has failed: …`. */

@@ -26,29 +26,34 @@ function submit(program: CliCommand): void {
   const env = submitted.list('--env <KEY=VALUE>', 'a variable for the command (repeatable)')
   const workdir = submitted.text('--workdir <dir>', 'where the command runs, on the agent')
   const id = submitted.text('--id <id>', 'id of the job; submitting the same id again creates no second job')
+  const force = submitted.toggle(
+    '--force',
+    'also submit a job that its pool can never run as it is configured',
+  )
   const wait = submitted.toggle(
     '--wait',
-    'follow the job until it ends and print its output; exit status 0 only if it finished',
+    'follow the job until it ends and print its output; exit with the status of its command, or 125 if it has none',
   )
   const { format, client } = asking(submitted)
 
   submitted.action(async ({ terminal }) => {
     const order = await orderOf()
     const { submitJob } = await import('../http/index.ts')
-    const { followOnTerminal, stateSentence } = await import('./jobs-text.ts')
+    const { exitStatusOfJob, followOnTerminal, stateSentence } = await import('./jobs-text.ts')
     const master = await client()
     const job = await submitJob(master, order, waitingClock)
     const printJob = (view: JobView) => printJson(terminal, { job: view })
     if (!wait.value) {
       if (format.value === 'json') printJob(job)
       else terminal.out(`${job.task}\n`)
+      // A moment after the submission the reason is hardly news: `jobs ID` gives it.
       terminal.say(stateSentence(job))
       return 0
     }
     if (terminal.interactive) terminal.say('Ctrl-C stops watching; the job continues.')
     const ended = await followOnTerminal(master, job.task, format.value, terminal)
     if (format.value === 'json') printJob(ended)
-    return ended.state === 'finished' ? 0 : 1
+    return exitStatusOfJob(ended)
   })
 
   async function orderOf(): Promise<JobOrder> {
@@ -67,6 +72,7 @@ function submit(program: CliCommand): void {
       priority: wholeNumber('--priority', priority.value),
       name: name.value,
       resourcePool: pool.value,
+      ...(force.value ? { force: true } : {}),
       ...(period === undefined
         ? { command, env: variables(env.value), workingDirectory: workdir.value }
         : { duration: period }),
@@ -123,7 +129,7 @@ function jobs(program: CliCommand): void {
       const job = kill.value ? await killJob(master, id) : await showJob(master, id)
       if (asJson) printJson(terminal, { job })
       else if (kill.value) terminal.say(stateSentence(job))
-      else lines(jobLines(job))
+      else lines(jobLines(job, waitingClock.now()))
     }
     return 0
   })
@@ -138,8 +144,8 @@ function asking(command: CliCommand) {
   return {
     format,
     client: async () => {
-      const { connect } = await import('./connect.ts')
-      return connect({ config, master, tokenFile }, command.context)
+      const { connectJobs } = await import('./connect.ts')
+      return connectJobs({ config, master, tokenFile }, command.context)
     },
   }
 }

@@ -8,6 +8,7 @@ import type { AnyProvider } from '../providers/index.ts'
 import type { DryRunPool } from '../provisioner/index.ts'
 import { type CliCommand, type Flag, type Format, formatFlag, version } from './command.ts'
 import { liveView } from './fleet-text.ts'
+import { withProgress } from './progress.ts'
 import { liveAreaOn } from './table.ts'
 import {
   type Context,
@@ -128,7 +129,11 @@ export function declareDryRun(program: CliCommand, configFile: Flag<string>) {
     sayProblems(terminal, problems)
 
     const wanted = { pools: pool.value, masterHost: masterHost.value, now, providers }
-    const { plans, problems: shared } = await planAll(config, wanted)
+    const { plans, problems: shared } = await withProgress(
+      terminal,
+      'rendering the user data of the pools',
+      () => planAll(config, wanted),
+    )
     sayProblems(terminal, shared)
     let said = once([...problems, ...shared])
     const pools: DryRunPool[] = []

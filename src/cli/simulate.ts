@@ -4,9 +4,9 @@ import { resolve } from 'node:path'
 import { formatDuration, parseDuration } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import { type CliCommand, configFlag, formatFlag } from './command.ts'
+import { progressOn } from './progress.ts'
 import { simulationText } from './simulate-text.ts'
-import { liveAreaOn } from './table.ts'
-import { exitStatusOf, printJson, sayProblems, type Terminal, usage } from './terminal.ts'
+import { exitStatusOf, printJson, sayProblems, usage } from './terminal.ts'
 
 const longestDelay = 24 * 3_600_000
 
@@ -59,7 +59,7 @@ export function declareSimulate(program: CliCommand): void {
     const interrupted = new AbortController()
     const interrupt = () => interrupted.abort()
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupt)
-    const progress = await simulationProgress(terminal)
+    const progress = await progressOn(terminal)
     try {
       const report = await simulate({
         config,
@@ -70,7 +70,7 @@ export function declareSimulate(program: CliCommand): void {
         providers,
         faults: faults.value?.split(',').map((name) => name.trim()) ?? [],
         seed: seed.value,
-        onProgress: progress.show,
+        onProgress: (policy, at) => progress.show(progressWords(policy, at)),
         signal: interrupted.signal,
       })
       progress.close()
@@ -136,31 +136,14 @@ async function readTraceText(jobs: string, cwd: string): Promise<{ text: string;
   }
 }
 
-const drawEvery = 100
 const minute = 60_000
 const names = { provisioner: 'This provisioner', determined: "Determined's provisioner" }
 
-interface SimulationProgress {
-  /** `elapsed` is virtual milliseconds. */
-  show(policy: keyof typeof names, at: { elapsed: number; finished: number; submitted: number }): void
-  /** Removes the line. */
-  close(): void
-}
-
-/** The progress: one line that is redrawn, on a terminal only. */
-async function simulationProgress(terminal: Terminal): Promise<SimulationProgress> {
-  const area = terminal.interactive ? await liveAreaOn(terminal) : undefined
-  let drawnAt = 0
-  return {
-    show(policy, { elapsed, finished, submitted }) {
-      if (!area || Date.now() - drawnAt < drawEvery) return
-      drawnAt = Date.now()
-      const time = formatDuration(Math.floor(elapsed / minute) * minute)
-      area.draw([`${names[policy]}: ${time} simulated, ${finished} of ${submitted} jobs done`])
-    },
-    close() {
-      area?.draw([])
-      area?.close()
-    },
-  }
+/** `elapsed` is virtual milliseconds. */
+function progressWords(
+  policy: keyof typeof names,
+  { elapsed, finished, submitted }: { elapsed: number; finished: number; submitted: number },
+): string {
+  const time = formatDuration(Math.floor(elapsed / minute) * minute)
+  return `${names[policy]}: ${time} simulated, ${finished} of ${submitted} jobs done`
 }

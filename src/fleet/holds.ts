@@ -97,6 +97,18 @@ function problemOfBlock({ code, numbers }: BlockDecision['reason']): Problem {
 /** These come and go with every launch. */
 const passing: readonly ReasonCode[] = ['LAUNCH_IN_FLIGHT', 'LAUNCH_UNSETTLED']
 
+/** Keeps since when each code has been blocking without a break. */
+export function rememberHolds(
+  since: Map<string, number>,
+  { at, decisions }: { at: number; decisions: readonly Decision[] },
+): void {
+  const codes = new Set<string>(
+    decisions.flatMap(({ kind, reason }) => (kind === 'hold' ? [reason.code] : [])),
+  )
+  for (const code of since.keys()) if (!codes.has(code)) since.delete(code)
+  for (const code of codes) if (!since.has(code)) since.set(code, at)
+}
+
 /** Reports the holds if their codes differ from those reported before; returns the value to pass next time. */
 export function reportHolds(run: PoolRun, decisions: readonly Decision[], before: string): string {
   const reasons = decisions.flatMap(({ kind, reason }) =>

@@ -9,7 +9,7 @@ import { type Admission, admissionOf } from './admission.ts'
 import { type Turn, takeTurn } from './decide.ts'
 import { readDemand } from './demand.ts'
 import { launchErrorOf } from './failures.ts'
-import { blockedLaunch, reportHolds } from './holds.ts'
+import { blockedLaunch, rememberHolds, reportHolds } from './holds.ts'
 import { listInstances, lookUp } from './observe.ts'
 import {
   hasStarting,
@@ -115,6 +115,8 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   let held = ''
   let lastChangeAt = clock.now()
   let listDueAt = 0
+  let demandDueAt = 0
+  const blockedSince = new Map<string, number>()
   let isLookingUp = false
   let loops: Promise<void>[] = []
   let unsubscribe = () => {}
@@ -128,6 +130,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       const taken = takeTurn(run, requests)
       lastTurn = taken
       held = reportHolds(run, taken.decisions, held)
+      rememberHolds(blockedSince, taken)
       if (taken.decisions.some(({ kind }) => kind !== 'hold' && kind !== 'block')) lastChangeAt = run.now()
       hasten()
       return taken
@@ -185,7 +188,9 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       await readDemand(run)
       await letOthersRun(run)
       turn()
-      await demandWakeup.wait(nextPoll(run.memory, lastChangeAt, run.now()))
+      const wait = nextPoll(run.memory, lastChangeAt, run.now())
+      demandDueAt = run.now() + wait
+      await demandWakeup.wait(wait)
     }
   }
 
@@ -279,7 +284,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     knows: (id) => run.memory.tracks.has(id),
     admission: (id) => admissionOf(run.memory, id),
     launchError: () => launchErrorOf(run.memory.launchError, run.settings.launchError, run.now()),
-    status: () => statusOf(run, lastTurn),
+    status: () => statusOf(run, lastTurn, { blockedSince, nextPollAt: Math.min(listDueAt, demandDueAt) }),
   }
 }
 

@@ -1,6 +1,13 @@
 // The status of a pool, for the CLI and the API: its instances, the last decisions, and what is blocked.
 
-import { type Decision, isLive, type Policy, type Reason, type Snapshot } from '../planner/index.ts'
+import {
+  type Decision,
+  isLive,
+  type Offering,
+  type Policy,
+  type Reason,
+  type Snapshot,
+} from '../planner/index.ts'
 import type { Problem } from '../problems/index.ts'
 import type { Turn } from './decide.ts'
 import { breakerView } from './failures.ts'
@@ -26,11 +33,20 @@ export interface PoolStatus {
   policy: Policy
   /** When the last turn ran, its snapshot and its decisions. */
   decidedAt?: number
+  /** Since when each code blocks something. */
+  blockedSince: ReadonlyMap<string, number>
+  /** When the cloud or the master is polled next. */
+  nextPollAt: number
+  offerings: readonly Offering[]
   snapshot?: Snapshot
   decisions: Decision[]
 }
 
-export function statusOf(run: PoolRun, turn: Turn | undefined): PoolStatus {
+export function statusOf(
+  run: PoolRun,
+  turn: Turn | undefined,
+  times: Pick<PoolStatus, 'blockedSince' | 'nextPollAt'>,
+): PoolStatus {
   const { memory, deps } = run
   const instances = [...memory.tracks.values()].map((track) => ({ ...track }))
   const live = instances.filter(isLive)
@@ -54,6 +70,8 @@ export function statusOf(run: PoolRun, turn: Turn | undefined): PoolStatus {
     instances,
     policy: run.settings.policy,
     decidedAt: turn?.at,
+    ...times,
+    offerings: run.settings.offerings,
     snapshot: turn?.snapshot,
     decisions,
   }

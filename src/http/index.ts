@@ -35,6 +35,7 @@ export {
   type LogLine,
   type OneJob,
   type ResourcePool,
+  type WaitingView,
 } from './job-view.ts'
 export { type Listener, type ListenOptions, listen, listenLocally } from './listen.ts'
 export type { Removed } from './order-view.ts'

@@ -73,6 +73,8 @@ function read<View>({ status, value }: Answer, schema: z.ZodMiniType<View, View>
 
 function refusal({ url }: Client, answer: Answer): ProvisionError {
   const words = wordsOf(answer)
+  const remedy = remedyOf(answer, 'WORK_CANNOT_RUN')
+  if (remedy !== undefined) return new ProvisionError(problem('WORK_CANNOT_RUN', words, { remedy }))
   if (answer.status === 404) return new ProvisionError(problem('WORK_UNKNOWN', words))
   if (answer.status === 400 || answer.status === 413)
     return new ProvisionError(problem('REQUEST_REFUSED', words))
@@ -86,6 +88,13 @@ function refusal({ url }: Client, answer: Answer): ProvisionError {
 function wordsOf({ value }: Answer): string {
   const failure = failureSchema.safeParse(value)
   return failure.success ? failure.data.error.error : 'no reason given'
+}
+
+/** The remedy of the master's problem, if it has this code. */
+function remedyOf({ value }: Answer, code: ProblemCode): string | undefined {
+  const failure = failureSchema.safeParse(value)
+  const found = failure.success ? failure.data.error.problem : undefined
+  return found?.code === code ? found.remedy : undefined
 }
 
 async function poolsOf(client: Client): Promise<string[]> {
@@ -102,8 +111,10 @@ function poolUnknown({ resourcePool = '' }: JobOrder, pools: string[]): Problem 
 /** Callbacks while a job is watched until it is over. */
 export interface Follower {
   onLine(line: LogLine, job: JobView): void
-  /** First, and whenever its state changes. */
+  /** First, and whenever its state changes, or the reason why it waits. */
   onState(job: JobView): void
+  /** Now and then, while it waits for the same reason. */
+  onStillWaiting?(job: JobView): void
   /** No response; the request is retried. */
   onSilence(error: Error): void
 }
@@ -111,6 +122,8 @@ export interface Follower {
 /** Milliseconds between two polls: short at first, because most mistakes show at once. */
 const firstPause = 200
 const longestPause = 2000
+/** Milliseconds between two reports of a job that waits for the same reason. */
+const reminder = 60_000
 /** Failed polls after which the watch ends: about two minutes. */
 const mostSilent = 60
 
@@ -123,21 +136,32 @@ export async function followJob(
 ): Promise<JobView> {
   let seen = 0
   let state = ''
+  let toldAt = 0
   let silent = 0
   for (let pause = firstPause; ; pause = Math.min(pause * 1.3, longestPause)) {
     try {
       // The job first: once it is over, all its output is there.
       const job = await showJob(client, id)
       seen = await passOn(job, seen)
-      if (job.state !== state) follower.onState(job)
-      state = job.state
+      report(job)
       silent = 0
       if (isOver(job)) return job
     } catch (error) {
-      if (!isNoAnswer(error) || ++silent >= mostSilent) throw error
+      if (!isAway(error) || ++silent >= mostSilent) throw error
       if (silent === 1) follower.onSilence(error)
     }
     await clock.sleep(pause)
+  }
+
+  function report(job: JobView): void {
+    const now = clock.now()
+    const next = stateKey(job)
+    const isNew = next !== state
+    if (!isNew && !(job.waiting && now - toldAt >= reminder)) return
+    state = next
+    toldAt = now
+    if (isNew) follower.onState(job)
+    else follower.onStillWaiting?.(job)
   }
 
   async function passOn(job: JobView, after: number): Promise<number> {
@@ -148,6 +172,11 @@ export async function followJob(
     for (const line of logs) follower.onLine(line, job)
     return count
   }
+}
+
+/** What is reported when it changes. The numbers of a reason, and the times of it, change at every poll. */
+function stateKey({ state, waiting }: JobView): string {
+  return [state, waiting?.code, waiting?.problem?.code, ...(waiting?.instances ?? [])].join(' ')
 }
 
 /** Milliseconds before each retry: about as long as a master takes to restart. */
@@ -177,6 +206,11 @@ const noAnswer: readonly (ProblemCode | undefined)[] = ['CLIENT_UNREACHABLE', 'C
 
 export function isNoAnswer(error: unknown): error is ProvisionError {
   return error instanceof ProvisionError && noAnswer.includes(error.code)
+}
+
+/** Also a master behind the control socket that restarts. */
+function isAway(error: unknown): error is ProvisionError {
+  return isNoAnswer(error) || (error instanceof ProvisionError && error.code === 'NOT_RUNNING')
 }
 
 function notConfirmed(error: ProvisionError, { id }: JobOrder): ProvisionError {

@@ -1,6 +1,7 @@
 // A job of the built-in master, as submitted and as shown: the endpoints below /provision/v1/jobs.
 
 import * as z from 'zod/mini'
+import { problemSchema } from './reason-view.ts'
 
 /** Body of `POST /provision/v1/jobs`; the master sets the values of omitted fields. */
 export const jobOrderSchema = z.object({
@@ -14,6 +15,8 @@ export const jobOrderSchema = z.object({
   command: z.optional(z.array(z.string())),
   env: z.optional(z.record(z.string(), z.string())),
   workingDirectory: z.optional(z.string()),
+  /** Accept it even if the pool as it is can never run it. */
+  force: z.optional(z.boolean()),
 })
 
 export type JobOrder = z.output<typeof jobOrderSchema>
@@ -26,6 +29,22 @@ const containerSchema = z.object({
   state: z.string(),
   exitCode: z.nullable(z.number()),
   failure: z.optional(z.string()),
+})
+
+/** Why a job waits. Times are RFC 3339. */
+const waitingSchema = z.object({
+  code: z.string(),
+  meaning: z.string(),
+  /** What a person can do about it, where there is something. */
+  remedy: z.optional(z.string()),
+  numbers: z.record(z.string(), z.number()),
+  /** Instances it waits for, at most three. */
+  instances: z.optional(z.array(z.string())),
+  /** The problem behind it, if there is a more specific one. */
+  problem: z.optional(problemSchema),
+  since: z.string(),
+  /** When it is tried again or given up; otherwise the next poll. */
+  nextAt: z.string(),
 })
 
 const jobSchema = z.object({
@@ -45,6 +64,8 @@ const jobSchema = z.object({
   startedAt: z.nullable(z.string()),
   endedAt: z.nullable(z.string()),
   containers: z.array(containerSchema),
+  /** Of a pending job; absent where the master does not know, as when another program launches its agents. */
+  waiting: z.optional(waitingSchema),
 })
 
 const lineSchema = z.object({
@@ -60,6 +81,7 @@ export const allJobsSchema = z.object({ jobs: z.array(jobSchema) })
 /** `count` is how many lines the job has printed; the first ones may no longer be kept. */
 export const jobLogsSchema = z.object({ logs: z.array(lineSchema), count: z.number() })
 
+export type WaitingView = z.output<typeof waitingSchema>
 export type JobView = z.output<typeof jobSchema>
 export type OneJob = z.output<typeof oneJobSchema>
 export type AllJobs = z.output<typeof allJobsSchema>
@@ -79,6 +101,8 @@ export const failureSchema = z.object({
     reason: z.optional(z.string()),
     /** One sentence. */
     error: z.string(),
+    /** With a code of this product, and what to do about it; Determined has no such field. */
+    problem: z.optional(z.pick(problemSchema, { code: true, message: true, remedy: true })),
   }),
 })
 

@@ -11,6 +11,7 @@ import type { Placement, Wanted } from './placement-context.ts'
 import { chooseRemovals, forcedEnds, type Removals, stepsOf } from './removals.ts'
 import { allowancesOf, isDemandFresh, isListingUsable, roomBelowMax } from './rules.ts'
 import type { KnownOffering, ManualLaunch, Policy, Snapshot } from './snapshot.ts'
+import { type WaitReason, waitReasonsOf } from './waiting.ts'
 
 export {
   type ActReason,
@@ -65,6 +66,7 @@ export {
   type Snapshot,
   type Unplaced,
 } from './snapshot.ts'
+export { neverRuns, type WaitReason, waitReasons } from './waiting.ts'
 
 /**
  * Decides for one pool. The same input gives the same output; the order of instances, agents and allocations does not matter.
@@ -103,6 +105,11 @@ export function planWithTrace(snapshot: Snapshot, policy: Policy, now: number): 
     ...placement.unserved.map(({ code, work, numbers }) => hold(code, numbers, work)),
   ]
   return { decisions, trace: { inventory: inventory, placement } }
+}
+
+/** Why each allocation of the snapshot waits, by its id. `now` is by the clock of the snapshot. */
+export function whyAllWait(snapshot: Snapshot, policy: Policy, now: number): Map<string, WaitReason> {
+  return waitReasonsOf(planWithTrace(snapshot, policy, now), snapshot, policy)
 }
 
 /** Manual launches are rare, and may be granted without a view of the master. */

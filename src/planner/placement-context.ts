@@ -1,6 +1,6 @@
 // What the steps of a placement share: the result so far, the room that is left, and the functions that add to it.
 
-import { type Bins, buy, type Kind } from './bins.ts'
+import { type Bins, buy, type Kind, type Tier } from './bins.ts'
 import type { Size } from './catalog.ts'
 import { type MarkDecision, type ReasonCode, refusalReasons, sampleOf } from './decision.ts'
 import type { IdleAgents } from './idle.ts'
@@ -35,6 +35,14 @@ export interface Unserved {
   code: ReasonCode
   work: string[]
   numbers: Record<string, number>
+  /** Of these allocations, so many get nothing. */
+  batch: readonly PendingAllocation[]
+  left: number
+}
+
+/** Allocations of one size, and how many slots of each kind of room they were given; of 0 slots: how many of them. */
+export interface Placed extends Pick<WorkGroup, 'slots' | 'work'> {
+  filled: Record<Tier, number>
 }
 
 /** VMs that waiting allocations of so many slots need beyond max_instances. */
@@ -48,6 +56,7 @@ export interface Placement {
   kinds: Kind[]
   wanted: Wanted[]
   unserved: Unserved[]
+  placed: Placed[]
   overflow: Overflow[]
   marks: MarkDecision[]
   /** Agents that were the only ones not given an allocation that fits them: presumed broken. */
@@ -84,7 +93,14 @@ export function unserve(
   { work, left }: Pick<Batch, 'work' | 'left'>,
   numbers: Record<string, number> = {},
 ): void {
-  if (left > 0) unserved.push({ code, work: sampleOf(work), numbers: { allocations: left, ...numbers } })
+  if (left > 0)
+    unserved.push({
+      code,
+      work: sampleOf(work),
+      numbers: { allocations: left, ...numbers },
+      batch: work,
+      left,
+    })
 }
 
 /** Records wanted VMs, as far as there is room, and adds them to the bins; returns how many. */

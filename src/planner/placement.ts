@@ -1,5 +1,5 @@
 // Which waiting allocations fit existing or starting VMs, and what has to be bought for the rest.
-import { capacityOf, createBins, type Kind, put, takeWhole, tiers, wholeBins } from './bins.ts'
+import { capacityOf, createBins, type Kind, put, type Tier, takeWhole, tiers, wholeBins } from './bins.ts'
 import { catalogOf, compare, dividing, holding, preferred, type Size } from './catalog.ts'
 import { IdleAgents } from './idle.ts'
 import type { Inventory } from './inventory.ts'
@@ -28,7 +28,15 @@ export function placeWork(
   const { suspects, trial } = suspectsOf(snapshot, now)
   const sound = inventory.members.filter((member) => !suspects.has(member.instance.id))
   const kinds = capacityOf({ ...inventory, members: sound }, snapshot, policy, now)
-  const placement: Placement = { kinds, wanted: [], unserved: [], overflow: [], marks: [], suspects }
+  const placement: Placement = {
+    kinds,
+    wanted: [],
+    unserved: [],
+    placed: [],
+    overflow: [],
+    marks: [],
+    suspects,
+  }
   const context: PlacementContext = {
     placement,
     bins: createBins(kinds),
@@ -40,8 +48,8 @@ export function placeWork(
     snapshot,
     policy,
   }
-  for (const group of work.groups) placeGroup(context, group)
-  for (const group of work.aux) placeAux(context, group)
+  for (const group of work.groups) recorded(context, group, placeGroup)
+  for (const group of work.aux) recorded(context, group, placeAux)
   fillMin(
     context,
     inventory.lasting + inventory.doubtful + inventory.inFlight - (inventory.members.length - sound.length),
@@ -50,6 +58,29 @@ export function placeWork(
   unserve(placement, 'JOB_AT_MAX_SLOTS', { work: work.atJobMax, left: work.atJobMax.length })
   unserve(placement, 'WORK_UNPLACEABLE', { work: work.unplaceable, left: work.unplaceable.length })
   return placement
+}
+
+/** Places a group and records which room it took. */
+function recorded(
+  context: PlacementContext,
+  group: WorkGroup,
+  place: (context: PlacementContext, group: WorkGroup) => void,
+): void {
+  const { placement } = context
+  const { slots, work } = group
+  const before = filledOf(placement.kinds, slots)
+  place(context, group)
+  const filled = filledOf(placement.kinds, slots)
+  for (const tier of tierNames) filled[tier] -= before[tier]
+  placement.placed.push({ slots, work, filled })
+}
+
+const tierNames = Object.keys(tiers) as Tier[]
+
+function filledOf(kinds: readonly Kind[], slots: number): Record<Tier, number> {
+  const filled = { ready: 0, drained: 0, coming: 0, bought: 0 }
+  for (const kind of kinds) filled[kind.tier] += slots > 0 ? kind.filled : kind.filledAux
+  return filled
 }
 
 function countBySlots(agents: readonly KnownAgent[]): Map<number, number> {
@@ -249,7 +280,13 @@ function fillMin(context: PlacementContext, present: number): void {
   if (size) want(context, size, short, 'forMin')
   else {
     const { code, numbers } = refusal(catalog)
-    placement.unserved.push({ code, work: [], numbers: { ...numbers, belowMin: short } })
+    placement.unserved.push({
+      code,
+      work: [],
+      numbers: { ...numbers, belowMin: short },
+      batch: [],
+      left: 0,
+    })
   }
 }
 

@@ -4,7 +4,7 @@ import { type Problem, placeOf } from '../problems/index.ts'
 import { wallTime } from './clock.ts'
 import type { Clock, LogFields, Logger } from './ports.ts'
 import { printable } from './printable.ts'
-import { secretName, secretShapes } from './secret-shapes.ts'
+import { maskSecrets, secretMask, secretName } from './secret-shapes.ts'
 
 export type LogFormat = 'json' | 'text'
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -95,36 +95,12 @@ function plain(value: unknown): string {
   return /^[\w.:/@+-]+$/.test(text) ? text : JSON.stringify(text)
 }
 
-// Masks secrets in the log: values of fields with such names, private keys, tokens.
+// Masks secrets in the log: values of fields with such names, and what looks like a secret in any text.
 
 const secretField = /password|secret|token|authorization|private[-_]?key|credential/i
-const secretText: RegExp[] = [
-  /-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g,
-  /\bBearer\s+[\w.~+/=-]{8,}/gi,
-  /\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{4,}/g,
-  /\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g,
-]
-/** The patterns that user data is checked with, combined into a few, because a log has many lines. */
-const shapes = byFlags(secretShapes.map(({ pattern }) => pattern))
-/** Name and password of a URL (RFC 3986, 3.2.1); its host is kept. */
-const userinfo = /\b([a-z][a-z0-9+.-]{0,15}:\/\/)[^\s/?#@'"]+@/gi
-const mask = '********'
-
-function byFlags(patterns: RegExp[]): RegExp[] {
-  const groups = Map.groupBy(patterns, ({ flags }) => flags)
-  return [...groups].map(([flags, group]) => {
-    return new RegExp(group.map(({ source }) => `(?:${source})`).join('|'), `${flags}g`)
-  })
-}
-
-function masked(text: string): string {
-  const plain = text.replace(userinfo, `$1${mask}@`)
-  return [...secretText, ...shapes].reduce((left, pattern) => left.replace(pattern, mask), plain)
-}
-
 /** A copy with secrets masked; errors become their message and code. Cycles and depth beyond 8 become a note. */
 export function redact(value: unknown, depth = 0): unknown {
-  if (typeof value === 'string') return masked(value)
+  if (typeof value === 'string') return maskSecrets(value)
   if (typeof value === 'bigint') return value.toString()
   if (typeof value !== 'object' || value === null) return value
   if (depth > 8) return '(too deep)'
@@ -134,7 +110,7 @@ export function redact(value: unknown, depth = 0): unknown {
     Object.entries(value).map(([name, item]) => [
       name,
       (secretField.test(name) || secretName.test(name)) && item !== '' && item != null
-        ? mask
+        ? secretMask
         : redact(item, depth + 1),
     ]),
   )

@@ -205,6 +205,12 @@ export const clientCodes = {
     meaning: 'A job was submitted to a resource pool that the master does not have.',
     remedy: 'Name one of its pools with --pool.',
   },
+  WORK_CANNOT_RUN: {
+    severity: 'error',
+    exit: 2,
+    meaning: 'The resource pool as it is configured can never run such a job, so it was not accepted.',
+    remedy: 'Give the job fewer slots, or choose another pool; with `--force` it is accepted, and waits.',
+  },
   WORK_UNKNOWN: {
     severity: 'error',
     exit: 1,

@@ -187,6 +187,14 @@ export const userDataCodes = {
     remedy:
       'Fetch it on the instance (instance role, secret manager), or set `allow_secrets_in_user_data: true` if it is harmless.',
   },
+  USER_DATA_PASSWORD: {
+    severity: 'warning',
+    exit: 3,
+    meaning:
+      'User data seems to contain a password: a literal value under the name, the flag or in the place of one. Every process on the instance can read user data.',
+    remedy:
+      'Fetch it on the instance (instance role, secret manager), or set `allow_secrets_in_user_data: true` if it is harmless.',
+  },
   USER_DATA_TOO_LARGE: {
     severity: 'error',
     exit: 3,

@@ -29,6 +29,7 @@ import {
   type Agent,
   createMaster,
   holdPlaceholder,
+  type JobAdvice,
   type Master,
   openStateStore,
 } from '../standalone/index.ts'
@@ -54,6 +55,8 @@ export interface DemandContext {
   mayReturn: RunningPools['mayJoin']
   /** Whether instances of a pool run that is not in the configuration. */
   hasOrphans: (pool: string) => boolean
+  /** What the pools know about jobs of our own master. */
+  advice: JobAdvice
   /** The control API, for the listener of our own master. */
   control: Handler
   clock: Clock
@@ -72,6 +75,8 @@ export interface OpenedDemand {
   forget?: (ids: string[], reason: string) => void
   /** Request handlers of the source, for our own listener. */
   handlers?: Handler[]
+  /** Further ones for the control socket: the jobs of our own master. */
+  local?: Handler[]
   /** Where our own master listens. */
   listener?: { address: string; port: number }
   close(): Promise<void>
@@ -132,6 +137,7 @@ async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> 
     forget(ids, reason) {
       for (const id of ids) master.forget(id, reason)
     },
+    local: [master.rest],
     listener: { address: listener.address, port: listener.port },
     async close() {
       await source.close()

@@ -32,6 +32,8 @@ export interface EndpointsOptions {
   control: Handler
   /** Further handlers on the network listener: pushed demand. */
   further: Handler[]
+  /** Further handlers on the control socket only. */
+  local: Handler[]
   clock: Clock
   logger: Logger
 }
@@ -44,17 +46,19 @@ export interface Endpoints {
 
 /** Throws a ProvisionError when the listener cannot be opened. Without a control socket it continues, and logs that. */
 export async function openEndpoints(options: EndpointsOptions): Promise<Endpoints> {
-  const { config, control, further, logger } = options
+  const { config, control, further, local, logger } = options
   const common = [infoHandler(options.info), healthHandler(() => []), control]
   const listener =
     config.listen && (await openListener(config.listen, { ...options, handlers: [...common, ...further] }))
-  const socket = await listenLocally(controlSocketOf(config), [...common, ...further], logger).catch(
-    (error: unknown) => {
-      if (!(error instanceof ProvisionError)) throw error
-      tellProblems(logger, error.problems)
-      return undefined
-    },
-  )
+  const socket = await listenLocally(
+    controlSocketOf(config),
+    [...common, ...further, ...local],
+    logger,
+  ).catch((error: unknown) => {
+    if (!(error instanceof ProvisionError)) throw error
+    tellProblems(logger, error.problems)
+    return undefined
+  })
   return {
     listener: listener && { address: listener.address, port: listener.port },
     async close() {

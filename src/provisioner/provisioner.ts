@@ -13,6 +13,7 @@ import { learnClusterId, type OpenedDemand, openDemand } from './demand.ts'
 import { type Endpoints, openEndpoints } from './endpoints.ts'
 import { fleetRows, joinedAgents } from './fleet-rows.ts'
 import { ensureIdentity, hasEarlierLife, type Identity } from './identity.ts'
+import { createJobAdvice } from './job-advice.ts'
 import { createOrders, type Orders } from './orders.ts'
 import { createOrphans, type Orphans, openClusterMemory } from './orphans.ts'
 import { dialledHosts, openPlans, type PoolPlans, usePlansForLaunches } from './plans.ts'
@@ -217,6 +218,7 @@ async function open(
     mayJoin,
     mayReturn,
     hasOrphans,
+    advice: createJobAdvice(config, { status: running.status, now: clock.now }),
     control,
   })
   undo.push(demand.close)
@@ -237,7 +239,8 @@ async function open(
     },
   })
   const info = { version, cluster_id: clusterId, cluster_name: config.cluster_name }
-  const endpoints = await openEndpoints({ ...options, control, info, further: demand.handlers ?? [] })
+  const { handlers: further = [], local = [] } = demand
+  const endpoints = await openEndpoints({ ...options, control, info, further, local })
   undo.push(endpoints.close)
 
   const onPlanned = running.certificateChanged

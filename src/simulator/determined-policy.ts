@@ -128,6 +128,9 @@ function emptyStatus(pool: string, at: number, pending: number, policy: Policy):
     problems: [],
     instances: [],
     decisions: [],
+    blockedSince: new Map(),
+    nextPollAt: 0,
+    offerings: [],
   }
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { errorsPage } from '../../scripts/errors-page.ts'
 import { actReasons } from '../../src/planner/decision.ts'
+import { waitReasons } from '../../src/planner/waiting.ts'
 import { problemCodes } from '../../src/problems/codes.ts'
 import { root, sourcesBelow } from '../support/sources.ts'
 
@@ -16,7 +17,7 @@ describe('the table of codes', () => {
 
   it('lists each code, and each reason of a decision, once on the page', () => {
     const listed = [...errorsPage().matchAll(/^\| `([A-Z0-9_]+)` \|/gm)].map((match) => match[1])
-    expect(listed.sort()).toEqual([...codes, ...Object.keys(actReasons)].sort())
+    expect(listed.sort()).toEqual([...codes, ...Object.keys(waitReasons), ...Object.keys(actReasons)].sort())
   })
 
   it('has no unused code', () => {

@@ -27,6 +27,7 @@ import { createListeners, createRegistry } from './agents.ts'
 import { hostOf } from './queue.ts'
 import { masterRoutes } from './rest.ts'
 import { routesHandler } from './rest-router.ts'
+import type { JobAdvice } from './rest-work.ts'
 import { inMemoryStateStore, type StateStore } from './state-store.ts'
 import { createLogStore, createWorkStore, type WorkStore } from './store.ts'
 import { createWorkQueue } from './work-queue.ts'
@@ -47,6 +48,8 @@ export interface MasterOptions {
   mayReturn?: AdmissionRules['mayReturn']
   /** Stores jobs and agents (`openStateStore`); none: a restart forgets them. Closed with the master. */
   stateStore?: StateStore
+  /** What the owner of the pools knows about jobs that wait. */
+  advice?: JobAdvice
   /** PEM chain with which the tasks of commands verify the master; undefined while there is none. */
   taskCertificate?: () => string | undefined
   /** Milliseconds that an agent whose instance is not listed yet waits for its answer; default 15 s. */
@@ -55,6 +58,8 @@ export interface MasterOptions {
 
 export interface Master {
   handlers: Handler[]
+  /** The REST API alone, without the socket of agents. */
+  rest: Handler
   upgrades: UpgradeHandler[]
   /** Sorted by id; includes agents that are away. */
   agents(): Agent[]
@@ -160,22 +165,23 @@ export function createMaster(options: MasterOptions): Master {
     return registry.order(id, { provisionerDrain }) !== undefined
   }
 
+  const rest = routesHandler(
+    masterRoutes({
+      config,
+      providers,
+      masterInfo,
+      registry,
+      queue,
+      store,
+      logs,
+      fault: stateStore.fault,
+      advice: options.advice,
+    }),
+  )
+
   return {
-    handlers: [
-      socket.handler,
-      routesHandler(
-        masterRoutes({
-          config,
-          providers,
-          masterInfo,
-          registry,
-          queue: queue,
-          store,
-          logs,
-          fault: stateStore.fault,
-        }),
-      ),
-    ],
+    handlers: [socket.handler, rest],
+    rest,
     upgrades: [socket.upgrade],
     agents: registry.list,
     agent: registry.get,

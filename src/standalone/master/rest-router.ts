@@ -1,6 +1,7 @@
 // The master's routes, with errors in the format of Determined's gateway (Determined: internal/grpcutil/errors.go).
 import { answerRoutes, type Failure, type Reply, type Route } from '../../http/index.ts'
 import type { Handler } from '../../platform/index.ts'
+import type { Problem } from '../../problems/index.ts'
 
 export { ok, type Reply, type Route } from '../../http/index.ts'
 
@@ -15,9 +16,11 @@ const grpc: Record<number, [number, string]> = {
   503: [14, 'Unavailable'],
 }
 
-export function failure(status: number, text: string): Reply {
+/** @param found for our own clients: its code and remedy */
+export function failure(status: number, text: string, found?: Problem): Reply {
   const [code, reason] = grpc[status] ?? [2, 'Unknown']
-  return { status, value: { error: { code, reason, error: text } } satisfies Failure }
+  const problem = found && { code: found.code, message: found.message, remedy: found.remedy }
+  return { status, value: { error: { code, reason, error: text, problem } } satisfies Failure }
 }
 
 export function routesHandler(routes: Route[]): Handler {

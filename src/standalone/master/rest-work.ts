@@ -1,5 +1,6 @@
 // Endpoints for jobs that Determined does not have: submit, show, kill.
-import type { AllJobs, JobLogs, JobView, OneJob, Written } from '../../http/index.ts'
+import type { AllJobs, JobLogs, JobView, OneJob, WaitingView, Written } from '../../http/index.ts'
+import type { Problem } from '../../problems/index.ts'
 import type { Allocation } from './allocation.ts'
 import { failure, ok, type Reply, type Route, timestamp } from './rest-router.ts'
 import type { LogStore, WorkStore } from './store.ts'
@@ -13,18 +14,29 @@ export interface WorkRoutesOptions {
   defaults: SubmissionDefaults
   /** Why nothing can be submitted now. */
   fault: () => string | undefined
+  advice?: JobAdvice
+}
+
+/** What the owner of the pools knows about jobs. Without it a job is accepted, and waits without a reason. */
+export interface JobAdvice {
+  /** Why a pending job waits; undefined when it is not known. */
+  whyWaits(job: Pick<Allocation, 'id' | 'pool' | 'submittedAt'>): Written<WaitingView> | undefined
+  /** Why such a job could never run in the pool as it is. */
+  cannotRun(job: Pick<Allocation, 'pool' | 'slots'>): Problem | undefined
 }
 
 /** The same below /provision/v1/work, their former path. */
-export function workRoutes({ queue, store, logs, defaults, fault }: WorkRoutesOptions): Route[] {
+export function workRoutes({ queue, store, logs, defaults, fault, advice }: WorkRoutesOptions): Route[] {
   const find = (id: string): Allocation | undefined => store.get(id) ?? store.ofTask(id)
   const stopping = failure(503, 'this master is stopping')
+  const view = (allocation: Allocation) => workView(allocation, advice?.whyWaits)
+  const shown = (allocation: Allocation) => ok({ job: view(allocation) } satisfies OneJob)
   const missing = (id: string) => failure(404, `job '${id}' not found`)
 
   async function submit(body: Record<string, unknown>): Promise<Reply> {
     const read = readSubmission(body, defaults)
     if (!read.ok) return failure(400, read.message)
-    const { submission } = read
+    const { submission, force } = read
     const known = store.ofTask(submission.task)
     // A client that missed the response submitted it again: it is the same job.
     if (known && isSame(known, submission)) {
@@ -34,6 +46,8 @@ export function workRoutes({ queue, store, logs, defaults, fault }: WorkRoutesOp
     if (known) return failure(409, `job '${submission.task}' already exists and differs`)
     const down = fault()
     if (down) return failure(503, down)
+    const hopeless = force ? undefined : advice?.cannotRun(submission)
+    if (hopeless) return failure(400, hopeless.message, hopeless)
     const allocation = await queue.submit(submission)
     return allocation ? { ...shown(allocation), status: 201 } : stopping
   }
@@ -43,7 +57,7 @@ export function workRoutes({ queue, store, logs, defaults, fault }: WorkRoutesOp
     {
       method: 'GET',
       path: '/provision/v1/jobs',
-      answer: () => ok({ jobs: store.all().map(workView) } satisfies AllJobs),
+      answer: () => ok({ jobs: store.all().map(view) } satisfies AllJobs),
     },
     {
       method: 'GET',
@@ -83,12 +97,8 @@ function isSame(known: Allocation, { pool, slots, priority, name, work }: Partia
   return JSON.stringify([p, s, r, n, w]) === JSON.stringify([pool, slots, priority, name, work])
 }
 
-function shown(allocation: Allocation): Reply {
-  return ok({ job: workView(allocation) } satisfies OneJob)
-}
-
 /** Values of variables are not shown, because they may be secrets. */
-export function workView(allocation: Allocation): Written<JobView> {
+export function workView(allocation: Allocation, whyWaits?: JobAdvice['whyWaits']): Written<JobView> {
   const { id, task, name, pool, slots, priority, state, reason, work } = allocation
   return {
     id,
@@ -116,5 +126,6 @@ export function workView(allocation: Allocation): Written<JobView> {
         failure: container.failure?.ErrMsg ?? '',
       }),
     ),
+    waiting: state === 'pending' ? whyWaits?.(allocation) : undefined,
   }
 }

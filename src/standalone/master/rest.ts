@@ -10,7 +10,7 @@ import { agentOrderRoutes, agentRoutes, agentView } from './rest-agents.ts'
 import { jobRoutes, taskRoutes } from './rest-jobs.ts'
 import { masterInfoRoutes, poolRoutes } from './rest-pools.ts'
 import { ok, type Route } from './rest-router.ts'
-import { workRoutes } from './rest-work.ts'
+import { type JobAdvice, workRoutes } from './rest-work.ts'
 import type { LogStore, WorkStore } from './store.ts'
 import type { WorkQueue } from './work-queue.ts'
 
@@ -23,6 +23,7 @@ export interface MasterRoutesOptions {
   store: WorkStore
   logs: LogStore
   fault: () => Problem | undefined
+  advice?: JobAdvice
 }
 
 export function masterRoutes(options: MasterRoutesOptions): Route[] {
@@ -59,6 +60,7 @@ export function masterRoutes(options: MasterRoutesOptions): Route[] {
       store,
       logs,
       fault: () => fault()?.message,
+      advice: options.advice,
       defaults: { newId: randomUUID, hasPool: (pool) => pools.includes(pool), auxPool, computePool },
     }),
   ]

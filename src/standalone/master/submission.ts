@@ -5,7 +5,9 @@ import { fileType, type RunArchive } from '../protocol/container.ts'
 import type { StartContainer } from '../protocol/messages.ts'
 import { type Allocation, type Placed, priorities, type Submission, type Work } from './allocation.ts'
 
-export type ReadSubmission = { ok: true; submission: Submission } | { ok: false; message: string }
+export type ReadSubmission =
+  | { ok: true; submission: Submission; force: boolean }
+  | { ok: false; message: string }
 
 export interface SubmissionDefaults {
   /** For the task, when none is given. */
@@ -43,13 +45,15 @@ export function readSubmission(given: Record<string, unknown>, defaults: Submiss
         ? `name a resource pool: the default pool ${show(pool)} does not exist`
         : `unknown resource pool ${show(pool)}`,
     )
+  const { force = false } = body
+  if (typeof force !== 'boolean') return wrong('force must be true or false')
   const work = readWork(body)
   if (typeof work === 'string') return wrong(work)
   const task = id ?? defaults.newId()
   const name = body.name ?? (work.kind === 'command' ? work.argv[0] : task)
   if (typeof name !== 'string' || name.length > 256)
     return wrong('name must be a string of at most 256 characters')
-  return { ok: true, submission: { task, name, pool, slots, priority, work } }
+  return { ok: true, submission: { task, name, pool, slots, priority, work }, force }
 }
 
 function readWork(body: Body): Work | string {

@@ -26,7 +26,7 @@ beforeAll(async () => {
     timeout: 60_000,
     interval: 200,
   })
-})
+}, 30_000)
 afterAll(async () => {
   if (daemon.exitCode === null) {
     daemon.kill('SIGTERM')
@@ -55,10 +55,17 @@ describe('while the configuration file is invalid', () => {
     ['no YAML at all', (text: string) => `${text}\n  : [`, 'YAML_'],
   ])('shows and controls the provisioner: %s', async (_, spoil, code) => {
     writeFileSync(file(), spoil(good))
-    for (const args of [['status'], ['instances'], ['pause', 'default'], ['resume', 'default'], ['logs']]) {
+    const control = [['status'], ['instances'], ['pause', 'default'], ['resume', 'default'], ['logs']]
+    const jobs = [
+      ['explain'],
+      ['jobs'],
+      ['submit', '--wait', '--id', `job-${code}`, '--', 'true'],
+      ['jobs', `job-${code}`],
+    ]
+    for (const args of [...control, ...jobs]) {
       const { status, stderr } = await provision(...args)
       expect(status, `${args}: ${stderr}`).toBe(0)
-      expect(stderr).toMatch(/^master.yaml.* warning CONFIG_FILE_BROKEN /)
+      expect(stderr, `${args}`).toMatch(/^master.yaml.* warning CONFIG_FILE_BROKEN /)
       expect(stderr).toContain(code)
       expect(stderr).toContain('provision validate')
     }

@@ -61,15 +61,15 @@ describe('a command', () => {
     expect(run.stderr).toMatch(/is running on local-\w+-\d\n[\s\S]*has finished/)
   })
 
-  it('that fails makes --wait exit with 1, and reports its status and its agent', async () => {
+  it('that fails makes --wait exit with its status, and reports it with its agent', async () => {
     const run = await submit('--', 'bash', '-c', 'echo last words; exit 7')
-    expect(run).toMatchObject({ status: 1, stdout: 'last words\n' })
+    expect(run).toMatchObject({ status: 7, stdout: 'last words\n' })
     expect(run.stderr).toMatch(/has failed: local-\w+-\d: .*\b7\b/)
   })
 
   it('that does not exist fails, too', async () => {
     const run = await submit('--', '/no/such/program')
-    expect(run.status).toBe(1)
+    expect(run.status).toBe(127)
     expect(run.stderr).toMatch(/has failed/)
   })
 
@@ -88,7 +88,7 @@ describe('a command', () => {
     expect(await provision('work', id, '--kill')).toMatchObject({ status: 0, stdout: '' })
     const { status, stderr } = await waiting
     expect(stderr).toMatch(/was killed: killed by a request/)
-    expect(status).toBe(1)
+    expect(status).toBe(137)
     await until(() => !alive(pid), 'the end of the process')
   })
 })
@@ -169,6 +169,48 @@ describe('a task that calls its master by HTTPS', () => {
     const run = await submit(...words)
     expect(run.status, run.stderr).toBe(0)
     expect(run.stdout).toMatch(/^state +running$/m)
+  })
+})
+
+describe('a job that waits', () => {
+  it('says why, in the order of a waiting client, in the list, and alone', async () => {
+    const busy = await begin('--slots', '4', '--duration', '1m')
+    const waiting = submit('--id', 'behind', '--slots', '4', '--duration', '1s')
+    await expect
+      .poll(async () => (await show('behind')).waiting?.code, { timeout: 15_000 })
+      .toBe('MAX_REACHED')
+    const { waiting: why } = await show('behind')
+    expect(why).toMatchObject({
+      numbers: { slots: 4, max: 2 },
+      remedy: expect.stringMatching(/max_instances/),
+    })
+    expect(Date.parse(why.nextAt)).toBeGreaterThanOrEqual(Date.parse(why.since))
+    expect((await provision('jobs')).stdout).toMatch(/behind +pending .* MAX_REACHED /)
+    const alone = await provision('jobs', 'behind')
+    expect(alone.stdout).toMatch(/^waits for +MAX_REACHED .*\nremedy +Raise max_instances/m)
+    await provision('jobs', busy, '--kill')
+    const { status, stderr } = await waiting
+    expect(status).toBe(0)
+    expect(stderr).toMatch(
+      /behind is waiting for 4 slots in pool default: MAX_REACHED .*\n {2}Raise max_instances/,
+    )
+    expect(stderr.match(/MAX_REACHED/g)).toHaveLength(1)
+  })
+
+  it('is rejected if it can never run, unless it is forced', async () => {
+    const refused = await submit('--slots', '6', '--', 'true')
+    expect(refused.stderr).toMatch(
+      /WORK_CANNOT_RUN EXCEEDS_MAX: a job of 6 slots needs 3 instances of pool default, and max_instances is 2\n.*--force/,
+    )
+    expect(refused).toMatchObject({ status: 2, stdout: '' })
+    const odd = await submit('--slots', '3', '--', 'true')
+    expect(odd.stderr).toMatch(/WORK_CANNOT_RUN NEVER_FITS: .*they have 2 slots/)
+    const forced = submit('--slots', '6', '--force', '--id', 'forced', '--', 'true')
+    await expect
+      .poll(async () => (await show('forced')).waiting?.code, { timeout: 15_000 })
+      .toBe('EXCEEDS_MAX')
+    await provision('jobs', 'forced', '--kill')
+    expect((await forced).status).toBe(125)
   })
 })
 

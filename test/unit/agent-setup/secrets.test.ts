@@ -59,6 +59,30 @@ describe('a secret in a script', () => {
   })
 })
 
+describe('a password that only its place shows', () => {
+  it.each([
+    'export DB_PASSWORD=hunter2',
+    'curl -u robot:hunter2 https://x',
+    'mongo --password hunter2',
+    'machine x login robot password hunter2',
+  ])('is a warning: %s', (text) => {
+    const problems = inScript(`#!/bin/bash\n${text}\n`)
+    expect(problems).toMatchObject([{ code: 'USER_DATA_PASSWORD', severity: 'warning' }])
+    expect(problems[0]!.message).toMatch(/^startup_script, line 2, contains what looks like a secret: /)
+    expect(JSON.stringify(problems)).not.toContain('hunter2')
+  })
+
+  it.each([
+    'echo hunter2 | docker login -u robot --password-stdin',
+    "docker login -u robot --password-stdin <<< 'hunter2'",
+    'docker login \\\n  -p hunter2',
+  ])('is an error for docker login: %s', (text) => {
+    const problems = inScript(text)
+    expect(problems).toMatchObject([{ code: 'USER_DATA_SECRET', severity: 'error' }])
+    expect(JSON.stringify(problems)).not.toContain('hunter2')
+  })
+})
+
 describe('a secret elsewhere', () => {
   const token = `${'gh'}p_${a(36)}`
 

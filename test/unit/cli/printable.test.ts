@@ -52,7 +52,7 @@ describe('a response of a server is only text', () => {
     ['the status', () => statusLines(status as never)],
     ['orphans', () => orphanLines({ orphans: [], problems: [said] }, 0)],
     ['the list of work', () => jobTable([work])],
-    ['one job', () => jobLines(work)],
+    ['one job', () => jobLines(work, 0)],
     ['a change of work', () => [stateSentence(work), stateSentence({ ...work, state: 'pending' })]],
     ['a check', () => checkLines([{ subject: evil, what: evil, result: 'passed', note: evil }] as never)],
     ['JSON', () => spoken((terminal) => printJson(terminal, said))],

@@ -1,12 +1,13 @@
 // Following a job: every line once and in order, every state once, over outages and restarts of the master.
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { Client } from '../../../src/http/client.ts'
 import { followJob } from '../../../src/http/job-client.ts'
+import type { JobView } from '../../../src/http/job-view.ts'
 import type { Clock } from '../../../src/platform/ports.ts'
 import { ProvisionError, problem } from '../../../src/problems/index.ts'
 
 /** One poll of the master: the state it returns, and all lines it has kept; or no response. */
-type Look = { state: string; lines: string[]; count?: number } | 'silence'
+type Look = { state: string; lines: string[]; count?: number; why?: string } | 'silence'
 
 const clock: Clock = { now: () => 0, sleep: async () => {} }
 const silence = () => new ProvisionError(problem('CLIENT_UNREACHABLE', 'connection refused'))
@@ -21,19 +22,26 @@ function scripted(looks: Look[]): Client {
       const after = Number(/after=(\d+)/.exec(path)?.[1] ?? 0)
       if (!path.includes('/logs')) look = looks.length > 1 ? looks.shift()! : looks[0]!
       if (look === 'silence') throw silence()
-      const { state, lines, count = lines.length } = look
+      const { state, lines, why, count = lines.length } = look
       const kept = lines.slice(Math.max(0, after - (count - lines.length)))
       const logs = kept.map((text) => ({ containerId: 'c', stream: 'stdout', text }))
-      return { status: 200, value: path.includes('/logs') ? { logs, count } : { job: work(state) } }
+      return { status: 200, value: path.includes('/logs') ? { logs, count } : { job: work(state, why) } }
     },
   }
 }
 
-function work(state: string) {
+function work(state: string, why?: string) {
   const times = { submittedAt: null, startedAt: null, endedAt: null }
   const names = { id: 'w.1', task: 'w', name: 'w', resourcePool: 'default', reason: '', command: ['true'] }
-  return { ...names, ...times, slots: 1, priority: 42, state, containers: [] }
+  return { ...names, ...times, slots: 1, priority: 42, state, containers: [], waiting: why && reason(why) }
 }
+
+/** Its numbers differ at each poll. */
+function reason(code: string) {
+  const times = { since: '2026-11-29T10:00:00Z', nextAt: '2026-11-29T10:00:05Z' }
+  return { code, meaning: '', numbers: { x: polls++ }, ...times }
+}
+let polls = 0
 
 async function follow(looks: Look[]) {
   const lines: string[] = []
@@ -97,5 +105,38 @@ it('survives an outage and reports it once', async () => {
 it('gives up on a master that stays unreachable', async () => {
   expect(await follow([{ state: 'running', lines: [] }, 'silence'])).toMatchObject({
     ended: 'CLIENT_UNREACHABLE',
+  })
+})
+
+describe('the reason why it waits', () => {
+  async function reported(looks: Look[], every: number) {
+    const lines: string[] = []
+    let now = 0
+    const moving: Clock = {
+      now: () => now,
+      sleep: async () => {
+        now += every
+      },
+    }
+    const follower = {
+      onLine: () => {},
+      onState: ({ state, waiting }: JobView) => void lines.push(waiting?.code ?? state),
+      onStillWaiting: ({ waiting }: JobView) => void lines.push(`still ${waiting?.code}`),
+      onSilence: () => {},
+    }
+    await followJob(scripted(looks), 'w', follower, moving)
+    return lines
+  }
+  const waits = (why: string): Look => ({ state: 'pending', lines: [], why })
+  const ended: Look = { state: 'finished', lines: [] }
+
+  it('is reported when it changes, not at every poll', async () => {
+    const looks = ['A', 'A', 'B', 'B', 'A'].map(waits)
+    expect(await reported([...looks, ended], 1000)).toEqual(['A', 'B', 'A', 'finished'])
+  })
+
+  it('is repeated once a minute', async () => {
+    const looks = Array.from({ length: 10 }, () => waits('A'))
+    expect(await reported([...looks, ended], 15_000)).toEqual(['A', 'still A', 'still A', 'finished'])
   })
 })

@@ -71,7 +71,9 @@ const statuses: fc.Arbitrary<PoolStatus> = fc
     )
     const instances = snapshot.instances.map((vm) => ({ ...vm, listed: true, ...doing }))
     const found = { breaker, foreignWriters, problems, policy, decisions, blocked, instances }
-    return { pool: snapshot.pool, at: now, paused, ...counts, ...found, ...turn }
+    const times = { blockedSince: new Map(), nextPollAt: now }
+    const { offerings } = snapshot
+    return { pool: snapshot.pool, at: now, paused, ...counts, ...found, ...turn, ...times, offerings }
   })
 
 const shown: fc.Arbitrary<Omit<FleetRow, 'pool' | 'instance' | 'state' | 'launchedAt'>> = fc.record({

@@ -1,0 +1,56 @@
+// The patterns of secrets, measured: what they find in samples, and what they report in ordinary scripts.
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { maskSecrets, secretShapes } from '../../../src/platform/secret-shapes.ts'
+import { harmlessLines, secretSamples } from '../../support/secret-corpus.ts'
+import { root } from '../../support/sources.ts'
+
+const isFound = (text: string) => secretShapes.some(({ pattern }) => pattern.test(text))
+
+describe('the samples of secrets', () => {
+  it('are found: at least 95 of 100, and masked in a log', () => {
+    expect(secretSamples.length).toBeGreaterThanOrEqual(60)
+    const missed = secretSamples.filter(({ text }) => !isFound(`#!/bin/bash\n${text}\n`))
+    const shown = secretSamples.filter(({ text, value }) => maskSecrets(`x\n${text}\n`).includes(value))
+    expect(missed.map(({ name }) => name)).toEqual([])
+    expect(shown.map(({ name }) => name)).toEqual([])
+  })
+
+  it('keep what stands before a password, so that the line can still be read', () => {
+    expect(maskSecrets('PASSWORD=hunter2 ./run')).toBe('PASSWORD=******** ./run')
+    expect(maskSecrets('docker login -u robot -p hunter2 r.io')).toBe(
+      'docker login -u robot -p ******** r.io',
+    )
+    expect(maskSecrets('echo hunter2 | docker login --password-stdin')).toBe(
+      'echo ******** | docker login --password-stdin',
+    )
+  })
+})
+
+describe('lines that hold no secret', () => {
+  it('are not reported: at most 2 of 100', () => {
+    expect(harmlessLines.length).toBeGreaterThanOrEqual(100)
+    expect(harmlessLines.filter(isFound)).toEqual([])
+    // The log masks the names in URLs as well.
+    const inUrl = /:\/\/[^/]*@/
+    expect(harmlessLines.filter((line) => !inUrl.test(line) && maskSecrets(line) !== line)).toEqual([])
+  })
+
+  it('neither are those of the scripts and templates of this repository', () => {
+    const lines = scriptsBelow('templates', 'images', 'test/boot', 'test/vm', 'examples', '.ci').flatMap(
+      (file) => readFileSync(file, 'utf8').split('\n'),
+    )
+    expect(lines.length).toBeGreaterThan(1000)
+    expect(lines.filter(isFound)).toEqual([])
+  })
+})
+
+function scriptsBelow(...folders: string[]): string[] {
+  return folders.flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .map((name) => join(root, folder, name))
+      .filter((file) => !file.includes('node_modules') && statSync(file).isFile())
+      .filter((file) => /\.(?:sh|hbs|yaml|yml|service)$|\/run$|Containerfile/.test(file)),
+  )
+}
