@@ -195,6 +195,8 @@ function elsewhere(
   return other && `Remove it: it is a key of \`type: ${other}\`, but this provider has \`type: ${own.kind}\`.`
 }
 
+const commonNames = Object.keys(commonKeys)
+
 /** The remedy for a key of a provider that is outside of one; Determined's provisioner ignores such keys. */
 export function providerKey(
   key: string,
@@ -208,5 +210,7 @@ export function providerKey(
     key === 'type' || Object.hasOwn(commonKeys, key) || providers.some(({ ownKeys }) => ownKeys.includes(key))
   if (isOne) return 'Move it below provider.'
   const [path, more] = own?.hints.pathsTo(key) ?? []
-  return path && !more ? `Move it below provider: it is ${writtenPath(path)}.` : undefined
+  if (path && !more) return `Move it below provider: it is ${writtenPath(path)}.`
+  const meant = nearest(key, own?.ownKeys ?? []) ?? nearest(key, commonNames)
+  return meant && `Did you mean "${meant}", below provider?`
 }

@@ -38,6 +38,11 @@ export const wrongKeys: WrongInput[] = [
       'Did you mean "description"?',
     ],
     [
+      "a misspelt key of the provider's in the pool",
+      'resource_pools:\n  - pool_name: p\n    ➤max_instance: 3\n    agents: any',
+      'Did you mean "max_instances", below provider?',
+    ],
+    [
       "a provider's key in the pool",
       'resource_pools:\n  - pool_name: p\n    ➤max_instances: 3\n    agents: any',
       'Move it below provider',
