@@ -43,7 +43,7 @@ function inStructure(structure: string, value: unknown, place: Place): BaseFault
   return Object.entries(value).flatMap(([field, content]) => {
     const name = place.name ? `${place.name}.${field}` : field
     const at = { ...place, path: [...place.path, field], name }
-    const type = known[field]
+    const type = Object.hasOwn(known, field) ? known[field] : undefined
     if (type === undefined) return [unknownField(at, Object.keys(known))]
     const owned = ownedReason(name, content)
     if (owned)

@@ -90,6 +90,9 @@ const capacityKeys = {
   only: keyOr(flag, false, 'Never launch outside of it.'),
 }
 
+/** p5.48xlarge has the most of all types: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/efa-acc-inst-types.html */
+const mostNetworkCards = 32
+
 const maxPrice = key(price, 'Maximum dollars per hour, as a quoted string.', 'the on-demand price')
 
 const awsKeys = {
@@ -134,8 +137,8 @@ const awsKeys = {
       ),
       security_group_ids: key(names, 'Several security groups, instead of `security_group_id`.'),
       efa: key(
-        z.union([flag, count(1)]).register(kinds, {
-          noun: 'true, false or a number of interfaces',
+        z.union([flag, count(1, mostNetworkCards)]).register(kinds, {
+          noun: `true, false or a number of interfaces from 1 to ${mostNetworkCards}`,
           remedy: 'Write true for as many interfaces as the type has, or their number.',
         }),
         'Elastic Fabric Adapters ([requirements](aws.md#agents-that-train-together)): `true` for all that the instance type has, or their number.',

@@ -39,7 +39,7 @@ function inMessage(message: string, value: unknown, path: Path): BaseFault[] {
   const known = messages[message]!
   return Object.entries(value).flatMap(([name, content]) => {
     const at = [...path, name]
-    const type = known[name]
+    const type = Object.hasOwn(known, name) ? known[name] : undefined
     return type === undefined ? [unknownField(at, Object.keys(known))] : inField(type, content, at)
   })
 }

@@ -21,6 +21,11 @@ export const wrongRules: WrongInput[] = [
       'such as 60',
     ],
     ['a field base_config does not have', gcp('base_config: {disks: [{➤boott: true}]}'), 'mean "boot"'],
+    ...['constructor', 'toString', '__proto__'].flatMap((name): [string, string, string][] => [
+      [`${name} in an EC2 base_config`, aws(`base_config: {➤${name}: {a: 1}}`), 'Correct the field'],
+      [`${name} deeper in one`, aws(`base_config: {Placement: {➤${name}: 1}}`), 'Correct the field'],
+      [`${name} in a base_config of GCP`, gcp(`base_config: {➤${name}: 1}`), 'Correct the field'],
+    ]),
     ['a field RunInstances lacks', aws('base_config: {Placement: {➤GroupNam: a}}'), 'mean "GroupName"'],
     ['a list of an EC2 base_config', aws('base_config: {NetworkInterfaces: ➤x}'), 'Correct the field'],
     ['a field with a key of its own', aws('base_config: {➤TagSpecifications: []}'), 'custom_tags'],
@@ -28,6 +33,13 @@ export const wrongRules: WrongInput[] = [
       'a field launch templates lack',
       aws('spot: true\nbase_config: {➤RamdiskId: ari-1}'),
       'one instance type',
+    ],
+  ]),
+  ...cases('CONFIG_WRONG_TYPE', [
+    [
+      'more EFA interfaces than any type has',
+      aws('instance_type: m7i.48xlarge\nnetwork_interface: {efa: ➤100000000}'),
+      'Write true',
     ],
   ]),
   ...cases('CONFIG_MISSING_KEY', [
