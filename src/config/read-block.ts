@@ -4,7 +4,7 @@ import { nearest } from '../platform/index.ts'
 import { type Problem, type ProblemCode, type ProblemOptions, problem } from '../problems/index.ts'
 import { foreign, kinds } from './fields.ts'
 import { shown } from './report.ts'
-import { vitalRemedy } from './vital-keys.ts'
+import { unknownKeys } from './unknown-keys.ts'
 import type { YamlPath, YamlText } from './yaml.ts'
 
 /** The values that could be read: invalid and missing ones are omitted at any depth. */
@@ -125,6 +125,7 @@ function readMapping(
   const { catchall } = schema._zod.def
   const shape = schema._zod.def.shape as Record<string, Schema>
   const result: Record<string, unknown> = {}
+  if (elsewhere) reading.providerKeys = Object.keys(shape)
   for (const [key, inner] of Object.entries(shape)) {
     if (inner === foreign || skip.includes(key)) continue
     const item = read(inner, Object.hasOwn(raw, key) ? raw[key] : undefined, [...path, key], reading)
@@ -203,7 +204,11 @@ function takesText(schema: Schema): boolean {
 
 function missing(path: YamlPath, reading: Reading): undefined {
   const block = { reading, path: path.slice(0, -1), raw: {} }
-  return note(block, 'CONFIG_MISSING_KEY', `${nameOf(path)} is missing`, { part: 'key' })
+  return note(block, 'CONFIG_MISSING_KEY', missingMessage(path), { part: 'key' })
+}
+
+export function missingMessage(path: YamlPath): string {
+  return `${nameOf(path)} is missing`
 }
 
 function wrongType(
@@ -228,6 +233,8 @@ export interface Reading {
   doubts: Problem[]
   /** Absolute folder that relative paths start from. */
   folder: string
+  /** The keys of the provider block that is being read, for those that were written one level too deep. */
+  providerKeys?: readonly string[]
 }
 
 /** A mapping of the file. */
@@ -296,55 +303,6 @@ export function nameOf(path: YamlPath): string {
 
 function afterPool(path: YamlPath): YamlPath {
   return path[0] === 'resource_pools' && path.length > 2 ? path.slice(2) : path
-}
-
-// Unknown keys: errors in the provisioner's own blocks, warnings in blocks that also have keys of the master.
-
-interface UnknownKeyOptions {
-  /** A block of the provisioner only: an unknown key is an error. */
-  strict: boolean
-  /** The name of the block in messages. */
-  name: string
-  /** Additional keys that are not in the shape. */
-  more?: readonly string[]
-  /** The remedy for a key that belongs to another block. */
-  elsewhere?: ((key: string) => string | undefined) | undefined
-}
-
-export function unknownKeys(
-  block: Block,
-  shape: Record<string, z.ZodMiniType>,
-  { strict, name, more = [], elsewhere }: UnknownKeyOptions,
-): void {
-  const ours = [...Object.keys(shape).filter((key) => shape[key] !== foreign), ...more]
-  for (const key of Object.keys(block.raw)) {
-    if (Object.hasOwn(shape, key) || more.includes(key)) continue
-    const moved = elsewhere?.(key)
-    const meant = moved ? undefined : nearest(key, ours)
-    const at = { key, part: 'key' as const, ...(meant && { details: { didYouMean: meant } }) }
-    const vital = vitalRemedy(block.path, key, meant)
-    const remedy = moved ?? vital ?? (meant && `Did you mean "${meant}"?`)
-    if (strict || vital)
-      note(block, 'CONFIG_UNKNOWN_KEY', `${JSON.stringify(key)} is not a key of ${name}`, {
-        ...at,
-        remedy: remedy ?? keysOf(ours),
-      })
-    else if (remedy)
-      note(
-        block,
-        'CONFIG_SUSPECT_KEY',
-        `${JSON.stringify(key)} is not a key of ${name}, so it has no effect`,
-        {
-          ...at,
-          remedy,
-        },
-      )
-  }
-}
-
-function keysOf(keys: string[]): string {
-  if (keys.length > 12) return 'Remove it; docs/configuration.md lists the keys.'
-  return `Remove it. The keys here are: ${keys.join(', ')}.`
 }
 
 // The problem of one value, from zod's issue.

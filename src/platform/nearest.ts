@@ -8,12 +8,27 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   const given = normal(word)
   let best: { candidate: string; distance: number } | undefined
   for (const candidate of candidates) {
-    const wanted = normal(candidate)
+    const wanted = normalOf(candidate)
     const allowed = Math.max(1, Math.floor(Math.max(given.length, wanted.length) / 4))
-    const distance = distanceOf(given, wanted)
+    // The distance is at least the difference of the lengths: most candidates need no table.
+    if (Math.abs(given.length - wanted.length) > allowed) continue
+    const distance = distanceOf(given, wanted, allowed)
     if (distance <= allowed && (!best || distance < best.distance)) best = { candidate, distance }
   }
-  return best?.candidate ?? candidates.find((candidate) => continues(given, normal(candidate)))
+  return best?.candidate ?? candidates.find((candidate) => continues(given, normalOf(candidate)))
+}
+
+/** Of candidates, which are few and the same for every misspelt key of a file. */
+const normals = new Map<string, string>()
+
+function normalOf(candidate: string): string {
+  let known = normals.get(candidate)
+  if (known === undefined) {
+    if (normals.size > 5000) normals.clear()
+    known = normal(candidate)
+    normals.set(candidate, known)
+  }
+  return known
 }
 
 function continues(a: string, b: string): boolean {
@@ -29,9 +44,8 @@ function normal(word: string): string {
     .replaceAll('-', '_')
 }
 
-/** Damerau-Levenshtein distance (optimal string alignment); words here are short. */
-function distanceOf(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > 8) return Number.POSITIVE_INFINITY
+/** Damerau-Levenshtein distance (optimal string alignment); some larger number if it is more than `allowed`. */
+function distanceOf(a: string, b: string, allowed: number): number {
   let before: number[] = []
   let last = Array.from({ length: b.length + 1 }, (_, j) => j)
   for (let i = 1; i <= a.length; i++) {
@@ -43,6 +57,8 @@ function distanceOf(a: string, b: string): number {
         least = Math.min(least, before[j - 2]! + 1)
       row.push(least)
     }
+    // A swap refers to the row before the last one.
+    if (Math.min(...row) > allowed && Math.min(...last) > allowed) return allowed + 1
     before = last
     last = row
   }

@@ -75,7 +75,7 @@ const capacityKeys = {
     shaped(
       /^(?:open|cr-[0-9a-f]{8,17}|arn:[\w-]+:resource-groups:[^:]*:\d{12}:group\/.+)$/,
       'the id of a capacity reservation ("cr-…"), the ARN of a resource group of reservations, or "open"',
-      'Run `aws ec2 describe-capacity-reservations` to list them.',
+      'Write its id, such as "cr-0123456789abcdef0"; `aws ec2 describe-capacity-reservations` lists them.',
     ),
     'A capacity reservation: its id, the ARN of a resource group of reservations, or `open` for any open reservation of the account that matches.',
   ),
@@ -83,7 +83,7 @@ const capacityKeys = {
     shaped(
       /^cr-[0-9a-f]{8,17}$/,
       'the id of the capacity reservation of a Capacity Block ("cr-…")',
-      'Run `aws ec2 describe-capacity-reservations` to list them.',
+      'Write its id, such as "cr-0123456789abcdef0"; `aws ec2 describe-capacity-reservations` lists them.',
     ),
     'A Capacity Block: the id of its capacity reservation.',
   ),

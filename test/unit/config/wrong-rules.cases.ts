@@ -48,6 +48,7 @@ export const wrongRules: WrongInput[] = [
   ...cases('CONFIG_BAD_CHOICE', [
     ['a family that is not in the table', aws('instance_types: [{family: ➤g6i}]'), 'mean "g6"'],
     ['a family without GPUs', aws('instance_types: [{family: ➤m7i}]'), 'slots: N'],
+    ['a family whose name is near that of another', aws('instance_types: [{family: ➤m5}]'), 'List its'],
   ]),
   ...cases('CONFIG_BAD_VALUE', [
     [
@@ -56,7 +57,51 @@ export const wrongRules: WrongInput[] = [
       'efa: 1',
     ],
   ]),
+  // One mistake is one problem.
+  ...cases('CONFIG_UNKNOWN_KEY', [
+    ['a misspelt family', aws('instance_types: [{➤familly: g6}]'), 'Did you mean "family"?'],
+    [
+      'a key of the provider in one of its blocks',
+      aws('network_interface: {➤subnet_ids: [subnet-0123456789abcdef0]}'),
+      'Move it out of network_interface',
+    ],
+    ['a misspelt reservation', aws('capacity: {➤reservaton: open}'), 'Did you mean "reservation"?'],
+    ['a misspelt flex_start', gcp('capacity: {➤flex_strt: 2h}'), 'Did you mean "flex_start"?'],
+    ['a misspelt key of a tag', aws('custom_tags: [{➤kye: a, value: b}]'), 'Did you mean "key"?'],
+    ['a reservation without capacity', aws('➤capacity_reservation: cr-1'), 'capacity: {reservation'],
+    ['a block without capacity', aws('➤capacity_block: cr-1'), 'capacity: {block'],
+    ['flex_start without capacity', gcp('➤flex_start: 2h'), 'capacity: {flex_start'],
+    ['a provisioning model', gcp('➤provisioning_model: SPOT'), 'spot: true'],
+  ]),
+  ...cases('CONFIG_DUPLICATE', [
+    [
+      'a security group twice',
+      aws('network_interface: {security_group_ids: [sg-0123456789abcdef0, ➤sg-0123456789abcdef0]}'),
+      'Keep one',
+    ],
+  ]),
   ...cases('CONFIG_CONFLICT', [
+    [
+      'a public address in base_config and several interfaces',
+      aws('base_config: {NetworkInterfaces: [{AssociatePublicIpAddress: ➤true}, {DeviceIndex: 1}]}'),
+      'Set it to false',
+    ],
+    [
+      'two placement groups',
+      aws('placement_group: a\nbase_config: {Placement: {➤GroupName: b}}'),
+      'Keep one',
+    ],
+    ['two tenancies', aws('tenancy: dedicated\nbase_config: {Placement: {➤Tenancy: host}}'), 'Keep one'],
+    [
+      'Flex-start and a provisioning model',
+      gcp('capacity: {flex_start: 2h}\nbase_config: {scheduling: {➤provisioningModel: SPOT}}'),
+      'Keep one',
+    ],
+    [
+      'two run durations',
+      gcp('capacity: {flex_start: 2h}\nbase_config: {scheduling: {➤maxRunDuration: {seconds: 60}}}'),
+      'Keep one',
+    ],
     [
       'one security group and several',
       aws('network_interface: {➤security_group_id: sg-1, security_group_ids: [sg-2]}'),
