@@ -11,6 +11,7 @@ import {
   type ParsedNode,
   type Scalar,
   visit,
+  type YAMLMap,
 } from 'yaml'
 import type { ProblemCode, Where } from '../problems/index.ts'
 import { codeFrame } from './report.ts'
@@ -194,6 +195,7 @@ export function placesOf(
 ): Places {
   const lines = text.split(/\r?\n/)
   let longTexts: [number, number][] | undefined
+  const indexed = new Map<object, Map<string, Entry>>()
 
   function resolved(node: Node): Node {
     return isAlias(node) ? (targets.get(node as Alias) ?? null) : node
@@ -205,8 +207,22 @@ export function placesOf(
       return value && { value: resolved(value) }
     }
     if (!isMap<ParsedNode, Node>(node)) return undefined
-    const own = node.items.find((pair) => !isMergeKey(pair.key) && keyText(pair.key) === String(name))
-    return own ? stepOf(own as Entry) : findMerged(node.items as Entry[], name)
+    const own = entriesByKey(node).get(String(name))
+    return own ? stepOf(own) : findMerged(node.items as Entry[], name)
+  }
+
+  /** Its own entries, the first of each key. Kept, because a mapping of thousands of wrong keys is searched for each. */
+  function entriesByKey(node: YAMLMap<ParsedNode, Node>): Map<string, Entry> {
+    let byKey = indexed.get(node)
+    if (!byKey) {
+      byKey = new Map()
+      for (const entry of node.items as Entry[]) {
+        const key = isMergeKey(entry.key) ? undefined : keyText(entry.key)
+        if (key !== undefined && !byKey.has(key)) byKey.set(key, entry)
+      }
+      indexed.set(node, byKey)
+    }
+    return byKey
   }
 
   function findMerged(pairs: Entry[], name: string | number): Step | undefined {
@@ -237,7 +253,14 @@ export function placesOf(
 
   function isHidden(line: number): boolean {
     longTexts ??= textsOf(root, counter)
-    return longTexts.some(([first, last]) => line > first && line <= last)
+    // They are in the order of the file: only the last one that begins above the line can contain it.
+    let low = 0
+    for (let high = longTexts.length; low < high; ) {
+      const middle = (low + high) >> 1
+      if (longTexts[middle]![0] < line) low = middle + 1
+      else high = middle
+    }
+    return low > 0 && line <= longTexts[low - 1]![1]
   }
 
   function whereOf(start: number, end: number, path?: string): Where {
