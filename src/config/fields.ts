@@ -18,6 +18,8 @@ interface Kind {
   remedy?: string
   /** The code for a value of the right type in a wrong form; default CONFIG_BAD_VALUE. */
   code?: ProblemCode
+  /** Of a mapping: a string in its place is the value of this key. */
+  stringKey?: string
 }
 
 export const documentation = z.registry<About>()

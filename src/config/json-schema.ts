@@ -1,7 +1,7 @@
 // Schemas of the configuration as JSON Schema (draft-07, which editors know best).
 
 import * as z from 'zod/mini'
-import { documentation, foreign } from './fields.ts'
+import { documentation, foreign, kinds } from './fields.ts'
 
 export interface JsonSchema {
   [keyword: string]: unknown
@@ -52,6 +52,11 @@ export function jsonSchemaOf(schema: z.ZodMiniType): JsonSchema {
     override: ({ zodSchema, jsonSchema }) => {
       if ((zodSchema as unknown) === foreign)
         jsonSchema.description = 'A key of the master; the provisioner does not read it.'
+      if (kinds.get(zodSchema as unknown as z.ZodMiniType)?.stringKey !== undefined) {
+        const mapping = { ...jsonSchema }
+        for (const keyword of Object.keys(jsonSchema)) delete jsonSchema[keyword]
+        jsonSchema.anyOf = [mapping, { type: 'string', minLength: 1 }]
+      }
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum
     },
   }) as JsonSchema

@@ -170,10 +170,10 @@ export const instanceTypes = z
   .array(
     z
       .strictObject({
-        type: needed(name, 'Its name.'),
+        type: needed(name, 'Its name. Without `slots`, the name alone may be the entry.'),
         slots: key(count(0), 'Its accelerators.', 'from the table of known types'),
       })
-      .register(kinds, { noun: 'an entry of instance_types' }),
+      .register(kinds, { noun: 'an entry of instance_types', stringKey: 'type' }),
   )
   .check(z.minLength(1))
   .register(kinds, {

@@ -94,6 +94,10 @@ function read(schema: Schema, value: unknown, path: YamlPath, reading: Reading):
         : read(definition.innerType as Schema, value, path, reading)
     case 'object':
       if (isMapping(value)) return readMapping(schema as z.ZodMiniObject, { raw: value, path, reading }, {})
+      if (typeof value === 'string' && value !== '' && kinds.get(schema)?.stringKey !== undefined) {
+        const raw = { [kinds.get(schema)!.stringKey!]: value }
+        return readMapping(schema as z.ZodMiniObject, { raw, path, reading }, {})
+      }
       return wrongType(value, path, reading, {
         noun: 'a mapping',
         remedy: 'Write its keys indented below it.',

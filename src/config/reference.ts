@@ -45,11 +45,11 @@ function blocks(path: string, schema: JsonSchema): string[] {
   const own = entries(schema)
   const inner = own.flatMap(([key, value]) => {
     const name = path ? `${path}.${key}` : key
-    const list = value.items?.properties
+    const list = entryOf(value)?.properties
     const nested = value.properties
       ? value
       : list
-        ? value.items!
+        ? entryOf(value)!
         : value.anyOf?.find((option) => option.properties)
     if (!nested || key === 'resource_pools') return []
     return [`### \`${name}${list ? '[]' : ''}\``, ...blocks(`${name}${list ? '[]' : ''}`, nested)]
@@ -293,4 +293,9 @@ function isObject(value: unknown): value is JsonSchema {
 
 function mapValues(object: object, change: (value: unknown) => unknown): object {
   return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, change(value)]))
+}
+
+/** The entries of a list: of those that may be a string instead of a mapping, the mapping. */
+function entryOf({ items }: JsonSchema): JsonSchema | undefined {
+  return items?.anyOf?.find(({ properties }) => properties) ?? items
 }

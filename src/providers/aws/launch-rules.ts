@@ -17,9 +17,11 @@ type Keys = Partially<AwsKeys>
 
 /** `base_config` has only fields that EC2 knows and the provisioner does not set. */
 export function checkBase(keys: Keys, types: readonly TypeWithSlots[], block: Block): void {
-  const { base_config = {}, subnet_ids = [], spot } = keys
+  const { base_config = {}, subnet_ids = [], spot, capacity } = keys
   const usesSpot = typeof spot === 'object' ? spot.enabled === true : spot === true
-  const usesTemplates = usesSpot || types.length > 1 || subnet_ids.length > 1
+  // Each reserved offering has a RunInstances of its own.
+  const isReserved = capacity?.only === true && Boolean(capacity.reservation ?? capacity.block)
+  const usesTemplates = !isReserved && (usesSpot || types.length > 1 || subnet_ids.length > 1)
   for (const { path, message, ...more } of baseFaults(base_config, usesTemplates))
     note(block, 'REQUEST_BASE_CONFIG', message, { key: path, ...more })
   const { Placement: placement } = base_config

@@ -62,7 +62,7 @@ const volumeKeys = {
 }
 
 const typeKeys = {
-  type: key(name, 'Its name; either `type` or `family`.'),
+  type: key(name, 'Its name; either `type` or `family`. Without `slots`, the name alone may be the entry.'),
   slots: key(count(0), 'Its accelerators.', 'from the table of known types'),
   family: key(
     name,
@@ -178,7 +178,9 @@ const awsKeys = {
   ),
   instance_types: key(
     z
-      .array(z.strictObject(typeKeys).register(kinds, { noun: 'an entry of instance_types' }))
+      .array(
+        z.strictObject(typeKeys).register(kinds, { noun: 'an entry of instance_types', stringKey: 'type' }),
+      )
       .check(z.minLength(1))
       .register(kinds, {
         noun: 'a list of at least one {type, slots} or {family}',

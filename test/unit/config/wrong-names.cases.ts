@@ -62,6 +62,7 @@ export const wrongNames: WrongInput[] = [
     ],
     ['a file as key pair', aws('ssh_key_name: ➤~/.ssh/cluster.pem'), 'describe-key-pairs'],
     ['a family as instance type', aws('instance_type: ➤g5'), 'FAMILY.SIZE'],
+    ['a name of another form in a list', aws('instance_types: [g5.xlarge, ➤g5]'), 'FAMILY.SIZE'],
     ['a dash in an instance type', aws('instance_type: ➤g5-xlarge'), 'Did you mean "g5.xlarge"?'],
     ['a machine type of Google', aws('instance_types: [{type: ➤n1-standard-8, slots: 1}]'), 'FAMILY.SIZE'],
     ['a region as zone', gcp('zone: ➤us-central1'), '"us-central1-a"'],
