@@ -1,10 +1,9 @@
 // Reads a mapping key by key, so that one wrong value does not hide problems of the others.
 import * as z from 'zod/mini'
-import { nearest } from '../platform/index.ts'
 import { type Problem, type ProblemCode, type ProblemOptions, problem } from '../problems/index.ts'
 import { foreign, kinds } from './fields.ts'
+import { unknownKeys } from './unknown-keys.ts'
 import { described, issueProblem, nameOf } from './value-problem.ts'
-import { vitalRemedy } from './vital-keys.ts'
 import type { YamlPath, YamlText } from './yaml.ts'
 
 /** The values that could be read: invalid and missing ones are omitted at any depth. */
@@ -213,7 +212,11 @@ function takesText(schema: Schema): boolean {
 
 function missing(path: YamlPath, reading: Reading): undefined {
   const block = { reading, path: path.slice(0, -1), raw: {} }
-  return note(block, 'CONFIG_MISSING_KEY', `${nameOf(path)} is missing`, { part: 'key' })
+  return note(block, 'CONFIG_MISSING_KEY', missingMessage(path), { part: 'key' })
+}
+
+export function missingMessage(path: YamlPath): string {
+  return `${nameOf(path)} is missing`
 }
 
 function wrongType(
@@ -295,55 +298,4 @@ export function inner(block: Block, key: string): Block | undefined {
 
 export function errorCount({ problems }: Reading): number {
   return problems.filter(({ severity }) => severity === 'error').length
-}
-
-// Unknown keys: errors in the provisioner's own blocks, warnings in blocks that also have keys of the master.
-
-interface UnknownKeyOptions {
-  /** A block of the provisioner only: an unknown key is an error. */
-  strict: boolean
-  /** The name of the block in messages. */
-  name: string
-  /** Additional keys that are not in the shape. */
-  more?: readonly string[]
-}
-
-/** Only so many keys of a block are compared with all known ones: more are no misspellings. */
-const mostGuesses = 200
-
-export function unknownKeys(
-  block: Block,
-  shape: Record<string, z.ZodMiniType>,
-  { strict, name, more = [] }: UnknownKeyOptions,
-): void {
-  const ours = [...Object.keys(shape).filter((key) => shape[key] !== foreign), ...more]
-  let guesses = 0
-  for (const key of Object.keys(block.raw)) {
-    if (Object.hasOwn(shape, key) || more.includes(key)) continue
-    const moved = block.reading.elsewhere?.(key, block.path)
-    const meant = moved || ++guesses > mostGuesses ? undefined : nearest(key, ours)
-    const at = { key, part: 'key' as const, ...(meant && { details: { didYouMean: meant } }) }
-    const vital = vitalRemedy(block.path, key, meant)
-    const remedy = moved ?? vital ?? (meant && `Did you mean "${meant}"?`)
-    if (strict || vital)
-      note(block, 'CONFIG_UNKNOWN_KEY', `${JSON.stringify(key)} is not a key of ${name}`, {
-        ...at,
-        remedy: remedy ?? keysOf(ours),
-      })
-    else if (remedy)
-      note(
-        block,
-        'CONFIG_SUSPECT_KEY',
-        `${JSON.stringify(key)} is not a key of ${name}, so it has no effect`,
-        {
-          ...at,
-          remedy,
-        },
-      )
-  }
-}
-
-function keysOf(keys: string[]): string {
-  if (keys.length > 12) return 'Remove it; docs/configuration.md lists the keys.'
-  return `Remove it. The keys here are: ${keys.join(', ')}.`
 }

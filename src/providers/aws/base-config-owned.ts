@@ -48,7 +48,7 @@ const owned: Record<string, Owned> = {
   SecurityGroups: hasKey('network_interface.security_group_ids'),
   SecurityGroupIds: hasKey('network_interface.security_group_ids'),
   InstanceMarketOptions: hasKey('spot or capacity'),
-  Ipv6AddressCount: hasKey('base_config.NetworkInterfaces[].Ipv6AddressCount'),
+  Ipv6AddressCount: hasKey('network_interface.ipv6'),
   PrivateIpAddress: ofOneInstance,
   Ipv6Addresses: ofOneInstance,
   'MetadataOptions.HttpPutResponseHopLimit': hasKey('metadata_hop_limit'),

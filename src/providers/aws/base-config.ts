@@ -43,7 +43,7 @@ function inStructure(structure: string, value: unknown, place: Place): BaseFault
   return Object.entries(value).flatMap(([field, content]) => {
     const name = place.name ? `${place.name}.${field}` : field
     const at = { ...place, path: [...place.path, field], name }
-    const type = known[field]
+    const type = Object.hasOwn(known, field) ? known[field] : undefined
     if (type === undefined) return [unknownField(at, Object.keys(known))]
     const owned = ownedReason(name, content)
     if (owned)
@@ -90,10 +90,18 @@ const scalars: Record<string, { noun: string; takes(value: unknown): boolean; re
   },
 }
 
+const correct =
+  'Correct the field; https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html lists all.'
+
 function wrong({ path }: Place, value: unknown, noun: string, remedy?: string): BaseFault {
   const message = `${named(path)} must be ${noun}, but is ${shown(value, path.at(-1))}`
-  const kind = typeof value === 'object' ? undefined : remedy
-  return { path, part: 'value', message, ...(kind ? { remedy: kind } : {}) }
+  const isEmpty = value === null || value === undefined
+  const kind = isEmpty
+    ? 'Write its value, or remove the field.'
+    : typeof value === 'object'
+      ? correct
+      : remedy
+  return { path, part: 'value', message, remedy: kind ?? correct }
 }
 
 function unknownField({ path }: Place, known: string[]): BaseFault {
@@ -102,7 +110,7 @@ function unknownField({ path }: Place, known: string[]): BaseFault {
     path,
     part: 'key',
     message: `${named(path)} is not a field of EC2's RunInstances`,
-    ...(meant ? { remedy: `Did you mean "${meant}"?` } : {}),
+    remedy: meant ? `Did you mean "${meant}"?` : correct,
   }
 }
 

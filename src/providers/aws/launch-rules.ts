@@ -1,5 +1,14 @@
 // Rules of an AWS pool about the launch request: `base_config`, reserved capacity, network interfaces.
-import { type Block, given, givenIn, note, type Partially, type TypeWithSlots } from '../../config/index.ts'
+import {
+  type Block,
+  given,
+  givenIn,
+  inner,
+  isMapping,
+  note,
+  type Partially,
+  type TypeWithSlots,
+} from '../../config/index.ts'
 import { baseFaults } from './base-config.ts'
 import { efaInterfaces, efaSizesLike, interfaceCount } from './network.ts'
 import type { AwsKeys } from './schema.ts'
@@ -8,11 +17,23 @@ type Keys = Partially<AwsKeys>
 
 /** `base_config` has only fields that EC2 knows and the provisioner does not set. */
 export function checkBase(keys: Keys, types: readonly TypeWithSlots[], block: Block): void {
-  const { base_config = {}, subnet_ids = [], spot } = keys
+  const { base_config = {}, subnet_ids = [], spot, capacity } = keys
   const usesSpot = typeof spot === 'object' ? spot.enabled === true : spot === true
-  const usesTemplates = usesSpot || types.length > 1 || subnet_ids.length > 1
+  // Each reserved offering has a RunInstances of its own.
+  const isReserved = capacity?.only === true && Boolean(capacity.reservation ?? capacity.block)
+  const usesTemplates = !isReserved && (usesSpot || types.length > 1 || subnet_ids.length > 1)
   for (const { path, message, ...more } of baseFaults(base_config, usesTemplates))
     note(block, 'REQUEST_BASE_CONFIG', message, { key: path, ...more })
+  const { Placement: placement } = base_config
+  for (const [key, field] of [
+    ['placement_group', 'GroupName'],
+    ['tenancy', 'Tenancy'],
+  ] as const)
+    if (keys[key] && isMapping(placement) && Object.hasOwn(placement, field))
+      note(block, 'CONFIG_CONFLICT', `${key} and base_config.Placement.${field} set the same field`, {
+        key: ['base_config', 'Placement', field],
+        part: 'key',
+      })
 }
 
 /** One way to choose the capacity. */
@@ -25,7 +46,9 @@ export function checkCapacity({ capacity, base_config }: Keys, block: Block): vo
       key: ['capacity', 'block'],
       part: 'key',
     })
-  if (has.length === 0)
+  // A misspelt key has been reported.
+  const isEmpty = Object.keys(inner(block, 'capacity')?.raw ?? {}).every((key) => key === 'only')
+  if (has.length === 0 && isEmpty)
     note(block, 'CONFIG_NEEDS_KEY', 'capacity sets neither reservation nor block', {
       key: 'capacity',
       remedy: 'Add `reservation: cr-…` or `block: cr-…`.',
@@ -69,14 +92,25 @@ export function checkInterfaces(keys: Keys, types: readonly TypeWithSlots[], blo
   const several = types.find(
     ({ type }) => interfaceCount({ network_interface: { efa }, base_config }, type) > 1,
   )
-  if (public_ip && several)
+  if (!several) return
+  const interfaces: unknown[] = Array.isArray(base_config['NetworkInterfaces'])
+    ? base_config['NetworkInterfaces']
+    : []
+  const index = interfaces.findIndex((one) => isMapping(one) && one['AssociatePublicIpAddress'] === true)
+  const at =
+    index >= 0
+      ? ['base_config', 'NetworkInterfaces', index, 'AssociatePublicIpAddress']
+      : public_ip
+        ? ['network_interface', 'public_ip']
+        : undefined
+  if (at)
     note(
       block,
       'CONFIG_CONFLICT',
       `EC2 assigns a public address only to an instance with a single network interface, but ${several.type} is launched with several`,
       {
-        key: ['network_interface', 'public_ip'],
-        remedy: 'Set public_ip: false, and let a NAT gateway or VPC endpoints connect the subnet.',
+        key: at,
+        remedy: 'Set it to false, and let a NAT gateway or VPC endpoints connect the subnet.',
       },
     )
 }

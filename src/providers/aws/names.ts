@@ -21,7 +21,7 @@ export function checkNames(keys: Keys, block: Block): void {
   security_group_ids?.forEach((id, index) => {
     checkId(id, 'security group', block, ['network_interface', 'security_group_ids', index])
   })
-  checkKmsKey(keys.volume?.kms_key_id, block)
+  checkKmsKey(keys, block)
   checkProfile(keys, block)
   checkKeyPair(keys.ssh_key_name, block)
 }
@@ -79,7 +79,11 @@ const words = {
 const digits = /^[^-]+-(?:[0-9a-f]{8}|[0-9a-f]{17})$/
 
 function checkImageId(id: string | undefined, block: Block, key: YamlPath): void {
-  checkId(id, 'AMI', block, key, 'An image has a name, too: `image: {owner: ACCOUNT, name: PATTERN}`.')
+  const [, parameter] = /^(?:resolve:ssm:|ssm:)?(\/.+)$/.exec(id ?? '') ?? []
+  const more = parameter
+    ? `For a parameter of SSM, write \`image: {ssm: ${parameter}}\`.`
+    : 'To choose an image by its name, write `image: {owner: ACCOUNT, name: PATTERN}`.'
+  checkId(id, 'AMI', block, key, more)
 }
 
 function checkId(
@@ -142,8 +146,19 @@ function checkProfile({ iam_instance_profile_arn: arn, region }: Keys, block: Bl
 const kmsForm =
   /^(?:arn:aws[a-z-]*:kms:[a-z\d-]+:\d{12}:(?:key|alias)\/.+|alias\/[\w/-]+|mrk-[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/
 
-function checkKmsKey(id: string | undefined, block: Block): void {
-  if (!id || kmsForm.test(id)) return
+function checkKmsKey({ volume, region }: Keys, block: Block): void {
+  const id = volume?.kms_key_id
+  if (!id) return
+  if (kmsForm.test(id)) {
+    // A volume and its key are in one region; otherwise EC2 launches the instance and terminates it at once.
+    const [, , , keyRegion] = id.startsWith('arn:') ? id.split(':') : []
+    if (keyRegion && region && keyRegion !== region)
+      note(block, 'CONFIG_CONFLICT', `volume.kms_key_id is in ${keyRegion}, but the pool is in ${region}`, {
+        key: ['volume', 'kms_key_id'],
+        remedy: `Use a key of ${region}, or its replica there.`,
+      })
+    return
+  }
   note(block, 'CONFIG_BAD_VALUE', `volume.kms_key_id must be a key of KMS, but is ${quoted(id)}`, {
     key: ['volume', 'kms_key_id'],
     remedy: 'Write its id, its ARN, or "alias/NAME"; `aws kms list-aliases` lists them.',
@@ -151,11 +166,16 @@ function checkKmsKey(id: string | undefined, block: Block): void {
 }
 
 function checkKeyPair(name: string | undefined, block: Block): void {
-  if (!name || (name.length <= 255 && !/\.pem$|\//.test(name))) return
-  note(block, 'CONFIG_BAD_VALUE', `ssh_key_name must be the name of a key pair, but is ${quoted(name)}`, {
+  if (!name) return
+  const at = {
     key: 'ssh_key_name',
     remedy: 'Write its name in EC2, not the path of a file; `aws ec2 describe-key-pairs` lists them.',
-  })
+  }
+  // EC2 accepts any 255 characters of ASCII, so that "team/alice.pem" may be a name.
+  if (/^(?:~|\.{1,2})?\//.test(name) || name.length > 255)
+    note(block, 'CONFIG_BAD_VALUE', `ssh_key_name must be the name of a key pair, but is ${quoted(name)}`, at)
+  else if (name.endsWith('.pem'))
+    doubt(block, 'CONFIG_UNUSUAL_ID', `ssh_key_name ${quoted(name)} looks like the name of a file`, at)
 }
 
 // Instance types: a family and a size.

@@ -5,6 +5,7 @@ import {
   commonRules,
   given,
   givenIn,
+  inner,
   isBareMetal,
   isMapping,
   note,
@@ -165,6 +166,9 @@ function checkNetwork({ subnet_ids = [], network_interface }: Keys, block: Block
       remedy: 'Move it into subnet_ids.',
     })
   const { security_group_id, security_group_ids } = network_interface ?? {}
+  const ofInterface = inner(block, 'network_interface')
+  if (ofInterface && security_group_ids)
+    checkDuplicates(ofInterface, 'security_group_ids', security_group_ids)
   if (security_group_id && security_group_ids)
     note(block, 'CONFIG_CONFLICT', 'security_group_id and security_group_ids cannot be combined', {
       key: ['network_interface', 'security_group_id'],
@@ -256,7 +260,8 @@ function ofFamily({ family }: { family?: string }, path: YamlPath, block: Block)
   if (!family) {
     // Of another type, which has been reported.
     const raw = inList(block.raw['instance_types'], path)
-    if (isMapping(raw) && !['type', 'family'].some((word) => Object.hasOwn(raw, word)))
+    // A misspelt key has been reported, too.
+    if (isMapping(raw) && Object.keys(raw).every((word) => word === 'slots'))
       note(block, 'CONFIG_MISSING_KEY', 'an entry of instance_types has neither type nor family', {
         key: path,
         remedy: 'Write `{type: g5.xlarge}` or `{family: g5}`.',
@@ -264,7 +269,7 @@ function ofFamily({ family }: { family?: string }, path: YamlPath, block: Block)
     return []
   }
   if (!Object.hasOwn(gpuSizes, family)) {
-    const meant = nearest(family, Object.keys(gpuSizes))
+    const meant = nearest(family, ofLetter(family, Object.keys(gpuSizes)))
     note(
       block,
       'CONFIG_BAD_CHOICE',
@@ -282,6 +287,11 @@ function ofFamily({ family }: { family?: string }, path: YamlPath, block: Block)
   })
 }
 
+/** Names of another letter are for other work: `m5` is not a misspelt `p5`. */
+function ofLetter(name: string, known: string[]): string[] {
+  return known.filter((one) => one[0] === name[0]?.toLowerCase())
+}
+
 function inList(list: unknown, path: YamlPath): unknown {
   return Array.isArray(list) ? list[Number(path.at(-1))] : undefined
 }
@@ -294,7 +304,7 @@ function withSlots(block: Block, type: string, slots: number | undefined, path: 
   }
   const known = slots ?? awsAccelerators(type)
   if (known !== undefined) return [{ type, slots: known }]
-  const meant = nearest(type, knownGpuTypes())
+  const meant = nearest(type, ofLetter(type, knownGpuTypes()))
   const say = path.length > 1 ? `\`- {type: ${type}, slots: N}\`` : '`instance_slots: N`'
   note(block, 'INSTANCE_SLOTS_UNKNOWN', `the number of accelerators of ${JSON.stringify(type)} is unknown`, {
     key: path,

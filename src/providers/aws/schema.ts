@@ -63,7 +63,7 @@ const volumeKeys = {
 }
 
 const typeKeys = {
-  type: key(name, 'Its name; either `type` or `family`.'),
+  type: key(name, 'Its name; either `type` or `family`. Without `slots`, the name alone may be the entry.'),
   slots: key(count(0), 'Its accelerators.', 'from the table of known types'),
   family: key(
     name,
@@ -76,7 +76,7 @@ const capacityKeys = {
     shaped(
       /^(?:open|cr-[0-9a-f]{8,17}|arn:[\w-]+:resource-groups:[^:]*:\d{12}:group\/.+)$/,
       'the id of a capacity reservation ("cr-…"), the ARN of a resource group of reservations, or "open"',
-      'Run `aws ec2 describe-capacity-reservations` to list them.',
+      'Write its id, such as "cr-0123456789abcdef0"; `aws ec2 describe-capacity-reservations` lists them.',
     ),
     'A capacity reservation: its id, the ARN of a resource group of reservations, or `open` for any open reservation of the account that matches.',
   ),
@@ -84,12 +84,15 @@ const capacityKeys = {
     shaped(
       /^cr-[0-9a-f]{8,17}$/,
       'the id of the capacity reservation of a Capacity Block ("cr-…")',
-      'Run `aws ec2 describe-capacity-reservations` to list them.',
+      'Write its id, such as "cr-0123456789abcdef0"; `aws ec2 describe-capacity-reservations` lists them.',
     ),
     'A Capacity Block: the id of its capacity reservation.',
   ),
   only: keyOr(flag, false, 'Never launch outside of it.'),
 }
+
+/** p5.48xlarge has the most of all types: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/efa-acc-inst-types.html */
+const mostNetworkCards = 32
 
 const maxPrice = key(price, 'Maximum dollars per hour, as a quoted string.', 'the on-demand price')
 
@@ -138,8 +141,8 @@ const awsKeys = {
       ),
       security_group_ids: key(names, 'Several security groups, instead of `security_group_id`.'),
       efa: key(
-        z.union([flag, count(1)]).register(kinds, {
-          noun: 'true, false or a number of interfaces',
+        z.union([flag, count(1, mostNetworkCards)]).register(kinds, {
+          noun: `true, false or a number of interfaces from 1 to ${mostNetworkCards}`,
           remedy: 'Write true for as many interfaces as the type has, or their number.',
         }),
         'Elastic Fabric Adapters ([requirements](aws.md#agents-that-train-together)): `true` for all that the instance type has, or their number.',

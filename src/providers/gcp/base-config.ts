@@ -39,7 +39,7 @@ function inMessage(message: string, value: unknown, path: Path): BaseFault[] {
   const known = messages[message]!
   return Object.entries(value).flatMap(([name, content]) => {
     const at = [...path, name]
-    const type = known[name]
+    const type = Object.hasOwn(known, name) ? known[name] : undefined
     return type === undefined ? [unknownField(at, Object.keys(known))] : inField(type, content, at)
   })
 }
@@ -93,10 +93,18 @@ const scalars: Record<string, { noun: string; takes(value: unknown): boolean; re
   },
 }
 
+const correct =
+  'Correct the field; https://cloud.google.com/compute/docs/reference/rest/v1/instances/bulkInsert lists all.'
+
 function wrong(path: Path, value: unknown, noun: string, remedy?: string): BaseFault {
   const message = `${named(path)} must be ${noun}, but is ${shown(value, path.at(-1))}`
-  const kind = typeof value === 'object' ? undefined : remedy
-  return { path, part: 'value', message, ...(kind ? { remedy: kind } : {}) }
+  const isEmpty = value === null || value === undefined
+  const kind = isEmpty
+    ? 'Write its value, or remove the field.'
+    : typeof value === 'object'
+      ? correct
+      : remedy
+  return { path, part: 'value', message, remedy: kind ?? correct }
 }
 
 function unknownField(path: Path, known: string[]): BaseFault {
@@ -105,7 +113,7 @@ function unknownField(path: Path, known: string[]): BaseFault {
     path,
     part: 'key',
     message: `${named(path)} is not a field of the Compute Engine API`,
-    ...(meant ? { remedy: `Did you mean ${orList([meant])}?` } : {}),
+    remedy: meant ? `Did you mean ${orList([meant])}?` : correct,
   }
 }
 

@@ -73,15 +73,11 @@ function builtInGpus(name: string): number | undefined {
   return inName ? Number(inName) : gpusByVcpu[`${series}-${machineClass}`]?.[Number(size)]
 }
 
-const standardDiskSeries = /^(?:n1|n2|n2d|e2|c2|c2d|t2a|t2d|m1|m2|a2|f1|g1|custom)-/
-const hyperdiskOnly = /^(?:n4|n4a|n4d|c4|c4a|c4d|h4d|m4|x4|a4|a4x|g4)-|^a3-ultragpu-/
-
 /**
  * Determined's default pd-standard if the series supports it (https://cloud.google.com/compute/docs/disks#disk-types).
  */
 export function bootDiskFor(machineName: string): string {
-  if (hyperdiskOnly.test(machineName)) return 'hyperdisk-balanced'
-  return standardDiskSeries.test(machineName) ? 'pd-standard' : 'pd-balanced'
+  return familyOf(machineName).bootDisks?.[0] ?? 'pd-balanced'
 }
 
 export function lastPart(text: string): string {

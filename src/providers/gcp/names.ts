@@ -81,6 +81,8 @@ function checkZone(zone: string | undefined, block: Block, key: YamlPath): void 
 function zoneRemedy(zone: string): string | undefined {
   const last = zone.slice(zone.lastIndexOf('/') + 1)
   if (last !== zone) return `Write ${quoted(last)}.`
+  const lower = zone.toLowerCase()
+  if (lower !== zone && zoneForm.test(lower)) return `Write ${quoted(lower)}.`
   if (regionForm.test(zone)) return `This is a region; write one of its zones, such as "${zone}-a".`
   const undashed = /^([a-z]+(?:-[a-z]+)+\d+)([a-z])$/.exec(zone)
   if (undashed) return `Did you mean "${undashed[1]}-${undashed[2]}"?`
@@ -100,11 +102,19 @@ function correctedZone(zone: string): string | undefined {
 
 // Images, networks and accounts.
 
+/** https://cloud.google.com/compute/docs/reference/rest/v1/instances: `sourceImage`, and views of families in a zone. */
+const imagePath = /(?:^|\/)(?:images\/(?:family\/)?|imageFamilyViews\/)[^/]+$/
+
 function checkImage(image: string | undefined, block: Block): void {
-  if (!image || image.includes('/')) return
+  if (!image || imagePath.test(image)) return
   const key = 'boot_disk_source_image'
+  // Terraform accepts it: https://registry.terraform.io/providers/hashicorp/google/latest/docs/resources/compute_instance
+  const [, project, family] =
+    /^(?:projects\/)?([a-z][a-z\d.:-]*)\/(?:family\/)?([a-z][a-z\d-]*)$/.exec(image) ?? []
   const remedy =
-    'Write "projects/PROJECT/global/images/NAME", or "projects/PROJECT/global/images/family/FAMILY".'
+    project && project !== 'family'
+      ? `Write "projects/${project}/global/images/family/${family}" if ${family} is a family, otherwise "projects/${project}/global/images/${family}".`
+      : 'Write "projects/PROJECT/global/images/NAME", or "projects/PROJECT/global/images/family/FAMILY".'
   const message = `${key} must be the path of an image, but is ${quoted(image)}`
   if (image.startsWith('ami-'))
     note(block, 'CONFIG_BAD_VALUE', `${message}, an image of AWS`, { key, remedy })
@@ -141,8 +151,9 @@ function checkNetwork({ network_interface, zone, zones }: Keys, block: Block): v
 
 /** `default` is the account of the project: https://cloud.google.com/compute/docs/access/service-accounts. */
 function checkAccount(email: string | undefined, block: Block): void {
-  if (!email || email === 'default' || /^[^\s@/]+@[^\s@/]+$/.test(email)) return
-  const last = email.slice(email.lastIndexOf('/') + 1)
+  if (!email || email === 'default' || /^[^\s@/:]+@[^\s@/:]+$/.test(email)) return
+  // Of a path, or of a member of a policy: `serviceAccount:…`.
+  const last = email.replace(/^.*[/:]/, '')
   note(
     block,
     'CONFIG_BAD_VALUE',

@@ -133,7 +133,9 @@ function checkCapacity({ capacity, spot, instance_type, base_config = {} }: Keys
   const isSpot = (typeof spot === 'object' ? spot.enabled : spot) || instance_type?.preemptible
   const conflict = (key: YamlPath, message: string) =>
     note(block, 'CONFIG_CONFLICT', message, { key, part: 'key' })
-  if (!has('reservation') && !has('flex_start'))
+  const others = Object.keys(inner(block, 'capacity')?.raw ?? {}).some((key) => key !== 'only')
+  // A misspelt key has been reported.
+  if (!others)
     note(block, 'CONFIG_NEEDS_KEY', 'capacity sets neither reservation nor flex_start', {
       key: 'capacity',
       part: 'key',
@@ -153,8 +155,18 @@ function checkCapacity({ capacity, spot, instance_type, base_config = {} }: Keys
   if (duration !== undefined && (duration < flexStart.least || duration > flexStart.most))
     note(block, 'CONFIG_OUT_OF_RANGE', 'capacity.flex_start must be between 1h and 168h (7 days)', {
       key: ['capacity', 'flex_start'],
-      remedy: 'Agents are drained 40 minutes before the end, so that shorter times leave none for jobs.',
+      remedy:
+        duration < flexStart.least
+          ? 'Agents are drained 40 minutes before the end, so that shorter times leave none for jobs.'
+          : 'Google Cloud runs them for at most 7 days.',
     })
+  const { scheduling } = base_config
+  for (const field of ['provisioningModel', 'preemptible', ...(has('flex_start') ? ['maxRunDuration'] : [])])
+    if (isMapping(scheduling) && Object.hasOwn(scheduling, field))
+      conflict(
+        ['base_config', 'scheduling', field],
+        `capacity and base_config.scheduling.${field} both choose the capacity`,
+      )
   if (base_config['reservationAffinity'] !== undefined)
     conflict(
       ['base_config', 'reservationAffinity'],

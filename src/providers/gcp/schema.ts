@@ -7,6 +7,8 @@ import {
   instanceTypes,
   key,
   keyOr,
+  kinds,
+  list,
   name,
   names,
   period,
@@ -26,6 +28,13 @@ const labelValue = shaped(
   /^[\p{Ll}\p{Lo}\p{N}_-]{0,63}$/u,
   'a label value: lower-case letters, digits, "_" and "-", at most 63',
   'Use lower case and replace other characters by "-".',
+)
+
+/** https://cloud.google.com/vpc/docs/add-remove-network-tags#restrictions: RFC 1035. */
+const networkTag = shaped(
+  /^[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?$/,
+  'a network tag: lower-case letters, digits and "-", a letter first, at most 63',
+  'Write it as in the firewall rule; `gcloud compute firewall-rules list` shows the tags.',
 )
 
 /** https://cloud.google.com/compute/docs/reference/rest/v1/reservations: RFC 1035, in this project or a shared one. */
@@ -95,7 +104,11 @@ const gcpKeys = {
     },
     'The network of the instance.',
   ),
-  network_tags: keyOr(names, [], 'Network tags, for firewall rules.'),
+  network_tags: keyOr(
+    z.array(networkTag).register(kinds, list('strings')),
+    [],
+    'Network tags, for firewall rules.',
+  ),
   service_account: block(
     {
       email: keyOr(text, '', 'Service account of the instance.'),

@@ -41,6 +41,7 @@ const valid = [
   aws(
     'spot: {fallback: on_demand, max_price: ".5"}\nvolume: {type: gp3}\ncustom_tags: [{key: a, value: ""}]',
   ),
+  aws('instance_types: [g5.xlarge, {type: g6.xlarge}]'),
   aws('instance_types: [{type: a.b, slots: 2}, {type: g5.xlarge}]\nsubnet_ids: [a, b]'),
   gcp(
     'labels: {größe: klein}\ninstance_type: {machine_type: n1-standard-1}\nbase_config: {disks: [{boot: false}]}',

@@ -208,6 +208,20 @@ describe('aws', () => {
     expect(instance_types.map(({ type, slots }) => `${type} ${slots}`).join(', ')).toBe(sizes)
   })
 
+  it('may be a name instead of a mapping', () => {
+    expect(awsOf('instance_types: [g5.xlarge, {type: g6.12xlarge}]').instance_types).toEqual([
+      { type: 'g5.xlarge', slots: 1 },
+      { type: 'g6.12xlarge', slots: 4 },
+    ])
+  })
+
+  it('may have any field of base_config where only reserved capacity is used', () => {
+    const capacity = 'capacity: {reservation: open, only: true}\nsubnet_ids: [subnet-1, subnet-2]'
+    expect(awsOf(`${capacity}\nbase_config: {AdditionalInfo: a}`).base_config).toEqual({
+      AdditionalInfo: 'a',
+    })
+  })
+
   it('of a family follow those that are listed before it, each once', () => {
     const text = 'instance_types: [{type: g5.8xlarge}, {type: g6.12xlarge}, {family: g6}]'
     expect(awsOf(text).instance_types.map(({ type }) => type)).toEqual([

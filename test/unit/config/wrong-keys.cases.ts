@@ -60,7 +60,7 @@ export const wrongKeys: WrongInput[] = [
     ['a word for a boolean', aws('cpu_slots_allowed: ➤maybe'), 'true or false'],
     ['a list for a string', aws('master_cert_name: ➤[a]'), 'Write a string'],
     ['a string for a list', gcp('network_tags: ➤a'), '- item'],
-    ['an empty list entry', gcp('network_tags: [a, ➤~]'), 'at least one character'],
+    ['an empty list entry', gcp('zones: [us-central1-a, ➤~]'), 'at least one character'],
     ['a string for a mapping', aws('tls: ➤embed'), 'indented below it'],
     ['a string for labels', gcp('labels: ➤a'), 'name: value'],
     ['a list for spot', aws('spot: ➤[true]'), 'fallback'],

@@ -50,8 +50,19 @@ export const wrongNames: WrongInput[] = [
     ['a name as instance profile', aws(`${profile}: ➤agent`), 'arn:aws:iam::ACCOUNT'],
     ['a role as instance profile', aws(`${profile}: ➤arn:aws:iam::123456789012:role/agent`), 'a role'],
     ['a short account', aws(`${profile}: ➤arn:aws:iam::123:instance-profile/agent`), '12 digits'],
+    ['a parameter as image', imageId('resolve:ssm:/aws/x'), '`image: {ssm: /aws/x}`'],
+    ['a name as image', imageId('ubuntu-22.04'), 'by its name'],
+    ['a zone in upper case', gcp('zone: ➤US-central1-a'), 'Write "us-central1-a"'],
+    ['a member of a policy', gcp('service_account: {email: ➤"serviceAccount:a@b.c"}'), 'Write "a@b.c"'],
+    ['a network tag in upper case', gcp('network_tags: [➤Allow_SSH]'), 'firewall-rules list'],
+    [
+      'a reservation by its ARN',
+      reservation('arn:aws:ec2:us-west-2:123456789012:capacity-reservation/cr-1'),
+      'its id',
+    ],
     ['a file as key pair', aws('ssh_key_name: ➤~/.ssh/cluster.pem'), 'describe-key-pairs'],
     ['a family as instance type', aws('instance_type: ➤g5'), 'FAMILY.SIZE'],
+    ['a name of another form in a list', aws('instance_types: [g5.xlarge, ➤g5]'), 'FAMILY.SIZE'],
     ['a dash in an instance type', aws('instance_type: ➤g5-xlarge'), 'Did you mean "g5.xlarge"?'],
     ['a machine type of Google', aws('instance_types: [{type: ➤n1-standard-8, slots: 1}]'), 'FAMILY.SIZE'],
     ['a region as zone', gcp('zone: ➤us-central1'), '"us-central1-a"'],
@@ -73,6 +84,13 @@ export const wrongNames: WrongInput[] = [
       'an instance profile of another partition',
       aws(`region: cn-north-1\n${profile}: ➤arn:aws:iam::123456789012:instance-profile/a`),
       'arn:aws-cn',
+    ],
+    [
+      'a key of another region',
+      aws(
+        `region: us-west-2\nvolume: {kms_key_id: ➤arn:aws:kms:us-east-1:123456789012:key/${'0'.repeat(8)}}`,
+      ),
+      'Use a key of us-west-2',
     ],
     [
       'a subnetwork of another region',
@@ -101,6 +119,14 @@ export const wrongNames: WrongInput[] = [
     ],
   ]),
 ]
+
+function imageId(id: string): string {
+  return aws(`image_id: ➤${id}`).replace(/^ *image:.*\n/m, '')
+}
+
+function reservation(id: string): string {
+  return aws(`capacity: {reservation: ➤"${id}"}`)
+}
 
 function subnetwork(path: string): string {
   return gcp(`network_interface: {network: n, subnetwork: ➤${path}}`)

@@ -21,6 +21,11 @@ export const wrongRules: WrongInput[] = [
       'such as 60',
     ],
     ['a field base_config does not have', gcp('base_config: {disks: [{➤boott: true}]}'), 'mean "boot"'],
+    ...['constructor', 'toString', '__proto__'].flatMap((name): [string, string, string][] => [
+      [`${name} in an EC2 base_config`, aws(`base_config: {➤${name}: {a: 1}}`), 'Correct the field'],
+      [`${name} deeper in one`, aws(`base_config: {Placement: {➤${name}: 1}}`), 'Correct the field'],
+      [`${name} in a base_config of GCP`, gcp(`base_config: {➤${name}: 1}`), 'Correct the field'],
+    ]),
     ['a field RunInstances lacks', aws('base_config: {Placement: {➤GroupNam: a}}'), 'mean "GroupName"'],
     ['a list of an EC2 base_config', aws('base_config: {NetworkInterfaces: ➤x}'), 'Correct the field'],
     ['a field with a key of its own', aws('base_config: {➤TagSpecifications: []}'), 'custom_tags'],
@@ -30,12 +35,20 @@ export const wrongRules: WrongInput[] = [
       'one instance type',
     ],
   ]),
+  ...cases('CONFIG_WRONG_TYPE', [
+    [
+      'more EFA interfaces than any type has',
+      aws('instance_type: m7i.48xlarge\nnetwork_interface: {efa: ➤100000000}'),
+      'Write true',
+    ],
+  ]),
   ...cases('CONFIG_MISSING_KEY', [
     ['an instance type without type', aws('instance_types: [➤{slots: 1}]'), '{family: g5}'],
   ]),
   ...cases('CONFIG_BAD_CHOICE', [
     ['a family that is not in the table', aws('instance_types: [{family: ➤g6i}]'), 'mean "g6"'],
     ['a family without GPUs', aws('instance_types: [{family: ➤m7i}]'), 'slots: N'],
+    ['a family whose name is near that of another', aws('instance_types: [{family: ➤m5}]'), 'List its'],
   ]),
   ...cases('CONFIG_BAD_VALUE', [
     [
@@ -44,7 +57,51 @@ export const wrongRules: WrongInput[] = [
       'efa: 1',
     ],
   ]),
+  // One mistake is one problem.
+  ...cases('CONFIG_UNKNOWN_KEY', [
+    ['a misspelt family', aws('instance_types: [{➤familly: g6}]'), 'Did you mean "family"?'],
+    [
+      'a key of the provider in one of its blocks',
+      aws('network_interface: {➤subnet_ids: [subnet-0123456789abcdef0]}'),
+      'Move it: it is subnet_ids.',
+    ],
+    ['a misspelt reservation', aws('capacity: {➤reservaton: open}'), 'Did you mean "reservation"?'],
+    ['a misspelt flex_start', gcp('capacity: {➤flex_strt: 2h}'), 'Did you mean "flex_start"?'],
+    ['a misspelt key of a tag', aws('custom_tags: [{➤kye: a, value: b}]'), 'Did you mean "key"?'],
+    ['a reservation without capacity', aws('➤capacity_reservation: cr-1'), 'capacity: {reservation'],
+    ['a block without capacity', aws('➤capacity_block: cr-1'), 'capacity: {block'],
+    ['flex_start without capacity', gcp('➤flex_start: 2h'), 'capacity: {flex_start'],
+    ['a provisioning model', gcp('➤provisioning_model: SPOT'), 'spot: true'],
+  ]),
+  ...cases('CONFIG_DUPLICATE', [
+    [
+      'a security group twice',
+      aws('network_interface: {security_group_ids: [sg-0123456789abcdef0, ➤sg-0123456789abcdef0]}'),
+      'Keep one',
+    ],
+  ]),
   ...cases('CONFIG_CONFLICT', [
+    [
+      'a public address in base_config and several interfaces',
+      aws('base_config: {NetworkInterfaces: [{AssociatePublicIpAddress: ➤true}, {DeviceIndex: 1}]}'),
+      'Set it to false',
+    ],
+    [
+      'two placement groups',
+      aws('placement_group: a\nbase_config: {Placement: {➤GroupName: b}}'),
+      'Keep one',
+    ],
+    ['two tenancies', aws('tenancy: dedicated\nbase_config: {Placement: {➤Tenancy: host}}'), 'Keep one'],
+    [
+      'Flex-start and a provisioning model',
+      gcp('capacity: {flex_start: 2h}\nbase_config: {scheduling: {➤provisioningModel: SPOT}}'),
+      'Keep one',
+    ],
+    [
+      'two run durations',
+      gcp('capacity: {flex_start: 2h}\nbase_config: {scheduling: {➤maxRunDuration: {seconds: 60}}}'),
+      'Keep one',
+    ],
     [
       'one security group and several',
       aws('network_interface: {➤security_group_id: sg-1, security_group_ids: [sg-2]}'),

@@ -1,6 +1,6 @@
 // What follows from the name of a machine type.
 import { describe, expect, it } from 'vitest'
-import { familyOf, machineTypeName } from '../../../../src/providers/gcp/machine-types.ts'
+import { bootDiskFor, familyOf, machineTypeName } from '../../../../src/providers/gcp/machine-types.ts'
 
 const table = [
   // type, family, GPUs, migrates, first boot disk
@@ -37,6 +37,7 @@ describe('a machine type', () => {
     const family = familyOf(type)
     expect(family).toMatchObject({ name, gpus, migrates })
     expect(family.bootDisks?.[0]).toBe(disk)
+    expect(bootDiskFor(type), 'the default is one that the type boots from').toBe(disk ?? 'pd-balanced')
   })
 
   it('is the last part of its URL', () => {
