@@ -41,7 +41,7 @@ fail() { # '<code> <exit status>' <what happened>
   exit "${1#* }"
 }
 trap '((BASH_SUBSHELL)) || fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
-pause() { local s=(0 1 1 2 3) && sleep "${s[$1]:-5}"; } # <attempts so far>
+pause() { local s=(0 1 1 2 3) && sleep "${s[$1]:-5}"; }
 again() { # <times at most> <command>
   local n
   for ((n = 1; n < $1; n++)); do
