@@ -63,13 +63,14 @@ fail() { # '<code> <exit status>' <what happened>
   exit "${1#* }"
 }
 trap '((BASH_SUBSHELL)) || fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
-again() { # <times at most> <seconds between> <command>
+pause() { local s=(0 1 1 2 3) && sleep "${s[$1]:-5}"; }
+again() { # <times at most> <command>
   local n
   for ((n = 1; n < $1; n++)); do
-    if "${@:3}"; then return; fi
-    sleep "$2"
+    if "${@:2}"; then return; fi
+    pause "$n"
   done
-  "${@:3}"
+  "${@:2}"
 }
 file() { # <path>: its path on this VM; /usr is read-only on some images
   local files=$ROOT/usr/local/determined
@@ -104,7 +105,7 @@ fi
 
 # Checks that the agent joins within the boot timeout.
 new_run() { rm -rf "$ROOT/run/determined" && mkdir -p "$ROOT/run/determined/$$"; }
-again 5 1 new_run
+again 4 new_run
 RUN=$ROOT/run/determined/$$
 LOG=$ROOT/var/log/determined-agent.log
 agent_log() { tail -c "+$(cat "$RUN/log-from")" "$LOG"; }
@@ -236,7 +237,7 @@ instance_id() {
   token=$(imds api/token -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60') &&
     imds meta-data/instance-id -H "X-aws-ec2-metadata-token: $token"
 }
-DET_AGENT_ID=$(again 30 2 instance_id) || fail 'metadata_unreachable 24' 'no instance id'
+DET_AGENT_ID=$(again 15 instance_id) || fail 'metadata_unreachable 24' 'no instance id'
 export DET_AGENT_ID
 
 # Checks TLS before the agent starts, to name the fault (num: OpenSSL's X509_V_ERR_*, also from curl).
@@ -263,6 +264,7 @@ clock_is_right() {
     *) (($(elapsed) > 120)) ;;
   esac
 }
+n=0
 while :; do
   status=0
   out=$(try_tls) || status=$?
@@ -292,7 +294,7 @@ while :; do
   if [[ $fault = *36 ]] && clock_is_right; then final=true; fi
   if [ "$final" ]; then fail "$fault" "$DET_MASTER_HOST:$DET_MASTER_PORT as $NAME$clock: $out"; fi
   log "${fault% *}, trying again$clock"
-  sleep 5
+  pause $((++n))
 done
 
 # The agent is a process.

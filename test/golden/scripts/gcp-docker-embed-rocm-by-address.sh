@@ -46,6 +46,7 @@ has_work() {
   done < <(grep -lzs '^DET_CONTAINER_ID=' /proc/[0-9]*/environ)
   return 1
 }
+pull() { docker image inspect -- "$IMAGE" >/dev/null 2>&1 || docker pull -q -- "$IMAGE"; }
 power_off() {
   if [ -d "$ROOT/run/systemd/system" ]; then
     (trap '' TERM HUP && sleep 7 && systemctl poweroff -ff) </dev/null >/dev/null 2>&1 &
@@ -70,13 +71,14 @@ fail() { # '<code> <exit status>' <what happened>
   exit "${1#* }"
 }
 trap '((BASH_SUBSHELL)) || fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
-again() { # <times at most> <seconds between> <command>
+pause() { local s=(0 1 1 2 3) && sleep "${s[$1]:-5}"; }
+again() { # <times at most> <command>
   local n
   for ((n = 1; n < $1; n++)); do
-    if "${@:3}"; then return; fi
-    sleep "$2"
+    if "${@:2}"; then return; fi
+    pause "$n"
   done
-  "${@:3}"
+  "${@:2}"
 }
 file() { # <path>: its path on this VM; /usr is read-only on some images
   local files=$ROOT/usr/local/determined
@@ -103,7 +105,7 @@ stage started
 
 # Checks that the agent joins within the boot timeout.
 new_run() { rm -rf "$ROOT/run/determined" && mkdir -p "$ROOT/run/determined/$$"; }
-again 5 1 new_run
+again 4 new_run
 RUN=$ROOT/run/determined/$$
 agent_log() { timeout 10 docker logs "$@" "$(cat "$RUN/agent")" 2>&1; }
 keep_agent() {
@@ -178,6 +180,8 @@ ended_early() {
     fail 'agent_failed 26' "it ran for less than 5 s: $(log_tail)"
 }
 
+pull >/dev/null 2>&1 &
+PULL=$!
 write_file /etc/determined/agent.yaml 600 <<'END'
 {
   "security": {
@@ -231,7 +235,7 @@ stage configuration_written
 
 # The agent id is the instance name.
 URL=http://metadata.google.internal/computeMetadata/v1/instance/name
-DET_AGENT_ID=$(again 30 2 curl -sSfm 5 --noproxy '*' -H 'Metadata-Flavor: Google' $URL) ||
+DET_AGENT_ID=$(again 15 curl -sSfm 5 --noproxy '*' -H 'Metadata-Flavor: Google' $URL) ||
   fail 'metadata_unreachable 24' 'no instance name'
 export DET_AGENT_ID
 
@@ -259,6 +263,7 @@ clock_is_right() {
     *) (($(elapsed) > 120)) ;;
   esac
 }
+n=0
 while :; do
   status=0
   out=$(try_tls) || status=$?
@@ -288,14 +293,13 @@ while :; do
   if [[ $fault = *36 ]] && clock_is_right; then final=true; fi
   if [ "$final" ]; then fail "$fault" "$DET_MASTER_HOST:$DET_MASTER_PORT as $NAME$clock: $out"; fi
   log "${fault% *}, trying again$clock"
-  sleep 5
+  pause $((++n))
 done
 
 # The agent is a container that docker restarts.
 [ -x "$(type -P docker)" ] || fail 'no_docker 21' 'there is no docker command on this instance'
-again 45 2 timeout 20 docker info >/dev/null 2>&1 || fail 'no_docker 21' 'docker does not answer'
-docker image inspect -- "$IMAGE" >/dev/null 2>&1 || again 6 15 docker pull -q -- "$IMAGE" ||
-  fail 'image_pull_failed 25' "$IMAGE"
+again 21 timeout 20 docker info >/dev/null 2>&1 || fail 'no_docker 21' 'docker does not answer'
+wait "${PULL:-}" 2>/dev/null || again 19 pull || fail 'image_pull_failed 25' "$IMAGE"
 stage image_pulled
 
 export DET_SECURITY_TLS_MASTER_CERT=/usr/local/determined/master.crt
@@ -316,7 +320,7 @@ find_agent() {
   found=$(timeout 20 docker inspect -f '{{.State.Status}} {{index .Config.Labels "provision.generation"}}' \
     determined-agent 2>"$RUN/error") || { found='' && grep -qi 'no such' "$RUN/error"; }
 }
-again 15 2 find_agent || fail 'no_docker 21' "docker cannot inspect the agent: $(cat "$RUN/error")"
+again 9 find_agent || fail 'no_docker 21' "docker cannot inspect the agent: $(cat "$RUN/error")"
 echo "$DET_AGENT_ID" >"$ROOT/run/determined-agent-id"
 note=''
 if [ "$found" = "running ${generation%% *}" ]; then
@@ -325,7 +329,7 @@ elif [[ $found = running* ]] && has_work; then
   note='it has tasks and keeps its earlier configuration'
 fi
 if [ "$note" ]; then
-  again 15 2 keep_agent
+  again 9 keep_agent
 else
   docker stop -t 20 determined-agent >/dev/null 2>&1 || true
   docker rm -f determined-agent >/dev/null 2>&1 || true

@@ -65,13 +65,14 @@ fail() { # '<code> <exit status>' <what happened>
   exit "${1#* }"
 }
 trap '((BASH_SUBSHELL)) || fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
-again() { # <times at most> <seconds between> <command>
+pause() { local s=(0 1 1 2 3) && sleep "${s[$1]:-5}"; }
+again() { # <times at most> <command>
   local n
   for ((n = 1; n < $1; n++)); do
-    if "${@:3}"; then return; fi
-    sleep "$2"
+    if "${@:2}"; then return; fi
+    pause "$n"
   done
-  "${@:3}"
+  "${@:2}"
 }
 file() { # <path>: its path on this VM; /usr is read-only on some images
   local files=$ROOT/usr/local/determined
@@ -98,7 +99,7 @@ stage started
 
 # Checks that the agent joins within the boot timeout.
 new_run() { rm -rf "$ROOT/run/determined" && mkdir -p "$ROOT/run/determined/$$"; }
-again 5 1 new_run
+again 4 new_run
 RUN=$ROOT/run/determined/$$
 LOG=$ROOT/var/log/determined-agent.log
 agent_log() { tail -c "+$(cat "$RUN/log-from")" "$LOG"; }
@@ -195,7 +196,7 @@ stage configuration_written
 
 # The agent id is the instance name.
 URL=http://metadata.google.internal/computeMetadata/v1/instance/name
-DET_AGENT_ID=$(again 30 2 curl -sSfm 5 --noproxy '*' -H 'Metadata-Flavor: Google' $URL) ||
+DET_AGENT_ID=$(again 15 curl -sSfm 5 --noproxy '*' -H 'Metadata-Flavor: Google' $URL) ||
   fail 'metadata_unreachable 24' 'no instance name'
 export DET_AGENT_ID
 
@@ -223,6 +224,7 @@ clock_is_right() {
     *) (($(elapsed) > 120)) ;;
   esac
 }
+n=0
 while :; do
   status=0
   out=$(try_tls) || status=$?
@@ -254,7 +256,7 @@ while :; do
   if [[ $fault = *36 ]] && clock_is_right; then final=true; fi
   if [ "$final" ]; then fail "$fault" "$DET_MASTER_HOST:$DET_MASTER_PORT as $NAME$clock: $out"; fi
   log "${fault% *}, trying again$clock"
-  sleep 5
+  pause $((++n))
 done
 
 # The agent is a process.
