@@ -8,6 +8,7 @@ import { type Listing, listDeadline, type TimedListing } from '../providers/inde
 import { reportLost } from './failed-instances.ts'
 import { noticeForeign } from './foreign.ts'
 import { checkAccount, findMissing, noticeMissing } from './missing.ts'
+import { storedTrack } from './records.ts'
 import {
   callDeadlines,
   letOthersRun,
@@ -96,7 +97,7 @@ async function observe(
   apply: (rules: ListingRules) => Promise<ManagedInstance[]>,
 ): Promise<void> {
   const { deps, memory, settings } = run
-  const before = [...memory.tracks.keys()]
+  const before = new Set(memory.tracks.keys())
   const starting = [...memory.tracks.values()].filter(({ state }) => state === 'starting')
   const live = [...memory.tracks.values()].filter(isLive)
   const lost = await apply({
@@ -106,6 +107,7 @@ async function observe(
     maxWordAge: settings.policy.maxSnapshotAge,
     slotsOf: (instance) => slotsOf(instance, settings.offerings),
   })
+  rememberFound(run, before)
   reportLost(run, lost)
   rememberEnded(
     run,
@@ -121,8 +123,17 @@ export function rememberEnded(run: PoolRun, tracks: readonly ManagedInstance[]):
   if (ids.length > 0) run.background(() => run.write({ at: run.now(), kind: 'ended', ids }).catch(() => {}))
 }
 
-function rememberGone(run: PoolRun, before: readonly string[]): void {
-  const ids = before.filter((id) => !run.memory.tracks.has(id))
+/** Before anything else is written about them: after a restart that would be about unknown instances. */
+function rememberFound(run: PoolRun, before: ReadonlySet<string>): void {
+  const now = run.now()
+  const tracks = [...run.memory.tracks.values()].filter(({ id }) => !before.has(id))
+  if (tracks.length === 0) return
+  const stored = tracks.map((track) => storedTrack(track, now))
+  run.background(() => run.write({ at: now, kind: 'found', tracks: stored }).catch(() => {}))
+}
+
+function rememberGone(run: PoolRun, before: ReadonlySet<string>): void {
+  const ids = [...before].filter((id) => !run.memory.tracks.has(id))
   if (ids.length > 0) run.background(() => run.write({ at: run.now(), kind: 'gone', ids }).catch(() => {}))
 }
 

@@ -124,6 +124,8 @@ const record = z.discriminatedUnion('kind', [
   z.object({ at, kind: z.literal('user_data'), userData }),
   z.object({ at, kind: z.literal('intent'), intent }),
   z.object({ at, kind: z.literal('settled'), id: text, tracks: z.array(track) }),
+  /** Shown by the cloud before an answer to their launch. */
+  z.object({ at, kind: z.literal('found'), tracks: z.array(track) }),
   z.object({ at, kind: z.literal('refused'), offerings: z.array(z.tuple([text, refusal])) }),
   z.object({ at, kind: z.literal('joined'), ids, breaker, proven: ids }),
   z.object({
@@ -277,6 +279,10 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
       break
     case 'settled':
       memory.intents.delete(record.id)
+      for (const track of record.tracks)
+        if (!memory.tracks.has(track.id)) memory.tracks.set(track.id, storedTrack(track, now))
+      break
+    case 'found':
       for (const track of record.tracks)
         if (!memory.tracks.has(track.id)) memory.tracks.set(track.id, storedTrack(track, now))
       break
