@@ -54,10 +54,15 @@ export function openTunnel(
   return new Promise((resolve, reject) => {
     const socket = connectProxy(proxy)
     const fail = (why: string) => {
+      clearTimeout(deadline)
       socket.destroy()
       const message = `proxy ${shownProxy(proxy)} (${proxy.variable}) ${why}`
       reject(Object.assign(new Error(message), { code: proxyErrorCode }))
     }
+    // Of the whole exchange: a proxy may send its response byte by byte.
+    const deadline = setTimeout(() => fail('timed out'), timeoutMs)
+    const failed = (error: Error) => fail(`cannot be reached: ${error.message}`)
+    const closed = () => fail('closed the connection')
     let answer = ''
     const read = (chunk: Buffer) => {
       answer += chunk.toString('latin1')
@@ -66,14 +71,15 @@ export function openTunnel(
       const status = /^HTTP\/1\.[01] (\d{3})[^\r]*/.exec(answer)
       if (!/^2/.test(status?.[1] ?? ''))
         return fail(`refused the tunnel to ${target}: ${status?.[0].trim() ?? 'not HTTP'}`)
-      socket.removeAllListeners().setTimeout(0)
+      clearTimeout(deadline)
+      // Only these: those of Node itself close the socket when the other side does.
+      socket.off('error', failed).off('close', closed).off('data', read)
       // The server sends nothing before the request, so nothing should follow the head; if there are bytes, they are put back.
       if (answer.length > end + 4) socket.unshift(Buffer.from(answer.slice(end + 4), 'latin1'))
       resolve(socket)
     }
-    socket.setTimeout(timeoutMs, () => fail('timed out'))
-    socket.on('error', (error) => fail(`cannot be reached: ${error.message}`))
-    socket.on('close', () => fail('closed the connection'))
+    socket.on('error', failed)
+    socket.on('close', closed)
     socket.on('data', read)
     socket.on(proxy.scheme === 'https' ? 'secureConnect' : 'connect', () => {
       const lines = [`CONNECT ${target} HTTP/1.1`, `Host: ${target}`]
