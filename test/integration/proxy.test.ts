@@ -254,3 +254,13 @@ it('a proxy that cannot be used is a problem of its own', () => {
   const meeting = async () => createClient({ target, version: '0' }).about()
   return expect(meeting()).rejects.toMatchObject({ code: 'PROXY_INVALID' })
 })
+
+it('a proxy that refuses a master is not a fault of TLS', async () => {
+  const { env } = await proxied({ refuse: 502 })
+  const target = targetByUrl('https://master.example.com', { env: { ...env, DET_DEBUG_CONFIG_PATH: folder } })
+  await expect(createClient({ target, version: '0' }).about()).rejects.toMatchObject({
+    code: 'CLIENT_UNREACHABLE',
+    message: expect.stringMatching(/refused the tunnel to master.example.com:443: HTTP\/1.1 502/),
+    problems: [{ remedy: expect.stringContaining('NO_PROXY') }],
+  })
+})
