@@ -94,6 +94,23 @@ function authorization({ credentials }: ProxyServer): Record<string, string> {
   return { 'Proxy-Authorization': `Basic ${Buffer.from(credentials).toString('base64')}` }
 }
 
+/** A connection to the proxy for requests that it forwards. Rejects with a `proxyErrorCode` error. */
+function openProxy(proxy: ProxyServer): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectProxy(proxy)
+    const failed = ({ message: why }: Error) => {
+      const message = `proxy ${shownProxy(proxy)} (${proxy.variable}) cannot be reached: ${why}`
+      reject(Object.assign(new Error(message), { code: proxyErrorCode }))
+    }
+    socket.setTimeout(tunnelTimeout, () => socket.destroy(new Error('timed out')))
+    socket.once('error', failed)
+    socket.once(proxy.scheme === 'https' ? 'secureConnect' : 'connect', () => {
+      socket.off('error', failed).setTimeout(0).removeAllListeners('timeout')
+      resolve(socket)
+    })
+  })
+}
+
 /** How the requests of one client reach their destination. */
 export interface Route {
   /** undefined: directly. */
@@ -117,7 +134,10 @@ export function routeTo(destination: Destination, env: Environment, timeoutMs?: 
       proxy,
       prefix: new URL(`http://${authorityOf(destination)}`).origin,
       headers: authorization(proxy),
-      open: () => connectProxy(proxy),
+      open(_, opened) {
+        openProxy(proxy).then((socket) => opened(null, socket), failing(opened))
+        return undefined
+      },
     }
   return {
     proxy,
@@ -210,7 +230,10 @@ export function outgoingFetch(env: Environment, direct: Fetch = globalThis.fetch
           : plainRequest({
               ...options,
               path: route.prefix + url.pathname + url.search,
-              createConnection: () => connectProxy(proxy),
+              createConnection: (_, opened) => {
+                openProxy(proxy).then((socket) => opened(null, socket), failing(opened))
+                return undefined
+              },
             })
       sent.on('error', reject)
       sent.on('response', (response) => {

@@ -264,3 +264,14 @@ it('a proxy that refuses a master is not a fault of TLS', async () => {
     problems: [{ remedy: expect.stringContaining('NO_PROXY') }],
   })
 })
+
+it('a proxy that cannot be reached is named, for plain http, too', async () => {
+  const env = { HTTP_PROXY: 'http://user:hunter2@127.0.0.2:9' }
+  const target = targetByUrl('http://master.example.com', { env })
+  const named = /proxy http:..\*{8}@127.0.0.2:9 \(HTTP_PROXY\) cannot be reached/
+  await expect(createClient({ target, version: '0' }).about()).rejects.toMatchObject({
+    code: 'CLIENT_UNREACHABLE',
+    message: expect.stringMatching(named),
+  })
+  await expect(outgoingFetch(env)('http://api.test/')).rejects.toThrow(named)
+})
