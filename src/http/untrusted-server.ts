@@ -20,7 +20,7 @@ import {
   rootFault,
   withTlsCode,
 } from '../pki/index.ts'
-import { openTunnel, proxyFor } from '../platform/index.ts'
+import { openTunnel, proxyErrorCode, proxyFor } from '../platform/index.ts'
 import { type Problem, type ProblemCode, ProvisionError, problem } from '../problems/index.ts'
 import type { Target } from './target.ts'
 
@@ -167,7 +167,13 @@ const untrustedCodes: readonly PreflightCode[] = [
 /** `error` is what `exchange` rejected with; `met`: this master has responded before. Never rejects. */
 export async function explainConnection(error: Error, target: Target, met: boolean): Promise<NoConnection> {
   const url = masterUrl(target.address)
-  const fault = withTlsCode(rootFault(error) ?? error)
+  const cause: NodeJS.ErrnoException = rootFault(error) ?? error
+  if (cause.code === proxyErrorCode) {
+    const remedy =
+      'Let the proxy connect to the master, correct the proxy and its password in the variable, or add the host to NO_PROXY.'
+    return { problem: problem('CLIENT_UNREACHABLE', `${url}: ${cause.message}`, { cause: error, remedy }) }
+  }
+  const fault = withTlsCode(cause)
   const code = classify({ phase: 'handshake', fault, timedOut: false, presented: [] })
   if (isCertificateCode(code)) return explainCertificate(code, fault, target)
   const told = (client: ClientCode, what: string) => ({

@@ -54,10 +54,15 @@ export function openTunnel(
   return new Promise((resolve, reject) => {
     const socket = connectProxy(proxy)
     const fail = (why: string) => {
+      clearTimeout(deadline)
       socket.destroy()
       const message = `proxy ${shownProxy(proxy)} (${proxy.variable}) ${why}`
       reject(Object.assign(new Error(message), { code: proxyErrorCode }))
     }
+    // Of the whole exchange: a proxy may send its response byte by byte.
+    const deadline = setTimeout(() => fail('timed out'), timeoutMs)
+    const failed = (error: Error) => fail(`cannot be reached: ${error.message}`)
+    const closed = () => fail('closed the connection')
     let answer = ''
     const read = (chunk: Buffer) => {
       answer += chunk.toString('latin1')
@@ -66,14 +71,15 @@ export function openTunnel(
       const status = /^HTTP\/1\.[01] (\d{3})[^\r]*/.exec(answer)
       if (!/^2/.test(status?.[1] ?? ''))
         return fail(`refused the tunnel to ${target}: ${status?.[0].trim() ?? 'not HTTP'}`)
-      socket.removeAllListeners().setTimeout(0)
+      clearTimeout(deadline)
+      // Only these: those of Node itself close the socket when the other side does.
+      socket.off('error', failed).off('close', closed).off('data', read)
       // The server sends nothing before the request, so nothing should follow the head; if there are bytes, they are put back.
       if (answer.length > end + 4) socket.unshift(Buffer.from(answer.slice(end + 4), 'latin1'))
       resolve(socket)
     }
-    socket.setTimeout(timeoutMs, () => fail('timed out'))
-    socket.on('error', (error) => fail(`cannot be reached: ${error.message}`))
-    socket.on('close', () => fail('closed the connection'))
+    socket.on('error', failed)
+    socket.on('close', closed)
     socket.on('data', read)
     socket.on(proxy.scheme === 'https' ? 'secureConnect' : 'connect', () => {
       const lines = [`CONNECT ${target} HTTP/1.1`, `Host: ${target}`]
@@ -86,6 +92,23 @@ export function openTunnel(
 function authorization({ credentials }: ProxyServer): Record<string, string> {
   if (!credentials) return {}
   return { 'Proxy-Authorization': `Basic ${Buffer.from(credentials).toString('base64')}` }
+}
+
+/** A connection to the proxy for requests that it forwards. Rejects with a `proxyErrorCode` error. */
+function openProxy(proxy: ProxyServer): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connectProxy(proxy)
+    const failed = ({ message: why }: Error) => {
+      const message = `proxy ${shownProxy(proxy)} (${proxy.variable}) cannot be reached: ${why}`
+      reject(Object.assign(new Error(message), { code: proxyErrorCode }))
+    }
+    socket.setTimeout(tunnelTimeout, () => socket.destroy(new Error('timed out')))
+    socket.once('error', failed)
+    socket.once(proxy.scheme === 'https' ? 'secureConnect' : 'connect', () => {
+      socket.off('error', failed).setTimeout(0).removeAllListeners('timeout')
+      resolve(socket)
+    })
+  })
 }
 
 /** How the requests of one client reach their destination. */
@@ -111,7 +134,10 @@ export function routeTo(destination: Destination, env: Environment, timeoutMs?: 
       proxy,
       prefix: new URL(`http://${authorityOf(destination)}`).origin,
       headers: authorization(proxy),
-      open: () => connectProxy(proxy),
+      open(_, opened) {
+        openProxy(proxy).then((socket) => opened(null, socket), failing(opened))
+        return undefined
+      },
     }
   return {
     proxy,
@@ -204,7 +230,10 @@ export function outgoingFetch(env: Environment, direct: Fetch = globalThis.fetch
           : plainRequest({
               ...options,
               path: route.prefix + url.pathname + url.search,
-              createConnection: () => connectProxy(proxy),
+              createConnection: (_, opened) => {
+                openProxy(proxy).then((socket) => opened(null, socket), failing(opened))
+                return undefined
+              },
             })
       sent.on('error', reject)
       sent.on('response', (response) => {

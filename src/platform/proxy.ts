@@ -27,11 +27,15 @@ export interface ProxyServer {
  * The proxy for a connection, or undefined for a direct one. The rules are those of Go's golang.org/x/net/http/httpproxy:
  * the variable of the scheme, upper case before lower case; never for this machine. In addition, ALL_PROXY applies where that
  * variable is not set, as in curl; link-local addresses, where clouds have their metadata servers, never use a proxy; and
- * NO_PROXY may also be separated by spaces. Throws PROXY_INVALID, without the value, which may contain a password.
+ * NO_PROXY may also be separated by spaces. In a CGI program HTTP_PROXY is a header of the request (https://httpoxy.org) and
+ * ignored. Throws PROXY_INVALID, without the value, which may contain a password.
  */
 export function proxyFor(destination: Destination, env: Environment): ProxyServer | undefined {
   const name = destination.scheme === 'https' ? 'HTTPS_PROXY' : 'HTTP_PROXY'
-  const variable = [name, name.toLowerCase(), 'ALL_PROXY', 'all_proxy'].find((one) => env[one])
+  const isHeader = (one: string) => one === 'HTTP_PROXY' && Boolean(env['REQUEST_METHOD'])
+  const variable = [name, name.toLowerCase(), 'ALL_PROXY', 'all_proxy'].find(
+    (one) => env[one] && !isHeader(one),
+  )
   const host = plainHost(destination.host)
   if (!variable || isNear(host)) return undefined
   if (isExcepted(host, destination.port, env['NO_PROXY'] || env['no_proxy'] || '')) return undefined
@@ -41,12 +45,14 @@ export function proxyFor(destination: Destination, env: Environment): ProxyServe
 function proxyIn(variable: string, value: string): ProxyServer {
   const url = URL.parse(value.includes('://') ? value : `http://${value}`)
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') throw unusable(variable)
+  // After `/`, `?` or `#` in a password that is not encoded, what precedes it would count, and be shown, as host and port.
+  if (/@/.test(url.pathname + url.search + url.hash) || url.port === '0') throw unusable(variable)
   const scheme = url.protocol === 'https:' ? 'https' : 'http'
   return {
     scheme,
     host: url.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: Number(url.port || (scheme === 'https' ? 443 : 80)),
-    ...(url.username && { credentials: credentialsIn(variable, url) }),
+    ...((url.username || url.password) && { credentials: credentialsIn(variable, url) }),
     variable,
   }
 }
@@ -91,10 +97,13 @@ export function destinationOf(url: URL): Destination {
 
 /** Lower case, without the dot of an absolute name; an IPv4 address written as IPv6 is an IPv4 address. */
 function plainHost(host: string): string {
-  return host
-    .toLowerCase()
-    .replace(/\.$/, '')
-    .replace(/^::ffff:(?=[\d.]+$)/, '')
+  const plain = host.toLowerCase().replace(/\.$/, '')
+  const mapped = isIP(plain) === 6 && URL.parse(`http://[${plain}]`)?.hostname
+  // In a URL the last two groups are hexadecimal.
+  const [, high, low] = /^\[::ffff:([0-9a-f]+):([0-9a-f]+)\]$/.exec(mapped || '') ?? []
+  if (!high || !low) return plain
+  const [a, b] = [Number.parseInt(high, 16), Number.parseInt(low, 16)]
+  return [a >> 8, a & 255, b >> 8, b & 255].join('.')
 }
 
 const near = new BlockList()
@@ -118,7 +127,10 @@ function covers(entry: string, host: string, port: number): boolean {
   if (entry === '*') return true
   if (entry.includes('/')) return isInNetwork(entry, host)
   const [, name = '', only] = /^(\[.*\]|[^:]*|.*:.*:.*?)(?::(\d+))?$/.exec(entry) ?? []
-  const pattern = name.replace(/^\[(.*)\]$/, '$1').replace(/^\*\./, '.')
+  const pattern = name
+    .replace(/^\[(.*)\]$/, '$1')
+    .replace(/^\*\./, '.')
+    .replace(/\.$/, '')
   if (!pattern || (only && Number(only) !== port)) return false
   if (isIP(pattern) || isIP(host)) return isSameAddress(pattern, host)
   return pattern.startsWith('.') ? host.endsWith(pattern) : host === pattern || host.endsWith(`.${pattern}`)

@@ -113,7 +113,7 @@ const filledIn =
   '[$`<{%@*~(\\\\]|\\.{0,2}/|arn:|file:|(?:os|args|self|this|process|config|settings|env)\\.[a-z]'
 const notLiteral = `(?!${harmless}|${filledIn})`
 /** A literal value, in quotes or as one word. */
-const literal = `(?:"${notLiteral}[^"$\`\\n]{4,200}"|'${notLiteral}[^'\\n]{4,200}'|${notLiteral}[^\\s"'$\`()<>[\\]{};|&*\\\\,]{4,200}(?=["'\\s;|&,})]|$))`
+const literal = `(?:"${notLiteral}(?:[^"$\`\\n\\\\]|\\\\.){4,200}"|'${notLiteral}[^'\\n]{4,200}'|${notLiteral}[^\\s"'$\`()<>[\\]{};|&*\\\\,]{4,200}(?=["'\\s;|&,})]|$))`
 /** The same inside quotes that were opened before, or as one word, and shorter. */
 const inner = `["']?${notLiteral}[^\\s"'$\`|]{3,200}`
 
@@ -184,7 +184,7 @@ const passwords: SecretShape[] = [
   context('a password of sshpass', 'sshpass\\s+-p\\s*', inner),
   context(
     'a password of mysql',
-    `\\b(?:mysql|mysqldump|mysqladmin|mariadb)\\b${line}\\s-p`,
+    `\\b(?:mysql|mysqldump|mysqladmin|mariadb)\\b${line}\\s-p|\\bmysqladmin\\b${line}\\spassword\\s+`,
     '(?=\\S)["\']?(?![$`<{%\\s-])[^\\s"\'$`]{3,200}',
   ),
   context('a password of redis', `\\bredis-cli\\b${line}\\s-a\\s+`, inner),
@@ -195,7 +195,7 @@ const passwords: SecretShape[] = [
   ),
   context(
     'a password of smbclient',
-    `\\b(?:smbclient|rpcclient)\\b${line}\\s-U\\s*["']?[\\w.\\\\/-]+%`,
+    `\\b(?:smbclient|rpcclient|net|realm)\\b${line}\\s-U\\s*["']?[\\w.\\\\/-]+%`,
     '(?![$`<{%])[^\\s"\'$`]{3,200}',
   ),
   context(
@@ -212,7 +212,7 @@ const passwords: SecretShape[] = [
   context('a password of a user', '\\brabbitmqctl\\s+(?:add_user|change_password)\\s+[\\w.@-]+\\s+', inner),
   context(
     'a password of a user',
-    '\\b(?:\\w*passwd|chpasswd)\\b[^\\n|;<]{0,100}<<<\\s*["\']?(?:[\\w.-]{1,40}:)?',
+    '\\b(?:\\w*passwd|chpasswd|kinit|realm)\\b[^\\n|;<]{0,100}<<<\\s*["\']?(?:[\\w.-]{1,40}:)?',
     inner,
   ),
   context(
@@ -220,8 +220,58 @@ const passwords: SecretShape[] = [
     `\\bldap[a-z]+\\b${line}\\s-w\\s*`,
     '["\']?(?![$`<{%\\s-])[^\\s"\'$`]{3,200}',
   ),
+  context(
+    'a password of a login',
+    `\\b(?:az\\s+(?:acr\\s+)?login|mongo\\w*|cqlsh|rabbitmqadmin)\\b${line}\\s-p\\s+|\\b(?:ipmitool|mosquitto_[ps]ub|sqlcmd|bcp|zip|unzip)\\b${line}\\s-P\\s*`,
+    inner,
+  ),
+  context(
+    'a password of a login',
+    `${printed}(?=[^\\n]{1,300}\\|\\s*(?:sudo\\s+)?(?:kinit|cryptsetup|smbpasswd|pdbedit|vncpasswd|passwd|realm)\\b)`,
+    inner,
+  ),
+  context(
+    'a token of a login',
+    '\\bvault\\s+login\\s+(?:-[\\w-]+(?:=\\S{1,100})?\\s+)*|\\bngrok\\s+(?:config\\s+add-)?authtoken\\s+',
+    '(?!\\w+=)(?![$`<{%"\\\'-])[^\\s"\'$`]{8,200}',
+  ),
+  context('a password of an archive', `\\b7z[ar]?\\b${line}\\s-p`, inner),
+  context('a password of redis', '(?<![\\w-])(?:--)?(?:requirepass|masterauth)\\s+', inner),
+  context(
+    'a password of s3fs',
+    `${printed}["']?\\w{3,128}:(?=[^\\n]{1,300}>\\s{0,4}\\S{0,100}passwd-s3fs)`,
+    inner,
+  ),
+  context(
+    'a password that expect sends',
+    '\\bsend\\s+(?:--\\s+)?"',
+    '(?=[^"\\s]{0,60}\\d)(?![$`<{%\\\\])[^"\\s$`\\\\]{6,200}(?=\\\\[rn]")',
+  ),
+  context(
+    'a value under the name of a secret',
+    `<(?:[\\w.:-]{0,60}?(?:${endings.join('|')}))>`,
+    `${notLiteral}[^<>\\s$]{4,200}(?=</)`,
+    'i',
+  ),
+  context('a key of a cluster', '\\s--?encrypt[=\\s]["\']?', '[A-Za-z0-9+/]{22,44}={1,2}'),
+  context(
+    'a password in place of a file',
+    `(?:pass|pw|token|secret|key)[\\w-]{0,30}[=\\s]<\\(\\s*${printed}`,
+    inner,
+  ),
+  // JSON as a string within JSON.
+  context(
+    'a value under the name of a secret',
+    `\\\\+"(?:[\\w.-]{0,60}?(?:${endings.join('|')})|secret)\\\\+"\\s{0,8}:\\s{0,8}\\\\+"`,
+    `${notLiteral}[^"\\\\\\n]{4,200}(?=\\\\+")`,
+    'i',
+  ),
   context('a password of lftp', '\\blftp\\b[^\\n|;]{0,100}\\s-u\\s*[\\w.@-]+,', inner),
-  context('a password of a network', '\\bwpa_passphrase\\s+\\S{1,60}\\s+|\\bpsk\\s+', inner),
+  context(
+    'a password of a network',
+    `\\bwpa_passphrase\\s+\\S{1,60}\\s+|\\bpsk\\s+|\\bnmcli\\b${line}\\s(?:[\\w.-]{0,40}\\.)?(?:password|psk)\\s+`,
+    inner,
+  ),
   context(
     'a password of openssl',
     '\\bopenssl\\s+enc\\b[^\\n|;]{0,200}\\s-k\\s+|(?<![\\w-])-?-?(?:pass|passin|passout|k)\\s+pass:',
@@ -294,7 +344,7 @@ const passwords: SecretShape[] = [
   ),
   context(
     'a value under the name of a secret',
-    '\\b(?:SECRET|PSK|PASS|PIN)=',
+    '\\b(?:SECRET|PSK|PASS|PIN|PW)=',
     `(?=["']?[^\\s"']{0,60}\\d)${literal}`,
   ),
 ]
@@ -310,7 +360,7 @@ export const secretMask = '********'
 const whole = byFlags(tokens.map(({ pattern }) => pattern))
 /** What a text with a password of `passwords` contains; most lines of a log do not. */
 const hint =
-  /pass|pwd|token|secret|key|auth|cred|login|bearer|:\/\/|sudo|curl|http|mysql|redis|smbclient|rpcclient|mariadb|rabbitmqctl|openssl|ldap|lftp|psk|PSK|PIN=|\bpw\b|_pw|:\d{2,5}:|:\*:/i
+  /pass|pwd|token|secret|key|auth|cred|login|bearer|:\/\/|sudo|curl|http|mysql|redis|smbclient|rpcclient|mariadb|rabbitmq|openssl|encrypt|ipmitool|zip\b|7z|\bnet\b|realm|send|mosquitto|sqlcmd|bcp|mongo|cqlsh|kinit|pdbedit|cryptsetup|ldap|lftp|psk|PSK|PIN=|\bpw\b|_pw|:\d{2,5}:|:\*:/i
 /** Name and password of a URL (RFC 3986, 3.2.1); its host is kept. */
 const userinfo = /\b([a-z][a-z0-9+.-]{0,15}:\/\/)[^\s/?#@'"]{1,300}@/gi
 const eachPassword = passwords.map(({ pattern }) => new RegExp(pattern.source, `${pattern.flags}g`))

@@ -65,7 +65,7 @@ export const providerCodes = {
     meaning:
       'HTTPS_PROXY, HTTP_PROXY or ALL_PROXY is not the URL of an HTTP proxy. The value is not shown, because it may contain a password.',
     remedy:
-      'Write http://host:port or https://host:port (SOCKS is not supported), or add the host to NO_PROXY.',
+      'Write http://host:port or https://host:port, with special characters of a password percent-encoded, such as %23 for # (SOCKS is not supported); or add the host to NO_PROXY.',
   },
   PROVIDER_CAPACITY: {
     severity: 'error',

@@ -123,13 +123,16 @@ const notes: Record<Topic, (plan: PoolPlan) => string | undefined> = {
     const { mode, modeReason, certificateName } = setup.trust
     return `${mode}: ${modeReason}${certificateName ? `; the name ${certificateName}` : ''}`
   },
-  'user data'({ userData, pool }) {
+  'user data'({ userData, pool, problems }) {
     if (!userData) return undefined
     const { bytes, encoding } = userData
     const size = `${bytes.packed} bytes${bytes.limit === undefined ? '' : ` of ${bytes.limit}`}`
     const form = encoding === 'plain' ? '' : ` as ${encoding}`
     const allowed = pool.provider.allow_secrets_in_user_data
-    return `${size}${form}; ${allowed ? 'secrets in it are allowed' : 'no key or token in it'}`
+    if (allowed) return `${size}${form}; secrets in it are allowed`
+    // The warning follows in a row of its own.
+    const isClean = !problems.some(({ code }) => code === 'USER_DATA_PASSWORD')
+    return `${size}${form}${isClean ? '; no key or token in it' : ''}`
   },
   'launch request'({ request }) {
     if (!request) return undefined

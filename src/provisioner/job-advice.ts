@@ -17,15 +17,16 @@ export function createJobAdvice(
     resource_pools.find(({ pool_name }) => pool_name === name)?.provider !== undefined
 
   return {
-    whyWaits({ id, pool, submittedAt }) {
-      if (!hasProvider(pool))
-        return view({ code: 'NO_PROVIDER', numbers: {} }, { since: submittedAt, nextAt: now() })
+    whyWaits() {
       const { pools, failed } = status()
-      const running = pools.find((each) => each.pool === pool)
-      if (running) return viewIn(running, id, submittedAt)
-      const found = failed.find((each) => each.pool === pool)?.problems[0]
-      const reason = { code: 'POOL_NOT_RUNNING', numbers: {} } as const
-      return view(reason, { since: submittedAt, nextAt: now(), behind: found })
+      return ({ id, pool, submittedAt }) => {
+        const times = { since: submittedAt, nextAt: now() }
+        if (!hasProvider(pool)) return view({ code: 'NO_PROVIDER', numbers: {} }, times)
+        const running = pools.find((each) => each.pool === pool)
+        if (running) return viewIn(running, id, submittedAt)
+        const behind = failed.find((each) => each.pool === pool)?.problems[0]
+        return view({ code: 'POOL_NOT_RUNNING', numbers: {} }, { ...times, behind })
+      }
     },
     cannotRun({ pool, slots }) {
       const running = status().pools.find((each) => each.pool === pool)

@@ -1,14 +1,14 @@
 // Every outgoing connection through a real proxy: hosts that exist only behind it. NO_PROXY and metadata servers stay direct.
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, get } from 'node:http'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createClient } from '../../src/http/client.ts'
 import { targetByUrl } from '../../src/http/target.ts'
 import type { UntrustedServer } from '../../src/http/untrusted-server.ts'
-import { outgoingFetch } from '../../src/platform/proxy-route.ts'
+import { openTunnel, outgoingAgents, outgoingFetch } from '../../src/platform/proxy-route.ts'
 import { ec2Client } from '../../src/providers/aws/client.ts'
 import { ec2Failure } from '../../src/providers/aws/errors.ts'
 import { googleAuth } from '../../src/providers/gcp/compute-package.ts'
@@ -102,6 +102,36 @@ describe('EC2', () => {
     const api = ec2Client('us-west-2', env, { credentials })
     toClose.push(api)
     await expect(api.describeInstances({})).rejects.toThrow(/^proxy .* cannot be reached/)
+  })
+})
+
+describe('a tunnel', () => {
+  it('is given up after the timeout, though the proxy sends byte by byte', async () => {
+    const slow = createTcpServer((socket) => {
+      const timer = setInterval(() => socket.write('H'), 20)
+      socket.on('error', () => {}).on('close', () => clearInterval(timer))
+    })
+    await new Promise<void>((resolve) => slow.listen(0, '127.0.0.1', resolve))
+    toClose.push(slow)
+    const { port } = slow.address() as AddressInfo
+    const proxy = { scheme: 'http', host: '127.0.0.1', port, variable: 'HTTPS_PROXY' } as const
+    await expect(openTunnel(proxy, { host: 'a.test', port: 443 }, 200)).rejects.toThrow('timed out')
+  })
+
+  it('is not used again once the other side has closed it', async () => {
+    const target = createServer({ keepAliveTimeout: 60_000 }, (_, response) => response.end('x'))
+    await new Promise<void>((resolve) => target.listen(0, '127.0.0.1', resolve))
+    toClose.push(target)
+    const { port } = target.address() as AddressInfo
+    const { env } = await proxied({ leadsTo: () => port })
+    const { httpAgent } = outgoingAgents(env)
+    const idle = () => Object.values(httpAgent.freeSockets).flat().length
+    await new Promise<void>((resolve) =>
+      get('http://a.test/', { agent: httpAgent }, (response) => response.resume().on('end', resolve)),
+    )
+    await vi.waitFor(() => expect(idle()).toBe(1))
+    target.closeIdleConnections()
+    await vi.waitFor(() => expect(idle()).toBe(0), 5000)
   })
 })
 
@@ -223,4 +253,25 @@ it('a proxy that cannot be used is a problem of its own', () => {
   const target = targetByUrl('https://master.example.com', { env: { ...env, DET_DEBUG_CONFIG_PATH: folder } })
   const meeting = async () => createClient({ target, version: '0' }).about()
   return expect(meeting()).rejects.toMatchObject({ code: 'PROXY_INVALID' })
+})
+
+it('a proxy that refuses a master is not a fault of TLS', async () => {
+  const { env } = await proxied({ refuse: 502 })
+  const target = targetByUrl('https://master.example.com', { env: { ...env, DET_DEBUG_CONFIG_PATH: folder } })
+  await expect(createClient({ target, version: '0' }).about()).rejects.toMatchObject({
+    code: 'CLIENT_UNREACHABLE',
+    message: expect.stringMatching(/refused the tunnel to master.example.com:443: HTTP\/1.1 502/),
+    problems: [{ remedy: expect.stringContaining('NO_PROXY') }],
+  })
+})
+
+it('a proxy that cannot be reached is named, for plain http, too', async () => {
+  const env = { HTTP_PROXY: 'http://user:hunter2@127.0.0.2:9' }
+  const target = targetByUrl('http://master.example.com', { env })
+  const named = /proxy http:..\*{8}@127.0.0.2:9 \(HTTP_PROXY\) cannot be reached/
+  await expect(createClient({ target, version: '0' }).about()).rejects.toMatchObject({
+    code: 'CLIENT_UNREACHABLE',
+    message: expect.stringMatching(named),
+  })
+  await expect(outgoingFetch(env)('http://api.test/')).rejects.toThrow(named)
 })

@@ -127,6 +127,27 @@ export const secretSamples: SecretSample[] = [
   plain('JSON password', `{"username": "robot", "password": "${pass}"}`),
   plain('ini password', `[db]\nuser = app\npassword = ${pass}\n`),
   plain('netrc', `machine git.example.com login robot password ${pass}`),
+  plain('az login', `az login --service-principal -u 1-2 -p ${pass} --tenant t`),
+  plain('mongo', `mongosh db -u app -p ${pass}`),
+  plain('ipmitool', `ipmitool -H bmc -U admin -P ${pass} chassis status`),
+  plain('mysqladmin', `mysqladmin -u root password '${pass}'`),
+  plain('kinit', `echo ${pass} | kinit robot@REALM`),
+  plain('passwd --stdin', `echo '${pass}' | passwd --stdin root`),
+  plain('realm join', `realm join -U admin corp.example <<< '${pass}'`),
+  plain('vault login', `vault login s.${pass}`),
+  plain('ngrok', `ngrok config add-authtoken ${pass}`),
+  sample('gossip key', `consul agent -encrypt ${a(43)}=`, a(43)),
+  plain('in place of a file', `rsync --password-file=<(echo ${pass}) host::x /x`),
+  plain('JSON in JSON', `{"body":"{\\"password\\":\\"${pass}\\"}"}`),
+  plain('escaped quote', `password="a\\"${pass}"`),
+  plain('nmcli', `nmcli dev wifi connect net password ${pass}`),
+  plain('7z', `7z x -p${pass} data.7z`),
+  plain('unzip', `unzip -P ${pass} data.zip`),
+  plain('redis option', `redis-server --requirepass ${pass}`),
+  plain('s3fs', `echo "robot:${pass}" > /etc/passwd-s3fs`),
+  plain('expect', `expect -c 'send "${pass}\\r"'`),
+  plain('XML', `<password>${pass}</password>`),
+  plain('PW', `PW="${pass}"`),
   plain('pgpass', `db.example.com:5432:app:robot:${pass}`),
   plain('connection string', `Server=db;User Id=app;Password=${pass};Encrypt=true`),
   plain('database URL', `DATABASE_URL=postgres://app:${pass}@db.example.com:5432/app`),
@@ -177,6 +198,14 @@ export const harmlessLines: string[] = `
 #!/bin/bash
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
+unzip -P "$ARCHIVE_PASSWORD" data.zip
+vault login -method=aws role=agent
+vault login -no-print "$VAULT_TOKEN"
+mkdir -p /srv/data && zip -r backup.zip /srv/data
+nmcli connection show --active
+expect -c 'send "yes\\r"'
+<token>\\${token}</token>
+tcpdump -p eth0; mongod --port 27017
 apt-get update && apt-get install -y --no-install-recommends ca-certificates curl gnupg lsb-release
 curl -fsSL https://download.docker.com/linux/ubuntu/gpg | gpg --dearmor -o /etc/apt/keyrings/docker.gpg
 echo "deb [arch=amd64 signed-by=/etc/apt/keyrings/docker.gpg] https://download.docker.com/linux/ubuntu jammy stable" >/etc/apt/sources.list.d/docker.list

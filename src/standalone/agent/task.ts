@@ -176,7 +176,9 @@ export function reattachAck(
 
 export function failureOf({ exitCode }: TaskEnd): ContainerFailure | null {
   if (exitCode === 0) return null
-  const why = exitCode > 128 ? `killed by signal ${exitCode - 128}` : `exited with status ${exitCode}`
+  // There are 64 signals; a program may also exit with a higher status by itself.
+  const isSignal = exitCode > 128 && exitCode <= 128 + 64
+  const why = isSignal ? `killed by signal ${exitCode - 128}` : `exited with status ${exitCode}`
   return failure('containerFailed', why, exitCode)
 }
 

@@ -19,18 +19,25 @@ export interface WorkRoutesOptions {
 
 /** What the owner of the pools knows about jobs. Without it a job is accepted, and waits without a reason. */
 export interface JobAdvice {
-  /** Why a pending job waits; undefined when it is not known. */
-  whyWaits(job: Pick<Allocation, 'id' | 'pool' | 'submittedAt'>): Written<WaitingView> | undefined
+  /**
+   * Looks at the pools once, and gives what tells why each pending job waits; undefined when it is not known. For one
+   * response: a list of ten thousand jobs must not copy the state of all pools ten thousand times.
+   */
+  whyWaits(): WhyWaits
   /** Why such a job could never run in the pool as it is. */
   cannotRun(job: Pick<Allocation, 'pool' | 'slots'>): Problem | undefined
 }
+
+export type WhyWaits = (
+  job: Pick<Allocation, 'id' | 'pool' | 'submittedAt'>,
+) => Written<WaitingView> | undefined
 
 /** The same below /provision/v1/work, their former path. */
 export function workRoutes({ queue, store, logs, defaults, fault, advice }: WorkRoutesOptions): Route[] {
   const find = (id: string): Allocation | undefined => store.get(id) ?? store.ofTask(id)
   const stopping = failure(503, 'this master is stopping')
-  const view = (allocation: Allocation) => workView(allocation, advice?.whyWaits)
-  const shown = (allocation: Allocation) => ok({ job: view(allocation) } satisfies OneJob)
+  const shown = (allocation: Allocation) =>
+    ok({ job: workView(allocation, advice?.whyWaits()) } satisfies OneJob)
   const missing = (id: string) => failure(404, `job '${id}' not found`)
 
   async function submit(body: Record<string, unknown>): Promise<Reply> {
@@ -57,7 +64,10 @@ export function workRoutes({ queue, store, logs, defaults, fault, advice }: Work
     {
       method: 'GET',
       path: '/provision/v1/jobs',
-      answer: () => ok({ jobs: store.all().map(view) } satisfies AllJobs),
+      answer: () => {
+        const whyWaits = advice?.whyWaits()
+        return ok({ jobs: store.all().map((one) => workView(one, whyWaits)) } satisfies AllJobs)
+      },
     },
     {
       method: 'GET',
@@ -98,7 +108,7 @@ function isSame(known: Allocation, { pool, slots, priority, name, work }: Partia
 }
 
 /** Values of variables are not shown, because they may be secrets. */
-export function workView(allocation: Allocation, whyWaits?: JobAdvice['whyWaits']): Written<JobView> {
+export function workView(allocation: Allocation, whyWaits?: WhyWaits): Written<JobView> {
   const { id, task, name, pool, slots, priority, state, reason, work } = allocation
   return {
     id,

@@ -80,7 +80,9 @@ describe('an agent behind a proxy', () => {
     answer = (_, socket) => socket.destroy()
     const agent = run()
     expect(await agent.exit).toBe(1)
-    expect(agent.said()).toMatch(/proxy 127.0.0.1:\d+ (closed the connection|cannot be reached)/)
+    expect(agent.said()).toMatch(
+      /proxy http:\S+127.0.0.1:\d+ \(HTTPS_PROXY\) (closed the connection|cannot be reached)/,
+    )
   })
 
   it('bypasses it for a master in NO_PROXY', async () => {

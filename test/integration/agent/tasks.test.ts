@@ -92,6 +92,7 @@ describe('a command', () => {
   it.each([
     ['exit 3', 3, 'exited with status 3'],
     ['kill -SEGV $$', 139, 'killed by signal 11'],
+    ['exit 200', 200, 'exited with status 200'],
   ])('that fails is reported with its exit code: %s', async (script, ExitCode, ErrMsg) => {
     start()
     ;(await visit()).connection.send(order(script))

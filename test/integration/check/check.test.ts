@@ -172,6 +172,13 @@ describe('errors before anything is dialled', () => {
     expect(exitOfRows(rows)).toBe(3)
   })
 
+  it('that may be a password is a warning, beside which nothing is called free of secrets', async () => {
+    config(await serve(chain), { provider: `${aws}, startup_script: "export DB_PASSWORD=hunter2-old"` })
+    const rows = await check()
+    expect(brief(rows)).toContain('warning user data USER_DATA_PASSWORD')
+    expect(rowOf(rows, 'user data')?.note).toMatch(/^\d+ bytes of 16384(?!.*no key)/)
+  })
+
   it('a secret in the user data: what needs it has not passed, and the rest is checked', async () => {
     const token = `ghp_${'a1B2'.repeat(9)}`
     config(await serve(chain), { provider: `${aws}, startup_script: "export TOKEN=${token}"` })

@@ -48,12 +48,30 @@ describe('the proxy of a connection', () => {
   )
 
   it.each([
+    'http://user:12?hunter2@proxy:1',
+    'http://user:12#hunter2@proxy',
+    'user:1/hunter2@proxy',
+    'http://proxy:0',
+  ])('is rejected if a password is not encoded, or the port is none: %s', (value) => {
+    expect(() => found({ HTTPS_PROXY: value })).toThrow(expect.objectContaining({ code: 'PROXY_INVALID' }))
+  })
+
+  it('is that of http_proxy alone in a CGI program, whose HTTP_PROXY is the Proxy header of the request', () => {
+    const env = { HTTP_PROXY: 'http://attacker:1', REQUEST_METHOD: 'GET' }
+    expect(found(env, { scheme: 'http' })).toBeUndefined()
+    expect(found({ ...env, http_proxy: 'http://own:1' }, { scheme: 'http' })).toMatchObject({ host: 'own' })
+    expect(found({ ...env, HTTPS_PROXY: 'http://own:1' })).toMatchObject({ host: 'own' })
+  })
+
+  it.each([
     'localhost',
     'LOCALHOST',
     '127.0.0.1',
     '127.3.2.1',
     '::1',
     '::ffff:127.0.0.1',
+    '::ffff:7f00:1',
+    '0:0:0:0:0:FFFF:169.254.169.254',
     '169.254.169.254',
     '169.254.170.2',
     'fe80::1',
@@ -73,6 +91,7 @@ describe('the proxy of a connection', () => {
     ['MASTER.example.com', true],
     ['example.com', true],
     ['.example.com', true],
+    ['example.com.', true],
     ['*.example.com', true],
     ['.master.example.com', false],
     ['ster.example.com', false],
@@ -90,6 +109,8 @@ describe('the proxy of a connection', () => {
     ['10.1.2.3', '10.1.2.3', true],
     ['10.1.2.3', '10.1.0.0/16', true],
     ['10.2.2.3', '10.1.0.0/16', false],
+    ['::ffff:10.1.2.3', '10.1.0.0/16', true],
+    ['::ffff:a01:203', '10.1.0.0/16', true],
     ['10.1.2.3', '10.1.2.3:8443', true],
     ['10.1.2.3', '10.1.2.3:1', false],
     ['10.1.2.3', '2.3', false],
