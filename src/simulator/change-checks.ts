@@ -35,16 +35,17 @@ export function checkHasListed({ invariants }: ObservedWorld, seen: Observations
   if (!seen.hasListed) invariants.violated(17, `${what} is launched before a complete listing`)
 }
 
-/** Remembers the live instances of other writers that listings show. A partial one does not show that they are gone. */
+/** Remembers the live instances of other writers that listings show. A partial one does not show that those it lacks are gone. */
 export function noteListed({ clock, cloud }: ObservedWorld, seen: Observations, listing: Listing): void {
   const { instances, complete } = listing
-  const shown = new Map<string, number>()
+  if (complete) seen.hasListed = true
+  const kept = complete ? new Map<string, number>() : new Map(seen.foreign)
   for (const { id, ...instance } of instances) {
     const vm = cloud.instances.get(id)
-    if (vm && isLive(instance) && !isOf(seen, vm)) shown.set(id, seen.foreign.get(id) ?? clock.now())
+    if (vm && isLive(instance) && !isOf(seen, vm)) kept.set(id, seen.foreign.get(id) ?? clock.now())
+    else kept.delete(id)
   }
-  if (complete) seen.hasListed = true
-  seen.foreign = complete ? shown : new Map([...seen.foreign, ...shown])
+  seen.foreign = kept
 }
 
 // Promise 16: launch_rate limits failed launches.
