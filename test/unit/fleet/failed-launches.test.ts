@@ -98,6 +98,28 @@ describe('agents that join without their slots', () => {
 })
 
 describe('the journal', () => {
+  it('holds instances that only a listing has shown: after a crash none is counted twice', async () => {
+    const bench = await startSettled({ maxInstances: 2, launchRate: 100 })
+    // The launch stays open: its answers are lost, and one instance is in no listing.
+    bench.faults.fate = (call) => (call === 'launch' ? 'reply_lost' : 'done')
+    bench.faults.lingersFor = () => 60 * minute
+    bench.faults.hiddenFor = () => (bench.ids().length === 0 ? 0 : 60 * minute)
+    bench.wants(4, 4)
+    await bench.pass(12)
+    const [id] = bench.ids()
+    endInstance(bench.cloud, bench.cloud.instances.get(id!)!, 'the machine failed')
+    await bench.pass(12)
+    const failed = () => bench.fleet.status().snapshot!.budget.spent
+    expect(failed()).toBeCloseTo(1, 1)
+    for (let crash = 0; crash < 3; crash++) {
+      bench.life.kill()
+      bench.restart()
+      await bench.pass(8)
+    }
+    expect(failed()).toBeCloseTo(1, 1)
+    expect(problemsOf(bench).filter((code) => code === 'NEVER_JOINED')).toHaveLength(1)
+  })
+
   async function threeFailed() {
     const bench = await startSettled({ maxInstances: 3, bootTimeout: 20_000 })
     bench.wants(4, 4, 4)
