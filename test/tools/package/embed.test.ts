@@ -19,6 +19,8 @@ const env = {
 }
 const rack = join(dir, 'rack')
 let daemon: ChildProcess | undefined
+/** As in the example. */
+let masterFile = ''
 
 function run(command: string, args: string[], cwd = dir): string {
   return execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
@@ -38,9 +40,7 @@ beforeAll(async () => {
   const certs = 'certs --name master.local.example --ip 127.0.0.1 --out certs'
   expect(readFileSync(join(dir, 'README.md'), 'utf8')).toContain(`npx provision ${certs}`)
   run('node_modules/.bin/provision', certs.split(' '))
-  const file = join(dir, 'master.yaml')
-  const [port, listen] = [await freePort(), await freePort()]
-  writeFileSync(file, readFileSync(file, 'utf8').replace('8443', `${port}`).replace('8444', `${listen}`))
+  masterFile = readFileSync(join(dir, 'master.yaml'), 'utf8')
 }, 300_000)
 afterAll(async () => {
   if (daemon?.exitCode === null) {
@@ -49,6 +49,12 @@ afterAll(async () => {
   }
   rmSync(dir, { recursive: true, force: true })
 }, 60_000)
+
+/** Just before they are used: a port that was free a minute ago may be taken. */
+async function chooseFreePorts(): Promise<void> {
+  const [port, listen] = [await freePort(), await freePort()]
+  writeFileSync(join(dir, 'master.yaml'), masterFile.replace('8443', `${port}`).replace('8444', `${listen}`))
+}
 
 /** The contract test of docs/internals/adding-a-provider.md, with the names that the reader must fill in. */
 function testOfDocs(): string {
@@ -88,7 +94,8 @@ describe('the packed package, installed elsewhere', () => {
     expect(run('tsc', ['-p', dir])).toBe('')
   })
 
-  it('runs a master with the provisioner in one process', () => {
+  it('runs a master with the provisioner in one process', async () => {
+    await chooseFreePorts()
     const output = run(process.execPath, ['--no-warnings', 'in-process.ts'])
     expect(output).toMatch(/^launch: WORK_WAITS$/m)
     expect(output.match(/^joined local-/gm)?.length).toBeGreaterThan(0)
@@ -128,8 +135,15 @@ describe('the packed package, installed elsewhere', () => {
 
   it('runs a master with the provisioner as a separate process', async () => {
     rmSync(join(dir, '.provision'), { recursive: true })
-    daemon = spawn('node_modules/.bin/provision', ['-c', 'master.yaml'], { cwd: dir, env, stdio: 'ignore' })
-    await vi.waitFor(() => expect(existsSync(join(dir, '.provision/control.sock'))).toBe(true), 60_000)
+    await chooseFreePorts()
+    daemon = spawn('node_modules/.bin/provision', ['-c', 'master.yaml'], { cwd: dir, env })
+    let output = ''
+    for (const stream of [daemon.stdout, daemon.stderr])
+      stream?.on('data', (part: Buffer) => {
+        output += part.toString()
+      })
+    const isOpen = () => existsSync(join(dir, '.provision/control.sock'))
+    await vi.waitFor(() => expect(isOpen(), output).toBe(true), 60_000)
     expect(run(process.execPath, ['--no-warnings', 'over-http.ts'])).toContain('every agent is gone')
     expect(run('node_modules/.bin/provision', ['status'])).toMatch(/demand push[\s\S]*default +local/)
   })
