@@ -44,7 +44,7 @@ export {
   commonRules,
   defaultAgentImage,
   givenIn,
-  instanceTypeEntry,
+  instanceTypeList,
   instanceTypes,
   type ProviderConfig,
   spotKey,
@@ -65,7 +65,7 @@ export { configSchema } from './reference.ts'
 export { codeFrame, reportProblem, shown } from './report.ts'
 export { clusterIdPattern, demandTypes } from './schema.ts'
 export { type StandardSchema, standardProviderBlock } from './standard-block.ts'
-export { orList } from './value-problem.ts'
+export { nameOf, orList } from './value-problem.ts'
 export * as z from './words.ts'
 export { readYaml, type YamlPath } from './yaml.ts'
 

@@ -24,7 +24,7 @@ const ofMaster: Record<string, readonly string[]> = {
 
 /** Scripts and contents of files, where `${X}` is for a shell or an agent, and metadata, which may contain some. */
 const contents = /script|user_?data|^agent_config_file_contents$|^metadata$/i
-/** Text for people, in which only the syntax of a template is a placeholder. */
+/** Free text, in which only the syntax of a template is a placeholder. */
 const freeText = /^(?:description|cluster_name|instance_name|custom_tags|labels)$/
 
 /** Of shells, of Jinja, Go and Helm, and of other templates. */

@@ -165,31 +165,29 @@ export function spotKey<S extends z.core.$ZodLooseShape>(more: S, description: s
   return keyOr(spot, false as never, description)
 }
 
-export const instanceTypeEntry = {
-  noun: 'an entry of instance_types',
-  remedy: 'Write the name of a type, or `{type: …, slots: …}`.',
+/** Several instance types; each is a name, or a mapping. */
+export function instanceTypeList<S extends z.core.$ZodLooseShape>(entry: S, forms: readonly string[]) {
+  const words = {
+    noun: 'an entry of instance_types',
+    remedy: `Write ${forms.map((form) => `\`${form}\``).join(' or ')}.`,
+  }
+  return z
+    .array(z.union([name, z.strictObject(entry).register(kinds, words)]).register(kinds, words))
+    .check(z.minLength(1))
+    .register(kinds, {
+      noun: 'a list of instance types',
+      remedy: `Write ${forms.map((form) => `"- ${form}"`).join(' or ')} on each line below the key.`,
+    })
 }
 
-/** Several instance types; each is a name, or a mapping with its slots. */
-export const instanceTypes = z
-  .array(
-    z
-      .union([
-        name,
-        z
-          .strictObject({
-            type: needed(name, 'Its name.'),
-            slots: key(count(0), 'Its accelerators.', 'from the table of known types'),
-          })
-          .register(kinds, instanceTypeEntry),
-      ])
-      .register(kinds, instanceTypeEntry),
-  )
-  .check(z.minLength(1))
-  .register(kinds, {
-    noun: 'a list of at least one type',
-    remedy: 'Write one "- TYPE" or "- {type: TYPE, slots: N}" on each line below the key.',
-  })
+/** Those of a cloud without further forms. */
+export const instanceTypes = instanceTypeList(
+  {
+    type: needed(name, 'Its name.'),
+    slots: key(count(0), 'Its accelerators.', 'from the table of known types'),
+  },
+  ['TYPE', '{type: TYPE, slots: N}'],
+)
 
 // The keys of every provider: rules between them, and values that depend on others.
 

@@ -226,7 +226,7 @@ gcloud secrets versions access latest --secret=wandb-key
 gcloud auth activate-service-account --key-file=/etc/key.json
 gcloud auth print-access-token | docker login -u oauth2accesstoken --password-stdin https://us-docker.pkg.dev
 vault kv get -field=password secret/train/registry
-kubectl create secret generic registry --from-file=.dockerconfigjson=/root/.docker/config.json
+kubectl create secret generic registry --from-file=.dockerconfigjson=$HOME/.docker/config.json
 kubectl get secret registry -o jsonpath='{.data.password}' | base64 -d
 kubectl create token build-robot --duration=10m
 docker build --secret id=npmrc,src=$HOME/.npmrc -t app .

@@ -1,25 +1,21 @@
 // The fields of RunInstances that `base_config` must not set: the provisioner decides them, or a key of the pool does.
 
-interface Owned {
-  /** Completes "base_config.FIELD …". */
-  message: string
-  remedy?: string
-}
+import type { Refused } from '../api-fields.ts'
 
-function decided(why: string, remedy?: string): Owned {
+function decided(why: string, remedy?: string): Refused {
   return { message: `is set by the provisioner: ${why}`, ...(remedy ? { remedy } : {}) }
 }
 
-function hasKey(key: string): Owned {
+function hasKey(key: string): Refused {
   return { message: 'has a key of the pool', remedy: `Use ${key}.` }
 }
 
-const ofOneInstance: Owned = {
+const ofOneInstance: Refused = {
   message: 'belongs to a single instance, but all instances of the pool are launched alike',
   remedy: 'Remove it.',
 }
 
-const owned: Record<string, Owned> = {
+const owned: Record<string, Refused> = {
   MinCount: decided('the number of instances follows from the jobs that wait', 'Use min_instances.'),
   MaxCount: decided('the number of instances follows from the jobs that wait', 'Use max_instances.'),
   ClientToken: decided('it makes a repeated launch safe', 'Remove it.'),
@@ -60,7 +56,7 @@ const owned: Record<string, Owned> = {
 }
 
 /** Values that are refused where others are accepted. */
-const refusedValues: Record<string, { value: unknown } & Owned> = {
+const refusedValues: Record<string, { value: unknown } & Refused> = {
   'MetadataOptions.HttpTokens': {
     value: 'optional',
     message: 'cannot be optional: the metadata service always requires a token (IMDSv2)',
@@ -79,7 +75,7 @@ const refusedValues: Record<string, { value: unknown } & Owned> = {
 }
 
 /** Why `base_config` must not set a field, or not to this value; undefined if it may. */
-export function ownedReason(field: string, value: unknown): Owned | undefined {
+export function ownedReason(field: string, value: unknown): Refused | undefined {
   if (Object.hasOwn(owned, field)) return owned[field]
   const refused = Object.hasOwn(refusedValues, field) ? refusedValues[field] : undefined
   if (!refused || refused.value !== value) return undefined

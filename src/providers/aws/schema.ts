@@ -5,7 +5,7 @@ import {
   choice,
   count,
   flag,
-  instanceTypeEntry,
+  instanceTypeList,
   key,
   keyOr,
   kinds,
@@ -188,18 +188,7 @@ const awsKeys = {
     'from the table of known types',
   ),
   instance_types: key(
-    z
-      .array(
-        z
-          .union([name, z.strictObject(typeKeys).register(kinds, instanceTypeEntry)])
-          .register(kinds, instanceTypeEntry),
-      )
-      .check(z.minLength(1))
-      .register(kinds, {
-        noun: 'a list of at least one type or family',
-        remedy:
-          'Write one "- TYPE", "- {type: TYPE, slots: N}" or "- {family: FAMILY}" on each line below the key.',
-      }),
+    instanceTypeList(typeKeys, ['TYPE', '{type: TYPE, slots: N}', '{family: FAMILY}']),
     'Several instance types, in order of preference: names, mappings with the slots, or families.',
   ),
   cpu_slots_allowed: keyOr(flag, false, 'Use an instance type without accelerators as one CPU slot.'),

@@ -122,7 +122,7 @@ describe('values in the form of other tools', () => {
 
   it.each([
     ['instance_types: g5.xlarge', '- TYPE'],
-    ['instance_types: [[g5.xlarge]]', '{type: …, slots: …}'],
+    ['instance_types: [[g5.xlarge]]', '{type: TYPE, slots: N}'],
     ['instance_type: [g5.xlarge, g6.xlarge]', 'instance_types'],
     ['instance_type: {machine_type: g5.xlarge}', 'g5.xlarge'],
   ])('%s', (line, remedy) => {
