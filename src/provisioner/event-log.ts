@@ -10,7 +10,7 @@ const togetherWithin = 2_000
 const oneByOne = 3
 
 export interface EventLog {
-  tell(event: FleetEvent): void
+  add(event: FleetEvent): void
   /** Logs what was collected. */
   close(): void
 }
@@ -25,12 +25,7 @@ export function createEventLog({ logger, clock }: { logger: Logger; clock: Clock
     group?.log(group.pools)
   }
 
-  function tellOnce(
-    level: 'info' | 'warn' | 'error',
-    message: string,
-    pool: string,
-    fields: LogFields,
-  ): void {
+  function logOnce(level: 'info' | 'warn' | 'error', message: string, pool: string, fields: LogFields): void {
     const key = JSON.stringify([level, message, fields])
     const { pools } = collected.get(key) ?? collect(key)
     // The same pool again: it is an event of its own.
@@ -56,17 +51,17 @@ export function createEventLog({ logger, clock }: { logger: Logger; clock: Clock
   }
 
   return {
-    tell(event) {
+    add(event) {
       const { pool } = event
       if (event.kind === 'problem') {
         const { code, message, remedy, severity } = event.problem
-        tellOnce(severity === 'error' ? 'error' : 'warn', message, pool, { code, remedy })
+        logOnce(severity === 'error' ? 'error' : 'warn', message, pool, { code, remedy })
         return
       }
       if (event.kind === 'blocked') {
-        if (event.reasons.length === 0) tellOnce('info', 'no longer blocked', pool, {})
+        if (event.reasons.length === 0) logOnce('info', 'no longer blocked', pool, {})
         for (const { code, numbers } of event.reasons)
-          tellOnce('info', 'blocked', pool, { code, ...readable(numbers) })
+          logOnce('info', 'blocked', pool, { code, ...readable(numbers) })
         return
       }
       const ids = shortIds(event.ids)

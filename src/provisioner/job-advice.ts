@@ -1,4 +1,4 @@
-// What the built-in master tells about a waiting job: why it waits, by the last plan of its pool, and whether it can run at all.
+// What the built-in master reports about a waiting job: why it waits, by the last plan of its pool, and whether it can run at all.
 import type { MasterConfig } from '../config/index.ts'
 import type { PoolStatus } from '../fleet/index.ts'
 import type { WaitingView, Written } from '../http/index.ts'

@@ -62,7 +62,7 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
       readyHandler(() => missingOf(status())),
     ],
     onEvent(event) {
-      events.tell(event)
+      events.add(event)
       log.add({ ...event })
     },
     close() {

@@ -1,4 +1,4 @@
-// What the built-in master tells about waiting jobs, by the status of their pools.
+// What the built-in master reports about waiting jobs, by the status of their pools.
 import { describe, expect, it } from 'vitest'
 import { problem } from '../../../src/problems/index.ts'
 import { createJobAdvice } from '../../../src/provisioner/job-advice.ts'
@@ -57,7 +57,7 @@ describe('the reason of a waiting job', () => {
     expect(whyWaits(job('unknown'))).toMatchObject({ code: 'NOT_PLANNED_YET' })
   })
 
-  it('is the problem of a pool that could not be started, and tells of pools without provider', () => {
+  it('is the problem of a pool that could not be started, or that the pool has no provider', () => {
     const failed = [{ pool: 'default', problems: [problem('PROVIDER_AUTH', 'no credentials')] }]
     const whyWaits = adviceOf(() => ({ pools: [], failed })).whyWaits()
     expect(whyWaits(job('a'))).toMatchObject({
