@@ -18,13 +18,13 @@ describe('in random worlds', () => {
         totals.vms += report.vms
         totals.work += report.workDone
       }),
-      // The same worlds each time, so that changes are comparable; new ones come from `npm run simulate:soak`.
-      { numRuns: 300, seed: 20_261_123 },
+      // The same worlds each time, so that changes are comparable. CI runs 300 more by `npm run simulate:soak`.
+      { numRuns: 80, seed: 20_261_123 },
     )
     // Worlds without events would prove nothing.
-    expect(totals.steps).toBeGreaterThan(100_000)
-    expect(totals.vms).toBeGreaterThan(300)
-    expect(totals.work).toBeGreaterThan(1_000)
+    expect(totals.steps).toBeGreaterThan(25_000)
+    expect(totals.vms).toBeGreaterThan(80)
+    expect(totals.work).toBeGreaterThan(250)
   })
 
   it('the same seed gives the same world, step by step', { timeout: 240_000 }, async () => {
