@@ -140,7 +140,7 @@ export function sitesOf(file: string, source: string): Site[] {
       if (callee.type !== 'MemberExpression' || callee.computed) return
       if (callee.property.type !== 'Identifier') return
       const { name } = callee.property
-      const other = methods[name]
+      const other = Object.hasOwn(methods, name) ? methods[name] : undefined
       if (other) replace('other method', callee.property, other)
       if (passing.includes(name)) replace('call dropped', node, textOf(callee.object))
     },

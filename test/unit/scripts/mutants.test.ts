@@ -50,6 +50,7 @@ describe('mistakes', () => {
       "const a = problem('A', 'b', { details: { c: 1 } })\nconst d = new Error('e', { cause: !f })",
     ],
     ['a directive', "'use strict'"],
+    ['a method that every object has', 'const a = b.toString().valueOf()'],
   ])('are never made in %s', (_, source) => {
     expect(mistakesIn(source)).toEqual([])
   })
