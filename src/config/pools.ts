@@ -6,7 +6,7 @@ import { nearest } from '../platform/index.ts'
 import { jsonSchemaOf } from './json-schema.ts'
 import { keyHints, parentOf, written } from './key-hints.ts'
 import type { DemandConfig, MasterConfig, PoolConfig } from './master-config.ts'
-import { type ProviderBlock, providerKey, readProvider } from './provider.ts'
+import { besideEmptyProvider, type ProviderBlock, providerKey, readProvider } from './provider.ts'
 import { commonKeys } from './provider-keys.ts'
 import {
   type Block,
@@ -112,6 +112,7 @@ function readPool(block: Block, providers: Providers): ReadPool {
   const before = errorCount(block.reading)
   const keys = readBlock(poolBlock, block, {
     skip: ['provider'],
+    more: besideEmptyProvider(block, providers),
     elsewhere: (key) => outsidePool(key, block, providers),
   })
   if (given(block, 'agent_reattach_enabled'))

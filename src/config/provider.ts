@@ -29,6 +29,7 @@ import {
   readBlock,
   wholeOf,
 } from './read-block.ts'
+import { poolBlock } from './schema.ts'
 import { described, orList } from './value-problem.ts'
 import type { YamlPath } from './yaml.ts'
 
@@ -213,4 +214,24 @@ export function providerKey(
   if (path && !more) return `Move it below provider: it is ${writtenPath(path)}.`
   const meant = nearest(key, own?.ownKeys ?? []) ?? nearest(key, commonNames)
   return meant && `Did you mean "${meant}", below provider?`
+}
+
+/**
+ * Keys of the provider beside a `provider:` with nothing below it: they were to be below, but have its indentation. Notes that
+ * as one error; without it the pool would have no provider, and each of them no effect.
+ */
+export function besideEmptyProvider(pool: Block, providers: readonly ProviderBlock[]): string[] {
+  if (pool.raw['provider'] !== null) return []
+  const beside = Object.keys(pool.raw).filter(
+    (key) => !Object.hasOwn(poolBlock._zod.def.shape, key) && providerKey(key, pool.raw['type'], providers),
+  )
+  const [last, ...others] = beside.toReversed()
+  if (last === undefined) return []
+  const them = others.length > 0 ? `${others.toReversed().join(', ')} and ${last}` : last
+  note(pool, 'CONFIG_WRONG_TYPE', `provider is empty; ${them} stand beside it, not below it`, {
+    key: 'provider',
+    part: 'key',
+    remedy: `Indent ${them} by two spaces more than provider.`,
+  })
+  return beside
 }

@@ -54,6 +54,11 @@ export const wrongKeys: WrongInput[] = [
     ],
   ]),
   ...cases('CONFIG_WRONG_TYPE', [
+    [
+      'the keys of the provider with its own indentation',
+      'resource_pools:\n  - pool_name: p\n    ➤provider:\n    type: aws\n    region: us-west-2\n    max_instances: 3',
+      'Indent type, region and max_instances by two spaces more than provider.',
+    ],
     ['a number in quotes', aws('max_instances: ➤"5"'), 'without quotes'],
     ['a fraction for an integer', aws('max_instances: ➤1.5'), 'integer'],
     ['a boolean in quotes', aws('network_interface: {public_ip: ➤"yes"}'), 'true or false, without quotes'],
