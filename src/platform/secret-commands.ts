@@ -39,7 +39,7 @@ export const printed =
   '\\b(?:echo|printf|Write-Output)\\s+(?:-{1,2}[neE]*\\s+)*(?:["\']?%s(?:\\\\n)?["\']?\\s+)?'
 /** That what is printed goes into a command; one filter may be between. */
 export const into = (command: string) =>
-  `(?=[^\\n|]{1,300}\\|(?:[^\\n|]{1,100}\\|)?\\s*(?:sudo\\s+(?:-\\w+\\s+)*)?(?:${command}))`
+  `(?=[^\\n|]{1,300}\\|(?:[^\\n|]{1,100}\\|)?\\s*\\(?(?:sudo\\s+(?:-\\w+\\s+)*)?(?:${command}))`
 export const hereDocument = '<<-?\\s*["\']?\\w+["\']?[^\\n]{0,60}\\n\\s*'
 const client = '\\b(?:mysql\\w*|mariadb[\\w-]*|mysqldump|mysqladmin)\\b'
 
@@ -65,6 +65,19 @@ const registries: CommandShape[] = [
 ]
 
 const clients: CommandShape[] = [
+  // Of any command: `-u user -p password`, `--user user:password`.
+  shape(
+    'a password of a login',
+    '\\s(?:-u|--user(?:name)?)[ \\t=]+["\']?[\\w.@-]{1,60}["\']?\\s+-p[ \\t=]*',
+    {
+      own: '(?!\\d+(?![\\w-]))[^\\s"\'`|;]{4,200}',
+      value: 'made',
+    },
+  ),
+  shape('a password of a login', '\\s(?:-u|--user|--[a-z-]{0,20}creds)[ \\t=]+["\']?[a-z][\\w.@-]{0,60}:', {
+    own: '(?!\\d+(?![\\w-]))[^\\s"\'`|;]{4,200}',
+    value: 'made',
+  }),
   shape(
     'an AWS secret key',
     'aws_?(?:secret_?access_?key|session_?token)["\']?\\s{0,8}(?:[:=]|\\s)\\s{0,8}["\']?',
@@ -76,8 +89,8 @@ const clients: CommandShape[] = [
   shape('a password of redis', `\\b(?:redis|valkey|keydb)-cli\\b${line}\\s(?:-a|--pass)\\s+`),
   shape(
     'a password of redis',
-    '(?<![\\w-])(?:--)?(?:requirepass|masterauth|AUTH)\\s+(?!required|sufficient|optional)',
-    { value: 'made' },
+    '(?<![\\w-])(?:--)?(?:requirepass|masterauth|AUTH)\\s+["\']?(?!required|sufficient|optional)',
+    { own: '[^\\s"\'`/|;]{4,200}', value: 'made' },
   ),
   shape('a password of redis', '(?:\\bACL\\s+SETUSER|^[ \\t]*user)\\s[^\\n]{0,100}\\s>', { flags: 'm' }),
   shape(
@@ -89,7 +102,7 @@ const clients: CommandShape[] = [
   ),
   shape(
     'a password of htpasswd',
-    '\\bhtpasswd\\s+(?:-[a-zA-Z]+\\s+)*-[a-zA-Z]*b[a-zA-Z]*\\s+(?:-C\\s+\\d+\\s+)?(?:[^\\s"\'|;]+\\s+){1,2}',
+    '\\b(?:htpasswd|mosquitto_passwd)\\s+(?:-[a-zA-Z]+\\s+)*-[a-zA-Z]*b[a-zA-Z]*\\s+(?:-C\\s+\\d+\\s+)?(?:[^\\s"\'|;]+\\s+){1,2}',
     { after: '(?=["\']?\\s*(?:$|[|;>&]))', flags: 'm' },
   ),
   shape('a password of a user', '\\brabbitmqctl\\s+(?:add_user|change_password)\\s+[\\w.@-]+\\s+'),
@@ -106,7 +119,7 @@ const clients: CommandShape[] = [
   shape('a password of LDAP', '\\bslappasswd\\s+(?:-\\w+\\s+)*-s\\s+'),
   shape(
     'a password of a login',
-    `\\b(?:az\\s+(?:acr\\s+)?login|oc\\s+login|cf\\s+login|ibmcloud\\s+login|mongo\\w*|cqlsh|rabbitmqadmin|influx|couchbase-cli|twine\\s+upload|psexec(?:\\.exe)?|PsExec64|racadm|landscape-config|devpi\\s+login|clickhouse-client|arangosh)\\b${line}\\s(?:-p|/p)[ \\t=]+`,
+    `\\b(?:az\\s+(?:acr\\s+)?login|oc\\s+login|cf\\s+login|ibmcloud\\s+login|mongo\\w*|cqlsh|rabbitmqadmin|influx|couchbase-cli|twine\\s+upload|psexec(?:\\.exe)?|PsExec64|racadm|airflow\\s+users\\s+create|(?:create[_-]?user|add[_-]?user|user[- ]?(?:create|add))|landscape-config|devpi\\s+login|clickhouse-client|arangosh)\\b${line}\\s(?:-p|/p)[ \\t=]+`,
   ),
   shape(
     'a password of a login',
@@ -118,7 +131,7 @@ const clients: CommandShape[] = [
   ),
   shape(
     'a token of a login',
-    '\\b(?:vault\\s+login|ngrok\\s+(?:config\\s+add-)?authtoken|(?:ua|pro)\\s+attach|snyk\\s+auth|cloudflared\\s+service\\s+install|cloudflared\\s+tunnel\\s+run|tsh\\s+login|wandb\\s+login|comet\\s+login|hf\\s+auth\\s+login|doppler\\s+configure\\s+set\\s+token|conda\\s+token\\s+set|anaconda\\s+login|heroku\\s+auth:token|fastly\\s+profile\\s+create|linode-cli\\s+configure|rclone\\s+obscure|set-password|caddy\\s+hash-password|mkpasswd(?:\\s+-m\\s+[\\w-]+)?|openssl\\s+passwd(?:\\s+-\\w+)?|kaggle\\s+auth)\\s+(?:-{1,2}[\\w-]+(?:=\\S{1,100})?\\s+){0,4}(?![\\w.-]+=)',
+    '\\b(?:vault\\s+login|vault\\s+(?:operator\\s+)?unseal|ngrok\\s+(?:config\\s+add-)?authtoken|(?:ua|pro)\\s+attach|snyk\\s+auth|cloudflared\\s+service\\s+install|cloudflared\\s+tunnel\\s+run|tsh\\s+login|wandb\\s+login|comet\\s+login|hf\\s+auth\\s+login|doppler\\s+configure\\s+set\\s+token|conda\\s+token\\s+set|anaconda\\s+login|heroku\\s+auth:token|fastly\\s+profile\\s+create|linode-cli\\s+configure|rclone\\s+obscure|set-password|caddy\\s+hash-password|mkpasswd(?:\\s+-m\\s+[\\w-]+)?|openssl\\s+passwd(?:\\s+-\\w+)?|kaggle\\s+auth)\\s+(?:-{1,2}[\\w-]+(?:=\\S{1,100})?\\s+){0,4}(?![\\w.-]+=[^\\s=])',
     { value: 'made' },
   ),
   shape(
@@ -187,7 +200,7 @@ const clients: CommandShape[] = [
   ),
   shape(
     'a key in a program',
-    '\\bFernet\\(b?(?=["\'])|\\bjwt\\.(?:en|de)code\\([^,\\n]{1,80},\\s*(?=["\'])|\\bhmac\\.new\\(b?(?=["\'])|\\b(?:set_|check)?_?passw(?:or)?d\\(b?(?=["\'])',
+    '\\bFernet\\(b?(?=["\'])|\\bjwt\\.(?:en|de)code\\([^,\\n]{1,80},\\s*(?=["\'])|\\bhmac\\.new\\(b?(?=["\'])|\\bcreate_(?:super)?user\\((?:\\s*["\'][^"\'\\n]{0,80}["\']\\s*,){1,3}\\s*(?=["\'])|\\bcrypt\\(\\s*(?=["\'])|\\b(?:set_|check)?_?passw(?:or)?d\\(b?(?=["\'])',
     { value: 'made' },
   ),
   shape('a credential of a service', '\\bSetCredential=[\\w.-]{1,60}:'),

@@ -16,7 +16,7 @@ const strongWords =
 const mediumWords =
   '(?:auth|access|refresh|bearer|id|session|bot|api|app|user|deploy|registration|join|cluster)?[_.-]?token|(?:api|access|secret|private|account|auth|encryption|encrypt|signing|master|shared|license|licence|app|application|storage|admin|ingest(?:ion)?|write|consumer|hmac|jwt|gossip|crypt|activation|registration|instrumentation|function|subscription|preshared|pre-shared|deploy|client|service|integration|routing|web[_-]?hook|user|session|cookie)[_.-]?keys?|key[_-]data|(?<!load|import|manager\\.|same)credentials?|(?<=[_.-])creds?|(?<=[_.-]|tls|wpa)psk|(?<=[a-z0-9])[_.-]?secret|secret[_.-]?id|(?<=[_.-])(?:auth|pat|otp|sas|jwt)|(?<![a-z0-9_.-])(?:secret|pwd|pw|pass|psk|pin|bearer)|(?<=[_.-])pin|dockerconfigjson|webhook[_.-]?url|secret[_.-]?(?:string|text|value)'
 const weakWords =
-  '(?<!(?:public|pub|cache|host|object|kms|partition|primary|sort|foreign|gpg|apt|s3|websocket)[_.-]?)key'
+  '(?<!(?:public|pub|cache|host|object|kms|partition|primary|sort|foreign|gpg|apt|s3|websocket)[_.-]?)key|encrypt|app_?id'
 /** `PASSWORD_1`, `TOKEN_PROD`, `password_value`. */
 const suffix =
   '(?:[_-]?(?:\\d{1,2}|prod|production|dev|staging|default|value|plain|plaintext|raw|b64|base64|file))?'

@@ -27,10 +27,10 @@ export function writtenValue(groups: (string | undefined)[], first: number): Wri
 
 /** Words that stand for a value, or are a setting: `password: required`. */
 const settingWords =
-  /^(?:true|false|yes|no|on|off|none|null|nil|undefined|unset|empty|required|optional|prompt|ask|always|never|auto|default|enabled?|disabled?|file|env|stdin|string|text|str|bytes|bool|int|any|hidden|masked|omit(?:ted)?|inherit|basic|bearer|digest|oauth2?|token|pass|passwd|password|secret|key|user(?:name)?|md5|sha\d*|scram-sha-256|trust|peer|ident|plain(?:text)?|sensitive|redacted|hereby|locked?|allow|deny|forbid|prohibit-password|without-password|same-origin|include|generate[d]?|random)$/i
+  /^(?:true|false|yes|no|on|off|none|null|nil|undefined|unset|empty|required|optional|prompt|ask|always|never|auto|default|enabled?|disabled?|file|env|stdin|string|text|str|bytes|bool|int|any|hidden|masked|omit(?:ted)?|inherit|basic|bearer|digest|oauth2?|token|pass|passwd|password|secret|key|user(?:name)?|md5|sha\d*|scram-sha-256|trust|peer|ident|plain(?:text)?|sensitive|redacted|hereby|locked?|allow|deny|forbid|prohibit-password|without-password|same-origin|include|generate[d]?|random|pass(?:ed|es|ing)?|fail(?:ed|s)?|success|ok|foobared|changeit)$/i
 /** What a reader is to replace: `changeme`, `YOUR_TOKEN`, `xxxx`, `<…>`, `my-secret-token`. */
 const placeholder =
-  /^(?:x{3,}|\*+|\.{3,}|-+|_+|#+|\?+|0+|\d{1,7}|n\/?a|todo|tbd|fixme|dummy|fake|sample|example|placeholder|change[_-]?(?:me|it|this)|replace[_-]?(?:me|it|this|with.*)|insert[_-].*|enter[_-].*|put[_-].*here|.*[_-]here|(?:your|the|some|my)[_-]?(?:own|super|very)?[_-]?[a-z_-]*(?:password|passwd|token|secret|key|creds?|credentials?|pat|pwd|pass|value)s?|your[_-].*|(?:db|user|api|auth|access|secret|admin|root|registry|docker|github|service|client|app)?[_.-]?(?:user|pass|passwd|password|passphrase|token|secret|key|api[_-]?key|credentials?)(?:[_.-]?(?:name|value|here|ref|file|path|arn|id))?|(.)\1{3,}|(?:abc|123|xyz)[.…*-]*)$/i
+  /^(?:x{3,}|\*+|\.{3,}|-+|_+|#+|\?+|0+|n\/?a|todo|tbd|fixme|dummy|fake|sample|example|placeholder|change[_-]?(?:me|it|this)|replace[_-]?(?:me|it|this|with.*)|insert[_-].*|enter[_-].*|put[_-].*here|.*[_-]here|(?:your|the[_-]|some[_-]|my[_-])[_-]?(?:own|super|very)?[_-]?[a-z_-]*(?:password|passwd|token|secret|key|creds?|credentials?|pat|pwd|pass|value)s?|[^\d]*your[^\d]*|.*(?:\*{3,}|x{5,}|\.{3,}$|<\w).*|(?:db|user|api|auth|access|secret|admin|root|registry|docker|github|service|client|app)?[_.-]?(?:user|pass|passwd|password|passphrase|token|secret|key|api[_-]?key|credentials?)(?:[_.-]?(?:name|value|here|ref|file|path|arn|id))?|(.)\1{3,}|(?:abc|123|xyz)[.…*-]*)$/i
 /** What a secret is called where secrets are kept: `registry-key`. Under the name of a password, only what names one. */
 const nameOfSecret =
   /^[a-z][a-z0-9]*(?:[-_][a-z0-9]+){0,8}[-_](?:password|passwd|token|secret|key|creds?|credentials?)s?$/
@@ -43,9 +43,12 @@ const filledIn =
   /^[<{[`~(*%\\]|^@(?!\w*[0-9!#$%^&*]\w*)|^__\w+__$|\$[({[]|\{\{|`|%\(\w+\)s|%[A-Za-z_]\w*%|^%?%[sdqv]$|#\{|<[A-Za-z][\w -]*>|^\$\{?\w*\}?$|\\\(|^\$[A-Za-z_][\w.]*(?:[:/@&,?-]|$)/
 /** `$NAME` in text that a shell reads; `Pa$$word`, `a$9` and `pa$sw` are no variables of ours. */
 const shellVariable = /(?:^|[^\w$!#%^&*])\$[A-Za-z_]|\$[A-Z_][A-Z0-9_]{2,}/
-/** `var.password`, `self.token`, `lexer.next_token`: code, and a file's name. */
-const codeOrFile =
-  /^[a-z_]\w*(?:\.[a-zA-Z_]\w*)+$|^[a-zA-Z_]\w*(?:\.\w+)*\[|^[A-Z][a-z]+-[A-Z][A-Za-z]+$|\.\*|\[\^|\\\d|^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|^[\w.-]+\.(?:txt|json|ya?ml|pem|key|crt|cer|pub|gpg|asc|env|ini|conf|cfg|toml|properties|sh|py|js|ts|go|rb|p12|pfx|jks|kdbx|hcl|tf|tfvars|log|html?|xml|php)$/
+/** Code, where there are no quotes: `var.password`, `self.token`, `environ["X"]`, `Read-Host`. */
+const code =
+  /^[a-z_]\w*(?:\.[a-zA-Z_]\w*)+$|^[a-zA-Z_]\w*(?:\.\w+)*\[|^[A-Z][A-Za-z]+-[A-Z][A-Za-z]+$|\.\*|\[\^|\\\d/
+/** The name of a variable, of a file; a pattern. */
+const nameOrFile =
+  /^[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|\.\*|\[\^|\(\.|^[\w.-]+\.(?:txt|json|ya?ml|pem|key|crt|cer|pub|gpg|asc|env|ini|conf|cfg|toml|properties|sh|py|js|ts|go|rb|p12|pfx|jks|kdbx|hcl|tf|tfvars|log|html?|xml|php)$/
 
 /** True for a value that can only be read from elsewhere, or is no value. */
 function isNoValue({ text, quote }: WrittenValue): boolean {
@@ -54,7 +57,7 @@ function isNoValue({ text, quote }: WrittenValue): boolean {
   if (quote === "'" ? /^\$\w+$|^\$[({[]|\{\{|^<[^>]*>$|^%\w*%?$|^\{/.test(text) : filledIn.test(text))
     return true
   if (quote !== "'" && shellVariable.test(text)) return true
-  if (codeOrFile.test(text) && !looksRandom(text)) return true
+  if ((nameOrFile.test(text) || (quote === '' && code.test(text))) && !looksRandom(text)) return true
   return isPath(text)
 }
 
@@ -91,6 +94,9 @@ export type NameStrength = 'strong' | 'medium' | 'weak'
 export function isSecretValue(value: WrittenValue, strength: NameStrength): boolean {
   const { text, quote } = value
   if (text.length < 4 || /^--/.test(text) || isNoValue(value)) return false
+  // A number is a setting, but also what many take for a password.
+  if (/^[-+]?\d+(?:[.,]\d+)*%?$/.test(text) && (strength !== 'strong' || !/^\d{5,}$/.test(text)))
+    return text.length > 9
   if ((strength === 'strong' ? nameOfPassword : nameOfSecret).test(text)) return false
   // The type of a variable: `secret_key: SecretStr`.
   if (quote === '' && /^(?:[A-Z][a-z]+){2,}$/.test(text)) return false
