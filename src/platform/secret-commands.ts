@@ -102,7 +102,7 @@ const clients: CommandShape[] = [
   ),
   shape(
     'a password of htpasswd',
-    '\\b(?:htpasswd|mosquitto_passwd)\\s+(?:-[a-zA-Z]+\\s+)*-[a-zA-Z]*b[a-zA-Z]*\\s+(?:-C\\s+\\d+\\s+)?(?:[^\\s"\'|;]+\\s+){1,2}',
+    '\\b(?:htpasswd|mosquitto_passwd)\\s+(?=(?:-[a-zA-Z]+\\s+(?:\\d+\\s+)?){0,4}-[a-zA-Z]*b)(?:-[a-zA-Z]+\\s+(?:\\d+\\s+)?){1,5}(?:(?:[^\\s"\'|;]+|"")\\s+){1,2}',
     { after: '(?=["\']?\\s*(?:$|[|;>&]))', flags: 'm' },
   ),
   shape('a password of a user', '\\brabbitmqctl\\s+(?:add_user|change_password)\\s+[\\w.@-]+\\s+'),

@@ -24,7 +24,7 @@ const word = `(?:(${strongWords})|(${mediumWords})|(${weakWords}))${suffix}(?![\
 
 /** `--set x.password=v`, `"name": `, `os.environ["NAME"] = `, `NAME ?= `, `${NAME:-v}`, `=>`. */
 const operator =
-  '(\\\\{0,3}["\']?\\]?\\\\{0,3})([ \\t]{0,8}(?:(?::|\\?|\\+|\\|\\|)?=(?![=~])>?|:(?!:)[-=]?)[ \\t]{0,8})'
+  '(\\\\{0,3}["\']?\\]?\\\\{0,3})([ \\t]{0,8}(?::[ \\t]{0,4}[A-Za-z_][\\w.|<>?[\\] ]{0,40}?=(?=[ \\t]{0,4}["\'])|(?::|\\?|\\+|\\|\\|)?=(?![=~])>?|:(?!:)[-=]?)[ \\t]{0,8}(?:\\*{2}|`)?)'
 
 export interface NamedValue {
   /** Where the value begins and ends, without its quotes. */
@@ -93,7 +93,7 @@ function found(text: string, pattern: RegExp, isMeant: (match: RegExpExecArray) 
     const group = [0, 1, 2, 3].map((n) => first + n).find((n) => match?.[n] !== undefined)
     const span = group === undefined ? undefined : match.indices?.[group]
     if (span && isSecret(match, writtenValue(match, first)) && isMeant(match)) {
-      values.push({ start: span[0], end: span[1] })
+      values.push({ start: span[0], end: span[0] + writtenValue(match, first).text.length })
       pattern.lastIndex = span[1]
     } else {
       // The value may be a name: `TOKEN=PASSWORD=x`.
@@ -111,7 +111,13 @@ function isSecret(match: RegExpExecArray, value: WrittenValue): boolean {
 
 function strengthOf(match: RegExpExecArray): NameStrength {
   if (match[1] !== undefined) return 'strong'
-  return match[2] === undefined ? 'weak' : 'medium'
+  if (match[2] === undefined) return 'weak'
+  // `API_TOKEN=` is the variable itself; `token:` may be a setting.
+  const isVariable = /^(?:[A-Z]*_)?(?:TOKEN|SECRET|(?:API|ACCESS|SECRET|PRIVATE)_?KEY)=/.test(match[0])
+  const isCompound =
+    /[A-Z0-9]_$/.test(match.input.slice(Math.max(0, match.index - 2), match.index)) ||
+    /^[A-Z]*_/.test(match[0])
+  return isVariable && isCompound ? 'strong' : 'medium'
 }
 
 /** A bare word in prose is none: a digit, a sign or both cases make it one. */
@@ -135,10 +141,12 @@ function isAssigned(text: string, match: RegExpExecArray): boolean {
   // `${NAME:-value}` is a value; `"$NAME" = x` and `$NAME: x` are questions and texts about one.
   if (/^:[-=]$/.test(operation) && name.startsWith('$')) return true
   if (operation === ':-') return false
+  // Markdown: `password: \`x\``; elsewhere a command.
+  if (operation.endsWith('`') && !(/^: `$/.test(operation) && after.startsWith('`'))) return false
   if (name.startsWith('$') && !isScriptVariable(text, match.index - name.length, operation)) return false
   // `password = password`, `nextToken: nextToken`: code.
-  const own = `${name.replace(/^.*\./, '')}${text.slice(match.index, match.index + 60)}`
-  if (value.text.length >= 4 && own.toLowerCase().startsWith(value.text.toLowerCase())) return false
+  const own = text.slice(match.index - name.length, match.indices?.[4]?.[0])
+  if (value.text === own || value.text === own.replace(/^.*\./, '')) return false
   if (value.quote !== '') return true
   // `"name": variable` of a program; JSON has quotes around its strings.
   if (close !== '' && !/\d/.test(value.text)) return false

@@ -30,7 +30,7 @@ const settingWords =
   /^(?:true|false|yes|no|on|off|none|null|nil|undefined|unset|empty|required|optional|prompt|ask|always|never|auto|default|enabled?|disabled?|file|env|stdin|string|text|str|bytes|bool|int|any|hidden|masked|omit(?:ted)?|inherit|basic|bearer|digest|oauth2?|token|pass|passwd|password|secret|key|user(?:name)?|md5|sha\d*|scram-sha-256|trust|peer|ident|plain(?:text)?|sensitive|redacted|hereby|locked?|allow|deny|forbid|prohibit-password|without-password|same-origin|include|generate[d]?|random|pass(?:ed|es|ing)?|fail(?:ed|s)?|success|ok|foobared|changeit)$/i
 /** What a reader is to replace: `changeme`, `YOUR_TOKEN`, `xxxx`, `<…>`, `my-secret-token`. */
 const placeholder =
-  /^(?:x{3,}|\*+|\.{3,}|-+|_+|#+|\?+|0+|n\/?a|todo|tbd|fixme|dummy|fake|sample|example|placeholder|change[_-]?(?:me|it|this)|replace[_-]?(?:me|it|this|with.*)|insert[_-].*|enter[_-].*|put[_-].*here|.*[_-]here|(?:your|the[_-]|some[_-]|my[_-])[_-]?(?:own|super|very)?[_-]?[a-z_-]*(?:password|passwd|token|secret|key|creds?|credentials?|pat|pwd|pass|value)s?|[^\d]*your[^\d]*|.*(?:\*{3,}|x{5,}|\.{3,}$|<\w).*|(?:db|user|api|auth|access|secret|admin|root|registry|docker|github|service|client|app)?[_.-]?(?:user|pass|passwd|password|passphrase|token|secret|key|api[_-]?key|credentials?)(?:[_.-]?(?:name|value|here|ref|file|path|arn|id))?|(.)\1{3,}|(?:abc|123|xyz)[.…*-]*)$/i
+  /^(?:x{3,}|\*+|\.{3,}|-+|_+|#+|\?+|0+|n\/?a|todo|tbd|fixme|dummy|fake|sample|example|placeholder|change[_-]?(?:me|it|this)|replace[_-]?(?:me|it|this|with.*)|insert[_-].*|enter[_-].*|put[_-].*here|.*[_-]here|(?:your|the[_-]|some[_-]|my[_-])[_-]?(?:own|super|very)?[_-]?[a-z_-]*(?:password|passwd|token|secret|key|creds?|credentials?|pat|pwd|pass|value)s?|[^\d]*your[^\d]*|.*(?:\*{3,}|x{5,}|\.{3,}$|<\w).*|(?:db|user|api|auth|access|secret|admin|root|registry|docker|github|service|client|app)?[_.-]?(?:user|pass|passwd|password|passphrase|token|secret|key|api[_-]?key|credentials?)(?:[_.-]?(?:name|value|here|ref|file|path|arn|id))?|([^\d])\1{3,}|(?:abc|123|xyz)[.…*-]*)$/i
 /** What a secret is called where secrets are kept: `registry-key`. Under the name of a password, only what names one. */
 const nameOfSecret =
   /^[a-z][a-z0-9]*(?:[-_][a-z0-9]+){0,8}[-_](?:password|passwd|token|secret|key|creds?|credentials?)s?$/
@@ -53,11 +53,13 @@ const nameOrFile =
 /** True for a value that can only be read from elsewhere, or is no value. */
 function isNoValue({ text, quote }: WrittenValue): boolean {
   const bare = text.replace(/[.,:;!]+$/, '')
-  if (settingWords.test(bare) || placeholder.test(bare) || reference.test(text)) return true
+  if (settingWords.test(bare) || placeholder.test(bare) || /\.{3}/.test(text) || reference.test(text))
+    return true
+  if (/^["']?\s?\+/.test(text)) return true
   if (quote === "'" ? /^\$\w+$|^\$[({[]|\{\{|^<[^>]*>$|^%\w*%?$|^\{/.test(text) : filledIn.test(text))
     return true
   if (quote !== "'" && shellVariable.test(text)) return true
-  if ((nameOrFile.test(text) || (quote === '' && code.test(text))) && !looksRandom(text)) return true
+  if (nameOrFile.test(text) && !looksRandom(text)) return true
   return isPath(text)
 }
 
@@ -94,9 +96,12 @@ export type NameStrength = 'strong' | 'medium' | 'weak'
 export function isSecretValue(value: WrittenValue, strength: NameStrength): boolean {
   const { text, quote } = value
   if (text.length < 4 || /^--/.test(text) || isNoValue(value)) return false
+  if (quote === '' && code.test(text) && !looksRandom(text)) return false
   // A number is a setting, but also what many take for a password.
   if (/^[-+]?\d+(?:[.,]\d+)*%?$/.test(text) && (strength !== 'strong' || !/^\d{5,}$/.test(text)))
     return text.length > 9
+  // `prod/db/credentials`: where it is kept.
+  if (strength !== 'strong' && /^[a-z0-9_.-]+(?:\/[a-z0-9_.-]+)+$/.test(text) && !looksRandom(text)) return false
   if ((strength === 'strong' ? nameOfPassword : nameOfSecret).test(text)) return false
   // The type of a variable: `secret_key: SecretStr`.
   if (quote === '' && /^(?:[A-Z][a-z]+){2,}$/.test(text)) return false
