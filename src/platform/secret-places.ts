@@ -10,9 +10,13 @@ const piped: CommandShape[] = [
     'a password for a login',
     `${printed}${into('[\\w./-]+[^\\n|]{0,160}(?:--[\\w-]*-stdin|--stdin|--with-token|--passphrase-fd|--pass-stdin|-passin\\s+stdin)')}`,
   ),
-  shape('a password of a user', `${printed}["']?[\\w.@-]{1,40}:${into('(?:\\S*/)?(?:chpasswd|newusers)')}`, {
-    own: '[^\\s"\'|]{3,200}',
-  }),
+  shape(
+    'a password of a user',
+    `${printed}["']?[\\w.@\${}-]{1,40}:${into('(?:\\S*/)?(?:chpasswd|newusers)')}`,
+    {
+      own: '[^\\s"\'|]{3,200}',
+    },
+  ),
   shape('a password of sudo', `${printed}${into('sudo\\s+-[A-Za-z]*S|su\\b')}`),
   shape('a password of sudo', `${printed}(?=[^\\n|]{1,300}\\|\\s*sudo\\s+(?:-\\w+\\s+)*-[A-Za-z]*S)`),
   shape('a password of sudo', '\\bsudo\\s+-[A-Za-z]*S\\b[^\\n|;<]{0,100}<<<\\s*'),
@@ -31,8 +35,12 @@ const piped: CommandShape[] = [
   ),
   shape(
     'a password of a user',
-    '\\b(?:\\w*passwd|chpasswd|kinit|realm|gh\\s+auth|login|su|--[\\w-]*stdin|--with-token|cryptsetup)\\b[^\\n|;<]{0,100}<<<\\s*(?:["\']?[\\w.-]{1,40}:)?',
+    '\\b(?:\\w*passwd|chpasswd|kinit|realm|gh\\s+auth|login|password|su|--[\\w-]*stdin|--with-token|cryptsetup)\\b[^\\n|;<]{0,100}<<<\\s*(?:["\']?[\\w.-]{1,40}:)?',
   ),
+  shape('a password of a login', `\\b(?:passwd|smbpasswd|login)\\b[^\\n|;<]{0,60}${hereDocument}`, {
+    value: 'made',
+    after: '\\r?\\n',
+  }),
   shape('a password of a user', `\\b(?:chpasswd|newusers)\\b[^\\n|;<]{0,60}${hereDocument}[\\w.@-]{1,40}:`, {
     own: '[^\\s"\']{3,200}',
   }),

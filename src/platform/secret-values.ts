@@ -101,7 +101,8 @@ export function isSecretValue(value: WrittenValue, strength: NameStrength): bool
   if (/^[-+]?\d+(?:[.,]\d+)*%?$/.test(text) && (strength !== 'strong' || !/^\d{5,}$/.test(text)))
     return text.length > 9
   // `prod/db/credentials`: where it is kept.
-  if (strength !== 'strong' && /^[a-z0-9_.-]+(?:\/[a-z0-9_.-]+)+$/.test(text) && !looksRandom(text)) return false
+  if (strength !== 'strong' && /^[a-z0-9_.-]+(?:\/[a-z0-9_.-]+)+$/.test(text) && !looksRandom(text))
+    return false
   if ((strength === 'strong' ? nameOfPassword : nameOfSecret).test(text)) return false
   // The type of a variable: `secret_key: SecretStr`.
   if (quote === '' && /^(?:[A-Z][a-z]+){2,}$/.test(text)) return false
