@@ -1,30 +1,23 @@
 // Finds texts in user data that look like secrets. Reports where they are, never their content.
-import { secretName, secretShapes } from '../platform/index.ts'
+import { findSecrets, secretName } from '../platform/index.ts'
 import { type Problem, problem } from '../problems/index.ts'
 import type { AgentSetup } from './setup.ts'
 import { isShellSafe } from './shell.ts'
 
-/** One problem per text and kind of secret, with the line number in multi-line texts. */
+/** One problem per line and kind of secret, with the line number in multi-line texts. */
 export function secretProblems(setup: AgentSetup, template?: { name: string; text: string }): Problem[] {
   const texts = textsOf(setup)
   const found = [...texts, ...(template ? [{ key: 'agent_setup_template', text: template.text }] : [])]
-  return found.flatMap((source) => [...shapesIn(source), ...namedSecret(source)])
+  return found.flatMap((source) => [...secretsIn(source), ...namedSecret(source)])
 }
 
-function shapesIn({ key, text }: SetupText): Problem[] {
+function secretsIn({ key, text }: SetupText): Problem[] {
   const several = text.trimEnd().includes('\n')
-  const found = secretShapes.flatMap(({ what, pattern, certain }) => {
-    const match = pattern.exec(text)
-    if (!match) return []
-    const line = text.slice(0, match.index + (match[1]?.length ?? 0)).split('\n').length
-    return [{ what, certain, line }]
-  })
-  // One value may match by its shape and by its name: its shape says more.
-  const shaped = new Set(found.flatMap(({ certain, line }) => (certain ? [line] : [])))
   const once = new Map(
-    found
-      .filter(({ certain, line }) => certain || !shaped.has(line))
-      .map((one) => [`${one.what} ${one.line}`, one]),
+    findSecrets(text).map((secret) => {
+      const line = text.slice(0, secret.start).split('\n').length
+      return [`${secret.what} ${line}`, { ...secret, line }]
+    }),
   )
   return [...once.values()].map(({ what, certain, line }) =>
     secretProblem(key, several ? `${key}, line ${line},` : key, what, certain),

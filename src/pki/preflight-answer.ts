@@ -1,5 +1,5 @@
 // Classifies an HTTP answer: a master, a demand for a client certificate, a busy server, or another service.
-import { secretShapes } from '../platform/index.ts'
+import { findSecrets } from '../platform/index.ts'
 import { visible } from './distinguished-name.ts'
 import type { PreflightProof } from './trust-plan.ts'
 
@@ -135,6 +135,6 @@ function messageOf(body: string): string | undefined {
 
 function shown(text: string, length: number): string {
   const line = visible(text.slice(0, 4096).replace(/\s+/g, ' ').trim())
-  if (secretShapes.some(({ pattern }) => pattern.test(line))) return '(omitted: it looks like a secret)'
+  if (findSecrets(line).length > 0) return '(omitted: it looks like a secret)'
   return line.length > length ? `${line.slice(0, length)}…` : line
 }

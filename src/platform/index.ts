@@ -81,6 +81,6 @@ export {
   routeTo,
 } from './proxy-route.ts'
 export { firstWrong } from './schema-words.ts'
-export { secretName, secretShapes } from './secret-shapes.ts'
+export { findSecrets, secretName } from './secret-shapes.ts'
 export { type Loaded, watchAndReport } from './watch.ts'
 export { readXml, XmlReadError, xmlDate, xmlFields, xmlList, xmlText } from './xml-reader.ts'

@@ -6,7 +6,10 @@ import { type SourceFile, sourcesBelow } from '../support/sources.ts'
 const exceptions: Record<string, string> = {
   'src/cli/check.ts': 'help of an option, which must not wait for the providers to be loaded',
   'src/config/provider-keys.ts': 'the description of master_url lists the aliases there are',
-  'src/platform/secret-shapes.ts': 'what keys and tokens of the clouds look like, on any cloud',
+  'src/platform/secret-commands.ts': 'commands of the clouds that take a password, on any cloud',
+  'src/platform/secret-places.ts': 'headers and files of the clouds, on any cloud',
+  'src/platform/secret-tokens.ts': 'what keys and tokens of the clouds look like, on any cloud',
+  'src/platform/secret-values.ts': 'where the clouds keep secrets, on any cloud',
   'src/problems/provider-codes.ts': "a remedy gives the address of a cloud's own documentation",
   'src/standalone/master/rest-pools.ts': "fields of Determined's API, which are always null",
 }

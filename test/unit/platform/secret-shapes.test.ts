@@ -2,17 +2,22 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { maskSecrets, secretShapes } from '../../../src/platform/secret-shapes.ts'
+import { findSecrets, maskSecrets } from '../../../src/platform/secret-shapes.ts'
 import { harmlessLines, secretSamples } from '../../support/secret-corpus.ts'
+import { harmlessKinds, secretKinds } from '../../support/secret-kinds.ts'
 import { root } from '../../support/sources.ts'
 
-const isFound = (text: string) => secretShapes.some(({ pattern }) => pattern.test(text))
+const isFound = (text: string) => findSecrets(text).length > 0
+
+/** All samples and all lines, by whatever hand. */
+const samples = [...secretSamples, ...secretKinds]
+const harmless = [...harmlessLines, ...harmlessKinds]
 
 describe('the samples of secrets', () => {
   it('are found: at least 95 of 100, and masked in a log', () => {
-    expect(secretSamples.length).toBeGreaterThanOrEqual(60)
-    const missed = secretSamples.filter(({ text }) => !isFound(`#!/bin/bash\n${text}\n`))
-    const shown = secretSamples.filter(({ text, value }) => maskSecrets(`x\n${text}\n`).includes(value))
+    expect(samples.length).toBeGreaterThanOrEqual(300)
+    const missed = samples.filter(({ text }) => !isFound(`#!/bin/bash\n${text}\n`))
+    const shown = samples.filter(({ text, value }) => maskSecrets(`x\n${text}\n`).includes(value))
     expect(missed.map(({ name }) => name)).toEqual([])
     expect(shown.map(({ name }) => name)).toEqual([])
   })
@@ -30,11 +35,11 @@ describe('the samples of secrets', () => {
 
 describe('lines that hold no secret', () => {
   it('are not reported: at most 2 of 100', () => {
-    expect(harmlessLines.length).toBeGreaterThanOrEqual(100)
-    expect(harmlessLines.filter(isFound)).toEqual([])
+    expect(harmless.length).toBeGreaterThanOrEqual(300)
+    expect(harmless.filter(isFound)).toEqual([])
     // The log masks the names in URLs as well.
     const inUrl = /:\/\/[^/]*@/
-    expect(harmlessLines.filter((line) => !inUrl.test(line) && maskSecrets(line) !== line)).toEqual([])
+    expect(harmless.filter((line) => !inUrl.test(line) && maskSecrets(line) !== line)).toEqual([])
   })
 
   it('neither are those of the scripts and templates of this repository', () => {
@@ -43,6 +48,34 @@ describe('lines that hold no secret', () => {
     )
     expect(lines.length).toBeGreaterThan(1000)
     expect(lines.filter(isFound)).toEqual([])
+  })
+})
+
+describe('a long text', () => {
+  it.each([
+    'echo a | ',
+    'password=',
+    'password a b c ',
+    'name: password value ',
+    'docker login --password-stdin <<<',
+    'sed s/password/',
+    'user = a.login("x", ',
+    'chpasswd <<EOF\n',
+    '"token": \\"',
+    'a://b:',
+    'curl -u ',
+    '-----BEGIN PRIVATE KEY-----',
+  ])('is read in a time that grows with its length alone: %s', (run) => {
+    const cost = (length: number) => {
+      const text = run.repeat(Math.ceil(length / run.length))
+      const before = process.cpuUsage()
+      findSecrets(text)
+      return process.cpuUsage(before).user / 1000
+    }
+    cost(1000)
+    const short = cost(20_000)
+    // Eight times the length; a quadratic pattern would take 64 times as long.
+    expect(cost(160_000)).toBeLessThan(Math.max(short, 20) * 24)
   })
 })
 
