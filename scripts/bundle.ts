@@ -77,10 +77,12 @@ export async function bundle(folder: string): Promise<string[]> {
     }),
     ...sharedLibraries(root).map((library) => bundleShared(library, folder)),
   ])
-  const program = readFileSync(join(folder, 'main.cjs'), 'utf8')
-  // Strings are escaped. The launcher reads it as one byte a character, which V8 takes as it is.
-  const other = /[^\0-\x7f]/.exec(program)
-  if (other) throw new Error(`main.cjs: write ${other[0]} of the regular expression as an escape`)
+  // esbuild escapes strings, and leaves regular expressions. All in ASCII, the launcher reads a byte as a character.
+  const program = readFileSync(join(folder, 'main.cjs'), 'utf8').replaceAll(
+    /[^\0-\x7f]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
+  writeFileSync(join(folder, 'main.cjs'), program)
   const hash = createHash('sha256').update(program).digest('hex').slice(0, 16)
   const launcher = readFileSync(join(root, 'src/cli/launcher.cjs'), 'utf8').replace("'BUILD'", `'${hash}'`)
   writeFileSync(join(folder, 'cli.cjs'), launcher)

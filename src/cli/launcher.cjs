@@ -14,7 +14,7 @@ const { dirname, join } = require('node:path')
 const main = join(__dirname, 'main.cjs')
 /** Of main.cjs; the build writes it here. */
 const build = 'BUILD'
-const checksumBytes = 4
+const checksumBytes = 32
 
 const command = commandOf(process.argv.slice(2))
 const folder = cacheFolder(process.env)
@@ -101,7 +101,5 @@ function write(file, code) {
 }
 
 function checksum(code) {
-  const bytes = Buffer.alloc(checksumBytes)
-  bytes.writeUInt32LE(require('node:zlib').crc32(code))
-  return bytes
+  return require('node:crypto').hash('sha256', code, 'buffer')
 }

@@ -125,7 +125,7 @@ export function choice<const T extends readonly [string, ...string[]]>(...words:
 }
 
 /** https://pkg.go.dev/time#ParseDuration, without a sign. */
-const durationPattern = /^(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|[u\u00b5\u03bc]s|ms|s|m|h))+)$/
+const durationPattern = /^(?:0|(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+)$/
 
 /** Go durations, as milliseconds. Like Determined's provisioner (master/pkg/model/duration.go), strings only. */
 function durationOf(

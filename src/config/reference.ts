@@ -102,7 +102,7 @@ function typeOf(schema: JsonSchema): string {
   if (schema.oneOf) return 'mapping'
   switch (schema.type) {
     case 'string':
-      return String(schema['pattern'] ?? '').includes('ns|') ? 'duration' : 'string'
+      return String(schema['pattern'] ?? '').includes('µs') ? 'duration' : 'string'
     case 'boolean':
       return '`true`, `false`'
     case 'integer':

@@ -10,8 +10,8 @@ const unitMs: Record<string, number> = {
   m: 60_000,
   h: 3_600_000,
 }
-const whole = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|[u\u00b5\u03bc]s|ms|s|m|h))+$/
-const part = /(\d+\.?\d*|\.\d+)(ns|[u\u00b5\u03bc]s|ms|s|m|h)/g
+const whole = /^[+-]?(?:(?:\d+\.?\d*|\.\d+)(?:ns|us|µs|μs|ms|s|m|h))+$/
+const part = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g
 
 /**
  * Milliseconds of a Go duration (https://pkg.go.dev/time#ParseDuration), or undefined when the text is not one.
