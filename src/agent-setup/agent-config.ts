@@ -52,9 +52,15 @@ export function mergeAgentConfig(
     ),
     // Checks the user's settings, not the merged ones: the plan's settings would hide their faults.
     ...checkAgentOptions(user).map(({ message, remedy, path }) =>
-      problem('AGENT_CONFIG_INVALID', `${key}: ${message}`, { remedy, where, details: { path } }),
+      problem('AGENT_CONFIG_INVALID', `${key}: ${message}`, {
+        remedy,
+        where: below(where, path),
+        details: { path },
+      }),
     ),
-    ...withoutEffect(user).map((message) => problem('AGENT_CONFIG_NO_EFFECT', message, { where })),
+    ...withoutEffect(user).map(({ message, path }) =>
+      problem('AGENT_CONFIG_NO_EFFECT', message, { where: below(where, path) }),
+    ),
   ]
   const userAnchors = text(own['master_cert'])
   if (plan?.mode === 'system' && userAnchors)
@@ -110,12 +116,20 @@ function conflicts(own: Tls, plan: TrustPlan): string[] {
   return found
 }
 
-function withoutEffect(user: Record<string, unknown>): string[] {
+function withoutEffect(user: Record<string, unknown>): OptionFault[] {
   const overruled = Object.entries(setByScript)
     .filter(([setting]) => isSet(user[setting]))
-    .map(([setting, source]) => `\`${setting}\` in ${key} has no effect: ${source} overrides it`)
+    .map(([path, source]) => ({
+      path,
+      message: `\`${path}\` in ${key} has no effect: ${source} overrides it`,
+    }))
   if (!isSet(user['fluent'])) return overruled
-  return [...overruled, `\`fluent\` in ${key} has no effect: agents send logs themselves since 0.24.1`]
+  const message = `\`fluent\` in ${key} has no effect: agents send logs themselves since 0.24.1`
+  return [...overruled, { path: 'fluent', message }]
+}
+
+function below(where: Where | undefined, path: string): Where | undefined {
+  return where?.path === undefined ? where : { ...where, path: `${where.path}.${path}` }
 }
 
 function clientCertificateOf(own: Tls): MergedAgentConfig['clientCertificate'] {

@@ -66,7 +66,8 @@ export async function setUpAgents(input: AgentsInput): Promise<Agents> {
   const allowSecrets = provider.allow_secrets_in_user_data
   const { script, problems: faults } = await renderScript(draft, { template, allowSecrets })
   const packed = script === undefined ? undefined : await packUserData(script, draft)
-  problems.push(...merged.problems, ...faults, ...(packed?.problems ?? []))
+  const located = faults.map((found) => withPlace(found, input))
+  problems.push(...merged.problems, ...located, ...(packed?.problems ?? []))
   return {
     ...(plan && !merged.problems.some(isError) && { setup: draft }),
     draft,
@@ -74,4 +75,11 @@ export async function setUpAgents(input: AgentsInput): Promise<Agents> {
     ...(plan && !problems.some(isError) && { userData: packed?.userData }),
     problems,
   }
+}
+
+/** A problem of a text of the setup knows the key of the provider that the text comes from. */
+function withPlace(found: Problem, { config, pool }: AgentsInput): Problem {
+  const key = found.details?.['key']
+  if (found.where || typeof key !== 'string' || !(key.split('.')[0]! in pool.provider)) return found
+  return { ...found, where: placeOf(config, pool, key) }
 }

@@ -121,6 +121,27 @@ describe('validate', () => {
     expect(old.problems[0]).toMatchObject({ code: 'TLS_TRUST_CONFLICT', where: { line: 3 } })
   })
 
+  it('gives the line of a text that user data may not contain, and of an option that agents reject', async () => {
+    const { problems } = await validate(`${tls}resource_pools:
+  - pool_name: gpu
+    provider:
+      ${common.replaceAll(', ', '\n      ')}
+      image_id: ami-0123456789abcdef0
+      master_url: https://master.test:8443
+      agent_config_file_contents:
+        http_proxy: http://proxy.test:3128
+        http_pasword: none
+        hooks:
+          on_connection_lost: [docker, login, --password, hunter2-the-secret]
+      startup_script: |
+        docker login --username bob --password hunter2-the-secret
+`)
+    expect(problems.map(({ code, where }) => [code, where?.line])).toEqual([
+      ['AGENT_CONFIG_INVALID', 14],
+      ['USER_DATA_SECRET', 17],
+    ])
+  })
+
   it('reads the key, and lists one that this user may not read', async () => {
     const other = await newChain()
     write('server.key', other.leaf.key)
