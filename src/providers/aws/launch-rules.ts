@@ -11,6 +11,7 @@ import {
 } from '../../config/index.ts'
 import { baseFaults } from './base-config.ts'
 import { efaInterfaces, efaSizesLike, interfaceCount } from './network.ts'
+import { fitsInClusterGroup, groupsGangs, perGang } from './placement.ts'
 import type { AwsKeys } from './schema.ts'
 
 type Keys = Partially<AwsKeys>
@@ -27,6 +28,7 @@ export function checkBase(keys: Keys, types: readonly TypeWithSlots[], block: Bl
   const { Placement: placement } = base_config
   for (const [key, field] of [
     ['placement_group', 'GroupName'],
+    ['placement_group', 'GroupId'],
     ['tenancy', 'Tenancy'],
   ] as const)
     if (keys[key] && isMapping(placement) && Object.hasOwn(placement, field))
@@ -34,6 +36,30 @@ export function checkBase(keys: Keys, types: readonly TypeWithSlots[], block: Bl
         key: ['base_config', 'Placement', field],
         part: 'key',
       })
+}
+
+/** What a group that is made for a gang excludes: types that no such group holds, and capacity that has a place already. */
+export function checkGangs(keys: Keys, types: readonly TypeWithSlots[], block: Block): void {
+  if (!groupsGangs(keys)) return
+  for (const { type } of types)
+    if (!fitsInClusterGroup(type))
+      note(
+        block,
+        'CONFIG_CONFLICT',
+        `a cluster placement group cannot hold ${type}, but placement_group is ${perGang}`,
+        {
+          key: 'placement_group',
+          remedy: 'Use another instance type, or remove placement_group.',
+        },
+      )
+  if (keys.capacity)
+    note(block, 'CONFIG_CONFLICT', `capacity cannot be combined with placement_group: ${perGang}`, {
+      key: 'placement_group',
+      part: 'key',
+      remedy: keys.capacity.block
+        ? 'Remove placement_group: the instances of a Capacity Block are next to each other.'
+        : 'Reserve the capacity in a placement group, and write its name as placement_group.',
+    })
 }
 
 /** One way to choose the capacity. */

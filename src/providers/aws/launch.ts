@@ -14,6 +14,7 @@ import {
 } from './client.ts'
 import { codeOf, ec2Failure, isAboutCapacityType, refusal } from './errors.ts'
 import { instanceOf, instancePages, intentFilter, ownerFilters } from './instances.ts'
+import { type GroupMaker, groupMaker } from './placement-groups.ts'
 import { type AwsLaunch, batchesOf, type LaunchStep, largestLaunch, withCount } from './request.ts'
 
 export interface LaunchContext {
@@ -28,11 +29,17 @@ export interface LaunchContext {
   reservedRefusal?(doing: string, signal?: AbortSignal): Promise<Failure | undefined>
 }
 
+/** Of one launch. */
+interface SendContext extends LaunchContext {
+  group: GroupMaker
+}
+
 export function launchInstances(
   order: LaunchOrder,
-  context: LaunchContext,
+  given: LaunchContext,
   signal?: AbortSignal,
 ): Promise<LaunchResult> {
+  const context: SendContext = { ...given, group: groupMaker(given.api, order.owner) }
   const rules = {
     prepare: () => context.prepare(order, signal),
     withCount,
@@ -62,6 +69,8 @@ function mayContinue({ failures }: StepOutcome, asked: LaunchStep): boolean {
 const policy = { tries: 3, pauses: { first: 1_000, most: 2_000 } }
 const retryable: FailureClass[] = ['throttle', 'transient']
 const missingTemplate = 'InvalidLaunchTemplateName.NotFoundException'
+/** Our own group: not visible yet, or deleted while it was empty. */
+const missingGroup = 'InvalidPlacementGroup.Unknown'
 
 /**
  * Sends a step in calls of at most 500 instances, each with its own token. A call is sent while the response to the one before
@@ -71,7 +80,7 @@ const missingTemplate = 'InvalidLaunchTemplateName.NotFoundException'
 async function sendStep(
   step: LaunchStep,
   order: LaunchOrder,
-  context: LaunchContext,
+  context: SendContext,
   signal?: AbortSignal,
 ): Promise<StepOutcome> {
   const sent: Promise<StepOutcome>[] = []
@@ -92,13 +101,14 @@ async function sendStep(
 async function sendBatch(
   step: LaunchStep,
   order: LaunchOrder,
-  context: LaunchContext,
+  context: SendContext,
   signal?: AbortSignal,
 ): Promise<StepOutcome> {
   const doing = `launch ${describe(step)}`
   const isRetryable = (error: unknown) => {
     if (isReplayed(error)) return false
     if (step.call === 'CreateFleet' && codeOf(error) === missingTemplate) return true
+    if (isWithoutGroup(step, error)) return true
     return retryable.includes(ec2Failure(error, doing).class)
   }
   try {
@@ -116,6 +126,10 @@ async function sendBatch(
   }
 }
 
+function isWithoutGroup(step: LaunchStep, error: unknown): boolean {
+  return step.call === 'RunInstances' && step.group !== undefined && codeOf(error) === missingGroup
+}
+
 /** EC2 has seen the token before: that launch has taken effect. */
 function isReplayed(error: unknown): boolean {
   return codeOf(error).startsWith('Idempotent')
@@ -124,12 +138,16 @@ function isReplayed(error: unknown): boolean {
 async function send(
   step: LaunchStep,
   order: LaunchOrder,
-  { api, templates, clock, launchTurn }: LaunchContext,
+  { api, templates, group, clock, launchTurn }: SendContext,
   signal?: AbortSignal,
 ) {
   await launchTurn(signal)
   if (step.call === 'RunInstances') {
-    const { Instances = [] } = await api.runInstances(step.request, signal)
+    if (step.group) await group.ensure(step.group, signal)
+    const { Instances = [] } = await api.runInstances(step.request, signal).catch((error) => {
+      if (isWithoutGroup(step, error)) group.forget()
+      throw error
+    })
     return { instances: Instances.map(instanceOf), failures: [] }
   }
   await templates.ensure(step.template, signal)
@@ -178,8 +196,15 @@ function fleetFailures(errors: CreateFleetError[], offerings: Offering[]): Launc
 }
 
 function refused(step: LaunchStep, error: unknown, doing: string): StepOutcome {
-  return withOfferings(step, ec2Failure(error, doing))
+  const found = ec2Failure(error, doing)
+  const isCrowded = step.call === 'RunInstances' && step.group && found.class === 'capacity'
+  if (isWithoutGroup(step, error)) return withOfferings(step, { ...found, class: 'transient' })
+  if (!isCrowded) return withOfferings(step, found)
+  return withOfferings(step, { ...found, problem: { ...found.problem, remedy: noRoomTogether } })
 }
+
+const noRoomTogether =
+  'No action is needed if capacity comes back. Otherwise add subnet_ids or instance_types, or remove placement_group, so that the instances need not be next to each other.'
 
 function withOfferings({ offerings }: LaunchStep, found: Failure): StepOutcome {
   const failure = { ...found, missing: 0 }
@@ -191,8 +216,13 @@ function withOfferings({ offerings }: LaunchStep, found: Failure): StepOutcome {
   }
 }
 
-function describe({ offerings }: LaunchStep): string {
-  return offerings.length === 1 ? nameOf(offerings[0]!) : `a fleet of ${offerings.length} offerings`
+function describe(step: LaunchStep): string {
+  const { offerings } = step
+  if (offerings.length > 1) return `a fleet of ${offerings.length} offerings`
+  const name = nameOf(offerings[0]!)
+  return step.call === 'RunInstances' && step.group
+    ? `${step.request.MaxCount} ${name} together in placement group ${step.group.GroupName}`
+    : name
 }
 
 function nameOf({ instanceType, zone, capacityType }: Offering): string {
@@ -211,7 +241,7 @@ const betweenMs = 5000
 async function replayedLaunch(
   code: string,
   order: LaunchOrder,
-  context: LaunchContext,
+  context: SendContext,
   signal?: AbortSignal,
 ): Promise<StepOutcome> {
   const { id } = order.intent

@@ -10,6 +10,8 @@ import { onlineFacts, typeFacts } from './image.ts'
 import { findOwned, hasInstances, listOwned, terminateOwned } from './instances.ts'
 import { hasTemplates, launchInstances, launchTemplates } from './launch.ts'
 import { regionOf } from './metadata.ts'
+import { groupsGangs } from './placement.ts'
+import { groupsOf } from './placement-groups.ts'
 import { regionShare } from './region.ts'
 import { awsLaunch, callsOf } from './request.ts'
 import { blockRefusal } from './reservations.ts'
@@ -60,11 +62,12 @@ export function awsProvider(
     return result
   }
 
-  /** Listing launch templates is permitted only for configurations that create them. */
+  /** Listing launch templates and placement groups is permitted only for configurations that create them. */
   async function hasTraces(signal?: AbortSignal): Promise<boolean> {
     signal?.throwIfAborted()
     if (await hasInstances(api, owner.clusterId, signal)) return true
-    return callsOf(config).templates && (await hasTemplates(api, owner.clusterId, signal))
+    if (callsOf(config).templates && (await hasTemplates(api, owner.clusterId, signal))) return true
+    return groupsGangs(config) && (await groupsOf(api, owner.clusterId, signal)).length > 0
   }
 
   return {

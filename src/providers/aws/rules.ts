@@ -17,7 +17,7 @@ import {
 } from '../../config/index.ts'
 import { nearest } from '../../platform/index.ts'
 import { ownerTags } from '../contract.ts'
-import { checkBase, checkCapacity, checkInterfaces, publicIpOf } from './launch-rules.ts'
+import { checkBase, checkCapacity, checkGangs, checkInterfaces, publicIpOf } from './launch-rules.ts'
 import { checkNames, typeFault } from './names.ts'
 import type { AwsKeys } from './schema.ts'
 
@@ -50,6 +50,7 @@ export function awsRules(keys: Keys, block: Block) {
   checkSpot(keys, block)
   checkBase(keys, instance_types ?? [], block)
   checkCapacity(keys, block)
+  checkGangs(keys, instance_types ?? [], block)
   checkInterfaces(keys, instance_types ?? [], block)
   return (whole: AwsKeys) => ({
     ...whole,

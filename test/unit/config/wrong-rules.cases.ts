@@ -91,6 +91,26 @@ export const wrongRules: WrongInput[] = [
       aws('placement_group: a\nbase_config: {Placement: {➤GroupName: b}}'),
       'Keep one',
     ],
+    [
+      'two placement groups, one by its id',
+      aws('placement_group: a\nbase_config: {Placement: {➤GroupId: pg-0123456789abcdef0}}'),
+      'Keep one',
+    ],
+    [
+      'a placement group for each gang of burstable instances',
+      aws('instance_type: t3.large\nplacement_group: ➤per_gang'),
+      'Use another instance type',
+    ],
+    [
+      'a placement group for each gang in a Capacity Block',
+      aws('➤placement_group: per_gang\ncapacity: {block: cr-0123456789abcdef0}'),
+      'Remove placement_group',
+    ],
+    [
+      'a placement group for each gang in a reservation',
+      aws('➤placement_group: per_gang\ncapacity: {reservation: cr-0123456789abcdef0}'),
+      'Reserve the capacity in a placement group',
+    ],
     ['two tenancies', aws('tenancy: dedicated\nbase_config: {Placement: {➤Tenancy: host}}'), 'Keep one'],
     [
       'Flex-start and a provisioning model',
