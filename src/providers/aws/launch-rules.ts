@@ -149,3 +149,40 @@ export function publicIpOf(
   const several = types.some(({ type }) => interfaceCount({ network_interface, base_config }, type) > 1)
   return network_interface.public_ip ?? !several
 }
+
+/** Upper limits of EBS: GiB, IOPS, MiB/s. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVolume.html */
+const mostOf: Record<VolumeType, { size: number; iops?: number; throughput?: number }> = {
+  gp3: { size: 65_536, iops: 80_000, throughput: 2_000 },
+  gp2: { size: 16_384 },
+  io1: { size: 16_384, iops: 64_000 },
+  io2: { size: 65_536, iops: 256_000 },
+  standard: { size: 1_024 },
+}
+
+type VolumeType = AwsKeys['volume']['type']
+
+/** `gp3` is the type of a volume that gives none. */
+export function checkLimits({ volume = {}, root_volume_size }: Keys, block: Block): void {
+  const { type = 'gp3', size, iops, throughput } = volume
+  const values = [
+    [['volume', 'size'], size, 'size'],
+    [['root_volume_size'], root_volume_size, 'size'],
+    [['volume', 'iops'], iops, 'iops'],
+    [['volume', 'throughput'], throughput, 'throughput'],
+  ] as const
+  for (const [key, value, what] of values) {
+    const most = mostOf[type][what]
+    if (value === undefined || most === undefined || value <= most) continue
+    const more = mostOf.gp3[what] ?? 0
+    note(
+      block,
+      'CONFIG_OUT_OF_RANGE',
+      `${key.join('.')} of a ${type} volume must be at most ${most}, but is ${value}`,
+      {
+        key: [...key],
+        remedy:
+          more > most ? `Write at most ${most}, or use gp3: at most ${more}.` : `Write at most ${most}.`,
+      },
+    )
+  }
+}

@@ -11,6 +11,22 @@ export const wrongRules: WrongInput[] = [
       `resource_pools:\n  - pool_name: ➤${'x'.repeat(257)}\n    provider: {type: local, max_instances: 1}`,
       'at most 256',
     ],
+    ['a gp3 volume above 64 TiB', aws('volume: {size: ➤65537}'), 'at most 65536'],
+    ['a gp2 volume above 16 TiB', aws('volume: {type: gp2, size: ➤16385}'), 'at most 16384'],
+    [
+      'an old key above the largest volume',
+      aws('volume: {type: standard}\nroot_volume_size: ➤1025'),
+      'at most 1024',
+    ],
+    ['too many IOPS of io1', aws('volume: {type: io1, iops: ➤64001}'), 'at most 64000'],
+    ['too much throughput of gp3', aws('volume: {throughput: ➤2001}'), 'at most 2000'],
+    [
+      'more security groups than an interface can have',
+      aws(
+        `network_interface: {security_group_ids: ➤[${Array.from({ length: 17 }, (_, n) => `sg-${(n + 0x10000000).toString(16)}`)}]}`,
+      ),
+      'several groups into one',
+    ],
   ]),
   ...cases('REQUEST_BASE_CONFIG', [
     ['a quoted boolean in base_config', gcp('base_config: {canIpForward: ➤"false"}'), 'without quotes'],
