@@ -106,10 +106,9 @@ async function listing(
     answer.problems.push(ec2Failure(error, doing).problem)
   }
   await markInterrupted(api, scope, spotRequests, answer, signal)
-  try {
-    answer.instances = await markReserved(api, answer.instances, blocks, signal)
-  } catch (error) {
-    signal?.throwIfAborted()
+  const { instances, error } = await markReserved(api, answer.instances, blocks, signal)
+  answer.instances = instances
+  if (error !== undefined) {
     // The listing is still complete: an end that was read before is remembered.
     const doing = `read the end of the Capacity Blocks of ${scopeName(scope)}`
     answer.problems.push(ec2Failure(error, doing).problem)

@@ -25,6 +25,8 @@ export interface LaunchContext {
   launchTurn(signal?: AbortSignal): Promise<void>
   /** The request with all values that only AWS knows. */
   prepare(order: LaunchOrder, signal?: AbortSignal): Promise<AwsLaunch>
+  /** What to do when reserved capacity has no room; default: what EC2's error says. */
+  reservedRemedy?: string | undefined
   /** Why nothing is launched into reserved capacity now; undefined: it may be tried. */
   reservedRefusal?(doing: string, signal?: AbortSignal): Promise<Failure | undefined>
 }
@@ -122,7 +124,7 @@ async function sendBatch(
     signal?.throwIfAborted()
     return isReplayed(error)
       ? replayedLaunch(codeOf(error), order, context, signal)
-      : refused(step, error, doing)
+      : refused(step, ec2Failure(error, doing), context)
   }
 }
 
@@ -195,12 +197,15 @@ function fleetFailures(errors: CreateFleetError[], offerings: Offering[]): Launc
   return [...failures.values()]
 }
 
-function refused(step: LaunchStep, error: unknown, doing: string): StepOutcome {
-  const found = ec2Failure(error, doing)
-  const isCrowded = step.call === 'RunInstances' && step.group && found.class === 'capacity'
-  if (isWithoutGroup(step, error)) return withOfferings(step, { ...found, class: 'transient' })
-  if (!isCrowded) return withOfferings(step, found)
-  return withOfferings(step, { ...found, problem: { ...found.problem, remedy: noRoomTogether } })
+function refused(step: LaunchStep, found: Failure, { reservedRemedy }: SendContext): StepOutcome {
+  const { problem: why } = found
+  const group = step.call === 'RunInstances' ? step.group : undefined
+  if (group && why.details?.['code'] === missingGroup)
+    return withOfferings(step, { ...found, class: 'transient' })
+  const isReserved = step.offerings[0]?.capacityType === 'reserved'
+  const remedy = group ? noRoomTogether : isReserved ? reservedRemedy : undefined
+  const isFull = found.class === 'capacity' && remedy !== undefined
+  return withOfferings(step, isFull ? { ...found, problem: { ...why, remedy } } : found)
 }
 
 const noRoomTogether =

@@ -14,7 +14,7 @@ import { groupsGangs } from './placement.ts'
 import { groupsOf } from './placement-groups.ts'
 import { regionShare } from './region.ts'
 import { awsLaunch, callsOf } from './request.ts'
-import { blockRefusal } from './reservations.ts'
+import { blockRefusal, fullRemedy } from './reservations.ts'
 import type { AwsConfig } from './rules.ts'
 
 /** EC2 shows new VMs within seconds, at worst within a minute. */
@@ -55,7 +55,15 @@ export function awsProvider(
   async function launch(order: LaunchOrder, signal?: AbortSignal): Promise<LaunchResult> {
     const reservedRefusal = (doing: string, abort?: AbortSignal) =>
       blockRefusal({ api, config, now: clock.now() }, doing, abort)
-    const how = { api, clock, templates, prepare, launchTurn, reservedRefusal }
+    const how = {
+      api,
+      clock,
+      templates,
+      prepare,
+      launchTurn,
+      reservedRefusal,
+      reservedRemedy: fullRemedy(config),
+    }
     const result = await launchInstances(order, how, signal)
     for (const [id, at] of launchedAt) if (clock.now() - at > newMs) launchedAt.delete(id)
     for (const { id } of result.instances) launchedAt.set(id, clock.now())
