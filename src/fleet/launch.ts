@@ -28,7 +28,7 @@ type Ready = Extract<LaunchInputs, { kind: 'ready' }>
 
 /** Opens an intent for the decision. It is in the memory at once; the call follows when it is on the disk. */
 export function openLaunch(run: PoolRun, decision: LaunchDecision, material: Ready): void {
-  const { count, offerings, request } = decision
+  const { count, offerings, gang, request } = decision
   const { memory, deps } = run
   const now = run.now()
   const { userData, version } = material
@@ -38,6 +38,7 @@ export function openLaunch(run: PoolRun, decision: LaunchDecision, material: Rea
     at: now,
     count,
     offerings,
+    ...(gang ? { gang } : {}),
     sha256,
     version,
     writerId: deps.owner.writerId,
@@ -69,9 +70,9 @@ export function openLaunch(run: PoolRun, decision: LaunchDecision, material: Rea
 /** Sends an intent that was written down, for the first time or again. */
 export async function send(run: PoolRun, intent: OpenIntent): Promise<void> {
   const { deps, memory } = run
-  const { id, count, offerings, sha256, writerId = deps.owner.writerId } = intent
+  const { id, count, offerings, gang, sha256, writerId = deps.owner.writerId } = intent
   const order = {
-    intent: { id, count, offerings },
+    intent: { id, count, offerings, ...(gang ? { gang } : {}) },
     owner: { ...deps.owner, writerId },
     userData: memory.userData.get(sha256)!,
   }

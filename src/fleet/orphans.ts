@@ -1,5 +1,6 @@
 // Looks for orphans, the instances of the cluster that belong to no configured pool: their pool was removed or moved, or a
-// state folder was lost. They are reported; our own are terminated once they are known to be idle.
+// state folder was lost. They are reported; our own are terminated once they are known to be idle. Whatever else launches
+// made is deleted when no instance needs it any more.
 
 import {
   type Instance,
@@ -43,6 +44,8 @@ export interface OrphanDeps extends OrphanAgentsDeps {
   /** False while the current file is invalid: its pools are not known then, and no grace period runs. */
   isFileTrusted: () => boolean
   rules: () => OrphanRules
+  /** Whether launches of a configured pool there make more than instances; default: only what is found shows it. */
+  makesMore?: (location: ClusterLocation) => boolean
   onEvent: (event: FleetEvent) => void
 }
 
@@ -92,6 +95,8 @@ const watching = 60_000
 const stopTime = 10_000
 /** After this time a location that could not be listed is tried again. */
 const retry = 5 * 60_000
+/** Milliseconds between two searches while there may be something else to delete than instances. */
+const tidying = 5 * 60_000
 
 export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
   const { clock, logger } = deps
@@ -106,6 +111,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
   let reported: ReadonlySet<string> = new Set()
   let isStopping = false
   let isCopied = false
+  let mayTidy = false
   let loop: Promise<void> = Promise.resolve()
   let unsubscribe = () => {}
 
@@ -117,6 +123,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     const seen = new Set<string>()
     const copied = { seen: false }
     const unseen = new Set<string>()
+    mayTidy = false
     for (const place of deps.locations()) {
       if (isStopping) return
       const problem = await lookAt(place, { passed, seen, copied })
@@ -168,11 +175,39 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       if (!listing.complete)
         return unseenProblem(place, listing.problems[0]?.message ?? 'the listing is not complete')
       await act(place, cloud, seen)
+      await tidy(place, cloud, listing.instances)
       return undefined
     } catch (error) {
       return unseenProblem(place, error instanceof Error ? error.message : String(error))
     } finally {
       await cloud?.close().catch(() => {})
+    }
+  }
+
+  /** What else a launch made is needed until the last of its instances is terminated, and not only about to be. */
+  async function tidy(
+    place: ClusterLocation,
+    cloud: ClusterProvider,
+    instances: readonly Instance[],
+  ): Promise<void> {
+    if (!cloud.deleteUnused || isStopping) return
+    const makesMore = deps.makesMore?.(place) === true
+    mayTidy ||= makesMore
+    const used = new Set(
+      instances.flatMap(({ state, intentId = '' }) => (state === 'terminated' ? [] : intentId)),
+    )
+    try {
+      const left = await withDeadline(clock, callDeadlines.terminate, 'a deletion', (signal) =>
+        cloud.deleteUnused!((intentId) => used.has(intentId), signal),
+      )
+      mayTidy ||= left > 0
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      // Where no pool needs it, it need not be permitted.
+      logger[makesMore ? 'warn' : 'debug']('what launches made besides instances was not deleted', {
+        provider: place.provider,
+        reason,
+      })
     }
   }
 
@@ -276,7 +311,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
   /** The next search: soon while a step is in progress, at the end of the next grace period, and every hour. */
   function wait(): number {
     const { terminateAfter } = deps.rules()
-    const waits = [problems.length > 0 ? retry : hour]
+    const waits = [problems.length > 0 ? retry : mayTidy ? tidying : hour]
     for (const { next, waited, isOwn } of known.values()) {
       if (next.kind !== 'keep') waits.push(soon)
       else if (isOwn && (next.why === 'busy' || next.why === 'unknown')) waits.push(watching)

@@ -42,12 +42,14 @@ const intent = z.object({
   at: time,
   count,
   offerings: z.array(offering),
+  /** Left out by versions whose launches were for any number of jobs. */
+  gang: z.optional(z.boolean()),
   sha256: text,
   version: text,
   writerId: z.optional(text),
   seen: z.optional(z.array(text)),
 } satisfies ShapeOf<
-  Pick<OpenIntent, 'id' | 'at' | 'count' | 'offerings' | 'sha256' | 'version' | 'writerId'> & {
+  Pick<OpenIntent, 'id' | 'at' | 'count' | 'offerings' | 'gang' | 'sha256' | 'version' | 'writerId'> & {
     seen?: string[]
   }
 >)
@@ -221,11 +223,12 @@ export function storedIntent({
   at,
   count,
   offerings,
+  gang,
   sha256,
   version,
   writerId,
 }: OpenIntent): StoredIntent {
-  return { id, at, count, offerings, sha256, version, writerId }
+  return { id, at, count, offerings, ...(gang ? { gang } : {}), sha256, version, writerId }
 }
 
 export function storedUserData(userData: UserData): StoredUserData {

@@ -32,7 +32,7 @@ import {
   noLaunchError,
   type OfferingMemory,
 } from './failures.ts'
-import type { PoolRecord } from './records.ts'
+import type { PoolRecord, Written } from './records.ts'
 
 type EventBody = FleetEvent extends infer E ? (E extends FleetEvent ? Omit<E, 'at' | 'pool'> : never) : never
 
@@ -202,10 +202,7 @@ export interface PoolDeps {
 }
 
 /** When and where a checkpoint was written. */
-export function writtenBy({ bootMark, locationKey }: PoolDeps): {
-  mark: BootMark | undefined
-  location: string | undefined
-} {
+export function writtenBy({ bootMark, locationKey }: PoolDeps): Written {
   return { mark: bootMark?.(), location: locationKey }
 }
 
@@ -291,6 +288,7 @@ export interface OpenIntent {
   at: number
   count: number
   offerings: Offering[]
+  gang?: boolean
   /** Its inputs: SHA-256 of the script, and the version of the rest of the request. */
   sha256: string
   version: string

@@ -124,9 +124,10 @@ export function poolDetails(
   provider: string,
   snapshot: object | undefined,
 ): Written<PoolStatusView> {
+  const { separateGangs: _, ...policy } = status.policy
   return {
     ...poolSummary(status, provider),
-    policy: { ...status.policy },
+    policy,
     decisions: decisionViews(status),
     snapshot,
   }

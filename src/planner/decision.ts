@@ -10,6 +10,8 @@ export interface LaunchDecision {
   kind: 'launch'
   count: number
   offerings: Offering[]
+  /** The instances are for one gang: an allocation that takes all of them, several, completely. Only with `separateGangs`. */
+  gang?: true
   /** The manual launch that is granted by it. */
   request?: string
   reason: Reason

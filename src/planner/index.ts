@@ -153,23 +153,42 @@ function launches(
   const allowances = allowancesOf('work', inventory, snapshot, policy, now)
   const decisions: Decision[] = []
   const held = new Map<ReasonCode, number>()
-  for (const { size, forJobs, forMin } of [...wanted].sort(bySize)) {
+  for (const entry of [...wanted].sort(bySize)) {
+    const { size, forJobs, forMin, gangs } = entry
     if (size.free.length === 0) {
       decisions.push(hold('LAUNCH_IN_FLIGHT', { instances: forJobs + forMin, slots: size.slots }))
       continue
     }
-    const [tightest] = allowances.toSorted((a, b) => a.vms - b.vms)
-    const count = Math.min(forJobs + forMin, tightest?.vms ?? Number.POSITIVE_INFINITY)
-    const rest = forJobs + forMin - count
-    if (tightest && rest > 0) held.set(tightest.code, (held.get(tightest.code) ?? 0) + rest)
-    if (count === 0) continue
-    for (const allowance of allowances) allowance.vms -= count
-    const reason = { code: forJobs > 0 ? 'WORK_WAITS' : 'BELOW_MIN', numbers: { forJobs, forMin } } as const
-    decisions.push({ kind: 'launch', count, offerings: size.free.map(bare), reason } satisfies LaunchDecision)
+    for (const { forJobs, forMin, isGang } of launchesOf(entry)) {
+      const [tightest] = allowances.toSorted((a, b) => a.vms - b.vms)
+      const count = Math.min(forJobs + forMin, tightest?.vms ?? Number.POSITIVE_INFINITY)
+      const rest = forJobs + forMin - count
+      if (tightest && rest > 0) held.set(tightest.code, (held.get(tightest.code) ?? 0) + rest)
+      if (count === 0) continue
+      for (const allowance of allowances) allowance.vms -= count
+      const reason = { code: forJobs > 0 ? 'WORK_WAITS' : 'BELOW_MIN', numbers: { forJobs, forMin } } as const
+      const offerings = size.free.map(bare)
+      const gang = isGang && count > 1 ? ({ gang: true } as const) : {}
+      decisions.push({ kind: 'launch', count, offerings, ...gang, reason } satisfies LaunchDecision)
+    }
+    const later = gangs.slice(gangsAtOnce).reduce((sum, vms) => sum + vms, 0)
+    if (later > 0) decisions.push(hold('LAUNCH_IN_FLIGHT', { instances: later, slots: size.slots }))
   }
   for (const { code, numbers } of allowances)
     if (held.has(code)) decisions.push(hold(code, { ...numbers, instances: held.get(code)! }))
   return decisions
+}
+
+/** Launches for gangs that are sent at once: clouds limit how many launches they accept in a short time. */
+const gangsAtOnce = 20
+
+/** One launch for each gang, and one for everything else. */
+function launchesOf({ forJobs, forMin, gangs }: Wanted) {
+  const ofGangs = gangs.reduce((sum, vms) => sum + vms, 0)
+  return [
+    ...gangs.slice(0, gangsAtOnce).map((vms) => ({ forJobs: vms, forMin: 0, isGang: true })),
+    { forJobs: forJobs - ofGangs, forMin, isGang: false },
+  ]
 }
 
 function bySize(a: Wanted, b: Wanted): number {

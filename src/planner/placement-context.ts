@@ -28,6 +28,8 @@ export interface Wanted {
   size: Size
   forJobs: number
   forMin: number
+  /** With `separateGangs`: how many instances of `forJobs` each gang gets that needs several of them. */
+  gangs: number[]
 }
 
 /** Allocations that get nothing now, and why. */
@@ -108,14 +110,22 @@ export function want(context: PlacementContext, size: Size, vms: number, what: '
   const count = Math.max(0, Math.min(vms, context.room))
   if (count === 0) return 0
   context.room -= count
-  let entry = context.placement.wanted.find((wanted) => wanted.size === size)
-  if (!entry) {
-    entry = { size, forJobs: 0, forMin: 0 }
-    context.placement.wanted.push(entry)
-  }
-  entry[what] += count
+  entryOf(context, size)[what] += count
   buy(context.bins, context.placement.kinds, size.slots, count, context.policy.maxAuxPerAgent)
   return count
+}
+
+/** Records which of the instances that were wanted last belong together. A single one has nothing to be near to. */
+export function keepTogether(context: PlacementContext, size: Size, gangs: readonly number[]): void {
+  if (context.policy.separateGangs) entryOf(context, size).gangs.push(...gangs.filter((vms) => vms > 1))
+}
+
+function entryOf({ placement: { wanted } }: PlacementContext, size: Size): Wanted {
+  const known = wanted.find((entry) => entry.size === size)
+  if (known) return known
+  const entry: Wanted = { size, forJobs: 0, forMin: 0, gangs: [] }
+  wanted.push(entry)
+  return entry
 }
 
 /** Why none of these sizes can be bought now: the refusal that ends first, or that there is nothing to buy. */

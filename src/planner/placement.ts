@@ -5,6 +5,7 @@ import { IdleAgents } from './idle.ts'
 import type { Inventory } from './inventory.ts'
 import {
   type Batch,
+  keepTogether,
   type Placement,
   type PlacementContext,
   refusal,
@@ -202,6 +203,7 @@ function buyTogether(context: PlacementContext, dividers: Size[], batch: Batch):
     if (batch.left === 0 || first > context.room) continue
     const held = Math.min(batch.left, 1 + Math.floor((context.room - first) / each))
     want(context, size, first + (held - 1) * each, 'forJobs')
+    keepTogether(context, size, [first, ...Array.from({ length: held - 1 }, () => each)])
     takeWhole(context.bins, size.slots, held * each, anyRoom)
     batch.left -= held
   }

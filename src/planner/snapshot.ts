@@ -240,6 +240,8 @@ export interface Policy {
   placementGrace: number
   /** `max_aux_containers_per_agent`; 0: agents of this pool take no auxiliary allocations. */
   maxAuxPerAgent: number
+  /** Each gang, an allocation that takes several whole instances, gets a launch of its own. Default: it shares launches. */
+  separateGangs?: boolean | undefined
   /** Failed launches that are allowed an hour; undefined: unlimited (instances on this machine cost nothing). */
   launchRate?: number | undefined
   /** With demand older than this, and twice the time that reading it takes, nothing is done. */

@@ -78,6 +78,12 @@ export interface ClusterProvider {
   find(ids: string[], signal?: AbortSignal): Promise<Listing>
   /** Rejects instances without the cluster's tag. */
   terminate(ids: string[], signal?: AbortSignal): Promise<TerminateResult>
+  /**
+   * Deletes what launches made besides instances, as far as no instance needs it any more: placement groups on AWS. `isUsed`
+   * tells whether an instance of that intent may exist. Returns how many things are left; rejects when the cloud could not be
+   * asked or refused. Called after a complete listing. Without this method, launches make only instances.
+   */
+  deleteUnused?(isUsed: (intentId: string) => boolean, signal?: AbortSignal): Promise<number>
   close(): Promise<void>
 }
 
@@ -119,6 +125,11 @@ export interface Intent {
   count: number
   /** In order of preference. A single call may offer several. */
   offerings: Offering[]
+  /**
+   * All instances are for one job that runs on all of them at once: a provider may place them near each other, and launch
+   * all or none. Only where its definition `separatesGangs`; others may ignore it.
+   */
+  gang?: boolean
 }
 
 export interface LaunchOrder {
@@ -174,7 +185,7 @@ export interface CloudCall {
 export interface LaunchRequest extends CloudCall {
   /** Where it is sent, if the body does not contain it: the AWS region. */
   region?: string
-  /** Sent first, if what they create does not exist yet (a launch template). */
+  /** Sent first, if what they create does not exist yet (a launch template, a placement group). */
   before?: CloudCall[]
   /** Sent in this order for the VMs that the cloud had no capacity for. */
   fallbacks?: CloudCall[]

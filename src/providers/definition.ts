@@ -52,6 +52,12 @@ export interface ProviderDefinition<C extends CommonProviderConfig = CommonProvi
   /** The ways to buy a VM, at least one, in the order they are tried; the planner chooses among them. */
   offerings(config: C): Offering[]
 
+  /**
+   * Whether each job that needs several instances gets a launch of its own (`Intent.gang`), so that the provider can place
+   * its instances near each other. Default: jobs share launches, which need fewer calls.
+   */
+  separatesGangs?(config: C): boolean
+
   /** Facts about agents that the startup script needs. `ownAgent`: the command that starts this program as an agent. */
   agent(config: C, ownAgent: readonly string[]): AgentFacts
 

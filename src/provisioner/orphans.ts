@@ -191,6 +191,13 @@ export function createOrphans(input: OrphansInput): Orphans {
         terminateUnknown: terminate_unknown,
       }
     },
+    makesMore: (place) =>
+      input.config().resource_pools.some(({ pool_name, provider }) => {
+        if (provider?.type !== place.provider) return false
+        const here = input.locationOf(pool_name)
+        const isHere = here === undefined || keyOf(here) === keyOf(place)
+        return isHere && definitionOf(place.provider)?.separatesGangs?.(provider) === true
+      }),
     demand,
     clock,
     logger,

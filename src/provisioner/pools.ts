@@ -347,6 +347,7 @@ export function poolSettings(pool: ProvidedPool, providers: readonly AnyProvider
       reconnectWait: pool.agent_reconnect_wait,
       placementGrace: provider.placement_grace,
       maxAuxPerAgent: pool.max_aux_containers_per_agent,
+      separateGangs: definition.separatesGangs?.(provider) === true ? true : undefined,
       launchRate: definition.onThisMachine ? undefined : provider.launch_rate,
     },
     // In the order they are tried: this keeps an on-demand fallback behind spot.

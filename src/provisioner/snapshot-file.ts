@@ -54,6 +54,7 @@ const policy = z.object({
   reconnectWait: time,
   placementGrace: time,
   maxAuxPerAgent: count,
+  separateGangs: z.optional(z.boolean()),
   launchRate: z.optional(count),
   maxSnapshotAge: time,
   maxListingAge: time,

@@ -110,6 +110,7 @@ function limitsOf(random: Random, has: (kind: FaultKind) => boolean): Partial<Po
   const limits: Partial<Policy> = {}
   if (has('gangs')) limits.maxInstances = random.whole(4, 12)
   if (has('short_lived')) limits.launchRate = random.whole(10, 30)
+  if (has('gangs')) limits.separateGangs = random.chance(50)
   return limits
 }
 

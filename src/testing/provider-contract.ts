@@ -72,6 +72,21 @@ export function describeProviderContract(name: string, subject: ProviderSubject)
         expect(Number.isFinite(instances[0]!.launchedAt)).toBe(true)
       })
 
+      clause(
+        'launches the instances of a gang, and no second set of them',
+        ['token_idempotency'],
+        async () => {
+          const order = harness.order(2)
+          const gang = { ...order, intent: { ...order.intent, gang: true } }
+          const first = await harness.provider.launch(gang)
+          expect(first.failures).toEqual([])
+          expect(first.instances).toHaveLength(2)
+          const second = await (await harness.open(harness.owner)).launch(gang)
+          expect(idsOf(second.instances)).toEqual(idsOf(first.instances))
+          await eventually(() => liveIds()).toEqual(idsOf(first.instances))
+        },
+      )
+
       clause('launches no second set for an intent sent twice', ['token_idempotency'], async () => {
         const order = harness.order(2)
         const first = await harness.provider.launch(order)

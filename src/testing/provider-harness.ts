@@ -37,6 +37,7 @@ export const abilities = [
  * - `traces`: `Provider.hasTraces`
  * - `clusters`: `ProviderDefinition.openCluster`, and `Provider.location`
  * - `shared_listing`: `Provider.partOf`, beside `clusters`
+ * - `gangs`: launches of gangs make something besides instances, and `ClusterProvider.deleteUnused` deletes it
  */
 export const optionalAbilities = [
   'find',
@@ -45,6 +46,7 @@ export const optionalAbilities = [
   'traces',
   'clusters',
   'shared_listing',
+  'gangs',
 ] as const
 
 export type Ability = (typeof abilities)[number] | (typeof optionalAbilities)[number]

@@ -186,6 +186,30 @@ export function describeWholeCluster(clause: Clause<Ability>, current: () => Pro
       },
     )
 
+    clause(
+      'deletes what the launch of a gang made besides instances, once none of them is left',
+      ['gangs'],
+      async () => {
+        const harness = current()
+        const order = harness.order(2)
+        const gang = { ...order, intent: { ...order.intent, gang: true } }
+        const ids = (await harness.provider.launch(gang)).instances.map(({ id }) => id)
+        const cluster = await harness.openCluster!(harness.owner.clusterId)
+        expect(await cluster.deleteUnused!((intentId) => intentId === order.intent.id)).toBe(1)
+        // An instance that no listing shows may exist.
+        expect(await cluster.deleteUnused!(() => false)).toBe(1)
+        expect((await cluster.find(ids)).instances).toHaveLength(2)
+        await harness.provider.terminate(ids)
+        await expect
+          .poll(async () => {
+            await cluster.list()
+            return cluster.deleteUnused!(() => false)
+          })
+          .toBe(0)
+        await cluster.close()
+      },
+    )
+
     clause('refuses instances without the tags of the cluster', ['clusters', 'foreign_vms'], async () => {
       const harness = current()
       const id = await harness.foreignInstance!()

@@ -94,6 +94,24 @@ const cases = {
     buildAws({ config: awsFullConfig, owner, setup, intent: intentOf(awsOfferings) }),
   'aws-training-in-a-block': () =>
     buildAws({ config: awsTraining, owner, setup, intent: intentOf(trainingOfferings) }),
+  'aws-gang-in-a-placement-group': () =>
+    buildAws({
+      config: awsConfig({
+        placement_group: 'per_gang',
+        spot: { enabled: true, fallback: 'on_demand', max_price: '9.50' },
+      }),
+      owner,
+      setup,
+      intent: {
+        ...intentOf(
+          (['spot', 'on_demand'] as const).map((capacityType) =>
+            offering('g5.48xlarge', { zone: 'subnet-0a', capacityType, slots: 8 }),
+          ),
+          4,
+        ),
+        gang: true,
+      },
+    }),
   'gcp-one-zone': () =>
     buildGcp({ config: gcpConfig(), owner, setup, intent: intentOf([offering('n1-standard-8')]) }),
   'gcp-spot-with-fallback': () =>

@@ -1,5 +1,6 @@
 // The harness of the provider contract for the fake EC2, for fleets and for RunInstances.
 import type { Offering } from '../../src/planner/snapshot.ts'
+import type { AwsConfig } from '../../src/providers/aws/rules.ts'
 import {
   type Ability,
   abilities,
@@ -14,33 +15,47 @@ const nameOf = ({ capacityType, instanceType, zone }: Offering) => `${capacityTy
 
 type Record = (exchange: Exchange) => void
 
-/** All abilities, with fleets. */
+/** All abilities, with fleets, but no placement groups. */
 export function awsFleets(record?: Record): ProviderSubject {
-  return subject(bothTypes, [...abilities, ...optionalAbilities], record)
+  return subject(
+    bothTypes,
+    [...abilities, ...optionalAbilities].filter((each) => each !== 'gangs'),
+    record,
+  )
 }
 
-/** RunInstances launches fewer than requested without an error, and has no second offering. */
+/** RunInstances launches fewer than requested without an error, and has no second offering. Gangs get a placement group. */
 export function awsRunInstances(record?: Record): ProviderSubject {
   const can = [...abilities, ...optionalAbilities]
   return subject(
     bothTypes.slice(0, 1),
     can.filter((each) => each !== 'partial_launch' && each !== 'capacity_errors'),
     record,
+    { placement_group: 'per_gang' },
   )
 }
 
-function subject(offerings: Offering[], can: readonly Ability[], record?: Record): ProviderSubject {
-  return { can, open: () => openHarness(offerings, record) }
+function subject(
+  offerings: Offering[],
+  can: readonly Ability[],
+  record?: Record,
+  config: Partial<AwsConfig> = {},
+): ProviderSubject {
+  return { can, open: () => openHarness(offerings, config, record) }
 }
 
-async function openHarness(offerings: Offering[], record?: Record): Promise<ProviderHarness> {
+async function openHarness(
+  offerings: Offering[],
+  config: Partial<AwsConfig>,
+  record?: Record,
+): Promise<ProviderHarness> {
   const cloud = await awsCloud()
   if (record) cloud.ec2.record = record
   const { world } = cloud.ec2
   return {
-    provider: await cloud.open(),
+    provider: await cloud.open(config),
     owner: cloud.owner,
-    open: (owner) => cloud.open({}, owner),
+    open: (owner) => cloud.open(config, owner),
     order: (count, owner) => cloud.order(count, offerings, owner),
     knownType: { instanceType: 'g5.12xlarge', slots: 4 },
     unknownId: 'i-0123456789abcdef0',

@@ -34,7 +34,16 @@ export function fullMemory(at: number): PoolMemory {
   memory.agents.set('i1', idle('i1', at, { freeAux: 3, settledSince: at }))
   memory.unplaced.set('w', { agents: ['i1', 'i2'], until: at + 37.5 * minute, trial: 'i1' })
   memory.intents.set('a', {
-    ...{ id: 'a', at, count: 2, offerings: [offered], sha256, version: '1', seen: new Set(['i1']) },
+    ...{
+      id: 'a',
+      at,
+      count: 2,
+      offerings: [offered],
+      gang: true,
+      sha256,
+      version: '1',
+      seen: new Set(['i1']),
+    },
     ...{ sending: false, lastSentAt: at, doubtful: true, retryAt: at, listAfter: at },
   })
   memory.userData.set(sha256, userData)

@@ -7,13 +7,14 @@ import { type Problem, problem } from '../../problems/index.ts'
 import type { CheckItem, Ownership, ProviderContext } from '../contract.ts'
 import { attemptWith, fault } from '../failure.ts'
 import { notOnThisCloud } from '../online-facts.ts'
-import { type Ec2Api, ec2Client, type RunInstancesRequest, regionOfSdk } from './client.ts'
-import { codeOf, ec2Failure } from './errors.ts'
-import { neededActions, readActions, writeActions } from './iam-policy.ts'
+import { checkPermissions, type PermissionInput } from './check-permissions.ts'
+import { ec2Client, regionOfSdk } from './client.ts'
+import { ec2Failure } from './errors.ts'
 import { type ResolvedImage, resolveImage, typeFacts } from './image.ts'
 import { regionOf } from './metadata.ts'
 import { efaCount, groupsOf } from './network.ts'
-import { type AwsLaunch, awsLaunch, type LaunchStep } from './request.ts'
+import { groupsGangs, perGang, sharedGroup } from './placement.ts'
+import { awsLaunch } from './request.ts'
 import { reservationFault, reservationOf } from './reservations.ts'
 import type { AwsConfig } from './rules.ts'
 
@@ -35,20 +36,19 @@ export async function check(
   const intent = { id: randomUUID(), count: 1, offerings }
   const tagValue = config.tag_value ?? notOnThisCloud
   try {
-    const prepare = (image: ResolvedImage) =>
-      awsLaunch({ config, owner, setup: { master }, intent }, { ...image, region, tagValue, userData: '' })
+    const prepare = (image: ResolvedImage, gang = false) =>
+      awsLaunch(
+        { config, owner, setup: { master }, intent: { ...intent, gang } },
+        { ...image, region, tagValue, userData: '' },
+      )
     return [{ what: `region ${region}` }, ...(await checkPool({ api, config, owner, prepare }, signal))]
   } finally {
     api.close()
   }
 }
 
-interface CheckInput {
-  api: Ec2Api
-  config: AwsConfig
+interface CheckInput extends PermissionInput {
   owner: Ownership
-  /** The launch of one VM, with the facts found by the checks. */
-  prepare: (image: { imageId: string; rootDevice: string }) => AwsLaunch
 }
 
 const noCredentials = ['CredentialsProviderError', 'ProfileWithoutCredentials', 'TokenProviderError']
@@ -74,7 +74,7 @@ async function checkPool(input: CheckInput, signal?: AbortSignal): Promise<Check
     what: 'vCPU quotas',
     notChecked: "EC2's API does not report them; see Service Quotas, Running On-Demand and Spot instances",
   })
-  if (image) items.push(...(await checkPermissions(input, input.prepare(image), signal)))
+  if (image) items.push(...(await checkPermissions(input, image, signal)))
   return items
 }
 
@@ -97,6 +97,14 @@ async function checkTypes(
             'Correct the slots of the instance type.',
           )
     })
+    if (groupsGangs(config) && found?.clusterGroups === false)
+      items.push({
+        what: `placement groups for ${type}`,
+        problem: fault(
+          `a cluster placement group cannot hold ${type}, but placement_group is ${perGang}`,
+          'Use another instance type, or remove placement_group.',
+        ),
+      })
     const { architecture } = image ?? {}
     if (image && architecture && found?.architectures.length && !found.architectures.includes(architecture))
       items.push({
@@ -192,7 +200,8 @@ async function checkReservation(
 }
 
 async function checkPlacement({ api, config }: CheckInput, signal?: AbortSignal): Promise<CheckItem[]> {
-  const { placement_group: name, volume } = config
+  const { volume } = config
+  const name = sharedGroup(config)
   const items: CheckItem[] = []
   if (name) {
     const query = () => api.describePlacementGroups({ GroupNames: [name] }, signal)
@@ -249,129 +258,4 @@ async function checkKey({ api, config }: CheckInput, signal?: AbortSignal): Prom
       await api.describeKeyPairs({ KeyNames: [ssh_key_name] }, signal)
     })
   return items
-}
-
-/** The RunInstances call that a step can be tried with: the same settings, one VM, the first offering. */
-function runInstancesOf(step: LaunchStep): RunInstancesRequest {
-  if (step.call === 'RunInstances') return step.request
-  const machine = step.template.LaunchTemplateData as RunInstancesRequest
-  const { TagSpecifications: tags = [], NetworkInterfaces: interfaces = [] } = machine
-  const [{ instanceType, zone, capacityType }] = step.offerings as [LaunchStep['offerings'][number]]
-  return {
-    ...machine,
-    MinCount: 1,
-    MaxCount: 1,
-    InstanceType: instanceType as NonNullable<RunInstancesRequest['InstanceType']>,
-    NetworkInterfaces: interfaces.map((one) => ({ ...one, ...(zone ? { SubnetId: zone } : {}) })),
-    ...(capacityType === 'spot' ? { InstanceMarketOptions: { MarketType: 'spot' } } : {}),
-    // Sends all tags: a policy may require our tag on everything that a launch creates.
-    TagSpecifications: [...(step.request.TagSpecifications ?? []), ...tags].filter(
-      ({ ResourceType }) => ResourceType !== 'fleet',
-    ),
-  }
-}
-
-// Which of a pool's actions EC2 would allow: each is called with DryRun, which changes nothing.
-// https://docs.aws.amazon.com/AWSEC2/latest/APIReference/CommonParameters.html (DryRun)
-
-const launchReasons: Record<Offering['capacityType'], string> = {
-  on_demand: writeActions.RunInstances,
-  spot: 'to launch spot instances',
-  reserved: 'to launch into reserved capacity',
-}
-
-/** A well-formed instance id that does not exist. */
-const unknownId = 'i-00000000000000000'
-
-async function checkPermissions(
-  { api, config }: CheckInput,
-  { steps }: AwsLaunch,
-  signal?: AbortSignal,
-): Promise<CheckItem[]> {
-  const DryRun = true
-  const LaunchTemplateName = 'agent-provisioner-check'
-  const asked: [name: string, why: string, ask: () => Promise<unknown>][] = [
-    ['DescribeInstances', readActions.DescribeInstances, () => api.describeInstances({ DryRun }, signal)],
-    [
-      'DescribeInstanceTypes',
-      readActions.DescribeInstanceTypes,
-      () => api.describeInstanceTypes({ DryRun }, signal),
-    ],
-  ]
-  const needed = neededActions(config).readActions
-  if (needed.has('DescribeLaunchTemplates'))
-    asked.push([
-      'DescribeLaunchTemplates',
-      readActions.DescribeLaunchTemplates,
-      () => api.describeLaunchTemplates({ DryRun }, signal),
-    ])
-  if (needed.has('DescribeSpotInstanceRequests'))
-    asked.push([
-      'DescribeSpotInstanceRequests',
-      readActions.DescribeSpotInstanceRequests,
-      () => api.describeSpotInstanceRequests({ DryRun }, signal),
-    ])
-  asked.push(
-    [
-      'TerminateInstances',
-      writeActions.TerminateInstances,
-      () => api.terminateInstances({ DryRun, InstanceIds: [unknownId] }, signal),
-    ],
-    [
-      'GetConsoleOutput',
-      writeActions.GetConsoleOutput,
-      () => api.getConsoleOutput({ DryRun, InstanceId: unknownId }, signal),
-    ],
-  )
-  for (const step of steps) {
-    // A fleet launches by RunInstances with the same credentials, and a dry run of CreateFleet checks neither profile
-    // nor key.
-    asked.push([
-      'RunInstances',
-      launchReasons[step.offerings[0]?.capacityType ?? 'on_demand'],
-      () => api.runInstances({ ...runInstancesOf(step), DryRun }, signal),
-    ])
-    if (step.call === 'CreateFleet')
-      asked.push(
-        [
-          'CreateLaunchTemplate',
-          writeActions.CreateLaunchTemplate,
-          () => api.createLaunchTemplate({ ...step.template, DryRun }, signal),
-        ],
-        ['CreateFleet', writeActions.CreateFleet, () => api.createFleet({ ...step.request, DryRun }, signal)],
-        [
-          'DeleteLaunchTemplate',
-          writeActions.DeleteLaunchTemplate,
-          () => api.deleteLaunchTemplate({ DryRun, LaunchTemplateName }, signal),
-        ],
-      )
-  }
-  const once = new Map(asked.map((each) => [`${each[0]} ${each[1]}`, each]))
-  return Promise.all([...once.values()].map(([name, why, ask]) => allowed(name, why, ask)))
-}
-
-/** EC2 checks the permission first: an error about a missing resource means that the permission is granted. */
-const good = [
-  'DryRunOperation',
-  'InvalidInstanceID.NotFound',
-  'InvalidInstanceID.Malformed',
-  'InvalidLaunchTemplateName.NotFoundException',
-]
-
-/** A policy may allow these only for resources with our tag, and the resources tried here do not exist. */
-const onManaged = ['TerminateInstances', 'GetConsoleOutput', 'DeleteLaunchTemplate']
-
-async function allowed(name: string, why: string, ask: () => Promise<unknown>): Promise<CheckItem> {
-  const what = `ec2:${name} ${why}`
-  try {
-    await ask()
-    return { what }
-  } catch (error) {
-    const code = codeOf(error)
-    if (good.includes(code)) return { what }
-    if (code !== 'UnauthorizedOperation' || !onManaged.includes(name))
-      return { what, problem: ec2Failure(error, `call ec2:${name}`).problem }
-    const message = `cannot determine whether ec2:${name} is allowed for managed instances and launch templates`
-    return { what, problem: problem('PROVIDER_PERMISSION_UNKNOWN', message) }
-  }
 }

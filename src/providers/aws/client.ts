@@ -4,7 +4,9 @@
 import {
   CreateFleetCommand,
   CreateLaunchTemplateCommand,
+  CreatePlacementGroupCommand,
   DeleteLaunchTemplateCommand,
+  DeletePlacementGroupCommand,
   DescribeCapacityReservationsCommand,
   DescribeImagesCommand,
   DescribeInstancesCommand,
@@ -33,9 +35,11 @@ export type {
   CreateFleetError,
   CreateFleetInstance,
   CreateLaunchTemplateRequest,
+  CreatePlacementGroupRequest,
   DescribeInstancesRequest,
   Image,
   InstanceTypeInfo,
+  PlacementGroup,
   ResourceType,
   RunInstancesRequest,
   Tag,
@@ -51,6 +55,9 @@ const sentOnce = {
 const repeated = {
   createLaunchTemplate: CreateLaunchTemplateCommand,
   deleteLaunchTemplate: DeleteLaunchTemplateCommand,
+  createPlacementGroup: CreatePlacementGroupCommand,
+  deletePlacementGroup: DeletePlacementGroupCommand,
+  describePlacementGroups: DescribePlacementGroupsCommand,
   describeLaunchTemplates: DescribeLaunchTemplatesCommand,
   describeLaunchTemplateVersions: DescribeLaunchTemplateVersionsCommand,
   describeCapacityReservations: DescribeCapacityReservationsCommand,
@@ -63,7 +70,6 @@ const repeated = {
   // Used by `provision check` only.
   describeInstanceTypeOfferings: DescribeInstanceTypeOfferingsCommand,
   describeKeyPairs: DescribeKeyPairsCommand,
-  describePlacementGroups: DescribePlacementGroupsCommand,
   describeSecurityGroups: DescribeSecurityGroupsCommand,
   describeSubnets: DescribeSubnetsCommand,
 } as const

@@ -5,6 +5,7 @@ import type { ProviderDefinition } from '../definition.ts'
 import { firstType, slotTypeByType } from '../offerings.ts'
 import { machinePartials } from '../templates.generated.ts'
 import { ec2HostAliases, ec2Metadata, isEc2HostAlias } from './metadata.ts'
+import { groupsGangs } from './placement.ts'
 import { buildRequest, largestLaunch } from './request.ts'
 import { offeringsOf } from './reservations.ts'
 import { type AwsConfig, awsRules, publicAwsImage } from './rules.ts'
@@ -50,6 +51,7 @@ export const aws: ProviderDefinition<AwsConfig> = {
   visibilityMs: 60_000,
   largestLaunch,
   offerings: offeringsOf,
+  separatesGangs: groupsGangs,
   agent: (config) => ({ slotType: slotTypeByType(config), dockerLogOptions: logOptionsOf(config) }),
   request: (input) => buildRequest(input),
   resourcePool: (config) => ({
@@ -71,7 +73,7 @@ export const aws: ProviderDefinition<AwsConfig> = {
     return region ? [(await import('./client.ts')).endpointOf(region, env)] : []
   },
   open: async (context) => (await import('./provider.ts')).create(context),
-  openCluster: async (location, context) => (await import('./instances.ts')).openCluster(location, context),
+  openCluster: async (location, context) => (await import('./cluster.ts')).openCluster(location, context),
   check: async (context, offerings, signal) => (await import('./check.ts')).check(context, offerings, signal),
 }
 

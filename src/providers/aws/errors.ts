@@ -200,6 +200,7 @@ export const failureTable: Record<string, Ec2Row> = {
   'InvalidPlacementGroup.Unknown': config(
     "Create the placement group in the pool's region, or correct placement_group.",
   ),
+  PlacementGroupLimitExceeded: quota('Placement groups per Region'),
   InvalidGroupId: config("Use a security group in the subnet's VPC."),
   'InvalidCapacityReservationId.NotFound': config(
     "Correct capacity: use a reservation in the pool's region that is shared with the account.",

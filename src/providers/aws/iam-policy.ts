@@ -2,6 +2,7 @@
 
 import { ownerTags } from '../contract.ts'
 import { groupsOf } from './network.ts'
+import { groupsGangs } from './placement.ts'
 import { callsOf } from './request.ts'
 import { reservationOf } from './reservations.ts'
 import type { AwsConfig } from './rules.ts'
@@ -31,7 +32,7 @@ export const readActions = {
   DescribeInstanceTypeOfferings: 'to check which zones offer a type',
   DescribeSubnets: 'to check subnets',
   DescribeSecurityGroups: 'to check the security groups',
-  DescribePlacementGroups: 'to check the placement group',
+  DescribePlacementGroups: 'to check the placement group, and to find those that launches made',
   DescribeKeyPairs: 'to check the key pair',
 } as const
 
@@ -41,6 +42,8 @@ export const writeActions = {
   CreateFleet: 'to launch instances of several offerings, and spot instances',
   CreateLaunchTemplate: 'to launch through a fleet',
   DeleteLaunchTemplate: 'to delete outdated launch templates',
+  CreatePlacementGroup: 'to place the instances of a gang next to each other',
+  DeletePlacementGroup: 'to delete the group of a gang when no instance is left in it',
   CreateTags: 'to tag what is launched',
   TerminateInstances: 'to terminate instances',
   GetConsoleOutput: 'to read the boot stage of an instance that did not join',
@@ -72,6 +75,7 @@ export function neededActions(config: AwsConfig): NeededActions {
   if (groupsOf(config).length) asked.push('DescribeSecurityGroups')
   if (reservationOf(config)) asked.push('DescribeCapacityReservations')
   if (config.placement_group) asked.push('DescribePlacementGroups')
+  if (groupsGangs(config)) changed.push('CreatePlacementGroup', 'DeletePlacementGroup')
   if (ssh_key_name) asked.push('DescribeKeyPairs')
   return { readActions: new Set(asked), writeActions: new Set(changed) }
 }
@@ -93,11 +97,14 @@ export function leastPolicy(clusterId: string, pools: readonly AwsConfig[]): Pol
     needs.some(({ readActions: needed }) => needed.has(name as Question)),
   )
   const launching = (['RunInstances', 'CreateFleet'] as const).filter(has)
-  const creating = (['RunInstances', 'CreateFleet', 'CreateLaunchTemplate'] as const).filter(has)
+  const creating = (
+    ['RunInstances', 'CreateFleet', 'CreateLaunchTemplate', 'CreatePlacementGroup'] as const
+  ).filter(has)
   const besides = ['volume', 'network-interface', ...(usesSpot ? ['spot-instances-request'] : [])]
   const ofFleets = has('CreateFleet') ? ['fleet'] : []
   const templates = has('CreateLaunchTemplate') ? ['launch-template'] : []
-  const made = ['instance', ...besides, ...ofFleets, ...templates]
+  const groups = has('CreatePlacementGroup') ? ['placement-group'] : []
+  const made = ['instance', ...besides, ...ofFleets, ...templates, ...groups]
   const used = ['image', 'snapshot', 'subnet', 'security-group', 'network-interface']
   if (pools.some(({ ssh_key_name }) => ssh_key_name)) used.push('key-pair')
   if (pools.some(({ placement_group }) => placement_group)) used.push('placement-group')
@@ -133,10 +140,12 @@ export function leastPolicy(clusterId: string, pools: readonly AwsConfig[]): Pol
     {
       Sid: 'EndAndReadOurs',
       Effect: 'Allow',
-      Action: (['TerminateInstances', 'GetConsoleOutput', 'DeleteLaunchTemplate'] as const)
+      Action: (
+        ['TerminateInstances', 'GetConsoleOutput', 'DeleteLaunchTemplate', 'DeletePlacementGroup'] as const
+      )
         .filter(has)
         .map(ec2),
-      Resource: ['instance', ...templates].map(arn),
+      Resource: ['instance', ...templates, ...groups].map(arn),
       Condition: { StringEquals: ours },
     },
     ...parameters(pools),

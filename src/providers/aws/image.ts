@@ -137,6 +137,8 @@ export interface TypeFacts {
   slots: number
   /** Architectures of the images it can run; empty when EC2 does not report them. */
   architectures: string[]
+  /** Whether a cluster placement group can hold it; undefined when EC2 does not report it. */
+  clusterGroups?: boolean
 }
 
 /** undefined for a type that EC2 does not have in this region. */
@@ -151,7 +153,12 @@ export async function typeFacts(
     const { InstanceTypes: [type] = [] } = await api.describeInstanceTypes({ InstanceTypes }, signal)
     if (!type) return undefined
     const architectures = type.ProcessorInfo?.SupportedArchitectures ?? []
-    return { slots: gpusOf(type) || (cpuSlotsAllowed ? 1 : 0), architectures }
+    const strategies = type.PlacementGroupInfo?.SupportedStrategies
+    return {
+      slots: gpusOf(type) || (cpuSlotsAllowed ? 1 : 0),
+      architectures,
+      ...(strategies ? { clusterGroups: strategies.includes('cluster') } : {}),
+    }
   } catch (error) {
     if (['InvalidInstanceType', 'InvalidParameterValue'].includes(codeOf(error))) return undefined
     throw error

@@ -1,15 +1,8 @@
 // The instances of a pool or of a whole cluster: list, find by id, terminate; and which of them AWS will interrupt.
 import type { Instance, InstanceState } from '../../planner/index.ts'
-import {
-  type ClusterContext,
-  type ClusterProvider,
-  type Listing,
-  type Location,
-  ownerTags,
-  type TerminateResult,
-} from '../contract.ts'
+import { type Listing, ownerTags, type TerminateResult } from '../contract.ts'
 import { type Owner, terminateOwn } from '../launch-steps.ts'
-import { type DescribeInstancesRequest, type Ec2Api, ec2Client, pages } from './client.ts'
+import { type DescribeInstancesRequest, type Ec2Api, pages } from './client.ts'
 import { codeOf, ec2Failure } from './errors.ts'
 import { markReserved } from './reservations.ts'
 import type { Ec2Instance } from './responses.ts'
@@ -113,10 +106,9 @@ async function listing(
     answer.problems.push(ec2Failure(error, doing).problem)
   }
   await markInterrupted(api, scope, spotRequests, answer, signal)
-  try {
-    answer.instances = await markReserved(api, answer.instances, blocks, signal)
-  } catch (error) {
-    signal?.throwIfAborted()
+  const { instances, error } = await markReserved(api, answer.instances, blocks, signal)
+  answer.instances = instances
+  if (error !== undefined) {
     // The listing is still complete: an end that was read before is remembered.
     const doing = `read the end of the Capacity Blocks of ${scopeName(scope)}`
     answer.problems.push(ec2Failure(error, doing).problem)
@@ -323,23 +315,6 @@ async function terminateBatch(
 
 function isGone({ State }: Ec2Instance): boolean {
   return State?.Name === 'terminated' || State?.Name === 'shutting-down'
-}
-
-/**
- * All instances of the cluster in the region, whatever their pool. Throws a TypeError for a location without a region.
- */
-export function openCluster({ region }: Location, { clusterId, env }: ClusterContext): ClusterProvider {
-  if (!region) throw new TypeError('an AWS location needs a region')
-  const api = ec2Client(region, env)
-  const owner = { clusterId }
-  return {
-    list: (signal) => listOwned(api, owner, signal),
-    find: (ids, signal) => findOwned(api, clusterId, ids, signal),
-    terminate: (ids, signal) => terminateOwned({ api, owner, ids, isNew: () => false, signal }),
-    async close() {
-      api.close()
-    },
-  }
 }
 
 function chunks<T>(items: readonly T[], size: number): T[][] {

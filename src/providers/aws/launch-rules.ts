@@ -11,6 +11,7 @@ import {
 } from '../../config/index.ts'
 import { baseFaults } from './base-config.ts'
 import { efaInterfaces, efaSizesLike, interfaceCount } from './network.ts'
+import { fitsInClusterGroup, groupsGangs, perGang } from './placement.ts'
 import type { AwsKeys } from './schema.ts'
 
 type Keys = Partially<AwsKeys>
@@ -27,6 +28,7 @@ export function checkBase(keys: Keys, types: readonly TypeWithSlots[], block: Bl
   const { Placement: placement } = base_config
   for (const [key, field] of [
     ['placement_group', 'GroupName'],
+    ['placement_group', 'GroupId'],
     ['tenancy', 'Tenancy'],
   ] as const)
     if (keys[key] && isMapping(placement) && Object.hasOwn(placement, field))
@@ -34,6 +36,30 @@ export function checkBase(keys: Keys, types: readonly TypeWithSlots[], block: Bl
         key: ['base_config', 'Placement', field],
         part: 'key',
       })
+}
+
+/** What a group that is made for a gang excludes: types that no such group holds, and capacity that has a place already. */
+export function checkGangs(keys: Keys, types: readonly TypeWithSlots[], block: Block): void {
+  if (!groupsGangs(keys)) return
+  for (const { type } of types)
+    if (!fitsInClusterGroup(type))
+      note(
+        block,
+        'CONFIG_CONFLICT',
+        `a cluster placement group cannot hold ${type}, but placement_group is ${perGang}`,
+        {
+          key: 'placement_group',
+          remedy: 'Use another instance type, or remove placement_group.',
+        },
+      )
+  if (keys.capacity)
+    note(block, 'CONFIG_CONFLICT', `capacity cannot be combined with placement_group: ${perGang}`, {
+      key: 'placement_group',
+      part: 'key',
+      remedy: keys.capacity.block
+        ? 'Remove placement_group: the instances of a Capacity Block are next to each other.'
+        : 'Reserve the capacity in a placement group, and write its name as placement_group.',
+    })
 }
 
 /** One way to choose the capacity. */
@@ -122,4 +148,41 @@ export function publicIpOf(
 ): boolean {
   const several = types.some(({ type }) => interfaceCount({ network_interface, base_config }, type) > 1)
   return network_interface.public_ip ?? !several
+}
+
+/** Upper limits of EBS: GiB, IOPS, MiB/s. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVolume.html */
+const mostOf: Record<VolumeType, { size: number; iops?: number; throughput?: number }> = {
+  gp3: { size: 65_536, iops: 80_000, throughput: 2_000 },
+  gp2: { size: 16_384 },
+  io1: { size: 16_384, iops: 64_000 },
+  io2: { size: 65_536, iops: 256_000 },
+  standard: { size: 1_024 },
+}
+
+type VolumeType = AwsKeys['volume']['type']
+
+/** `gp3` is the type of a volume that gives none. */
+export function checkLimits({ volume = {}, root_volume_size }: Keys, block: Block): void {
+  const { type = 'gp3', size, iops, throughput } = volume
+  const values = [
+    [['volume', 'size'], size, 'size'],
+    [['root_volume_size'], root_volume_size, 'size'],
+    [['volume', 'iops'], iops, 'iops'],
+    [['volume', 'throughput'], throughput, 'throughput'],
+  ] as const
+  for (const [key, value, what] of values) {
+    const most = mostOf[type][what]
+    if (value === undefined || most === undefined || value <= most) continue
+    const more = mostOf.gp3[what] ?? 0
+    note(
+      block,
+      'CONFIG_OUT_OF_RANGE',
+      `${key.join('.')} of a ${type} volume must be at most ${most}, but is ${value}`,
+      {
+        key: [...key],
+        remedy:
+          more > most ? `Write at most ${most}, or use gp3: at most ${more}.` : `Write at most ${most}.`,
+      },
+    )
+  }
 }

@@ -14,6 +14,7 @@ import {
 } from './client.ts'
 import { codeOf, ec2Failure, isAboutCapacityType, refusal } from './errors.ts'
 import { instanceOf, instancePages, intentFilter, ownerFilters } from './instances.ts'
+import { type GroupMaker, groupMaker } from './placement-groups.ts'
 import { type AwsLaunch, batchesOf, type LaunchStep, largestLaunch, withCount } from './request.ts'
 
 export interface LaunchContext {
@@ -24,15 +25,23 @@ export interface LaunchContext {
   launchTurn(signal?: AbortSignal): Promise<void>
   /** The request with all values that only AWS knows. */
   prepare(order: LaunchOrder, signal?: AbortSignal): Promise<AwsLaunch>
+  /** What to do when reserved capacity has no room; default: what EC2's error says. */
+  reservedRemedy?: string | undefined
   /** Why nothing is launched into reserved capacity now; undefined: it may be tried. */
   reservedRefusal?(doing: string, signal?: AbortSignal): Promise<Failure | undefined>
 }
 
+/** Of one launch. */
+interface SendContext extends LaunchContext {
+  group: GroupMaker
+}
+
 export function launchInstances(
   order: LaunchOrder,
-  context: LaunchContext,
+  given: LaunchContext,
   signal?: AbortSignal,
 ): Promise<LaunchResult> {
+  const context: SendContext = { ...given, group: groupMaker(given.api, order.owner) }
   const rules = {
     prepare: () => context.prepare(order, signal),
     withCount,
@@ -62,6 +71,8 @@ function mayContinue({ failures }: StepOutcome, asked: LaunchStep): boolean {
 const policy = { tries: 3, pauses: { first: 1_000, most: 2_000 } }
 const retryable: FailureClass[] = ['throttle', 'transient']
 const missingTemplate = 'InvalidLaunchTemplateName.NotFoundException'
+/** Our own group: not visible yet, or deleted while it was empty. */
+const missingGroup = 'InvalidPlacementGroup.Unknown'
 
 /**
  * Sends a step in calls of at most 500 instances, each with its own token. A call is sent while the response to the one before
@@ -71,7 +82,7 @@ const missingTemplate = 'InvalidLaunchTemplateName.NotFoundException'
 async function sendStep(
   step: LaunchStep,
   order: LaunchOrder,
-  context: LaunchContext,
+  context: SendContext,
   signal?: AbortSignal,
 ): Promise<StepOutcome> {
   const sent: Promise<StepOutcome>[] = []
@@ -92,13 +103,14 @@ async function sendStep(
 async function sendBatch(
   step: LaunchStep,
   order: LaunchOrder,
-  context: LaunchContext,
+  context: SendContext,
   signal?: AbortSignal,
 ): Promise<StepOutcome> {
   const doing = `launch ${describe(step)}`
   const isRetryable = (error: unknown) => {
     if (isReplayed(error)) return false
     if (step.call === 'CreateFleet' && codeOf(error) === missingTemplate) return true
+    if (isWithoutGroup(step, error)) return true
     return retryable.includes(ec2Failure(error, doing).class)
   }
   try {
@@ -112,8 +124,12 @@ async function sendBatch(
     signal?.throwIfAborted()
     return isReplayed(error)
       ? replayedLaunch(codeOf(error), order, context, signal)
-      : refused(step, error, doing)
+      : refused(step, ec2Failure(error, doing), context)
   }
+}
+
+function isWithoutGroup(step: LaunchStep, error: unknown): boolean {
+  return step.call === 'RunInstances' && step.group !== undefined && codeOf(error) === missingGroup
 }
 
 /** EC2 has seen the token before: that launch has taken effect. */
@@ -124,12 +140,16 @@ function isReplayed(error: unknown): boolean {
 async function send(
   step: LaunchStep,
   order: LaunchOrder,
-  { api, templates, clock, launchTurn }: LaunchContext,
+  { api, templates, group, clock, launchTurn }: SendContext,
   signal?: AbortSignal,
 ) {
   await launchTurn(signal)
   if (step.call === 'RunInstances') {
-    const { Instances = [] } = await api.runInstances(step.request, signal)
+    if (step.group) await group.ensure(step.group, signal)
+    const { Instances = [] } = await api.runInstances(step.request, signal).catch((error) => {
+      if (isWithoutGroup(step, error)) group.forget()
+      throw error
+    })
     return { instances: Instances.map(instanceOf), failures: [] }
   }
   await templates.ensure(step.template, signal)
@@ -177,9 +197,19 @@ function fleetFailures(errors: CreateFleetError[], offerings: Offering[]): Launc
   return [...failures.values()]
 }
 
-function refused(step: LaunchStep, error: unknown, doing: string): StepOutcome {
-  return withOfferings(step, ec2Failure(error, doing))
+function refused(step: LaunchStep, found: Failure, { reservedRemedy }: SendContext): StepOutcome {
+  const { problem: why } = found
+  const group = step.call === 'RunInstances' ? step.group : undefined
+  if (group && why.details?.['code'] === missingGroup)
+    return withOfferings(step, { ...found, class: 'transient' })
+  const isReserved = step.offerings[0]?.capacityType === 'reserved'
+  const remedy = group ? noRoomTogether : isReserved ? reservedRemedy : undefined
+  const isFull = found.class === 'capacity' && remedy !== undefined
+  return withOfferings(step, isFull ? { ...found, problem: { ...why, remedy } } : found)
 }
+
+const noRoomTogether =
+  'No action is needed if capacity comes back. Otherwise add subnet_ids or instance_types, or remove placement_group, so that the instances need not be next to each other.'
 
 function withOfferings({ offerings }: LaunchStep, found: Failure): StepOutcome {
   const failure = { ...found, missing: 0 }
@@ -191,8 +221,13 @@ function withOfferings({ offerings }: LaunchStep, found: Failure): StepOutcome {
   }
 }
 
-function describe({ offerings }: LaunchStep): string {
-  return offerings.length === 1 ? nameOf(offerings[0]!) : `a fleet of ${offerings.length} offerings`
+function describe(step: LaunchStep): string {
+  const { offerings } = step
+  if (offerings.length > 1) return `a fleet of ${offerings.length} offerings`
+  const name = nameOf(offerings[0]!)
+  return step.call === 'RunInstances' && step.group
+    ? `${step.request.MaxCount} ${name} together in placement group ${step.group.GroupName}`
+    : name
 }
 
 function nameOf({ instanceType, zone, capacityType }: Offering): string {
@@ -211,7 +246,7 @@ const betweenMs = 5000
 async function replayedLaunch(
   code: string,
   order: LaunchOrder,
-  context: LaunchContext,
+  context: SendContext,
   signal?: AbortSignal,
 ): Promise<StepOutcome> {
   const { id } = order.intent

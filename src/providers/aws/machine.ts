@@ -4,9 +4,11 @@ import { type MasterAddress, masterUrl } from '../../pki/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
 import { type Ownership, ownerTags } from '../contract.ts'
 import type { ResourceType, RunInstancesRequest, Tag, TagSpecification } from './client.ts'
+import { sharedGroup } from './placement.ts'
 import type { AwsConfig, AwsImage } from './rules.ts'
 
-export function machineOf(config: AwsConfig, facts: SettledFacts) {
+/** @param group of the launch; default: the one that the pool names, if any */
+export function machineOf(config: AwsConfig, facts: SettledFacts, group = sharedGroup(config)) {
   return {
     ImageId: facts.imageId,
     UserData: facts.userData,
@@ -22,15 +24,15 @@ export function machineOf(config: AwsConfig, facts: SettledFacts) {
     ...(config.iam_instance_profile_arn
       ? { IamInstanceProfile: { Arn: config.iam_instance_profile_arn } }
       : {}),
-    ...placementOf(config),
+    ...placementOf(config, group),
   } satisfies Partial<RunInstancesRequest>
 }
 
-function placementOf({ placement_group, tenancy }: AwsConfig) {
-  if (!placement_group && !tenancy) return {}
+function placementOf({ tenancy }: AwsConfig, group: string | undefined) {
+  if (!group && !tenancy) return {}
   return {
     Placement: {
-      ...(placement_group ? { GroupName: placement_group } : {}),
+      ...(group ? { GroupName: group } : {}),
       ...(tenancy ? { Tenancy: tenancy } : {}),
     },
   }

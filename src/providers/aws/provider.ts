@@ -10,9 +10,11 @@ import { onlineFacts, typeFacts } from './image.ts'
 import { findOwned, hasInstances, listOwned, terminateOwned } from './instances.ts'
 import { hasTemplates, launchInstances, launchTemplates } from './launch.ts'
 import { regionOf } from './metadata.ts'
+import { groupsGangs } from './placement.ts'
+import { groupsOf } from './placement-groups.ts'
 import { regionShare } from './region.ts'
 import { awsLaunch, callsOf } from './request.ts'
-import { blockRefusal } from './reservations.ts'
+import { blockRefusal, fullRemedy } from './reservations.ts'
 import type { AwsConfig } from './rules.ts'
 
 /** EC2 shows new VMs within seconds, at worst within a minute. */
@@ -53,18 +55,27 @@ export function awsProvider(
   async function launch(order: LaunchOrder, signal?: AbortSignal): Promise<LaunchResult> {
     const reservedRefusal = (doing: string, abort?: AbortSignal) =>
       blockRefusal({ api, config, now: clock.now() }, doing, abort)
-    const how = { api, clock, templates, prepare, launchTurn, reservedRefusal }
+    const how = {
+      api,
+      clock,
+      templates,
+      prepare,
+      launchTurn,
+      reservedRefusal,
+      reservedRemedy: fullRemedy(config),
+    }
     const result = await launchInstances(order, how, signal)
     for (const [id, at] of launchedAt) if (clock.now() - at > newMs) launchedAt.delete(id)
     for (const { id } of result.instances) launchedAt.set(id, clock.now())
     return result
   }
 
-  /** Listing launch templates is permitted only for configurations that create them. */
+  /** Listing launch templates and placement groups is permitted only for configurations that create them. */
   async function hasTraces(signal?: AbortSignal): Promise<boolean> {
     signal?.throwIfAborted()
     if (await hasInstances(api, owner.clusterId, signal)) return true
-    return callsOf(config).templates && (await hasTemplates(api, owner.clusterId, signal))
+    if (callsOf(config).templates && (await hasTemplates(api, owner.clusterId, signal))) return true
+    return groupsGangs(config) && (await groupsOf(api, owner.clusterId, signal)).length > 0
   }
 
   return {

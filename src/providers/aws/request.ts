@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import type {
   CreateFleetRequest,
   CreateLaunchTemplateRequest,
+  CreatePlacementGroupRequest,
   FleetLaunchTemplateOverridesRequest,
   RunInstancesRequest,
 } from '@aws-sdk/client-ec2'
@@ -25,6 +26,7 @@ import {
   tagSpecifications,
 } from './machine.ts'
 import { efaCount, networkInterfaces } from './network.ts'
+import { ownGroup } from './placement.ts'
 import { capacityOptions, offeringsOf } from './reservations.ts'
 import type { AwsConfig } from './rules.ts'
 
@@ -59,12 +61,15 @@ export function buildRequest(input: AwsRequestInput, known?: AwsFacts): LaunchRe
   const { region, steps, problems } = awsLaunch(input, known)
   const [first, ...others] = steps.map(callOf)
   const templates = steps.flatMap((step) => (step.call === 'CreateFleet' ? [step.template] : []))
+  const group = steps.flatMap((step) => (step.call === 'RunInstances' ? (step.group ?? []) : [])).slice(0, 1)
+  const before = [
+    ...group.map((body) => ({ call: 'CreatePlacementGroup', body: { ...body } })),
+    ...templates.map((body) => ({ call: 'CreateLaunchTemplate', body: { ...body } })),
+  ]
   return {
     ...first!,
     region,
-    ...(templates.length
-      ? { before: templates.map((body) => ({ call: 'CreateLaunchTemplate', body: { ...body } })) }
-      : {}),
+    ...(before.length ? { before } : {}),
     ...(others.length ? { fallbacks: others } : {}),
     problems,
   }
@@ -85,7 +90,13 @@ export interface StepInput {
 }
 
 export type LaunchStep =
-  | { call: 'RunInstances'; offerings: Offering[]; request: RunInstancesRequest }
+  | {
+      call: 'RunInstances'
+      offerings: Offering[]
+      request: RunInstancesRequest
+      /** Made first, for these instances only: they are launched all or none. */
+      group?: CreatePlacementGroupRequest
+    }
   | {
       call: 'CreateFleet'
       offerings: Offering[]
@@ -106,26 +117,50 @@ export function callsOf(config: AwsConfig) {
 /**
  * One on-demand offering is one RunInstances; several on-demand offerings, and spot, use a fleet that chooses among
  * them. Types with another number of EFA interfaces need a template, and a fleet, of their own. Each reserved offering is a RunInstances: a reservation is for one
- * type in one zone.
+ * type in one zone. So is each offering of a gang with a placement group, which is in one zone: a fleet could be in several.
  */
 export function launchSteps(input: StepInput): LaunchStep[] {
   const { offerings, count } = input.intent
+  const group = groupOf(input)
   const kindOf = ({ capacityType, instanceType, zone }: Offering) =>
-    capacityType === 'reserved'
+    capacityType === 'reserved' || group
       ? `${capacityType} ${instanceType} ${zone}`
       : `${capacityType} ${efaCount(input.config, instanceType)}`
   const kinds = Map.groupBy(offerings, kindOf)
-  return [...kinds.values()].map((ofKind, index) => launchStep(input, ofKind, index, count))
+  return [...kinds.values()].map((ofKind, index) => launchStep(input, ofKind, { index, count, group }))
+}
+
+/** The placement group that the launch makes, tagged as its instances are. */
+function groupOf({
+  config,
+  owner,
+  master,
+  intent,
+  facts,
+}: StepInput): CreatePlacementGroupRequest | undefined {
+  const GroupName = ownGroup(config, owner, intent)
+  if (GroupName === undefined) return undefined
+  const tags = [...poolTags({ config, owner, master, tagValue: facts.tagValue }), intentTag(intent.id)]
+  return { GroupName, Strategy: 'cluster', TagSpecifications: tagSpecifications(tags, ['placement-group']) }
 }
 
 /**
  * Step `index` for `count` VMs. The token is derived from the intent, so that sending it again launches nothing new.
  */
-function launchStep(input: StepInput, offerings: Offering[], index: number, count: number): LaunchStep {
+function launchStep(
+  input: StepInput,
+  offerings: Offering[],
+  { index, count, group }: { index: number; count: number; group: CreatePlacementGroupRequest | undefined },
+): LaunchStep {
   const token = index === 0 ? input.intent.id : `${input.intent.id}-${index}`
   const [only, ...others] = offerings
-  if (only!.capacityType !== 'spot' && !others.length)
+  if (only!.capacityType !== 'spot' && !others.length && !group)
     return { call: 'RunInstances', offerings, request: runInstances(input, only!, token, count) }
+  if (group)
+    return withCount(
+      { call: 'RunInstances', offerings, request: runInstances(input, only!, token, count, group), group },
+      count,
+    )
   const template = launchTemplate(input, only!)
   return {
     call: 'CreateFleet',
@@ -137,7 +172,11 @@ function launchStep(input: StepInput, offerings: Offering[], index: number, coun
 
 /** The same step for fewer VMs: without those that earlier steps have launched. */
 export function withCount(step: LaunchStep, count: number): LaunchStep {
-  if (step.call === 'RunInstances') return { ...step, request: { ...step.request, MaxCount: count } }
+  if (step.call === 'RunInstances') {
+    // Part of a gang would have to wait for the rest, which another group could not put next to it.
+    const all = step.group ? { MinCount: count } : {}
+    return { ...step, request: { ...step.request, MaxCount: count, ...all } }
+  }
   const capacity = { ...step.request.TargetCapacitySpecification, TotalTargetCapacity: count }
   return { ...step, request: { ...step.request, TargetCapacitySpecification: capacity } }
 }
@@ -171,8 +210,10 @@ function runInstances(
   offering: Offering,
   token: string,
   count: number,
+  group?: CreatePlacementGroupRequest,
 ): RunInstancesRequest {
-  const { NetworkInterfaces, ...machine } = machineWithBase(input, offering)
+  const { NetworkInterfaces, ...machine } = machineWithBase(input, offering, group?.GroupName)
+  const spot = offering.capacityType === 'spot'
   const subnet = offering.zone ? { SubnetId: offering.zone } : {}
   return {
     ClientToken: token,
@@ -181,15 +222,28 @@ function runInstances(
     InstanceType: offering.instanceType as NonNullable<RunInstancesRequest['InstanceType']>,
     ...machine,
     ...(offering.capacityType === 'reserved' ? capacityOptions(input.config) : {}),
+    ...(spot ? spotOptions(input.config) : {}),
     NetworkInterfaces: NetworkInterfaces.map((one) => ({ ...one, ...subnet })),
-    TagSpecifications: tagSpecifications(instanceTags(input), ['instance', 'volume', 'network-interface']),
+    TagSpecifications: tagSpecifications(instanceTags(input), [
+      'instance',
+      'volume',
+      'network-interface',
+      ...(spot ? (['spot-instances-request'] as const) : []),
+    ]),
   }
 }
 
+/** Without a fleet, a spot instance is requested by the launch itself. */
+function spotOptions({ spot: { max_price } }: AwsConfig) {
+  const once = { SpotInstanceType: 'one-time', InstanceInterruptionBehavior: 'terminate' } as const
+  const SpotOptions = { ...once, ...(max_price ? { MaxPrice: max_price } : {}) }
+  return { InstanceMarketOptions: { MarketType: 'spot', SpotOptions } } as const
+}
+
 /** The settings of an instance of this offering but its type and subnet; a fleet overrides the subnet of every interface. */
-function machineWithBase({ config, facts }: StepInput, { instanceType }: Offering) {
+function machineWithBase({ config, facts }: StepInput, { instanceType }: Offering, group?: string) {
   const machine = {
-    ...machineOf(config, facts),
+    ...machineOf(config, facts, group),
     NetworkInterfaces: networkInterfaces(config, instanceType),
   } satisfies Partial<RunInstancesRequest>
   return withBase(machine, config.base_config, facts.rootDevice)

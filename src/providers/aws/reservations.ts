@@ -5,6 +5,7 @@ import type { Problem } from '../../problems/index.ts'
 import { type Failure, failureFrom, fault } from '../failure.ts'
 import { withReserved } from '../offerings.ts'
 import type { CapacityReservation, Ec2Api } from './client.ts'
+import { codeOf } from './errors.ts'
 import type { AwsConfig } from './rules.ts'
 
 /** The offerings of a pool, in the order they are tried: what is paid for already comes first. */
@@ -78,8 +79,18 @@ export async function blockRefusal(
   return undefined
 }
 
+/** What to do when the capacity of a pool has no room and nothing else may be tried; undefined: something else may. */
+export function fullRemedy({ capacity }: AwsConfig): string | undefined {
+  if (!capacity?.only) return undefined
+  const id = capacity.block ?? capacity.reservation ?? ''
+  const one = `${capacity.block ? 'Capacity Block' : 'Capacity reservation'} ${id} has no free instance`
+  const full = id === 'open' ? 'No open reservation has a free instance' : one
+  return `${full} of this type and zone (\`provision check\` compares both). Wait, or reserve more. Remove \`only: true\` from capacity to have on-demand instances tried.`
+}
+
 /**
- * Sets when the instances end that run in Capacity Blocks. Rejects with the SDK's error.
+ * Sets when the instances end that run in Capacity Blocks, as far as that can be read. `error`: the SDK's, why some ends could
+ * not be.
  * @param blocks the block of each instance, by instance id
  */
 export async function markReserved(
@@ -87,14 +98,37 @@ export async function markReserved(
   instances: Instance[],
   blocks: ReadonlyMap<string, string>,
   signal?: AbortSignal,
-): Promise<Instance[]> {
-  if (blocks.size === 0) return instances
-  const { reservations } = await describe(api, [...new Set(blocks.values())], signal)
+): Promise<{ instances: Instance[]; error?: unknown }> {
+  if (blocks.size === 0) return { instances }
+  const { reservations, error } = await describeKnown(api, [...new Set(blocks.values())], signal)
   const ends = new Map(reservations.map((one) => [one.CapacityReservationId, endOf(one)]))
-  return instances.map((instance) => {
+  const marked = instances.map((instance) => {
     const endsAt = ends.get(blocks.get(instance.id))
     return endsAt === undefined ? instance : { ...instance, endsAt }
   })
+  return { instances: marked, ...(error === undefined ? {} : { error }) }
+}
+
+/** One unknown id fails a call for several: each is asked for by itself then. */
+async function describeKnown(
+  api: Ec2Api,
+  ids: string[],
+  signal?: AbortSignal,
+): Promise<{ reservations: CapacityReservation[]; error?: unknown }> {
+  try {
+    return { reservations: (await describe(api, ids, signal)).reservations }
+  } catch (error) {
+    signal?.throwIfAborted()
+    if (ids.length < 2 || !codeOf(error).startsWith('InvalidCapacityReservationId'))
+      return { reservations: [], error }
+    const each = []
+    for (const id of ids) each.push(await describeKnown(api, [id], signal))
+    const failed = each.find((one) => one.error !== undefined)
+    return {
+      reservations: each.flatMap((one) => one.reservations),
+      ...(failed ? { error: failed.error } : {}),
+    }
+  }
 }
 
 async function describe(api: Ec2Api, CapacityReservationIds: string[], signal?: AbortSignal) {

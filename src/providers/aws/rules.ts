@@ -17,7 +17,14 @@ import {
 } from '../../config/index.ts'
 import { nearest } from '../../platform/index.ts'
 import { ownerTags } from '../contract.ts'
-import { checkBase, checkCapacity, checkInterfaces, publicIpOf } from './launch-rules.ts'
+import {
+  checkBase,
+  checkCapacity,
+  checkGangs,
+  checkInterfaces,
+  checkLimits,
+  publicIpOf,
+} from './launch-rules.ts'
 import { checkNames, typeFault } from './names.ts'
 import type { AwsKeys } from './schema.ts'
 
@@ -47,9 +54,11 @@ export function awsRules(keys: Keys, block: Block) {
   const common = commonRules(keys, block, bareMetal)
   const image = imageOf(keys, block)
   checkVolume(keys, block)
+  checkLimits(keys, block)
   checkSpot(keys, block)
   checkBase(keys, instance_types ?? [], block)
   checkCapacity(keys, block)
+  checkGangs(keys, instance_types ?? [], block)
   checkInterfaces(keys, instance_types ?? [], block)
   return (whole: AwsKeys) => ({
     ...whole,
@@ -157,6 +166,9 @@ function spotOf({ spot, spot_max_price: max_price }: AwsKeys) {
     : { ...more, enabled: spot, fallback: 'none' as const }
 }
 
+/** Of an interface: 5 by default, 16 with the highest quota. https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html */
+const mostGroups = 16
+
 function checkNetwork({ subnet_ids = [], network_interface }: Keys, block: Block): void {
   checkDuplicates(block, 'subnet_ids', subnet_ids)
   if (subnet_ids.length && network_interface?.subnet_id)
@@ -169,6 +181,16 @@ function checkNetwork({ subnet_ids = [], network_interface }: Keys, block: Block
   const ofInterface = inner(block, 'network_interface')
   if (ofInterface && security_group_ids)
     checkDuplicates(ofInterface, 'security_group_ids', security_group_ids)
+  if (security_group_ids && security_group_ids.length > mostGroups)
+    note(
+      block,
+      'CONFIG_OUT_OF_RANGE',
+      `an interface can have at most ${mostGroups} security groups, but security_group_ids has ${security_group_ids.length}`,
+      {
+        key: ['network_interface', 'security_group_ids'],
+        remedy: 'Put the rules of several groups into one. More than 5 need a higher quota of the account.',
+      },
+    )
   if (security_group_id && security_group_ids)
     note(block, 'CONFIG_CONFLICT', 'security_group_id and security_group_ids cannot be combined', {
       key: ['network_interface', 'security_group_id'],

@@ -155,7 +155,7 @@ const awsKeys = {
   subnet_ids: keyOr(names, [], 'Several subnets, in order of preference: one for each zone to try.'),
   placement_group: key(
     name,
-    'Launch into this placement group, which must exist ([when](aws.md#agents-that-train-together)).',
+    '`per_gang`: make a cluster placement group for the instances of each job that needs several. Any other name: launch all instances into this group, which must exist ([when](aws.md#agents-that-train-together)).',
     'none',
   ),
   tenancy: key(

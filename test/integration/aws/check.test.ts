@@ -129,6 +129,28 @@ describe('checking a pool', () => {
     )
   })
 
+  it('with a placement group for each gang, tries to make and to delete one, and looks whether the types fit in', async () => {
+    const { world } = cloud.ec2
+    const { faults, items } = await checked({ placement_group: 'per_gang' })
+    expect(faults).toEqual([])
+    expect(items.map(({ what }) => what)).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^ec2:CreatePlacementGroup /),
+        expect.stringMatching(/^ec2:DeletePlacementGroup /),
+        expect.stringMatching(/^ec2:DescribePlacementGroups /),
+      ]),
+    )
+    expect([...world.placementGroups.keys()]).toEqual(['together'])
+    world.types['g5.12xlarge'] = { gpus: 4, clusterGroups: false }
+    world.denied.add('CreatePlacementGroup').add('DeletePlacementGroup')
+    const { faults: found } = await checked({ placement_group: 'per_gang' })
+    expect(found).toEqual([
+      'placement groups for g5.12xlarge: a cluster placement group cannot hold g5.12xlarge, but placement_group is per_gang',
+      expect.stringMatching(/^ec2:CreatePlacementGroup .*UnauthorizedOperation/),
+      expect.stringMatching(/^ec2:DeletePlacementGroup .*cannot determine whether/),
+    ])
+  })
+
   it('tries the machine of a fleet with its profile and its capacity type', async () => {
     const spot = bothTypes.map((each) => ({ ...each, capacityType: 'spot' as const }))
     const { faults } = await checked(

@@ -2,7 +2,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Offering } from '../../../src/planner/snapshot.ts'
 import { check } from '../../../src/providers/aws/check.ts'
-import { offeringsOf } from '../../../src/providers/aws/reservations.ts'
+import { ec2Client } from '../../../src/providers/aws/client.ts'
+import { markReserved, offeringsOf } from '../../../src/providers/aws/reservations.ts'
 import type { AwsConfig } from '../../../src/providers/aws/rules.ts'
 import { type AwsCloud, awsCloud } from '../../support/aws-cloud.ts'
 import { awsConfig, master } from '../../support/cloud-pools.ts'
@@ -77,6 +78,22 @@ describe('a capacity reservation', () => {
     expect(failures[0]!.problem.remedy).toContain('provision check')
   })
 
+  it('that is full and the only capacity is named, with what would be tried without `only`', async () => {
+    reserve({ total: 0 })
+    const remedies: (string | undefined)[] = []
+    for (const reservation of [id, group, 'open']) {
+      const { failures } = await launch({ ...pool, capacity: { reservation, only: true } }, 1)
+      remedies.push(failures.find((one) => one.class === 'capacity')?.problem.remedy)
+    }
+    const [one, ofGroup, open] = remedies
+    expect(one).toContain(`Capacity reservation ${id} has no free instance of this type and zone`)
+    expect(one).toContain('Remove `only: true` from capacity')
+    expect(one).toContain('on-demand')
+    // The fake endpoint knows no groups of reservations.
+    expect(ofGroup).toBeUndefined()
+    expect(open).toContain('No open reservation has a free instance of this type and zone')
+  })
+
   it('that does not exist is a mistake, and nothing is bought instead without a word', async () => {
     const { instances, failures } = await launch(inReservation, 1)
     expect(instances).toEqual([])
@@ -123,6 +140,23 @@ describe('a Capacity Block', () => {
     expect(failures).toMatchObject([{ class: 'capacity', offering: { capacityType: 'reserved' } }])
     expect(failures[0]!.problem.message).toMatch(why)
     expect(cloud.ec2.count('RunInstances')).toBe(1)
+  })
+
+  it('that EC2 does not know hides the end of no other one', async () => {
+    const endsAt = Math.ceil(Date.now() / 1000) * 1000 + 24 * hour
+    reserve({ block: true, endsAt })
+    const { instances } = await launch(inBlock, 2)
+    const [a, b] = instances.map((one) => one.id) as [string, string]
+    const api = ec2Client('us-west-2', cloud.env)
+    const blocks = new Map([
+      [a, 'cr-00000000000000000'],
+      [b, id],
+    ])
+    const marked = await markReserved(api, instances, blocks)
+    expect(marked.instances.map((one) => one.endsAt)).toEqual([undefined, endsAt - 30 * minute])
+    expect(marked.error).toMatchObject({ name: 'InvalidCapacityReservationId.NotFound' })
+    expect((await markReserved(api, instances, new Map([[b, id]]))).error).toBeUndefined()
+    api.close()
   })
 
   it('whose end cannot be read leaves the listing complete', async () => {

@@ -32,16 +32,6 @@ export function describeSecurityGroups(world: World, params: Params): Xml {
   }
 }
 
-export function describePlacementGroups(world: World, params: Params): Xml {
-  return {
-    placementGroupSet: textsOf(params['GroupName']).map((name) => {
-      if (!world.placementGroups.includes(name))
-        throw new Ec2Error('InvalidPlacementGroup.Unknown', `The Placement Group '${name}' is unknown`)
-      return { groupName: name, state: 'available', strategy: 'cluster' }
-    }),
-  }
-}
-
 export function describeCapacityReservations(world: World, params: Params): Xml {
   const iso = (time: number | undefined) => (time === undefined ? undefined : new Date(time).toISOString())
   return {

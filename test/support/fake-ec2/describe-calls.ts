@@ -116,10 +116,18 @@ export function describeInstanceTypes(world: World, params: Params): Xml {
     )
   return {
     instanceTypeSet: names.map((name) => {
-      const { gpus, manufacturer = 'NVIDIA', architectures = ['x86_64'] } = world.types[name]!
+      const {
+        gpus,
+        manufacturer = 'NVIDIA',
+        architectures = ['x86_64'],
+        clusterGroups = true,
+      } = world.types[name]!
       return {
         instanceType: name,
         processorInfo: { supportedArchitectures: architectures },
+        placementGroupInfo: {
+          supportedStrategies: ['partition', 'spread', ...(clusterGroups ? ['cluster'] : [])],
+        },
         gpuInfo: gpus ? { gpus: [{ manufacturer, count: gpus }] } : undefined,
       }
     }),

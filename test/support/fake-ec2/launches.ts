@@ -1,4 +1,6 @@
 // RunInstances, exact for tokens, MinCount and MaxCount, stock, quota, and the limit of user data.
+
+import { checkGroup, roomInGroup } from './placement-groups.ts'
 import { at, Ec2Error, objectsOf, type Params, tagsOf, type Xml } from './query.ts'
 import { describeVm } from './vm-xml.ts'
 import type { Capacity, FakeReservation, FakeVm, UsedToken, World } from './world.ts'
@@ -13,12 +15,14 @@ export function runInstances(world: World, params: Params): Xml {
   checkMachine(world, params)
   if (!(type in world.types))
     throw new Ec2Error('InvalidParameterValue', `Invalid value '${type}' for InstanceType.`)
+  checkGroup(world, params, type, subnet)
+  const capacity = capacityOf(world, params)
   const reserved = reservedFor(world, params, type, subnet)
-  const stock = reserved ? world.unreserved(reserved) : world.inStock('on_demand', type, subnet)
-  const count = Math.min(max, stock, quotaLeft(world, 'on_demand'))
-  if (quotaLeft(world, 'on_demand') < min)
+  const stock = reserved ? world.unreserved(reserved) : world.inStock(capacity, type, subnet)
+  const count = Math.min(max, stock, roomInGroup(world, params), quotaLeft(world, capacity))
+  if (quotaLeft(world, capacity) < min)
     throw new Ec2Error(
-      'VcpuLimitExceeded',
+      capacity === 'spot' ? 'MaxSpotInstanceCountExceeded' : 'VcpuLimitExceeded',
       'You have requested more vCPU capacity than your current vCPU limit allows',
     )
   if (reserved !== undefined && count < min) throw exceeded()
@@ -32,13 +36,29 @@ export function runInstances(world: World, params: Params): Xml {
     params,
     type,
     subnet,
-    capacity: 'on_demand',
+    capacity,
     count,
     tags: taggedAs(params, 'instance'),
   })
   if (reserved) for (const vm of vms) vm.reservationId = reserved
   remember(world, 'RunInstances', params, { vms: vms.map(({ id }) => id) })
   return reservation(world, vms)
+}
+
+/** Tags for a spot request need one. */
+function capacityOf(world: World, params: Params): Capacity {
+  const isSpot = at(params, 'InstanceMarketOptions', 'MarketType') === 'spot'
+  if (!isSpot && tagKinds(params).includes('spot-instances-request'))
+    throw new Ec2Error('InvalidParameterValue', 'You cannot specify tags for Spot instances requests')
+  const price = Number(
+    at(params, 'InstanceMarketOptions', 'SpotOptions', 'MaxPrice') ?? Number.POSITIVE_INFINITY,
+  )
+  if (isSpot && price < world.spotPrice)
+    throw new Ec2Error(
+      'SpotMaxPriceTooLow',
+      `Your Spot request price of ${price} is lower than the minimum required`,
+    )
+  return isSpot ? 'spot' : 'on_demand'
 }
 
 /** The reservation a launch is targeted at; `open` is any that matches. */

@@ -8,7 +8,6 @@ import {
   describeCapacityReservations,
   describeInstanceTypeOfferings,
   describeKeyPairs,
-  describePlacementGroups,
   describeSecurityGroups,
   describeSubnets,
 } from './account.ts'
@@ -23,6 +22,7 @@ import {
 } from './describe-calls.ts'
 import { createFleet } from './fleets.ts'
 import { checkMachine, runInstances } from './launches.ts'
+import { createPlacementGroup, deletePlacementGroup, describePlacementGroups } from './placement-groups.ts'
 import { Ec2Error, type Params, parseQuery, toXml, type Xml } from './query.ts'
 import {
   createLaunchTemplate,
@@ -36,7 +36,9 @@ import { createWorld, type World } from './world.ts'
 const actions: Record<string, (world: World, params: Params) => Xml> = {
   CreateFleet: createFleet,
   CreateLaunchTemplate: createLaunchTemplate,
+  CreatePlacementGroup: createPlacementGroup,
   DeleteLaunchTemplate: deleteLaunchTemplate,
+  DeletePlacementGroup: deletePlacementGroup,
   DescribeCapacityReservations: describeCapacityReservations,
   DescribeImages: describeImages,
   DescribeInstanceAttribute: describeInstanceAttribute,

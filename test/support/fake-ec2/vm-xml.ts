@@ -1,5 +1,5 @@
 // A VM in EC2's XML.
-import { tagSet, type Xml } from './query.ts'
+import { at, tagSet, type Xml } from './query.ts'
 import type { FakeVm, World } from './world.ts'
 
 const stateCodes = { pending: 0, running: 16, 'shutting-down': 32, terminated: 48 }
@@ -17,7 +17,10 @@ export function describeVm(world: World, vm: FakeVm): Xml {
     instanceState: stateXml(vm.state),
     instanceType: vm.type,
     launchTime: new Date(vm.launchedAt).toISOString(),
-    placement: { availabilityZone: world.subnets[vm.subnet] },
+    placement: {
+      availabilityZone: world.subnets[vm.subnet],
+      groupName: at(vm.made, 'Placement', 'GroupName'),
+    },
     subnetId: vm.subnet,
     instanceLifecycle: lifecycleOf(world, vm),
     capacityReservationId: vm.reservationId,

@@ -47,6 +47,12 @@ export interface SpotRequest {
   updatedAt: number
 }
 
+export interface FakeGroup {
+  name: string
+  strategy: string
+  tags: Record<string, string>
+}
+
 export interface FakeTemplate {
   id: string
   name: string
@@ -110,7 +116,10 @@ export function createWorld(now: () => number) {
       'g4dn.12xlarge': { gpus: 4 },
       'g4ad.xlarge': { gpus: 1, manufacturer: 'AMD' },
       'm7g.large': { architectures: ['arm64'] },
-    } as Record<string, { gpus?: number; manufacturer?: string; architectures?: string[] }>,
+    } as Record<
+      string,
+      { gpus?: number; manufacturer?: string; architectures?: string[]; clusterGroups?: boolean }
+    >,
     /** Zone by subnet; a launch without one gets the first. */
     subnets: { 'subnet-a': 'us-west-2a', 'subnet-b': 'us-west-2b' } as Record<string, string>,
     /** Access keys of expired sessions. */
@@ -123,7 +132,13 @@ export function createWorld(now: () => number) {
     groups: { 'sg-1': 'vpc-1', 'sg-2': 'vpc-2' } as Record<string, string>,
     /** Security groups that allow all traffic from and to themselves. */
     groupsForEfa: new Set<string>(),
-    placementGroups: ['together'],
+    /** By name; of the whole account. */
+    placementGroups: new Map<string, FakeGroup>([
+      ['together', { name: 'together', strategy: 'cluster', tags: {} }],
+    ]),
+    mostPlacementGroups: 500,
+    /** Instances that fit into one cluster placement group. */
+    roomTogether: Number.POSITIVE_INFINITY,
     /** Free addresses by subnet; default 250. */
     freeAddresses: {} as Record<string, number>,
     /** `type zone` that EC2 does not offer. */

@@ -109,6 +109,23 @@ describe('every way of launching', () => {
     await provider.list()
   })
 
+  it.each([
+    ['on demand', one],
+    ['spot', spot],
+  ])('by a placement group, %s', async (_, offerings) => {
+    const provider = await cloud.open({ ...everything, placement_group: 'per_gang' })
+    const order = cloud.order(2, offerings)
+    for (const _ of [1, 2]) {
+      const { instances } = await provider.launch({ ...order, intent: { ...order.intent, gang: true } })
+      expect(instances).toHaveLength(2)
+      await provider.terminate(instances.map(({ id }) => id))
+    }
+    await provider.list()
+    const cluster = await cloud.openCluster(cloud.owner.clusterId)
+    expect(await cluster.deleteUnused!(() => false)).toBe(0)
+    expect(cloud.ec2.count('DeletePlacementGroup')).toBeGreaterThan(0)
+  })
+
   it('with missing instances', async () => {
     cloud.ec2.world.stock.set('spot/g5.xlarge/subnet-a', 0)
     await (await cloud.open(everything)).launch(cloud.order(3, [...spot.slice(0, 1), ...one]))
@@ -120,6 +137,8 @@ describe('every way of launching', () => {
     const config = awsConfig({ image: { id: 'ami-2' }, ...everything })
     const items = await check({ ...context, config, logger: silentLogger }, [...spot, ...bothTypes, ...one])
     expect(items.length).toBeGreaterThan(10)
+    const gangs = { ...config, placement_group: 'per_gang' }
+    await check({ ...context, config: gangs, logger: silentLogger }, one)
   })
 })
 

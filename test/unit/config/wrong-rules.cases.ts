@@ -11,6 +11,22 @@ export const wrongRules: WrongInput[] = [
       `resource_pools:\n  - pool_name: ➤${'x'.repeat(257)}\n    provider: {type: local, max_instances: 1}`,
       'at most 256',
     ],
+    ['a gp3 volume above 64 TiB', aws('volume: {size: ➤65537}'), 'at most 65536'],
+    ['a gp2 volume above 16 TiB', aws('volume: {type: gp2, size: ➤16385}'), 'at most 16384'],
+    [
+      'an old key above the largest volume',
+      aws('volume: {type: standard}\nroot_volume_size: ➤1025'),
+      'at most 1024',
+    ],
+    ['too many IOPS of io1', aws('volume: {type: io1, iops: ➤64001}'), 'at most 64000'],
+    ['too much throughput of gp3', aws('volume: {throughput: ➤2001}'), 'at most 2000'],
+    [
+      'more security groups than an interface can have',
+      aws(
+        `network_interface: {security_group_ids: ➤[${Array.from({ length: 17 }, (_, n) => `sg-${(n + 0x10000000).toString(16)}`)}]}`,
+      ),
+      'several groups into one',
+    ],
   ]),
   ...cases('REQUEST_BASE_CONFIG', [
     ['a quoted boolean in base_config', gcp('base_config: {canIpForward: ➤"false"}'), 'without quotes'],
@@ -90,6 +106,26 @@ export const wrongRules: WrongInput[] = [
       'two placement groups',
       aws('placement_group: a\nbase_config: {Placement: {➤GroupName: b}}'),
       'Keep one',
+    ],
+    [
+      'two placement groups, one by its id',
+      aws('placement_group: a\nbase_config: {Placement: {➤GroupId: pg-0123456789abcdef0}}'),
+      'Keep one',
+    ],
+    [
+      'a placement group for each gang of burstable instances',
+      aws('instance_type: t3.large\nplacement_group: ➤per_gang'),
+      'Use another instance type',
+    ],
+    [
+      'a placement group for each gang in a Capacity Block',
+      aws('➤placement_group: per_gang\ncapacity: {block: cr-0123456789abcdef0}'),
+      'Remove placement_group',
+    ],
+    [
+      'a placement group for each gang in a reservation',
+      aws('➤placement_group: per_gang\ncapacity: {reservation: cr-0123456789abcdef0}'),
+      'Reserve the capacity in a placement group',
     ],
     ['two tenancies', aws('tenancy: dedicated\nbase_config: {Placement: {➤Tenancy: host}}'), 'Keep one'],
     [

@@ -59,6 +59,20 @@ describe('a launch of unknown outcome', () => {
     expect(codesOf(bench)).toEqual([])
   })
 
+  it('is still for one gang when it is repeated after a restart', async () => {
+    const bench = await startSettled({ separateGangs: true })
+    once(bench, 'reply_lost')
+    bench.faults.hiddenFor = () => 10 * minute
+    bench.wants(8)
+    await bench.pass(1)
+    bench.restart()
+    await bench.pass(60)
+    const [first, ...again] = bench.calls.launches
+    expect(first!.intent).toMatchObject({ count: 2, gang: true })
+    expect(again.length).toBeGreaterThan(0)
+    for (const each of again) expect(each).toEqual(first)
+  })
+
   it('does not count as over because a later attempt was refused', async () => {
     const bench = await startSettled({ maxInstances: 1 })
     bench.faults.lateness = () => 100 * second

@@ -27,6 +27,7 @@ const expected: Record<FailureClass, string[]> = {
     'NetworkInterfaceLimitExceeded',
     'AddressLimitExceeded',
     'LaunchTemplateLimitExceeded',
+    'PlacementGroupLimitExceeded',
     'PendingVerification',
   ],
   throttle: [

@@ -34,10 +34,11 @@ const policyOf = (...pools: More[]) =>
     pools.map((more) => awsConfig({ ...plain, ...more })),
   )
 const actionsOf = ({ Statement }: Policy) => [...new Set(Statement.flatMap(({ Action }) => Action))].sort()
+const cluster = 'agent-provisioner:cluster'
 const statement = ({ Statement }: Policy, sid: string) => Statement.find(({ Sid }) => Sid === sid)
 
 describe('the minimal policy', () => {
-  const policy = leastPolicy('prod', [everything])
+  const policy = leastPolicy('prod', [everything, { ...everything, placement_group: 'per_gang' }])
 
   it('allows every command of the client if all of them are used, and CreateTags', () => {
     const client = readFileSync(join(root, 'src/providers/aws/client.ts'), 'utf8')
@@ -80,6 +81,11 @@ describe('the minimal policy', () => {
     ],
     ['any open reservation', { capacity: { reservation: 'open', only: false } }, []],
     ['a placement group', { placement_group: 'together' }, ['ec2:DescribePlacementGroups']],
+    [
+      'a placement group for each gang',
+      { placement_group: 'per_gang' },
+      ['ec2:CreatePlacementGroup', 'ec2:DeletePlacementGroup', 'ec2:DescribePlacementGroups'],
+    ],
     [
       'a KMS key',
       { volume: { type: 'gp3', size: 200, encrypted: false, kms_key_id: 'alias/agents' } },
@@ -230,4 +236,27 @@ it('names the KMS keys of volumes, keys behind an alias by the alias, and what l
   const used = statement(policyOf({ placement_group: 'together', capacity }), 'UseForLaunches')
   expect(used!.Resource).toEqual(expect.arrayContaining(['arn:*:ec2:*:*:capacity-reservation/*', group]))
   expect(used!.Resource).toContain('arn:*:ec2:*:*:placement-group/*')
+})
+
+it('makes and deletes only placement groups with our tag, and may launch into them', () => {
+  const policy = policyOf({ placement_group: 'per_gang' })
+  const groups = 'arn:*:ec2:*:*:placement-group/*'
+  const [request, resource] = [`aws:RequestTag/${cluster}`, `aws:ResourceTag/${cluster}`]
+  expect(statement(policy, 'MakeWithOurTag')).toMatchObject({
+    Action: ['ec2:CreatePlacementGroup'],
+    Resource: expect.arrayContaining([groups]),
+    Condition: { StringEquals: { [request]: 'prod' } },
+  })
+  expect(statement(policy, 'TagWhatIsMade')).toMatchObject({
+    Resource: expect.arrayContaining([groups]),
+    Condition: {
+      StringEquals: { 'ec2:CreateAction': ['RunInstances', 'CreatePlacementGroup'], [request]: 'prod' },
+    },
+  })
+  expect(statement(policy, 'EndAndReadOurs')).toMatchObject({
+    Action: expect.arrayContaining(['ec2:DeletePlacementGroup']),
+    Resource: expect.arrayContaining([groups]),
+    Condition: { StringEquals: { [resource]: 'prod' } },
+  })
+  expect(statement(policy, 'UseForLaunches')!.Resource).toContain(groups)
 })

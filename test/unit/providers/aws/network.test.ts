@@ -121,6 +121,13 @@ it('placement group and tenancy', () => {
   for (const machine of machines({})) expect(machine).not.toHaveProperty('Placement')
 })
 
+it('no placement group for a launch that is no gang', () => {
+  for (const machine of machines({ placement_group: 'per_gang' }))
+    expect(machine).not.toHaveProperty('Placement')
+  for (const { Placement } of machines({ placement_group: 'per_gang', tenancy: 'dedicated' }))
+    expect(Placement).toEqual({ Tenancy: 'dedicated' })
+})
+
 it('a KMS key encrypts the volume', () => {
   const volume = { type: 'gp3', size: 200, encrypted: false, kms_key_id: 'alias/agents' } as const
   for (const { BlockDeviceMappings } of machines({ volume }))
