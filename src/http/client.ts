@@ -6,7 +6,15 @@ import { request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type AgentDialOptions, connectAsAgent, masterUrl } from '../pki/index.ts'
-import { authorityOf, type Opened, type Route, readAll, routeTo, timedOut } from '../platform/index.ts'
+import {
+  authorityOf,
+  type Opened,
+  type Route,
+  readAll,
+  refusedForward,
+  routeTo,
+  timedOut,
+} from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type InfoView, infoSchema } from './info-view.ts'
 import { productName } from './status-endpoints.ts'
@@ -76,7 +84,7 @@ export function createClient({
     headers: Record<string, string>,
     body?: string,
   ) {
-    return exchange({
+    const answer = await exchange({
       route: routed(),
       host: address.host,
       port: address.port,
@@ -92,6 +100,9 @@ export function createClient({
       body,
       timeoutMs,
     })
+    const refused = refusedForward(routed(), answer.status)
+    if (refused) throw refused
+    return answer
   }
 
   async function firstAnswer(mayAsk = trustPrompt): Promise<HttpAnswer> {

@@ -20,7 +20,7 @@ import {
   rootFault,
   withTlsCode,
 } from '../pki/index.ts'
-import { openTunnel, proxyErrorCode, proxyFor } from '../platform/index.ts'
+import { masterProxyRemedy, openTunnel, proxyErrorCode, proxyFor } from '../platform/index.ts'
 import { type Problem, type ProblemCode, ProvisionError, problem } from '../problems/index.ts'
 import type { Target } from './target.ts'
 
@@ -169,9 +169,8 @@ export async function explainConnection(error: Error, target: Target, met: boole
   const url = masterUrl(target.address)
   const cause: NodeJS.ErrnoException = rootFault(error) ?? error
   if (cause.code === proxyErrorCode) {
-    const remedy =
-      'Let the proxy connect to the master, correct the proxy and its password in the variable, or add the host to NO_PROXY.'
-    return { problem: problem('CLIENT_UNREACHABLE', `${url}: ${cause.message}`, { cause: error, remedy }) }
+    const options = { cause: error, remedy: masterProxyRemedy }
+    return { problem: problem('CLIENT_UNREACHABLE', `${url}: ${cause.message}`, options) }
   }
   const fault = withTlsCode(cause)
   const code = classify({ phase: 'handshake', fault, timedOut: false, presented: [] })

@@ -72,12 +72,14 @@ export {
 } from './proxy.ts'
 export {
   failing,
+  masterProxyRemedy,
   type Opened,
   openTunnel,
   outgoingAgents,
   outgoingFetch,
   proxyErrorCode,
   type Route,
+  refusedForward,
   routeTo,
 } from './proxy-route.ts'
 export { firstWrong } from './schema-words.ts'

@@ -33,6 +33,10 @@ export function failing(opened: Opened | undefined): (error: Error) => void {
 /** The code of errors of a proxy: it cannot be reached, or refuses. The message names the proxy without its password. */
 export const proxyErrorCode = 'EPROXY'
 
+/** The remedy for such an error on the way to a master. */
+export const masterProxyRemedy =
+  'Let the proxy connect to the master, correct the proxy and its password in the variable, or add the host to NO_PROXY.'
+
 /** A connection to the proxy itself. */
 function connectProxy({ scheme, host, port }: ProxyServer): Socket {
   if (scheme === 'http') return connect({ host, port })
@@ -153,6 +157,19 @@ export function routeTo(destination: Destination, env: Environment, timeoutMs?: 
   }
 }
 
+/**
+ * The `proxyErrorCode` error for a proxy's 407 in place of the destination's answer to a forwarded request; only proxies send that
+ * status (RFC 9110 section 15.5.8). What else a proxy refuses cannot be told from an answer of the destination.
+ */
+export function refusedForward(
+  { proxy, prefix }: Pick<Route, 'proxy' | 'prefix'>,
+  status: number | undefined,
+): Error | undefined {
+  if (!proxy || prefix === '' || status !== 407) return undefined
+  const message = `proxy ${shownProxy(proxy)} (${proxy.variable}) refused the request to ${prefix}: HTTP 407 Proxy Authentication Required`
+  return Object.assign(new Error(message), { code: proxyErrorCode })
+}
+
 interface ConnectionTarget {
   host?: string | null | undefined
   port?: number | string | null | undefined
@@ -238,6 +255,11 @@ export function outgoingFetch(env: Environment, direct: Fetch = globalThis.fetch
       sent.on('error', reject)
       sent.on('response', (response) => {
         const { statusCode = 0 } = response
+        const refused = refusedForward(route, statusCode)
+        if (refused) {
+          response.resume()
+          return reject(refused)
+        }
         const chunks: Buffer[] = []
         response.on('error', reject)
         response.on('data', (chunk: Buffer) => chunks.push(chunk))

@@ -217,6 +217,41 @@ describe('a Determined master', () => {
   })
 })
 
+describe('the 407 of a proxy for plain http', () => {
+  const words =
+    /^proxy http:\/\/\*{8}@127\.0\.0\.1:\d+ \(HTTP_PROXY\) refused the request to http:\/\/master\.behind\.test(:8080)?: HTTP 407/
+
+  it('is no answer of Google', async () => {
+    const { proxy } = await proxied({ credentials: 'other:hunter2' })
+    await expect(outgoingFetch(envOf(proxy, 'user:hunter2'))('http://master.behind.test/')).rejects.toThrow(
+      words,
+    )
+  })
+
+  it('is no answer of a Determined master', async () => {
+    const opened = await openFake({})
+    toClose.push({ close: () => opened.dispose() })
+    const { proxy } = await proxied({ credentials: 'other:hunter2' })
+    const url = 'http://master.behind.test:8080'
+    const source = opened.open({ demand: { url }, env: envOf(proxy, 'user:hunter2') })
+    const error: unknown = await source.facts().catch((reason: unknown) => reason)
+    expect(error).toMatchObject({ problems: [{ remedy: expect.stringContaining('NO_PROXY') }] })
+    expect((error as Error).message).toMatch(/\(HTTP_PROXY\) refused the request .* HTTP 407/)
+    expect(JSON.stringify(error)).not.toContain('hunter2')
+  })
+
+  it('is no answer of a built-in master', async () => {
+    const { proxy } = await proxied({ credentials: 'other:hunter2' })
+    const env = { ...envOf(proxy, 'user:hunter2'), DET_DEBUG_CONFIG_PATH: folder }
+    const target = targetByUrl('http://master.behind.test:8080', { env })
+    await expect(createClient({ target, version: '0' }).about()).rejects.toMatchObject({
+      code: 'CLIENT_UNREACHABLE',
+      message: expect.stringMatching(/\(HTTP_PROXY\) refused the request .* HTTP 407/),
+      problems: [{ remedy: expect.stringContaining('NO_PROXY') }],
+    })
+  })
+})
+
 describe('the client of a master (-m)', () => {
   it('verifies and asks through the proxy, also about a certificate that is not trusted', async () => {
     const masters = new Masters()

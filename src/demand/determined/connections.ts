@@ -19,6 +19,7 @@ import {
   type Opened,
   type Route,
   readAll,
+  refusedForward,
   routeTo,
   timedOut,
 } from '../../platform/index.ts'
@@ -86,6 +87,11 @@ export function openConnections(
           signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
         },
         (response) => {
+          const refused = refusedForward(route, response.statusCode)
+          if (refused) {
+            response.resume()
+            return reject(refused)
+          }
           readAll(response, longestAnswer).then(
             (answer) => resolve({ status: response.statusCode ?? 0, text: answer }),
             fail,

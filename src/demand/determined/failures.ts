@@ -1,7 +1,13 @@
 // Errors between the provisioner and the master as problems: of the network, the certificate, or an error response.
 import * as z from 'zod/mini'
 import { classify, isCertificateCode, masterUrl, rootFault, withTlsCode } from '../../pki/index.ts'
-import { type Clock, delayAfter, type Logger } from '../../platform/index.ts'
+import {
+  type Clock,
+  delayAfter,
+  type Logger,
+  masterProxyRemedy,
+  proxyErrorCode,
+} from '../../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import type { Endpoint, HttpAnswer, Order } from './connections.ts'
 
@@ -27,7 +33,11 @@ export function connectionProblem(error: Error, { address, trust }: Endpoint): P
       message('no response over plain http; the port may require TLS'),
       options,
     )
-  return problem('DETERMINED_UNREACHABLE', message(plain(fault)), options)
+  const isOfProxy = 'code' in fault && fault.code === proxyErrorCode
+  return problem('DETERMINED_UNREACHABLE', message(plain(fault)), {
+    ...options,
+    ...(isOfProxy && { remedy: masterProxyRemedy }),
+  })
 }
 
 /** Without Node's advice about its own options. */
