@@ -17,6 +17,7 @@ import {
   isLoneSelfSigned,
   loadTrustAnchors,
   type MasterAddress,
+  nearIssuerProblem,
   pathFacts,
   type RootSource,
   type TlsCredentials,
@@ -221,6 +222,7 @@ function chooseIncomplete(
   if (root && options.trust === 'auto')
     return { mode: 'system', reason: issuedUnder(root), leaf: material.leaf, wellKnownRoot: root }
   const top = material.path.certificates.at(-1)!
+  if (material.nearIssuer) return nearIssuerProblem(top, material.nearIssuer)
   const namesake = material.extras.some((extra) => extra.subjectKey === top.issuerKey)
   const why = namesake
     ? `the certificate of that name in ${material.file} has another key`

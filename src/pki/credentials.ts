@@ -2,7 +2,7 @@
 import type { KeyObject } from 'node:crypto'
 import { closeSync, openSync, readSync } from 'node:fs'
 import { isError, type Problem, problem, type Where } from '../problems/index.ts'
-import { type Certificate, certificateFacts, isSignedBy } from './certificate.ts'
+import { type Certificate, certificateFacts, isIssuedBy } from './certificate.ts'
 import { oversize } from './certificate-message.ts'
 import {
   allPaths,
@@ -10,6 +10,8 @@ import {
   dedupe,
   findIssuers,
   findLeaf,
+  findNearIssuer,
+  type NearIssuer,
   pickPath,
   readCertificates,
 } from './chain.ts'
@@ -28,6 +30,8 @@ export interface TlsCredentials {
   openEnds: Certificate[]
   /** Certificates of the file that are on no path. */
   extras: Certificate[]
+  /** Of the last certificate of a path without a root. */
+  nearIssuer?: NearIssuer
   /** Only when a key was given. Printing it reveals no key bytes. */
   key?: KeyObject
 }
@@ -102,7 +106,9 @@ export function parseTlsCredentials(
 
   const paths = allPaths(leaf, issuers)
   const path = pickPath(paths, (candidate) => checkPath(candidate, now).filter(isError).length)
-  const related = new Set(paths.flatMap((candidate) => candidate.certificates))
+  const nearIssuer = path.complete ? undefined : findNearIssuer(path.certificates.at(-1)!, unique)
+  const beyond = nearIssuer ? allPaths(nearIssuer.issuer, issuers) : []
+  const related = new Set([...paths, ...beyond].flatMap((candidate) => candidate.certificates))
   const extras = unique.filter((certificate) => !related.has(certificate))
   problems.push(
     ...checkPath(path, now),
@@ -112,7 +118,15 @@ export function parseTlsCredentials(
   if (!read.problems.some(isError))
     problems.push(...checkOrder(unique, path), ...repeatedOrExtra(repeated, extras))
   const openEnds = paths.filter((open) => !open.complete).map((open) => open.certificates.at(-1)!)
-  const material = { file, leaf, path, openEnds, extras, ...(key && { key }) }
+  const material = {
+    file,
+    leaf,
+    path,
+    openEnds,
+    extras,
+    ...(nearIssuer && { nearIssuer }),
+    ...(key && { key }),
+  }
   return { [problems.some(isError) ? 'faulty' : 'material']: material, problems }
 }
 
@@ -272,9 +286,6 @@ export function keepsTrust(before: TlsCredentials, after: TlsCredentials): boole
   const known = new Set(before.path.certificates.map(({ sha256 }) => sha256))
   return after.path.certificates.some(
     (certificate) =>
-      known.has(certificate.sha256) ||
-      authorities.some(
-        (authority) => certificate.issuerKey === authority.subjectKey && isSignedBy(certificate, authority),
-      ),
+      known.has(certificate.sha256) || authorities.some((authority) => isIssuedBy(certificate, authority)),
   )
 }

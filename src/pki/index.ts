@@ -2,7 +2,7 @@
 // Imports problems and platform.
 // Start with chain.ts and checks.ts, which check files; preflight.ts dials.
 export { type Certificate, certificateFacts } from './certificate.ts'
-export { readCertificates } from './chain.ts'
+export { nearIssuerProblem, readCertificates } from './chain.ts'
 export {
   isLoneSelfSigned,
   keepsTrust,

@@ -1,14 +1,16 @@
 // tls.ca_file: the CAs (or the single certificate) of a proxy that terminates agents' TLS; embedded instead of our chain.
 
 import { isError, type Problem, problem, type Where } from '../problems/index.ts'
-import { type Certificate, certificateFacts, isSelfSigned, isSignedBy } from './certificate.ts'
+import { type Certificate, certificateFacts, isIssuedBy, isSelfSigned } from './certificate.ts'
 import {
   allPaths,
   type ChainPath,
   dedupe,
   findEnds,
   findIssuers,
+  findNearIssuer,
   type Issuers,
+  nearIssuerProblem,
   pickPath,
   readCertificates,
 } from './chain.ts'
@@ -71,7 +73,9 @@ function judge(end: Certificate, issuers: Issuers, now: number): Judged {
   const path = pickPath(allPaths(end, issuers), (candidate) => problemsOf(candidate).filter(isError).length)
   const problems = problemsOf(path)
   const top = path.certificates.at(-1)!
-  if (!path.complete)
+  const near = path.complete ? undefined : findNearIssuer(top, [...issuers.keys()])
+  if (near) problems.push(nearIssuerProblem(top, near))
+  else if (!path.complete)
     problems.push(
       problem(
         'TLS_ISSUER_MISSING',
@@ -129,7 +133,7 @@ export function findWellKnownRoot(
     const [best] = roots()
       .filter((pem) => derOf(pem).includes(wanted))
       .flatMap((pem) => readCertificates(pem, 'the well-known roots').certificates)
-      .filter((root) => isUsable(root, now) && isIssuedBy(certificate, root))
+      .filter((root) => isUsable(root, now) && isUnderRoot(certificate, root))
       .sort((a, b) => b.x509.validToDate.getTime() - a.x509.validToDate.getTime())
     if (best) return best
   }
@@ -143,11 +147,11 @@ function isUsable(root: Certificate, now: number): boolean {
 }
 
 /** Compares the key too, because a private root may have the name of a public one. */
-function isIssuedBy(certificate: Certificate, root: Certificate): boolean {
+function isUnderRoot(certificate: Certificate, root: Certificate): boolean {
   if (!root.fields.subjectDer.equals(certificate.fields.issuerDer)) return false
   try {
     if (isSelfSigned(certificate)) return root.x509.publicKey.equals(certificate.x509.publicKey)
-    return isSignedBy(certificate, root)
+    return isIssuedBy(certificate, root)
   } catch {
     // A key or algorithm this OpenSSL does not know.
     return false

@@ -104,8 +104,9 @@ export const certificateCodes = {
     severity: 'error',
     exit: 3,
     meaning:
-      'The server certificate has no subject alternative name with a host; Go ignores the common name.',
-    remedy: 'Reissue it with a DNS name, such as `-addext subjectAltName=DNS:master.example.com` of openssl.',
+      'Go finds no subject alternative name with a host in the server certificate; it ignores the common name, and the extensions of the versions 1 and 2.',
+    remedy:
+      'Reissue it as version 3 with a DNS name, such as `-addext subjectAltName=DNS:master.example.com` of openssl; with pyOpenSSL call `set_version(2)`.',
   },
   TLS_NOT_FOR_SERVERS: {
     severity: 'error',
@@ -149,6 +150,14 @@ export const certificateCodes = {
     meaning: "A certificate breaks a rule of X.509 that Go's parser enforces; agents could not read it.",
     remedy: 'Reissue the certificate without the named fault.',
   },
+  TLS_OPENSSL_REFUSES: {
+    severity: 'error',
+    exit: 3,
+    meaning:
+      'An extension of a certificate breaks a rule that OpenSSL enforces; Python tasks, Node and tools could not verify the master.',
+    remedy:
+      'Reissue the certificate without the named fault; `openssl x509 -in FILE -noout -text` shows its extensions.',
+  },
   TLS_NOT_A_CA: {
     severity: 'error',
     exit: 3,
@@ -170,8 +179,10 @@ export const certificateCodes = {
   TLS_NAME_CONSTRAINTS: {
     severity: 'error',
     exit: 3,
-    meaning: 'A name of the server certificate is outside the name constraints of a CA above it.',
-    remedy: 'Issue the server certificate with names its CA may certify.',
+    meaning:
+      'A name of a certificate is outside the name constraints of a CA above it. The e-mail address in its subject counts, and without a DNS name also its common name.',
+    remedy:
+      'Issue the certificate with names its CA may certify; leave emailAddress out of its subject, and give it a DNS name.',
   },
   TLS_NAME_ENCODING: {
     severity: 'error',
@@ -192,6 +203,14 @@ export const certificateCodes = {
     meaning:
       'A single self-signed certificate is embedded: after its renewal, running agents can no longer connect.',
     remedy: 'Use a chain with its own root (`provision certs` creates one), or replace agents at renewal.',
+  },
+  TLS_RENEWAL_REFUSED: {
+    severity: 'warning',
+    exit: 3,
+    meaning:
+      'Agents join today, because they were given every certificate of the chain. When what is below the root has been renewed, Go agents that were launched before refuse the new chain.',
+    remedy:
+      'Reissue the named certificate without the fault; or drain the instances at each renewal, so that new ones get the new chain.',
   },
   TLS_RENEWED_UNDER_OTHER_ROOT: {
     severity: 'warning',
@@ -226,6 +245,14 @@ export const certificateCodes = {
     meaning:
       "Certificates in the file do not belong to the server certificate's chain. Agents do not trust them, but a master that serves the whole file sends them with every handshake.",
     remedy: 'Remove them from the file, or check that the right chain was copied.',
+  },
+  TLS_KEY_IDENTIFIER: {
+    severity: 'error',
+    exit: 3,
+    meaning:
+      'A certificate was signed with the key of a CA in the file, but its authority key identifier names another certificate of that CA: the CA was renewed under the same key after it had issued the certificate (easy-rsa does that), or its subject key identifier has changed.',
+    remedy:
+      'Issue the named certificate again under the present CA certificate, or put the CA certificate that it names (usually the one before the renewal) into the file. `openssl x509 -in FILE -noout -serial -ext authorityKeyIdentifier,subjectKeyIdentifier` shows both.',
   },
   TLS_ISSUER_MISSING: {
     severity: 'error',
