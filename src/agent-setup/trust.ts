@@ -13,6 +13,7 @@ import {
   type CertificateFacts,
   canonicalName,
   certificateFacts,
+  checkBelowRoot,
   findWellKnownRoot,
   isLoneSelfSigned,
   loadTrustAnchors,
@@ -35,7 +36,7 @@ export function planTrust(input: TrustInput): { plan?: TrustPlan; problems: Prob
   const choice = chooseMode(input)
   if ('code' in choice) return { problems: [choice, ...nameProblems(input)] }
   const name = nameFor(input, choice)
-  const problems = [...(choice.problems ?? []), ...name.problems]
+  const problems = [...(choice.problems ?? []), ...name.problems, ...belowPublicRoot(input, choice)]
   if (problems.some(isError)) return { problems }
   const { mode, reason, chain = [], wellKnownRoot } = choice
   return {
@@ -49,6 +50,12 @@ export function planTrust(input: TrustInput): { plan?: TrustPlan; problems: Prob
     },
     problems,
   }
+}
+
+/** Agents of `system` have no certificate of the file, so that Go judges the whole chain. */
+function belowPublicRoot({ material }: TrustInput, { mode, wellKnownRoot }: ModeChoice): Problem[] {
+  if (mode !== 'system' || !material || !wellKnownRoot) return []
+  return checkBelowRoot(material.path, wellKnownRoot)
 }
 
 /** A chain without its root must not hide a wrong name. */

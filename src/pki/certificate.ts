@@ -24,7 +24,7 @@ import {
 } from './distinguished-name.ts'
 import { type Extension, type KnownExtensions, readExtensions, readKnownExtensions } from './extensions.ts'
 import { type GoCertificate, readAsGo } from './go-parser.ts'
-import type { PemBlock } from './pem.ts'
+import { literalLineEnds, type PemBlock } from './pem.ts'
 import type { CertificateFacts, CertificateRole } from './trust-plan.ts'
 
 export interface Certificate {
@@ -53,6 +53,9 @@ export function readCertificate(
       problem('TLS_PEM_BROKEN', `block ${block.number} of ${file} is not usable: ${reason}`, {
         where: { file, line: block.line },
         cause,
+        ...(reason === literalLineEnds && {
+          remedy: `Write real line ends: \`printf '%b' "$(cat ${file})" > ${file}.pem\`.`,
+        }),
       }),
     ],
   })

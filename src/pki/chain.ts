@@ -2,7 +2,8 @@
 
 import { type Problem, problem } from '../problems/index.ts'
 import { type Certificate, isIssuedBy, isSignedBy, keyIdMismatch, readCertificate } from './certificate.ts'
-import { looksBinary, type PemBlock, readPem } from './pem.ts'
+import { noCertificate, notPem } from './file-kind.ts'
+import { type PemBlock, readPem } from './pem.ts'
 
 export interface ChainPath {
   /** The server certificate first, each one signed by the next. */
@@ -173,21 +174,4 @@ export function mendedProblems(untidy: string[], blocks: PemBlock[], file: strin
   const line = blocks.find((block) => block.untidy.length > 0)?.line ?? 1
   const message = `${file} has ${mended.join(', ')}, which some TLS libraries cannot read`
   return [problem('TLS_PEM_MENDED', message, { where: { file, line }, details: { mended } })]
-}
-
-export function notPem(text: string, file: string): Problem {
-  const what =
-    text.trim() === ''
-      ? 'is empty'
-      : looksBinary(text)
-        ? 'is binary (DER or PKCS#12?), not PEM'
-        : 'contains no PEM block (-----BEGIN …)'
-  return problem('TLS_FILE_NOT_PEM', `${file} ${what}`, { where: { file } })
-}
-
-function noCertificate(blocks: PemBlock[], file: string): Problem {
-  const labels = [...new Set(blocks.map((block) => block.label))].join(', ')
-  return problem('TLS_NO_CERTIFICATE', `${file} contains no certificate, only: ${labels}`, {
-    where: { file, line: blocks[0]!.line },
-  })
 }

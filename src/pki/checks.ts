@@ -66,8 +66,8 @@ export function checkExtras(extras: Certificate[]): Problem[] {
 
 const day = 86_400_000
 
-/** A warning is reported when a certificate expires in fewer days than this. */
-export const expiryWarningDays = 30
+/** A warning is reported in the last third of a certificate's life, but not earlier than this many days before its end. */
+const expiryWarningDays = 30
 
 export function checkValidity(links: Link[], now: number): Problem[] {
   return links.flatMap((link) => {
@@ -77,7 +77,7 @@ export function checkValidity(links: Link[], now: number): Problem[] {
       return [fault(link, 'TLS_NOT_YET_VALID', `is valid only from ${details.notBefore}`, { details })]
     if (now > to.getTime()) return [fault(link, 'TLS_EXPIRED', `expired on ${details.notAfter}`, { details })]
     const left = to.getTime() - now
-    if (left > expiryWarningDays * day) return []
+    if (left > Math.min(expiryWarningDays * day, (to.getTime() - from.getTime()) / 3)) return []
     const when = left < day ? 'in less than a day' : `in ${Math.floor(left / day)} days`
     return [fault(link, 'TLS_EXPIRES_SOON', `expires ${when}, on ${details.notAfter}`, { details })]
   })

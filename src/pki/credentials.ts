@@ -72,14 +72,24 @@ export function loadTlsCredentials(files: TlsCredentialFiles, options: LoadOptio
   const key = files.keyFile ? readTextFile(files.keyFile, 'key file', readFile, where.key) : undefined
   const unread = [...cert.problems, ...(key?.problems ?? [])]
   if (cert.text === undefined) return { problems: unread }
-  const parsed = parseTlsCredentials(cert.text, key?.text, {
+  const judged = parseTlsCredentials(cert.text, key?.text, {
     now: options.now,
     file: files.certFile,
     keyFile: files.keyFile,
   })
+  const inCert = judged.problems.map((found) => namedBy(found, files.certFile, where.cert))
+  const parsed = { ...judged, problems: inCert.map((found) => namedBy(found, files.keyFile, where.key)) }
   if (unread.length === 0) return parsed
   const { material, faulty = material } = parsed
   return { ...(faulty && { faulty }), problems: [...unread, ...parsed.problems] }
+}
+
+/** The problem, with the setting that names the file in which it is. */
+export function namedBy(found: Problem, file: string | undefined, setting: Where | undefined): Problem {
+  const { where } = found
+  return setting && where && where.file === file && !where.setting
+    ? { ...found, where: { ...where, setting } }
+    : found
 }
 
 /** The same for texts that are already in memory. */
@@ -95,6 +105,8 @@ export function parseTlsCredentials(
   const { unique, repeated } = dedupe(read.certificates)
   problems.push(...checkMessage(read.certificates, file))
   if (unique.length > maxJudged) return { problems }
+  // Without a certificate that could not be read, what the others are for is a guess.
+  if (read.problems.some(isError)) return { problems }
   const issuers = findIssuers(unique)
   const end = findLeaf(issuers)
   const keyed = key && unique.find((certificate) => fits(key, certificate))
@@ -114,9 +126,7 @@ export function parseTlsCredentials(
     ...checkPath(path, now),
     ...checkExtras(unique.filter((certificate) => !path.certificates.includes(certificate))),
   )
-  // If a block could not be read, the order of the others proves nothing.
-  if (!read.problems.some(isError))
-    problems.push(...checkOrder(unique, path), ...repeatedOrExtra(repeated, extras))
+  problems.push(...checkOrder(unique, path), ...repeatedOrExtra(repeated, extras))
   const openEnds = paths.filter((open) => !open.complete).map((open) => open.certificates.at(-1)!)
   const material = {
     file,

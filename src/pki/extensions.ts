@@ -201,6 +201,33 @@ function isText(tag: number, bytes: Buffer): boolean {
   }
 }
 
+/** A value of any type: OpenSSL reads the types it knows. A string of several parts is not DER. */
+function checkAny(element: Der): void {
+  const { tag, content } = element
+  const isOther = tag >= 0x40 || tag === derTag.sequence || tag === derTag.set
+  if (isOther) return
+  const good = () => {
+    switch (tag) {
+      case derTag.boolean:
+        return content.length === 1
+      case derTag.null:
+        return content.length === 0
+      case 0x1e: // BMPString
+        return content.length % 2 === 0
+      case 0x1c: // UniversalString
+        return content.length % 4 === 0
+      default:
+        return tag !== 0 && tag < 0x20
+    }
+  }
+  if (!good()) throw new DerError('has a malformed value')
+  if (tag === derTag.integer || tag === enumerated) derInteger({ ...element, tag: derTag.integer })
+  if (tag === derTag.bitString) derBitString(element)
+  if (tag === derTag.oid) derOid(element)
+}
+
+const enumerated = 0x0a
+
 /** The content of each kind is read too, except text, of which OpenSSL accepts any bytes. */
 function readGeneralName(element: Der | undefined): GeneralName {
   if (!element) throw new DerError('lacks a name')
@@ -211,6 +238,7 @@ function readGeneralName(element: Der | undefined): GeneralName {
       derOid(type)
       const [inner, ...others] = derSequence(value, 0xa0)
       if (!inner) throw new DerError('has an empty name')
+      checkAny(inner)
       noMore([...more, ...others])
       break
     }

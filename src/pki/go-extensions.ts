@@ -1,8 +1,8 @@
 // What Go requires of the extensions it knows (crypto/x509, processExtensions; RFC 5280 section 4.2).
-import { derOid, derTag, extensionOid } from './der.ts'
+import { derOid, derTag, extensionOid, isShortestOid } from './der.ts'
 import { generalName, showName } from './distinguished-name.ts'
 import { isAscii, isGoDomainConstraint, isGoEmailConstraint, isGoUri, isGoUriConstraint } from './go-names.ts'
-import { GoReader, isShortestOid } from './go-reader.ts'
+import { GoReader } from './go-reader.ts'
 
 export interface GoExtension {
   oid: string

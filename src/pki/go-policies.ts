@@ -1,10 +1,11 @@
 // Certificate policies as Go checks them since 1.24 (crypto/x509, policiesValid; RFC 5280 section 6.1 with RFC 9618). It asks
 // for no policy itself, so a chain fails only if one of its CAs demands one (requireExplicitPolicy) and none is left.
 import type { Certificate } from './certificate.ts'
-import { derOid, derTag, extensionOid } from './der.ts'
+import { derTag, extensionOid } from './der.ts'
 import { GoReader } from './go-reader.ts'
 
-const anyPolicy = '2.5.29.32.0'
+/** 2.5.29.32.0; policies are compared by the content of their identifiers, in hex. */
+const anyPolicy = '551d2000'
 
 interface Policies {
   policies: string[]
@@ -120,7 +121,7 @@ function policiesOf({ asGo }: Certificate): Policies {
     while (items && !items.isEmpty) found.push(read(items.inside()))
     return found
   }
-  const nextOid = (item: GoReader) => derOid(item.of(derTag.oid))
+  const nextOid = (item: GoReader) => item.of(derTag.oid).content.toString('hex')
   const constraints = value(extensionOid.policyConstraints)?.inside()
   const constraint = (tag: number) => (constraints?.isNext(tag) ? constraints.integer64(tag) : undefined)
   return {

@@ -1,5 +1,14 @@
 // Reads DER in order, as Go's parser of certificates does: what follows the last part it wants is not looked at.
-import { type Der, DerError, derBitString, derBoolean, derInteger, derTag, readDer } from './der.ts'
+import {
+  type Der,
+  DerError,
+  derBitString,
+  derBoolean,
+  derInteger,
+  derTag,
+  isShortestOid,
+  readDer,
+} from './der.ts'
 
 /** Every method that reads throws DerError if the next element is missing or has another form. */
 export class GoReader {
@@ -79,10 +88,4 @@ function isGoOid(content: Buffer): boolean {
     value = byte & 0x80 ? value * 128 + (byte & 0x7f) : 0
   }
   return true
-}
-
-/** X.690 section 8.19.2, for numbers of any size. */
-export function isShortestOid(content: Buffer): boolean {
-  if (content.length === 0 || content.at(-1)! & 0x80) return false
-  return content.every((byte, index) => byte !== 0x80 || (index > 0 && (content[index - 1]! & 0x80) !== 0))
 }

@@ -4,13 +4,14 @@
 import { ipVersion } from '../platform/index.ts'
 import type { Problem } from '../problems/index.ts'
 import type { Certificate } from './certificate.ts'
+import type { ChainPath } from './chain.ts'
 import { type Der, extensionOid } from './der.ts'
 import { type GeneralName, generalName, showName } from './distinguished-name.ts'
 import { goMailbox, goUriHost, isGoDomain } from './go-names.ts'
 import { policyFault } from './go-policies.ts'
 import { GoReader } from './go-reader.ts'
 import { constrainsOtherKinds, ipWithin } from './name-constraints.ts'
-import { fault, type Link } from './verifier-checks.ts'
+import { fault, type Link, linksOf } from './verifier-checks.ts'
 
 /**
  * One warning for each fault; an error in a list of CAs (tls.ca_file), where Go looks at the CAs from the start. The
@@ -31,13 +32,23 @@ export function checkRenewal(links: Link[]): Problem[] {
   )
 }
 
-export interface RenewalFault {
+/**
+ * The same as errors, for agents that get no certificate of the path but know its root: to them the server certificate is no
+ * anchor even today. `root` is the one above the path.
+ */
+export function checkBelowRoot(path: ChainPath, root: Certificate | undefined): Problem[] {
+  const added = root && !path.complete ? [root] : []
+  const links = linksOf({ certificates: [...path.certificates, ...added], complete: true })
+  return renewalFaults(links).map(({ link, what }) => fault(link, 'TLS_GO_REFUSES', what))
+}
+
+interface RenewalFault {
   link: Link
   what: string
 }
 
 /** Empty if Go accepts the chain with the root as its only anchor. */
-export function renewalFaults(links: Link[]): RenewalFault[] {
+function renewalFaults(links: Link[]): RenewalFault[] {
   const faults: RenewalFault[] = []
   for (const [index, link] of links.entries()) {
     if (index === 0) continue

@@ -15,6 +15,7 @@ export {
 export { createDevelopmentChain, developmentFiles, writeDevelopmentChain } from './development-ca.ts'
 export { type AgentDialOptions, connectAsAgent, type DialTrust, dialOptions } from './dial-options.ts'
 export { showName } from './distinguished-name.ts'
+export { checkBelowRoot } from './go-verify.ts'
 export { canonicalName, covers, isHostname, underWildcard, usableNames } from './names.ts'
 export { decodeText, readPem } from './pem.ts'
 export { applyPreflight, type PreflightResult, preflight } from './preflight.ts'

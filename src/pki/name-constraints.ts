@@ -178,7 +178,10 @@ function uriWithin(uri: string, base: string): boolean | undefined {
 
 /** The name begins with all parts of the constraint. */
 function directoryWithin(name: GeneralName, constraint: Buffer): boolean {
-  const parts = (bytes: Buffer) => nameParts(readDer(bytes)).map(partKey)
+  const parts = (bytes: Buffer) =>
+    nameParts(readDer(bytes))
+      .filter((attributes) => attributes.length > 0)
+      .map(partKey)
   const own = parts(name.bytes)
   return parts(constraint).every((part, index) => part === own[index])
 }

@@ -15,7 +15,7 @@ import {
   readCertificates,
 } from './chain.ts'
 import { checkLinks, judgeKey } from './checks.ts'
-import { type ReadFile, readTextFile } from './credentials.ts'
+import { namedBy, type ReadFile, readTextFile } from './credentials.ts'
 import type { CertificateFacts } from './trust-plan.ts'
 import { checkForGo, type Link, linksOf } from './verifier-checks.ts'
 
@@ -38,7 +38,9 @@ export function loadTrustAnchors(
   { now, readFile, where }: { now: number; readFile?: ReadFile; where?: Where },
 ): { anchors?: TrustAnchors; problems: Problem[] } {
   const { text, problems } = readTextFile(file, 'CA file', readFile, where)
-  return text === undefined ? { problems } : parseTrustAnchors(text, { now, file })
+  if (text === undefined) return { problems }
+  const read = parseTrustAnchors(text, { now, file })
+  return { ...read, problems: read.problems.map((found) => namedBy(found, file, where)) }
 }
 
 /** The same for a text already in memory. `anchors` is set only when no problem is an error. */

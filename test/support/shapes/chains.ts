@@ -156,7 +156,7 @@ export const chainShapes: Shape[] = [
   },
   {
     name: 'leaf expires soon',
-    make: () => made(threeOf({ server: { notAfter: now + 10 * day } })),
+    make: () => made(threeOf({ server: { notBefore: now - 80 * day, notAfter: now + 10 * day } })),
     codes: ['TLS_EXPIRES_SOON'],
   },
   {

@@ -26,12 +26,12 @@ def verify(chain: str, key: str, name: str) -> str:
     client.verify_flags &= ~(ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN)
     client.set_ciphers("DEFAULT@SECLEVEL=2")
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with tempfile.NamedTemporaryFile("w") as file:
-        file.write(chain + key)
-        file.flush()
-        server.load_cert_chain(file.name)
     up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
     try:
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write(chain + key)
+            file.flush()
+            server.load_cert_chain(file.name)
         shake(
             server.wrap_bio(up, down, server_side=True),
             client.wrap_bio(down, up, server_hostname=name),

@@ -38,9 +38,9 @@ test('reports every fault of every certificate at once', () => {
 
 describe('dates', () => {
   const end = Math.floor(now / 1000) * 1000 + 40 * day
-  const file = [server(undefined, { notBefore: end - 50 * day, notAfter: end })]
+  const file = [server(undefined, { notBefore: end - 100 * day, notAfter: end })]
   test.each([
-    ['before its first second', end - 50 * day - 1, 'TLS_NOT_YET_VALID', /valid only from 20/],
+    ['before its first second', end - 100 * day - 1, 'TLS_NOT_YET_VALID', /valid only from 20/],
     ['30 days before its end', end - 30 * day, 'TLS_EXPIRES_SOON', /expires in 30 days, on 20/],
     ['hours before its end', end - 3_600_000, 'TLS_EXPIRES_SOON', /expires in less than a day/],
     ['in its last second', end, 'TLS_EXPIRES_SOON', /less than a day/],
@@ -50,8 +50,19 @@ describe('dates', () => {
       expect.objectContaining({ code, message: expect.stringMatching(message) }),
     ])
   })
-  test.each([end - 50 * day, end - 30 * day - 1])('valid without a warning at %d', (at) => {
+  test.each([end - 100 * day, end - 30 * day - 1])('valid without a warning at %d', (at) => {
     expect(check(file, at)).toEqual([])
+  })
+
+  test.each([
+    ['a day', 1],
+    ['six days', 6],
+    ['60 days', 60],
+  ])('of a certificate for %s the last third is soon', (_, days) => {
+    const short = [server(undefined, { notBefore: end - days * day, notAfter: end })]
+    const third = Math.floor((days * day) / 3)
+    expect(codes(short, end - third - 1)).toEqual([])
+    expect(codes(short, end - third)).toEqual(['TLS_EXPIRES_SOON'])
   })
 })
 
