@@ -18,6 +18,7 @@ import {
   isLoneSelfSigned,
   loadTrustAnchors,
   type MasterAddress,
+  namedBy,
   nearIssuerProblem,
   pathFacts,
   type RootSource,
@@ -97,7 +98,7 @@ function nameFor(input: TrustInput, { mode, leaf, unsure }: ModeChoice): NameCho
     alias: input.address.alias,
     explicit: input.certificateName,
     allowIpOnly: input.options.allow_ip_only,
-    where: input.where,
+    where: (input.certificateName && input.nameWhere) || input.where,
   }
   return chooseName(leaf && (!unsure || isPlausible(question, leaf)) ? { ...question, leaf } : question)
 }
@@ -115,8 +116,9 @@ export interface TrustInput {
   caMaterial?: TrustAnchors
   /** Milliseconds since the epoch. */
   now: number
-  /** Location of the settings in the configuration. */
+  /** Location of the settings in the configuration, and of `master_cert_name`. */
   where?: Where
+  nameWhere?: Where
   roots?: RootSource
 }
 
@@ -319,7 +321,7 @@ export function poolTrust(input: PoolTrustInput): PoolTrust {
   const found = [...problems, ...(ca?.problems ?? [])]
   const isUnread = faults.length > 0 && !material
   if (found.some(isError) || isUnread) return { master: address, problems: found }
-  const { plan, problems: doubts } = planTrust({
+  const planned = planTrust({
     address,
     options: provider.tls,
     certificateName: provider.master_cert_name,
@@ -328,7 +330,11 @@ export function poolTrust(input: PoolTrustInput): PoolTrust {
     now,
     roots: rest.roots,
     where: placeOf(config, pool, 'tls'),
+    nameWhere: placeOf(config, pool, 'master_cert_name'),
   })
+  const { plan } = planned
+  const setting = { file: config.file, path: 'security.tls.cert' }
+  const doubts = planned.problems.map((found) => namedBy(found, material?.file, setting))
   if (faults.length === 0) return { master: address, trust: plan, problems: [...found, ...doubts] }
   const isNew = ({ code }: Problem) => !faults.some((fault) => says(fault, code))
   return {

@@ -7,6 +7,7 @@ export {
   isLoneSelfSigned,
   keepsTrust,
   loadTlsCredentials,
+  namedBy,
   pathFacts,
   readTextFile,
   servedPair,

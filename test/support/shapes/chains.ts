@@ -192,7 +192,7 @@ export const chainShapes: Shape[] = [
       return made([server(old, { aki: false, extra }), renewed])
     },
     codes: ['TLS_KEY_IDENTIFIER'],
-    clients: opensslSays('untrusted'),
+    clients: rootSays('untrusted'),
   },
   {
     name: 'the same with both certificates of the CA',
