@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { reportProblem } from '../../../src/config/index.ts'
+import { reportProblem } from '../../../src/config/report.ts'
 import { createDevelopmentChain, type DevelopmentChain } from '../../../src/pki/development-ca.ts'
 import regions from '../../../src/providers/aws/regions.json' with { type: 'json' }
 import { builtInProviders as providers } from '../../../src/providers/index.ts'
