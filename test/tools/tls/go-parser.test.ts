@@ -88,7 +88,6 @@ test.each([
   // One example of each error of Go.
   const surprises = new Map<string, string>()
   for (const [index, der] of passed.entries())
-    for (const text of [old![index], today![index]])
-      if (text) surprises.set(text, der.toString('hex'))
+    for (const text of [old![index], today![index]]) if (text) surprises.set(text, der.toString('hex'))
   expect(Object.fromEntries(surprises)).toEqual({})
 })
