@@ -34,8 +34,28 @@ export interface NameChoice {
 
 export function chooseName(question: NameQuestion): NameChoice {
   const { explicit, leaf } = question
+  const more = moreThanName(explicit)
+  if (more) {
+    const message = `master_cert_name ${explicit} has ${more.parts}; it is the name in the certificate alone`
+    const remedy = `Set \`master_cert_name: ${more.name}\`.`
+    return refuse(question, problem('TLS_NAME_MISMATCH', message, { ...options(question), remedy }))
+  }
   if (explicit) return leaf ? explicitKnown(question, leaf) : explicitUnknown(question)
   return leaf ? fromCertificate(question, leaf) : fromHost(question)
+}
+
+/** A scheme, port or path beside the name, as in `https://master.example.com:8443/`. */
+function moreThanName(explicit: string): { parts: string; name: string } | undefined {
+  const found = /^([a-z][a-z0-9+.-]*:\/\/)?(\[[^\]]*\]|[^:/[\]]*)(:\d+)?(\/.*)?$/i.exec(explicit.trim())
+  if (!found) return undefined
+  const [, scheme, host = '', port, path] = found
+  const parts = [
+    scheme && `the scheme ${scheme}`,
+    port && `the port ${port.slice(1)}`,
+    path && `the path ${path}`,
+  ]
+  const named = parts.filter((part) => part !== undefined).join(' and ')
+  return named && host ? { parts: named, name: canonicalName(host) } : undefined
 }
 
 /** Whether this certificate may be the one agents will receive: it covers the configured name or the host, if any. */

@@ -13,10 +13,13 @@ import {
   type CertificateFacts,
   canonicalName,
   certificateFacts,
+  checkBelowRoot,
   findWellKnownRoot,
   isLoneSelfSigned,
   loadTrustAnchors,
   type MasterAddress,
+  namedBy,
+  nearIssuerProblem,
   pathFacts,
   type RootSource,
   type TlsCredentials,
@@ -34,7 +37,7 @@ export function planTrust(input: TrustInput): { plan?: TrustPlan; problems: Prob
   const choice = chooseMode(input)
   if ('code' in choice) return { problems: [choice, ...nameProblems(input)] }
   const name = nameFor(input, choice)
-  const problems = [...(choice.problems ?? []), ...name.problems]
+  const problems = [...(choice.problems ?? []), ...name.problems, ...belowPublicRoot(input, choice)]
   if (problems.some(isError)) return { problems }
   const { mode, reason, chain = [], wellKnownRoot } = choice
   return {
@@ -48,6 +51,12 @@ export function planTrust(input: TrustInput): { plan?: TrustPlan; problems: Prob
     },
     problems,
   }
+}
+
+/** Agents of `system` have no certificate of the file, so that Go judges the whole chain. */
+function belowPublicRoot({ material }: TrustInput, { mode, wellKnownRoot }: ModeChoice): Problem[] {
+  if (mode !== 'system' || !material || !wellKnownRoot) return []
+  return checkBelowRoot(material.path, wellKnownRoot)
 }
 
 /** A chain without its root must not hide a wrong name. */
@@ -89,7 +98,7 @@ function nameFor(input: TrustInput, { mode, leaf, unsure }: ModeChoice): NameCho
     alias: input.address.alias,
     explicit: input.certificateName,
     allowIpOnly: input.options.allow_ip_only,
-    where: input.where,
+    where: (input.certificateName && input.nameWhere) || input.where,
   }
   return chooseName(leaf && (!unsure || isPlausible(question, leaf)) ? { ...question, leaf } : question)
 }
@@ -107,8 +116,9 @@ export interface TrustInput {
   caMaterial?: TrustAnchors
   /** Milliseconds since the epoch. */
   now: number
-  /** Location of the settings in the configuration. */
+  /** Location of the settings in the configuration, and of `master_cert_name`. */
   where?: Where
+  nameWhere?: Where
   roots?: RootSource
 }
 
@@ -221,6 +231,7 @@ function chooseIncomplete(
   if (root && options.trust === 'auto')
     return { mode: 'system', reason: issuedUnder(root), leaf: material.leaf, wellKnownRoot: root }
   const top = material.path.certificates.at(-1)!
+  if (material.nearIssuer) return nearIssuerProblem(top, material.nearIssuer)
   const namesake = material.extras.some((extra) => extra.subjectKey === top.issuerKey)
   const why = namesake
     ? `the certificate of that name in ${material.file} has another key`
@@ -310,7 +321,7 @@ export function poolTrust(input: PoolTrustInput): PoolTrust {
   const found = [...problems, ...(ca?.problems ?? [])]
   const isUnread = faults.length > 0 && !material
   if (found.some(isError) || isUnread) return { master: address, problems: found }
-  const { plan, problems: doubts } = planTrust({
+  const planned = planTrust({
     address,
     options: provider.tls,
     certificateName: provider.master_cert_name,
@@ -319,7 +330,11 @@ export function poolTrust(input: PoolTrustInput): PoolTrust {
     now,
     roots: rest.roots,
     where: placeOf(config, pool, 'tls'),
+    nameWhere: placeOf(config, pool, 'master_cert_name'),
   })
+  const { plan } = planned
+  const setting = { file: config.file, path: 'security.tls.cert' }
+  const doubts = planned.problems.map((found) => namedBy(found, material?.file, setting))
   if (faults.length === 0) return { master: address, trust: plan, problems: [...found, ...doubts] }
   const isNew = ({ code }: Problem) => !faults.some((fault) => says(fault, code))
   return {

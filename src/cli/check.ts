@@ -1,5 +1,6 @@
 // `provision check`: checks everything a launch needs, and prints a table with remedies.
 import { printable } from '../platform/index.ts'
+import { placeOf } from '../problems/index.ts'
 import type { CheckResult, CheckRow } from '../provisioner/index.ts'
 import { type CliCommand, configFlag, formatFlag } from './command.ts'
 import { withProgress } from './progress.ts'
@@ -96,7 +97,9 @@ function blockOf(rows: CheckRow[], measure: Measure): string[] {
   return rows.flatMap(({ what, result, note = '', problem }, n) => {
     const head = `  ${words[result].padEnd(9)}${padded(what, width, measure)}  `
     if (!problem) return [`${head}${result === 'not_checked' ? 'not checked: ' : ''}${note}`.trimEnd()]
-    const line = `${head}${problem.code} ${problem.message}`
+    const { where } = problem
+    const setting = where?.setting ?? (problem.code.startsWith('TLS_') && where?.path ? where : undefined)
+    const line = `${head}${problem.code} ${problem.message}${setting ? ` (${placeOf(setting)})` : ''}`
     // If the cloud refuses every call, the shared remedy is printed once.
     if (rows[n + 1]?.problem?.remedy === problem.remedy) return [line]
     return [line, `${' '.repeat(2 + 9 + width + 2)}remedy: ${problem.remedy}`]

@@ -62,7 +62,7 @@ export {
 } from './read-block.ts'
 export type { ReadableConfig } from './readable.ts'
 export { configSchema } from './reference.ts'
-export { codeFrame, reportProblem, shown } from './report.ts'
+export { codeFrame, reportProblem, shown, withLine } from './report.ts'
 export { clusterIdPattern, demandTypes } from './schema.ts'
 export { type StandardSchema, standardProviderBlock } from './standard-block.ts'
 export { nameOf, orList } from './value-problem.ts'

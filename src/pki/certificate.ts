@@ -5,36 +5,32 @@ import {
   type Der,
   DerError,
   derBitString,
-  derBits,
-  derBoolean,
   derChildren,
-  derContent,
   derInteger,
   derOid,
   derSequence,
   derSmallInteger,
-  derTag,
-  extensionOid,
   type PssParameters,
   readDer,
   readPss,
   rsaPss,
 } from './der.ts'
 import {
-  type GeneralName,
-  generalName,
   type NameAttribute,
   nameAttributes,
   nameKey,
   showDistinguishedName,
   showName,
 } from './distinguished-name.ts'
-import type { PemBlock } from './pem.ts'
+import { type Extension, type KnownExtensions, readExtensions, readKnownExtensions } from './extensions.ts'
+import { type GoCertificate, readAsGo } from './go-parser.ts'
+import { literalLineEnds, type PemBlock } from './pem.ts'
 import type { CertificateFacts, CertificateRole } from './trust-plan.ts'
 
 export interface Certificate {
   x509: X509Certificate
   fields: CertificateFields
+  asGo: GoCertificate
   /** Of the DER bytes, lower-case hex. */
   sha256: string
   subject: string
@@ -57,6 +53,9 @@ export function readCertificate(
       problem('TLS_PEM_BROKEN', `block ${block.number} of ${file} is not usable: ${reason}`, {
         where: { file, line: block.line },
         cause,
+        ...(reason === literalLineEnds && {
+          remedy: `Write real line ends: \`printf '%b' "$(cat ${file})" > ${file}.pem\`.`,
+        }),
       }),
     ],
   })
@@ -67,6 +66,7 @@ export function readCertificate(
   const certificate: Certificate = {
     x509,
     fields,
+    asGo: readAsGo(x509.raw),
     sha256: x509.fingerprint256.replaceAll(':', '').toLowerCase(),
     subject: showDistinguishedName(fields.subject),
     issuer: showDistinguishedName(fields.issuer),
@@ -114,10 +114,47 @@ export function validityOf(x509: X509Certificate): { notBefore: string; notAfter
   }
 }
 
-/** A root for OpenSSL and for Go: its issuer is its own subject, and its own key signed it. */
+/** A root for OpenSSL and for Go: it issued itself. */
 export function isSelfSigned(certificate: Certificate): boolean {
   // Not checkIssued(): that is false for a self-signed server certificate whose keyUsage lacks keyCertSign.
-  return certificate.subjectKey === certificate.issuerKey && isSignedBy(certificate, certificate)
+  return isIssuedBy(certificate, certificate)
+}
+
+/**
+ * Whether OpenSSL takes `issuer` for the issuer of the certificate: by its name, then by the authority key identifier, then
+ * by the signature. Does not check whether it is allowed to sign.
+ */
+export function isIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
+  return (
+    certificate.issuerKey === issuer.subjectKey &&
+    keyIdMismatch(certificate, issuer) === undefined &&
+    isSignedBy(certificate, issuer)
+  )
+}
+
+/**
+ * Why the authority key identifier (RFC 5280 section 4.2.1.1) names another certificate than `issuer`; undefined if it does
+ * not. Each part that it has must agree (OpenSSL, X509_check_akid). Go ignores it.
+ */
+export function keyIdMismatch(certificate: Certificate, issuer: Certificate): string | undefined {
+  const { keyId, serial, issuerKey } = certificate.fields.authorityKeyId ?? {}
+  const { subjectKeyId, serial: itsSerial } = issuer.fields
+  if (keyId && subjectKeyId && !keyId.equals(subjectKeyId))
+    return `the key identifier ${hex(keyId)} instead of ${hex(subjectKeyId)}`
+  if (serial && !serial.equals(itsSerial))
+    return `the serial number ${hex(serial)} instead of ${hex(itsSerial)}`
+  if (issuerKey !== undefined && issuerKey !== issuer.issuerKey)
+    return `a certificate that was not issued by ${issuer.issuer}`
+  return undefined
+}
+
+function hex(bytes: Buffer): string {
+  return bytes.toString('hex').toUpperCase().slice(0, 80)
+}
+
+/** RFC 5280 section 3.2: subject and issuer are the same name; the key that signed may be another. */
+export function isSelfIssued(certificate: Certificate): boolean {
+  return certificate.subjectKey === certificate.issuerKey
 }
 
 /** Whether the key of `parent` made the signature. Does not check whether `parent` is allowed to sign. */
@@ -148,18 +185,15 @@ export function certificateFacts(certificate: Certificate, role: CertificateRole
 export interface CertificateFields extends KnownExtensions {
   /** 1, 2 or 3. */
   version: number
-  serialNegative: boolean
+  /** Content of the INTEGER. */
+  serial: Buffer
   /** The algorithm the certificate is signed with; `pss` when that is RSA-PSS. */
   signature: { oid: string; pss?: PssParameters }
-  /** The signed part and the certificate name different signature algorithms. */
-  signatureDiffers: boolean
   /** DER of the names: Go compares these bytes. */
   issuerDer: Buffer
   subjectDer: Buffer
   issuer: NameAttribute[]
   subject: NameAttribute[]
-  /** As in the certificate, such as `301231235959Z`, with the tag of the time type. */
-  times: { tag: number; text: string }[]
   publicKey: { oid: string; parameters?: Der; bytes: Buffer }
   extensions: Extension[]
 }
@@ -170,19 +204,17 @@ export function readCertificateFields(der: Buffer): CertificateFields {
   derBitString(signature)
   const all = derSequence(signed)
   const versioned = all[0]?.tag === 0xa0
-  const [serial, innerAlgorithm, issuer, validity, subject, key, ...rest] = versioned ? all.slice(1) : all
+  const [serial, innerAlgorithm, issuer, , subject, key, ...rest] = versioned ? all.slice(1) : all
   if (!algorithm || !innerAlgorithm || !issuer || !subject) throw new DerError('is not a certificate')
   const extensions = readExtensions(rest.find((part) => part.tag === 0xa3))
   return {
     version: versioned ? derSmallInteger(derChildren(all[0]!.content)[0]) + 1 : 1,
-    serialNegative: (derInteger(serial)[0]! & 0x80) !== 0,
+    serial: derInteger(serial),
     signature: readSignature(algorithm),
-    signatureDiffers: !algorithm.bytes.equals(innerAlgorithm.bytes),
     issuerDer: issuer.bytes,
     subjectDer: subject.bytes,
     issuer: nameAttributes(issuer),
     subject: nameAttributes(subject),
-    times: derSequence(validity).map((time) => ({ tag: time.tag, text: time.content.toString('latin1') })),
     publicKey: readPublicKey(key),
     extensions,
     ...readKnownExtensions(extensions),
@@ -203,104 +235,4 @@ function readPublicKey(element: Der | undefined): CertificateFields['publicKey']
   const [algorithm, bits] = derSequence(element)
   if (bits?.content[0] !== 0) throw new DerError('has a malformed public key')
   return { ...readAlgorithm(algorithm), bytes: derBitString(bits) }
-}
-
-// The extensions of a certificate that the checks use (RFC 5280 section 4.2).
-
-export interface Extension {
-  oid: string
-  critical: boolean
-  value: Buffer
-}
-
-export interface NameConstraints {
-  permitted: GeneralName[]
-  excluded: GeneralName[]
-}
-
-export interface KnownExtensions {
-  /** Numbers of the bits of section 4.2.1.3; undefined without the extension. */
-  keyUsage?: Set<number>
-  basicConstraints?: { ca: boolean; pathLength?: number }
-  extendedKeyUsage?: string[]
-  nameConstraints?: NameConstraints
-  /** Bits of Netscape's certificate type; 1 is a TLS server. */
-  netscapeCertType?: Set<number>
-  names: GeneralName[]
-  /** True only for the form with a key identifier, which OpenSSL's strict mode requires. */
-  hasAuthorityKeyId: boolean
-  hasSubjectKeyId: boolean
-}
-
-export const keyUsageBit = {
-  digitalSignature: 0,
-  keyEncipherment: 2,
-  keyAgreement: 4,
-  keyCertSign: 5,
-  crlSign: 6,
-}
-
-/** Reads the `[3]` element of a certificate. Throws DerError. */
-export function readExtensions(wrapper: Der | undefined): Extension[] {
-  if (!wrapper) return []
-  return derSequence(derChildren(wrapper.content)[0]).map((element) => {
-    const parts = derSequence(element)
-    const marked = parts[1]?.tag === derTag.boolean
-    const critical = marked && derBoolean(parts[1])
-    return { oid: derOid(parts[0]), critical, value: derContent(parts[marked ? 2 : 1], derTag.octetString) }
-  })
-}
-
-/** Throws DerError when an extension does not have the form its standard requires. */
-export function readKnownExtensions(extensions: Extension[]): KnownExtensions {
-  const read = <T>(oid: string, reader: (element: Der) => T): T | undefined => {
-    const extension = extensions.find((candidate) => candidate.oid === oid)
-    return extension && reader(readDer(extension.value))
-  }
-  return {
-    keyUsage: read(extensionOid.keyUsage, derBits),
-    basicConstraints: read(extensionOid.basicConstraints, readBasicConstraints),
-    extendedKeyUsage: read(extensionOid.extendedKeyUsage, (element) => derSequence(element).map(derOid)),
-    nameConstraints: read(extensionOid.nameConstraints, readNameConstraints),
-    netscapeCertType: read(extensionOid.netscapeCertType, derBits),
-    names: read(extensionOid.subjectAltName, (element) => derSequence(element).map(generalName)) ?? [],
-    hasAuthorityKeyId: read(extensionOid.authorityKeyIdentifier, hasKeyIdentifier) ?? false,
-    hasSubjectKeyId:
-      read(extensionOid.subjectKeyIdentifier, (element) => derContent(element, derTag.octetString)) !==
-      undefined,
-  }
-}
-
-function readBasicConstraints(element: Der): { ca: boolean; pathLength?: number } {
-  const parts = derSequence(element)
-  const marked = parts[0]?.tag === derTag.boolean
-  const length = parts[marked ? 1 : 0]
-  return {
-    ca: marked && derBoolean(parts[0]),
-    ...(length && { pathLength: derSmallInteger(length) }),
-  }
-}
-
-function hasKeyIdentifier(element: Der): boolean {
-  return derSequence(element).some((part) => part.tag === 0x80)
-}
-
-function readNameConstraints(element: Der): NameConstraints {
-  const parts = derSequence(element)
-  if (parts.length === 0 || parts.some((part) => part.tag !== 0xa0 && part.tag !== 0xa1))
-    throw new DerError('has malformed name constraints')
-  const subtrees = (tag: number) => {
-    const list = parts.find((part) => part.tag === tag)
-    return list ? derChildren(list.content).map((subtree) => readConstraint(derSequence(subtree)[0])) : []
-  }
-  return { permitted: subtrees(0xa0), excluded: subtrees(0xa1) }
-}
-
-function readConstraint(element: Der | undefined): GeneralName {
-  const name = element && generalName(element)
-  // RFC 5280 section 4.2.1.10: an address and its mask.
-  const range = name?.kind !== 'ip' || name.bytes.length === 8 || name.bytes.length === 32
-  if (!name || !range || /[^\x00-\x7f]/.test(name.kind === 'ip' ? '' : name.value))
-    throw new DerError('has a malformed name constraint')
-  return name
 }

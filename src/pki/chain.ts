@@ -1,8 +1,9 @@
 // Finds the path from the server certificate to its root among the certificates of a file, in any order.
 
 import { type Problem, problem } from '../problems/index.ts'
-import { type Certificate, isSignedBy, readCertificate } from './certificate.ts'
-import { looksBinary, type PemBlock, readPem } from './pem.ts'
+import { type Certificate, isIssuedBy, isSignedBy, keyIdMismatch, readCertificate } from './certificate.ts'
+import { noCertificate, notPem } from './file-kind.ts'
+import { type PemBlock, readPem } from './pem.ts'
 
 export interface ChainPath {
   /** The server certificate first, each one signed by the next. */
@@ -27,16 +28,51 @@ export function dedupe(certificates: Certificate[]): { unique: Certificate[]; re
   return { unique, repeated }
 }
 
-/** For each certificate, the certificates that issued it, by name and key. A self-signed one is its own issuer. */
+/** For each certificate, the certificates that issued it (isIssuedBy). A self-signed one is its own issuer. */
 export type Issuers = Map<Certificate, Certificate[]>
 
 export function findIssuers(certificates: Certificate[]): Issuers {
   // Whether an issuer may sign (CA, keyUsage) is checked later, so that the message is not "issuer missing".
   const issuersOf = (certificate: Certificate) =>
-    certificates.filter(
-      (issuer) => issuer.subjectKey === certificate.issuerKey && isSignedBy(certificate, issuer),
-    )
+    certificates.filter((issuer) => isIssuedBy(certificate, issuer))
   return new Map(certificates.map((certificate) => [certificate, issuersOf(certificate)]))
+}
+
+/** A certificate that has the issuer's name and key, but not the identity that the authority key identifier names. */
+export interface NearIssuer {
+  issuer: Certificate
+  /** What the identifier names. */
+  mismatch: string
+}
+
+/** Typical after a CA was renewed under the same key (easy-rsa). The certificate itself may be its own near issuer. */
+export function findNearIssuer(
+  certificate: Certificate,
+  candidates: readonly Certificate[],
+): NearIssuer | undefined {
+  for (const issuer of candidates) {
+    if (issuer.subjectKey !== certificate.issuerKey || !isSignedBy(certificate, issuer)) continue
+    const mismatch = keyIdMismatch(certificate, issuer)
+    if (mismatch) return { issuer, mismatch }
+  }
+  return undefined
+}
+
+/** The sentence about it, without where it was found. */
+export function describeNearIssuer(certificate: Certificate, { issuer, mismatch }: NearIssuer): string {
+  const signer = issuer === certificate ? 'its own key' : `the key of ${issuer.subject}`
+  return (
+    `${certificate.subject} was signed with ${signer}, but its authority key identifier names ${mismatch}, ` +
+    'so that OpenSSL, Python and Node do not take that certificate for its issuer'
+  )
+}
+
+export function nearIssuerProblem(certificate: Certificate, near: NearIssuer): Problem {
+  const { file, line, subject } = certificate
+  return problem('TLS_KEY_IDENTIFIER', describeNearIssuer(certificate, near), {
+    where: { file, line },
+    details: { subject, issuer: near.issuer.subject, sha256: near.issuer.sha256 },
+  })
 }
 
 /** Certificates that signed no other certificate, in the order of the file. */
@@ -138,21 +174,4 @@ export function mendedProblems(untidy: string[], blocks: PemBlock[], file: strin
   const line = blocks.find((block) => block.untidy.length > 0)?.line ?? 1
   const message = `${file} has ${mended.join(', ')}, which some TLS libraries cannot read`
   return [problem('TLS_PEM_MENDED', message, { where: { file, line }, details: { mended } })]
-}
-
-export function notPem(text: string, file: string): Problem {
-  const what =
-    text.trim() === ''
-      ? 'is empty'
-      : looksBinary(text)
-        ? 'is binary (DER or PKCS#12?), not PEM'
-        : 'contains no PEM block (-----BEGIN …)'
-  return problem('TLS_FILE_NOT_PEM', `${file} ${what}`, { where: { file } })
-}
-
-function noCertificate(blocks: PemBlock[], file: string): Problem {
-  const labels = [...new Set(blocks.map((block) => block.label))].join(', ')
-  return problem('TLS_NO_CERTIFICATE', `${file} contains no certificate, only: ${labels}`, {
-    where: { file, line: blocks[0]!.line },
-  })
 }

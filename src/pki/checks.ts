@@ -1,8 +1,8 @@
 // Checks of a certificate path that need only its bytes and the time, not a connection.
 
 import type { AsymmetricKeyDetails } from 'node:crypto'
-import type { Problem } from '../problems/index.ts'
-import { type Certificate, type CertificateFields, keyUsageBit, validityOf } from './certificate.ts'
+import { isError, type Problem } from '../problems/index.ts'
+import { type Certificate, type CertificateFields, validityOf } from './certificate.ts'
 import type { ChainPath } from './chain.ts'
 import {
   extensionOid,
@@ -13,9 +13,12 @@ import {
   usageName,
   weakSignatures,
 } from './der.ts'
+import { keyUsageBit } from './extensions.ts'
+import { checkRenewal, unknownToGo } from './go-verify.ts'
+import { checkNameConstraints } from './name-constraints.ts'
 import {
   checkForGo,
-  checkNameConstraints,
+  checkForOpenssl,
   checkNameEncoding,
   checkStrict,
   fault,
@@ -39,11 +42,13 @@ export function checkLinks(links: Link[], now: number): Problem[] {
     ...checkNameConstraints(links),
     ...checkCritical(links),
     ...checkForGo(links.map((link) => link.certificate)),
+    ...checkForOpenssl(links),
     ...checkNameEncoding(links),
   ]
-  // A path that every verifier refuses needs no further warning about the newest Python.
-  const strict = problems.some((problem) => problem.severity === 'error') ? [] : checkStrict(links)
-  return [...problems, ...strict]
+  // A path that some verifier refuses needs no further warning about the newest Python or a later renewal.
+  if (problems.some(isError)) return problems
+  const renewal = checkRenewal(links)
+  return [...problems, ...(renewal.some(isError) ? [] : checkStrict(links)), ...renewal]
 }
 
 /** Reports certificates beside the path only if clients would refuse a server that sends the whole file. */
@@ -61,8 +66,8 @@ export function checkExtras(extras: Certificate[]): Problem[] {
 
 const day = 86_400_000
 
-/** A warning is reported when a certificate expires in fewer days than this. */
-export const expiryWarningDays = 30
+/** A warning is reported in the last third of a certificate's life, but not earlier than this many days before its end. */
+const expiryWarningDays = 30
 
 export function checkValidity(links: Link[], now: number): Problem[] {
   return links.flatMap((link) => {
@@ -72,7 +77,7 @@ export function checkValidity(links: Link[], now: number): Problem[] {
       return [fault(link, 'TLS_NOT_YET_VALID', `is valid only from ${details.notBefore}`, { details })]
     if (now > to.getTime()) return [fault(link, 'TLS_EXPIRED', `expired on ${details.notAfter}`, { details })]
     const left = to.getTime() - now
-    if (left > expiryWarningDays * day) return []
+    if (left > Math.min(expiryWarningDays * day, (to.getTime() - from.getTime()) / 3)) return []
     const when = left < day ? 'in less than a day' : `in ${Math.floor(left / day)} days`
     return [fault(link, 'TLS_EXPIRES_SOON', `expires ${when}, on ${details.notAfter}`, { details })]
   })
@@ -85,9 +90,10 @@ export function checkUsage(links: Link[]): Problem[] {
 }
 
 function checkLeaf(leaf: Link): Problem[] {
-  const { fields } = leaf.certificate
+  const { fields, asGo } = leaf.certificate
   const problems: Problem[] = []
   const { extendedKeyUsage, keyUsage } = fields
+  const seenByGo = asGo.extensions.some(({ oid }) => oid === extensionOid.subjectAltName)
   if (!fields.names.some((name) => name.kind === 'dns' || name.kind === 'ip'))
     problems.push(
       fault(
@@ -96,6 +102,10 @@ function checkLeaf(leaf: Link): Problem[] {
         'has no DNS name or IP address in subjectAltName; Go ignores its common name',
       ),
     )
+  else if (asGo.faults.length === 0 && !seenByGo) {
+    const what = `is of version ${fields.version}, but Go reads the extensions of version 3 only, and so finds no name`
+    problems.push(fault(leaf, 'TLS_NO_SAN', what))
+  }
   // anyExtendedKeyUsage does not count: OpenSSL refuses it (Go would not).
   if (extendedKeyUsage && !extendedKeyUsage.includes(serverAuth))
     problems.push(
@@ -114,11 +124,16 @@ function checkLeaf(leaf: Link): Problem[] {
   return problems
 }
 
+/** OpenSSL's default (X509_VERIFY_PARAM_set_depth), and the number of signatures that Go checks. */
+const maxDepth = 100
+
 function checkCa(ca: Link): Problem[] {
-  const { version, basicConstraints, keyUsage, extendedKeyUsage } = ca.certificate.fields
+  const { version, basicConstraints, keyUsage, extendedKeyUsage, netscapeCertType } = ca.certificate.fields
   const problems: Problem[] = []
-  // Version 1 has no extensions; both OpenSSL and Go let such a root, and only a root, sign.
-  const oldRoot = version === 1 && ca.selfSigned
+  // Only a root may lack basicConstraints (OpenSSL, check_ca): if it is of version 1, which has no extensions, or if its
+  // keyUsage or its Netscape certificate type (bit 5 is SSL CA) says that it is a CA.
+  const oldRoot =
+    ca.selfSigned && !basicConstraints && (version === 1 || keyUsage || netscapeCertType?.has(5))
   if (!basicConstraints?.ca && !oldRoot) {
     const why = basicConstraints ? 'its basicConstraints are CA:FALSE' : 'it has no basicConstraints'
     problems.push(fault(ca, 'TLS_NOT_A_CA', `signed a certificate of the chain, but is not a CA: ${why}`))
@@ -127,6 +142,8 @@ function checkCa(ca: Link): Problem[] {
     problems.push(
       fault(ca, 'TLS_NOT_A_CA', 'signed a certificate of the chain, but its keyUsage lacks keyCertSign'),
     )
+  if (ca.depth > maxDepth)
+    problems.push(fault(ca, 'TLS_CA_PATH_LENGTH', `is above ${ca.depth - 1} CAs; clients follow ${maxDepth}`))
   const pathLength = basicConstraints?.pathLength
   if (pathLength !== undefined && ca.below > pathLength)
     problems.push(
@@ -145,33 +162,42 @@ function checkCa(ca: Link): Problem[] {
 
 // Critical extensions: a verifier that does not know one has to refuse the certificate (RFC 5280 section 4.2).
 
-/** Known to OpenSSL and to Go 1.22 alike, whatever their content. */
-const known: string[] = [
+/** Known to OpenSSL, whatever their content (crypto/x509/v3_purp.c, X509_supported_extension). */
+const knownToOpenssl: string[] = [
   extensionOid.keyUsage,
   extensionOid.subjectAltName,
   extensionOid.basicConstraints,
   extensionOid.nameConstraints,
   extensionOid.crlDistributionPoints,
   extensionOid.certificatePolicies,
+  extensionOid.policyMappings,
+  extensionOid.policyConstraints,
+  extensionOid.inhibitAnyPolicy,
   extensionOid.extendedKeyUsage,
+  extensionOid.netscapeCertType,
   // Go refuses these when they are critical; TLS_GO_REFUSES reports that.
   extensionOid.subjectKeyIdentifier,
   extensionOid.authorityKeyIdentifier,
   extensionOid.authorityInfoAccess,
+  // TLS_OPENSSL_REFUSES reports it.
+  extensionOid.proxyCertInfo,
 ]
 
+/** Go looks at those of the server certificate; at those of a CA only after a renewal (checkRenewal). */
 export function checkCritical(links: Link[]): Problem[] {
-  return links.flatMap((link) =>
-    link.certificate.fields.extensions
-      .filter((extension) => extension.critical && !known.includes(extension.oid))
-      .map((extension) =>
-        fault(
-          link,
-          'TLS_CRITICAL_EXTENSION',
-          `marks the extension ${extension.oid} as critical, which clients do not support`,
-        ),
+  return links.flatMap((link) => {
+    const unknown = link.certificate.fields.extensions
+      .filter(({ critical, oid }) => critical && !knownToOpenssl.includes(oid))
+      .map(({ oid }) => oid)
+    if (link.role === 'leaf') unknown.push(...unknownToGo(link.certificate))
+    return [...new Set(unknown)].map((oid) =>
+      fault(
+        link,
+        'TLS_CRITICAL_EXTENSION',
+        `marks the extension ${oid} as critical, which ${knownToOpenssl.includes(oid) ? 'Go 1.22 does' : 'clients do'} not support`,
       ),
-  )
+    )
+  })
 }
 
 // Key types and sizes that Go agents, Python tasks and Node can all use.

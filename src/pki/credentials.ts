@@ -2,7 +2,7 @@
 import type { KeyObject } from 'node:crypto'
 import { closeSync, openSync, readSync } from 'node:fs'
 import { isError, type Problem, problem, type Where } from '../problems/index.ts'
-import { type Certificate, certificateFacts, isSignedBy } from './certificate.ts'
+import { type Certificate, certificateFacts, isIssuedBy } from './certificate.ts'
 import { oversize } from './certificate-message.ts'
 import {
   allPaths,
@@ -10,6 +10,8 @@ import {
   dedupe,
   findIssuers,
   findLeaf,
+  findNearIssuer,
+  type NearIssuer,
   pickPath,
   readCertificates,
 } from './chain.ts'
@@ -28,6 +30,8 @@ export interface TlsCredentials {
   openEnds: Certificate[]
   /** Certificates of the file that are on no path. */
   extras: Certificate[]
+  /** Of the last certificate of a path without a root. */
+  nearIssuer?: NearIssuer
   /** Only when a key was given. Printing it reveals no key bytes. */
   key?: KeyObject
 }
@@ -68,14 +72,24 @@ export function loadTlsCredentials(files: TlsCredentialFiles, options: LoadOptio
   const key = files.keyFile ? readTextFile(files.keyFile, 'key file', readFile, where.key) : undefined
   const unread = [...cert.problems, ...(key?.problems ?? [])]
   if (cert.text === undefined) return { problems: unread }
-  const parsed = parseTlsCredentials(cert.text, key?.text, {
+  const judged = parseTlsCredentials(cert.text, key?.text, {
     now: options.now,
     file: files.certFile,
     keyFile: files.keyFile,
   })
+  const inCert = judged.problems.map((found) => namedBy(found, files.certFile, where.cert))
+  const parsed = { ...judged, problems: inCert.map((found) => namedBy(found, files.keyFile, where.key)) }
   if (unread.length === 0) return parsed
   const { material, faulty = material } = parsed
   return { ...(faulty && { faulty }), problems: [...unread, ...parsed.problems] }
+}
+
+/** The problem, with the setting that names the file in which it is. */
+export function namedBy(found: Problem, file: string | undefined, setting: Where | undefined): Problem {
+  const { where } = found
+  return setting && where && where.file === file && !where.setting
+    ? { ...found, where: { ...where, setting } }
+    : found
 }
 
 /** The same for texts that are already in memory. */
@@ -91,6 +105,8 @@ export function parseTlsCredentials(
   const { unique, repeated } = dedupe(read.certificates)
   problems.push(...checkMessage(read.certificates, file))
   if (unique.length > maxJudged) return { problems }
+  // Without a certificate that could not be read, what the others are for is a guess.
+  if (read.problems.some(isError)) return { problems }
   const issuers = findIssuers(unique)
   const end = findLeaf(issuers)
   const keyed = key && unique.find((certificate) => fits(key, certificate))
@@ -102,17 +118,25 @@ export function parseTlsCredentials(
 
   const paths = allPaths(leaf, issuers)
   const path = pickPath(paths, (candidate) => checkPath(candidate, now).filter(isError).length)
-  const related = new Set(paths.flatMap((candidate) => candidate.certificates))
+  const nearIssuer = path.complete ? undefined : findNearIssuer(path.certificates.at(-1)!, unique)
+  const beyond = nearIssuer ? allPaths(nearIssuer.issuer, issuers) : []
+  const related = new Set([...paths, ...beyond].flatMap((candidate) => candidate.certificates))
   const extras = unique.filter((certificate) => !related.has(certificate))
   problems.push(
     ...checkPath(path, now),
     ...checkExtras(unique.filter((certificate) => !path.certificates.includes(certificate))),
   )
-  // If a block could not be read, the order of the others proves nothing.
-  if (!read.problems.some(isError))
-    problems.push(...checkOrder(unique, path), ...repeatedOrExtra(repeated, extras))
+  problems.push(...checkOrder(unique, path), ...repeatedOrExtra(repeated, extras))
   const openEnds = paths.filter((open) => !open.complete).map((open) => open.certificates.at(-1)!)
-  const material = { file, leaf, path, openEnds, extras, ...(key && { key }) }
+  const material = {
+    file,
+    leaf,
+    path,
+    openEnds,
+    extras,
+    ...(nearIssuer && { nearIssuer }),
+    ...(key && { key }),
+  }
   return { [problems.some(isError) ? 'faulty' : 'material']: material, problems }
 }
 
@@ -272,9 +296,6 @@ export function keepsTrust(before: TlsCredentials, after: TlsCredentials): boole
   const known = new Set(before.path.certificates.map(({ sha256 }) => sha256))
   return after.path.certificates.some(
     (certificate) =>
-      known.has(certificate.sha256) ||
-      authorities.some(
-        (authority) => certificate.issuerKey === authority.subjectKey && isSignedBy(certificate, authority),
-      ),
+      known.has(certificate.sha256) || authorities.some((authority) => isIssuedBy(certificate, authority)),
   )
 }

@@ -67,11 +67,19 @@ export function derContent(element: Der | undefined, tag: number): Buffer {
   return element.content
 }
 
+/** Each number of an OBJECT IDENTIFIER is complete and in its shortest form (X.690 section 8.19.2). */
+export function isShortestOid(content: Buffer): boolean {
+  if (content.length === 0 || content.at(-1)! & 0x80) return false
+  return content.every((byte, index) => byte !== 0x80 || (index > 0 && (content[index - 1]! & 0x80) !== 0))
+}
+
 /** Dotted form of an OBJECT IDENTIFIER. Throws DerError. */
 export function derOid(element: Der | undefined): string {
   const arcs: number[] = []
   let arc = 0
-  for (const byte of derContent(element, derTag.oid)) {
+  const content = derContent(element, derTag.oid)
+  if (!isShortestOid(content)) throw new DerError('has a malformed object identifier')
+  for (const byte of content) {
     arc = arc * 128 + (byte & 0x7f)
     if (byte & 0x80) continue
     arcs.push(arc)
@@ -135,8 +143,12 @@ export const extensionOid = {
   crlDistributionPoints: '2.5.29.31',
   certificatePolicies: '2.5.29.32',
   authorityKeyIdentifier: '2.5.29.35',
+  policyMappings: '2.5.29.33',
+  policyConstraints: '2.5.29.36',
   extendedKeyUsage: '2.5.29.37',
+  inhibitAnyPolicy: '2.5.29.54',
   authorityInfoAccess: '1.3.6.1.5.5.7.1.1',
+  proxyCertInfo: '1.3.6.1.5.5.7.1.14',
   netscapeCertType: '2.16.840.1.113730.1.1',
 } as const
 

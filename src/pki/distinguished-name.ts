@@ -1,5 +1,5 @@
 // A subject or issuer: the attributes that are checked or shown.
-import { type Der, derChildren, derOid, derSequence, derTag } from './der.ts'
+import { type Der, DerError, derChildren, derOid, derSequence, derTag } from './der.ts'
 
 export interface NameAttribute {
   type: string
@@ -22,10 +22,16 @@ const shortNames: Record<string, string> = {
 
 /** The attributes of an RDNSequence, in order. Throws DerError. */
 export function nameAttributes(name: Der): NameAttribute[] {
-  return derSequence(name).flatMap((rdn) =>
+  return nameParts(name).flat()
+}
+
+/** The sets of an RDNSequence, nearly always of one attribute each. Throws DerError. */
+export function nameParts(name: Der): NameAttribute[][] {
+  return derSequence(name).map((rdn) =>
     derSequence(rdn, derTag.set).map((attribute) => {
-      const [type, value] = derChildren(attribute.content)
-      return { type: derOid(type), stringTag: value?.tag ?? 0, bytes: value?.content ?? Buffer.alloc(0) }
+      const [type, value, ...more] = derChildren(attribute.content)
+      if (!value || more.length > 0) throw new DerError('has a malformed attribute in a name')
+      return { type: derOid(type), stringTag: value.tag, bytes: value.content }
     }),
   )
 }
@@ -40,17 +46,30 @@ export function showDistinguishedName(attributes: NameAttribute[]): string {
   return [...common, ...parts.filter((part) => !part.startsWith('CN='))].join(', ')
 }
 
-/** Equal for names that differ only in string type, case or blanks, as OpenSSL compares them. */
+/**
+ * Equal for names that differ only in string type, ASCII case or blanks, as OpenSSL compares them (crypto/x509/x_name.c,
+ * asn1_string_canon). Strings of other types are compared byte by byte.
+ */
 export function nameKey(attributes: NameAttribute[]): string {
-  const canonical = (attribute: NameAttribute) =>
-    attributeText(attribute).trim().replace(/\s+/g, ' ').toLowerCase()
+  const canonical = (attribute: NameAttribute) => {
+    if (!comparedAsText.has(attribute.stringTag))
+      return `${attribute.stringTag} ${attribute.bytes.toString('hex')}`
+    const text = decode(attribute).replace(/^[ \t-\r]+|[ \t-\r]+$/g, '')
+    return text.replace(/[ \t-\r]+/g, ' ').replace(/[A-Z]/g, (letter) => letter.toLowerCase())
+  }
   return JSON.stringify(attributes.map((attribute) => [attribute.type, canonical(attribute)]))
 }
 
-function attributeText({ stringTag, bytes }: NameAttribute): string {
-  const text =
-    stringTag === bmpString ? decodeBmp(bytes) : bytes.toString(stringTag === 0x14 ? 'latin1' : 'utf8')
-  return visible(text)
+/** UTF8String, PrintableString, T61String, IA5String, VisibleString, UniversalString, BMPString. */
+const comparedAsText = new Set([0x0c, 0x13, 0x14, 0x16, 0x1a, 0x1c, 0x1e])
+
+export function attributeText(attribute: NameAttribute): string {
+  return visible(decode(attribute))
+}
+
+function decode({ stringTag, bytes }: NameAttribute): string {
+  if (stringTag === bmpString) return decodeBmp(bytes)
+  return bytes.toString(stringTag === 0x14 ? 'latin1' : 'utf8')
 }
 
 /** Replaces control and format characters: a name from an untrusted server must not move the cursor or hide text. */
@@ -76,8 +95,11 @@ export interface GeneralName {
   value: string
   /** Content of the element. */
   bytes: Buffer
+  /** The tag, and for otherName its type: a constraint applies to names of the same form. */
+  form: string
 }
 
+/** Tags of rfc822Name, dNSName, URI, iPAddress and directoryName; all other kinds are `other`. */
 const kinds: Record<number, NameKind> = {
   129: 'email',
   130: 'dns',
@@ -89,10 +111,14 @@ const kinds: Record<number, NameKind> = {
 export function generalName(element: Der): GeneralName {
   const kind = kinds[element.tag] ?? 'other'
   const bytes = element.content
-  if (kind === 'ip') return { kind, value: ipText(bytes), bytes }
+  const type = element.tag === otherNameTag ? bytes.subarray(0, 2 + (bytes[1] ?? 0)).toString('hex') : ''
+  const form = `${element.tag} ${type}`
+  if (kind === 'ip') return { kind, value: ipText(bytes), bytes, form }
   const isText = kind === 'dns' || kind === 'email' || kind === 'uri'
-  return { kind, value: isText ? bytes.toString('latin1') : '', bytes }
+  return { kind, value: isText ? bytes.toString('latin1') : '', bytes, form }
 }
+
+const otherNameTag = 0xa0
 
 /** For messages: `DNS:master.example.com`, `IP:10.0.0.1`. Unprintable characters are escaped. */
 export function showName(name: GeneralName): string {

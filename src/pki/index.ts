@@ -2,11 +2,12 @@
 // Imports problems and platform.
 // Start with chain.ts and checks.ts, which check files; preflight.ts dials.
 export { type Certificate, certificateFacts } from './certificate.ts'
-export { readCertificates } from './chain.ts'
+export { nearIssuerProblem, readCertificates } from './chain.ts'
 export {
   isLoneSelfSigned,
   keepsTrust,
   loadTlsCredentials,
+  namedBy,
   pathFacts,
   readTextFile,
   servedPair,
@@ -15,6 +16,7 @@ export {
 export { createDevelopmentChain, developmentFiles, writeDevelopmentChain } from './development-ca.ts'
 export { type AgentDialOptions, connectAsAgent, type DialTrust, dialOptions } from './dial-options.ts'
 export { showName } from './distinguished-name.ts'
+export { checkBelowRoot } from './go-verify.ts'
 export { canonicalName, covers, isHostname, underWildcard, usableNames } from './names.ts'
 export { decodeText, readPem } from './pem.ts'
 export { applyPreflight, type PreflightResult, preflight } from './preflight.ts'

@@ -2,7 +2,8 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto'
 import { type Problem, problem } from '../problems/index.ts'
 import type { Certificate } from './certificate.ts'
-import { mendedProblems, notPem } from './chain.ts'
+import { mendedProblems } from './chain.ts'
+import { notPem } from './file-kind.ts'
 import { type PemBlock, readPem } from './pem.ts'
 
 export interface KeyFile {
@@ -16,7 +17,7 @@ export interface KeyFile {
 /** `file` is only for messages. */
 export function readKey(text: string, file: string): KeyFile {
   const { blocks, untidy } = readPem(text)
-  if (blocks.length === 0) return failed(notPem(text, file))
+  if (blocks.length === 0) return failed(notPem(text, file, 'key'))
   const keyBlocks = blocks.filter((block) => block.label.endsWith('PRIVATE KEY'))
   const [first, ...rest] = keyBlocks
   if (!first) {

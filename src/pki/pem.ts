@@ -1,4 +1,5 @@
 // Reads PEM files: every block with its line, its faults, and what other parsers cannot read.
+import { isUtf8 } from 'node:buffer'
 import { DerError, readDer } from './der.ts'
 
 export interface PemBlock {
@@ -24,6 +25,9 @@ export interface PemFile {
   untidy: string[]
 }
 
+/** Fault of a block that was copied from JSON, a Helm value or an environment variable. */
+export const literalLineEnds = 'its line ends are written as \\n instead of being line ends'
+
 const marker = /-----(BEGIN|END) ([A-Z0-9 ]+?)-----/g
 const base64 = /^[A-Za-z0-9+/]+={0,2}$/
 
@@ -35,7 +39,9 @@ export function decodeText(bytes: Uint8Array): string {
     return Buffer.from(buffer.subarray(0, buffer.length & ~1))
       .swap16()
       .toString('utf16le')
-  return buffer.toString('utf8')
+  // Of a binary file each byte becomes a character, so that its kind can still be found.
+  const isText = isUtf8(buffer) && !buffer.includes(0)
+  return buffer.toString(isText || buffer.includes('-----BEGIN ') ? 'utf8' : 'latin1')
 }
 
 /** Every BEGIN … END block of the text, in order. Never throws. */
@@ -75,6 +81,7 @@ function readBody(text: string, begin: RegExpExecArray, end: RegExpExecArray) {
     headers,
   }
   if (body === '') return { ...found, fault: 'it is empty' }
+  if (/\\[nr]/.test(body)) return { ...found, fault: literalLineEnds }
   if (!base64.test(body) || body.length % 4 !== 0) return { ...found, fault: 'it is not valid base64' }
   const der = Buffer.from(body, 'base64')
   try {
@@ -122,9 +129,4 @@ function lineCounter(text: string): (offset: number) => number {
     for (; next && next.index < offset; next = breaks.exec(text)) line++
     return line
   }
-}
-
-/** Whether a text without PEM blocks looks like DER, PKCS#12 or another binary format. */
-export function looksBinary(text: string): boolean {
-  return /[\x00-\x08\uFFFD]/.test(text.slice(0, 200))
 }

@@ -1,5 +1,6 @@
 // The message for a failed dial: what was dialled, what was answered, what to do.
 import type { X509Certificate } from 'node:crypto'
+import type { Problem } from '../problems/index.ts'
 import { oversize } from './certificate-message.ts'
 import { describeAnswer, judgeInfo, judgeUpgrade, readInfo } from './preflight-answer.ts'
 import {
@@ -14,6 +15,7 @@ import {
 import {
   compareLeaf,
   describe,
+  nearIssuerOf,
   type PresentedCertificate,
   presentedFacts,
   topOf,
@@ -36,6 +38,8 @@ export interface Finding {
   /** Status of a plain HTTP answer from a port that did not speak TLS. */
   plainStatus?: number
   goFaults?: string[]
+  /** A key identifier that names another certificate than the issuer's. */
+  nearIssuer?: Problem
   /** Why the TLS message with the presented certificates is too large. */
   oversize?: string
   /** GET /info was answered by a master. */
@@ -124,11 +128,12 @@ export function explain(finding: Finding): Explanation {
   if (network) return { message: network(finding) }
   const leaf = presented[0]
   if (!leaf) return { message: `${at}: ${faultOf(outcome)}` }
-  const fault = certificateTexts[code]?.(finding) ?? faultOf(outcome)
+  const near = finding.nearIssuer
+  const fault = near?.message ?? certificateTexts[code]?.(finding) ?? faultOf(outcome)
   const stale = staleness(finding)
   return {
     message: `${at} presents ${describe(leaf)}; ${fault}${stale ? `; ${stale.note}` : ''}`,
-    remedy: stale?.remedy,
+    remedy: stale?.remedy ?? near?.remedy,
   }
 }
 
@@ -196,6 +201,7 @@ export interface Investigation {
   /** Faults of the presented certificates that Go refuses but OpenSSL accepts. */
   goFaults?: string[]
   oversize?: string
+  nearIssuer?: Problem
 }
 
 export interface Circumstances {
@@ -228,12 +234,18 @@ async function investigateTls(dials: Dials, circumstances: Circumstances): Promi
   // OpenSSL's refusal gives no details; our own checks name the certificate and its fault.
   const better = code === 'PREFLIGHT_BAD_CERTIFICATE' ? judgePresented(unverified.presented) : undefined
   if (better) return { ...better, outcome, presented: unverified.presented }
-  return {
-    code: await refine(code, outcome, unverified.presented, dials, circumstances.plan),
-    outcome,
-    presented: unverified.presented,
-  }
+  const refined = await refine(code, outcome, unverified.presented, dials, circumstances.plan)
+  const nearIssuer = withoutIssuer.includes(refined)
+    ? nearIssuerOf(unverified.presented, circumstances.plan)
+    : undefined
+  return { code: refined, outcome, presented: unverified.presented, ...(nearIssuer && { nearIssuer }) }
 }
+
+const withoutIssuer: readonly PreflightCode[] = [
+  'PREFLIGHT_UNKNOWN_CA',
+  'PREFLIGHT_ROOT_MISSING',
+  'PREFLIGHT_MISSING_INTERMEDIATE',
+]
 
 function judgePresented(
   presented: X509Certificate[],

@@ -1,6 +1,8 @@
 // Describes the certificates a peer presented and compares them with the trust plan. A peer may present anything.
 import type { X509Certificate } from 'node:crypto'
-import { readCertificate, readX509, validityOf } from './certificate.ts'
+import type { Problem } from '../problems/index.ts'
+import { isIssuedBy, readCertificate, readX509, validityOf } from './certificate.ts'
+import { findNearIssuer, nearIssuerProblem, readCertificates } from './chain.ts'
 import { judgeKey } from './checks.ts'
 import { showDistinguishedName, showName, visible } from './distinguished-name.ts'
 import type { CertificateFacts, TrustPlan } from './trust-plan.ts'
@@ -91,6 +93,24 @@ export function unusableForGo(presented: X509Certificate[]): string[] {
 }
 
 const shownFaults = 5
+
+/**
+ * The first presented certificate without an issuer here whose signer is here, under another key identifier or serial
+ * number: OpenSSL reports only that an issuer is missing.
+ */
+export function nearIssuerOf(presented: X509Certificate[], plan: TrustPlan): Problem | undefined {
+  const given = plan.chain.map(({ pem }) => pem).join('')
+  const all = [
+    ...readCertificates(presented.map((x509) => x509.toString()).join(''), 'the presented list').certificates,
+    ...readCertificates(given || ' ', 'the trust plan').certificates,
+  ]
+  for (const certificate of all) {
+    if (all.some((issuer) => isIssuedBy(certificate, issuer))) continue
+    const near = findNearIssuer(certificate, all)
+    if (near) return nearIssuerProblem(certificate, near)
+  }
+  return undefined
+}
 
 /** A single self-signed server certificate is leaf and root at once. */
 function loneRoot(plan: TrustPlan): CertificateFacts | undefined {

@@ -1,19 +1,21 @@
 // tls.ca_file: the CAs (or the single certificate) of a proxy that terminates agents' TLS; embedded instead of our chain.
 
 import { isError, type Problem, problem, type Where } from '../problems/index.ts'
-import { type Certificate, certificateFacts, isSelfSigned, isSignedBy } from './certificate.ts'
+import { type Certificate, certificateFacts, isIssuedBy, isSelfSigned } from './certificate.ts'
 import {
   allPaths,
   type ChainPath,
   dedupe,
   findEnds,
   findIssuers,
+  findNearIssuer,
   type Issuers,
+  nearIssuerProblem,
   pickPath,
   readCertificates,
 } from './chain.ts'
 import { checkLinks, judgeKey } from './checks.ts'
-import { type ReadFile, readTextFile } from './credentials.ts'
+import { namedBy, type ReadFile, readTextFile } from './credentials.ts'
 import type { CertificateFacts } from './trust-plan.ts'
 import { checkForGo, type Link, linksOf } from './verifier-checks.ts'
 
@@ -36,7 +38,9 @@ export function loadTrustAnchors(
   { now, readFile, where }: { now: number; readFile?: ReadFile; where?: Where },
 ): { anchors?: TrustAnchors; problems: Problem[] } {
   const { text, problems } = readTextFile(file, 'CA file', readFile, where)
-  return text === undefined ? { problems } : parseTrustAnchors(text, { now, file })
+  if (text === undefined) return { problems }
+  const read = parseTrustAnchors(text, { now, file })
+  return { ...read, problems: read.problems.map((found) => namedBy(found, file, where)) }
 }
 
 /** The same for a text already in memory. `anchors` is set only when no problem is an error. */
@@ -71,7 +75,9 @@ function judge(end: Certificate, issuers: Issuers, now: number): Judged {
   const path = pickPath(allPaths(end, issuers), (candidate) => problemsOf(candidate).filter(isError).length)
   const problems = problemsOf(path)
   const top = path.certificates.at(-1)!
-  if (!path.complete)
+  const near = path.complete ? undefined : findNearIssuer(top, [...issuers.keys()])
+  if (near) problems.push(nearIssuerProblem(top, near))
+  else if (!path.complete)
     problems.push(
       problem(
         'TLS_ISSUER_MISSING',
@@ -129,7 +135,7 @@ export function findWellKnownRoot(
     const [best] = roots()
       .filter((pem) => derOf(pem).includes(wanted))
       .flatMap((pem) => readCertificates(pem, 'the well-known roots').certificates)
-      .filter((root) => isUsable(root, now) && isIssuedBy(certificate, root))
+      .filter((root) => isUsable(root, now) && isUnderRoot(certificate, root))
       .sort((a, b) => b.x509.validToDate.getTime() - a.x509.validToDate.getTime())
     if (best) return best
   }
@@ -143,11 +149,11 @@ function isUsable(root: Certificate, now: number): boolean {
 }
 
 /** Compares the key too, because a private root may have the name of a public one. */
-function isIssuedBy(certificate: Certificate, root: Certificate): boolean {
+function isUnderRoot(certificate: Certificate, root: Certificate): boolean {
   if (!root.fields.subjectDer.equals(certificate.fields.issuerDer)) return false
   try {
     if (isSelfSigned(certificate)) return root.x509.publicKey.equals(certificate.x509.publicKey)
-    return isSignedBy(certificate, root)
+    return isIssuedBy(certificate, root)
   } catch {
     // A key or algorithm this OpenSSL does not know.
     return false

@@ -16,6 +16,8 @@ export interface Where {
   column?: number
   /** Path of the key inside the file, such as `resource_pools.0.provider.image`. */
   path?: string
+  /** The setting that names this file, such as `security.tls.cert` in the configuration. */
+  setting?: Where
   /** The lines around the position with a marker under it, ready to print. */
   frame?: string
 }

@@ -1,83 +1,6 @@
-// Codes of TLS certificates and keys, and of the trust plan.
+// Codes of TLS certificates and of the trust plan.
 import type { CodeInfo } from './code-info.ts'
-
-// Codes of reading certificate and key files.
-
-export const tlsFileCodes = {
-  TLS_FILE_MISSING: {
-    severity: 'error',
-    exit: 3,
-    meaning: 'A certificate or key file named in the configuration does not exist.',
-    remedy:
-      'Correct the path; relative paths are relative to the configuration file. To try it out, create a certificate: `provision certs --name HOST`.',
-  },
-  TLS_FILE_UNREADABLE: {
-    severity: 'error',
-    exit: 3,
-    meaning: 'A certificate or key file cannot be read: permissions, or it is a directory.',
-    remedy: 'Make the file readable for this user, or name another file.',
-  },
-  TLS_FILE_TOO_LARGE: {
-    severity: 'error',
-    exit: 3,
-    meaning: 'A certificate or key file is larger than 1 MiB: it may be another file, or a CA bundle.',
-    remedy: 'Use a file with only the certificate chain, or only the key.',
-  },
-  TLS_FILE_NOT_PEM: {
-    severity: 'error',
-    exit: 3,
-    meaning: 'The file is empty or not PEM (DER, PKCS#12 or another format).',
-    remedy: 'Convert it to PEM, for example `openssl x509 -inform DER -in FILE -out FILE.pem`.',
-  },
-  TLS_NO_CERTIFICATE: {
-    severity: 'error',
-    exit: 3,
-    meaning: 'The certificate file is PEM but has no certificate; often it is the private key.',
-    remedy: 'Name the file with the certificate chain, server certificate first.',
-  },
-  TLS_PEM_BROKEN: {
-    severity: 'error',
-    exit: 3,
-    meaning: 'A PEM block is truncated, is not base64, or is not a certificate.',
-    remedy: 'Copy the block again from its source; verifiers ignore it or everything after it.',
-  },
-  TLS_PEM_MENDED: {
-    severity: 'warning',
-    exit: 3,
-    meaning: 'Some TLS libraries cannot read the format of the file; agents get a rewritten copy.',
-    remedy: 'Rewrite the file as plain PEM: a Go master that reads it may miss certificates.',
-  },
-  TLS_KEY_IN_CERT_FILE: {
-    severity: 'warning',
-    exit: 3,
-    meaning: 'The certificate file also has a private key. The key is never copied into any output.',
-    remedy: 'Keep the private key in a separate file with mode 0600.',
-  },
-  TLS_KEY_UNREADABLE: {
-    severity: 'error',
-    exit: 3,
-    meaning: 'The key file has no readable private key.',
-    remedy: 'Use a file with one unencrypted private key in PEM (PKCS#8, PKCS#1 or SEC 1).',
-  },
-  TLS_KEY_ENCRYPTED: {
-    severity: 'error',
-    exit: 3,
-    meaning: 'The private key is encrypted with a passphrase.',
-    remedy: 'Decrypt it with `openssl pkey -in KEY -out KEY.plain` and protect the file with mode 0600.',
-  },
-  TLS_KEY_SEVERAL: {
-    severity: 'warning',
-    exit: 3,
-    meaning: 'The key file has several private keys; servers use the first.',
-    remedy: 'Keep only the key of the server certificate in the file.',
-  },
-  TLS_KEY_MISMATCH: {
-    severity: 'error',
-    exit: 3,
-    meaning: 'The private key does not belong to the server certificate.',
-    remedy: 'Configure a certificate and a key that belong together.',
-  },
-} as const satisfies Record<string, CodeInfo>
+import { tlsFileCodes } from './tls-file-codes.ts'
 
 // Codes of faults of a certificate or a chain, by how its verifiers (Go, OpenSSL, Python) react.
 
@@ -97,15 +20,16 @@ export const certificateCodes = {
   TLS_EXPIRES_SOON: {
     severity: 'warning',
     exit: 3,
-    meaning: 'A certificate of the chain expires within 30 days.',
+    meaning: 'A certificate of the chain is in the last third of its life, and expires within 30 days.',
     remedy: 'Renew it before it expires; after that, new agents cannot join.',
   },
   TLS_NO_SAN: {
     severity: 'error',
     exit: 3,
     meaning:
-      'The server certificate has no subject alternative name with a host; Go ignores the common name.',
-    remedy: 'Reissue it with a DNS name, such as `-addext subjectAltName=DNS:master.example.com` of openssl.',
+      'Go finds no subject alternative name with a host in the server certificate; it ignores the common name, and the extensions of the versions 1 and 2.',
+    remedy:
+      'Reissue it as version 3 with a DNS name, such as `-addext subjectAltName=DNS:master.example.com` of openssl; with pyOpenSSL call `set_version(2)`.',
   },
   TLS_NOT_FOR_SERVERS: {
     severity: 'error',
@@ -149,6 +73,14 @@ export const certificateCodes = {
     meaning: "A certificate breaks a rule of X.509 that Go's parser enforces; agents could not read it.",
     remedy: 'Reissue the certificate without the named fault.',
   },
+  TLS_OPENSSL_REFUSES: {
+    severity: 'error',
+    exit: 3,
+    meaning:
+      'An extension of a certificate breaks a rule that OpenSSL enforces; Python tasks, Node and tools could not verify the master.',
+    remedy:
+      'Reissue the certificate without the named fault; `openssl x509 -in FILE -noout -text` shows its extensions.',
+  },
   TLS_NOT_A_CA: {
     severity: 'error',
     exit: 3,
@@ -170,8 +102,10 @@ export const certificateCodes = {
   TLS_NAME_CONSTRAINTS: {
     severity: 'error',
     exit: 3,
-    meaning: 'A name of the server certificate is outside the name constraints of a CA above it.',
-    remedy: 'Issue the server certificate with names its CA may certify.',
+    meaning:
+      'A name of a certificate is outside the name constraints of a CA above it. The e-mail address in its subject counts, and without a DNS name also its common name.',
+    remedy:
+      'Issue the certificate with names its CA may certify; leave emailAddress out of its subject, and give it a DNS name.',
   },
   TLS_NAME_ENCODING: {
     severity: 'error',
@@ -192,6 +126,14 @@ export const certificateCodes = {
     meaning:
       'A single self-signed certificate is embedded: after its renewal, running agents can no longer connect.',
     remedy: 'Use a chain with its own root (`provision certs` creates one), or replace agents at renewal.',
+  },
+  TLS_RENEWAL_REFUSED: {
+    severity: 'warning',
+    exit: 3,
+    meaning:
+      'Agents join today, because they were given every certificate of the chain. When what is below the root has been renewed, Go agents that were launched before refuse the new chain.',
+    remedy:
+      'Reissue the named certificate without the fault; or drain the instances at each renewal, so that new ones get the new chain.',
   },
   TLS_RENEWED_UNDER_OTHER_ROOT: {
     severity: 'warning',
@@ -226,6 +168,14 @@ export const certificateCodes = {
     meaning:
       "Certificates in the file do not belong to the server certificate's chain. Agents do not trust them, but a master that serves the whole file sends them with every handshake.",
     remedy: 'Remove them from the file, or check that the right chain was copied.',
+  },
+  TLS_KEY_IDENTIFIER: {
+    severity: 'error',
+    exit: 3,
+    meaning:
+      'A certificate was signed with the key of a CA in the file, but its authority key identifier names another certificate of that CA: the CA was renewed under the same key after it had issued the certificate (easy-rsa does that), or its subject key identifier has changed.',
+    remedy:
+      'Issue the named certificate again under the present CA certificate, or put the CA certificate that it names (usually the one before the renewal) into the file. `openssl x509 -in FILE -noout -serial -ext authorityKeyIdentifier,subjectKeyIdentifier` shows both.',
   },
   TLS_ISSUER_MISSING: {
     severity: 'error',

@@ -1,6 +1,6 @@
 // `provision validate`: everything that can be judged without a network, all of it at once, and what was not judged.
 import { statSync } from 'node:fs'
-import { type Loaded, loadConfig, type MasterConfig, type ReadableConfig } from '../config/index.ts'
+import { loadConfig, type MasterConfig, type ReadableConfig, withLine } from '../config/index.ts'
 import { loadTlsCredentials, loadTrustAnchors } from '../pki/index.ts'
 import { isError, type Problem, type ProblemCode, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
@@ -85,13 +85,6 @@ export async function validateAll(file: string, options: ValidateOptions): Promi
     checked,
     notChecked,
   }
-}
-
-/** With the line of the setting that is wrong, where only its name is known. */
-function withLine(found: Problem, locate: Loaded['locate']): Problem {
-  const { where } = found
-  if (!locate || where?.path === undefined || where.line !== undefined) return found
-  return { ...found, where: { ...locate(where.path), path: where.path } }
 }
 
 /** Whether a top-level key of the file, or something below it, has an error. */

@@ -67,17 +67,27 @@ export function authorityKeyId(key: TestKey, critical = false): Buffer {
   return extension('2.5.29.35', sequence(tlv(0x80, key.id)), critical)
 }
 
+/** With all its parts: the key of the issuer, the issuer of the issuer's certificate, and its serial number. */
+export function fullAuthorityKeyId(key: TestKey, itsIssuer: Buffer, serial: Buffer): Buffer {
+  return extension(
+    '2.5.29.35',
+    sequence(tlv(0x80, key.id), tlv(0xa1, tlv(0xa4, itsIssuer)), tlv(0x82, serial)),
+  )
+}
+
 /** Each entry is the DER of a GeneralName. */
 export function nameConstraints({
   permitted = [],
   excluded = [],
+  critical = true,
 }: {
   permitted?: Buffer[]
   excluded?: Buffer[]
+  critical?: boolean
 }): Buffer {
   const list = (tag: number, names: Buffer[]) =>
     names.length === 0 ? [] : [tlv(tag, ...names.map((name) => sequence(name)))]
-  return extension('2.5.29.30', sequence(...list(0xa0, permitted), ...list(0xa1, excluded)), true)
+  return extension('2.5.29.30', sequence(...list(0xa0, permitted), ...list(0xa1, excluded)), critical)
 }
 
 /** Address and mask, in the form of name constraints. */

@@ -5,6 +5,7 @@ import { type PreflightOrder, type PreflightResult, preflight } from '../../../s
 import { systemClock } from '../../../src/platform/clock.ts'
 import { embed, latch, Masters, plan } from '../../support/masters.ts'
 import { type KeyKind, testKey } from '../../support/test-keys.ts'
+import { fullAuthorityKeyId } from '../../support/x509-extensions.ts'
 import { authority, server } from '../../support/x509-profiles.ts'
 
 const masters = new Masters()
@@ -118,4 +119,20 @@ test('it dials what agents would dial: their host, not ours', async () => {
   await asked.opened
   expect(request).toMatch(/^GET \/info HTTP\/1\.1\r\n/)
   expect(request.toLowerCase()).toContain(`\r\nhost: ${name}:8443\r\n`)
+})
+
+test('a CA that was renewed under the same key is told as what it is', async () => {
+  const old = authority('Easy CA', { serial: Buffer.from([1]) })
+  const renewed = authority('Easy CA', { serial: Buffer.from([2]) })
+  const extra = [fullAuthorityKeyId(old.key, old.subject, Buffer.from([1]))]
+  const leaf = server(old, { aki: false, extra })
+  for (const cert of [leaf.pem, leaf.pem + renewed.pem]) {
+    const port = await masters.secure({ cert, key: leaf.key.pem })
+    const { verdict, problem } = await dial(port, { plan: embed(name, ['root', renewed.pem]) })
+    expect(verdict).toBe('wrong')
+    expect(problem!.message).toContain(
+      'CN=master was signed with the key of CN=Easy CA, but its authority key identifier names the serial number 01 instead of 02',
+    )
+    expect(problem!.remedy).toContain('put the CA certificate that it names')
+  }
 })

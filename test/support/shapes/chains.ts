@@ -1,7 +1,7 @@
 // The certificates of the file, and their order.
 import { testKey } from '../test-keys.ts'
 import { day, type Issued, now } from '../x509.ts'
-import { dns, subjectAltName } from '../x509-extensions.ts'
+import { authorityKeyId, dns, fullAuthorityKeyId, subjectAltName } from '../x509-extensions.ts'
 import { authority, masterName, server } from '../x509-profiles.ts'
 import { everyone, joined, made, opensslSays, rootless, rootSays, type Shape, threeOf } from './shape.ts'
 
@@ -156,7 +156,7 @@ export const chainShapes: Shape[] = [
   },
   {
     name: 'leaf expires soon',
-    make: () => made(threeOf({ server: { notAfter: now + 10 * day } })),
+    make: () => made(threeOf({ server: { notBefore: now - 80 * day, notAfter: now + 10 * day } })),
     codes: ['TLS_EXPIRES_SOON'],
   },
   {
@@ -182,5 +182,33 @@ export const chainShapes: Shape[] = [
     make: () => made([server(undefined, { notBefore: now - 30 * day, notAfter: now - day })]),
     codes: ['TLS_EXPIRED'],
     clients: everyone('expired'),
+  },
+  {
+    name: 'CA renewed under the same key, and a key identifier with the serial number of the old one',
+    make: () => {
+      const old = authority('Test Root', { serial: Buffer.from([1]) })
+      const renewed = authority('Test Root', { serial: Buffer.from([2]) })
+      const extra = [fullAuthorityKeyId(old.key, old.subject, Buffer.from([1]))]
+      return made([server(old, { aki: false, extra }), renewed])
+    },
+    codes: ['TLS_KEY_IDENTIFIER'],
+    clients: rootSays('untrusted'),
+  },
+  {
+    name: 'the same with both certificates of the CA',
+    make: () => {
+      const old = authority('Test Root', { serial: Buffer.from([1]) })
+      const renewed = authority('Test Root', { serial: Buffer.from([2]) })
+      const extra = [fullAuthorityKeyId(old.key, old.subject, Buffer.from([1]))]
+      return made([server(old, { aki: false, extra }), renewed, old])
+    },
+    codes: ['TLS_CHAIN_EXTRA'],
+    plan: { chain: 2 },
+  },
+  {
+    name: 'root whose key identifier names another certificate',
+    make: () => made(threeOf({ root: { extra: [authorityKeyId(testKey('p256', 'another'))] } })),
+    codes: ['TLS_KEY_IDENTIFIER'],
+    clients: rootSays('untrusted'),
   },
 ]

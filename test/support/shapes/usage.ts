@@ -1,16 +1,18 @@
 // Usages of the certificates, and related rules of RFC 5280.
-import { integer, sequence, tlv } from '../der-writer.ts'
+import { integer, oid, sequence, set, text, tlv } from '../der-writer.ts'
 import { testKey } from '../test-keys.ts'
 import { commonName } from '../x509.ts'
 import {
   authorityKeyId,
   basicConstraints,
   dns,
+  email,
   extension,
   ip,
   ipRange,
   keyUsage,
   nameConstraints,
+  otherName,
   purpose,
 } from '../x509-extensions.ts'
 import { masterName, server } from '../x509-profiles.ts'
@@ -259,5 +261,90 @@ export const usageShapes: Shape[] = [
     },
     codes: ['TLS_GO_REFUSES'],
     clients: everyone('unreadable'),
+  },
+  {
+    name: 'leaf of version 1 with extensions',
+    make: () => made(threeOf({ server: { version: 1 } })),
+    codes: ['TLS_NO_SAN'],
+    clients: { ...goSays('name'), ...onlyStrict },
+  },
+  {
+    name: 'CRL distribution point relative to its issuer',
+    make: () => {
+      const relative = tlv(0xa1, sequence(oid('2.5.4.3'), text('CRL')))
+      return made(
+        threeOf({ server: { extra: [extension('2.5.29.31', sequence(sequence(tlv(0xa0, relative))))] } }),
+      )
+    },
+    codes: ['TLS_GO_REFUSES'],
+    clients: goSays('unreadable'),
+  },
+  {
+    name: 'CRL distribution point of only reasons',
+    make: () => {
+      const point = sequence(tlv(0x81, Buffer.from([1, 6])))
+      return made(threeOf({ intermediate: { extra: [extension('2.5.29.31', sequence(point))] } }))
+    },
+    codes: ['TLS_OPENSSL_REFUSES'],
+    clients: rootSays('untrusted'),
+  },
+  {
+    name: 'the same certificate policy twice',
+    make: () => {
+      const policy = sequence(oid('1.2.3.4'))
+      return made(threeOf({ intermediate: { extra: [extension('2.5.29.32', sequence(policy, policy))] } }))
+    },
+    codes: ['TLS_GO_REFUSES'],
+    // Go 1.22 does not look at it.
+    clients: goSays('unreadable'),
+  },
+  {
+    name: 'constraints on directory names that are not critical',
+    make: () => {
+      const excluded = [tlv(0xa4, commonName('x')), otherName('x')]
+      const extra = [nameConstraints({ permitted: [dns('example.com')], excluded, critical: false })]
+      return made(threeOf({ intermediate: { extra } }))
+    },
+    codes: [],
+  },
+  {
+    name: 'an e-mail address in the subject outside the constraints of the CA',
+    make: () => {
+      const address = set(sequence(oid('1.2.840.113549.1.9.1'), text('ops@example.org', 'ia5')))
+      const subject = sequence(set(sequence(oid('2.5.4.3'), text('master'))), address)
+      return made(
+        threeOf({
+          server: { subject },
+          intermediate: { extra: [nameConstraints({ permitted: [email('example.com')] })] },
+        }),
+      )
+    },
+    codes: ['TLS_NAME_CONSTRAINTS'],
+    clients: opensslSays('constraint'),
+  },
+  {
+    name: 'critical policy constraints of the CA',
+    make: () => {
+      const required = extension('2.5.29.36', sequence(tlv(0x80, Buffer.from([3]))), true)
+      return made(threeOf({ intermediate: { extra: [required] } }))
+    },
+    codes: ['TLS_RENEWAL_REFUSED'],
+  },
+  {
+    name: 'wildcard over an excluded name',
+    make: () =>
+      made(
+        threeOf({
+          server: { names: [dns('*.example.com'), dns(masterName)] },
+          root: { extra: [nameConstraints({ excluded: [dns('secret.example.com')] })] },
+        }),
+      ),
+    codes: ['TLS_RENEWAL_REFUSED'],
+  },
+  {
+    name: 'root without basicConstraints, with keyUsage',
+    make: () => made(threeOf({ root: { basic: null } })),
+    codes: ['TLS_STRICT_RFC5280', 'TLS_RENEWAL_REFUSED'],
+    clients: { pythonFull: 'ca' },
   },
 ]

@@ -1,6 +1,6 @@
 // Runs programs of other languages for tests: JSON in, JSON out, without this machine's own trust settings.
 import { execFile, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -20,12 +20,24 @@ export const todaysGo: NodeJS.ProcessEnv = {
   GODEBUG: 'x509negativeserial=0,rsa1024min=1,tlssha1=0,tlsrsakex=0,tls3des=0,x509usepolicies=1',
 }
 
-/** Builds the Go program in a folder beside this file and passes its path to `use`. */
-export async function withGoProgram<T>(name: string, use: (program: string) => Promise<T>): Promise<T> {
+/**
+ * Go 1.22 itself, with which Determined's agent is built: Debian's package golang-1.22-go, or another one that OLD_GO names.
+ * Undefined if there is none; then only its settings are tested.
+ */
+export const oldGo: string | undefined = [process.env['OLD_GO'], '/usr/lib/go-1.22/bin/go'].find(
+  (path) => path !== undefined && existsSync(path),
+)
+
+/** Builds the Go program in a folder beside this file and passes its path to `use`. `go`: the compiler. */
+export async function withGoProgram<T>(
+  name: string,
+  use: (program: string) => Promise<T>,
+  go = 'go',
+): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), `go-${name}-`))
   try {
     const program = join(directory, name)
-    await run('go', ['build', '-o', program, '.'], { cwd: join(import.meta.dirname, name), env: cleanEnv })
+    await run(go, ['build', '-o', program, '.'], { cwd: join(import.meta.dirname, name), env: cleanEnv })
     return await use(program)
   } finally {
     rmSync(directory, { recursive: true, force: true })

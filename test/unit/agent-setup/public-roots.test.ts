@@ -3,9 +3,11 @@ import { describe, expect, test } from 'vitest'
 import { planTrust } from '../../../src/agent-setup/trust.ts'
 import type { TlsOptions } from '../../../src/config/provider-keys.ts'
 import { parseTlsCredentials } from '../../../src/pki/credentials.ts'
+import { sequence, tlv } from '../../support/der-writer.ts'
 import { joined } from '../../support/shapes/shape.ts'
 import { testKey } from '../../support/test-keys.ts'
 import { day, type Issued, now } from '../../support/x509.ts'
+import { extension } from '../../support/x509-extensions.ts'
 import { authority, masterName, server } from '../../support/x509-profiles.ts'
 
 const root = authority('Public Root')
@@ -94,6 +96,19 @@ describe('the root for agents of `system`', () => {
     expect(plan([server(below), below], [weak], 'system').root).toBeUndefined()
   })
 })
+
+// The server certificate is no anchor of these agents, so that Go judges everything above it.
+test.each([[[leaf, intermediate]], [[leaf, intermediate, root]]])(
+  'a chain that Go refuses is an error',
+  (file) => {
+    const extra = [extension('2.5.29.36', sequence(tlv(0x80, Buffer.from([0]))), true)]
+    const demanding = authority('R3', { issuer: root, extra })
+    expect(plan([file[0]!, demanding, ...file.slice(2)], [root])).toMatchObject({
+      mode: undefined,
+      codes: expect.arrayContaining(['TLS_GO_REFUSES']),
+    })
+  },
+)
 
 describe('a file that contains the root', () => {
   const whole = [leaf, intermediate, root]

@@ -7,16 +7,8 @@ import { integer, nothing, octets, oid, sequence, set, text, tlv } from '../../s
 import { joined, threeOf } from '../../support/shapes/shape.ts'
 import { testKey } from '../../support/test-keys.ts'
 import { day, type Issued, issue, now } from '../../support/x509.ts'
-import {
-  dns,
-  email,
-  extension,
-  keyUsage,
-  nameConstraints,
-  subjectAltName,
-  uri,
-} from '../../support/x509-extensions.ts'
-import { masterName, type ServerSpec, server } from '../../support/x509-profiles.ts'
+import { email, extension, keyUsage, subjectAltName, uri } from '../../support/x509-extensions.ts'
+import { type ServerSpec, server } from '../../support/x509-profiles.ts'
 
 function pathOf(...file: Issued[]): ChainPath {
   return { certificates: readCertificates(joined(file), 'chain.pem').certificates, complete: true }
@@ -46,9 +38,9 @@ test('reports every fault of every certificate at once', () => {
 
 describe('dates', () => {
   const end = Math.floor(now / 1000) * 1000 + 40 * day
-  const file = [server(undefined, { notBefore: end - 50 * day, notAfter: end })]
+  const file = [server(undefined, { notBefore: end - 100 * day, notAfter: end })]
   test.each([
-    ['before its first second', end - 50 * day - 1, 'TLS_NOT_YET_VALID', /valid only from 20/],
+    ['before its first second', end - 100 * day - 1, 'TLS_NOT_YET_VALID', /valid only from 20/],
     ['30 days before its end', end - 30 * day, 'TLS_EXPIRES_SOON', /expires in 30 days, on 20/],
     ['hours before its end', end - 3_600_000, 'TLS_EXPIRES_SOON', /expires in less than a day/],
     ['in its last second', end, 'TLS_EXPIRES_SOON', /less than a day/],
@@ -58,8 +50,19 @@ describe('dates', () => {
       expect.objectContaining({ code, message: expect.stringMatching(message) }),
     ])
   })
-  test.each([end - 50 * day, end - 30 * day - 1])('valid without a warning at %d', (at) => {
+  test.each([end - 100 * day, end - 30 * day - 1])('valid without a warning at %d', (at) => {
     expect(check(file, at)).toEqual([])
+  })
+
+  test.each([
+    ['a day', 1],
+    ['six days', 6],
+    ['60 days', 60],
+  ])('of a certificate for %s the last third is soon', (_, days) => {
+    const short = [server(undefined, { notBefore: end - days * day, notAfter: end })]
+    const third = Math.floor((days * day) / 3)
+    expect(codes(short, end - third - 1)).toEqual([])
+    expect(codes(short, end - third)).toEqual(['TLS_EXPIRES_SOON'])
   })
 })
 
@@ -116,56 +119,6 @@ describe('Netscape certificate type, which OpenSSL still supports', () => {
     ['a client', 0x80, ['TLS_NOT_FOR_SERVERS']],
   ])('of %s', (_, bits, expected) => {
     expect(ofServer({ extra: [type(bits)] }).map(({ code }) => code)).toEqual(expected)
-  })
-})
-
-describe('name constraints', () => {
-  const judge = (names: Buffer[], constraints: Parameters<typeof nameConstraints>[0]) =>
-    check(
-      threeOf({
-        server: { names: [dns(masterName), ...names] },
-        root: { extra: [nameConstraints(constraints)] },
-      }),
-    )
-
-  test.each<[string, Buffer[], Parameters<typeof nameConstraints>[0]]>([
-    ['of another kind', [], { permitted: [email('example.org')] }],
-    ['on the exact name', [], { permitted: [dns(masterName)] }],
-    ['with a leading dot', [], { permitted: [dns('.example.com')] }],
-    ['on everything', [], { permitted: [dns('')] }],
-    ['on the host of an address', [email('ops@example.com')], { permitted: [email('example.com')] }],
-    ['on hosts below', [email('ops@mail.example.com')], { permitted: [email('.example.com')] }],
-    ['on one address', [email('ops@example.com')], { permitted: [email('ops@example.com')] }],
-    ['on the host of a URI', [uri('https://a.example.com:1/x')], { permitted: [uri('.example.com')] }],
-    ['excluding others', [], { excluded: [dns('aster.example.com'), dns('example.org')] }],
-  ])('%s are satisfied', (_, names, constraints) => {
-    expect(judge(names, constraints)).toEqual([])
-  })
-
-  test.each<[string, Buffer[], Parameters<typeof nameConstraints>[0]]>([
-    ['on another name', [], { permitted: [dns('example.org')] }],
-    ['on the end of a label', [], { permitted: [dns('xample.com')] }],
-    ['excluding the name', [], { permitted: [dns('example.com')], excluded: [dns(masterName)] }],
-    [
-      'on hosts below, and the address is at the top',
-      [email('ops@example.com')],
-      { permitted: [email('.example.com')] },
-    ],
-    ['on another address', [email('dev@example.com')], { permitted: [email('ops@example.com')] }],
-    [
-      'on the host itself, and the URI is below',
-      [uri('https://a.example.com/')],
-      { permitted: [uri('example.com')] },
-    ],
-    ['on directory names, which Go cannot check', [], { permitted: [tlv(0xa4, sequence())] }],
-  ])('%s are violated', (_, names, constraints) => {
-    expect(judge(names, constraints).map(({ code }) => code)).toEqual(['TLS_NAME_CONSTRAINTS'])
-  })
-
-  test('the message names the certificate and the CA', () => {
-    expect(judge([], { permitted: [dns('example.org')] })[0]!.message).toBe(
-      'the server certificate CN=master is for DNS:master.example.com, which CN=Test Root may not certify',
-    )
   })
 })
 

@@ -138,7 +138,7 @@ describe('a file that cannot be read', () => {
     expect(problems).toEqual([
       expect.objectContaining({ code: 'TLS_FILE_NOT_PEM', where: { file: at('chain.der') } }),
     ])
-    expect(problems[0]!.message).toMatch(/is binary/)
+    expect(problems[0]!.message).toMatch(/is a certificate in DER/)
   })
 })
 

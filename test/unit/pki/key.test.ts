@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { readCertificates } from '../../../src/pki/chain.ts'
 import { fits, mismatch, readKey } from '../../../src/pki/key.ts'
+import { decodeText } from '../../../src/pki/pem.ts'
 import { threeOf } from '../../support/shapes/shape.ts'
 import { type KeyKind, testKey } from '../../support/test-keys.ts'
 import { pemOf } from '../../support/x509.ts'
@@ -45,9 +46,9 @@ describe('an unreadable key is reported with reason and position', () => {
     ['an empty file', ' \n', 'TLS_FILE_NOT_PEM', 'key.pem is empty', undefined],
     [
       'DER',
-      serverKey.privateKey.export({ type: 'pkcs8', format: 'der' }).toString(),
+      decodeText(serverKey.privateKey.export({ type: 'pkcs8', format: 'der' })),
       'TLS_FILE_NOT_PEM',
-      'key.pem is binary (DER or PKCS#12?), not PEM',
+      'key.pem is a private key in DER, not PEM',
       undefined,
     ],
     ['text', 'hello', 'TLS_FILE_NOT_PEM', 'key.pem contains no PEM block (-----BEGIN …)', undefined],

@@ -3,6 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { reportProblem } from '../../../src/config/report.ts'
 import { createDevelopmentChain, type DevelopmentChain } from '../../../src/pki/development-ca.ts'
 import regions from '../../../src/providers/aws/regions.json' with { type: 'json' }
 import { builtInProviders as providers } from '../../../src/providers/index.ts'
@@ -55,6 +56,24 @@ describe('validate', () => {
     ])
     expect(unchecked).toContain('AWS: credentials')
     expect(unchecked).toContain('whether agents reach the master')
+  })
+
+  it('names the line of the setting beside the place in the file that it names', async () => {
+    write('chain.crt', chain.leaf.certificate)
+    write('text.crt', 'hello')
+    const listen = 'listen: {tls: {cert: text.crt, key: server.key}}\n'
+    const keys = `${image}, master_cert_name: "master.test:8443"`
+    const { problems } = await validate(tls + listen + pools(pool('gpu', keys)))
+    const file = join(dir, 'master.yaml')
+    const settings = Object.fromEntries(problems.map(({ code, where }) => [code, where?.setting ?? where]))
+    expect(settings).toMatchObject({
+      TLS_ISSUER_MISSING: { file, path: 'security.tls.cert', line: 1 },
+      TLS_FILE_NOT_PEM: { file, path: 'listen.tls.cert', line: 3 },
+      TLS_NAME_MISMATCH: { file, path: 'resource_pools.0.provider.master_cert_name', line: 5 },
+    })
+    expect(problems.map((found) => reportProblem(found)).join('\n')).toContain(
+      `named by listen.tls.cert in ${file}:3:`,
+    )
   })
 
   it('reports a missing root beside a missing image, and a missing image beside a missing root', async () => {
