@@ -6,7 +6,17 @@ import type { DemandConfig, ListenConfig, MasterConfig, PoolConfig, TlsFiles } f
 import { checkPlaceholders } from './placeholders.ts'
 import { checkAgents, outsideMaster, poolsOf, resourceManagerOf } from './pools.ts'
 import type { ProviderBlock } from './provider.ts'
-import { type Block, given, inner, note, type Partially, readBlock, sure, wholeOf } from './read-block.ts'
+import {
+  type Block,
+  given,
+  inner,
+  isMapping,
+  note,
+  type Partially,
+  readBlock,
+  sure,
+  wholeOf,
+} from './read-block.ts'
 import { isTlsKnown, type ReadableConfig, withDefaults } from './readable.ts'
 import { shown } from './report.ts'
 import { masterFile } from './schema.ts'
@@ -92,7 +102,26 @@ function tlsOf(block: Block, files: Files | undefined, overrides: Overrides): Tl
       part: 'key',
       remedy: 'Set security.tls.cert to the certificate chain.',
     })
+  else if (!cert) checkEmptyTls(block, written)
   return cert ? { cert, ...(key && { key }) } : undefined
+}
+
+/** `tls:` or `cert:` with nothing behind it is a line that was not finished, and would switch TLS off. `cert: ""` does so. */
+function checkEmptyTls(block: Block, tls: Block | undefined): void {
+  const { security } = block.raw
+  const path =
+    isMapping(security) && security['tls'] === null
+      ? ['security', 'tls']
+      : tls?.raw['cert'] === null
+        ? ['security', 'tls', 'cert']
+        : undefined
+  if (!path) return
+  note(block, 'CONFIG_WRONG_TYPE', `${path.join('.')} is empty: agents would join in plain text`, {
+    key: path,
+    part: 'key',
+    remedy:
+      'Write `cert: FILE`, the certificate chain of the master, below `security: tls:`; without TLS, remove the line.',
+  })
 }
 
 function checkListenFiles(block: Block, listen: Partially<ListenKeys> | undefined): void {

@@ -54,6 +54,8 @@ export const wrongKeys: WrongInput[] = [
     ],
   ]),
   ...cases('CONFIG_WRONG_TYPE', [
+    ['a certificate that is not named', 'security:\n  tls:\n    ➤cert:\nport: 8080', 'Write `cert: FILE`'],
+    ['TLS with nothing below it', 'security:\n  ➤tls:\nport: 8080', 'remove the line'],
     [
       'the keys of the provider with its own indentation',
       'resource_pools:\n  - pool_name: p\n    ➤provider:\n    type: aws\n    region: us-west-2\n    max_instances: 3',
