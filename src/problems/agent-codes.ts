@@ -176,6 +176,13 @@ export const determinedCodes = {
     meaning: 'The Determined master rejects the user and password, or the token.',
     remedy: 'Correct demand.user and its file, or replace the token; the files are read again at each login.',
   },
+  DETERMINED_LOGIN_SLOW: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      'The Determined master did not answer a login in time. Each login costs it 2 s of CPU, and more on a busy or small machine.',
+    remedy: 'Give the master more CPU, or set demand.token_file; the login is retried with growing pauses.',
+  },
   DETERMINED_NOT_PERMITTED: {
     severity: 'error',
     exit: 3,

@@ -212,7 +212,11 @@ function listenAddress({ resource_pools }: MasterConfig, providers: readonly Any
 // Demand of a Determined master: checked before the pools run, so that what can never work is reported at once.
 
 /** Problems that pass by themselves: the pools wait until they have. */
-const passing: readonly ProblemCode[] = ['DETERMINED_UNREACHABLE', 'DETERMINED_FAULT']
+const passing: readonly ProblemCode[] = [
+  'DETERMINED_UNREACHABLE',
+  'DETERMINED_LOGIN_SLOW',
+  'DETERMINED_FAULT',
+]
 
 /** Throws a ProvisionError when no pool could ever be run for this master. */
 async function openDeterminedDemand(context: DemandContext): Promise<OpenedDemand> {

@@ -7,7 +7,8 @@ import type { DemandSource } from '../source.ts'
 import { type Api, createApi, type SeenAgent } from './api.ts'
 import { endpointOf } from './connections.ts'
 import { type Outage, watchOutage } from './failures.ts'
-import { fileWarnings, type MasterFacts, openSession } from './session.ts'
+import { fileWarnings } from './login.ts'
+import { type MasterFacts, openSession } from './session.ts'
 import {
   createLimitReader,
   demandOf,
@@ -31,8 +32,10 @@ export interface DeterminedDemandOptions {
   logger: Logger
   /** Milliseconds between two polls while the master is fast; default 2 s. */
   pollIntervalMs?: number
-  /** Milliseconds for one request; default 10 s. */
+  /** Milliseconds for one request, except a login; default 10 s. */
   timeoutMs?: number
+  /** Milliseconds for a login with a password; default 60 s. */
+  loginTimeoutMs?: number
 }
 
 export interface DeterminedDemand extends DemandSource {
@@ -46,12 +49,17 @@ export interface DeterminedDemand extends DemandSource {
 
 /** Opens no connection yet. */
 export function determinedDemand(options: DeterminedDemandOptions): DeterminedDemand {
-  const { config, env, version, clock, random, logger, pollIntervalMs = 2_000, timeoutMs = 10_000 } = options
+  const { config, env, version, clock, random, logger, pollIntervalMs = 2_000 } = options
+  const { timeoutMs = 10_000, loginTimeoutMs = 60_000 } = options
   const session = openSession({
     endpoint: () => endpointOf(config, wallTime(clock), env),
     login: config.demand,
     userAgent: version === undefined ? 'provision' : `provision/${version}`,
     timeoutMs,
+    loginTimeoutMs,
+    clock,
+    random,
+    logger,
   })
   const api = createApi(session)
   const closed = new AbortController()
