@@ -189,12 +189,13 @@ export const determinedCodes = {
     meaning: 'The user at the Determined master lacks a permission.',
     remedy: 'Make the user an admin of the cluster, see docs/determined.md.',
   },
-  DETERMINED_NOT_ADMIN: {
-    severity: 'warning',
+  DETERMINED_CANNOT_DRAIN: {
+    severity: 'error',
     exit: 3,
     meaning:
-      'The user at the Determined master is not an admin: agents cannot be drained, so idle instances stay.',
-    remedy: 'Make the user an admin of the cluster, see docs/determined.md.',
+      'The user at the Determined master may not drain agents. Nothing is launched, because it could never be terminated.',
+    remedy:
+      'Make the user an admin of the cluster, or with RBAC assign it ClusterAdmin, see docs/determined.md.',
   },
   DETERMINED_WORK_HIDDEN: {
     severity: 'error',

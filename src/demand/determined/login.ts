@@ -146,7 +146,7 @@ export function refusedPassword(
       )
     : new ProvisionError(
         problem('DETERMINED_LOGIN_REFUSED', `user ${user} may not log in${why}`, {
-          remedy: `Activate the user: det user activate ${user}`,
+          remedy: `Activate the user: det user edit ${user} --active true`,
         }),
       )
 }

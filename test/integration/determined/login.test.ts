@@ -6,7 +6,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createDevelopmentChain, type DevelopmentChain } from '../../../src/pki/development-ca.ts'
 import type { ProvisionError } from '../../../src/problems/index.ts'
 import { type Opened, openFake } from '../../support/fake-determined/opened.ts'
-import { join } from '../../support/fake-determined/world.ts'
 import { FastClock } from '../../support/fast-clock.ts'
 
 let opened: Opened
@@ -63,7 +62,7 @@ describe('a user with a password', () => {
     const [found] = await opened.open().check([])
     expect(found).toMatchObject({ code: 'DETERMINED_LOGIN_REFUSED' })
     expect(found!.message).toMatch(/may not log in: user not active/)
-    expect(found!.remedy).toContain('det user activate provisioner')
+    expect(found!.remedy).toContain('det user edit provisioner --active true')
   })
 
   it('can log in with a new password once the file contains it', async () => {
@@ -182,17 +181,6 @@ describe('a token', () => {
 
   it('that is refused again is an error', async () => {
     expect(await codeOf(opened.open(token()).read('default'))).toBe('DETERMINED_LOGIN_REFUSED')
-  })
-})
-
-describe('a user without admin rights', () => {
-  const student = () => ({ demand: { user: 'student', password_file: opened.write('student', 'battery') } })
-
-  it('gets a warning, and may not drain', async () => {
-    join(opened.world, 'i-1', 4)
-    const source = opened.open(student())
-    expect((await source.check(['default'])).map(({ code }) => code)).toEqual(['DETERMINED_NOT_ADMIN'])
-    expect(await codeOf(source.drain('i-1'))).toBe('DETERMINED_NOT_PERMITTED')
   })
 })
 

@@ -27,7 +27,7 @@ describe('pages', () => {
     for (let n = 0; n < 501; n++) submit(opened.world, { slots: 1 })
     const { agents, pending } = await opened.open().read('default')
     expect([new Set(agents.map(({ id }) => id)).size, pending.length]).toEqual([1_201, 501])
-    expect(opened.fake.count('/agents')).toBe(5)
+    expect(opened.fake.count('GET /api/v1/agents')).toBe(5)
     expect(opened.fake.count('/job-queues-v2')).toBe(3)
   })
 
@@ -131,6 +131,9 @@ describe('a pool is not run', () => {
 
   it('when the master hides its jobs from us: busy agents would look idle', async () => {
     submit(opened.world, { slots: 0, hidden: true })
+    opened.world.rbacEnabled = true
+    opened.world.users.get('student')!.updatesAgents = true
+    opened.world.users.get('provisioner')!.updatesAgents = true
     const demand = { user: 'student', password_file: opened.write('student', 'battery') }
     expect(await errorOf(opened.open({ demand }).read('default'))).toMatchObject({
       code: 'DETERMINED_WORK_HIDDEN',

@@ -85,6 +85,7 @@ function viewOf({ agents = [], tasks = [], limits = new Map(), at: when = at }: 
     agents: list.map(seenAgent),
     tasks: Object.values(summaries ?? {}).map(seenTask),
     jobs: new Map(),
+    mayDrain: true,
     limits,
   }
 }
