@@ -222,6 +222,14 @@ export const determinedCodes = {
     meaning: 'The Determined master returned an unexpected response.',
     remedy: "Check the master's log; the request is repeated.",
   },
+  DETERMINED_COMMAND_AGENT: {
+    severity: 'error',
+    exit: 3,
+    meaning:
+      'The agents of the pool are agents of this program, which run commands only. A Determined master would give them its jobs, and each would fail.',
+    remedy:
+      "Use Determined's agent image in a pool of type aws or gcp, or set allow_command_agents: true where no job needs a container.",
+  },
   DETERMINED_PLAIN_HTTP: {
     severity: 'warning',
     exit: 3,

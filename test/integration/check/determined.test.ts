@@ -13,7 +13,7 @@ beforeEach(async () => {
 })
 afterEach(() => opened.dispose())
 
-async function rows(minInstances = 1): Promise<string[]> {
+async function rows(minInstances = 1, from = 'demand'): Promise<string[]> {
   const file = opened.write(
     'master.yaml',
     `demand: {type: determined, url: "${opened.fake.url}", user: provisioner, password_file: password}
@@ -27,7 +27,7 @@ resource_pools:
     ...{ file, env: {}, clock: systemClock, logger: silentLogger },
   })
   return found
-    .filter(({ subject }) => subject === 'demand')
+    .filter(({ subject }) => subject === from)
     .map(({ result, note, problem }) => `${result} ${problem?.code ?? note}`)
 }
 
@@ -43,6 +43,12 @@ it('warns of a pool that may shrink to no agents', async () => {
 it('fails for a pool the master runs itself', async () => {
   opened.world.pools.set('default', { type: 'AWS' })
   expect(await rows()).toEqual(['failed DETERMINED_POOL_PROVIDED'])
+})
+
+it('fails for a user that may not drain agents, and for agents that would fail every job', async () => {
+  opened.world.users.get('provisioner')!.admin = false
+  expect(await rows()).toEqual(['failed DETERMINED_CANNOT_DRAIN'])
+  expect(await rows(1, 'pool default')).toContain('failed DETERMINED_COMMAND_AGENT')
 })
 
 it('fails when the master does not respond', async () => {

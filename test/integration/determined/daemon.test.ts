@@ -51,6 +51,7 @@ resource_pools:
     agent_reconnect_wait: 6s
     provider:
       type: local
+      allow_command_agents: true
       slots: 2
       max_instances: 2
       max_idle_agent_period: 3s
