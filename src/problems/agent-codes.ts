@@ -228,7 +228,7 @@ export const determinedCodes = {
     meaning:
       'The agents of the pool are agents of this program, which run commands only. A Determined master would give them its jobs, and each would fail.',
     remedy:
-      "Use Determined's agent image in a pool of type aws or gcp, or set allow_command_agents: true where no job needs a container.",
+      "Use Determined's agent image in a pool of a cloud, or set allow_command_agents: true where no job needs a container.",
   },
   DETERMINED_PLAIN_HTTP: {
     severity: 'warning',
@@ -236,19 +236,12 @@ export const determinedCodes = {
     meaning: 'The password or token for the Determined master is sent over a network in plain text.',
     remedy: 'Give the master a certificate, and write https:// in demand.url.',
   },
-  PLACEHOLDER_EXPERIMENTAL: {
-    severity: 'warning',
-    exit: 1,
-    meaning:
-      'A placeholder agent reports slots that do not exist. It was never tested with a real master, and a job placed on it before it is disabled fails.',
-    remedy: 'To avoid this, set min_instances: 1 and demand.placeholder_agent: false.',
-  },
   NO_SCALE_FROM_ZERO: {
     severity: 'warning',
     exit: 1,
     meaning: 'A Determined master rejects most jobs with slots while a pool without `provider` has no agent.',
     remedy:
-      "Set min_instances: 1. With `launch_error: false` in the master's own configuration, experiments wait at zero agents; commands, notebooks and shells with slots are still rejected.",
+      "Remove `placeholder_agent: false`, or set min_instances: 1. With `launch_error: false` in the master's own configuration, experiments wait at zero agents; commands, notebooks and shells with slots are still rejected.",
   },
 } as const satisfies Record<string, CodeInfo>
 

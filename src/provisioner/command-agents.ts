@@ -22,7 +22,7 @@ export function commandAgentProblems(
   const agent = isProcess ? 'an agent of this program' : `agent_docker_image ${image}`
   const key = isProcess ? 'type' : 'agent_docker_image'
   const remedy = isProcess
-    ? "Use a pool of type aws or gcp, or an agent_setup_template that starts Determined's agent; or set allow_command_agents: true."
+    ? "Use a pool of a cloud, or an agent_setup_template that starts Determined's agent; or set allow_command_agents: true."
     : `Write agent_docker_image: ${defaultAgentImage}, with the master's version; or set allow_command_agents: true.`
   return [
     problem(

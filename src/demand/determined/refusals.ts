@@ -1,5 +1,5 @@
 // What must not run with this master: a user who may not drain, pools that are not ours to run; and warnings about pools.
-import type { DemandConfig, PoolConfig } from '../../config/index.ts'
+import type { DemandConfig, PoolConfig, ProviderConfig } from '../../config/index.ts'
 import type { Clock } from '../../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import type { Api } from './api.ts'
@@ -35,25 +35,22 @@ export function poolRefusal(pool: string, { pools, jobs }: View): Problem | unde
   )
 }
 
+/**
+ * Whether placeholder agents keep the pool open. A master without `provider` for a pool rejects jobs that the connected agents
+ * are too small for, so the pool needs them while it may have no instance.
+ */
+export function wantsPlaceholders(
+  { min_instances }: Pick<ProviderConfig, 'min_instances'>,
+  { placeholder_agent: setting }: Pick<DemandConfig, 'placeholder_agent'>,
+): boolean {
+  return setting === 'auto' ? min_instances === 0 : setting
+}
+
 /** Warnings before a pool runs with a Determined master. Needs no master. */
-export function warningsFor(
-  { pool_name, provider }: PoolConfig,
-  { placeholder_agent }: Pick<DemandConfig, 'placeholder_agent'>,
-): Problem[] {
-  if (!provider || provider.min_instances > 0) return []
-  const details = { pool: pool_name }
-  if (placeholder_agent)
-    return [
-      problem(
-        'PLACEHOLDER_EXPERIMENTAL',
-        `a placeholder agent keeps pool ${pool_name} open while it has no instance`,
-        {
-          details,
-        },
-      ),
-    ]
+export function warningsFor({ pool_name, provider }: PoolConfig, demand: DemandConfig): Problem[] {
+  if (!provider || provider.min_instances > 0 || wantsPlaceholders(provider, demand)) return []
   const message = `pool ${pool_name} may shrink to no agents; the master then rejects most jobs`
-  return [problem('NO_SCALE_FROM_ZERO', message, { details })]
+  return [problem('NO_SCALE_FROM_ZERO', message, { details: { pool: pool_name } })]
 }
 
 // Whether the user may drain agents. An instance that was launched without that could never be terminated.

@@ -250,13 +250,14 @@ export function experimentOf({ task }: Pick<SeenTask, 'task'>): string[] {
   return experiment === undefined ? [] : [experiment]
 }
 
-// The id of the placeholder agent, which represents VMs that do not run. It has no capacity, so demand never includes
-// it.
+// The ids of placeholder agents, each of which represents an instance that does not run. They have no capacity, so demand
+// never includes them.
 
 const prefix = 'provisioner-placeholder-'
 
-export function placeholderId(pool: string): string {
-  return `${prefix}${pool}`
+/** @param number from 1 */
+export function placeholderId(pool: string, number: number): string {
+  return `${prefix}${pool}-${number}`
 }
 
 export function isPlaceholder(agentId: string): boolean {

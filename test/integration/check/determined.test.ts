@@ -13,10 +13,10 @@ beforeEach(async () => {
 })
 afterEach(() => opened.dispose())
 
-async function rows(minInstances = 1, from = 'demand'): Promise<string[]> {
+async function rows(minInstances = 1, from = 'demand', more = ''): Promise<string[]> {
   const file = opened.write(
     'master.yaml',
-    `demand: {type: determined, url: "${opened.fake.url}", user: provisioner, password_file: password}
+    `demand: {type: determined, url: "${opened.fake.url}", user: provisioner, password_file: password${more}}
 resource_pools:
   - pool_name: default
     provider: {type: local, master_url: "${opened.fake.url}", min_instances: ${minInstances}}
@@ -37,7 +37,12 @@ it('names the master that responded, and leaves no session there', async () => {
 })
 
 it('warns of a pool that may shrink to no agents', async () => {
-  expect(await rows(0)).toEqual(['passed Determined 0.38.1, cluster fake', 'warning NO_SCALE_FROM_ZERO'])
+  const passed = 'passed Determined 0.38.1, cluster fake'
+  expect(await rows(0, 'demand', ', placeholder_agent: false')).toEqual([
+    passed,
+    'warning NO_SCALE_FROM_ZERO',
+  ])
+  expect(await rows(0)).toEqual([passed])
 })
 
 it('fails for a pool the master runs itself', async () => {

@@ -190,7 +190,7 @@ describe('an agent', () => {
   })
 
   it('that is only a placeholder is not shown: it has no capacity', () => {
-    expect(demandAfter({ agents: [agent({ id: placeholderId('default') })] }).agents).toEqual([])
+    expect(demandAfter({ agents: [agent({ id: placeholderId('default', 1) })] }).agents).toEqual([])
   })
 
   it('is busy with a notebook without slots, which only the list of tasks shows', () => {
