@@ -126,6 +126,11 @@ export const commonKeys = {
     false,
     'Allow private keys and tokens in user data, which anyone who may describe the instance can read.',
   ),
+  allow_command_agents: keyOr(
+    flag,
+    false,
+    'With a Determined master: allow agents of this program. They run commands only, and fail every job that needs a container.',
+  ),
   boot_timeout: key(
     period,
     'How long an instance may take from launch to joining before it counts as failed and powers itself off.',

@@ -97,9 +97,11 @@ const demandKeys = {
     'the host of the URL, or a name of `security.tls.cert` if that does not cover it',
   ),
   placeholder_agent: keyOr(
-    flag,
-    false,
-    'Experimental: register a disabled agent with slots at the master, so that it accepts jobs while no instance runs.',
+    z
+      .union([z.literal('auto'), flag])
+      .register(kinds, { noun: 'auto, true or false', remedy: 'Write auto, true or false, without quotes.' }),
+    'auto',
+    'Register disabled agents at the Determined master, as many as `max_instances`, so that it accepts jobs while no instance runs. `auto`: for pools with `min_instances: 0`.',
   ),
 }
 

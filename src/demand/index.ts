@@ -3,7 +3,8 @@
 // Start with source.ts, the contract.
 export { builtInDemand } from './built-in.ts'
 export { type Endpoint, endpointOf } from './determined/connections.ts'
-export { type DeterminedDemand, determinedDemand, warningsFor } from './determined/source.ts'
+export { wantsPlaceholders, warningsFor } from './determined/refusals.ts'
+export { type DeterminedDemand, determinedDemand } from './determined/source.ts'
 export { placeholderId } from './determined/view.ts'
 export {
   createDrainList,

@@ -97,6 +97,15 @@ function problemOfBlock({ code, numbers }: BlockDecision['reason']): Problem {
 /** These come and go with every launch. */
 const passing: readonly ReasonCode[] = ['LAUNCH_IN_FLIGHT', 'LAUNCH_UNSETTLED']
 
+/** Not blocked yet: at a start the first read of the cloud or of the master is in progress, and nothing has failed. */
+function isFirstRead(
+  { code, numbers }: Decision['reason'],
+  { problems }: Pick<PoolMemory, 'problems'>,
+): boolean {
+  if (code === 'DEMAND_MISSING') return numbers['age'] === undefined && !problems.has('master')
+  return code === 'LISTING_MISSING' && numbers['age'] === undefined && !problems.has('list')
+}
+
 /** Keeps since when each code has been blocking without a break. */
 export function rememberHolds(
   since: Map<string, number>,
@@ -112,7 +121,7 @@ export function rememberHolds(
 /** Reports the holds if their codes differ from those reported before; returns the value to pass next time. */
 export function reportHolds(run: PoolRun, decisions: readonly Decision[], before: string): string {
   const reasons = decisions.flatMap(({ kind, reason }) =>
-    kind === 'hold' && !passing.includes(reason.code) ? [reason] : [],
+    kind === 'hold' && !passing.includes(reason.code) && !isFirstRead(reason, run.memory) ? [reason] : [],
   )
   const codes = [...new Set(reasons.map(({ code }) => code))].sort().join(' ')
   if (codes !== before) run.emit({ kind: 'blocked', reasons })

@@ -1,9 +1,8 @@
 // Agents known to the master, including those that do not run on a VM of this provisioner: `GET /v1/agents`.
 
 import * as z from 'zod/mini'
-import type { PoolStatus } from '../fleet/index.ts'
-import type { KnownAgent } from '../planner/index.ts'
-import type { FleetRow } from './fleet-control.ts'
+import type { AgentState } from '../planner/index.ts'
+import type { FleetRow, PoolAgents } from './fleet-control.ts'
 import type { Written } from './view.ts'
 
 const agentSchema = z.object({
@@ -32,17 +31,17 @@ export const agentsSchema = z.object({ agents: z.array(agentSchema) })
 
 export type AgentView = z.output<typeof agentSchema>
 
-/** By pool and id. */
-export function agentViews(statuses: readonly PoolStatus[], rows: readonly FleetRow[]): Written<AgentView>[] {
+/** By pool, and by id within a pool. */
+export function agentViews(pools: readonly PoolAgents[], rows: readonly FleetRow[]): Written<AgentView>[] {
   const known = new Map(rows.map((row) => [`${row.pool} ${row.instance}`, row]))
-  return statuses.flatMap(({ pool, snapshot }) =>
-    (snapshot?.agents ?? [])
+  return pools.flatMap(({ pool, agents }) =>
+    agents
       .map((agent) => agentView(pool, agent, known.get(`${pool} ${agent.id}`)))
       .toSorted((a, b) => a.id.localeCompare(b.id)),
   )
 }
 
-function agentView(pool: string, agent: KnownAgent, row: FleetRow | undefined): Written<AgentView> {
+function agentView(pool: string, agent: AgentState, row: FleetRow | undefined): Written<AgentView> {
   const { id, slots, freeSlots, freeAux, busy, idleSince, connected, enabled, draining } = agent
   return {
     id,

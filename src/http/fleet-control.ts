@@ -1,7 +1,7 @@
 // What the endpoints below /v1 need from a running provisioner. The provisioner implements it and passes it in.
 
 import type { OrphanStatus, PoolStatus } from '../fleet/index.ts'
-import type { InstanceState } from '../planner/index.ts'
+import type { AgentState, InstanceState } from '../planner/index.ts'
 import type { Problem } from '../problems/index.ts'
 import type { EventQuery, LoggedEvent } from './event-view.ts'
 import type { ProcessView } from './pool-view.ts'
@@ -15,12 +15,20 @@ export interface FleetControl extends FleetOrders {
   orphans(): OrphanStatus
   /** One row for each VM, with its agent. */
   rows(): FleetRow[]
+  /** Agents of the configured pools without a provider, of one or all, as far as the master reports them. Never rejects. */
+  otherAgents(pool?: string): Promise<PoolAgents[]>
   /** Provider type of a pool; `none` for a pool that is not configured. */
   providerOf(pool: string): string
   /** The snapshot of the pool's last turn, as `provision explain --snapshot` reads it; undefined before the first turn. */
   snapshotOf(status: PoolStatus): object | undefined
   /** From the decision log, oldest first. */
   events(query: EventQuery & { limit: number }): LoggedEvent[]
+}
+
+/** Agents of a pool, as the master reports them. */
+export interface PoolAgents {
+  pool: string
+  agents: readonly AgentState[]
 }
 
 /** Commands of an operator, over HTTP or from a program that embeds the provisioner. */

@@ -85,9 +85,16 @@ function routesOf(fleet: FleetControl): Route[] {
     get<z.output<typeof instancesSchema>>('/v1/instances', ({ query }) => ({
       instances: instanceViews(inPool(query), fleet.rows()),
     })),
-    get<z.output<typeof agentsSchema>>('/v1/agents', ({ query }) => ({
-      agents: agentViews(inPool(query), fleet.rows()),
-    })),
+    get<z.output<typeof agentsSchema>>('/v1/agents', async ({ query }) => {
+      const others = await fleet.otherAgents(query.get('pool') ?? undefined)
+      // A pool without a provider does not run here, and can still be asked for.
+      const isOther = query.has('pool') && others.length > 0
+      const own = (isOther ? [] : inPool(query)).map(({ pool, snapshot }) => ({
+        pool,
+        agents: snapshot?.agents ?? [],
+      }))
+      return { agents: agentViews([...own, ...others], fleet.rows()) }
+    }),
     get<z.output<typeof eventsSchema>>('/v1/events', ({ query }) => ({
       events: fleet.events(eventQuery(query)),
     })),

@@ -20,7 +20,7 @@ export {
   terminateInstances,
   undrainInstances,
 } from './fleet-client.ts'
-export type { FleetOrders, FleetRow } from './fleet-control.ts'
+export type { FleetOrders, FleetRow, PoolAgents } from './fleet-control.ts'
 export { controlHandler } from './fleet-endpoints.ts'
 export type { InstanceView } from './instance-view.ts'
 export { followJob, isNoAnswer, killJob, listJobs, logsOf, showJob, submitJob } from './job-client.ts'

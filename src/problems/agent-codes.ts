@@ -176,18 +176,26 @@ export const determinedCodes = {
     meaning: 'The Determined master rejects the user and password, or the token.',
     remedy: 'Correct demand.user and its file, or replace the token; the files are read again at each login.',
   },
+  DETERMINED_LOGIN_SLOW: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      'The Determined master did not answer a login in time. Each login costs it 2 s of CPU, and more on a busy or small machine.',
+    remedy: 'Give the master more CPU, or set demand.token_file; the login is retried with growing pauses.',
+  },
   DETERMINED_NOT_PERMITTED: {
     severity: 'error',
     exit: 3,
     meaning: 'The user at the Determined master lacks a permission.',
     remedy: 'Make the user an admin of the cluster, see docs/determined.md.',
   },
-  DETERMINED_NOT_ADMIN: {
-    severity: 'warning',
+  DETERMINED_CANNOT_DRAIN: {
+    severity: 'error',
     exit: 3,
     meaning:
-      'The user at the Determined master is not an admin: agents cannot be drained, so idle instances stay.',
-    remedy: 'Make the user an admin of the cluster, see docs/determined.md.',
+      'The user at the Determined master may not drain agents. Nothing is launched, because it could never be terminated.',
+    remedy:
+      'Make the user an admin of the cluster, or with RBAC assign it ClusterAdmin, see docs/determined.md.',
   },
   DETERMINED_WORK_HIDDEN: {
     severity: 'error',
@@ -214,25 +222,26 @@ export const determinedCodes = {
     meaning: 'The Determined master returned an unexpected response.',
     remedy: "Check the master's log; the request is repeated.",
   },
+  DETERMINED_COMMAND_AGENT: {
+    severity: 'error',
+    exit: 3,
+    meaning:
+      'The agents of the pool are agents of this program, which run commands only. A Determined master would give them its jobs, and each would fail.',
+    remedy:
+      "Use Determined's agent image in a pool of a cloud, or set allow_command_agents: true where no job needs a container.",
+  },
   DETERMINED_PLAIN_HTTP: {
     severity: 'warning',
     exit: 3,
     meaning: 'The password or token for the Determined master is sent over a network in plain text.',
     remedy: 'Give the master a certificate, and write https:// in demand.url.',
   },
-  PLACEHOLDER_EXPERIMENTAL: {
-    severity: 'warning',
-    exit: 1,
-    meaning:
-      'A placeholder agent reports slots that do not exist. It was never tested with a real master, and a job placed on it before it is disabled fails.',
-    remedy: 'To avoid this, set min_instances: 1 and demand.placeholder_agent: false.',
-  },
   NO_SCALE_FROM_ZERO: {
     severity: 'warning',
     exit: 1,
     meaning: 'A Determined master rejects most jobs with slots while a pool without `provider` has no agent.',
     remedy:
-      "Set min_instances: 1. With `launch_error: false` in the master's own configuration, experiments wait at zero agents; commands, notebooks and shells with slots are still rejected.",
+      "Remove `placeholder_agent: false`, or set min_instances: 1. With `launch_error: false` in the master's own configuration, experiments wait at zero agents; commands, notebooks and shells with slots are still rejected.",
   },
 } as const satisfies Record<string, CodeInfo>
 

@@ -142,7 +142,7 @@ const notes: Record<Topic, (plan: PoolPlan) => string | undefined> = {
 }
 
 function topicOf({ code }: Problem): Topic {
-  if (code in codeGroups['User data']) return 'user data'
+  if (code in codeGroups['User data'] || code === 'DETERMINED_COMMAND_AGENT') return 'user data'
   return code in codeGroups['Clouds and this machine'] ? 'launch request' : 'trust'
 }
 

@@ -10,6 +10,7 @@ import {
   type DeterminedDemand,
   determinedDemand,
   endpointOf,
+  wantsPlaceholders,
   warningsFor,
 } from '../demand/index.ts'
 import {
@@ -28,7 +29,7 @@ import { type AnyProvider, definitionOf } from '../providers/index.ts'
 import {
   type Agent,
   createMaster,
-  holdPlaceholder,
+  holdPlaceholders,
   type JobAdvice,
   type Master,
   openStateStore,
@@ -212,7 +213,11 @@ function listenAddress({ resource_pools }: MasterConfig, providers: readonly Any
 // Demand of a Determined master: checked before the pools run, so that what can never work is reported at once.
 
 /** Problems that pass by themselves: the pools wait until they have. */
-const passing: readonly ProblemCode[] = ['DETERMINED_UNREACHABLE', 'DETERMINED_FAULT']
+const passing: readonly ProblemCode[] = [
+  'DETERMINED_UNREACHABLE',
+  'DETERMINED_LOGIN_SLOW',
+  'DETERMINED_FAULT',
+]
 
 /** Throws a ProvisionError when no pool could ever be run for this master. */
 async function openDeterminedDemand(context: DemandContext): Promise<OpenedDemand> {
@@ -226,7 +231,7 @@ async function openDeterminedDemand(context: DemandContext): Promise<OpenedDeman
     throw new ProvisionError(problems)
   }
   tellProblems(context.logger, problems)
-  const leave = demand.placeholder_agent ? provided.flatMap((pool) => holdOpen(pool, source, context)) : []
+  const leave = provided.flatMap((pool) => holdOpen(pool, source, context))
   return {
     source,
     async close() {
@@ -236,7 +241,7 @@ async function openDeterminedDemand(context: DemandContext): Promise<OpenedDeman
   }
 }
 
-/** No problem if the pool always has a VM, or none of its VMs has a slot. */
+/** Jobs without slots are accepted in any case. */
 function holdOpen(
   { pool_name: pool, provider }: ProvidedPool,
   source: DeterminedDemand,
@@ -244,9 +249,10 @@ function holdOpen(
 ): (() => Promise<void>)[] {
   const offerings = definitionOf(providers, provider).offerings(provider)
   const slots = Math.max(...offerings.map((offering) => offering.slots))
-  if (provider.min_instances > 0 || slots === 0) return []
+  const count = provider.max_instances
+  if (!wantsPlaceholders(provider, config.demand) || slots === 0) return []
   const endpoint = () => endpointOf(config, wallTime(clock), env)
-  return [holdPlaceholder({ pool, slots, endpoint, source, version, clock, logger })]
+  return [holdPlaceholders({ pool, slots, count, endpoint, source, version, clock, logger })]
 }
 
 /** Something is wrong with the master or the login, or with each of the pools. */

@@ -1,10 +1,12 @@
 // Instances with their agents: the rows of the live table and the API.
 
+import type { MasterConfig } from '../config/index.ts'
+import type { DemandSource } from '../demand/index.ts'
 import type { PoolStatus } from '../fleet/index.ts'
-import type { FleetRow } from '../http/index.ts'
+import type { FleetRow, PoolAgents } from '../http/index.ts'
 import type { TrustPlan } from '../pki/index.ts'
 import type { Instance } from '../planner/index.ts'
-import type { ReadyPlan } from './prepare.ts'
+import { isProvided, type ReadyPlan } from './prepare.ts'
 
 /** An agent that has joined at least once. */
 export interface JoinedAgent {
@@ -24,6 +26,28 @@ export function joinedAgents({ snapshot }: PoolStatus): JoinedAgent[] {
     state: connected ? 'joined' : 'lost',
     slots,
   }))
+}
+
+/** Milliseconds: a person waits for the answer. */
+const othersTimeout = 5_000
+
+/**
+ * Agents of the pools without a provider, of one or all. A pool that cannot be read is omitted, and why is in the status of the pools
+ * that run.
+ */
+export async function otherAgents(
+  { resource_pools }: Pick<MasterConfig, 'resource_pools'>,
+  demand: Pick<DemandSource, 'read'>,
+  wanted: string | undefined,
+): Promise<PoolAgents[]> {
+  const names = resource_pools
+    .filter((pool) => !isProvided(pool) && (wanted === undefined || pool.pool_name === wanted))
+    .map(({ pool_name }) => pool_name)
+  const signal = AbortSignal.timeout(othersTimeout)
+  const read = await Promise.allSettled(names.map((pool) => demand.read(pool, signal)))
+  return read.flatMap((result) =>
+    result.status === 'fulfilled' ? [{ pool: result.value.pool, agents: result.value.agents }] : [],
+  )
 }
 
 /** Rows of one pool, oldest VM first. */

@@ -21,6 +21,7 @@ import {
 import { isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf, type LaunchRequest, machineOf } from '../providers/index.ts'
 import { loadMasterCertificate } from './certificate.ts'
+import { commandAgentProblems } from './command-agents.ts'
 import { type Identity, identityWarnings, ownerOf, peekIdentity } from './identity.ts'
 
 export interface PlanAllOptions {
@@ -129,6 +130,7 @@ async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan>
   const definition = definitionOf(providers, provider)
   const isWhole = !input.partlyRead?.has(pool)
   const { template, problems: unread } = loadTemplate(provider)
+  const facts = isWhole ? definition.agent(provider, localAgent) : { slotType: 'auto' as const }
   const agents = await setUpAgents({
     config,
     pool,
@@ -141,7 +143,7 @@ async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan>
     template,
     machine: machineOf(definition),
     machines: providers.map(machineOf),
-    facts: isWhole ? definition.agent(provider, localAgent) : { slotType: 'auto' },
+    facts,
   })
   const { setup, draft, userData, hasClientCertificate } = agents
   const request =
@@ -152,7 +154,12 @@ async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan>
       setup: draft,
       intent: { ...exampleIntent, offerings: definition.offerings(provider) },
     })
-  const problems = [...agents.problems, ...unread, ...(request ? request.problems : [])]
+  const problems = [
+    ...agents.problems,
+    ...unread,
+    ...commandAgentProblems(config, pool, facts, localAgent),
+    ...(request ? request.problems : []),
+  ]
   const isReady = setup !== undefined && request && !problems.some(isError)
   const { onThisMachine } = definition
   return {

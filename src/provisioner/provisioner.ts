@@ -11,7 +11,7 @@ import { openCertificate } from './certificate.ts'
 import { type Configuration, createConfiguration, type Reloaded } from './configuration.ts'
 import { learnClusterId, type OpenedDemand, openDemand } from './demand.ts'
 import { type Endpoints, openEndpoints } from './endpoints.ts'
-import { fleetRows, joinedAgents } from './fleet-rows.ts'
+import { fleetRows, joinedAgents, otherAgents } from './fleet-rows.ts'
 import { ensureIdentity, hasEarlierLife, type Identity } from './identity.ts'
 import { createJobAdvice } from './job-advice.ts'
 import { createOrders, type Orders } from './orders.ts'
@@ -194,12 +194,15 @@ async function open(
     startedAt,
     now: clock.now(),
   })
+  let opened: OpenedDemand | undefined
   const fleet = controlHandler({
     ...orders,
     about,
     status: running.status,
     orphans: provisioner.orphans,
     rows: provisioner.rows,
+    otherAgents: async (pool) =>
+      opened ? await otherAgents(configuration.current(), opened.source, pool) : [],
     providerOf: (name) =>
       config.resource_pools.find(({ pool_name }) => pool_name === name)?.provider?.type ?? 'none',
     snapshotOf: snapshotFileOf,
@@ -221,6 +224,7 @@ async function open(
     advice: createJobAdvice(config, { status: running.status, now: clock.now }),
     control,
   })
+  opened = demand
   undo.push(demand.close)
   const memory = openClusterMemory(config.state_dir)
   orphans = createOrphans({

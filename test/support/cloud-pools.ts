@@ -45,6 +45,7 @@ const common: Omit<CommonProviderConfig, 'type'> = {
   preflight_proof: 'master',
   agent_runtime: 'docker',
   allow_secrets_in_user_data: false,
+  allow_command_agents: false,
   boot_timeout: 600_000,
   launch_rate: 10,
   placement_grace: 30_000,

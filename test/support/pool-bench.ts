@@ -1,8 +1,10 @@
 // A pool's loop with the simulated cloud and a scripted master, in virtual time.
+
 import type { DemandSource } from '../../src/demand/source.ts'
 import { createPoolFleet, type PoolFleet } from '../../src/fleet/index.ts'
 import type { FleetEvent, LaunchInputs, PoolDeps, PoolSettings } from '../../src/fleet/run.ts'
 import type { AgentState, PendingAllocation, Policy } from '../../src/planner/snapshot.ts'
+import type { Clock } from '../../src/platform/ports.ts'
 import type { LaunchOrder } from '../../src/providers/contract.ts'
 import { type Cloud, createCloud, endInstance, type Faults, noFaults } from '../../src/simulator/cloud.ts'
 import { simulatedProvider } from '../../src/simulator/provider.ts'
@@ -22,6 +24,7 @@ export interface ScriptedDemand {
 }
 
 export interface PoolBench {
+  clock: Clock
   cloud: Cloud
   faults: Faults
   disk: Disk
@@ -109,6 +112,7 @@ export async function startBench(
     material: { kind: 'ready', userData: userDataOf('first'), version: '1', probe: false },
     fleet: undefined as unknown as PoolFleet,
     life: undefined as unknown as Life,
+    clock,
     now: () => clock.now(),
     async pass(seconds) {
       let over = false

@@ -12,8 +12,8 @@ export interface Api {
   jobs(pool: string, signal?: AbortSignal): Promise<SeenJob[]>
   /** undefined: no limit. */
   maxSlots(experiment: string, signal?: AbortSignal): Promise<number | undefined>
-  /** undefined when the master does not report it. */
-  isAdmin(signal?: AbortSignal): Promise<boolean | undefined>
+  /** Whether the user may drain and enable agents. Changes nothing at the master. */
+  mayDrain(signal?: AbortSignal): Promise<boolean>
   /** undefined when the agent does not exist. */
   agent(agentId: string, signal?: AbortSignal): Promise<SeenAgent | undefined>
   /** False when the master does not know the agent. Throws DETERMINED_AGENT_AWAY while it may still reconnect. */
@@ -26,7 +26,11 @@ const pageSize = 250
 /** How often the read of a list that changes in the meantime is restarted. */
 const mostTries = 5
 
-const me = z.object({ user: z.object({ admin: z.optional(z.boolean()) }) })
+/**
+ * The master checks the permission before it looks for the agent (Determined: master/internal/api_agents.go), with any kind
+ * of access control.
+ */
+const noAgent = 'provisioner-permission-check'
 
 export function createApi(session: Session): Api {
   /** `read` returns one page and the total number of entries. */
@@ -104,10 +108,13 @@ export function createApi(session: Session): Api {
       const path = `/api/v1/experiments/${encodeURIComponent(experiment)}`
       return maxSlotsOf(await session.get(path, experimentSchema, signal))
     },
-    async isAdmin(signal) {
-      const asked: Order = { method: 'GET', path: '/api/v1/auth/user', signal }
+    async mayDrain(signal) {
+      const asked: Order = { method: 'POST', path: `/api/v1/agents/${noAgent}/enable`, body: {}, signal }
       const answer = await session.ask(asked)
-      return answer.status === 200 ? parsed(me, asked, answer).user.admin : undefined
+      if (answer.status === 404 || answer.status === 200) return true
+      // A proxy in front of the master may refuse as well; the master's answer has words.
+      if (answer.status === 403 && wordsOf(answer) !== undefined) return false
+      throw refusal(asked, answer, session.endpoint())
     },
     drain: (agentId, signal) => order(agentId, 'disable', signal),
     enable: (agentId, signal) => order(agentId, 'enable', signal),

@@ -31,6 +31,8 @@ export interface Order {
   token?: string
   /** Sent as JSON. */
   body?: unknown
+  /** Milliseconds; default: the one of the connections. */
+  timeoutMs?: number
   signal?: AbortSignal
 }
 
@@ -42,6 +44,8 @@ export interface HttpAnswer {
 export interface Connections {
   /** Resolves for any status. Rejects with the signal's reason, or with the error of the network or of TLS. */
   send(order: Order): Promise<HttpAnswer>
+  /** Closes connections as soon as they are idle; no further request is sent. */
+  retire(): void
   close(): void
 }
 
@@ -51,17 +55,17 @@ const longestAnswer = 256 * 1024 * 1024
 /** Throws PROXY_INVALID. */
 export function openConnections(
   { address, trust, env }: Endpoint,
-  { timeoutMs, userAgent }: { timeoutMs: number; userAgent: string },
+  { timeoutMs: usual, userAgent }: { timeoutMs: number; userAgent: string },
 ): Connections {
   const { host, port } = address
-  const route = routeTo(address, env ?? {}, timeoutMs)
+  const route = routeTo(address, env ?? {}, usual)
   const agent = new DiallingAgent(route, (tunnel) =>
     trust
       ? connectAsAgent({ ...(tunnel ? { socket: tunnel } : { host, port }), ...trust.options })
       : connect({ host, port }),
   )
 
-  function once({ method, path, token, body, signal }: Order): Promise<HttpAnswer> {
+  function once({ method, path, token, body, timeoutMs = usual, signal }: Order): Promise<HttpAnswer> {
     const deadline = AbortSignal.timeout(timeoutMs)
     const text = body === undefined ? undefined : JSON.stringify(body)
     const headers = {
@@ -121,6 +125,7 @@ export function openConnections(
         return await once(order)
       }
     },
+    retire: () => agent.retire(),
     close: () => agent.destroy(),
   }
 }
@@ -138,6 +143,11 @@ class DiallingAgent extends Agent {
   /** Other connections that were idle for as long have been closed as well. */
   dropIdle(): void {
     for (const socket of Object.values(this.freeSockets).flat()) socket?.destroy()
+  }
+
+  retire(): void {
+    this.maxFreeSockets = 0
+    this.dropIdle()
   }
 
   override createConnection(_: ClientRequestArgs, opened: Opened): Duplex | undefined {

@@ -1,10 +1,9 @@
 // A session at the master: logs in when needed, again when the session has expired, and logs out at the end.
 
-import { readFileSync, statSync } from 'node:fs'
 import * as z from 'zod/mini'
-import type { DemandConfig } from '../../config/index.ts'
 import { masterUrl } from '../../pki/index.ts'
-import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
+import type { Clock, Logger } from '../../platform/index.ts'
+import { ProvisionError, problem } from '../../problems/index.ts'
 import {
   type Connections,
   type Endpoint,
@@ -12,7 +11,8 @@ import {
   type Order,
   openConnections,
 } from './connections.ts'
-import { connectionProblem, jsonOf, parsed, refusal, wordsOf } from './failures.ts'
+import { connectionProblem, jsonOf, parsed, refusal } from './failures.ts'
+import { createLogin, type LoginFiles, type Password, refusedPassword, slowLogin } from './login.ts'
 
 export interface MasterFacts {
   version: string
@@ -37,10 +37,16 @@ export interface Session {
 export interface SessionOptions {
   /** Reads the trust files; called again after a failure, because they may have been replaced. */
   endpoint: () => Endpoint
-  login: Parameters<typeof readCredentials>[0]
+  login: LoginFiles
   userAgent: string
-  /** Milliseconds for one request. */
+  /** Milliseconds for one request, except a login. */
   timeoutMs: number
+  /** Milliseconds for a login with a password. */
+  loginTimeoutMs: number
+  clock: Clock
+  /** From 0 up to 1. */
+  random: () => number
+  logger: Logger
 }
 
 const factsSchema = z.object({
@@ -52,11 +58,10 @@ const factsSchema = z.object({
 })
 const loginSchema = z.object({ token: z.string() })
 
-export function openSession({ endpoint: load, login, userAgent, timeoutMs }: SessionOptions): Session {
+export function openSession(options: SessionOptions): Session {
+  const { endpoint: load, login: files, userAgent, timeoutMs, loginTimeoutMs } = options
   let line: { endpoint: Endpoint; connections: Connections } | undefined
-  let token: Promise<string> | undefined
-  /** The token was issued for a password, so this session has to log out. */
-  let isGiven = false
+  const login = createLogin({ ...options, files, exchange, recognise: () => facts() })
 
   async function send(order: Order): Promise<HttpAnswer> {
     const used = connected()
@@ -65,7 +70,8 @@ export function openSession({ endpoint: load, login, userAgent, timeoutMs }: Ses
     } catch (error) {
       if (order.signal?.aborted) throw error
       if (line === used) line = undefined
-      used.connections.close()
+      // A login may be in progress on another connection. Ending it would make the master check the password again.
+      used.connections.retire()
       throw new ProvisionError(connectionProblem(error as Error, used.endpoint))
     }
   }
@@ -94,48 +100,35 @@ export function openSession({ endpoint: load, login, userAgent, timeoutMs }: Ses
     throw new ProvisionError(problem('DETERMINED_NOT_A_MASTER', message))
   }
 
-  async function logIn(): Promise<string> {
-    const credentials = readCredentials(login)
-    await facts()
-    isGiven = !('token' in credentials)
-    return 'token' in credentials ? credentials.token : await exchangePassword(credentials)
-  }
-
-  async function exchangePassword({
-    username,
-    password,
-  }: Exclude<Credentials, { token: string }>): Promise<string> {
+  async function exchange({ username, password }: Password, signal: AbortSignal): Promise<string> {
     const order: Order = {
       method: 'POST',
       path: '/api/v1/auth/login',
       body: { username, password, isHashed: false },
+      timeoutMs: loginTimeoutMs,
+      signal,
     }
-    const answer = await send(order)
-    if (answer.status === 200) return parsed(loginSchema, order, answer).token
-    if (answer.status >= 500) throw refusal(order, answer, endpoint())
-    throw refused(`the master rejected the login of ${username}`, answer)
-  }
-
-  /** Parallel requests share one login. */
-  function current(): Promise<string> {
-    if (token) return token
-    const attempt = logIn()
-    token = attempt
-    attempt.catch(() => {
-      if (token === attempt) token = undefined
+    const answer = await send(order).catch((error: unknown) => {
+      throw isTimeout(error) ? slowLogin(masterUrl(endpoint().address), loginTimeoutMs, error) : error
     })
-    return attempt
+    if (answer.status === 200) return parsed(loginSchema, order, answer).token
+    if (answer.status === 401 || answer.status === 403) throw refusedPassword(files, answer)
+    throw refusal(order, answer, endpoint())
   }
 
   async function ask(order: Order): Promise<HttpAnswer> {
-    const used = current()
-    const first = await send({ ...order, token: await used })
-    if (first.status !== 401) return first
-    if (token === used) token = undefined
-    const second = await send({ ...order, token: await current() })
-    if (second.status !== 401) return second
-    token = undefined
-    throw refused('the master rejected the token', second)
+    const used = await untilAborted(login.token(), order.signal)
+    const first = await send({ ...order, token: used })
+    if (first.status !== 401) {
+      login.accepted()
+      return first
+    }
+    login.expired(used)
+    const fresh = await untilAborted(login.token(), order.signal)
+    const second = await send({ ...order, token: fresh })
+    if (second.status === 401) throw login.rejected(fresh, second)
+    login.accepted()
+    return second
   }
 
   return {
@@ -149,8 +142,7 @@ export function openSession({ endpoint: load, login, userAgent, timeoutMs }: Ses
     },
     endpoint,
     async close() {
-      const given = isGiven ? await token?.catch(() => undefined) : undefined
-      token = undefined
+      const given = login.close()
       if (given && line) {
         const logout: Order = { method: 'POST', path: '/api/v1/auth/logout', body: {}, token: given }
         await send({ ...logout, signal: AbortSignal.timeout(1000) }).catch(() => {})
@@ -161,49 +153,21 @@ export function openSession({ endpoint: load, login, userAgent, timeoutMs }: Ses
   }
 }
 
-function refused(what: string, answer: HttpAnswer): ProvisionError {
-  const words = wordsOf(answer)
-  return new ProvisionError(problem('DETERMINED_LOGIN_REFUSED', words ? `${what}: ${words}` : what))
+function isTimeout(error: unknown): boolean {
+  const cause = error instanceof ProvisionError ? error.problems[0]?.cause : undefined
+  return cause instanceof Error && 'code' in cause && cause.code === 'ETIMEDOUT'
 }
 
-// The login: a token from a file, or one that the master issues for a user and password. Files are read at each login.
-
-export type Credentials = { token: string } | { username: string; password: string }
-
-type LoginFiles = Pick<DemandConfig, 'user' | 'password_file' | 'token_file'>
-
-/** Throws DETERMINED_LOGIN_FILE. The problem never quotes the contents of the file. */
-export function readCredentials({ user, password_file, token_file }: LoginFiles): Credentials {
-  if (token_file !== undefined) {
-    const token = read(token_file).trim()
-    if (/^[\x21-\x7e]+$/.test(token)) return { token }
-    throw new ProvisionError(problem('DETERMINED_LOGIN_FILE', `${token_file} does not contain a token`))
-  }
-  if (user !== undefined && password_file !== undefined)
-    // Removes the line end that editors add; an empty password is valid.
-    return { username: user, password: read(password_file).replace(/\r?\n$/, '') }
-  throw new ProvisionError(
-    problem('DETERMINED_LOGIN_FILE', 'no login is configured', {
-      remedy: 'Set demand.user and demand.password_file, or demand.token_file.',
-    }),
-  )
-}
-
-/** Warns of a world-readable file. */
-export function fileWarnings({ password_file, token_file }: LoginFiles): Problem[] {
-  const file = token_file ?? password_file
-  if (file === undefined) return []
-  const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0
-  if ((mode & 0o004) === 0) return []
-  const octal = (mode & 0o777).toString(8).padStart(4, '0')
-  return [problem('DETERMINED_LOGIN_FILE_OPEN', `${file} is world-readable (mode ${octal})`)]
-}
-
-function read(file: string): string {
+/** Several requests wait for one login, which goes on when one of them is aborted. */
+async function untilAborted<T>(task: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return task
+  const stopped = Promise.withResolvers<never>()
+  const stop = () => stopped.reject(signal.reason)
+  signal.throwIfAborted()
+  signal.addEventListener('abort', stop, { once: true })
   try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    const message = `${file} cannot be read: ${(cause as Error).message}`
-    throw new ProvisionError(problem('DETERMINED_LOGIN_FILE', message, { cause }))
+    return await Promise.race([task, stopped.promise])
+  } finally {
+    signal.removeEventListener('abort', stop)
   }
 }

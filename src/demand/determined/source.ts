@@ -1,13 +1,15 @@
 // Demand of a Determined master, over its REST API: every read is fresh, and a slow poll detects changes.
-import type { DemandConfig, MasterConfig, PoolConfig } from '../../config/index.ts'
+import type { MasterConfig } from '../../config/index.ts'
 import type { AgentState, Demand } from '../../planner/index.ts'
 import { type Clock, type Environment, type Logger, wallTime } from '../../platform/index.ts'
-import { isError, type Problem, ProvisionError, problem } from '../../problems/index.ts'
+import { isError, type Problem, ProvisionError } from '../../problems/index.ts'
 import type { DemandSource } from '../source.ts'
 import { type Api, createApi, type SeenAgent } from './api.ts'
 import { endpointOf } from './connections.ts'
 import { type Outage, watchOutage } from './failures.ts'
-import { fileWarnings, type MasterFacts, openSession } from './session.ts'
+import { fileWarnings } from './login.ts'
+import { createPermission, drainRefusal, type Permission, poolRefusal } from './refusals.ts'
+import { type MasterFacts, openSession } from './session.ts'
 import {
   createLimitReader,
   demandOf,
@@ -31,8 +33,10 @@ export interface DeterminedDemandOptions {
   logger: Logger
   /** Milliseconds between two polls while the master is fast; default 2 s. */
   pollIntervalMs?: number
-  /** Milliseconds for one request; default 10 s. */
+  /** Milliseconds for one request, except a login; default 10 s. */
   timeoutMs?: number
+  /** Milliseconds for a login with a password; default 60 s. */
+  loginTimeoutMs?: number
 }
 
 export interface DeterminedDemand extends DemandSource {
@@ -46,19 +50,26 @@ export interface DeterminedDemand extends DemandSource {
 
 /** Opens no connection yet. */
 export function determinedDemand(options: DeterminedDemandOptions): DeterminedDemand {
-  const { config, env, version, clock, random, logger, pollIntervalMs = 2_000, timeoutMs = 10_000 } = options
+  const { config, env, version, clock, random, logger, pollIntervalMs = 2_000 } = options
+  const { timeoutMs = 10_000, loginTimeoutMs = 60_000 } = options
   const session = openSession({
     endpoint: () => endpointOf(config, wallTime(clock), env),
     login: config.demand,
     userAgent: version === undefined ? 'provision' : `provision/${version}`,
     timeoutMs,
+    loginTimeoutMs,
+    clock,
+    random,
+    logger,
   })
   const api = createApi(session)
+  const permission = createPermission(api, clock)
   const closed = new AbortController()
   const outage = watchOutage({ clock, random, logger, signal: closed.signal })
   const poller = createLooker({
     api,
     limits: createLimitReader(api, clock),
+    permission,
     clock,
     outage,
     signal: closed.signal,
@@ -72,13 +83,29 @@ export function determinedDemand(options: DeterminedDemandOptions): DeterminedDe
     pollIntervalMs,
     signal: closed.signal,
   })
-  const drains = createDrains(api, clock)
+  const drains = createDrains(
+    {
+      agent: api.agent,
+      drain: (id, signal) => permission.watch(api.drain(id, signal)),
+      enable: (id, signal) => permission.watch(api.enable(id, signal)),
+    },
+    clock,
+  )
+  let facts: MasterFacts | undefined
+  async function readFacts(signal?: AbortSignal): Promise<MasterFacts> {
+    facts = await session.facts(signal)
+    return facts
+  }
+
+  function refusalOf(pool: string, view: View): Problem | undefined {
+    return view.mayDrain ? poolRefusal(pool, view) : drainRefusal(config.demand.user, facts)
+  }
 
   return {
     kind: 'determined',
     async read(pool, signal): Promise<Demand> {
       const { view, memory } = await poller.poll(pool, signal)
-      const refusal = poolRefusal(pool, view)
+      const refusal = refusalOf(pool, view)
       if (refusal) throw new ProvisionError(refusal)
       const demand = demandOf(pool, view, memory)
       return { ...demand, agents: drains.counted(demand.agents, view) }
@@ -86,18 +113,17 @@ export function determinedDemand(options: DeterminedDemandOptions): DeterminedDe
     onChange: changes.onChange,
     drain: drains.drain,
     undrain: drains.undrain,
-    facts: (signal) => session.facts(signal),
+    facts: readFacts,
     outage: () => outage.problem(),
     async check(pools, signal) {
       const problems: Problem[] = []
       try {
         problems.push(...session.endpoint().warnings, ...fileWarnings(config.demand))
-        if ((await api.isAdmin(signal)) === false)
-          problems.push(
-            problem('DETERMINED_NOT_ADMIN', `${config.demand.user ?? 'the user'} is not an admin`),
-          )
+        await readFacts(signal)
+        if (!(await permission.mayDrain(signal)))
+          return [...problems, drainRefusal(config.demand.user, facts)]
         for (const pool of pools) {
-          const refusal = poolRefusal(pool, (await poller.poll(pool, signal)).view)
+          const refusal = refusalOf(pool, (await poller.poll(pool, signal)).view)
           if (refusal) problems.push(refusal)
         }
       } catch (error) {
@@ -204,20 +230,21 @@ export interface Looker {
 export interface LookerOptions {
   api: Api
   limits: LimitReader
+  permission: Permission
   clock: Clock
   outage: Outage
   /** Aborts the running poll, and all later ones. */
   signal: AbortSignal
 }
 
-export function createLooker({ api, limits, clock, outage, signal: closed }: LookerOptions): Looker {
+export function createLooker({ clock, outage, signal: closed, ...from }: LookerOptions): Looker {
   const pools = new Set<string>()
   let last: Poll | undefined
   let flight: { pools: ReadonlySet<string>; poll: Promise<Poll> } | undefined
 
   async function pollNow(): Promise<Poll> {
     closed.throwIfAborted()
-    const view = await outage.attempt(() => readView(api, limits, pools, clock, closed))
+    const view = await outage.attempt(() => readView(from, pools, clock, closed))
     last = { view, memory: remember(last?.memory ?? emptyMemory, view) }
     return last
   }
@@ -254,58 +281,6 @@ export function createLooker({ api, limits, clock, outage, signal: closed }: Loo
       }
     },
   }
-}
-
-// Pools that must not run with this master, and warnings about pools.
-
-/** Why nothing may be launched or terminated in the pool; undefined when it is not blocked. */
-export function poolRefusal(pool: string, { pools, jobs }: View): Problem | undefined {
-  const known = pools.get(pool)
-  if (!known) {
-    const names = [...pools.keys()].join(', ') || 'none'
-    return problem(
-      'MASTER_POOL_UNKNOWN',
-      `the Determined master has no resource pool ${pool}; it has: ${names}`,
-      {
-        remedy: "Use the pool's name from the master's configuration, or add the pool there.",
-        details: { pool },
-      },
-    )
-  }
-  if (known.type !== 'RESOURCE_POOL_TYPE_STATIC')
-    return problem('DETERMINED_POOL_PROVIDED', `the master runs pool ${pool} itself (${known.type})`, {
-      details: { pool, type: known.type },
-    })
-  const hidden = jobs.get(pool)?.filter((job) => job.hidden).length ?? 0
-  if (hidden === 0) return undefined
-  return problem(
-    'DETERMINED_WORK_HIDDEN',
-    `${hidden} jobs of pool ${pool} are not visible to the configured user`,
-    {
-      details: { pool, hidden },
-    },
-  )
-}
-
-/** Warnings before a pool runs with a Determined master. Needs no master. */
-export function warningsFor(
-  { pool_name, provider }: PoolConfig,
-  { placeholder_agent }: Pick<DemandConfig, 'placeholder_agent'>,
-): Problem[] {
-  if (!provider || provider.min_instances > 0) return []
-  const details = { pool: pool_name }
-  if (placeholder_agent)
-    return [
-      problem(
-        'PLACEHOLDER_EXPERIMENTAL',
-        `a placeholder agent keeps pool ${pool_name} open while it has no instance`,
-        {
-          details,
-        },
-      ),
-    ]
-  const message = `pool ${pool_name} may shrink to no agents; the master then rejects most jobs`
-  return [problem('NO_SCALE_FROM_ZERO', message, { details })]
 }
 
 // Drains agents and restores them: an agent that someone else disabled, earlier or later, stays disabled.

@@ -3,6 +3,7 @@
 import type { AgentState, Demand, PendingAllocation } from '../../planner/index.ts'
 import type { Clock } from '../../platform/index.ts'
 import type { Api, SeenAgent, SeenJob, SeenPool, SeenTask } from './api.ts'
+import type { Permission } from './refusals.ts'
 
 export interface View {
   /** Start of the first read; milliseconds since the epoch, by our clock. */
@@ -13,6 +14,8 @@ export interface View {
   /** Of the requested pools. */
   jobs: Map<string, SeenJob[]>
   limits: JobLimits
+  /** Whether the user may drain agents. */
+  mayDrain: boolean
 }
 
 /**
@@ -21,12 +24,13 @@ export interface View {
  * VM would be launched for it.
  */
 export async function readView(
-  api: Api,
-  limits: LimitReader,
+  { api, limits, permission }: { api: Api; limits: LimitReader; permission: Permission },
   pools: Iterable<string>,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<View> {
+  // First: a job that started while it was asked would otherwise seem to wait.
+  const mayDrain = await permission.mayDrain(signal)
   const at = clock.now()
   const [known, agents] = await Promise.all([api.pools(signal), api.agents(signal)])
   const byName = new Map(known.map((pool) => [pool.name, pool]))
@@ -39,7 +43,7 @@ export async function readView(
     ),
   ])
   const jobs = new Map(queues)
-  return { at, pools: byName, agents, tasks, jobs, limits: await limits(tasks, jobs, signal) }
+  return { at, pools: byName, agents, tasks, jobs, limits: await limits(tasks, jobs, signal), mayDrain }
 }
 
 // Converts the polled state of the master to the demand of a pool. Pure.
@@ -246,13 +250,14 @@ export function experimentOf({ task }: Pick<SeenTask, 'task'>): string[] {
   return experiment === undefined ? [] : [experiment]
 }
 
-// The id of the placeholder agent, which represents VMs that do not run. It has no capacity, so demand never includes
-// it.
+// The ids of placeholder agents, each of which represents an instance that does not run. They have no capacity, so demand
+// never includes them.
 
 const prefix = 'provisioner-placeholder-'
 
-export function placeholderId(pool: string): string {
-  return `${prefix}${pool}`
+/** @param number from 1 */
+export function placeholderId(pool: string, number: number): string {
+  return `${prefix}${pool}-${number}`
 }
 
 export function isPlaceholder(agentId: string): boolean {

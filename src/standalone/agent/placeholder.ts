@@ -1,7 +1,7 @@
-// An agent without a VM, disabled as soon as it has joined. A master without `provider` rejects jobs that no agent is
-// large enough for, and counts disabled agents (Determined: agentrm/resource_pool.go). Experimental: not tested with a real master.
+// Agents without a VM, each disabled as soon as it has joined. A master without `provider` rejects jobs that its agents are
+// too small for, one by one or together, and counts disabled agents (Determined: agentrm/resource_pool.go).
 import { type DeterminedDemand, type Endpoint, placeholderId } from '../../demand/index.ts'
-import type { Clock, Logger } from '../../platform/index.ts'
+import { type Clock, type Logger, limit } from '../../platform/index.ts'
 import { ProvisionError } from '../../problems/index.ts'
 import { dialTimeout } from '../protocol/connection.ts'
 import { type Device, failureTypes } from '../protocol/container.ts'
@@ -13,6 +13,8 @@ export interface PlaceholderOptions {
   pool: string
   /** Slots of the largest instance that the pool can have. */
   slots: number
+  /** The most instances that the pool can have. */
+  count: number
   endpoint: () => Endpoint
   source: Pick<DeterminedDemand, 'read' | 'drain'>
   version: string
@@ -25,43 +27,80 @@ const reconnectDelay = { first: 5_000, most: 120_000 }
 const retryDisableMs = 20
 const mostTries = 100
 
-/** Keeps the placeholder connected until the returned function is called. */
-export function holdPlaceholder(options: PlaceholderOptions): () => Promise<void> {
-  const { pool, clock, logger } = options
+/** Keeps the placeholders connected until the returned function is called. */
+export function holdPlaceholders(options: PlaceholderOptions): () => Promise<void> {
+  const { pool, slots, count, clock, logger } = options
   const stopping = new AbortController()
   const { signal } = stopping
+  // At most one of them is enabled at any time.
+  const inTurn = limit(1)
+  let disabled = 0
+  let isFailing = false
 
-  async function keep(): Promise<void> {
+  async function keep(id: string): Promise<void> {
     for (let wait = reconnectDelay.first; !signal.aborted; ) {
       try {
-        // The master would assign pending jobs to it before it can be disabled.
-        const { pending } = await options.source.read(pool, signal)
-        if (pending.length === 0) await stay(options, signal)
+        const joined = await inTurn(() => joinIdle(id))
+        if (joined) {
+          report(++disabled)
+          await joined.over.finally(() => disabled--)
+        }
         wait = reconnectDelay.first
       } catch (error) {
         wait = Math.min(reconnectDelay.most, wait * 2)
-        if (!signal.aborted)
-          logger.debug('the placeholder agent is not connected to the master', { pool, error })
+        if (!signal.aborted) reportFailure(id, error)
       }
       await clock.sleep(wait, signal).catch(() => {})
     }
   }
 
-  const kept = keep()
+  /** The master would assign pending jobs to it before it can be disabled: then undefined. */
+  async function joinIdle(id: string): Promise<Joined | undefined> {
+    signal.throwIfAborted()
+    const { pending } = await options.source.read(pool, signal)
+    return pending.length === 0 ? await join(id, options, signal) : undefined
+  }
+
+  function report(connected: number): void {
+    if (connected < count) return
+    isFailing = false
+    logger.info('placeholder agents are connected and disabled, so that the pool accepts jobs', {
+      pool,
+      agents: count,
+      slots,
+    })
+  }
+
+  /** An outage of the master is reported by the source; that jobs are rejected is a consequence of its own. */
+  function reportFailure(agent: string, error: unknown): void {
+    const message =
+      'a placeholder agent cannot join: the master rejects jobs that no connected agent could run'
+    if (isFailing) logger.debug(message, { pool, agent, error })
+    else logger.warn(message, { pool, agent, error })
+    isFailing = true
+  }
+
+  const kept = Array.from({ length: count }, (_, index) => keep(placeholderId(pool, index + 1)))
   return async () => {
     stopping.abort(new Error('the provisioner stops'))
-    await kept
+    await Promise.all(kept)
   }
 }
 
-/** One connection, from the dial to its end. */
-async function stay(
-  { pool, slots, endpoint, source, version, clock, logger }: PlaceholderOptions,
+interface Joined {
+  /** Resolves when the connection has ended. */
+  over: Promise<void>
+}
+
+/** Resolves once the agent is connected and disabled. */
+async function join(
+  id: string,
+  { pool, slots, endpoint, source, version, clock }: PlaceholderOptions,
   signal: AbortSignal,
-) {
-  const id = placeholderId(pool)
+): Promise<Joined> {
   const { address, trust, env } = endpoint()
   const over = Promise.withResolvers<void>()
+  const ready = Promise.withResolvers<void>()
   const connection = await connectAgentSocket({
     master: address,
     join: { id, version, resourcePool: pool, reconnect: false, hostname: 'provisioner' },
@@ -74,12 +113,16 @@ async function stay(
   })
   const leave = () => void connection.close()
   signal.addEventListener('abort', leave)
+  const left = over.promise.finally(() => signal.removeEventListener('abort', leave))
+  const tooEarly = new Error('the connection ended before the agent was disabled')
+  void left.then(() => ready.reject(tooEarly))
   try {
-    await over.promise
-  } finally {
-    signal.removeEventListener('abort', leave)
+    await ready.promise
+  } catch (error) {
     await connection.close()
+    throw error
   }
+  return { over: left }
 
   function onMessage(message: AgentMessage, to: AgentConnection): void {
     if (message.AgentShutdown) void to.close()
@@ -87,18 +130,7 @@ async function stay(
     if (!message.MasterSetAgentOptions) return
     const started = { Version: version, Devices: devicesOf(slots, id), ContainersReattached: [] }
     to.send({ AgentStarted: { ...started, ResourcePoolName: pool } })
-    disable().then(
-      () =>
-        logger.info('a placeholder agent is connected and disabled, so that the pool accepts jobs', {
-          pool,
-          agent: id,
-          slots,
-        }),
-      (error: unknown) => {
-        logger.warn('the placeholder agent could not be disabled, and disconnects', { pool, error })
-        over.reject(error)
-      },
-    )
+    disable().then(ready.resolve, ready.reject)
   }
 
   /** The master may not have processed the last message yet. */

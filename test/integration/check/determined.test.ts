@@ -13,10 +13,10 @@ beforeEach(async () => {
 })
 afterEach(() => opened.dispose())
 
-async function rows(minInstances = 1): Promise<string[]> {
+async function rows(minInstances = 1, from = 'demand', more = ''): Promise<string[]> {
   const file = opened.write(
     'master.yaml',
-    `demand: {type: determined, url: "${opened.fake.url}", user: provisioner, password_file: password}
+    `demand: {type: determined, url: "${opened.fake.url}", user: provisioner, password_file: password${more}}
 resource_pools:
   - pool_name: default
     provider: {type: local, master_url: "${opened.fake.url}", min_instances: ${minInstances}}
@@ -27,7 +27,7 @@ resource_pools:
     ...{ file, env: {}, clock: systemClock, logger: silentLogger },
   })
   return found
-    .filter(({ subject }) => subject === 'demand')
+    .filter(({ subject }) => subject === from)
     .map(({ result, note, problem }) => `${result} ${problem?.code ?? note}`)
 }
 
@@ -37,12 +37,23 @@ it('names the master that responded, and leaves no session there', async () => {
 })
 
 it('warns of a pool that may shrink to no agents', async () => {
-  expect(await rows(0)).toEqual(['passed Determined 0.38.1, cluster fake', 'warning NO_SCALE_FROM_ZERO'])
+  const passed = 'passed Determined 0.38.1, cluster fake'
+  expect(await rows(0, 'demand', ', placeholder_agent: false')).toEqual([
+    passed,
+    'warning NO_SCALE_FROM_ZERO',
+  ])
+  expect(await rows(0)).toEqual([passed])
 })
 
 it('fails for a pool the master runs itself', async () => {
   opened.world.pools.set('default', { type: 'AWS' })
   expect(await rows()).toEqual(['failed DETERMINED_POOL_PROVIDED'])
+})
+
+it('fails for a user that may not drain agents, and for agents that would fail every job', async () => {
+  opened.world.users.get('provisioner')!.admin = false
+  expect(await rows()).toEqual(['failed DETERMINED_CANNOT_DRAIN'])
+  expect(await rows(1, 'pool default')).toContain('failed DETERMINED_COMMAND_AGENT')
 })
 
 it('fails when the master does not respond', async () => {

@@ -6,7 +6,7 @@ import { join as pathOf } from 'node:path'
 import { describe, expect, inject, it, type TestContext, vi } from 'vitest'
 import { createDevelopmentChain } from '../../../src/pki/development-ca.ts'
 import { type Opened, openFake } from '../../support/fake-determined/opened.ts'
-import { command } from '../../support/fake-determined/submissions.ts'
+import { command, experiment } from '../../support/fake-determined/submissions.ts'
 import { finish, submit } from '../../support/fake-determined/world.ts'
 import { until } from '../../support/server.ts'
 
@@ -40,7 +40,7 @@ async function prepare({ onTestFinished }: TestContext): Promise<Daemon> {
   world.schedules = true
   opened.write('chain.crt', chain)
 
-  function start(demand = '') {
+  function start(demand = ', placeholder_agent: false') {
     opened.write(
       'master.yaml',
       `port: ${fake.port}
@@ -51,6 +51,7 @@ resource_pools:
     agent_reconnect_wait: 6s
     provider:
       type: local
+      allow_command_agents: true
       slots: 2
       max_instances: 2
       max_idle_agent_period: 3s
@@ -132,20 +133,35 @@ describe.concurrent('provision beside a Determined master', () => {
     expect(stderr()).toContain('the Determined master responds again')
   })
 
-  it('keeps the pool open with a placeholder agent, which gets no jobs (experimental)', async (context) => {
+  it('keeps the pool open with placeholder agents, one for each instance, which get no jobs', async (context) => {
     const { world, ...daemon } = await prepare(context)
-    const { stderr, stop, ended } = daemon.start(', placeholder_agent: true')
-    const placeholder = 'provisioner-placeholder-default'
-    await until(() => world.agents.get(placeholder)?.enabled === false, 'the placeholder', 15)
-    expect(stderr()).toContain('PLACEHOLDER_EXPERIMENTAL')
+    const { stderr, stop, ended } = daemon.start('')
+    const placeholders = () =>
+      daemon.agents().filter((id) => id.startsWith('provisioner-placeholder-default-'))
+    const disabled = () => placeholders().filter((id) => world.agents.get(id)?.enabled === false)
+    await until(() => disabled().length === 2, 'the placeholders', 15)
+    expect(stderr()).not.toMatch(/NO_SCALE_FROM_ZERO|xperimental/)
     expect(command(world, { slots: 3 })).toMatchObject({ status: 400 })
+    expect(experiment(world, { slots: 5 })).toMatchObject({ status: 400 })
+    expect(experiment(world, { slots: 4 })).toMatchObject({ status: 200 })
+    world.work.clear()
     expect(command(world, { slots: 2 })).toMatchObject({ status: 200 })
     const [work] = world.work.keys()
     await until(() => daemon.placed(work!), 'work on an agent', 30)
     expect([...world.work.get(work!)!.on.keys()]).toEqual([expect.stringMatching(/^local-/)])
     stop()
     expect(await ended, stderr()).toBe(0)
-    await until(() => !world.agents.has(placeholder), 'the end of the placeholder', 15)
+    await until(() => placeholders().length === 0, 'the end of the placeholders', 15)
+  })
+
+  it('does not start for a user that may not drain agents', async (context) => {
+    const { world, start } = await prepare(context)
+    world.users.get('provisioner')!.admin = false
+    const { stderr, ended } = start()
+    expect(await ended).toBe(3)
+    expect(stderr()).toMatch(
+      /DETERMINED_CANNOT_DRAIN .*provisioner[\s\S]*remedy: .*det user edit provisioner/,
+    )
   })
 
   it('does not start for a pool the master runs itself', async (context) => {

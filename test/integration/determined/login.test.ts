@@ -6,7 +6,6 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createDevelopmentChain, type DevelopmentChain } from '../../../src/pki/development-ca.ts'
 import type { ProvisionError } from '../../../src/problems/index.ts'
 import { type Opened, openFake } from '../../support/fake-determined/opened.ts'
-import { join } from '../../support/fake-determined/world.ts'
 import { FastClock } from '../../support/fast-clock.ts'
 
 let opened: Opened
@@ -49,6 +48,23 @@ describe('a user with a password', () => {
     expect(JSON.stringify(error.problems) + opened.log.lines).not.toContain('a wrong one')
   })
 
+  it('is told that the password is wrong, where it is, and how to set it', async () => {
+    writeFileSync(pathOf(opened.dir, 'password'), 'a wrong one')
+    const [found] = await opened.open().check([])
+    expect(found).toMatchObject({ code: 'DETERMINED_LOGIN_REFUSED' })
+    expect(found!.message).toMatch(/^wrong password for user provisioner/)
+    expect(found!.remedy).toContain(`${opened.dir}/password`)
+    expect(found!.remedy).toContain('det user change-password provisioner')
+  })
+
+  it('that is deactivated is told so, not that the password is wrong', async () => {
+    opened.world.users.get('provisioner')!.isInactive = true
+    const [found] = await opened.open().check([])
+    expect(found).toMatchObject({ code: 'DETERMINED_LOGIN_REFUSED' })
+    expect(found!.message).toMatch(/may not log in: user not active/)
+    expect(found!.remedy).toContain('det user edit provisioner --active true')
+  })
+
   it('can log in with a new password once the file contains it', async () => {
     const clock = new FastClock(100)
     const source = opened.open({ clock })
@@ -77,6 +93,73 @@ describe('a user with a password', () => {
   })
 })
 
+describe('a master whose check of passwords is slow', () => {
+  it('has more time for a login than for other requests', async () => {
+    opened.world.loginCost = 600
+    expect(await opened.open({ timeoutMs: 300 }).read('default')).toMatchObject({ pending: [] })
+    opened.world.loginCost = 0
+    opened.fake.latency = 600
+    expect(await codeOf(opened.open({ timeoutMs: 300 }).read('default'))).toBe('DETERMINED_UNREACHABLE')
+  })
+
+  it('is reported as slow, not as unreachable', async () => {
+    opened.world.loginCost = 2_000
+    const [found] = await opened.open({ loginTimeoutMs: 200 }).check([])
+    expect(found).toMatchObject({ code: 'DETERMINED_LOGIN_SLOW' })
+    expect(found!.message).toMatch(/no answer to the login within 0\.2 s.*check of the password/)
+  })
+
+  it('gets one login at a time for all pools, orders and changes, and a growing pause after each', async () => {
+    opened.world.loginCost = 60_000
+    const clock = new FastClock(100)
+    const source = opened.open({ clock, loginTimeoutMs: 100, pollIntervalMs: 1_000 })
+    const stop = source.onChange(() => {})
+    const until = Date.now() + 1_500
+    while (Date.now() < until) {
+      await Promise.allSettled([source.read('default'), source.drain('a'), source.undrain('b')])
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    stop()
+    // 150 s of its time: at 0, 5, 15, 35, 75 s, each a tenth of a real second later than the one before.
+    expect(opened.fake.count(login)).toBeGreaterThan(2)
+    expect(opened.fake.count(login)).toBeLessThan(6)
+  })
+
+  it('is not asked to check the password again because another request failed in the meantime', async () => {
+    const source = opened.open({ timeoutMs: 300 })
+    await source.read('default')
+    opened.fake.faults = [{ path: '/tasks', kind: 'hang' }]
+    const hanging = codeOf(source.read('default'))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    opened.world.sessions.clear()
+    opened.world.loginCost = 800
+    expect(await source.drain('nobody')).toBe(false)
+    expect(await hanging).toBe('DETERMINED_UNREACHABLE')
+    expect(opened.fake.count(login)).toBe(2)
+  })
+
+  it('does not keep a stopped provisioner waiting', async () => {
+    opened.world.loginCost = 60_000
+    const source = opened.open()
+    const reading = codeOf(source.read('default'))
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    const began = Date.now()
+    await source.close()
+    await reading
+    expect(Date.now() - began).toBeLessThan(1_000)
+  })
+})
+
+describe('a proxy that drops the token of each request', () => {
+  it('does not cause a login for each of them', async () => {
+    const source = opened.open({ clock: new FastClock(1) })
+    opened.fake.onAnswer = () => opened.world.sessions.clear()
+    expect(await codeOf(source.drain('a'))).toBe('DETERMINED_LOGIN_REFUSED')
+    for (const _ of Array(20)) expect(await codeOf(source.drain('a'))).toBe('DETERMINED_LOGIN_REFUSED')
+    expect(opened.fake.count(login)).toBe(2)
+  })
+})
+
 describe('a token', () => {
   const token = () => ({ demand: { token_file: opened.write('token', 'token-of-a-year\n') } })
 
@@ -98,17 +181,6 @@ describe('a token', () => {
 
   it('that is refused again is an error', async () => {
     expect(await codeOf(opened.open(token()).read('default'))).toBe('DETERMINED_LOGIN_REFUSED')
-  })
-})
-
-describe('a user without admin rights', () => {
-  const student = () => ({ demand: { user: 'student', password_file: opened.write('student', 'battery') } })
-
-  it('gets a warning, and may not drain', async () => {
-    join(opened.world, 'i-1', 4)
-    const source = opened.open(student())
-    expect((await source.check(['default'])).map(({ code }) => code)).toEqual(['DETERMINED_NOT_ADMIN'])
-    expect(await codeOf(source.drain('i-1'))).toBe('DETERMINED_NOT_PERMITTED')
   })
 })
 

@@ -1,39 +1,43 @@
-// The placeholder agent with the real protocol: its messages, and that it leaves before it is given a job. Experimental.
+// Placeholder agents with the real protocol: their messages, and that none is enabled while a job waits.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { PendingAllocation } from '../../../src/planner/snapshot.ts'
 import { ProvisionError, problem } from '../../../src/problems/index.ts'
-import { holdPlaceholder, type PlaceholderOptions } from '../../../src/standalone/agent/placeholder.ts'
+import { holdPlaceholders, type PlaceholderOptions } from '../../../src/standalone/agent/placeholder.ts'
+import { type CapturingLogger, capturingLogger } from '../../support/capturing-logger.ts'
 import { FastClock } from '../../support/fast-clock.ts'
 import { options, type ScriptedMaster, scriptedMaster } from '../../support/scripted-master.ts'
 import { until } from '../../support/server.ts'
-import { silentLogger } from '../../support/silent-logger.ts'
 
 let master: ScriptedMaster
 let leave = async () => {}
+let log: CapturingLogger
 beforeEach(async () => {
   master = await scriptedMaster()
+  log = capturingLogger()
 })
 afterEach(async () => {
   await leave()
   await master.close()
 })
 
-const id = 'provisioner-placeholder-gpu'
+const id = 'provisioner-placeholder-gpu-1'
 
 function hold({
   pending = [],
   drain,
+  count = 1,
 }: {
   pending?: PendingAllocation[]
-  drain?: () => Promise<boolean>
+  drain?: (agent: string) => Promise<boolean>
+  count?: number
 } = {}) {
   const source: PlaceholderOptions['source'] = {
     read: async (pool) => ({ pool, at: 0, pending, agents: [] }),
     drain: drain ?? (async () => true),
   }
   const address = { scheme: 'http', host: '127.0.0.1', port: master.port } as const
-  leave = holdPlaceholder({
-    ...{ pool: 'gpu', slots: 8, source, version: '1', clock: new FastClock(50), logger: silentLogger },
+  leave = holdPlaceholders({
+    ...{ pool: 'gpu', slots: 8, count, source, version: '1', clock: new FastClock(50), logger: log },
     endpoint: () => ({ address, warnings: [] }),
   })
 }
@@ -41,7 +45,7 @@ function hold({
 const heard = () => master.visits.flatMap((visit) => visit.heard)
 const isOver = () => !master.visits[0]!.connection.send(options)
 
-describe('the placeholder agent', () => {
+describe('a placeholder agent', () => {
   it('joins its pool with the slots of the largest VM, and is disabled at once', async () => {
     const drained: number[] = []
     hold({ drain: async () => drained.push(heard().length) > 0 })
@@ -97,5 +101,52 @@ describe('the placeholder agent', () => {
     await until(() => heard().length === 1)
     master.visits[0]!.connection.terminate()
     await until(() => master.visits.length === 2, 'its return')
+  })
+
+  it('that the master rejects is reported once, with the reason', async () => {
+    Object.assign(master, { refusal: 'Forbidden', refusalStatus: 403 })
+    hold({ count: 2 })
+    await until(() => master.refusals >= 4, 'its tries')
+    const warnings = log.lines.filter((line) => line.startsWith('warn'))
+    expect(warnings).toHaveLength(1)
+    expect(warnings[0]).toMatch(/cannot join: the master rejects jobs .*gpu/)
+  })
+})
+
+describe('several of them', () => {
+  it('join one after the other, each when the one before is disabled', async () => {
+    const enabled = () => master.visits.length - done.length
+    const done: string[] = []
+    let most = 0
+    hold({
+      count: 3,
+      drain: async (agent) => {
+        most = Math.max(most, enabled())
+        await new Promise((resolve) => setTimeout(resolve, 30))
+        return done.push(agent) > 0
+      },
+    })
+    await until(() => done.length === 3)
+    expect(done.toSorted()).toEqual([1, 2, 3].map((n) => `provisioner-placeholder-gpu-${n}`))
+    expect(heard().map(({ AgentStarted }) => AgentStarted!.Devices.length)).toEqual([8, 8, 8])
+    expect(most).toBe(1)
+    await until(() => log.lines.some((line) => line.includes('connected and disabled')), 'the report')
+  })
+
+  it('wait where they are when a job comes between two of them', async () => {
+    const pending: PendingAllocation[] = []
+    hold({ count: 3, pending, drain: async () => pending.push({ id: 'w', slots: 1, since: 0 }) > 0 })
+    await new Promise((resolve) => setTimeout(resolve, 250))
+    expect(master.visits).toHaveLength(1)
+    pending.length = 0
+    await until(() => master.visits.length === 2, 'the next one')
+  })
+
+  it('leave together', async () => {
+    const done: string[] = []
+    hold({ count: 3, drain: async (agent) => done.push(agent) > 0 })
+    await until(() => done.length === 3)
+    await leave()
+    await until(() => master.visits.every(({ connection }) => !connection.send(options)), 'the ends')
   })
 })

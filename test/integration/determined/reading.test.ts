@@ -1,6 +1,8 @@
 // Reading a Determined master over real sockets: pages, errors, refusals, limits, and undoing drains.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { PoolConfig } from '../../../src/config/index.ts'
 import type { ProvisionError } from '../../../src/problems/index.ts'
+import { otherAgents } from '../../../src/provisioner/fleet-rows.ts'
 import { type Opened, openFake } from '../../support/fake-determined/opened.ts'
 import { finish, giveUp, join, lose, place, submit } from '../../support/fake-determined/world.ts'
 import { FastClock } from '../../support/fast-clock.ts'
@@ -27,7 +29,7 @@ describe('pages', () => {
     for (let n = 0; n < 501; n++) submit(opened.world, { slots: 1 })
     const { agents, pending } = await opened.open().read('default')
     expect([new Set(agents.map(({ id }) => id)).size, pending.length]).toEqual([1_201, 501])
-    expect(opened.fake.count('/agents')).toBe(5)
+    expect(opened.fake.count('GET /api/v1/agents')).toBe(5)
     expect(opened.fake.count('/job-queues-v2')).toBe(3)
   })
 
@@ -131,6 +133,9 @@ describe('a pool is not run', () => {
 
   it('when the master hides its jobs from us: busy agents would look idle', async () => {
     submit(opened.world, { slots: 0, hidden: true })
+    opened.world.rbacEnabled = true
+    opened.world.users.get('student')!.updatesAgents = true
+    opened.world.users.get('provisioner')!.updatesAgents = true
     const demand = { user: 'student', password_file: opened.write('student', 'battery') }
     expect(await errorOf(opened.open({ demand }).read('default'))).toMatchObject({
       code: 'DETERMINED_WORK_HIDDEN',
@@ -242,5 +247,34 @@ describe('drain', () => {
     for (const id of ['i-1', 'i-2']) await source.drain(id)
     for (const id of ['i-1', 'i-2']) expect(await source.undrain(id)).toBe(true)
     expect([...opened.world.agents.values()].map(({ enabled }) => enabled)).toEqual([false, true])
+  })
+})
+
+describe('pools of the file without a provider', () => {
+  const provider = { type: 'local' } as never
+  const config = {
+    resource_pools: [
+      { pool_name: 'default', provider },
+      { pool_name: 'static' },
+      { pool_name: 'unknown' },
+    ] as PoolConfig[],
+  }
+
+  it('have their agents listed with what they do, except pools that cannot be read', async () => {
+    opened.world.pools.set('static', { type: 'STATIC' })
+    join(opened.world, 'i-1', 4)
+    join(opened.world, 'own-machine', 2, { pool: 'static' })
+    const work = submit(opened.world, { pool: 'static', slots: 1 })
+    place(opened.world, work, 'own-machine')
+    const source = opened.open()
+    const agents = [expect.objectContaining({ id: 'own-machine', slots: 2, freeSlots: 1, busy: true })]
+    expect(await otherAgents(config, source, undefined)).toEqual([{ pool: 'static', agents }])
+    expect(await otherAgents(config, source, 'static')).toHaveLength(1)
+    expect(await otherAgents(config, source, 'default')).toEqual([])
+  })
+
+  it('do not fail the command when the master is away', async () => {
+    await opened.fake.stop()
+    expect(await otherAgents(config, opened.open(), undefined)).toEqual([])
   })
 })

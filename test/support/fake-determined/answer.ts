@@ -15,8 +15,9 @@ const reasons: Record<number, [number, string]> = {
   500: [2, 'Unknown'],
 }
 
-export function failure(status: number, error: string): Answer {
-  const [code, reason] = reasons[status] ?? [2, 'Unknown']
+/** `internal`: an error of the master itself, which gRPC tells apart from an unknown one. */
+export function failure(status: number, error: string, { internal = false } = {}): Answer {
+  const [code, reason] = (internal ? undefined : reasons[status]) ?? [13, 'Internal']
   return { status, value: { error: { code, reason, error } } }
 }
 

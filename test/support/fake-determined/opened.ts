@@ -29,6 +29,7 @@ export interface SourceOptions {
   clock?: Clock
   pollIntervalMs?: number
   timeoutMs?: number
+  loginTimeoutMs?: number
   /** Variables that name a proxy. */
   env?: Record<string, string>
 }
@@ -57,7 +58,15 @@ export async function openFake({
     log,
     dir,
     write,
-    open({ demand, cert, clock = systemClock, pollIntervalMs = 30, timeoutMs = 5000, env = {} } = {}) {
+    open({
+      demand,
+      cert,
+      clock = systemClock,
+      pollIntervalMs = 30,
+      timeoutMs = 5000,
+      loginTimeoutMs,
+      env = {},
+    } = {}) {
       const source = determinedDemand({
         config: {
           file: join(dir, 'master.yaml'),
@@ -78,6 +87,7 @@ export async function openFake({
         logger: log,
         pollIntervalMs,
         timeoutMs,
+        ...(loginTimeoutMs !== undefined && { loginTimeoutMs }),
       })
       sources.push(source)
       return source

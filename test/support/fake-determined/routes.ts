@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { type Answer, failure, ok, paged } from './answer.ts'
 import { command, experiment } from './submissions.ts'
 import { agentView, jobViews, masterView, poolView, taskView } from './views.ts'
-import { disable, enable, type FakeUser, type FakeWorld } from './world.ts'
+import { disable, enable, type FakeUser, type FakeWorld, mayUpdateAgents } from './world.ts'
 
 export interface Asked {
   method: string
@@ -18,11 +18,12 @@ export function answer(world: FakeWorld, asked: Asked): Answer {
   if (path === '/api/v1/master') return ok(masterView(world))
   if (path === '/info') return ok({ version: world.version, cluster_id: world.clusterId })
   if (path === '/api/v1/auth/login' && method === 'POST') return logIn(world, body)
-  const name = world.sessions.get(token ?? '')
+  if (token === undefined) return failure(401, 'token missing')
+  const name = world.sessions.get(token)
   const user = name === undefined ? undefined : world.users.get(name)
-  if (!user) return failure(401, 'unauthorized: token invalid or expired')
+  if (!user) return failure(401, 'invalid credentials')
   if (path === '/api/v1/auth/logout') {
-    world.sessions.delete(token!)
+    world.sessions.delete(token)
     return ok({})
   }
   if (path === '/api/v1/auth/user')
@@ -32,7 +33,8 @@ export function answer(world: FakeWorld, asked: Asked): Answer {
 
 function logIn(world: FakeWorld, { username, password }: Record<string, unknown>): Answer {
   const user = world.users.get(String(username))
-  if (!user || user.password !== password) return failure(403, 'invalid credentials')
+  if (!user || user.password !== password) return failure(401, 'invalid credentials')
+  if (user.isInactive) return failure(403, 'user not active')
   const token = `token-${randomUUID()}`
   world.sessions.set(token, String(username))
   return ok({ token, user: { username, admin: user.admin } })
@@ -75,7 +77,7 @@ function show(world: FakeWorld, { path, query }: Asked, viewer: FakeUser): Answe
       )
     case '/api/v1/job-queues-v2': {
       const pool = query.get('resourcePool') || 'default'
-      if (!world.pools.has(pool)) return failure(404, `resource pool '${pool}' not found`)
+      if (!world.pools.has(pool)) return failure(500, `cannot find resource pool ${pool}`, { internal: true })
       return paged('jobs', jobViews(world, pool, viewer), query, 100)
     }
     default:
@@ -88,7 +90,9 @@ function change(world: FakeWorld, { path, body }: Asked, user: FakeUser): Answer
   if (path === '/api/v1/experiments') return experiment(world, body as { slots: number })
   const [, id = '', verb] = /^\/api\/v1\/agents\/([^/]+)\/(enable|disable)$/.exec(path) ?? []
   if (!verb) return failure(404, 'not found')
-  if (!user.admin) return failure(403, 'access denied')
+  // Before the agent is looked up: so a request about an agent that does not exist shows the permission.
+  if (!mayUpdateAgents(world, user))
+    return failure(403, 'rpc error: code = PermissionDenied desc = user does not have permission')
   const agent = world.agents.get(decodeURIComponent(id))
   if (!agent) return failure(404, `agent '${id}' not found`)
   if (agent.away) return failure(500, 'agent disconnected, wait for recovery')

@@ -71,11 +71,21 @@ export async function startFake(
     },
   }
 
+  /** The passwords being checked. */
+  let checks: Promise<unknown> = Promise.resolve()
+
+  function checkPassword(): Promise<unknown> {
+    if (world.loginCost === 0) return checks
+    checks = checks.then(() => new Promise((resolve) => setTimeout(resolve, world.loginCost)))
+    return checks
+  }
+
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', 'http://fake')
     fake.asked.push(`${request.method} ${url.pathname}`)
     const body = await bodyOf(request)
     if (fake.latency > 0) await new Promise((resolve) => setTimeout(resolve, fake.latency))
+    if (url.pathname === '/api/v1/auth/login') await checkPassword()
     const fault = takeFault(fake, url.pathname)
     if (fault === 'hang') return
     if (fault === 'cut') return void request.socket.destroy()

@@ -13,7 +13,7 @@ export function command(
 ): Answer {
   const largest = Math.max(0, ...slotsOf(world, pool))
   if (slots > 0 && slots > largest)
-    return failure(400, 'resource request unfulfillable: slots requested exceeds max slots per agent')
+    return failure(400, 'request unfulfillable, please try requesting less slots')
   return ok({ command: { id: submit(world, { pool, slots }) } })
 }
 

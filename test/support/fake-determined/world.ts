@@ -34,6 +34,10 @@ export interface FakeWork {
 export interface FakeUser {
   password: string
   admin: boolean
+  /** With RBAC: the permission to update agents, which being an admin does not give. */
+  updatesAgents?: boolean
+  /** Deactivated: its password is right, and it may not log in. */
+  isInactive?: boolean
 }
 
 export interface FakeExperiment {
@@ -54,6 +58,11 @@ export interface FakeWorld {
   /** User name by token; a `forever` token never expires. */
   sessions: Map<string, string>
   rbacEnabled: boolean
+  /**
+   * Milliseconds of the master's CPU for each check of a password, one after the other; it goes on when the client has hung
+   * up. Real masters need 2 s (Determined: model/user.go, BCryptCost 15).
+   */
+  loginCost: number
   scheduler: 'priority' | 'fair_share'
   /** `launch_error` of the master's configuration. */
   launchError: boolean
@@ -77,12 +86,18 @@ export function createWorld(now: () => number = Date.now): FakeWorld {
     ]),
     sessions: new Map(),
     rbacEnabled: false,
+    loginCost: 0,
     scheduler: 'priority',
     launchError: true,
     maxAux: 100,
     schedules: false,
     now,
   }
+}
+
+/** Drain and enable agents (Determined: master/internal/cluster, CanUpdateAgents). */
+export function mayUpdateAgents({ rbacEnabled }: FakeWorld, { admin, updatesAgents }: FakeUser): boolean {
+  return rbacEnabled ? updatesAgents === true : admin
 }
 
 /** An agent connects, and starts with its devices unless the test wants the state before that. */

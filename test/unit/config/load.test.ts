@@ -116,7 +116,7 @@ describe('defaults', () => {
       security: {},
       cluster_name: '',
       state_dir: '/etc/det/.provision',
-      demand: { type: 'built-in', placeholder_agent: false },
+      demand: { type: 'built-in', placeholder_agent: 'auto' },
       orphans: { terminate_after: 3_600_000, terminate_unknown: false },
       metrics: { access: 'token' },
       prices: {},
@@ -159,7 +159,7 @@ describe('defaults', () => {
       type: 'determined',
       user: 'u',
       password_file: '/etc/det/p',
-      placeholder_agent: false,
+      placeholder_agent: 'auto',
     })
   })
 })

@@ -43,6 +43,7 @@ describe('every provider', () => {
       preflight: 'tls',
       preflight_proof: 'master',
       agent_runtime: 'process',
+      allow_command_agents: false,
       allow_secrets_in_user_data: false,
       boot_timeout: minutes(10),
       launch_rate: 10,

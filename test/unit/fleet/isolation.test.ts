@@ -5,7 +5,12 @@ import type { LaunchOrder } from '../../../src/providers/contract.ts'
 import { simulatedProvider } from '../../../src/simulator/provider.ts'
 import { createVirtualClock } from '../../../src/simulator/virtual-clock.ts'
 import { minute } from '../../support/planner.ts'
-import { codesOf, owner, startSettled } from '../../support/pool-bench.ts'
+import { codesOf, owner, type PoolBench, startBench, startSettled } from '../../support/pool-bench.ts'
+
+/** The codes of all reported blocks. */
+function blockedBy({ events }: PoolBench): string[] {
+  return events.flatMap((event) => (event.kind === 'blocked' ? event.reasons.map(({ code }) => code) : []))
+}
 
 describe('a pool', () => {
   it('reacts to demand while a listing hangs', async () => {
@@ -18,6 +23,39 @@ describe('a pool', () => {
     bench.wants(4)
     await bench.pass(0.05)
     expect(bench.calls.launches).toHaveLength(1)
+  })
+
+  it.each([0, 1_000])(
+    'reports no block while the first reads of a start last, the master %d ms',
+    async (ms) => {
+      const bench = await startBench()
+      bench.life.kill()
+      bench.disk.erase()
+      bench.events.length = 0
+      const { source } = bench
+      const demand = {
+        ...source,
+        async read(pool: string) {
+          if (ms > 0) await bench.clock.sleep(ms)
+          return source.read(pool)
+        },
+      }
+      bench.restart({ isFirstStart: true, demand })
+      await bench.pass(30)
+      expect(bench.fleet.status().blocked).toEqual([])
+      expect(blockedBy(bench)).not.toContain('DEMAND_MISSING')
+      expect(blockedBy(bench)).not.toContain('LISTING_MISSING')
+    },
+  )
+
+  it('reports that it is blocked at a start without a master', async () => {
+    const bench = await startBench()
+    bench.life.kill()
+    bench.master.down = true
+    bench.restart({})
+    await bench.pass(5)
+    expect(codesOf(bench)).toContain('DEMAND_MISSING')
+    expect(blockedBy(bench)).toContain('DEMAND_MISSING')
   })
 
   it('reports once why the master cannot be read, and shows it as the problem behind what that blocks', async () => {

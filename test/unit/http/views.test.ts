@@ -19,7 +19,7 @@ import {
   listOrphans,
   poolStatus,
 } from '../../../src/http/fleet-client.ts'
-import type { FleetControl, FleetRow } from '../../../src/http/fleet-control.ts'
+import type { FleetControl, FleetRow, PoolAgents } from '../../../src/http/fleet-control.ts'
 import { controlHandler } from '../../../src/http/fleet-endpoints.ts'
 import { instanceViews } from '../../../src/http/instance-view.ts'
 import { oneJobSchema } from '../../../src/http/job-view.ts'
@@ -106,11 +106,13 @@ const orphan: FoundOrphan = {
 
 let status: PoolStatus
 let rows: FleetRow[]
+let others: PoolAgents[] = []
 const fleet: FleetControl = {
   about: () => about,
   status: () => ({ pools: [status], failed: [failed] }),
   orphans: () => ({ orphans: [orphan], problems: [lost] }),
   rows: () => rows,
+  otherAgents: async () => others,
   providerOf: () => 'aws',
   snapshotOf: ({ snapshot }) => snapshot && { format: 'any' },
   events: () => [event],
@@ -163,7 +165,8 @@ describe('the output of a provisioner', () => {
         expect(await adoptOrphans(client)).toEqual(['w2'])
         expect(await poolStatus(client, given.pool)).toStrictEqual(sent(details))
         expect(await listInstances(client)).toStrictEqual(sent(instanceViews([given], rows)))
-        expect(await listAgents(client)).toStrictEqual(sent(agentViews([given], rows)))
+        const own = { pool: given.pool, agents: given.snapshot?.agents ?? [] }
+        expect(await listAgents(client)).toStrictEqual(sent(agentViews([own], rows)))
         expect(await listEvents(client, {})).toStrictEqual([event])
         const ids = given.instances.map(({ id }) => id)
         if (ids.length > 0) expect(await drainInstances(client, ids)).toMatchObject({ ids })
@@ -265,4 +268,24 @@ it('a server that drops or renames a field does not compile', () => {
     reasonView({ code: 'LONG_IDLE', numbers: {} }),
   ]
   expect(views).toHaveLength(5)
+})
+
+it('lists agents of pools without a provider, of all pools or of one', async () => {
+  const agent = {
+    id: 'a',
+    slots: 2,
+    freeSlots: 0,
+    busy: true,
+    connected: true,
+    enabled: true,
+    draining: false,
+  }
+  status = fc.sample(statuses, { numRuns: 1, seed: 1 })[0]!
+  rows = []
+  others = [{ pool: 'static', agents: [agent] }]
+  const [found] = await listAgents(client, 'static')
+  expect(found).toMatchObject({ id: 'a', pool: 'static', busy: true, managed: false })
+  expect(await listAgents(client, 'static')).toHaveLength(1)
+  expect((await listAgents(client)).filter(({ pool }) => pool === 'static')).toHaveLength(1)
+  others = []
 })

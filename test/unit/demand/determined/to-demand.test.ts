@@ -85,6 +85,7 @@ function viewOf({ agents = [], tasks = [], limits = new Map(), at: when = at }: 
     agents: list.map(seenAgent),
     tasks: Object.values(summaries ?? {}).map(seenTask),
     jobs: new Map(),
+    mayDrain: true,
     limits,
   }
 }
@@ -189,7 +190,7 @@ describe('an agent', () => {
   })
 
   it('that is only a placeholder is not shown: it has no capacity', () => {
-    expect(demandAfter({ agents: [agent({ id: placeholderId('default') })] }).agents).toEqual([])
+    expect(demandAfter({ agents: [agent({ id: placeholderId('default', 1) })] }).agents).toEqual([])
   })
 
   it('is busy with a notebook without slots, which only the list of tasks shows', () => {
