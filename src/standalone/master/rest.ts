@@ -7,7 +7,7 @@ import type { AnyProvider } from '../../providers/index.ts'
 import type { MasterInfo } from '../protocol/messages.ts'
 import type { Registry } from './agents.ts'
 import { agentOrderRoutes, agentRoutes, agentView } from './rest-agents.ts'
-import { jobRoutes, taskRoutes } from './rest-jobs.ts'
+import { jobRoutes, queueStats, taskRoutes } from './rest-jobs.ts'
 import { masterInfoRoutes, poolRoutes } from './rest-pools.ts'
 import { ok, type Route } from './rest-router.ts'
 import { type JobAdvice, workRoutes } from './rest-work.ts'
@@ -52,6 +52,8 @@ export function masterRoutes(options: MasterRoutesOptions): Route[] {
       computePool,
       agents: registry.list,
       heldOn: store.heldOn,
+      stats: (pool) => queueStats(store, pool),
+      clusterName: options.masterInfo.cluster_name,
     }),
     ...taskRoutes(store),
     ...jobRoutes({ store, pools: () => pools, computePool }),
