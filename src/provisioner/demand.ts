@@ -14,12 +14,14 @@ import {
 } from '../demand/index.ts'
 import {
   accessHandler,
+  createSessions,
   healthHandler,
   type Listener,
   listen,
   loadToken,
   openFault,
   openPushEndpoint,
+  readUsers,
 } from '../http/index.ts'
 import { pathFacts, servedPair, type TlsCredentials } from '../pki/index.ts'
 import { type Clock, type Handler, type Logger, tellProblems, wallTime } from '../platform/index.ts'
@@ -181,12 +183,19 @@ async function serve(
   master.onAgent(({ kind, agent }) => {
     if (kind === 'joined' || kind === 'returned') addresses.joined(agent)
   })
+  const sessions = createSessions({
+    users: () => readUsers(join(config.state_dir, 'users')),
+    clock,
+    logger,
+  })
   const listener = await listen({
     address: listenAddress(config, providers),
     port: config.port,
     tls: served && { ...servedPair(served), clientCa },
     handlers: [
-      accessHandler({ token, open: openReadsOf(config) }),
+      sessions.login,
+      accessHandler({ token, accepts: sessions.accepts, open: openReadsOf(config) }),
+      sessions.own,
       healthHandler(faults),
       control,
       ...master.handlers,
