@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { ProvidedPool } from '../agent-setup/index.ts'
-import { clusterIdPattern, type DemandConfig, type MasterConfig, type PoolConfig } from '../config/index.ts'
+import { clusterIdPattern, type DemandConfig, type MasterConfig } from '../config/index.ts'
 import {
   builtInDemand,
   type DemandSource,
@@ -38,7 +38,7 @@ import {
 import type { MasterCertificate } from './certificate.ts'
 import type { JoinedAgent } from './fleet-rows.ts'
 import { type Identity, knownClusterId } from './identity.ts'
-import { handshakeLog, openReadsOf, readClientCa, rememberAddresses } from './listeners.ts'
+import { handshakeLog, listenAddressOf, openReadsOf, readClientCa, rememberAddresses } from './listeners.ts'
 import type { RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
 
@@ -189,7 +189,7 @@ async function serve(
     logger,
   })
   const listener = await listen({
-    address: listenAddress(config, providers),
+    address: listenAddressOf(config, providers),
     port: config.port,
     tls: served && { ...servedPair(served), clientCa },
     handlers: [
@@ -210,12 +210,6 @@ async function serve(
     tls: listener.secure,
   })
   return listener
-}
-
-/** If every agent is a process on this machine, only this machine has to reach the master. */
-function listenAddress({ resource_pools }: MasterConfig, providers: readonly AnyProvider[]): string {
-  const isHere = ({ provider }: PoolConfig) => provider && definitionOf(providers, provider).onThisMachine
-  return resource_pools.every(isHere) ? '127.0.0.1' : ''
 }
 
 // Demand of a Determined master: checked before the pools run, so that what can never work is reported at once.
