@@ -14,6 +14,7 @@ import { declareRun } from './run.ts'
 import { declareSimulate } from './simulate.ts'
 import { exitStatusOf, processTerminal, sayProblems, usage } from './terminal.ts'
 import { declareTrust } from './trust.ts'
+import { declareUsers } from './users.ts'
 
 const terminal = processTerminal()
 const commander = new Command('provision')
@@ -50,6 +51,7 @@ declareFleet(program)
 declareExplain(program)
 declareLogs(program)
 declareTrust(program)
+declareUsers(program)
 declareCheck(program)
 declareVersion(program, config)
 declareSimulate(program)

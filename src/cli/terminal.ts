@@ -18,8 +18,8 @@ export interface Terminal {
   style(style: Style, text: string): string
   /** True if standard error is a terminal. */
   interactive: boolean
-  /** The trimmed answer; undefined if the input ends. Absent without a terminal. */
-  ask?: (question: string) => Promise<string | undefined>
+  /** The trimmed answer, or with `hidden` what was typed, unseen; undefined if the input ends. Absent without a terminal. */
+  ask?: (question: string, options?: { hidden?: boolean }) => Promise<string | undefined>
   columns(): number
   rows(): number
   /** Calls it whenever the terminal has changed its size. */
@@ -60,8 +60,9 @@ export function processTerminal(): Terminal {
 }
 
 /** The terminal edits the line and turns Ctrl-C into a signal, as it does for a shell's `read`. */
-async function askProcess(question: string): Promise<string | undefined> {
+async function askProcess(question: string, { hidden = false } = {}): Promise<string | undefined> {
   const { createInterface } = await import('node:readline')
+  if (hidden) return askUnseen(question)
   const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false })
   try {
     return await new Promise((resolve) => {
@@ -70,6 +71,28 @@ async function askProcess(question: string): Promise<string | undefined> {
     })
   } finally {
     lines.close()
+  }
+}
+
+/** Node edits the line, because the terminal would show it. Ctrl-C ends the program as elsewhere. */
+async function askUnseen(question: string): Promise<string | undefined> {
+  const { createInterface } = await import('node:readline')
+  const { Writable } = await import('node:stream')
+  const output = new Writable({ write: (_chunk, _encoding, done) => done() })
+  process.stderr.write(question)
+  const lines = createInterface({ input: process.stdin, output, terminal: true })
+  lines.once('SIGINT', () => {
+    lines.close()
+    process.kill(process.pid, 'SIGINT')
+  })
+  try {
+    return await new Promise((resolve) => {
+      lines.once('close', () => resolve(undefined))
+      lines.question('', resolve)
+    })
+  } finally {
+    lines.close()
+    process.stderr.write('\n')
   }
 }
 

@@ -34,7 +34,7 @@ export {
 export { isBareMetal, type TypeWithSlots, typesOf } from './instance-types.ts'
 export type { JsonSchema } from './json-schema.ts'
 export { each, type Synonyms } from './key-hints.ts'
-export { masterAddressOf } from './master-address.ts'
+export { localHostOf, masterAddressOf } from './master-address.ts'
 export type { DemandConfig, ListenConfig, MasterConfig, PoolConfig, TlsFiles } from './master-config.ts'
 export { type ProviderBlock, providerBlock, providerSchema } from './provider.ts'
 export {

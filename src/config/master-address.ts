@@ -9,8 +9,13 @@ import type { ProviderBlock } from './provider.ts'
 
 /** The default port of https, used if a proxy terminates TLS and no port is given. */
 const proxyPort = 443
-/** For a pool without a provider: the caller is on the master's machine. */
 const loopback = '127.0.0.1'
+
+/** Where this machine reaches the built-in master of the configuration. */
+export function localHostOf({ host = '' }: Pick<MasterConfig, 'host'>): string {
+  const isEvery = ['', '0.0.0.0', '::', '[::]'].includes(host)
+  return isEvery ? loopback : host.replace(/^\[(.*)\]$/, '$1')
+}
 
 export interface MasterAddressOptions {
   masterHost?: string
@@ -42,7 +47,7 @@ export function masterAddressOf(
       ),
     )
   const written = url.host === '' || aliasOf(url.host, providers) ? masterHost : undefined
-  const host = written?.replace(/^\[(.*)\]$/, '$1') || url.host || defaultHost(pool, providers)
+  const host = written?.replace(/^\[(.*)\]$/, '$1') || url.host || defaultHost(config, pool, providers)
   const alias = aliasOf(host, providers)
   if (alias)
     problems.push(
@@ -66,8 +71,14 @@ function aliasOf(host: string, providers: MasterAddressOptions['providers']): Ho
   return owner?.hostAliases[host]
 }
 
-function defaultHost({ provider }: PoolConfig, providers: MasterAddressOptions['providers']): string {
-  return providers.find(({ kind }) => kind === provider?.type)?.defaultHost ?? loopback
+/** Agents on this machine, and a caller about a pool without a provider, dial the address that the master listens on. */
+function defaultHost(
+  config: MasterConfig,
+  { provider }: PoolConfig,
+  providers: MasterAddressOptions['providers'],
+): string {
+  const host = providers.find(({ kind }) => kind === provider?.type)?.defaultHost ?? loopback
+  return host === loopback ? localHostOf(config) : host
 }
 
 function pathOf(config: MasterConfig, pool: PoolConfig): string {

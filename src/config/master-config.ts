@@ -30,7 +30,7 @@ export interface ListenConfig extends Omit<ListenKeys, 'tls'> {
 export interface MasterConfig
   extends Pick<
     Keys,
-    'cluster_id' | 'cluster_name' | 'state_dir' | 'demand' | 'orphans' | 'metrics' | 'prices'
+    'host' | 'cluster_id' | 'cluster_name' | 'state_dir' | 'demand' | 'orphans' | 'metrics' | 'prices'
   > {
   /** Path of the file as the user gave it. */
   file: string

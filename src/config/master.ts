@@ -57,6 +57,7 @@ export function readMaster(
     file,
     port,
     security: { ...(tls && { tls }) },
+    host: whole.host,
     cluster_id: whole.cluster_id,
     cluster_name: whole.cluster_name,
     state_dir: pathOf(block, whole.state_dir),
@@ -165,6 +166,12 @@ const determinedOnly = [
 export function checkDemand(block: Block, demand: Partially<DemandConfig> | undefined): void {
   const written = inner(block, 'demand')
   if (!written || !demand?.type) return
+  if (demand.type !== 'built-in' && given(block, 'host'))
+    note(block, 'CONFIG_CONFLICT', `host is for the built-in master, but demand.type is "${demand.type}"`, {
+      key: 'host',
+      part: 'key',
+      remedy: 'Remove host; the listener of `listen` has `listen.address`.',
+    })
   if (demand.type !== 'determined') {
     for (const key of determinedOnly.filter((name) => given(written, name)))
       note(

@@ -154,6 +154,11 @@ export const masterFile = z
       "The master's port; 0 means the default.",
       '`8443` with `security.tls.cert`, otherwise `8080`',
     ),
+    host: key(
+      name,
+      'Address that the built-in master listens on: an IP address or a name of this machine. `0.0.0.0` is every IPv4 address, `::` every address.',
+      '`127.0.0.1` if every pool is of type `local`, otherwise `0.0.0.0`',
+    ),
     security: looseBlock(
       {
         tls: block(tlsFiles, "The master's certificate."),

@@ -14,6 +14,8 @@ export const openPaths: readonly string[] = ['/agents', '/info', '/api/v1/master
 export interface AccessOptions {
   /** undefined: there is no token, so only the open paths can be read, and nothing can be changed. */
   token?: string
+  /** Further tokens with the same access: those of people who have logged in. */
+  accepts?: (token: string) => boolean
   /** More paths that can be read without a token. */
   open?: readonly string[]
   /** A client certificate from the listener's client CA grants the same access as the token. */
@@ -25,7 +27,12 @@ export interface AccessOptions {
  * machine needs the token too, because a proxy, a tunnel or another user may have sent it. Only the control socket needs no
  * token: its file mode protects it.
  */
-export function accessHandler({ token, open = [], takesCertificates = false }: AccessOptions): Handler {
+export function accessHandler({
+  token,
+  accepts,
+  open = [],
+  takesCertificates = false,
+}: AccessOptions): Handler {
   const openReads = new Set([...openPaths, ...open])
   return (request, response) => {
     const reads = request.method === 'GET' || request.method === 'HEAD'
@@ -34,6 +41,7 @@ export function accessHandler({ token, open = [], takesCertificates = false }: A
     const offered = bearer(request)
     if (offered === undefined) return refuse(response, `token required: ${howToGetIn}`)
     if (token !== undefined && sameToken(offered, token)) return false
+    if (accepts?.(offered)) return false
     return refuse(response, `invalid token: ${howToGetIn}`)
   }
 }
@@ -59,7 +67,7 @@ function isFromPage({ headers }: IncomingMessage): boolean {
   return headers.origin !== undefined
 }
 
-function bearer(request: IncomingMessage): string | undefined {
+export function bearer(request: IncomingMessage): string | undefined {
   const header = request.headers.authorization
   return header === undefined ? undefined : (/^Bearer +(\S+)$/i.exec(header)?.[1] ?? '')
 }

@@ -44,6 +44,7 @@ export type { FleetStatus, PoolOverview, ProcessView } from './pool-view.ts'
 export { openPushEndpoint } from './push-endpoint.ts'
 export type { ReasonView } from './reason-view.ts'
 export { answerRoutes, anyOf, ok, pathOf, type Reply, type Route, refuseUpgrade, sendJson } from './router.ts'
+export { createSessions } from './sessions.ts'
 export {
   healthHandler,
   type Info,
@@ -62,4 +63,5 @@ export {
   type UntrustedServer,
   untrustedProblem,
 } from './untrusted-server.ts'
+export { hashPassword, leastPassword, readUsers, userNamePattern, writeUsers } from './users.ts'
 export type { Written } from './view.ts'

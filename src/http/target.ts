@@ -5,7 +5,7 @@ import { join } from 'node:path'
 // No named import: Node 22.12 has no getCACertificates, and would not load this file.
 import tls from 'node:tls'
 import { planTrust } from '../agent-setup/index.ts'
-import type { MasterConfig } from '../config/index.ts'
+import { localHostOf, type MasterConfig } from '../config/index.ts'
 import {
   type AgentDialOptions,
   anchorsOf,
@@ -44,7 +44,7 @@ export function targetByConfig(
 ): Target {
   const cert = config.security.tls?.cert
   return {
-    address: { scheme: cert ? 'https' : 'http', host: '127.0.0.1', port: config.port },
+    address: { scheme: cert ? 'https' : 'http', host: localHostOf(config), port: config.port },
     prefix: '',
     ...(cert && { trust: trustByConfig(config, cert, now) }),
     access: readToken(tokenFile),
@@ -212,7 +212,7 @@ export function trustByConfig(config: MasterConfig, cert: string, now: number): 
   const { material, problems } = loadTlsCredentials({ certFile: cert }, { now, where })
   if (!material) throw new ProvisionError(problems)
   const { plan, problems: doubts } = planTrust({
-    address: { scheme: 'https', host: '127.0.0.1', port: config.port },
+    address: { scheme: 'https', host: localHostOf(config), port: config.port },
     options: { trust: 'auto', allow_ip_only: true },
     certificateName: '',
     material,
@@ -220,7 +220,7 @@ export function trustByConfig(config: MasterConfig, cert: string, now: number): 
     where: where.cert,
   })
   if (!plan) throw new ProvisionError([...problems, ...doubts])
-  const name = plan.certificateName ?? '127.0.0.1'
+  const name = plan.certificateName ?? localHostOf(config)
   const ca = plan.mode === 'embed' ? anchorsOf(plan) : undefined
   return {
     options: dialOptions({ name, ca }),

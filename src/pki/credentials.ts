@@ -154,12 +154,14 @@ export function pathFacts(path: ChainPath): CertificateFacts[] {
   return linksOf(path).map((link) => certificateFacts(link.certificate, link.role))
 }
 
-/** The certificates and key for a TLS server: the path without its root, which clients must already have. */
+/**
+ * The certificates and key for a TLS server: the path, with its root if the file has it, as Determined's master serves it.
+ * A client that trusts on first use, such as `det`, can only store what it is served, and Python before 3.13 needs the root.
+ */
 export function servedPair({ key, path }: TlsCredentials): { cert: string; key: string } {
   if (!key) throw new TypeError('the credentials were loaded without their key')
-  const served = linksOf(path).filter((link) => link.role !== 'root')
   return {
-    cert: served.map((link) => link.certificate.x509.toString()).join(''),
+    cert: path.certificates.map((certificate) => certificate.x509.toString()).join(''),
     key: key.export({ type: 'pkcs8', format: 'pem' }).toString(),
   }
 }

@@ -126,6 +126,26 @@ export const joinCodes = {
     remedy:
       'Correct the permissions of the file or its folder, or delete the file so that a new token is created.',
   },
+  USERS_FILE_OPEN: {
+    severity: 'error',
+    exit: 3,
+    meaning: 'Other users can read or write the file of users who may log in to the built-in master.',
+    remedy:
+      'Set its mode to 0600 (`chmod 600 FILE`), and set the passwords again if others may have read it.',
+  },
+  USERS_FILE_UNUSABLE: {
+    severity: 'error',
+    exit: 3,
+    meaning:
+      'The file of users who may log in to the built-in master cannot be read or written, or has a line of another kind.',
+    remedy: 'Correct its permissions, or delete it and run `provision user set NAME` for each user.',
+  },
+  USER_UNKNOWN: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'There is no user of that name in the file of users.',
+    remedy: '`provision user list` shows the names.',
+  },
 } as const satisfies Record<string, CodeInfo>
 
 // Codes of a Determined master as the source of demand.

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import type { ProvidedPool } from '../agent-setup/index.ts'
-import { clusterIdPattern, type DemandConfig, type MasterConfig, type PoolConfig } from '../config/index.ts'
+import { clusterIdPattern, type DemandConfig, type MasterConfig } from '../config/index.ts'
 import {
   builtInDemand,
   type DemandSource,
@@ -15,12 +15,14 @@ import {
 } from '../demand/index.ts'
 import {
   accessHandler,
+  createSessions,
   healthHandler,
   type Listener,
   listen,
   loadToken,
   openFault,
   openPushEndpoint,
+  readUsers,
 } from '../http/index.ts'
 import { pathFacts, servedPair, type TlsCredentials } from '../pki/index.ts'
 import { type Clock, type Handler, type Logger, tellProblems, wallTime } from '../platform/index.ts'
@@ -37,7 +39,7 @@ import {
 import type { MasterCertificate } from './certificate.ts'
 import type { JoinedAgent } from './fleet-rows.ts'
 import { type Identity, knownClusterId } from './identity.ts'
-import { handshakeLog, openReadsOf, readClientCa, rememberAddresses } from './listeners.ts'
+import { handshakeLog, listenAddressOf, openReadsOf, readClientCa, rememberAddresses } from './listeners.ts'
 import type { RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
 
@@ -182,12 +184,19 @@ async function serve(
   master.onAgent(({ kind, agent }) => {
     if (kind === 'joined' || kind === 'returned') addresses.joined(agent)
   })
+  const sessions = createSessions({
+    users: () => readUsers(join(config.state_dir, 'users')),
+    clock,
+    logger,
+  })
   const listener = await listen({
-    address: listenAddress(config, providers),
+    address: listenAddressOf(config, providers),
     port: config.port,
     tls: served && { ...servedPair(served), clientCa },
     handlers: [
-      accessHandler({ token, open: openReadsOf(config) }),
+      sessions.login,
+      accessHandler({ token, accepts: sessions.accepts, open: openReadsOf(config) }),
+      sessions.own,
       healthHandler(faults),
       control,
       ...master.handlers,
@@ -202,12 +211,6 @@ async function serve(
     tls: listener.secure,
   })
   return listener
-}
-
-/** If every agent is a process on this machine, only this machine has to reach the master. */
-function listenAddress({ resource_pools }: MasterConfig, providers: readonly AnyProvider[]): string {
-  const isHere = ({ provider }: PoolConfig) => provider && definitionOf(providers, provider).onThisMachine
-  return resource_pools.every(isHere) ? '127.0.0.1' : ''
 }
 
 // Demand of a Determined master: checked before the pools run, so that what can never work is reported at once.

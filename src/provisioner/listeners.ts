@@ -1,9 +1,25 @@
 // What the listeners of a provisioner share: paths that need no token, CAs of clients, and the log of failures.
-import type { MasterConfig } from '../config/index.ts'
+import type { MasterConfig, PoolConfig } from '../config/index.ts'
 import type { ListenOptions } from '../http/index.ts'
 import { readTextFile } from '../pki/index.ts'
 import { type Clock, groupedLog, type Logger } from '../platform/index.ts'
 import { isError, ProvisionError, type Where } from '../problems/index.ts'
+import { type AnyProvider, definitionOf } from '../providers/index.ts'
+
+// Where the built-in master listens.
+
+/**
+ * The configured host. Without one, this machine's loopback if every agent is a process on it, and otherwise every IPv4
+ * address: IPv6 must be asked for, because firewall rules are often written for IPv4 alone.
+ */
+export function listenAddressOf(
+  { host, resource_pools }: Pick<MasterConfig, 'host' | 'resource_pools'>,
+  providers: readonly AnyProvider[],
+): string {
+  if (host !== undefined) return host.replace(/^\[(.*)\]$/, '$1')
+  const isHere = ({ provider }: PoolConfig) => provider && definitionOf(providers, provider).onThisMachine
+  return resource_pools.every(isHere) ? '127.0.0.1' : '0.0.0.0'
+}
 
 // Failed connections cost a client nothing, so they must not fill the log.
 

@@ -55,15 +55,22 @@ function missingFiles(page: string): string[] {
   return named.map(([, path]) => path!).filter((path) => !/NAME/.test(path) && !existsSync(join(root, path)))
 }
 
-/** Codes, variables and the like; those of other programs are named in the sources too, except one. */
+/** Variables of other programs that no source reads. */
+const foreign = ['AWS_PROFILE', 'DET_USER', 'DET_USER_TOKEN', 'REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE']
+
+/** Codes, variables and the like. */
 function unknownWords(page: string): string[] {
   const names = [...read(page).matchAll(/\b[A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+\b/g)].map(([name]) => name)
-  return [...new Set(names)].filter((name) => name !== 'AWS_PROFILE' && !sources.includes(name))
+  return [...new Set(names)].filter((name) => !foreign.includes(name) && !sources.includes(name))
 }
 
-const declared = sourcesBelow('src/cli').filter(({ path }) => !path.endsWith('/trust.ts'))
+/** Files of commands that have commands of their own. */
+const groups = { trust: '/trust.ts', user: '/users.ts' }
+const declared = sourcesBelow('src/cli').filter(
+  ({ path }) => !Object.values(groups).some((file) => path.endsWith(file)),
+)
 const commands = [
-  'trust',
+  ...Object.keys(groups),
   ...declared.flatMap(({ text }) => [...text.matchAll(/\.command\(\s*'([a-z]+)'/g)].map(([, name]) => name!)),
 ]
 

@@ -66,7 +66,10 @@ ${lines.map((line) => `      ${line}\n`).join('')}`,
   /** @param options `env` is added to the provisioner's usual environment */
   async start(
     config: MasterConfig,
-    { env, ...options }: { demand?: DemandSource; clock?: Clock; env?: Record<string, string> } = {},
+    {
+      env,
+      ...options
+    }: { demand?: DemandSource; clock?: Clock; version?: string; env?: Record<string, string> } = {},
   ): Promise<Provisioner> {
     this.#running = composeProvisioner({
       providers: builtInProviders,

@@ -24,6 +24,8 @@ import {
 } from './agent.ts'
 import { agentSocket } from './agent-socket.ts'
 import { createListeners, createRegistry } from './agents.ts'
+import type { Allocation } from './allocation.ts'
+import { createCommandAgents } from './command-agents.ts'
 import { hostOf } from './queue.ts'
 import { masterRoutes } from './rest.ts'
 import { routesHandler } from './rest-router.ts'
@@ -100,6 +102,7 @@ export function createMaster(options: MasterOptions): Master {
     auxLimit,
     agents: () => registry.list(),
     mayWork: (agent) => registry.mayWork(agent),
+    canRun: (job) => commands.cannotRun(job) === undefined,
     store: () => store,
   })
   const store = createWorkStore({
@@ -124,6 +127,11 @@ export function createMaster(options: MasterOptions): Master {
     stateLost: stateStore.stateLost,
     onReattached: (agent, acks) => queue.onReattached(agent, acks),
     onMessage: (agent, message) => queue.onMessage(agent, message),
+  })
+  const commands = createCommandAgents({
+    pools: config.resource_pools,
+    agents: registry.list,
+    now: () => clock.now(),
   })
   const queue = createWorkQueue({
     clock,
@@ -155,6 +163,7 @@ export function createMaster(options: MasterOptions): Master {
   registry.onEvent((event) => {
     queue.onAgent(event)
     demand.onAgent(event)
+    if (event.kind === 'joined' || event.kind === 'returned') commands.saw(event.agent)
     void keepAgent(stateStore, event)
   })
   for (const agent of stateStore.found.agents.values()) registry.restore(agent)
@@ -174,6 +183,7 @@ export function createMaster(options: MasterOptions): Master {
       queue,
       store,
       logs,
+      commands,
       fault: stateStore.fault,
       advice: options.advice,
     }),
@@ -242,10 +252,19 @@ export interface DemandViewOptions {
   store: () => WorkStore
   agents: () => Agent[]
   mayWork: (agent: Agent) => boolean
+  /** No instance is launched for a job that the agents of its pool cannot run. */
+  canRun: (job: Allocation) => boolean
   auxLimit: (pool: string) => number
 }
 
-export function createDemandView({ clock, store, agents, mayWork, auxLimit }: DemandViewOptions): DemandView {
+export function createDemandView({
+  clock,
+  store,
+  agents,
+  mayWork,
+  canRun,
+  auxLimit,
+}: DemandViewOptions): DemandView {
   /** Milliseconds since the epoch; valid for an agent only while it is not busy. */
   const idleSince = new Map<string, number>()
 
@@ -268,7 +287,9 @@ export function createDemandView({ clock, store, agents, mayWork, auxLimit }: De
       const members = agents().filter((agent) => agent.pool === pool && hasJoined(agent))
       const pending = store()
         .active()
-        .filter((allocation) => allocation.pool === pool && allocation.state === 'pending')
+        .filter(
+          (allocation) => allocation.pool === pool && allocation.state === 'pending' && canRun(allocation),
+        )
         .map(({ id, slots, submittedAt: since }) => ({ id, slots, since }))
       return { pool, at: now, pending, agents: members.map((agent) => stateOf(agent, now)) }
     },

@@ -41,7 +41,7 @@ export function jobRoutes({ store, pools, computePool }: JobRoutesOptions): Rout
         return ok({
           results: wanted.map((pool) => ({
             resourcePool: pool,
-            stats: counts(inPool(pool)),
+            stats: queueStats(store, pool),
             aggregates: [],
           })),
         })
@@ -50,7 +50,10 @@ export function jobRoutes({ store, pools, computePool }: JobRoutesOptions): Rout
   ]
 }
 
-function counts(queue: Allocation[]): Record<string, number> {
+export type QueueStats = Record<'queuedCount' | 'scheduledCount', number>
+
+export function queueStats(store: WorkStore, pool: string): QueueStats {
+  const queue = store.active().filter((allocation) => allocation.pool === pool)
   const queuedCount = queue.filter((allocation) => allocation.state === 'pending').length
   return { queuedCount, scheduledCount: queue.length - queuedCount }
 }

@@ -4,8 +4,9 @@ import { infoView, type ResourcePool } from '../../http/index.ts'
 import { type AnyProvider, definitionOf, type ResourcePoolFacts } from '../../providers/index.ts'
 import type { MasterInfo } from '../protocol/messages.ts'
 import { type Agent, hasJoined, takesWork } from './agent.ts'
-import type { Placed } from './allocation.ts'
+import { type Placed, priorities } from './allocation.ts'
 import { hostOf } from './queue.ts'
+import type { QueueStats } from './rest-jobs.ts'
 import { failure, ok, page, type Route } from './rest-router.ts'
 
 export interface PoolRoutesOptions {
@@ -15,6 +16,9 @@ export interface PoolRoutesOptions {
   computePool: string
   agents: () => Agent[]
   heldOn: (agentId: string) => Placed[]
+  /** Numbers of its waiting and its placed jobs. */
+  stats: (pool: string) => QueueStats
+  clusterName: string
 }
 
 export function poolRoutes(options: PoolRoutesOptions): Route[] {
@@ -36,7 +40,7 @@ const slotTypeNames = { cuda: 'TYPE_CUDA', rocm: 'TYPE_ROCM', cpu: 'TYPE_CPU' } 
 
 function poolView(
   pool: PoolConfig,
-  { providers, agents, auxPool, computePool, heldOn }: PoolRoutesOptions,
+  { providers, agents, auxPool, computePool, heldOn, stats, clusterName }: PoolRoutesOptions,
 ): ResourcePool & Record<string, unknown> {
   const { pool_name, provider, max_aux_containers_per_agent: auxLimit } = pool
   const facts = provider && definitionOf(providers, provider).resourcePool(provider)
@@ -61,7 +65,15 @@ function poolView(
     schedulerType: 'SCHEDULER_TYPE_PRIORITY',
     schedulerFittingPolicy: 'FITTING_POLICY_BEST',
     ...providerView(provider, facts),
-    details: { aws: null, gcp: null, priorityScheduler: { preemption: false, defaultPriority: 42 } },
+    details: {
+      aws: null,
+      gcp: null,
+      priorityScheduler: { preemption: false, defaultPriority: priorities.default, k8Priorities: [] },
+    },
+    accelerator: '',
+    stats: stats(pool_name),
+    resourceManagerMetadata: {},
+    clusterName,
   }
 }
 

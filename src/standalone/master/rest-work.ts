@@ -2,6 +2,7 @@
 import type { AllJobs, JobLogs, JobView, OneJob, WaitingView, Written } from '../../http/index.ts'
 import type { Problem } from '../../problems/index.ts'
 import type { Allocation } from './allocation.ts'
+import type { CommandAgents } from './command-agents.ts'
 import { failure, ok, type Reply, type Route, timestamp } from './rest-router.ts'
 import type { LogStore, WorkStore } from './store.ts'
 import { readSubmission, type SubmissionDefaults } from './submission.ts'
@@ -11,6 +12,7 @@ export interface WorkRoutesOptions {
   queue: WorkQueue
   store: WorkStore
   logs: LogStore
+  commands: CommandAgents
   defaults: SubmissionDefaults
   /** Why nothing can be submitted now. */
   fault: () => string | undefined
@@ -33,11 +35,22 @@ export type WhyWaits = (
 ) => Written<WaitingView> | undefined
 
 /** The same below /provision/v1/work, their former path. */
-export function workRoutes({ queue, store, logs, defaults, fault, advice }: WorkRoutesOptions): Route[] {
+export function workRoutes({
+  queue,
+  store,
+  logs,
+  commands,
+  defaults,
+  fault,
+  advice,
+}: WorkRoutesOptions): Route[] {
   const find = (id: string): Allocation | undefined => store.get(id) ?? store.ofTask(id)
   const stopping = failure(503, 'this master is stopping')
-  const shown = (allocation: Allocation) =>
-    ok({ job: workView(allocation, advice?.whyWaits()) } satisfies OneJob)
+  const shown = (allocation: Allocation) => ok({ job: workView(allocation, whyWaits()) } satisfies OneJob)
+  function whyWaits(): WhyShown {
+    const advised = advice?.whyWaits()
+    return (job) => commands.waiting(job) ?? advised?.(job)
+  }
   const missing = (id: string) => failure(404, `job '${id}' not found`)
 
   async function submit(body: Record<string, unknown>): Promise<Reply> {
@@ -53,7 +66,7 @@ export function workRoutes({ queue, store, logs, defaults, fault, advice }: Work
     if (known) return failure(409, `job '${submission.task}' already exists and differs`)
     const down = fault()
     if (down) return failure(503, down)
-    const hopeless = force ? undefined : advice?.cannotRun(submission)
+    const hopeless = force ? undefined : (commands.cannotRun(submission) ?? advice?.cannotRun(submission))
     if (hopeless) return failure(400, hopeless.message, hopeless)
     const allocation = await queue.submit(submission)
     return allocation ? { ...shown(allocation), status: 201 } : stopping
@@ -65,8 +78,8 @@ export function workRoutes({ queue, store, logs, defaults, fault, advice }: Work
       method: 'GET',
       path: '/provision/v1/jobs',
       answer: () => {
-        const whyWaits = advice?.whyWaits()
-        return ok({ jobs: store.all().map((one) => workView(one, whyWaits)) } satisfies AllJobs)
+        const why = whyWaits()
+        return ok({ jobs: store.all().map((one) => workView(one, why)) } satisfies AllJobs)
       },
     },
     {
@@ -107,8 +120,10 @@ function isSame(known: Allocation, { pool, slots, priority, name, work }: Partia
   return JSON.stringify([p, s, r, n, w]) === JSON.stringify([pool, slots, priority, name, work])
 }
 
+type WhyShown = (job: Allocation) => ReturnType<WhyWaits>
+
 /** Values of variables are not shown, because they may be secrets. */
-export function workView(allocation: Allocation, whyWaits?: WhyWaits): Written<JobView> {
+export function workView(allocation: Allocation, whyWaits?: WhyShown): Written<JobView> {
   const { id, task, name, pool, slots, priority, state, reason, work } = allocation
   return {
     id,

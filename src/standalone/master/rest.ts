@@ -6,8 +6,9 @@ import type { Problem } from '../../problems/index.ts'
 import type { AnyProvider } from '../../providers/index.ts'
 import type { MasterInfo } from '../protocol/messages.ts'
 import type { Registry } from './agents.ts'
+import type { CommandAgents } from './command-agents.ts'
 import { agentOrderRoutes, agentRoutes, agentView } from './rest-agents.ts'
-import { jobRoutes, taskRoutes } from './rest-jobs.ts'
+import { jobRoutes, queueStats, taskRoutes } from './rest-jobs.ts'
 import { masterInfoRoutes, poolRoutes } from './rest-pools.ts'
 import { ok, type Route } from './rest-router.ts'
 import { type JobAdvice, workRoutes } from './rest-work.ts'
@@ -22,6 +23,7 @@ export interface MasterRoutesOptions {
   queue: WorkQueue
   store: WorkStore
   logs: LogStore
+  commands: CommandAgents
   fault: () => Problem | undefined
   advice?: JobAdvice
 }
@@ -52,6 +54,8 @@ export function masterRoutes(options: MasterRoutesOptions): Route[] {
       computePool,
       agents: registry.list,
       heldOn: store.heldOn,
+      stats: (pool) => queueStats(store, pool),
+      clusterName: options.masterInfo.cluster_name,
     }),
     ...taskRoutes(store),
     ...jobRoutes({ store, pools: () => pools, computePool }),
@@ -59,6 +63,7 @@ export function masterRoutes(options: MasterRoutesOptions): Route[] {
       queue: queue,
       store,
       logs,
+      commands: options.commands,
       fault: () => fault()?.message,
       advice: options.advice,
       defaults: { newId: randomUUID, hasPool: (pool) => pools.includes(pool), auxPool, computePool },

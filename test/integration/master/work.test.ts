@@ -90,7 +90,7 @@ describe('a command', () => {
   it('is not given to other agents: they cannot run it', async () => {
     const m = await start()
     await m.join('real-determined-agent')
-    const id = await submit(m, command())
+    const id = await submit(m, command({ force: true }))
     const lasting = await submit(m, { duration: '1h', slots: 1 })
     await becomes(m, lasting, 'running')
     expect(await work(m, id)).toMatchObject({ state: 'pending' })

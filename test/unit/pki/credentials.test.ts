@@ -86,9 +86,11 @@ test('the facts of the path, as printed', () => {
   expect(leaf!.notBefore).toMatch(/^\d{4}-\d\d-\d\dT[\d:]{8}\.000Z$/)
 })
 
-test('the server presents the path in order without its root, for any order of the file', () => {
+test('the server presents the path in order, with a root that the file has, for any order of the file', () => {
   const { material } = parse(`# ü\n${joined([three[2], three[1], three[0]])}`, files.key)
-  expect(servedPair(material!)).toEqual({ cert: three[0].pem + three[1].pem, key: files.key })
+  expect(servedPair(material!)).toEqual({ cert: three.map((one) => one.pem).join(''), key: files.key })
+  const noRoot = parse(three[1].pem + three[0].pem, files.key).material!
+  expect(servedPair(noRoot).cert).toBe(three[0].pem + three[1].pem)
   const lone = server()
   expect(servedPair(parse(lone.pem, files.key).material!).cert).toBe(lone.pem)
   expect(() => servedPair(parse(files.cert).material!)).toThrow(/without their key/)

@@ -17,6 +17,8 @@ async function poolOf(provider: string): Promise<unknown> {
     computePool: 'p',
     agents: () => [],
     heldOn: () => [],
+    stats: () => ({ queuedCount: 0, scheduledCount: 0 }),
+    clusterName: 'c',
   })
   const { value } = await route!.answer({ params: {}, query: new URLSearchParams(), body: {} })
   return (value as { resourcePools: unknown[] }).resourcePools[0]

@@ -1,0 +1,127 @@
+// Determined's own command line, `det`, as a client of the built-in master: trust on first use, login, and what it shows.
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { pythonWith } from '../../support/python.ts'
+import { until } from '../../support/server.ts'
+import { Cluster, localAgent } from '../../support/stand-alone.ts'
+import { cleanEnv } from '../tls/run.ts'
+
+const cluster = new Cluster()
+const home = mkdtempSync(join(tmpdir(), 'det-home-'))
+const user = { name: 'ada', password: 'Passw0rd' }
+let python: string
+let agent: string
+
+beforeAll(async () => {
+  python = await pythonWith('determined', join(import.meta.dirname, 'requirements.txt'))
+  await cluster.certificate()
+  const config = await cluster.config('min_instances: 1', 'slots: 2')
+  // `det` compares it, and takes no version that Python does not know.
+  await cluster.start(config, { version: '0.1.0' })
+  const set = ['user', 'set', user.name, '--password-file', '-', '-c', config.file]
+  expect(await run(localAgent[0]!, [localAgent[1]!, ...set], `${user.password}\n`)).toMatchObject({
+    status: 0,
+  })
+  await until(() => cluster.said('agent joined').length === 1, 'the agent to join')
+}, 600_000)
+afterAll(async () => {
+  await cluster.dispose()
+  rmSync(home, { recursive: true, force: true })
+})
+
+interface Ended {
+  status: number | null
+  out: string
+  err: string
+}
+
+/** Without a terminal, so that it reads answers and passwords from standard input. */
+function run(command: string, args: string[], input = ''): Promise<Ended> {
+  return new Promise((resolve, reject) => {
+    const env: NodeJS.ProcessEnv = {
+      ...Object.fromEntries(Object.entries(cleanEnv).filter(([name]) => !/_CA_BUNDLE$/.test(name))),
+      HOME: home,
+      XDG_CONFIG_HOME: home,
+      DET_MASTER: `https://127.0.0.1:${cluster.port}`,
+      NO_COLOR: '1',
+    }
+    const child = spawn(command, args, { env, detached: true })
+    const ended: Ended = { status: null, out: '', err: '' }
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      ended.out += text
+    })
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      ended.err += text
+    })
+    child.once('error', reject)
+    child.once('close', (status) => {
+      if (process.env['SHOW_DET']) console.log(`$ ${[command, ...args].join(' ')}\n${ended.out}${ended.err}`)
+      resolve({ ...ended, status })
+    })
+    child.stdin.end(input)
+  })
+}
+
+/** `det` itself names the interpreter of the folder it was installed in before that was renamed. */
+function tryDet(args: string[], input?: string): Promise<Ended> {
+  return run(python, ['-m', 'determined.cli', ...args], input)
+}
+
+async function det(...args: string[]): Promise<string> {
+  const { status, out, err } = await tryDet(args)
+  expect([status, err]).toEqual([0, err])
+  return out + err
+}
+
+it('trusts the served chain on first use, and logs in', async () => {
+  const refused = await tryDet(['user', 'login', user.name], 'y\nwrong\n')
+  expect(refused.out).toContain('The master sent an untrusted certificate chain with this SHA256 fingerprint')
+  expect(refused.err).toContain('Invalid username/password combination')
+  // The chain is trusted now.
+  const done = await tryDet(['user', 'login', user.name], `${user.password}\n`)
+  expect([done.status, done.err]).toEqual([0, done.err])
+  expect(done.out).not.toContain('untrusted')
+  expect(await det('user', 'whoami')).toContain("You are logged in as user 'ada'")
+})
+
+it('shows the master, its agents, slots, tasks and jobs', async () => {
+  expect(await det('master', 'info')).toMatch(/clusterId: .*\n[\s\S]*version: 0\.1\.0/)
+  const [shown] = JSON.parse((await tryDet(['agent', 'list', '--json'])).out)
+  expect(shown).toMatchObject({ num_slots: 2, num_containers: 0, resource_pools: 'default', enabled: true })
+  agent = shown.id
+  expect(await det('agent', 'list')).toMatch(
+    new RegExp(` ${agent} +\\| .* \\| +2 \\| +0 \\| default +\\| True +\\| False `),
+  )
+  expect((await det('slot', 'list')).match(/FREE +\| FREE +\| cpu/g)).toHaveLength(2)
+  expect(await det('task', 'list')).toContain('Task ID')
+  expect(await det('job', 'list')).toContain('Slots (acquired/needed)')
+
+  const submit = ['submit', '--slots', '2', '--duration', '1h', '--name', 'long']
+  const config = join(cluster.dir, 'master.yaml')
+  expect(await run(localAgent[0]!, [localAgent[1]!, ...submit, '-c', config])).toMatchObject({ status: 0 })
+  await expect
+    .poll(() => det('task', 'list'))
+    .toMatch(new RegExp(`long +\\| +2 \\| .* \\| ${agent} +\\| +42 \\| default`))
+  expect(await det('slot', 'list')).toMatch(/ long +\| cpu/)
+  expect(await det('job', 'list')).toMatch(/COMMAND \| long .* STATE_SCHEDULED/)
+})
+
+it('drains an agent, and enables it', async () => {
+  const drained = await det('agent', 'disable', '--drain', agent)
+  expect(drained).toContain(`Disabled agent ${agent}.`)
+  expect(drained).toContain('Tasks still in progress on draining nodes.')
+  expect(await det('agent', 'list')).toMatch(/ False +\| True /)
+  expect(await det('agent', 'enable', agent)).toContain(`Enabled agent ${agent}.`)
+})
+
+it('logs out', async () => {
+  await det('user', 'logout')
+  const { status, err } = await tryDet(['-u', user.name, 'task', 'list'], 'wrong\n')
+  expect([status, err]).toEqual([
+    1,
+    expect.stringContaining('Failed to list tasks in cluster: Unauthenticated'),
+  ])
+})
