@@ -5,8 +5,11 @@ import { isOpen, type Member } from './inventory.ts'
 
 /** Members in the order in which they are kept: the most recently idle first, so that the longest idle are removed. */
 export function keepOrder(a: Member, b: Member): number {
-  const [left, right] = [a.agent?.idleSince, b.agent?.idleSince]
-  return (right ?? -1) - (left ?? -1) || (a.instance.id < b.instance.id ? -1 : 1)
+  return idleSince(b) - idleSince(a) || (a.instance.id < b.instance.id ? -1 : 1)
+}
+
+function idleSince({ agent }: Member): number {
+  return agent?.idleSince ?? 0
 }
 
 /** Idle members of the used kind, in `keepOrder`: as many as if the busy ones got none of the allocations. */

@@ -131,7 +131,7 @@ function spread({ bins, catalog }: PlacementContext, batch: Batch): void {
   const sizes = dividersAmong(bins.sizes, slots)
   // In the order in which they are bought, so that what was bought together stays together.
   const rank = (slots: number) => catalog.find((size) => size.slots === slots)?.preference ?? Infinity
-  if (sizes.length > 1) sizes.sort((a, b) => compare(rank(a), rank(b)) || b - a)
+  sizes.sort((a, b) => compare(rank(a), rank(b)) || b - a)
   for (const size of sizes) {
     const each = slots / size
     const held = Math.min(batch.left, Math.floor(wholeBins(bins, size, anyRoom) / each))

@@ -35,8 +35,9 @@ export interface PoolBench {
   events: FleetEvent[]
   settings: PoolSettings
   material: LaunchInputs
-  /** The running loop. */
+  /** The running loop, and what it was started with. */
   fleet: PoolFleet
+  deps: PoolDeps
   life: Life
   now(): number
   /** Advances the clock by this many seconds. */
@@ -111,6 +112,7 @@ export async function startBench(
     },
     material: { kind: 'ready', userData: userDataOf('first'), version: '1', probe: false },
     fleet: undefined as unknown as PoolFleet,
+    deps: undefined as unknown as PoolDeps,
     life: undefined as unknown as Life,
     clock,
     now: () => clock.now(),
@@ -139,25 +141,23 @@ export async function startBench(
         },
       }
       bench.life = life
-      bench.fleet = createPoolFleet(
-        {
-          pool: owner.pool,
-          owner,
-          ownWriters: new Set([(deps.owner ?? owner).writerId]),
-          provider: life.crashable(watched),
-          clock: life.crashable(clock),
-          journal: life.crashable(bench.disk),
-          random: () => 0,
-          newId: () => `intent-${++count}`,
-          launchInputs: () => bench.material,
-          logger: silentLogger,
-          metrics: { count() {}, gauge() {}, observe() {} },
-          onEvent: (event) => bench.events.push(event),
-          ...deps,
-          demand: { ...life.crashable(deps.demand ?? source), onChange: source.onChange },
-        },
-        bench.settings,
-      )
+      bench.deps = {
+        pool: owner.pool,
+        owner,
+        ownWriters: new Set([(deps.owner ?? owner).writerId]),
+        provider: life.crashable(watched),
+        clock: life.crashable(clock),
+        journal: life.crashable(bench.disk),
+        random: () => 0,
+        newId: () => `intent-${++count}`,
+        launchInputs: () => bench.material,
+        logger: silentLogger,
+        metrics: { count() {}, gauge() {}, observe() {} },
+        onEvent: (event) => bench.events.push(event),
+        ...deps,
+        demand: { ...life.crashable(deps.demand ?? source), onChange: source.onChange },
+      }
+      bench.fleet = createPoolFleet(bench.deps, bench.settings)
       void bench.fleet.start()
     },
     wants(...slots) {

@@ -21,6 +21,7 @@ describe('VMs of another writer', () => {
     bench.wants(4, 4)
     await bench.pass(20)
     expect(codesOf(bench)).toEqual(['FOREIGN_WRITER'])
+    expect(bench.fleet.status().blocked[0]!.numbers).toEqual({ instances: 1 })
     expect(bench.calls.launches).toEqual([])
     expect(await bench.fleet.adopt()).toEqual(['somebody'])
     await bench.pass(10)

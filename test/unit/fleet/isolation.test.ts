@@ -1,9 +1,11 @@
 // One broken pool, credential or cloud never stops another, and no call delays what does not need it.
 import { describe, expect, it } from 'vitest'
+import { createRun } from '../../../src/fleet/run.ts'
 import { withDeadline } from '../../../src/platform/limit.ts'
 import type { LaunchOrder } from '../../../src/providers/contract.ts'
 import { simulatedProvider } from '../../../src/simulator/provider.ts'
 import { createVirtualClock } from '../../../src/simulator/virtual-clock.ts'
+import { capturingLogger } from '../../support/capturing-logger.ts'
 import { minute } from '../../support/planner.ts'
 import { codesOf, owner, type PoolBench, startBench, startSettled } from '../../support/pool-bench.ts'
 
@@ -13,6 +15,16 @@ function blockedBy({ events }: PoolBench): string[] {
 }
 
 describe('a pool', () => {
+  it('logs a task that fails with its name, and goes on', async () => {
+    const bench = await startSettled()
+    const logger = capturingLogger()
+    const run = createRun({ ...bench.deps, logger }, bench.settings, () => {})
+    run.background(() => Promise.reject(new Error('not foreseen')))
+    await Promise.all(run.tasks)
+    expect(logger.lines).toEqual(['error a task of the pool failed {"pool":"default","error":{}}'])
+    expect(run.tasks.size).toBe(0)
+  })
+
   it('reacts to demand while a listing hangs', async () => {
     const bench = await startSettled()
     const lists = bench.calls.lists

@@ -1,8 +1,50 @@
 // A launch that waits long before it is sent, and takes effect after its deadline: it counts until listings had time to show it.
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { isShown, settle } from '../../../src/fleet/launch.ts'
+import { createRun, emptyMemory, type OpenIntent } from '../../../src/fleet/run.ts'
 import type { LaunchOrder } from '../../../src/providers/index.ts'
 import { simulatedProvider } from '../../../src/simulator/provider.ts'
+import { userDataOf } from '../../../src/testing/order.ts'
+import { minute, now } from '../../support/planner.ts'
 import { owner, startSettled } from '../../support/pool-bench.ts'
+
+const userData = userDataOf('first')
+
+/** A launch of unknown outcome that was sent `now`. */
+function sent(id: string): OpenIntent {
+  const whole = { id, at: now, count: 1, offerings: [], sha256: userData.sha256, version: '1' }
+  const state = { sending: false, doubtful: true, seen: new Set<string>() }
+  return { ...whole, ...state, lastSentAt: now, retryAt: now, listAfter: now }
+}
+
+describe('a launch of unknown outcome', () => {
+  it('is shown by listings a minute apart, the first begun two minutes after it was last sent', () => {
+    const intent = sent('a')
+    const memory = emptyMemory()
+    const isShownBy = (completeAt: number, complete = true) => {
+      memory.listing = { completeAt, took: 0, complete }
+      return isShown(intent, memory)
+    }
+    expect(isShownBy(now + 2 * minute - 1)).toBe(false)
+    expect(isShownBy(now + 2 * minute, false)).toBe(false)
+    expect(intent.settleFrom).toBeUndefined()
+    expect(isShownBy(now + 2 * minute)).toBe(false)
+    expect(isShownBy(now + 3 * minute - 1)).toBe(false)
+    expect(isShownBy(now + 3 * minute)).toBe(true)
+  })
+
+  it('leaves no user data in the memory when no other launch needs it', async () => {
+    const bench = await startSettled()
+    const run = createRun(bench.deps, bench.settings, () => {})
+    const intents = [sent('a'), sent('b')] as const
+    for (const intent of intents) run.memory.intents.set(intent.id, intent)
+    run.memory.userData.set(userData.sha256, userData)
+    settle(run, intents[0])
+    expect([...run.memory.userData.keys()]).toEqual([userData.sha256])
+    settle(run, intents[1])
+    expect(run.memory.userData.size).toBe(0)
+  })
+})
 
 it('a launch counts until its last call had two minutes to take effect, however late that was sent', async () => {
   const bench = await startSettled({ maxInstances: 1, minInstances: 0 })

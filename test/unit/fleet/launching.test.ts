@@ -80,6 +80,20 @@ describe('a launch', () => {
     ])
   })
 
+  it('shows since when each reason has blocked it without a break', async () => {
+    const bench = await startSettled()
+    const since = () => bench.fleet.status().blockedSince.get('PAUSED')
+    expect(since()).toBeUndefined()
+    const before = bench.now()
+    await bench.fleet.pause()
+    await bench.pass(60)
+    expect(since()).toBeGreaterThanOrEqual(before)
+    expect(since()).toBeLessThan(before + second)
+    await bench.fleet.resume()
+    await bench.pass(1)
+    expect(since()).toBeUndefined()
+  })
+
   it('is one VM until one has joined, when the master could not be checked', async () => {
     const bench = await startSettled()
     bench.material = { kind: 'ready', userData: userDataOf('first'), version: '1', probe: true }

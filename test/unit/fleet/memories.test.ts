@@ -108,6 +108,13 @@ describe('the breaker', () => {
     expect(recordFailedInstances(memory, now + minute, now + hour, none)).toBe(true)
     expect(memory.until).toBe(now + hour + 2 * minute)
   })
+
+  it('counts a probe that was launched in the millisecond in which it opened', () => {
+    const memory = closedBreaker()
+    for (let n = 0; n < 3; n++) recordFailedInstances(memory, now - hour, now, none)
+    expect(recordFailedInstances(memory, now - 1, now + hour, none)).toBe(false)
+    expect(recordFailedInstances(memory, now, now + hour, none)).toBe(true)
+  })
 })
 
 describe('launch_error_timeout and launch_error_retries', () => {

@@ -12,6 +12,7 @@ it('a pool counts decisions, launches, refusals, joins and turns', async () => {
   bench.wants(4)
   await bench.pass(5)
   bench.faults.stock = () => 10
+  bench.faults.startsAfter = () => 15_000
   await bench.pass(60)
   bench.wants()
   bench.joins(...bench.ids())
@@ -23,6 +24,7 @@ it('a pool counts decisions, launches, refusals, joins and turns', async () => {
     'provisioner_launch_failures_total{pool="default",class="capacity",offering="on_demand/m4/a"} 1',
     'provisioner_launched_instances_total{pool="default",offering="on_demand/m4/a"} 1',
     'provisioner_launch_reaction_seconds_count{pool="default"} 2',
+    'provisioner_join_seconds_count{pool="default",stage="running"} 1',
     'provisioner_join_seconds_count{pool="default",stage="joined"} 1',
   ])
     expect(text).toContain(line)

@@ -23,6 +23,15 @@ describe('instances that belong to no configured pool', () => {
     expect(bench.said().length).toBeGreaterThanOrEqual(6)
   })
 
+  it('have the age since their launch', async () => {
+    const bench = startWatch()
+    await bench.pass(3 * hour + minute)
+    const { orphans, at } = bench.watch.status()
+    expect(orphans).toHaveLength(3)
+    for (const { age, launchedAt } of orphans) expect(age).toBe(at! - launchedAt)
+    expect(at! - orphans[0]!.launchedAt).toBeGreaterThanOrEqual(3 * hour)
+  })
+
   it('of our own are drained after the grace period and terminated once idle; busy ones when they are done', async () => {
     const bench = startWatch()
     const [idle, busy] = bench.own as [string, string]
@@ -226,6 +235,29 @@ describe('a copy of the state folder', () => {
     copy = undefined
     await bench.pass(3 * hour)
     for (const id of bench.own) expect(bench.live()).not.toContain(id)
+  })
+
+  it('that launches at a location that is listed last makes nothing our own at the others', async () => {
+    const last = { provider: 'simulated', location: { region: 'there' } }
+    const bench = startWatch({
+      locations: () => [place, last],
+      open: async (where) => {
+        const cluster = simulatedCluster(bench.cloud, 'cluster')
+        const isShown = ({ pool }: { pool: string }) => (pool === 'elsewhere') === (where === last)
+        return {
+          ...cluster,
+          async list(signal) {
+            const listing = await cluster.list(signal)
+            return { ...listing, instances: listing.instances.filter(isShown) }
+          },
+        }
+      },
+      isCopy: (writer) => writer === 'them',
+      rules: () => ({ terminateAfter: 10 * minute, terminateUnknown: true }),
+    })
+    await bench.pass(3 * hour)
+    expect(bench.live()).toEqual(expect.arrayContaining(bench.own))
+    for (const id of bench.own) expect(bench.nextOf(id)).toEqual({ kind: 'keep', why: 'foreign' })
   })
 })
 

@@ -54,6 +54,13 @@ describe('a record', () => {
     expect(memory.tracks.get('accepted')).toMatchObject({ wasEnded: true, ending: true })
   })
 
+  it('of an instance does not continue its absence: listings and lookups are counted within one process', () => {
+    const since = { missingSince: now, soughtAt: now, unknownSince: now, unshownSince: now }
+    const tracks = [{ ...vm('i1'), listed: true, ...since }]
+    const [track] = recall([begun, { at: now, kind: 'settled', id: 'a', tracks }], now).tracks.values()
+    for (const key of Object.keys(since)) expect(track).not.toHaveProperty(key)
+  })
+
   it('that cannot be read is reported, and the journal counts as incomplete', () => {
     const reports: string[] = []
     const records = [

@@ -1,7 +1,9 @@
 // Calls that had no effect are repeated, at a limited rate, and each is reported once.
 import { describe, expect, it } from 'vitest'
+import { act } from '../../../src/fleet/decide.ts'
+import { createRun } from '../../../src/fleet/run.ts'
 import { simulatedProvider } from '../../../src/simulator/provider.ts'
-import { minute, second } from '../../support/planner.ts'
+import { minute, second, vm } from '../../support/planner.ts'
 import { owner, type PoolBench, startSettled } from '../../support/pool-bench.ts'
 
 async function idleVms(bench: PoolBench, count: number): Promise<string[]> {
@@ -30,6 +32,16 @@ describe('a drain that fails', () => {
     expect(drains).toBeGreaterThan(3)
     expect(drains).toBeLessThan(20)
     expect(all.map(({ ids }) => ids)).toEqual(Array.from({ length: drains }, () => [id]))
+  })
+
+  it('may be repeated from the end of its pause on', async () => {
+    const bench = await startSettled()
+    const run = createRun(bench.deps, bench.settings, () => {})
+    for (const [id, left] of [['over', 0] as const, ['pausing', 1] as const])
+      run.memory.tracks.set(id, { ...vm(id), listed: true, retryAt: bench.now() + left })
+    const ids = ['over', 'pausing']
+    act(run, [{ kind: 'drain', ids, reason: { code: 'LONG_IDLE', numbers: {} } }], bench.material)
+    expect(decided(bench, 'drain').map((event) => event.ids)).toEqual([['over']])
   })
 })
 

@@ -198,6 +198,15 @@ describe('pools without instances', () => {
     expect((instancesOf(sharing)[0]!.launchedAt - start) / second - at).toBeLessThan(1)
   })
 
+  it('have the cloud listed within seconds of a launch, not at the end of their minute', async () => {
+    const sharing = await startSharing(1)
+    const { length } = sharing.lists
+    while (sharing.lists.length === length) await sharing.pass(1)
+    sharing.pools[0]!.wants(4)
+    await sharing.pass(20)
+    expect(sharing.lists.length).toBeGreaterThan(length + 1)
+  })
+
   it('notice an instance of another provisioner within a minute and a half', async () => {
     const sharing = await startSharing(2)
     await sharing.pass(3 * 60)

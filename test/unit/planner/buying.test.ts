@@ -129,6 +129,32 @@ describe('what is launched', () => {
     ])
   })
 
+  it('reports how many instances there would be of the size of which the fewest are missing', () => {
+    const offerings = [offering('m2', 2), offering('m4', 4)]
+    const ids = ['i1', 'i2', 'i3']
+    const given = { instances: ids.map((id) => vm(id)), agents: ids.map((id) => busy(id)), offerings }
+    expect(planned({ ...given, pending: [work('w', 8)] }, { maxInstances: 4 })).toMatchObject([
+      { kind: 'hold', reason: { code: 'MAX_REACHED', numbers: { slots: 8, instances: 2, max: 4 } } },
+    ])
+  })
+
+  it('reports how many instances launch_rate does not allow now', () => {
+    const budget = { spent: 8, at: now }
+    expect(planned({ pending: works(5, 4), budget }, { launchRate: 20 })).toMatchObject([
+      { kind: 'launch', count: 2 },
+      { kind: 'hold', reason: { code: 'LAUNCH_RATE_SPENT', numbers: { instances: 3 } } },
+    ])
+  })
+
+  it('names the first ten allocations by id, in whatever order the master reports them', () => {
+    const ids = [...'lkjihgfedcba']
+    for (const order of [ids, ids.toReversed()]) {
+      const pending = order.map((id) => work(id, 4))
+      const [hold] = planned({ pending, offerings: [] })
+      expect(hold!.reason).toMatchObject({ code: 'NO_OFFERING', work: [...'abcdefghij'] })
+    }
+  })
+
   it('takes nothing from the limit of a job for an allocation that can never run', () => {
     const offerings = [offering('m1', 1), offering('m8', 8)]
     const ofJob = { job: 'j', maxSlots: 32 }

@@ -118,6 +118,16 @@ describe('what counts as room for jobs', () => {
     expect(briefly(given)).toEqual([])
   })
 
+  it('replaces the only agent that was not given the job, and does not undrain it for that job', () => {
+    const instances = [vm('i1', { drainedAt: now - minute })]
+    const agents = [idle('i1', now - 2 * minute, { draining: true, enabled: false })]
+    const pending = [work('w', 4, { since: now - hour })]
+    const given = { instances, agents, pending }
+    expect(briefly(given)).toEqual(['undrain i1 NEEDED_AGAIN', 'launch 1 m4/a'])
+    const unplaced = new Map([['w', { agents: ['i1'], until: now }]])
+    expect(briefly({ ...given, unplaced })).toEqual(['terminate i1 UNPLACED_ON_FREE_AGENT', 'launch 1 m4/a'])
+  })
+
   describe('a job that several agents were not given', () => {
     const instances = [vm('i1'), vm('i2')]
     const agents = [idle('i1', now - 2 * minute), idle('i2', now - 2 * minute)]

@@ -44,6 +44,12 @@ describe('a manual launch', () => {
       request: 'r',
       reason: { code: 'MAX_REACHED', numbers: { max: 3, room: 1 } },
     })
+    const above = planned({ requests, instances: [coming('i1'), coming('i2')] }, { maxInstances: 1 })
+    expect(above).toContainEqual({
+      kind: 'block',
+      request: 'r',
+      reason: { code: 'MAX_REACHED', numbers: { max: 1, room: 0 } },
+    })
   })
 
   it('needs no view of the master, but one of the cloud', () => {

@@ -75,6 +75,25 @@ describe('what is removed', () => {
     ])
   })
 
+  it('is, above max_instances, by id where they are equally new, in whatever order they are listed', () => {
+    const [first, second] = [coming('i1'), coming('i2')]
+    for (const instances of [
+      [first, second],
+      [second, first],
+    ])
+      expect(briefly({ instances }, { maxInstances: 1 })).toEqual(['terminate i1 ABOVE_MAX'])
+  })
+
+  it('is, beside an agent that was not given a job, only what min_instances does not need', () => {
+    const instances = ['i1', 'i2', 'i3'].map((id) => vm(id))
+    const agents = [idle('i1', now - minute), idle('i2', now - hour), idle('i3', now - hour)]
+    const unplaced = new Map([['w', { agents: ['i1'], until: now }]])
+    expect(briefly({ instances, agents, unplaced }, { minInstances: 1 })).toEqual([
+      'drain i3 LONG_IDLE',
+      'drain i1 UNPLACED_ON_FREE_AGENT',
+    ])
+  })
+
   it('is, above max_instances, of busy agents the one with the fewest slots in use', () => {
     const instances = [vm('i1', { knownSince: now - 2 * hour }), vm('i2'), vm('i3')]
     const agents = [busy('i1', { freeSlots: 3 }), busy('i2', { freeSlots: 1 }), busy('i3')]
