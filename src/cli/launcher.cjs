@@ -43,12 +43,11 @@ function cacheFolder({ XDG_CACHE_HOME, HOME, NODE_DISABLE_COMPILE_CACHE }) {
 /** Node's own compile cache has only what was compiled before the first line ran: here half of what a command needs. */
 function runWith(file) {
   const { Module, createRequire } = require('node:module')
-  const { Script, constants } = require('node:vm')
+  const { Script } = require('node:vm')
   const cachedData = readOwn(file)
   const script = new Script(Module.wrap(fs.readFileSync(main, 'latin1')), {
     filename: main,
     cachedData,
-    importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
   })
   if (cachedData === undefined || script.cachedDataRejected) {
     process.on('exit', (status) => {

@@ -51,6 +51,14 @@ describe('the launcher', () => {
     expect(files().map((name) => name.split('_')[0])).toEqual(['help', 'schema'])
   })
 
+  test('what a command loads later is loaded without a warning', () => {
+    const file = join(folder, 'master.yaml')
+    writeFileSync(file, 'resource_pools: [{pool_name: p, provider: {type: local}}]\n')
+    const first = run(['validate', '-c', file])
+    expect(first).toMatchObject({ status: 0, stderr: expect.not.stringContaining('xperimental') })
+    expect(run(['validate', '-c', file])).toEqual(first)
+  })
+
   test('a command that does not exist leaves no file', () => {
     expect(run(['../../statsu']).status).toBe(2)
     expect(readdirSync(folder)).toEqual([])
