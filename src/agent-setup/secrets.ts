@@ -61,9 +61,15 @@ export function textsOf(setup: AgentSetup): SetupText[] {
     { key: 'log_group', text: docker.logOptions.join(' ') },
     { key: 'startup_script', text: setup.startupScript },
     { key: 'container_startup_script', text: setup.containerStartupScript },
-    ...(setup.runtime === 'process' ? [{ key: 'agent_runtime', text: setup.command.join(' ') }] : []),
+    ...(setup.runtime === 'process' ? commandOf(setup.command) : []),
     ...leaves('agent_config_file_contents', setup.agentConfig),
   ]
+}
+
+/** The words of a command with flags belong together: `--password x`. */
+function commandOf(words: string[]): SetupText[] {
+  const texts = words.some((word) => word.startsWith('-')) ? [words.join(' ')] : words
+  return texts.map((text) => ({ key: 'agent_runtime', text }))
 }
 
 function leaves(key: string, value: unknown): SetupText[] {
