@@ -41,7 +41,7 @@ const reference =
 /** A variable, a command, a template: `$NAME`, `${NAME}`, `$(…)`, `{{ x }}`, `%NAME%`, `%s`, `<placeholder>`, `@NAME@`, `__NAME__`. */
 const filledIn =
   /^[<{[`~(*%\\]|^@(?!\w*[0-9!#$%^&*]\w*)|^__\w+__$|\$[({[]|\{\{|`|%\(\w+\)s|%[A-Za-z_]\w*%|^%?%[sdqv]$|#\{|<[A-Za-z][\w -]*>|^\$\{?\w*\}?$|\\\(|^\$[A-Za-z_][\w.]*(?:[:/@&,?-]|$)/
-/** `$NAME` in text that a shell reads; `Pa$$word`, `a$9` and `pa$sw` are no variables of ours. */
+/** `$NAME` in text that a shell reads; `Pa$$word`, `a$9` and `pa$sw` are passwords. */
 const shellVariable = /(?:^|[^\w$!#%^&*])\$[A-Za-z_]|\$[A-Z_][A-Z0-9_]{2,}/
 /** Code, where there are no quotes: `var.password`, `self.token`, `environ["X"]`, `Read-Host`. */
 const code =

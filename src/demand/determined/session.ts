@@ -158,7 +158,7 @@ function isTimeout(error: unknown): boolean {
   return cause instanceof Error && 'code' in cause && cause.code === 'ETIMEDOUT'
 }
 
-/** Several requests wait for one login, which goes on when one of them is aborted. */
+/** Several requests wait for one login; it continues when one of them is aborted. */
 async function untilAborted<T>(task: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return task
   const stopped = Promise.withResolvers<never>()

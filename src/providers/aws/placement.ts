@@ -26,8 +26,8 @@ export function ownGroup(config: PlacementKeys, owner: Ownership, intent: Intent
 }
 
 /**
- * The same for each repetition of a launch, and unique in the account: at most 255 ASCII characters. The pool in it is only
- * for people.
+ * The same for each repetition of a launch, and unique in the account: at most 255 ASCII characters. The pool in it helps
+ * readers only.
  */
 export function groupName(
   { clusterId, pool }: Pick<Ownership, 'clusterId' | 'pool'>,

@@ -1,22 +1,10 @@
 // A pool is removed from the file, or moved: the real daemon finds its instances, reports them, and terminates them
 // when idle.
-import { cpSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, inject, it, type TestContext } from 'vitest'
-import { fakeEc2 } from '../../support/fake-ec2/server.ts'
-import { runAside } from '../../support/run-aside.ts'
-import { type Daemon, freePort, startDaemon } from '../../support/takeover/daemon.ts'
+import { describe, expect, it, type TestContext } from 'vitest'
+import { awsDaemonCluster, daemonCertificates, timeout } from '../../support/aws-daemon.ts'
+import type { Daemon } from '../../support/takeover/daemon.ts'
 
-const timeout = 300_000
-let certificates: string
-beforeAll(async () => {
-  certificates = realpathSync(mkdtempSync(join(tmpdir(), 'orphans-certificates-')))
-  const names = ['--name', 'master.test', '--ip', '127.0.0.1']
-  const { status, stderr } = await runAside(inject('cli'), ['certs', ...names, '--out', certificates])
-  expect(status, stderr).toBe(0)
-}, timeout)
-afterAll(() => rmSync(certificates, { recursive: true, force: true }))
+const certificates = daemonCertificates()
 
 interface Changes {
   pool?: string
@@ -25,52 +13,23 @@ interface Changes {
   min?: number
 }
 
-/** A cluster of one AWS pool over a fake EC2. */
-async function startCluster({ onTestFinished }: Pick<TestContext, 'onTestFinished'>) {
-  const dir = realpathSync(mkdtempSync(join(tmpdir(), 'orphans-')))
-  cpSync(certificates, join(dir, 'certs'), { recursive: true })
-  const ec2 = await fakeEc2()
-  const port = await freePort()
-  const daemons: Daemon[] = []
-  onTestFinished(async () => {
-    for (const daemon of daemons) await daemon.dispose()
-    await ec2.close()
-    rmSync(dir, { recursive: true, force: true })
-  }, timeout)
+async function startCluster(context: Pick<TestContext, 'onTestFinished'>) {
+  const cluster = await awsDaemonCluster(context, certificates())
   return {
-    ec2,
-    start({ pool = 'gpu', region = 'us-west-2', terminateAfter = '1h', min = 0 }: Changes = {}): Daemon {
-      writeFileSync(
-        join(dir, 'master.yaml'),
-        `port: ${port}
-cluster_id: orphans
-state_dir: state
-security: {tls: {cert: certs/chain.crt, key: certs/server.key}}
-orphans: {terminate_after: ${terminateAfter}}
-resource_pools:
-  - pool_name: ${pool}
-    agent_reconnect_wait: 60s
-    provider:
-      type: aws
-      region: ${region}
-      master_url: https://127.0.0.1:${port}
-      master_cert_name: master.test
-      image: {id: ami-2}
-      instance_types: [{type: g5.xlarge, slots: 1}]
-      subnet_ids: [subnet-a]
-      min_instances: ${min}
-      max_instances: 2
-      agent_runtime: process
-      preflight: 'off'
-`,
-      )
-      const credentials = { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret' }
-      const env = { ...credentials, AWS_ENDPOINT_URL: ec2.url, AWS_EC2_METADATA_DISABLED: 'true' }
-      const daemon = startDaemon({ cli: inject('cli'), dir, port, env })
-      daemons.push(daemon)
-      return daemon
-    },
-    live: () => [...ec2.world.vms.values()].filter(({ state }) => state === 'pending' || state === 'running'),
+    ...cluster,
+    start: ({ pool = 'gpu', region = 'us-west-2', terminateAfter = '1h', min = 0 }: Changes = {}) =>
+      cluster.start({
+        name: pool,
+        file: `orphans: {terminate_after: ${terminateAfter}}`,
+        pool: 'agent_reconnect_wait: 60s',
+        provider: [
+          `region: ${region}`,
+          'instance_types: [{type: g5.xlarge, slots: 1}]',
+          'subnet_ids: [subnet-a]',
+          `min_instances: ${min}`,
+          'max_instances: 2',
+        ],
+      }),
   }
 }
 

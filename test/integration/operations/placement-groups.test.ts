@@ -1,68 +1,27 @@
 // The daemon is killed between making a placement group and launching into it: there is one group per gang afterwards, and
 // none is left when its instances are gone.
-import { cpSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, inject, it, type TestContext } from 'vitest'
-import { fakeEc2 } from '../../support/fake-ec2/server.ts'
-import { runAside } from '../../support/run-aside.ts'
-import { type Daemon, freePort, startDaemon } from '../../support/takeover/daemon.ts'
+import { describe, expect, it, type TestContext } from 'vitest'
+import { awsDaemonCluster, daemonCertificates, timeout } from '../../support/aws-daemon.ts'
 
-const timeout = 300_000
-let certificates: string
-beforeAll(async () => {
-  certificates = realpathSync(mkdtempSync(join(tmpdir(), 'groups-certificates-')))
-  const names = ['--name', 'master.test', '--ip', '127.0.0.1']
-  const { status, stderr } = await runAside(inject('cli'), ['certs', ...names, '--out', certificates])
-  expect(status, stderr).toBe(0)
-}, timeout)
-afterAll(() => rmSync(certificates, { recursive: true, force: true }))
+const certificates = daemonCertificates()
 
-async function startCluster({ onTestFinished }: Pick<TestContext, 'onTestFinished'>) {
-  const dir = realpathSync(mkdtempSync(join(tmpdir(), 'groups-')))
-  cpSync(certificates, join(dir, 'certs'), { recursive: true })
-  const ec2 = await fakeEc2()
-  const port = await freePort()
-  const daemons: Daemon[] = []
-  onTestFinished(async () => {
-    for (const daemon of daemons) await daemon.dispose()
-    await ec2.close()
-    rmSync(dir, { recursive: true, force: true })
-  }, timeout)
+async function startCluster(context: Pick<TestContext, 'onTestFinished'>) {
+  const cluster = await awsDaemonCluster(context, certificates())
   return {
-    ec2,
-    start(placement = 'placement_group: per_gang', pool = 'default'): Daemon {
-      writeFileSync(
-        join(dir, 'master.yaml'),
-        `port: ${port}
-cluster_id: groups
-state_dir: state
-security: {tls: {cert: certs/chain.crt, key: certs/server.key}}
-resource_pools:
-  - pool_name: ${pool}
-    provider:
-      type: aws
-      region: us-west-2
-      master_url: https://127.0.0.1:${port}
-      master_cert_name: master.test
-      image: {id: ami-2}
-      instance_types: [{type: g5.12xlarge, slots: 4}]
-      subnet_ids: [subnet-a, subnet-b]
-      min_instances: 0
-      max_instances: 4
-      agent_runtime: process
-      preflight: 'off'
-      ${placement}
-`,
-      )
-      const credentials = { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret' }
-      const env = { ...credentials, AWS_ENDPOINT_URL: ec2.url, AWS_EC2_METADATA_DISABLED: 'true' }
-      const daemon = startDaemon({ cli: inject('cli'), dir, port, env })
-      daemons.push(daemon)
-      return daemon
-    },
-    groups: () => [...ec2.world.placementGroups.keys()].filter((name) => name !== 'together'),
-    live: () => [...ec2.world.vms.values()].filter(({ state }) => state === 'pending' || state === 'running'),
+    ...cluster,
+    start: (placement = 'placement_group: per_gang', name = 'default') =>
+      cluster.start({
+        name,
+        provider: [
+          'region: us-west-2',
+          'instance_types: [{type: g5.12xlarge, slots: 4}]',
+          'subnet_ids: [subnet-a, subnet-b]',
+          'min_instances: 0',
+          'max_instances: 4',
+          placement,
+        ],
+      }),
+    groups: () => [...cluster.ec2.world.placementGroups.keys()].filter((name) => name !== 'together'),
   }
 }
 

@@ -59,7 +59,7 @@ export interface FakeWorld {
   sessions: Map<string, string>
   rbacEnabled: boolean
   /**
-   * Milliseconds of the master's CPU for each check of a password, one after the other; it goes on when the client has hung
+   * Milliseconds of the master's CPU for each check of a password, one after the other; it continues when the client has hung
    * up. Real masters need 2 s (Determined: model/user.go, BCryptCost 15).
    */
   loginCost: number

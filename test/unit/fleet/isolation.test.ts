@@ -15,7 +15,7 @@ function blockedBy({ events }: PoolBench): string[] {
 }
 
 describe('a pool', () => {
-  it('logs a task that fails with its name, and goes on', async () => {
+  it('logs a task that fails with its name, and continues', async () => {
     const bench = await startSettled()
     const logger = capturingLogger()
     const run = createRun({ ...bench.deps, logger }, bench.settings, () => {})

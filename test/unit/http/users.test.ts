@@ -40,7 +40,7 @@ describe('the file of users', () => {
   it.each([
     ['a plain password', 'ada:secret-word'],
     ['a hash of another kind', 'ada:$2b$12$abcdefghijklmnopqrstuv'],
-    ['an odd name', 'ada lovelace:$scrypt$ln=15,r=8,p=1$x$y'],
+    ['an odd name', 'ada lovelace:$scrypt$ln=15,r=8,p=3$x$y'],
   ])('is refused with %s, which is not repeated', (_what, line) => {
     writeFileSync(file, `\n${line}\n`, { mode: 0o600 })
     expect(() => readUsers(file)).toThrow(/users: line 2 is not a name and a hash/)
