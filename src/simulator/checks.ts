@@ -160,7 +160,7 @@ export function checkTerminateCall(world: ObservedWorld, seen: Observations, ids
   checkMayChange(world, seen, 'terminate', ids.join(', '))
   if (seen.stoppingAt !== undefined)
     invariants.violated(3, `${ids} are terminated while the provisioner stops`)
-  if (!seen.listing?.complete)
+  if (!seen.listing || isKnownPartial(seen, clock))
     invariants.violated(13, `${ids} are terminated based on a partial listing, or on none`)
   // A forced termination needs no view of the master.
   const isForced = (id: string) => invariants.orders.get(id) === 'even_if_busy'
@@ -181,6 +181,11 @@ export function checkTerminateCall(world: ObservedWorld, seen: Observations, ids
     }
   }
   checkMin(world, seen, ids)
+}
+
+/** What arrives in the step of the call, or is read in it after a suspension, may be read right after the call. */
+function isKnownPartial({ partialSince }: Observations, clock: ObservedWorld['clock']): boolean {
+  return partialSince !== undefined && clock.steps > partialSince.step
 }
 
 /** Orphans may be terminated if this provisioner launched or adopted them and they are idle. */

@@ -105,9 +105,10 @@ function readDemand(seen: Observations, demand: Demand, took: number): void {
   seen.demandTook = took
 }
 
-/** What arrived while the machine was suspended is read now, unless it took longer than the fleet waits. */
+/** What arrived while the machine was suspended is read now; a view of the master only if the fleet still waits for it. */
 function wakeUp({ clock }: ObservedWorld, seen: Observations): void {
-  const { arrivals } = seen
+  const { arrivals, partialSince } = seen
+  if (partialSince?.asleep) seen.partialSince = { step: clock.steps, asleep: false }
   seen.suspendedAt = undefined
   seen.arrivals = []
   for (const { demand, startedAt } of arrivals) {
@@ -159,8 +160,12 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
         onListed(startedAt, listing) {
           if (isOver()) return
           const { complete } = listing
-          const before = of(name).listing?.completeAt ?? 0
-          of(name).listing = { completeAt: complete ? startedAt : before, complete }
+          const known = of(name)
+          const before = known.listing?.completeAt ?? 0
+          known.listing = { completeAt: complete ? startedAt : before, complete }
+          if (complete) known.partialSince = undefined
+          else
+            known.partialSince ??= { step: observed().clock.steps, asleep: known.suspendedAt !== undefined }
           noteListed(observed(), of(name), listing)
         },
         onRead(demand, startedAt) {
@@ -190,6 +195,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
         hasListed: false,
         foreign: new Map(),
         suspendedAt: undefined,
+        partialSince: undefined,
         arrivals: [],
       })
       of(name).sharedUntil ??= observed().clock.now() + 1000

@@ -58,6 +58,8 @@ export interface Observations {
   /** All its starts: each may lose what was not yet on the disk. */
   starts: number[]
   listing?: { completeAt: number; complete: boolean }
+  /** The step of the world in which the first of the partial listings since then arrived; `asleep`: it is not read yet. */
+  partialSince?: { step: number; asleep: boolean } | undefined
   /** This process has got a complete listing. */
   hasListed: boolean
   /** Live instances of other writers that its listings show, and since when. */
