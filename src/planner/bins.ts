@@ -44,6 +44,8 @@ export interface Bins {
   lanes: Lane[]
   /** All sizes that a kind has or had. */
   sizes: Set<number>
+  /** Slots that were put on the kinds of each tier. */
+  filled: Record<Tier, number>
 }
 
 /** Which lanes may be used. */
@@ -53,7 +55,8 @@ export function createBins(kinds: readonly Kind[]): Bins {
   const lanes = (Object.keys(tiers) as Tier[]).flatMap((tier) =>
     [true, false].map((settled): Lane => ({ tier, settled, bins: [] })),
   )
-  const bins: Bins = { lanes, sizes: new Set() }
+  const filled = { ready: 0, drained: 0, coming: 0, bought: 0 }
+  const bins: Bins = { lanes, sizes: new Set(), filled }
   for (const kind of kinds) insert(bins, { kind, free: kind.free, count: kind.count })
   return bins
 }
@@ -132,7 +135,9 @@ function whole(lane: Lane, size: number): Found | undefined {
 /** Uses so many VMs of a bin, which have so many free slots then. */
 function use(bins: Bins, { lane, at, bin }: Found, count: number, free: number): void {
   const { kind } = bin
-  kind.filled += count * (bin.free - free)
+  const slots = count * (bin.free - free)
+  kind.filled += slots
+  bins.filled[kind.tier] += slots
   if (bin.free === kind.free) kind.used += count
   bin.count -= count
   if (bin.count === 0) lane.bins.splice(at, 1)

@@ -67,20 +67,21 @@ function recorded(
   group: WorkGroup,
   place: (context: PlacementContext, group: WorkGroup) => void,
 ): void {
-  const { placement } = context
   const { slots, work } = group
-  const before = filledOf(placement.kinds, slots)
+  const before = filledOf(context, slots)
   place(context, group)
-  const filled = filledOf(placement.kinds, slots)
+  const filled = filledOf(context, slots)
   for (const tier of tierNames) filled[tier] -= before[tier]
-  placement.placed.push({ slots, work, filled })
+  context.placement.placed.push({ slots, work, filled })
 }
 
 const tierNames = Object.keys(tiers) as Tier[]
 
-function filledOf(kinds: readonly Kind[], slots: number): Record<Tier, number> {
+/** Slots, or for allocations without slots how many of them, that were put on each tier until now. */
+function filledOf({ bins, placement }: PlacementContext, slots: number): Record<Tier, number> {
+  if (slots > 0) return { ...bins.filled }
   const filled = { ready: 0, drained: 0, coming: 0, bought: 0 }
-  for (const kind of kinds) filled[kind.tier] += slots > 0 ? kind.filled : kind.filledAux
+  for (const kind of placement.kinds) filled[kind.tier] += kind.filledAux
   return filled
 }
 
