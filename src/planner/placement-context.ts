@@ -42,7 +42,7 @@ export interface Unserved {
   left: number
 }
 
-/** Allocations of one size, and how many slots of each kind of room they were given; of 0 slots: how many of them. */
+/** Allocations of one size, and how many slots of each kind of room some of them were given; of 0 slots: how many of them. */
 export interface Placed extends Pick<WorkGroup, 'slots' | 'work'> {
   filled: Record<Tier, number>
 }

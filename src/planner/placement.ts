@@ -61,7 +61,7 @@ export function placeWork(
   return placement
 }
 
-/** Places a group and records which room it took. */
+/** Places a group and records which room it took, if it got any. */
 function recorded(
   context: PlacementContext,
   group: WorkGroup,
@@ -72,7 +72,8 @@ function recorded(
   place(context, group)
   const filled = filledOf(context, slots)
   for (const tier of tierNames) filled[tier] -= before[tier]
-  context.placement.placed.push({ slots, work, filled })
+  // There may be a hundred thousand groups that got nothing.
+  if (tierNames.some((tier) => filled[tier] > 0)) context.placement.placed.push({ slots, work, filled })
 }
 
 const tierNames = Object.keys(tiers) as Tier[]
@@ -162,10 +163,13 @@ function dividersAmong(sizes: ReadonlySet<number>, slots: number): number[] {
 function buyFor(context: PlacementContext, batch: Batch): void {
   const { slots } = batch
   const holders = holding(context.catalog, slots)
-  const dividers = dividing(context.catalog, slots)
   const size = preferred(holders)
-  if (size) buyWhole(context, size, batch)
-  else if (preferred(dividers)) buyTogether(context, dividers, batch)
+  if (size) {
+    buyWhole(context, size, batch)
+    return
+  }
+  const dividers = dividing(context.catalog, slots)
+  if (preferred(dividers)) buyTogether(context, dividers, batch)
   else if (holders.length + dividers.length > 0) {
     const { code, numbers } = refusal([...holders, ...dividers])
     unserve(context.placement, code, batch, { slots, ...numbers })
