@@ -173,7 +173,7 @@ export interface Life {
   awake(): Promise<void>
   /** Dies now. */
   kill(): void
-  /** Dies at a later call: call number `calls` from now, before or after its effect. */
+  /** Dies at a later call: call number `calls` from now, before or after its effect. Takes back an earlier order. */
   killAtCall(calls: number, afterEffect: boolean): void
   /** Makes every method of a port stop when its caller dies. */
   crashable<T extends object>(port: T): T
@@ -184,6 +184,8 @@ export function createLife(onDeath: (atCall: boolean) => void): Life {
   let alive = true
   let suspension: { over: Promise<void>; end: () => void } | undefined
   let countdown: { calls: number; afterEffect: boolean } | undefined
+  /** It dies when the call in flight answers, unless that is taken back. */
+  let isDoomed = false
   const never = () => new Promise<never>(() => {})
 
   function kill(atCall = false): void {
@@ -196,7 +198,10 @@ export function createLife(onDeath: (atCall: boolean) => void): Life {
     if (!alive) return never()
     const isLast = countdown !== undefined && --countdown.calls === 0
     const diesBefore = isLast && !countdown!.afterEffect
-    if (isLast) countdown = undefined
+    if (isLast) {
+      countdown = undefined
+      isDoomed = true
+    }
     if (diesBefore) {
       kill(true)
       return never()
@@ -207,7 +212,7 @@ export function createLife(onDeath: (atCall: boolean) => void): Life {
     } catch (error) {
       outcome = { error }
     }
-    if (isLast) kill(true)
+    if (isLast && isDoomed) kill(true)
     while (suspension) await suspension.over
     if (!alive) return never()
     if ('error' in outcome) throw outcome.error
@@ -237,6 +242,7 @@ export function createLife(onDeath: (atCall: boolean) => void): Life {
     kill: () => kill(),
     killAtCall(calls, afterEffect) {
       countdown = { calls, afterEffect }
+      isDoomed = false
     },
     crashable: (port) =>
       new Proxy(port, {

@@ -107,6 +107,17 @@ describe('a process that can crash', () => {
     expect(await hears(disk.append('three'))).toBe(false)
     expect([log, died, life.alive]).toEqual([effects, true, false])
   })
+
+  it('does not die in a call that is under way when the order is taken back', async () => {
+    const life = createLife(() => {})
+    let answer = () => {}
+    const slow = life.crashable({ append: () => new Promise<void>((resolve) => (answer = resolve)) })
+    life.killAtCall(1, true)
+    const call = slow.append()
+    life.killAtCall(Number.POSITIVE_INFINITY, false)
+    answer()
+    expect([await hears(call), life.alive]).toEqual([true, true])
+  })
 })
 
 describe('a disk', () => {
