@@ -7,8 +7,8 @@ import type { DemandSource } from '../src/demand/source.ts'
 import { createPoolFleet, type PoolFleet } from '../src/fleet/index.ts'
 import { type Demand, fixedPeriods, type Instance } from '../src/planner/snapshot.ts'
 import { systemClock } from '../src/platform/clock.ts'
-import { openJournal } from '../src/platform/journal.ts'
 import type { LaunchOrder, Provider } from '../src/providers/contract.ts'
+import { openJournalFile } from '../src/state/folder/journal-file.ts'
 
 export interface BenchPool {
   fleet: PoolFleet
@@ -32,7 +32,11 @@ const userData = {
 
 export async function startBenchPool(onLaunch: (order: LaunchOrder) => void): Promise<BenchPool> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
-  const { journal } = await openJournal({ file: join(folder, 'journal'), kind: 'fleet 1', now: Date.now() })
+  const { journal } = await openJournalFile({
+    file: join(folder, 'journal'),
+    kind: 'fleet 1',
+    now: Date.now(),
+  })
   const listeners = new Set<(pool: string) => void>()
   const pool: BenchPool = {
     fleet: undefined as unknown as PoolFleet,

@@ -50,7 +50,10 @@ async function printPolicy(file: string, pools: string[] | undefined, context: C
   const { validConfig } = await import('./connect.ts')
   const { leastRights } = await import('../provisioner/index.ts')
   const { builtInProviders: providers } = await import('../providers/index.ts')
-  const { rights, uncovered } = await leastRights(await validConfig(file, context), providers, pools)
+  const { rights, uncovered } = await leastRights(await validConfig(file, context), providers, {
+    names: pools,
+    env: context.env,
+  })
   printJson(terminal, rights)
   if (uncovered.length > 0)
     terminal.say(`not included: permissions for the pools on ${uncovered.join(', ')}; print them with --pool`)

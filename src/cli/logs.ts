@@ -15,7 +15,10 @@ interface Query {
   limit?: number
 }
 
-type Read = (query: Query) => JournalRecord[] | Promise<JournalRecord[]>
+interface Reader {
+  read(query: Query): Promise<JournalRecord[]>
+  close(): Promise<void>
+}
 
 const everyMs = 1000
 /** A provisioner returns at most this many at once. */
@@ -33,21 +36,26 @@ export function declareLogs(program: CliCommand): void {
   const follow = command.toggle('-f, --follow', 'print new events as they happen')
   command.action(async (context) => {
     const { terminal } = context
-    const read = master.isGiven ? await readerOf(await connect()) : await fileReader(config.value, context)
+    const reader = master.isGiven ? await readerOf(await connect()) : await storeReader(config.value, context)
     const limit = limitOf(newest.value)
     const pool = onePool.value
     const follower = followEvents(
       period.value === undefined ? undefined : Date.now() - periodOf(period.value),
     )
-    const look = async () => follower.take(await read({ pool, since: follower.since, limit: mostAtOnce }))
-    const first = await look()
-    if (first.length === 0) terminal.say(`no events ${period.value ? 'since then' : 'yet'}`)
-    await print(first.slice(-limit), format.value, terminal)
-    while (follow.value) {
-      await waitingClock.sleep(everyMs)
-      await print(await look(), format.value, terminal)
+    const look = async () =>
+      follower.take(await reader.read({ pool, since: follower.since, limit: mostAtOnce }))
+    try {
+      const first = await look()
+      if (first.length === 0) terminal.say(`no events ${period.value ? 'since then' : 'yet'}`)
+      await print(first.slice(-limit), format.value, terminal)
+      while (follow.value) {
+        await waitingClock.sleep(everyMs)
+        await print(await look(), format.value, terminal)
+      }
+      return 0
+    } finally {
+      await reader.close()
     }
-    return 0
   })
 }
 
@@ -63,20 +71,24 @@ async function print(events: JournalRecord[], format: Format, { out }: Terminal)
 }
 
 /** From the provisioner that -m names. */
-async function readerOf(client: Client): Promise<Read> {
+async function readerOf(client: Client): Promise<Reader> {
   const { listEvents } = await import('../http/index.ts')
-  return (query) => listEvents(client, query)
+  return { read: (query) => listEvents(client, query), close: async () => {} }
 }
 
-/** From the file in the state folder of the configuration. */
-async function fileReader(file: string, context: Context): Promise<Read> {
+/** From the store of the configuration's state. */
+async function storeReader(file: string, context: Context): Promise<Reader> {
   const { placeOf } = await import('./connect.ts')
   const config = await placeOf(file, context)
-  const { readDecisions } = await import('../provisioner/index.ts')
-  return (query) => {
-    const found = readDecisions(config, query)
-    if (found.length === 0 && config.resource_pools) checkPool(config.resource_pools, query.pool)
-    return found
+  const { openStateReader } = await import('../state/index.ts')
+  const store = await openStateReader(config, context.env)
+  return {
+    async read(query) {
+      const found = await store.readDecisions(query)
+      if (found.length === 0 && config.resource_pools) checkPool(config.resource_pools, query.pool)
+      return found
+    },
+    close: store.close,
   }
 }
 

@@ -22,7 +22,7 @@ export interface FleetControl extends FleetOrders {
   /** The snapshot of the pool's last turn, as `provision explain --snapshot` reads it; undefined before the first turn. */
   snapshotOf(status: PoolStatus): object | undefined
   /** From the decision log, oldest first. */
-  events(query: EventQuery & { limit: number }): LoggedEvent[]
+  events(query: EventQuery & { limit: number }): Promise<LoggedEvent[]>
 }
 
 /** Agents of a pool, as the master reports them. */

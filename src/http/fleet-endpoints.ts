@@ -95,8 +95,8 @@ function routesOf(fleet: FleetControl): Route[] {
       }))
       return { agents: agentViews([...own, ...others], fleet.rows()) }
     }),
-    get<z.output<typeof eventsSchema>>('/v1/events', ({ query }) => ({
-      events: fleet.events(eventQuery(query)),
+    get<z.output<typeof eventsSchema>>('/v1/events', async ({ query }) => ({
+      events: await fleet.events(eventQuery(query)),
     })),
     order<Accepted>('pause', async (pool) => {
       await fleet.pause(pool)

@@ -1,4 +1,4 @@
-// What the program needs from its machine: clock, files, locks, journal, processes, log, metrics.
+// What the program needs from its machine: clock, files, locks, processes, log, metrics.
 // Every room but problems and planner may import it. It imports problems.
 // Start with ports.ts: the interfaces that tests and the simulation replace.
 
@@ -7,11 +7,16 @@ export { bootMark } from './boot.ts'
 export { systemClock, wallTime } from './clock.ts'
 export { derivedName, derivedUuid } from './derived-id.ts'
 export { formatDuration, parseDuration } from './duration.ts'
-export { contentsFingerprint, fileNameOf, writeFileAtomic } from './files.ts'
+export {
+  contentsFingerprint,
+  fileNameOf,
+  removeTemporaries,
+  replaceFile,
+  writeFileAtomic,
+} from './files.ts'
 export { type KernelLock, takeKernelLock, withFlock } from './flock.ts'
 export { type Fetch, readAll, reasonOf, timedOut } from './http-client.ts'
 export { ipVersion } from './ip-address.ts'
-export { type JournalOwner, journalOwnerOf, type OpenedJournal, openJournal } from './journal.ts'
 export {
   createWakeup,
   type Limiter,

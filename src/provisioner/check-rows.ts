@@ -16,7 +16,7 @@ import { codeGroups, codeInfo, isError, type Problem, ProvisionError, problem } 
 import { type AnyProvider, definitionOf, type ProviderContext } from '../providers/index.ts'
 import { loadMasterCertificate } from './certificate.ts'
 import { checkDeterminedDemand } from './demand.ts'
-import { identityProblems, ownerOf, peekIdentity } from './identity.ts'
+import { type Identity, type IdentityInput, identityProblems, ownerOf } from './identity.ts'
 import { preflightPool } from './preflight-gate.ts'
 import type { PoolPlan } from './prepare.ts'
 
@@ -58,9 +58,9 @@ export function exitOfRows(rows: CheckRow[]): 0 | 3 | 4 {
 
 // Rows about the identity of a provisioner with this configuration.
 
-export function checkIdentity(config: MasterConfig, providers: readonly AnyProvider[]): CheckRow[] {
+export async function checkIdentity(input: IdentityInput): Promise<CheckRow[]> {
   const { of } = rowsOf('configuration')
-  return identityProblems(config, providers).map((fault) => of('identity', fault))
+  return (await identityProblems(input)).map((fault) => of('identity', fault))
 }
 
 // Rows about the certificate that this configuration serves, or that agents trust.
@@ -253,6 +253,7 @@ const lastWordsMs = 5_000
 
 export interface CloudCheckInput {
   config: MasterConfig
+  identity: Identity
   env: Readonly<Record<string, string | undefined>>
   clock: Clock
   logger: Logger
@@ -303,12 +304,12 @@ export async function checkCloud(
 function contextOf(
   pool: ProvidedPool,
   master: MasterAddress,
-  { config, env, clock, logger }: CloudCheckInput,
+  { config, identity, env, clock, logger }: CloudCheckInput,
 ): ProviderContext {
   const { provider, pool_name } = pool
   return {
     config: provider,
-    owner: ownerOf(peekIdentity(config), pool_name),
+    owner: ownerOf(identity, pool_name),
     master,
     stateDir: join(config.state_dir, provider.type, fileNameOf(pool_name)),
     env,

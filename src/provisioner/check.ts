@@ -4,6 +4,7 @@ import { loadConfig, type MasterConfig, masterAddressOf, withLine } from '../con
 import { type Clock, createLogger, type Logger, systemClock, wallTime } from '../platform/index.ts'
 import { ProvisionError, placeOf } from '../problems/index.ts'
 import { type AnyProvider, resolveHost } from '../providers/index.ts'
+import { openStateReader, type StoredIdentity } from '../state/index.ts'
 import { checkNetwork } from './check-network.ts'
 import {
   type CheckRow,
@@ -15,6 +16,7 @@ import {
   checkMaster,
   rowsOf,
 } from './check-rows.ts'
+import { peekIdentity } from './identity.ts'
 import { choosePools, type PoolPlan, planAll } from './prepare.ts'
 
 export interface CheckOptions {
@@ -39,13 +41,15 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
   const faults = problems.map((fault) => of(fault.where ? placeOf(fault.where) : file, fault))
   if (!config) return [...faults, notChecked('all else', 'the configuration must be valid first')]
   const pools = choosePools(config, options.pools)
-  const [demand, network, ...rows] = await Promise.all([
+  const store = await openStateReader(config, env)
+  const { identity: stored } = store
+  const [demand, network, identity, ...rows] = await Promise.all([
     checkDemand({ config, env, clock, logger: options.logger }),
     checkNetwork(config, pools, { env, providers }),
-    checkPools(config, pools, options),
-  ])
+    checkIdentity({ config, stored, providers }),
+    checkPools(config, pools, { ...options, stored }),
+  ]).finally(store.close)
   const found = passed(file, `${pools.length} pool${pools.length === 1 ? '' : 's'} with a provider`)
-  const identity = checkIdentity(config, providers)
   const all = [
     found,
     ...faults,
@@ -58,10 +62,13 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
   return all.map((row) => (row.problem ? { ...row, problem: withLine(row.problem, locate) } : row))
 }
 
+/** With what the store remembers of earlier starts. */
+type PoolCheckOptions = CheckOptions & { stored: StoredIdentity }
+
 async function checkPools(
   config: MasterConfig,
   pools: ProvidedPool[],
-  options: CheckOptions,
+  options: PoolCheckOptions,
 ): Promise<CheckRow[]> {
   const { hosts, rows } = await hostsOf(config, pools, options)
   const names = pools.map(({ pool_name }) => pool_name)
@@ -71,6 +78,7 @@ async function checkPools(
     hosts,
     now: wallTime(options.clock),
     providers: options.providers,
+    stored: options.stored,
   })
   const checked = pools.map((pool) => {
     const plan = plans.find((one) => one.pool === pool)
@@ -84,15 +92,16 @@ async function checkPool(
   pool: ProvidedPool,
   plan: PoolPlan | undefined,
   masterHost: string | undefined,
-  options: CheckOptions,
+  options: PoolCheckOptions,
 ): Promise<CheckRow[]> {
-  const { clock, providers } = options
+  const { clock, providers, stored } = options
+  const identity = await peekIdentity(config, stored)
   const subject = `pool ${pool.pool_name}`
   const isOurs = config.demand.type === 'built-in'
   const { address } = masterAddressOf(config, pool, { masterHost, providers })
   const [master, cloud] = await Promise.all([
     checkMaster(subject, plan, { clock, isOurs }),
-    checkCloud(subject, pool, address, { ...options, config }),
+    checkCloud(subject, pool, address, { ...options, config, identity }),
   ])
   return [...checkAgents(subject, plan), ...master, ...cloud]
 }

@@ -34,8 +34,9 @@ import {
   holdPlaceholders,
   type JobAdvice,
   type Master,
-  openStateStore,
+  openJobStore,
 } from '../standalone/index.ts'
+import type { StateStore } from '../state/index.ts'
 import type { MasterCertificate } from './certificate.ts'
 import type { JoinedAgent } from './fleet-rows.ts'
 import { type Identity, knownClusterId } from './identity.ts'
@@ -50,6 +51,8 @@ export interface DemandContext {
   version: string
   env: Readonly<Record<string, string | undefined>>
   identity: Identity
+  /** Stores the jobs of our own master. */
+  store: StateStore
   /** The built-in master serves it. */
   certificate: MasterCertificate
   /** For our own master: whether an agent of a pool with a provider is one of its instances. */
@@ -110,20 +113,19 @@ async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> 
     client_ca && readClientCa(client_ca, { file: config.file, path: 'resource_manager.client_ca' })
   const token = loadToken(join(config.state_dir, 'token'))
   const { clusterId, provisionerId: writer } = context.identity
-  const file = join(config.state_dir, 'master.journal')
-  const stateStore = await openStateStore({
-    file,
+  const jobStore = await openJobStore({
+    store: context.store,
     owner: { cluster: clusterId, writer },
     clusterId,
     clock,
     logger,
   })
-  tellProblems(logger, stateStore.problems)
+  tellProblems(logger, jobStore.problems)
   const master = createMaster({
     ...context,
     masterId: randomUUID(),
     clusterId: context.identity.clusterId,
-    stateStore: stateStore,
+    jobStore,
     taskCertificate: () => pemOf(certificate.current()),
   })
   const listener = await serve(master, context, { token, clientCa }).catch(async (error: unknown) => {
@@ -304,9 +306,11 @@ function sourceOf({ config, env, version, clock, logger }: SourceContext): Deter
  * The master's own cluster id, so that every provisioner of that master knows the VMs of the others. Read once, before the
  * first start; undefined if an id is already known. Throws why the master does not answer.
  */
-export async function learnClusterId(context: SourceContext): Promise<string | undefined> {
-  const { config } = context
-  if (config.demand.type !== 'determined' || knownClusterId(config)) return undefined
+export async function learnClusterId(
+  context: SourceContext & { store: StateStore },
+): Promise<string | undefined> {
+  const { config, store } = context
+  if (config.demand.type !== 'determined' || (await knownClusterId(config, store.identity))) return undefined
   const source = sourceOf(context)
   try {
     const { clusterId } = await source.facts()

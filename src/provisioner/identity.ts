@@ -1,19 +1,18 @@
 // The identity: the cluster our instances belong to, and the provisioner that launched them, which has a new name with
 // each start.
 import { randomBytes, randomUUID } from 'node:crypto'
-import { existsSync, readdirSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { clusterIdPattern, type MasterConfig } from '../config/index.ts'
-import { journalOwnerOf, readPlainFile, syncFolderOf, writeFileAtomic } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf, type Ownership } from '../providers/index.ts'
+import type { IdentityPart, StoredIdentity, Trace } from '../state/index.ts'
 
 export interface Identity {
   clusterId: string
-  /** Of this state folder: the same over all starts. */
+  /** Of this state: the same over all starts. */
   provisionerId: string
   /**
-   * Of this start: a copy of `state_dir` that is started elsewhere gets another one. New instances are tagged with it.
+   * Of this start: a copy of the state that is started elsewhere gets another one. New instances are tagged with it.
    */
   writerId: string
   /** This one, those of earlier starts, and the one without a start's part, which earlier versions used. */
@@ -30,37 +29,49 @@ const mostIncarnations = 10_000
 const writerPattern = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const incarnationPattern = /^[0-9a-f]{8}$/
 
+/** With what the store remembers of earlier starts. */
+export interface IdentityInput {
+  config: MasterConfig
+  stored: StoredIdentity
+  providers: readonly AnyProvider[]
+}
+
 /**
- * The cluster is `cluster_id`, else the id in `state_dir`, else the id of a master that has one (`learned`), else a new id,
- * which is kept. No id is generated for pools in a cloud, or where one has been lost. Writes this start's
- * part of the writer id to the disk. Throws CLUSTER_ID_MISSING, CLUSTER_ID_LOST, STATE_FOREIGN and IDENTITY_UNUSABLE.
+ * The cluster is `cluster_id`, else the stored id, else the id of a master that has one (`learned`), else a new id,
+ * which is kept. No id is generated for pools in a cloud, or where one has been lost. Stores this start's
+ * part of the writer id. Throws CLUSTER_ID_MISSING, CLUSTER_ID_LOST, STATE_FOREIGN and IDENTITY_UNUSABLE.
  */
-export function ensureIdentity(
-  config: MasterConfig,
-  { providers, learned }: { providers: readonly AnyProvider[]; learned?: string },
-): Identity {
-  const known = knownClusterId(config)
+export async function ensureIdentity({
+  learned,
+  ...input
+}: IdentityInput & { learned?: string }): Promise<Identity> {
+  const { config, stored } = input
+  const known = await knownClusterId(config, stored)
   if (known === undefined && learned === undefined) {
-    const found = lostOrMissing(config, providers)
+    const found = await lostOrMissing(input)
     if (found) throw new ProvisionError(found)
   }
-  const clusterId = known ?? remember(config, 'cluster-id', learned ?? randomUUID())
-  const id = writerIdOf(config) ?? remember(config, 'writer-id', newWriterId(config))
-  const other = otherCluster(config, clusterId, id)
+  const clusterId = known ?? (await remember(stored, 'cluster-id', learned ?? randomUUID()))
+  const id = (await writerIdOf(stored)) ?? (await remember(stored, 'writer-id', await newWriterId(stored)))
+  const other = await otherCluster(input, clusterId, id)
   if (other) throw new ProvisionError(other)
   const incarnation = randomBytes(4).toString('hex')
-  const incarnations = [...incarnationsOf(config), incarnation].slice(-mostIncarnations)
-  remember(config, 'incarnations', incarnations.join('\n'))
+  const incarnations = [...(await incarnationsOf(stored)), incarnation].slice(-mostIncarnations)
+  await remember(stored, 'incarnations', incarnations.join('\n'))
   return identityOf(clusterId, id, incarnations)
 }
 
 /**
  * As `ensureIdentity`, without writing anything: with examples where a start would generate an id, or could not read
- * one.
+ * one. Without `stored` nothing of earlier starts is known.
  */
-export function peekIdentity(config: MasterConfig): Identity {
-  const [clusterId, writerId] = [knownClusterId, writerIdOf].map((ask) => orUndefined(() => ask(config)))
-  const incarnations = orUndefined(() => incarnationsOf(config)) ?? []
+export async function peekIdentity(
+  config: MasterConfig,
+  stored: StoredIdentity | undefined,
+): Promise<Identity> {
+  const clusterId = await orUndefined(() => knownClusterId(config, stored))
+  const writerId = stored && (await orUndefined(() => writerIdOf(stored)))
+  const incarnations = (stored && (await orUndefined(() => incarnationsOf(stored)))) ?? []
   if (writerId === undefined)
     return {
       clusterId: clusterId ?? notYet,
@@ -72,9 +83,9 @@ export function peekIdentity(config: MasterConfig): Identity {
 }
 
 /** Its problems come from `identityProblems`. */
-function orUndefined<T>(ask: () => T): T | undefined {
+async function orUndefined<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
-    return ask()
+    return await ask()
   } catch (error) {
     if (error instanceof ProvisionError) return undefined
     throw error
@@ -90,58 +101,53 @@ function identityOf(clusterId: string, id: string, incarnations: string[]): Iden
   return { clusterId, provisionerId: id, writerId: writers.at(-1)!, ownWriters: new Set([id, ...writers]) }
 }
 
-/** `state_dir` has something of an earlier start: an identity file, or a journal. */
-export function hasEarlierLife({ state_dir }: MasterConfig): boolean {
-  return ['writer-id', 'cluster-id', 'fleet', 'incarnations'].some((name) =>
-    existsSync(join(state_dir, name)),
-  )
+/**
+ * undefined before the first start of a configuration without `cluster_id`. Throws IDENTITY_UNUSABLE.
+ */
+export async function knownClusterId(
+  config: MasterConfig,
+  stored: StoredIdentity | undefined,
+): Promise<string | undefined> {
+  if (config.cluster_id !== undefined || !stored) return config.cluster_id
+  const way = async () => 'write the id from the tags of the instances'
+  return recall(stored, 'cluster-id', clusterIdPattern, way)
 }
 
-/** undefined before the first start of a configuration without `cluster_id`. Throws IDENTITY_UNUSABLE. */
-export function knownClusterId(config: MasterConfig): string | undefined {
-  return (
-    config.cluster_id ??
-    recall(config, 'cluster-id', clusterIdPattern, 'write the id from the tags of the instances')
-  )
-}
-
-/** The id of this state folder, the same for all starts; undefined before the first. Throws IDENTITY_UNUSABLE. */
-export function writerIdOf(config: MasterConfig): string | undefined {
-  return recall(config, 'writer-id', writerPattern, wayToWriter(config))
+/** The id of this provisioner, the same for all starts; undefined before the first. Throws IDENTITY_UNUSABLE. */
+async function writerIdOf(stored: StoredIdentity): Promise<string | undefined> {
+  return recall(stored, 'writer-id', writerPattern, () => wayToWriter(stored))
 }
 
 /** The journals contain it too: with another id they would count as another provisioner's. */
-function newWriterId(config: MasterConfig): string {
-  const file = join(config.state_dir, 'writer-id')
-  const writer = writerInJournals(config)
+async function newWriterId(stored: StoredIdentity): Promise<string> {
+  const writer = await writerInJournals(stored)
   if (writer !== undefined)
     throw unusable(
-      file,
+      stored.placeOf('writer-id'),
       `is missing, and the journals beside it belong to provisioner ${writer}`,
-      wayToWriter(config),
+      await wayToWriter(stored),
     )
   return randomUUID()
 }
 
-function wayToWriter(config: MasterConfig): string {
-  const writer = writerInJournals(config)
-  return writer === undefined
-    ? asForeign
-    : `write it again: echo ${writer} > ${join(config.state_dir, 'writer-id')}`
+async function wayToWriter(stored: StoredIdentity): Promise<string> {
+  const writer = await writerInJournals(stored)
+  return writer === undefined ? asForeign : `write it again: ${stored.words.writeAgain('writer-id', writer)}`
 }
 
-function writerInJournals(config: MasterConfig): string | undefined {
-  const writers = tracesOf(config).map((file) => journalOwnerOf(file)?.writer)
+async function writerInJournals(stored: StoredIdentity): Promise<string | undefined> {
+  const writers = (await stored.traces()).map(({ owner }) => owner?.writer)
   return writers.find((writer) => writer !== undefined && writerPattern.test(writer))
 }
 
 const asForeign =
   'remove it: instances of earlier starts then count as those of another provisioner until `provision adopt`'
 
-function incarnationsOf(config: MasterConfig): string[] {
-  const file = join(config.state_dir, 'incarnations')
-  const lines = read(file, asForeign)?.trim().split('\n') ?? []
-  if (!lines.every((line) => incarnationPattern.test(line))) throw damaged(file, asForeign)
+async function incarnationsOf(stored: StoredIdentity): Promise<string[]> {
+  const text = await read(stored, 'incarnations', async () => asForeign)
+  const lines = text?.trim().split('\n') ?? []
+  if (!lines.every((line) => incarnationPattern.test(line)))
+    throw damaged(stored.placeOf('incarnations'), asForeign)
   return lines
 }
 
@@ -149,22 +155,23 @@ function incarnationsOf(config: MasterConfig): string[] {
  * Problems of the identity that a configuration would run with. A missing id may be kept on another machine, so it is a
  * warning here; for a start, and for a check of this machine, it is an error.
  */
-export function identityWarnings(config: MasterConfig, providers: readonly AnyProvider[]): Problem[] {
-  return identityProblems(config, providers).map((found) =>
+export async function identityWarnings(input: IdentityInput): Promise<Problem[]> {
+  return (await identityProblems(input)).map((found) =>
     found.code === 'CLUSTER_ID_MISSING' ? { ...found, severity: 'warning' } : found,
   )
 }
 
 /** Identity problems that would stop a start, as far as they can be found without a master. */
-export function identityProblems(config: MasterConfig, providers: readonly AnyProvider[]): Problem[] {
+export async function identityProblems(input: IdentityInput): Promise<Problem[]> {
+  const { config, stored } = input
   try {
-    const writer = writerIdOf(config)
-    incarnationsOf(config)
-    const known = knownClusterId(config)
-    const other = known !== undefined && writer !== undefined && otherCluster(config, known, writer)
+    const writer = await writerIdOf(stored)
+    await incarnationsOf(stored)
+    const known = await knownClusterId(config, stored)
+    const other = known !== undefined && writer !== undefined && (await otherCluster(input, known, writer))
     if (other) return [other]
     if (known !== undefined || config.demand.type === 'determined') return []
-    const found = lostOrMissing(config, providers)
+    const found = await lostOrMissing(input)
     return found ? [found] : []
   } catch (error) {
     if (error instanceof ProvisionError) return error.problems
@@ -172,9 +179,9 @@ export function identityProblems(config: MasterConfig, providers: readonly AnyPr
   }
 }
 
-function lostOrMissing(config: MasterConfig, providers: readonly AnyProvider[]): Problem | undefined {
-  const traces = tracesOf(config)
-  if (traces.length > 0) return lost(config, traces)
+async function lostOrMissing({ config, stored, providers }: IdentityInput): Promise<Problem | undefined> {
+  const traces = await stored.traces()
+  if (traces.length > 0) return lost(config, stored, traces)
   const inCloud = config.resource_pools.filter(
     ({ provider }) => provider && !definitionOf(providers, provider).onThisMachine,
   )
@@ -185,17 +192,19 @@ function lostOrMissing(config: MasterConfig, providers: readonly AnyProvider[]):
  * A journal of this provisioner names another cluster: `cluster_id` was changed. Instances of the previous cluster would
  * no longer be listed, whether or not one of the pools still has its name.
  */
-function otherCluster(config: MasterConfig, clusterId: string, writer: string): Problem | undefined {
-  for (const trace of tracesOf(config)) {
-    const owner = journalOwnerOf(trace)
+async function otherCluster(
+  { config: { file }, stored }: IdentityInput,
+  clusterId: string,
+  writer: string,
+): Promise<Problem | undefined> {
+  for (const { place, owner } of await stored.traces()) {
     if (owner?.writer !== writer || owner.cluster === clusterId) continue
-    const { file, state_dir } = config
     return problem(
       'STATE_FOREIGN',
-      `${trace} belongs to cluster ${owner.cluster}, but this is cluster ${clusterId}: instances of ${owner.cluster} would be orphaned`,
+      `${place} belongs to cluster ${owner.cluster}, but this is cluster ${clusterId}: instances of ${owner.cluster} would be orphaned`,
       {
-        remedy: `Write the line cluster_id: ${owner.cluster} into ${resolve(file)}. If no instance of that cluster is left, start with an empty folder: mv ${state_dir} ${state_dir}.${owner.cluster}`,
-        details: { file: trace, found: owner, expected: { cluster: clusterId, writer } },
+        remedy: `Write the line cluster_id: ${owner.cluster} into ${resolve(file)}. If no instance of that cluster is left, ${stored.words.startEmpty(owner.cluster)}`,
+        details: { file: place, found: owner, expected: { cluster: clusterId, writer } },
       },
     )
   }
@@ -215,45 +224,44 @@ function missing({ file }: MasterConfig, pool: string): Problem {
   )
 }
 
-function lost({ file, state_dir }: MasterConfig, traces: string[]): Problem {
-  const [trace] = traces
-  const [owner] = traces.flatMap((path) => journalOwnerOf(path) ?? [])
+function lost({ file }: MasterConfig, { placeOf, words }: StoredIdentity, traces: readonly Trace[]): Problem {
+  const owner = traces.find((trace) => trace.owner)?.owner
   const line = owner
     ? `the line cluster_id: ${owner.cluster}, the id in its journal`
     : 'cluster_id with the id from the tags of the instances'
-  const idFile = join(state_dir, 'cluster-id')
+  const idPlace = placeOf('cluster-id')
   return problem(
     'CLUSTER_ID_LOST',
-    `${idFile} is missing beside ${trace}: a provisioner has used this state_dir with an id that is no longer known`,
+    `${idPlace} is missing beside ${traces[0]?.place}: a provisioner has used this ${words.noun} with an id that is no longer known`,
     {
-      remedy: `Restore ${idFile}, or add to ${resolve(file)} ${line}. If there are no instances, remove ${state_dir}.`,
+      remedy: `Restore ${idPlace}, or add to ${resolve(file)} ${line}. If there are no instances, ${words.removeAll}.`,
     },
   )
 }
 
-/** Files that only a start writes, after it has determined its cluster. */
-function tracesOf({ state_dir }: MasterConfig): string[] {
-  const files = ['writer-id', 'incarnations', 'master.journal'].map((name) => join(state_dir, name))
-  const fleet = join(state_dir, 'fleet')
-  const journals = existsSync(fleet) ? readdirSync(fleet).filter((name) => name.endsWith('.journal')) : []
-  return [...files, ...journals.map((name) => join(fleet, name))].filter((file) => existsSync(file))
-}
+// Short texts. An unreadable one is never replaced: instances launched under its id would be orphaned.
 
-// Files with one short string each. An unreadable one is never replaced: instances launched under its id would be
-// orphaned.
+/** How to repair it; found out only when that is needed. */
+type Way = () => Promise<string>
 
-function recall(config: MasterConfig, name: string, pattern: RegExp, way: string): string | undefined {
-  const file = join(config.state_dir, name)
-  const text = read(file, way)?.trim()
+async function recall(
+  stored: StoredIdentity,
+  part: IdentityPart,
+  pattern: RegExp,
+  way: Way,
+): Promise<string | undefined> {
+  const text = (await read(stored, part, way))?.trim()
   if (text === undefined || pattern.test(text)) return text
-  throw damaged(file, way)
+  throw damaged(stored.placeOf(part), await way())
 }
 
-function read(file: string, way: string): string | undefined {
+async function read(stored: StoredIdentity, part: IdentityPart, way: Way): Promise<string | undefined> {
   try {
-    return readPlainFile(file)
+    return await stored.read(part)
   } catch (cause) {
-    throw unusable(file, `cannot be read: ${(cause as Error).message}`, way, cause)
+    if (cause instanceof ProvisionError) throw cause
+    const why = `cannot be read: ${(cause as Error).message}`
+    throw unusable(stored.placeOf(part), why, await way(), cause)
   }
 }
 
@@ -266,9 +274,7 @@ function unusable(file: string, what: string, way: string, cause?: unknown): Pro
   return new ProvisionError(problem('IDENTITY_UNUSABLE', `${file} ${what}`, { remedy, cause }))
 }
 
-function remember(config: MasterConfig, name: string, value: string): string {
-  const file = join(config.state_dir, name)
-  writeFileAtomic(file, `${value}\n`)
-  syncFolderOf(file)
+async function remember(stored: StoredIdentity, part: IdentityPart, value: string): Promise<string> {
+  await stored.write(part, value)
   return value
 }

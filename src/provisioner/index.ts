@@ -34,5 +34,4 @@ export {
   type ReadyPlan,
 } from './prepare.ts'
 export { type Explanation, explainSnapshot } from './snapshot-file.ts'
-export { readDecisions } from './telemetry.ts'
 export { type NotChecked, once, type ValidateOptions, type Validation, validateAll } from './validate.ts'

@@ -2,6 +2,7 @@
 import { type MasterConfig, orList } from '../config/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
+import { openStateReader } from '../state/index.ts'
 import { knownClusterId } from './identity.ts'
 import { choosePools } from './prepare.ts'
 
@@ -19,7 +20,7 @@ export interface LeastRights {
 export async function leastRights(
   config: MasterConfig,
   providers: readonly AnyProvider[],
-  names?: string[],
+  { names, env }: { names?: string[] | undefined; env: Env },
 ): Promise<LeastRights> {
   const pools = choosePools(config, names).map(({ provider }) => provider)
   const clouds = providers.filter((provider) => provider.leastRights)
@@ -28,11 +29,13 @@ export async function leastRights(
     return own.length > 0 ? [{ cloud, own }] : []
   })
   const [first, ...others] = used
-  if (first?.cloud.leastRights)
+  if (first?.cloud.leastRights) {
+    const clusterId = await storedClusterId(config, env)
     return {
-      rights: await first.cloud.leastRights(first.own, () => clusterIdOf(config)),
+      rights: await first.cloud.leastRights(first.own, () => needed(clusterId, config)),
       uncovered: others.map(({ cloud }) => cloud.kind),
     }
+  }
   const known = orList(clouds.map(({ name }) => name)).replaceAll('"', '')
   const types = clouds.map(({ kind }, index) => `\`${index ? '' : 'provider: '}{type: ${kind}}\``)
   throw new ProvisionError(
@@ -42,10 +45,16 @@ export async function leastRights(
   )
 }
 
-function clusterIdOf(config: MasterConfig): string {
-  const clusterId = knownClusterId(config)
+type Env = Readonly<Record<string, string | undefined>>
+
+async function storedClusterId(config: MasterConfig, env: Env): Promise<string | undefined> {
+  const store = await openStateReader(config, env)
+  return knownClusterId(config, store.identity).finally(store.close)
+}
+
+function needed(clusterId: string | undefined, { file }: MasterConfig): string {
   if (clusterId !== undefined) return clusterId
   throw new ProvisionError(
-    problem('CLUSTER_ID_UNKNOWN', `${config.file} has no cluster_id, and no start has generated one`),
+    problem('CLUSTER_ID_UNKNOWN', `${file} has no cluster_id, and no start has generated one`),
   )
 }

@@ -1,6 +1,6 @@
 // The locations where instances of the cluster were launched, kept in `state_dir`, and the search for orphans in them.
 
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod/mini'
 import type { MasterConfig } from '../config/index.ts'
@@ -13,7 +13,7 @@ import {
   type OrphanStatus,
   type OrphanWatch,
 } from '../fleet/index.ts'
-import { type Clock, journalOwnerOf, type Logger, writeFileAtomic } from '../platform/index.ts'
+import { type Clock, type Logger, writeFileAtomic } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
 
@@ -103,17 +103,12 @@ function unusable(file: string, why: string): ProvisionError {
   )
 }
 
-/** Names of pools that ran with this state folder, from their journals: a cloud may shorten or change names. */
-function poolsEver({ state_dir }: MasterConfig): string[] {
-  const folder = join(state_dir, 'fleet')
-  const files = existsSync(folder) ? readdirSync(folder) : []
-  return files.flatMap((name) => journalOwnerOf(join(folder, name))?.pool ?? [])
-}
-
 export interface OrphansInput {
   /** In force. */
   config: () => MasterConfig
   memory: ClusterMemory
+  /** Names of pools that ran with this state: a cloud may shorten or change names. */
+  poolsEver: readonly string[]
   clusterId: string
   /** Every writer that is this provisioner. */
   ownWriters: ReadonlySet<string>
@@ -165,7 +160,7 @@ export function createOrphans(input: OrphansInput): Orphans {
     onAccount: (place, account) => memory.addLocation({ ...place, account }),
     nameOf(place, shown) {
       const { poolShownAs } = definitionOf(place.provider) ?? {}
-      return (poolShownAs && poolsEver(input.config()).find((name) => poolShownAs(name) === shown)) ?? shown
+      return (poolShownAs && input.poolsEver.find((name) => poolShownAs(name) === shown)) ?? shown
     },
     isConfigured(place, shown) {
       const shownAs = definitionOf(place.provider)?.poolShownAs ?? ((name: string) => name)

@@ -22,12 +22,11 @@ import {
   type Logger,
   limit,
   type Metrics,
-  openJournal,
   tellProblems,
-  wallTime,
 } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf, type Ownership, type Provider } from '../providers/index.ts'
+import type { JournalOptions, OpenedJournal, StateStore } from '../state/index.ts'
 import { meteredDemand, meteredProvider } from './metered.ts'
 import type { PoolPlans } from './plans.ts'
 import { createPoolRetries, startProblems } from './pool-retries.ts'
@@ -78,12 +77,13 @@ export interface StartPools {
   /** Further writers whose instances of the pool a person has adopted. */
   adoptedOf?: (pool: string) => ReadonlySet<string>
   stateDir: string
+  store: Pick<StateStore, 'openJournal'>
   demand: DemandSource
   env: Readonly<Record<string, string | undefined>>
   onEvent: (event: FleetEvent) => void
   /** Called before anything is launched there. */
   onLocation: (place: ClusterLocation) => void
-  /** `state_dir` has nothing of an earlier run. */
+  /** The store has nothing of an earlier run. */
   isFirstStart: boolean
   /** A listing of the pool was complete, and the pool's loop has applied it. */
   onListed?: (pool: string) => void
@@ -224,6 +224,7 @@ export interface RunPoolOptions {
   provisionerId: string
   ownWriters: ReadonlySet<string>
   stateDir: string
+  store: Pick<StateStore, 'openJournal'>
   env: Readonly<Record<string, string | undefined>>
   providers: readonly AnyProvider[]
   /** What this pool shares with the others. */
@@ -252,7 +253,7 @@ const journalKind = 'fleet 1'
 
 /** Throws a ProvisionError when the provider or the journal cannot be opened. */
 export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
-  const { plan, owner, provisionerId, stateDir, clock, logger } = options
+  const { plan, owner, provisionerId, stateDir, store, logger } = options
   const { pool } = plan()
   const name = fileNameOf(pool.pool_name)
   const meter = { ...options, pool: pool.pool_name }
@@ -261,10 +262,9 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   const shared = options.clusters.viewOf(provider)
   const location = { provider: provider.kind, location: provider.location ?? {} }
   options.onLocation(location)
-  const opened = await openedOrClosed(provider, {
-    file: join(stateDir, 'fleet', `${name}.journal`),
+  const opened = await openedOrClosed(provider, store, {
+    name: { pool: pool.pool_name },
     kind: journalKind,
-    now: wallTime(clock),
     owner: { cluster: owner.clusterId, pool: owner.pool, writer: provisionerId },
   })
   tellProblems(logger, opened.problems)
@@ -311,9 +311,13 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
 }
 
 /** The journal of the pool; if it cannot be opened, the provider is closed. */
-async function openedOrClosed(provider: Provider, options: Parameters<typeof openJournal>[0]) {
+async function openedOrClosed(
+  provider: Provider,
+  store: Pick<StateStore, 'openJournal'>,
+  options: JournalOptions,
+): Promise<OpenedJournal> {
   try {
-    return await openJournal(options)
+    return await store.openJournal(options)
   } catch (error) {
     await provider.close().catch(() => {})
     throw error

@@ -20,6 +20,7 @@ import {
 } from '../pki/index.ts'
 import { isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf, type LaunchRequest, machineOf } from '../providers/index.ts'
+import { identityHere, type StoredIdentity } from '../state/index.ts'
 import { loadMasterCertificate } from './certificate.ts'
 import { commandAgentProblems } from './command-agents.ts'
 import { type Identity, identityWarnings, ownerOf, peekIdentity } from './identity.ts'
@@ -39,6 +40,8 @@ export interface PlanAllOptions {
   providers: readonly AnyProvider[]
   /** Well-known roots; default: those that Node.js ships with. */
   roots?: RootSource
+  /** Of earlier starts; default: as far as it is known without a network. */
+  stored?: StoredIdentity
 }
 
 /**
@@ -48,13 +51,13 @@ export interface PlanAllOptions {
  */
 export async function planAll(
   config: MasterConfig,
-  { pools, ...options }: PlanAllOptions,
+  { pools, stored = identityHere(config), ...options }: PlanAllOptions,
 ): Promise<{ plans: PoolPlan[]; problems: Problem[] }> {
   const chosen = choosePools(config, pools)
   const loaded = loadMasterCertificate(config, { now: options.now, withKey: false })
   const problems = [...loaded.problems]
-  const identity = peekIdentity(config)
-  problems.push(...identityWarnings(config, options.providers))
+  const identity = await peekIdentity(config, stored)
+  if (stored) problems.push(...(await identityWarnings({ config, stored, providers: options.providers })))
   return {
     plans: await planPools(chosen, { config, ...certificateInput(loaded), identity, ...options }),
     problems,

@@ -7,12 +7,13 @@ import { anyOf, controlHandler, type FleetRow, type ProcessView } from '../http/
 import { type Clock, type Logger, tellProblems, wallTime } from '../platform/index.ts'
 import { ProvisionError } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
+import { openStateStore, type StateStore } from '../state/index.ts'
 import { openCertificate } from './certificate.ts'
 import { type Configuration, createConfiguration, type Reloaded } from './configuration.ts'
 import { learnClusterId, type OpenedDemand, openDemand } from './demand.ts'
 import { type Endpoints, openEndpoints } from './endpoints.ts'
 import { fleetRows, joinedAgents, otherAgents } from './fleet-rows.ts'
-import { ensureIdentity, hasEarlierLife, type Identity } from './identity.ts'
+import { ensureIdentity, type Identity } from './identity.ts'
 import { createJobAdvice } from './job-advice.ts'
 import { createOrders, type Orders } from './orders.ts'
 import { createOrphans, type Orphans, openClusterMemory } from './orphans.ts'
@@ -20,8 +21,7 @@ import { dialledHosts, openPlans, type PoolPlans, usePlansForLaunches } from './
 import { createRunningPools, type PoolsStatus, type RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
 import { snapshotFileOf } from './snapshot-file.ts'
-import { holdStateFolder } from './state.ts'
-import { openTelemetry, readDecisions, type Telemetry } from './telemetry.ts'
+import { openTelemetry, type Telemetry } from './telemetry.ts'
 
 export interface ProvisionerOptions {
   config: MasterConfig
@@ -39,7 +39,7 @@ export interface ProvisionerOptions {
   onEvent?: (event: FleetEvent) => void
   /** Something that `rows` shows has changed. */
   onChange?: () => void
-  /** Another process has taken over the state folder: this one must stop. */
+  /** Another process has taken over the state: this one must stop. */
   onLockLost?: () => void
 }
 
@@ -130,6 +130,7 @@ type Undo = () => void | Promise<void>
 
 /** What is open from the start to the stop. */
 interface Opened {
+  store: StateStore
   identity: Identity
   configuration: Configuration
   plans: PoolPlans
@@ -158,13 +159,15 @@ async function open(
   { provisioner, orders, running, startedAt, undo }: Opening,
 ): Promise<Opened> {
   const { config, version, clock, logger } = options
-  const { state_dir: stateDir } = config
-  undo.push(await holdStateFolder({ ...options, stateDir, onLost: () => options.onLockLost?.() }))
+  const store = await openStateStore(config, options)
+  undo.push(store.close)
+  undo.push(await store.hold({ onLost: () => options.onLockLost?.() }))
   const certificate = openCertificate(options)
   const configuration = createConfiguration(config, options)
-  const isFirstStart = !hasEarlierLife(config)
-  const learned = options.demand ? undefined : await learnClusterId(options)
-  const identity = ensureIdentity(config, { providers: options.providers, learned })
+  const { identity: stored } = store
+  const isFirstStart = await stored.isNew()
+  const learned = options.demand ? undefined : await learnClusterId({ ...options, store })
+  const identity = await ensureIdentity({ config, stored, providers: options.providers, learned })
   const { clusterId, writerId } = identity
   const { plans, problems } = await openPlans({
     config: configuration.current,
@@ -181,6 +184,7 @@ async function open(
 
   const telemetry = openTelemetry({
     ...options,
+    store,
     status: running.status,
     orphans: provisioner.orphans,
     certificate: certificate.current,
@@ -206,7 +210,7 @@ async function open(
     providerOf: (name) =>
       config.resource_pools.find(({ pool_name }) => pool_name === name)?.provider?.type ?? 'none',
     snapshotOf: snapshotFileOf,
-    events: (query) => readDecisions(config, query),
+    events: store.readDecisions,
   })
   const control = anyOf([fleet, ...telemetry.handlers])
   const { mayJoin } = running
@@ -217,6 +221,7 @@ async function open(
   const demand = await openDemand({
     ...options,
     identity,
+    store,
     certificate,
     mayJoin,
     mayReturn,
@@ -231,6 +236,7 @@ async function open(
     ...options,
     config: configuration.current,
     memory,
+    poolsEver: [...(await stored.pools()), ...config.resource_pools.map(({ pool_name }) => pool_name)],
     clusterId,
     ownWriters: identity.ownWriters,
     locationOf: running.locationOf,
@@ -252,7 +258,7 @@ async function open(
   undo.push(certificate.watch())
   const { addLocation: onLocation, adopted: adoptedOf } = memory
   return {
-    ...{ identity, configuration, plans, telemetry, demand, endpoints: endpoints, orphans },
+    ...{ store, identity, configuration, plans, telemetry, demand, endpoints: endpoints, orphans },
     ...{ onLocation, adoptedOf, isFirstStart },
   }
 }
@@ -283,7 +289,7 @@ async function run(
   undo.push(end)
   const { state_dir: stateDir } = config
   const { metrics } = telemetry
-  const { onLocation, isFirstStart, identity } = opened
+  const { onLocation, isFirstStart, identity, store } = opened
   const { provisionerId, ownWriters } = identity
   await running.start({
     ...options,
@@ -292,6 +298,7 @@ async function run(
     ownWriters,
     adoptedOf: opened.adoptedOf,
     stateDir,
+    store,
     demand: demand.source,
     onEvent,
     onLocation,

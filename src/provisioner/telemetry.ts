@@ -1,6 +1,4 @@
 // What a running provisioner reports about itself: metrics, readiness, and the logs of what happens to its pools.
-import { join } from 'node:path'
-import type { MasterConfig } from '../config/index.ts'
 import type { FleetEvent, OrphanStatus, PoolStatus } from '../fleet/index.ts'
 import { metricsHandler, readyHandler } from '../http/index.ts'
 import type { TlsCredentials } from '../pki/index.ts'
@@ -8,17 +6,16 @@ import {
   type Clock,
   createPrometheusMetrics,
   type Handler,
-  type JournalRecord,
   type Logger,
   type Metrics,
   type PrometheusMetrics,
 } from '../platform/index.ts'
-import { type DecisionQuery, openDecisionLog, readDecisionLog } from './decision-log.ts'
+import type { StateStore } from '../state/index.ts'
 import { createEventLog } from './event-log.ts'
 import type { PoolsStatus } from './pools.ts'
 
 export interface TelemetryOptions {
-  config: Pick<MasterConfig, 'state_dir'>
+  store: Pick<StateStore, 'openDecisions'>
   version: string
   status: () => PoolsStatus
   orphans: () => OrphanStatus
@@ -37,16 +34,11 @@ export interface Telemetry {
   close(): Promise<void>
 }
 
-export function decisionLogFile({ state_dir }: Pick<MasterConfig, 'state_dir'>): string {
-  return join(state_dir, 'logs', 'decisions.jsonl')
-}
-
 export function openTelemetry(options: TelemetryOptions): Telemetry {
-  const { config, logger, status } = options
+  const { store, logger, status } = options
   const events = createEventLog(options)
   const metrics = createPrometheusMetrics()
-  const log = openDecisionLog({
-    file: decisionLogFile(config),
+  const log = store.openDecisions({
     onFault: (error) => logger.warn('the decision log cannot be written', { error }),
   })
   return {
@@ -127,14 +119,4 @@ function missingOf({ pools, failed }: PoolsStatus): string[] {
     ),
     ...failed.map(({ pool, problems }) => `pool ${pool}: ${problems[0]?.code ?? 'failed'}`),
   ]
-}
-
-// The decision log of a state folder, whether its provisioner runs or not.
-
-/** Oldest first. */
-export function readDecisions(
-  config: Pick<MasterConfig, 'state_dir'>,
-  query: DecisionQuery,
-): JournalRecord[] {
-  return readDecisionLog(decisionLogFile(config), query)
 }

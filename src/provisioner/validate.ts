@@ -4,6 +4,7 @@ import { loadConfig, type MasterConfig, type ReadableConfig, withLine } from '..
 import { loadTlsCredentials, loadTrustAnchors } from '../pki/index.ts'
 import { isError, type Problem, type ProblemCode, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
+import { identityHere } from '../state/index.ts'
 import { loadMasterCertificate } from './certificate.ts'
 import { identityWarnings, peekIdentity } from './identity.ts'
 import { readClientCa } from './listeners.ts'
@@ -64,7 +65,7 @@ export async function validateAll(file: string, options: ValidateOptions): Promi
     const hasError = errorsIn(loaded.problems)
     // Of an id or a folder that could not be read, nothing is known.
     if (!['cluster_id', 'state_dir', 'demand'].some(hasError))
-      problems.push(...identityWarnings(config, providers))
+      problems.push(...(await identityFaults(config, providers)))
     const plans = await planReadable(readable, master, { now, providers, localAgent })
     problems.push(...plans.flatMap((plan) => judgedOf(plan, config)))
     checked.push(...master.checked, ...other.checked, ...plans.flatMap((plan) => topicsOf(plan, readable)))
@@ -85,6 +86,12 @@ export async function validateAll(file: string, options: ValidateOptions): Promi
     checked,
     notChecked,
   }
+}
+
+/** As far as they are known without a network. */
+async function identityFaults(config: MasterConfig, providers: readonly AnyProvider[]): Promise<Problem[]> {
+  const stored = identityHere(config)
+  return stored ? identityWarnings({ config, stored, providers }) : []
 }
 
 /** Whether a top-level key of the file, or something below it, has an error. */
@@ -198,12 +205,12 @@ function problemsOf(read: () => unknown): Problem[] {
 
 // The pools.
 
-function planReadable(
+async function planReadable(
   { config, partlyRead }: ReadableConfig,
   { loaded }: JudgedCertificate,
   options: Pick<ValidateOptions, 'now' | 'providers' | 'localAgent'>,
 ): Promise<PoolPlan[]> {
-  const identity = peekIdentity(config)
+  const identity = await peekIdentity(config, identityHere(config))
   const pools = config.resource_pools.filter(isProvided)
   return planPools(pools, { config, ...certificateInput(loaded), partlyRead, identity, ...options })
 }

@@ -4,6 +4,6 @@
 export { holdPlaceholders } from './agent/placeholder.ts'
 export { agentHelp, runAgentProcess } from './agent/process.ts'
 export type { Agent } from './master/agent.ts'
+export { openJobStore } from './master/job-store.ts'
 export { createMaster, type Master } from './master/master.ts'
 export type { JobAdvice } from './master/rest-work.ts'
-export { openStateStore } from './master/state-store.ts'

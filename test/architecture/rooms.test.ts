@@ -11,7 +11,7 @@ const rows = [
   ['pki'],
   ['config'],
   ['agent-setup'],
-  ['providers', 'demand'],
+  ['providers', 'demand', 'state'],
   ['fleet'],
   ['http'],
   ['standalone'],
@@ -129,6 +129,22 @@ describe('rooms', () => {
     expect(impure.map(({ path }) => path)).toEqual([])
   })
 })
+
+describe('the state', () => {
+  it('is reached only through its port: no other room knows a file of it', () => {
+    const files =
+      /master\.journal|\.journal`|decisions\.jsonl|\bjoin\([^)\n]*['"`](?:fleet|logs|lock|cluster-id|writer-id|incarnations)['"`]/
+    const others = sources.filter(
+      ({ path, text }) => !path.startsWith('src/state/') && files.test(code(text)),
+    )
+    expect(others.map(({ path }) => path)).toEqual([])
+  })
+})
+
+/** Without comments. */
+function code(text: string): string {
+  return text.replaceAll(/^\s*(?:\/\/|\*|\/\*).*$/gm, '')
+}
 
 describe('the outside world', () => {
   it('the environment is read only by the command line and the composition', () => {

@@ -1,14 +1,15 @@
-// A master as a process that tests kill: node master-process.ts <state file> <port> <token>. Prints its port.
+// A master as a process that tests kill: node master-process.ts <state folder> <port> <token>. Prints its port.
 
 import { accessHandler } from '../../src/http/access.ts'
 import { listen } from '../../src/http/listen.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { builtInProviders } from '../../src/providers/index.ts'
+import { openJobStore } from '../../src/standalone/master/job-store.ts'
 import { createMaster } from '../../src/standalone/master/master.ts'
-import { openStateStore } from '../../src/standalone/master/state-store.ts'
 import { silentLogger } from './silent-logger.ts'
+import { storeIn } from './state-store.ts'
 
-const [file = '', port = '0', token = ''] = process.argv.slice(2)
+const [folder = '', port = '0', token = ''] = process.argv.slice(2)
 const pool = {
   pool_name: 'default',
   description: '',
@@ -33,7 +34,7 @@ const master = createMaster({
   clock: systemClock,
   logger: silentLogger,
   mayJoin: () => 'yes',
-  stateStore: await openStateStore({ file, clock: systemClock, logger: silentLogger }),
+  jobStore: await openJobStore({ store: storeIn(folder), clock: systemClock, logger: silentLogger }),
 })
 const listener = await listen({
   address: '127.0.0.1',

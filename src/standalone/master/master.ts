@@ -26,11 +26,11 @@ import { agentSocket } from './agent-socket.ts'
 import { createListeners, createRegistry } from './agents.ts'
 import type { Allocation } from './allocation.ts'
 import { createCommandAgents } from './command-agents.ts'
+import { inMemoryJobStore, type JobStore } from './job-store.ts'
 import { hostOf } from './queue.ts'
 import { masterRoutes } from './rest.ts'
 import { routesHandler } from './rest-router.ts'
 import type { JobAdvice } from './rest-work.ts'
-import { inMemoryStateStore, type StateStore } from './state-store.ts'
 import { createLogStore, createWorkStore, type WorkStore } from './store.ts'
 import { createWorkQueue } from './work-queue.ts'
 
@@ -48,8 +48,8 @@ export interface MasterOptions {
   mayJoin: AdmissionRules['mayJoin']
   /** The same for pools that were removed from the configuration. */
   mayReturn?: AdmissionRules['mayReturn']
-  /** Stores jobs and agents (`openStateStore`); none: a restart forgets them. Closed with the master. */
-  stateStore?: StateStore
+  /** Stores jobs and agents (`openJobStore`); none: a restart forgets them. Closed with the master. */
+  jobStore?: JobStore
   /** What the owner of the pools knows about jobs that wait. */
   advice?: JobAdvice
   /** PEM chain with which the tasks of commands verify the master; undefined while there is none. */
@@ -90,7 +90,7 @@ export interface Master {
 }
 
 export function createMaster(options: MasterOptions): Master {
-  const { config, providers, clock, logger, stateStore = inMemoryStateStore() } = options
+  const { config, providers, clock, logger, jobStore = inMemoryJobStore() } = options
   const pools = new Map(config.resource_pools.map((pool) => [pool.pool_name, pool]))
   const auxLimit = (pool: string) => pools.get(pool)?.max_aux_containers_per_agent ?? 0
   const masterInfo = masterInfoOf(options)
@@ -109,7 +109,7 @@ export function createMaster(options: MasterOptions): Master {
     onFree: demand.onFree,
     onForget(id) {
       logs.forget(id)
-      void stateStore.keep({ at: clock.now(), kind: 'allocation_forgotten', id })
+      void jobStore.keep({ at: clock.now(), kind: 'allocation_forgotten', id })
     },
   })
 
@@ -124,7 +124,7 @@ export function createMaster(options: MasterOptions): Master {
     reconnectWait: (pool) => pools.get(pool)?.agent_reconnect_wait ?? 25_000,
     reattach: (id) => queue.expectedOn(id),
     isOfJob: (containerId) => store.owner(containerId) !== undefined,
-    stateLost: stateStore.stateLost,
+    stateLost: jobStore.stateLost,
     onReattached: (agent, acks) => queue.onReattached(agent, acks),
     onMessage: (agent, message) => queue.onMessage(agent, message),
   })
@@ -143,8 +143,8 @@ export function createMaster(options: MasterOptions): Master {
     agents: registry.list,
     mayWork: registry.mayWork,
     send: registry.send,
-    keep: (allocation) => stateStore.keep({ at: clock.now(), kind: 'allocation', allocation }),
-    ready: () => stateStore.fault() === undefined,
+    keep: (allocation) => jobStore.keep({ at: clock.now(), kind: 'allocation', allocation }),
+    ready: () => jobStore.fault() === undefined,
     environment: { clusterId: options.clusterId, certificate: options.taskCertificate ?? (() => undefined) },
   })
   const socket = agentSocket({
@@ -164,11 +164,11 @@ export function createMaster(options: MasterOptions): Master {
     queue.onAgent(event)
     demand.onAgent(event)
     if (event.kind === 'joined' || event.kind === 'returned') commands.saw(event.agent)
-    void keepAgent(stateStore, event)
+    void keepAgent(jobStore, event)
   })
-  for (const agent of stateStore.found.agents.values()) registry.restore(agent)
-  queue.restore([...stateStore.found.allocations.values()])
-  stateStore.onMended(queue.wake)
+  for (const agent of jobStore.found.agents.values()) registry.restore(agent)
+  queue.restore([...jobStore.found.allocations.values()])
+  jobStore.onMended(queue.wake)
 
   function setDrain(id: string, provisionerDrain: boolean): boolean {
     return registry.order(id, { provisionerDrain }) !== undefined
@@ -184,7 +184,7 @@ export function createMaster(options: MasterOptions): Master {
       store,
       logs,
       commands,
-      fault: stateStore.fault,
+      fault: jobStore.fault,
       advice: options.advice,
     }),
   )
@@ -209,14 +209,14 @@ export function createMaster(options: MasterOptions): Master {
     onDemand: queue.onChange,
     drain: (id) => setDrain(id, true),
     undrain: (id) => setDrain(id, false),
-    fault: stateStore.fault,
+    fault: jobStore.fault,
     async close() {
       queue.close()
       const closed = registry.close()
       // After the registry has started to close, so that held dials get the answer that this master is stopping.
       socket.close()
       await closed
-      await stateStore.close()
+      await jobStore.close()
     },
   }
 }
@@ -232,10 +232,10 @@ function masterInfoOf({ version, masterId, clusterId, config }: MasterOptions): 
 }
 
 /** Records for a restart: agents that joined, their devices, their orders, and their removal. */
-async function keepAgent(stateStore: StateStore, { kind, agent, at }: AgentEvent): Promise<void> {
+async function keepAgent(jobStore: JobStore, { kind, agent, at }: AgentEvent): Promise<void> {
   if (kind === 'joined' || kind === 'returned' || kind === 'ordered' || kind === 'freed')
-    await stateStore.keep({ at, kind: 'agent', agent })
-  else if (kind === 'removed') await stateStore.keep({ at, kind: 'agent_removed', id: agent.id })
+    await jobStore.keep({ at, kind: 'agent', agent })
+  else if (kind === 'removed') await jobStore.keep({ at, kind: 'agent_removed', id: agent.id })
 }
 
 // The demand of a pool, and the time since when each of its agents has been idle.

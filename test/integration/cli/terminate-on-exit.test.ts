@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, inject, it } from 'vitest'
-import { openJournal } from '../../../src/platform/journal.ts'
+import { openJournalFile } from '../../../src/state/folder/journal-file.ts'
 import { type FakeEc2, fakeEc2 } from '../../support/fake-ec2/server.ts'
 import { runCliAside } from '../../support/run-cli.ts'
 import { Cluster } from '../../support/stand-alone.ts'
@@ -38,7 +38,7 @@ resource_pools:
 `,
   )
   // With a journal it need not wait for listings.
-  const { journal } = await openJournal({
+  const { journal } = await openJournalFile({
     file: join(cluster.dir, '.provision/fleet/gpu.journal'),
     kind: 'fleet 1',
     now: Date.now(),

@@ -2,7 +2,7 @@
 // join the built-in master over verified TLS.
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openJournal } from '../../../src/platform/journal.ts'
+import { openJournalFile } from '../../../src/state/folder/journal-file.ts'
 import { type GceMachines, gceMachines } from '../../support/gce-machines.ts'
 import { type GcpCloud, gcpCloud } from '../../support/gcp-cloud.ts'
 import { Cluster } from '../../support/stand-alone.ts'
@@ -26,7 +26,7 @@ afterEach(async () => {
 /** As an earlier run has left it: without a journal, the first launch needs two listings a minute apart. */
 async function earlierRun(): Promise<void> {
   const file = join(cluster.dir, '.provision/fleet/default.journal')
-  const { journal } = await openJournal({ file, kind: 'fleet 1', now: Date.now() })
+  const { journal } = await openJournalFile({ file, kind: 'fleet 1', now: Date.now() })
   await journal.append({ at: Date.now(), kind: 'begun' })
   await journal.close()
 }

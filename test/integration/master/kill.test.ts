@@ -29,7 +29,7 @@ afterEach(async () => {
 
 async function startMaster(): Promise<void> {
   const script = fileURLToPath(import.meta.resolve('../../support/master-process.ts'))
-  const { stdout } = master.start([script, join(folder, 'journal'), String(port), token])
+  const { stdout } = master.start([script, folder, String(port), token])
   const [line] = await once(stdout!, 'data')
   port = Number(line)
 }

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
-import { openStateStore } from '../../../src/standalone/master/state-store.ts'
+import { openJobStore } from '../../../src/standalone/master/job-store.ts'
 import { startMaster, type TestMaster, token } from '../../support/master.ts'
 import { until } from '../../support/server.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
+import { storeIn } from '../../support/state-store.ts'
 import { workingAgent } from '../../support/working-agent.ts'
 
 let folder: string
@@ -27,8 +28,8 @@ afterEach(async () => {
 /** The next master on the same state; `from` is read instead of the file, as after a crash at that moment. */
 async function master(from?: string): Promise<TestMaster> {
   if (from) copyFileSync(from, file)
-  const store = await openStateStore({ file, clock: systemClock, logger: silentLogger })
-  const m = await startMaster({ stateStore: store })
+  const store = await openJobStore({ store: storeIn(folder), clock: systemClock, logger: silentLogger })
+  const m = await startMaster({ jobStore: store })
   running.push(m)
   return m
 }
@@ -235,7 +236,7 @@ describe('a crash', () => {
     ]
     await stop(first)
     writeFileSync(file, 'deadbeef {"kind":"allocation","alloc', { flag: 'a' })
-    const store = await openStateStore({ file, clock: systemClock, logger: silentLogger })
+    const store = await openJobStore({ store: storeIn(folder), clock: systemClock, logger: silentLogger })
     expect(store.problems).toMatchObject([{ code: 'JOURNAL_SET_ASIDE' }])
     expect([...store.found.allocations.keys()]).toEqual(ids)
     await store.close()

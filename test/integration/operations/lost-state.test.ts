@@ -1,13 +1,14 @@
 // The master's state is lost while its agents run commands: none of them is ended, and no instance under them.
 import { existsSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, inject, it } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
-import { openStateStore } from '../../../src/standalone/master/state-store.ts'
+import { openJobStore } from '../../../src/standalone/master/job-store.ts'
 import { killable } from '../../support/killable.ts'
 import { runCliAside } from '../../support/run-cli.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 import { Cluster } from '../../support/stand-alone.ts'
+import { storeIn } from '../../support/state-store.ts'
 
 const losses: [string, (file: string) => Promise<void> | void][] = [
   ['missing', (file) => rmSync(file)],
@@ -17,8 +18,13 @@ const losses: [string, (file: string) => Promise<void> | void][] = [
     "another cluster's",
     async (file) => {
       rmSync(file)
-      const other = { file, clusterId: 'another-cluster', clock: systemClock, logger: silentLogger }
-      const store = await openStateStore(other)
+      const other = {
+        store: storeIn(dirname(file)),
+        clusterId: 'another-cluster',
+        clock: systemClock,
+        logger: silentLogger,
+      }
+      const store = await openJobStore(other)
       await store.close()
     },
   ],

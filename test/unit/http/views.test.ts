@@ -115,7 +115,7 @@ const fleet: FleetControl = {
   otherAgents: async () => others,
   providerOf: () => 'aws',
   snapshotOf: ({ snapshot }) => snapshot && { format: 'any' },
-  events: () => [event],
+  events: async () => [event],
   check() {},
   pause: async () => {},
   resume: async () => {},

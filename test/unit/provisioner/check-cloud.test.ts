@@ -27,7 +27,9 @@ async function rowsOf(check: Check) {
   const providers: AnyProvider[] = [{ ...ownRack([]), check }]
   const config = loadConfig(file, { providers }).config!
   const [pool] = config.resource_pools
-  const input = { config, env: {}, clock: systemClock, logger: silentLogger, providers, budgetMs: 50 }
+  const identity = { clusterId: 'c', provisionerId: 'w', writerId: 'w', ownWriters: new Set(['w']) }
+  const running = { env: {}, clock: systemClock, logger: silentLogger }
+  const input = { config, identity, ...running, providers, budgetMs: 50 }
   const rows = await checkCloud('pool p', pool as never, master, input)
   return rows.map(({ what, result, problem }) => [what, result, problem?.message])
 }

@@ -13,6 +13,7 @@ import { createRunningPools } from '../../../src/provisioner/pools.ts'
 import { isProvided } from '../../../src/provisioner/prepare.ts'
 import { type CapturingLogger, capturingLogger } from '../../support/capturing-logger.ts'
 import { parseConfig } from '../../support/config.ts'
+import { storeIn } from '../../support/state-store.ts'
 
 const text = `
 resource_pools:
@@ -73,6 +74,7 @@ async function started({ providers = builtInProviders, clock = systemClock } = {
     provisionerId: 'w',
     ownWriters: new Set(['w']),
     stateDir: config!.state_dir,
+    store: storeIn(config!.state_dir, clock),
     demand,
     env: {},
     onEvent: () => {},

@@ -16,6 +16,7 @@ import { openTelemetry } from '../../../src/provisioner/telemetry.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { snapshot } from '../../support/planner.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
+import { storeIn } from '../../support/state-store.ts'
 
 const undo: (() => unknown)[] = []
 afterEach(async () => {
@@ -26,7 +27,7 @@ async function readiness(status: PoolsStatus): Promise<{ status: number; faults:
   const folder = mkdtempSync(join(tmpdir(), 'telemetry-'))
   undo.push(() => rmSync(folder, { recursive: true }))
   const telemetry = openTelemetry({
-    config: { state_dir: folder },
+    store: storeIn(folder),
     version: '1',
     status: () => status,
     orphans: () => ({ orphans: [], problems: [] }),

@@ -12,8 +12,8 @@ import {
   takeLock,
   trustedUsers,
   wallTime,
-} from '../platform/index.ts'
-import { ProvisionError, problem } from '../problems/index.ts'
+} from '../../platform/index.ts'
+import { ProvisionError, problem } from '../../problems/index.ts'
 
 /** More often than a lock becomes stale; for processes on other machines this is the only sign that the lock is held. */
 const beatMs = 20_000

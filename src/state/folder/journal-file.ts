@@ -4,49 +4,23 @@ import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
-import { type Problem, ProvisionError, problem } from '../problems/index.ts'
-import { removeTemporaries, replaceFile, writeFileAtomic } from './files.ts'
-import { jsonPieces } from './json-pieces.ts'
-import { readPlainFile, syncFolderOf } from './own-files.ts'
-import type { Journal, JournalRecord } from './ports.ts'
+import {
+  type JournalRecord,
+  readPlainFile,
+  removeTemporaries,
+  replaceFile,
+  syncFolderOf,
+  writeFileAtomic,
+} from '../../platform/index.ts'
+import { ProvisionError, problem } from '../../problems/index.ts'
+import { jsonPieces } from '../json-pieces.ts'
+import type { JournalOptions, JournalOwner, OpenedJournal, StoredJournal } from '../store.ts'
 
-export interface JournalFile extends Journal {
-  /**
-   * Replaces everything by these records, atomically; also repairs a journal whose last `append` failed. They are read while
-   * other work runs, and must not change.
-   */
-  rewrite(records: JournalRecord[]): Promise<void>
-  /** Records appended since the file was opened or rewritten. */
-  readonly appended: number
-  /** Waits for writes in progress; later ones are refused. */
-  close(): Promise<void>
-}
-
-export interface OpenedJournal {
-  journal: JournalFile
-  /** Every record that could be read, oldest first. */
-  records: JournalRecord[]
-  /** JOURNAL_SET_ASIDE, when the file was damaged or of another kind. */
-  problems: Problem[]
-}
-
-/** The owner of the journal, stored in its first line, so that the journal of another owner is never used. */
-export interface JournalOwner {
-  cluster: string
-  /** The pool of the journal, if it has one. */
-  pool?: string
-  /** Id of the provisioner, the same after restarts. */
-  writer: string
-}
-
-export interface JournalOptions {
+/** What the port asks for, in a file. */
+export interface JournalFileOptions extends Omit<JournalOptions, 'name'> {
   file: string
-  /** Contents and version, such as `master-state 1`. A file of another kind is renamed. */
-  kind: string
   /** Milliseconds since the epoch, for the name of a file that is set aside. */
   now: number
-  /** A file with another owner is refused; one without an owner, of an earlier version, is accepted. */
-  owner?: JournalOwner
 }
 
 interface Waiting {
@@ -59,15 +33,15 @@ interface Waiting {
  * Copies a file with truncated or altered lines, then drops these lines. Throws a ProvisionError:
  * JOURNAL_UNUSABLE when the file cannot be read or written, STATE_FOREIGN when it has another owner.
  */
-export async function openJournal(options: JournalOptions): Promise<OpenedJournal> {
+export async function openJournalFile(options: JournalFileOptions): Promise<OpenedJournal> {
   const { file } = options
   try {
     await mkdir(dirname(file), { recursive: true, mode: 0o700 })
     await removeTemporaries(file)
-    const { records, problems, whole } = readRecords(options)
+    const { records, problems, whole, isNew } = readRecords(options)
     if (!whole) writeFileAtomic(file, fileOf(options, records))
     syncFolderOf(file)
-    return { journal: createJournal(options, await openToAppend(file)), records, problems }
+    return { journal: createJournal(options, await openToAppend(file)), records, problems, isNew }
   } catch (cause) {
     if (cause instanceof ProvisionError) throw cause
     throw new ProvisionError(problem('JOURNAL_UNUSABLE', `${file}: ${(cause as Error).message}`, { cause }))
@@ -78,10 +52,11 @@ function openToAppend(file: string): Promise<FileHandle> {
   return open(file, constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
 }
 
-function createJournal(options: JournalOptions, opened: FileHandle): JournalFile {
+function createJournal(options: JournalFileOptions, opened: FileHandle): StoredJournal {
   const { file, kind } = options
   let handle = opened
-  let waiting: Waiting[] = []
+  /** Records for the next flush; undefined if none is due. */
+  let waiting: Waiting[] | undefined
   let working: Promise<void> = Promise.resolve()
   let broken: unknown
   let closed = false
@@ -94,11 +69,9 @@ function createJournal(options: JournalOptions, opened: FileHandle): JournalFile
     return done
   }
 
-  /** Writes all waiting records to the disk with one flush. */
-  async function flush(): Promise<void> {
-    const batch = waiting
-    waiting = []
-    if (batch.length === 0) return
+  /** Writes all records of the batch to the disk with one flush. */
+  async function flush(batch: readonly Waiting[]): Promise<void> {
+    if (waiting === batch) waiting = undefined
     try {
       if (broken) throw broken
       await handle.appendFile(batch.map(({ line }) => line).join(''))
@@ -112,27 +85,57 @@ function createJournal(options: JournalOptions, opened: FileHandle): JournalFile
     }
   }
 
+  /** The file may be open again in the meantime, and what was appended to it there would be lost. */
+  function assertOpen(): void {
+    if (closed) throw new Error(`${file} is closed`)
+  }
+
+  async function continueWith(next: FileHandle): Promise<void> {
+    await handle.close().catch(() => {})
+    handle = next
+    broken = undefined
+    appended = 0
+  }
+
   return {
+    place: file,
     append: (record) =>
       new Promise((resolve, reject) => {
-        waiting.push({ line: lineOf(record), resolve, reject })
-        void then(flush)
+        assertOpen()
+        const line = lineOf(record)
+        if (!waiting) {
+          const batch: Waiting[] = []
+          waiting = batch
+          void then(() => flush(batch))
+        }
+        waiting.push({ line, resolve, reject })
       }),
     read: async () => {
       await working
       return parse(readPlainFile(file) ?? '', kind).records
     },
-    rewrite: (records) =>
-      then(async () => {
-        // The file may be open again in the meantime, and what was appended to it there would be lost.
-        if (closed) throw new Error(`${file} is closed`)
+    rewrite(records) {
+      // What is appended from now on must follow the rewritten records, not precede them and be lost.
+      waiting = undefined
+      return then(async () => {
+        assertOpen()
         await replaceFile(file, await filePiecesOf(options, records))
-        const next = await openToAppend(file)
-        await handle.close().catch(() => {})
-        handle = next
-        broken = undefined
-        appended = 0
-      }),
+        await continueWith(await openToAppend(file))
+      })
+    },
+    async setAside() {
+      waiting = undefined
+      let aside = ''
+      await then(async () => {
+        assertOpen()
+        aside = asideOf(options, 'foreign')
+        renameSync(file, aside)
+        writeFileAtomic(file, fileOf(options, []))
+        syncFolderOf(file)
+        await continueWith(await openToAppend(file))
+      })
+      return aside
+    },
     get appended() {
       return appended
     },
@@ -145,26 +148,31 @@ function createJournal(options: JournalOptions, opened: FileHandle): JournalFile
   }
 }
 
-interface Found extends Pick<OpenedJournal, 'records' | 'problems'> {
+interface Found extends Omit<OpenedJournal, 'journal'> {
   /** False: the file must be rewritten before a record is appended. */
   whole: boolean
 }
 
-function readRecords({ file, kind, now, owner: self }: JournalOptions): Found {
+function readRecords(options: JournalFileOptions): Found {
+  const { file, kind, owner: self } = options
   const text = readPlainFile(file)
-  if (text === undefined) return { records: [], problems: [], whole: false }
+  if (text === undefined) return { records: [], problems: [], whole: false, isNew: true }
   const { records, bad, ours, owner } = parse(text, kind)
   if (self && owner && !isSameOwner(self, owner)) throw foreign(file, owner, self)
   // A crash can lose only the last line end: no record is lost, but the next one needs a new line.
-  if (ours && bad === 0) return { records, problems: [], whole: text.endsWith('\n') }
-  const aside = `${file}.${ours ? 'damaged' : 'foreign'}-${new Date(now).toISOString().replaceAll(':', '')}`
+  if (ours && bad === 0) return { records, problems: [], whole: text.endsWith('\n'), isNew: false }
+  const aside = asideOf(options, ours ? 'damaged' : 'foreign')
   if (ours) copyFileSync(file, aside)
   else renameSync(file, aside)
   const what = ours
     ? `${bad} of ${records.length + bad} records in ${file} could not be read; the others are used`
     : `${file} is not a journal of this program's kind (${kind}); a new one was started`
   const kept = problem('JOURNAL_SET_ASIDE', `${what}; the original file is ${aside}`)
-  return { records, problems: [kept], whole: false }
+  return { records, problems: [kept], whole: false, isNew: false }
+}
+
+function asideOf({ file, now }: JournalFileOptions, why: 'damaged' | 'foreign'): string {
+  return `${file}.${why}-${new Date(now).toISOString().replaceAll(':', '')}`
 }
 
 interface Parsed {
@@ -187,7 +195,7 @@ function parse(text: string, kind: string): Parsed {
   return { records: good, bad: records.length - good.length, ours: true, owner }
 }
 
-function headerOf({ kind, owner }: Pick<JournalOptions, 'kind' | 'owner'>): string {
+function headerOf({ kind, owner }: Pick<JournalFileOptions, 'kind' | 'owner'>): string {
   const begin = `provision journal: ${kind}`
   if (!owner) return begin
   const { cluster, pool, writer } = owner
@@ -235,12 +243,15 @@ function lineOf(record: JournalRecord): string {
   return `${checksum(json)} ${json}\n`
 }
 
-function fileOf(options: JournalOptions, records: JournalRecord[]): string {
+function fileOf(options: JournalFileOptions, records: JournalRecord[]): string {
   return `${headerOf(options)}\n${records.map(lineOf).join('')}`
 }
 
 /** The same file, made in pieces: a record of 10,000 instances takes tens of milliseconds. */
-async function filePiecesOf(options: JournalOptions, records: readonly JournalRecord[]): Promise<Buffer[]> {
+async function filePiecesOf(
+  options: JournalFileOptions,
+  records: readonly JournalRecord[],
+): Promise<Buffer[]> {
   const file = [Buffer.from(`${headerOf(options)}\n`)]
   let sincePause = 0
   for (const record of records) {

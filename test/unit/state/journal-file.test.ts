@@ -15,18 +15,14 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import {
-  type JournalFile,
-  type JournalOwner,
-  journalOwnerOf,
-  openJournal,
-} from '../../../src/platform/journal.ts'
 import type { JournalRecord } from '../../../src/platform/ports.ts'
 import type { ProvisionError } from '../../../src/problems/index.ts'
+import { journalOwnerOf, openJournalFile } from '../../../src/state/folder/journal-file.ts'
+import type { JournalOwner, StoredJournal } from '../../../src/state/store.ts'
 
 let folder: string
 let file: string
-let open: JournalFile[] = []
+let open: StoredJournal[] = []
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'journal-'))
@@ -42,7 +38,7 @@ const now = Date.parse('2026-11-23T12:00:00Z')
 const record = (n: number): JournalRecord => ({ at: n, kind: 'test', text: `line\n${n} "ü"` })
 
 async function opened(kind = 'test 1') {
-  const result = await openJournal({ file, kind, now })
+  const result = await openJournalFile({ file, kind, now })
   open.push(result.journal)
   return result
 }
@@ -104,7 +100,7 @@ describe('a crash', () => {
       expect(records.length, `cut at ${size}`).toBe(size >= whole.length - 1 ? 3 : 2)
       await journal.append(record(9))
       await journal.close()
-      const after = await openJournal({ file, kind: 'test 1', now })
+      const after = await openJournalFile({ file, kind: 'test 1', now })
       expect(after.records.at(-1)).toEqual(record(9))
       expect(after.problems).toEqual([])
       await after.journal.close()
@@ -137,7 +133,7 @@ describe('an altered file', () => {
           const bytes = Buffer.from(pristine)
           bytes[at] = byte
           writeFileSync(file, bytes)
-          const { journal, records } = await openJournal({ file, kind: 'test 1', now })
+          const { journal, records } = await openJournalFile({ file, kind: 'test 1', now })
           await journal.close()
           expect(records.length).toBeGreaterThanOrEqual(bytes.equals(pristine) ? 10 : 8)
           for (const kept of records) expect(kept).toEqual(record(kept.at))
@@ -193,7 +189,7 @@ describe('a failing disk', () => {
 describe('the owner of a journal', () => {
   const us = { cluster: 'prod', pool: 'gpu * "ü"', writer: 'w-1' }
   const openAs = async (owner?: JournalOwner, kind = 'test 1') => {
-    const result = await openJournal({ file, kind, now, owner })
+    const result = await openJournalFile({ file, kind, now, owner })
     open.push(result.journal)
     return result
   }

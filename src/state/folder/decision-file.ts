@@ -2,16 +2,10 @@
 import { appendFile, closeSync, constants, lstatSync, mkdirSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
-import { type JournalRecord, openPlainFile, readPlainFile, redact } from '../platform/index.ts'
+import { type JournalRecord, openPlainFile, readPlainFile, redact } from '../../platform/index.ts'
+import type { DecisionLog, DecisionQuery } from '../store.ts'
 
-export interface DecisionLog {
-  /** Returns at once. A record that cannot be written is reported to `onFault` and lost; the provisioner keeps running. */
-  add(record: JournalRecord): void
-  /** Waits for writes in progress. */
-  close(): Promise<void>
-}
-
-export interface DecisionLogOptions {
+export interface DecisionFileOptions {
   file: string
   /** A larger file is renamed to `.1` and replaces the previous one: at most twice this size is kept. */
   maxBytes?: number
@@ -20,11 +14,11 @@ export interface DecisionLogOptions {
 
 export const defaultMaxBytes = 4 * 2 ** 20
 
-export function openDecisionLog({
+export function openDecisionFile({
   file,
   maxBytes = defaultMaxBytes,
   onFault,
-}: DecisionLogOptions): DecisionLog {
+}: DecisionFileOptions): DecisionLog {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
   let size = lstatSync(file, { throwIfNoEntry: false })?.size ?? 0
   // A line cut off by a crash must not damage the next record.
@@ -73,16 +67,8 @@ async function append(file: string, text: string): Promise<void> {
   }
 }
 
-export interface DecisionQuery {
-  pool?: string
-  /** Milliseconds since the epoch; nothing older. */
-  since?: number
-  /** This many of the newest. */
-  limit?: number
-}
-
 /** Oldest first. A line cut off by a crash is left out. */
-export function readDecisionLog(
+export function readDecisionFile(
   file: string,
   { pool, since = 0, limit = Number.POSITIVE_INFINITY }: DecisionQuery = {},
 ): JournalRecord[] {

@@ -1,26 +1,18 @@
-// Keeps the master's state on disk: appends and compacts records; after a disk failure it waits and rewrites everything.
-import { existsSync, renameSync } from 'node:fs'
-import {
-  type Clock,
-  type JournalOwner,
-  type JournalRecord,
-  type Logger,
-  type OpenedJournal,
-  openJournal,
-  wallTime,
-} from '../../platform/index.ts'
+// Stores the master's jobs and agents: appends and compacts records; after a failure it waits and rewrites everything.
+import type { Clock, JournalRecord, Logger } from '../../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
+import type { JournalOwner, OpenedJournal, StateStore } from '../../state/index.ts'
 import type { Agent } from './agent.ts'
 import type { Allocation } from './allocation.ts'
 
-export interface StateStore {
+export interface JobStore {
   /** The state at the start. */
   readonly found: MasterState
-  /** JOURNAL_SET_ASIDE, if a file was set aside. */
+  /** JOURNAL_SET_ASIDE, if a journal was set aside. */
   readonly problems: Problem[]
-  /** The file was missing, damaged or from another cluster: agents may run containers that this master does not know. */
+  /** The journal was missing, damaged or from another cluster: agents may run containers that this master does not know. */
   readonly stateLost: boolean
-  /** Resolves with true once the record is on disk, without a time limit; with false when the store is closed before. */
+  /** Resolves with true once the record is stored, without a time limit; with false when the store is closed before. */
   keep(record: StateRecord): Promise<boolean>
   /** Why nothing can be written now; undefined when writing works. */
   fault(): Problem | undefined
@@ -29,11 +21,11 @@ export interface StateStore {
   close(): Promise<void>
 }
 
-export interface StateStoreOptions {
-  file: string
-  /** Owner of the state, in the first line of the file. Another owner's file is rejected. */
+export interface JobStoreOptions {
+  store: Pick<StateStore, 'openJournal'>
+  /** Owner of the journal. Another owner's is rejected. */
   owner?: JournalOwner
-  /** Written into the file; the file of another cluster is set aside. Left out: the owner is not checked. */
+  /** Written into the journal; that of another cluster is set aside. Left out: the owner is not checked. */
   clusterId?: string
   clock: Clock
   logger: Logger
@@ -45,7 +37,7 @@ const retryEvery = 5000
 const compactAfter = 2000
 
 /** For a master whose state is lost when the process exits. */
-export function inMemoryStateStore(): StateStore {
+export function inMemoryJobStore(): JobStore {
   const nothing = {
     found: emptyState(),
     problems: [],
@@ -56,37 +48,36 @@ export function inMemoryStateStore(): StateStore {
   return { ...nothing, keep: async () => true, close: async () => {} }
 }
 
-/** Throws a ProvisionError when the file cannot be opened (JOURNAL_UNUSABLE) or has another owner (STATE_FOREIGN). */
-export async function openStateStore(options: StateStoreOptions): Promise<StateStore> {
-  const { file, clusterId, clock } = options
-  const isMissing = !existsSync(file)
-  const journal = { file, kind: journalKind, now: wallTime(clock), owner: options.owner }
-  const opened = await openJournal(journal)
+/** Throws a ProvisionError when the journal cannot be opened (JOURNAL_UNUSABLE) or has another owner (STATE_FOREIGN). */
+export async function openJobStore(options: JobStoreOptions): Promise<JobStore> {
+  const { store, clusterId } = options
+  const opened = await store.openJournal({ name: 'master', kind: journalKind, owner: options.owner })
+  const { journal } = opened
   const owner = replay(opened.records).clusterId
   if (clusterId === undefined || owner === undefined || owner === clusterId)
-    return createStateStore(options, opened, isMissing)
-  await opened.journal.close()
-  const aside = `${file}.foreign-${new Date(wallTime(clock)).toISOString().replaceAll(':', '')}`
+    return createJobStore(options, opened)
+  let aside: string
   try {
-    renameSync(file, aside)
+    aside = await journal.setAside()
   } catch (cause) {
-    throw new ProvisionError(problem('JOURNAL_UNUSABLE', `${file}: ${(cause as Error).message}`, { cause }))
+    await journal.close()
+    throw new ProvisionError(unusable(journal.place, cause as Error))
   }
-  const message = `${file} belongs to cluster ${owner}, but this is cluster ${clusterId}; a new file was created, and the old one was moved to ${aside}`
-  const { journal: fresh } = await openJournal(journal)
-  return createStateStore(options, {
-    journal: fresh,
-    records: [],
-    problems: [problem('JOURNAL_SET_ASIDE', message)],
-  })
+  const message = `${journal.place} belongs to cluster ${owner}, but this is cluster ${clusterId}; a new file was created, and the old one was moved to ${aside}`
+  const problems = [problem('JOURNAL_SET_ASIDE', message)]
+  return createJobStore(options, { journal, records: [], problems, isNew: false })
+}
+
+function unusable(place: string, cause: Error): Problem {
+  if (cause instanceof ProvisionError && cause.problems[0]) return cause.problems[0]
+  return problem('JOURNAL_UNUSABLE', `${place}: ${cause.message}`, { cause })
 }
 
 /** A store over a journal that is already open. */
-export function createStateStore(
-  { file, clusterId, clock, logger }: StateStoreOptions,
-  { journal, records, problems }: OpenedJournal,
-  isMissing = false,
-): StateStore {
+export function createJobStore(
+  { clusterId, clock, logger }: Omit<JobStoreOptions, 'store'>,
+  { journal, records, problems, isNew }: OpenedJournal,
+): JobStore {
   const found = replay(records)
   // The state after the records, by the same rule that reads them.
   const state: MasterState = {
@@ -103,7 +94,7 @@ export function createStateStore(
   let whenMended = () => {}
 
   async function mend(cause: Error): Promise<boolean> {
-    fault = problem('JOURNAL_UNUSABLE', `${file}: ${cause.message}`, { cause })
+    fault = unusable(journal.place, cause)
     logger.error('the state cannot be written; no job starts until it can', { problem: fault })
     while (!closed.signal.aborted) {
       try {
@@ -153,7 +144,7 @@ export function createStateStore(
   return {
     found,
     problems,
-    stateLost: isMissing || problems.length > 0,
+    stateLost: isNew || problems.length > 0,
     keep,
     fault: () => fault,
     onMended(listener) {

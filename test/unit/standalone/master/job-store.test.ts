@@ -2,29 +2,31 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type JournalFile, openJournal } from '../../../../src/platform/journal.ts'
 import type { Allocation } from '../../../../src/standalone/master/allocation.ts'
 import {
-  createStateStore,
+  createJobStore,
+  type JobStore,
   journalKind,
-  openStateStore,
+  openJobStore,
   replay,
   type StateRecord,
-  type StateStore,
   snapshot,
-} from '../../../../src/standalone/master/state-store.ts'
+} from '../../../../src/standalone/master/job-store.ts'
+import { openJournalFile } from '../../../../src/state/folder/journal-file.ts'
+import type { StoredJournal } from '../../../../src/state/store.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 import { until } from '../../../support/server.ts'
 import { silentLogger } from '../../../support/silent-logger.ts'
+import { storeIn } from '../../../support/state-store.ts'
 
 let folder: string
 let file: string
 let clock: FakeClock
-let open: StateStore[]
+let open: JobStore[]
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'state-store-'))
-  file = join(folder, 'state', 'journal')
+  file = join(folder, 'master.journal')
   clock = new FakeClock()
   open = []
 })
@@ -33,8 +35,8 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-async function opened(): Promise<StateStore> {
-  const store = await openStateStore({ file, clock, logger: silentLogger })
+async function opened(): Promise<JobStore> {
+  const store = await openJobStore({ store: storeIn(folder, clock), clock, logger: silentLogger })
   open.push(store)
   return store
 }
@@ -42,7 +44,7 @@ async function opened(): Promise<StateStore> {
 const work = (id: string, state = 'pending'): StateRecord => {
   return { at: 1, kind: 'allocation', allocation: { id, state, containers: [] } as unknown as Allocation }
 }
-const ids = (store: StateStore) =>
+const ids = (store: JobStore) =>
   [...store.found.allocations.values()].map(({ id, state }) => `${id} ${state}`)
 
 it('the last record of each agent and allocation is the current one', async () => {
@@ -74,10 +76,11 @@ it('the file does not grow without limit', async () => {
 
 describe('while the disk fails', () => {
   async function onBadDisk() {
-    const real = await openJournal({ file, kind: journalKind, now: 0 })
+    const real = await openJournalFile({ file, kind: journalKind, now: 0 })
     const disk = { broken: false, rewrites: 0 }
     const check = () => (disk.broken ? Promise.reject(new Error('ENOSPC: no space left')) : Promise.resolve())
-    const journal: JournalFile = {
+    const journal: StoredJournal = {
+      place: file,
       append: (record) => check().then(() => real.journal.append(record)),
       rewrite: (records) => {
         disk.rewrites++
@@ -85,9 +88,10 @@ describe('while the disk fails', () => {
       },
       read: real.journal.read,
       appended: 0,
+      setAside: real.journal.setAside,
       close: real.journal.close,
     }
-    const store = createStateStore({ file, clock, logger: silentLogger }, { ...real, journal })
+    const store = createJobStore({ clock, logger: silentLogger }, { ...real, journal })
     open.push(store)
     return { store, disk }
   }
@@ -144,7 +148,12 @@ describe('while the disk fails', () => {
 
 describe('a file', () => {
   const of = async (clusterId?: string) => {
-    const store = await openStateStore({ file, clusterId, clock, logger: silentLogger })
+    const store = await openJobStore({
+      store: storeIn(folder, clock),
+      clusterId,
+      clock,
+      logger: silentLogger,
+    })
     open.push(store)
     return store
   }

@@ -1,0 +1,47 @@
+// The identity in files with one short text each, and what shows that the folder has been used before.
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { readPlainFile, syncFolderOf, writeFileAtomic } from '../../platform/index.ts'
+import type { StoredIdentity, StoreWords, Trace } from '../store.ts'
+import { journalOwnerOf } from './journal-file.ts'
+
+/** Reads without creating or locking anything: a dry run uses it, too. */
+export function folderIdentity(stateDir: string): StoredIdentity {
+  const at = (name: string) => join(stateDir, name)
+  const fleet = at('fleet')
+  const inFleet = () => (existsSync(fleet) ? readdirSync(fleet) : [])
+  return {
+    read: async (part) => readPlainFile(at(part)),
+    async write(part, value) {
+      writeFileAtomic(at(part), `${value}\n`)
+      syncFolderOf(at(part))
+    },
+    placeOf: at,
+    async traces() {
+      const files = ['writer-id', 'incarnations', 'master.journal'].map(at)
+      const journals = inFleet().filter((name) => name.endsWith('.journal'))
+      return [...files, ...journals.map((name) => join(fleet, name))]
+        .filter((file) => existsSync(file))
+        .map(traceOf)
+    },
+    isNew: async () =>
+      !['writer-id', 'cluster-id', 'fleet', 'incarnations'].some((name) => existsSync(at(name))),
+    // A journal that was set aside may be the only one left of its pool.
+    pools: async () => inFleet().flatMap((name) => journalOwnerOf(join(fleet, name))?.pool ?? []),
+    words: wordsOf(stateDir),
+  }
+}
+
+function traceOf(place: string): Trace {
+  const owner = journalOwnerOf(place)
+  return { place, ...(owner && { owner }) }
+}
+
+function wordsOf(stateDir: string): StoreWords {
+  return {
+    noun: 'state_dir',
+    writeAgain: (part, value) => `echo ${value} > ${join(stateDir, part)}`,
+    startEmpty: (label) => `start with an empty folder: mv ${stateDir} ${stateDir}.${label}`,
+    removeAll: `remove ${stateDir}`,
+  }
+}

@@ -1,0 +1,14 @@
+// What outlives the process: identity, journals, decisions, and the right to work with them. A port and its adapters.
+// Imports problems, platform, pki and config.
+// Start with store.ts, the port, and open.ts, which chooses the adapter.
+
+export { identityHere, openStateReader, openStateStore } from './open.ts'
+export type {
+  IdentityPart,
+  JournalOptions,
+  JournalOwner,
+  OpenedJournal,
+  StateStore,
+  StoredIdentity,
+  Trace,
+} from './store.ts'

@@ -1,0 +1,139 @@
+// The port: what the program remembers from one start to the next, wherever that is kept.
+import type { Journal, JournalRecord } from '../platform/index.ts'
+import type { Problem } from '../problems/index.ts'
+
+/**
+ * All that outlives the process: who it is, the journals of its pools and of the built-in master, its decisions, and the
+ * right to work with them, which one process has at a time. Nothing outside this room knows where they are kept.
+ */
+export interface StateStore {
+  /** What it is and where, for messages, such as `state_dir /var/lib/provision`. Never contains a password. */
+  readonly name: string
+  /**
+   * Takes the exclusive right to this state, before anything is written. Returns a function that gives it up. Throws a
+   * ProvisionError: LOCK_HELD, which names the holder, or why the state cannot be used.
+   */
+  hold(options: HoldOptions): Promise<() => void | Promise<void>>
+  readonly identity: StoredIdentity
+  /**
+   * Opens a journal, which is created if it is missing. Throws a ProvisionError: STATE_FOREIGN when it has another owner,
+   * JOURNAL_UNUSABLE when it cannot be read or written.
+   */
+  openJournal(options: JournalOptions): Promise<OpenedJournal>
+  openDecisions(options: { onFault: (error: unknown) => void }): DecisionLog
+  /** Oldest first; also while another process holds the state. */
+  readDecisions(query: DecisionQuery): Promise<JournalRecord[]>
+  close(): Promise<void>
+}
+
+export interface HoldOptions {
+  /** Called when another process has taken the right: this one must stop. */
+  onLost: () => void
+}
+
+// The identity: short texts, written once or at each start.
+
+/** - `cluster-id`: where the configuration names none
+ * - `writer-id`: of this provisioner, the same for all its starts
+ * - `incarnations`: the suffixes of all starts, one a line */
+export type IdentityPart = 'cluster-id' | 'writer-id' | 'incarnations'
+
+export interface StoredIdentity {
+  /** undefined if it was never written. Throws whatever keeps it from being read. */
+  read(part: IdentityPart): Promise<string | undefined>
+  /** Resolves once it survives a crash. */
+  write(part: IdentityPart, value: string): Promise<void>
+  /** Where it is, for messages: an absolute path, or a table. */
+  placeOf(part: IdentityPart): string
+  /** What only a start writes, once it knows its cluster: signs of an earlier one, in a fixed order. */
+  traces(): Promise<Trace[]>
+  /** Nothing of an earlier start is here. */
+  isNew(): Promise<boolean>
+  /** Names of pools that have, or had, a journal here. */
+  pools(): Promise<string[]>
+  readonly words: StoreWords
+}
+
+export interface Trace {
+  /** An absolute path, or a table. */
+  place: string
+  /** Of a journal that names its owner. */
+  owner?: JournalOwner
+}
+
+/** Parts of messages and remedies that depend on where the state is. */
+export interface StoreWords {
+  /** Completes "a provisioner has used this …". */
+  noun: string
+  /** A command that writes the part again. */
+  writeAgain(part: IdentityPart, value: string): string
+  /** A sentence without its end: how to start with nothing, and keep what is there under another name. */
+  startEmpty(label: string): string
+  /** The same without keeping it. */
+  removeAll: string
+}
+
+// Journals.
+
+/** The journal of a pool, or that of the built-in master. */
+export type JournalName = { pool: string } | 'master'
+
+/** The owner of a journal, stored with it, so that the journal of another owner is never used. */
+export interface JournalOwner {
+  cluster: string
+  /** The pool of the journal, if it has one. */
+  pool?: string
+  /** Id of the provisioner, the same after restarts. */
+  writer: string
+}
+
+export interface JournalOptions {
+  name: JournalName
+  /** Contents and version, such as `master state 1`. A journal of another kind is set aside. */
+  kind: string
+  /** A journal with another owner is refused; one without an owner, of an earlier version, is accepted. */
+  owner?: JournalOwner
+}
+
+export interface StoredJournal extends Journal {
+  /**
+   * Replaces everything by these records, atomically; also repairs a journal whose last `append` failed. They are read while
+   * other work runs, and must not change.
+   */
+  rewrite(records: JournalRecord[]): Promise<void>
+  /** Where it is, for messages: an absolute path, or a table. */
+  readonly place: string
+  /** Records appended since it was opened or rewritten. */
+  readonly appended: number
+  /** Moves all records away and starts anew; returns where they are now. */
+  setAside(): Promise<string>
+  /** Waits for writes in progress; later ones are refused. */
+  close(): Promise<void>
+}
+
+export interface OpenedJournal {
+  journal: StoredJournal
+  /** Every record that could be read, oldest first. */
+  records: JournalRecord[]
+  /** JOURNAL_SET_ASIDE, when it was damaged or of another kind. */
+  problems: Problem[]
+  /** It did not exist. */
+  isNew: boolean
+}
+
+// Decisions and their outcomes, for people.
+
+export interface DecisionLog {
+  /** Returns at once. A record that cannot be written is reported to `onFault` and lost; the provisioner keeps running. */
+  add(record: JournalRecord): void
+  /** Waits for writes in progress. */
+  close(): Promise<void>
+}
+
+export interface DecisionQuery {
+  pool?: string
+  /** Milliseconds since the epoch; nothing older. */
+  since?: number
+  /** This many of the newest. */
+  limit?: number
+}

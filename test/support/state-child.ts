@@ -1,0 +1,76 @@
+// A process with an open state that a test kills: node state-child.ts <task> <settings as JSON>. Prints a line for each step.
+import { setTimeout } from 'node:timers/promises'
+import type { Clock } from '../../src/platform/ports.ts'
+import { openStateStore, type StateConfig } from '../../src/state/open.ts'
+import { silentLogger } from './silent-logger.ts'
+
+export interface ChildSettings {
+  config: StateConfig
+  /** Milliseconds that its clock is ahead. */
+  skew?: number
+}
+
+export type ChildTask = 'append' | 'rewrite' | 'hold' | 'fill'
+
+const tasks: Record<ChildTask, () => Promise<void>> = {
+  /** `appended N` once record N is stored. */
+  async append() {
+    for (let n = 0; ; n++) {
+      await journal.append({ at: n, kind: 'test' })
+      say(`appended ${n}`)
+    }
+  },
+  /** Each rewrite has ten records with the same number. */
+  async rewrite() {
+    for (let n = 0; ; n++) {
+      await journal.rewrite(
+        Array.from({ length: 10 }, () => ({ at: n, kind: 'test', text: 'x'.repeat(1000) })),
+      )
+      say(`rewritten ${n}`)
+    }
+  },
+  async hold() {
+    say('held')
+    await setTimeout(600_000)
+  },
+  /** Appends until that fails, then again, then makes room. */
+  async fill() {
+    let n = 0
+    const record = () => ({ at: n, kind: 'test', text: noise(8_000) })
+    try {
+      for (; ; n++) {
+        await journal.append(record())
+        say(`appended ${n}`)
+      }
+    } catch (error) {
+      say(`full ${(error as Error).message}`)
+    }
+    await journal.append(record()).catch(() => say('still full'))
+    await journal.rewrite([{ at: -1, kind: 'test' }])
+    await journal.append({ at: -2, kind: 'test' })
+    say('mended')
+  },
+}
+
+/** What no disk compresses. */
+function noise(length: number): string {
+  return Array.from({ length }, () => Math.random().toString(36)[2] ?? '0').join('')
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+const [task = '', settings = ''] = process.argv.slice(2)
+const { config, skew = 0 }: ChildSettings = JSON.parse(settings)
+const clock: Clock = {
+  now: () => Date.now() + skew,
+  sleep: (ms, signal) => setTimeout(ms, undefined, { signal }),
+}
+const store = await openStateStore(config, { clock, logger: silentLogger, env: {} })
+const release = await store.hold({ onLost: () => say('lost') })
+const { journal } = await store.openJournal({ name: { pool: 'gpu' }, kind: 'test 1' })
+await tasks[task as ChildTask]()
+await journal.close()
+await release()
+await store.close()
