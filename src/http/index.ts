@@ -43,7 +43,17 @@ export type { OrphanView } from './orphan-view.ts'
 export type { FleetStatus, PoolOverview, ProcessView } from './pool-view.ts'
 export { openPushEndpoint } from './push-endpoint.ts'
 export type { ReasonView } from './reason-view.ts'
-export { answerRoutes, anyOf, ok, pathOf, type Reply, type Route, refuseUpgrade, sendJson } from './router.ts'
+export {
+  answerRoutes,
+  anyOf,
+  ok,
+  pathOf,
+  type Reply,
+  type Route,
+  refuseUpgrade,
+  type StreamReply,
+  sendJson,
+} from './router.ts'
 export { createSessions } from './sessions.ts'
 export {
   healthHandler,
