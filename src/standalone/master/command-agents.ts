@@ -1,11 +1,11 @@
-// Whether the agents of a pool run commands. Only the built-in agent does; Determined's agents run containers.
+// Whether the agents of a pool can run a command. The built-in agent runs it as a process, Determined's in a container.
 
 import type { PoolConfig } from '../../config/index.ts'
 import type { WaitingView, Written } from '../../http/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
 import { runsCommands } from '../protocol/accept.ts'
 import { type Agent, hasJoined } from './agent.ts'
-import type { Allocation } from './allocation.ts'
+import { type Allocation, agentsFor } from './allocation.ts'
 
 type Job = Pick<Allocation, 'pool' | 'work'>
 
@@ -17,6 +17,16 @@ export interface CommandAgents {
   /** What a pending job of that kind waits for. */
   waiting(job: Job & Pick<Allocation, 'submittedAt'>): Written<WaitingView> | undefined
 }
+
+const needsImage = [
+  'a command without an image runs only on built-in agents',
+  'Name an image (`provision submit --image`, `environment.image` for `det`), choose a pool with built-in agents, or set `agent_docker_image` to an image of the built-in agent (images/agent) and restart; with `--force` the job is accepted, and waits for such an agent without a launch.',
+] as const
+
+const needsNone = [
+  "an image runs only on Determined's agents",
+  "Leave the image out, or choose a pool with Determined's agents; with `--force` the job is accepted, and waits for such an agent without a launch.",
+] as const
 
 interface Options {
   pools: readonly Pick<PoolConfig, 'pool_name' | 'provider'>[]
@@ -31,25 +41,32 @@ const determinedImage = /(?:^|\/)determined-agent(?:[:@]|$)/
 export function createCommandAgents({ pools, agents, now }: Options): CommandAgents {
   const lastSeen = new Map<string, boolean>()
 
-  function whyNot(pool: string): string | undefined {
+  /** `runs`: commands as processes. undefined: any agent may join, and none has. */
+  function agentsOf(pool: string): { runs: boolean; why: string } | undefined {
     const present = agents().filter((agent) => agent.pool === pool && hasJoined(agent))
-    if (present.some((agent) => runsCommands(agent.version))) return undefined
-    if (present.length > 0 || lastSeen.get(pool) === false)
-      return `the agents of pool ${pool} are Determined's, which run containers`
+    const own = { runs: true, why: `the agents of pool ${pool} are built-in, which run no containers` }
+    const foreign = { runs: false, why: `the agents of pool ${pool} are Determined's, which run containers` }
+    if (present.some((agent) => runsCommands(agent.version))) return own
+    if (present.length > 0 || lastSeen.get(pool) === false) return foreign
     const provider = pools.find(({ pool_name }) => pool_name === pool)?.provider
-    if (lastSeen.get(pool) || !provider || provider.agent_runtime !== 'docker') return undefined
+    if (lastSeen.get(pool)) return own
     // A template may start any agent.
-    if (provider.agent_setup_template !== undefined || !determinedImage.test(provider.agent_docker_image))
-      return undefined
-    return `the agents of pool ${pool} are Determined's (${provider.agent_docker_image}), which run containers`
+    if (!provider || provider.agent_setup_template !== undefined) return undefined
+    if (provider.agent_runtime !== 'docker') return own
+    const image = provider.agent_docker_image
+    if (!determinedImage.test(image)) return undefined
+    return {
+      runs: false,
+      why: `the agents of pool ${pool} are Determined's (${image}), which run containers`,
+    }
   }
 
   function cannotRun({ pool, work }: Job): Problem | undefined {
-    const why = work.kind === 'command' ? whyNot(pool) : undefined
-    if (why === undefined) return undefined
-    const remedy =
-      'Choose a pool with built-in agents, or set `agent_docker_image` to an image of the built-in agent (images/agent) and restart; with `--force` the job is accepted, and waits for such an agent without a launch.'
-    return problem('WORK_CANNOT_RUN', `${why}; commands run only on built-in agents`, { remedy })
+    const on = agentsFor(work)
+    const found = on === 'any' ? undefined : agentsOf(pool)
+    if (!found || found.runs === (on === 'built-in')) return undefined
+    const [why, remedy] = on === 'built-in' ? needsImage : needsNone
+    return problem('WORK_CANNOT_RUN', `${found.why}; ${why}`, { remedy })
   }
 
   return {

@@ -32,6 +32,7 @@ import { routesHandler } from './rest-router.ts'
 import type { JobAdvice } from './rest-work.ts'
 import { inMemoryStateStore, type StateStore } from './state-store.ts'
 import { createLogStore, createWorkStore, type WorkStore } from './store.ts'
+import { createWaiters } from './task-logs.ts'
 import { createWorkQueue } from './work-queue.ts'
 
 export interface MasterOptions {
@@ -96,7 +97,9 @@ export function createMaster(options: MasterOptions): Master {
   const masterInfo = masterInfoOf(options)
   const refused = createListeners<RefusedJoin>(logger)
   const logRefused = groupedLog({ clock, log: logger.warn })
-  const logs = createLogStore()
+  const waiters = createWaiters()
+  const closed = new AbortController()
+  const logs = createLogStore(waiters.wake)
   const demand = createDemandView({
     clock,
     auxLimit,
@@ -107,6 +110,7 @@ export function createMaster(options: MasterOptions): Master {
   })
   const store = createWorkStore({
     onFree: demand.onFree,
+    onPut: waiters.wake,
     onForget(id) {
       logs.forget(id)
       void stateStore.keep({ at: clock.now(), kind: 'allocation_forgotten', id })
@@ -186,6 +190,8 @@ export function createMaster(options: MasterOptions): Master {
       commands,
       fault: stateStore.fault,
       advice: options.advice,
+      waiters,
+      closed: closed.signal,
     }),
   )
 
@@ -212,10 +218,11 @@ export function createMaster(options: MasterOptions): Master {
     fault: stateStore.fault,
     async close() {
       queue.close()
-      const closed = registry.close()
+      closed.abort()
+      const gone = registry.close()
       // After the registry has started to close, so that held dials get the answer that this master is stopping.
       socket.close()
-      await closed
+      await gone
       await stateStore.close()
     },
   }
