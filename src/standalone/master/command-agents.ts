@@ -20,12 +20,12 @@ export interface CommandAgents {
 
 const needsImage = [
   'a command without an image runs only on built-in agents',
-  'Name an image (`provision submit --image`, `environment.image` for `det`), choose a pool with built-in agents, or set `agent_docker_image` to an image of the built-in agent (images/agent) and restart; with `--force` the job is accepted, and waits for such an agent without a launch.',
+  'Name an image (`provision submit --image`, `environment.image` for `det`), choose a pool with built-in agents, or set `agent_docker_image` to an image of the built-in agent (images/agent) and restart; with `provision submit --force` the job is accepted, and waits for such an agent without a launch.',
 ] as const
 
 const needsNone = [
   "an image runs only on Determined's agents",
-  "Leave the image out, or choose a pool with Determined's agents; with `--force` the job is accepted, and waits for such an agent without a launch.",
+  "Leave the image out, or choose a pool with Determined's agents; with `provision submit --force` the job is accepted, and waits for such an agent without a launch.",
 ] as const
 
 interface Options {
