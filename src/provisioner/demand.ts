@@ -35,6 +35,7 @@ import {
   type JobAdvice,
   type Master,
   openStateStore,
+  type PlaceholderOptions,
 } from '../standalone/index.ts'
 import type { MasterCertificate } from './certificate.ts'
 import type { JoinedAgent } from './fleet-rows.ts'
@@ -255,7 +256,9 @@ function holdOpen(
   const count = provider.max_instances
   if (!wantsPlaceholders(provider, config.demand) || slots === 0) return []
   const endpoint = () => endpointOf(config, wallTime(clock), env)
-  return [holdPlaceholders({ pool, slots, count, endpoint, source, version, clock, logger })]
+  const needsAll: PlaceholderOptions['needsAll'] =
+    config.demand.placeholder_agent === true ? async () => true : source.launchError
+  return [holdPlaceholders({ pool, slots, count, needsAll, endpoint, source, version, clock, logger })]
 }
 
 /** Something is wrong with the master or the login, or with each of the pools. */

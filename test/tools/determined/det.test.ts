@@ -167,7 +167,7 @@ describe('commands', () => {
     const { status, out } = await followed
     expect([status, out]).toEqual([0, expect.stringContaining('naps was killed: killed by a request')])
     expect(await det('task', 'logs', '--tail', '1', id)).toContain('naps was killed')
-    const head = await det('task', 'logs', '--head', '1', '--level', 'INFO', '--json', id)
+    const head = await det('task', 'logs', '--head', '1', '--json', id)
     expect(JSON.parse(head.slice(0, head.lastIndexOf('}') + 1))).toMatchObject({
       id: '0',
       taskId: id,
