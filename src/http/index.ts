@@ -1,7 +1,7 @@
 // HTTP servers and clients: listeners, access, endpoints, and one schema for what both exchange.
 // Imports every room up to fleet.
 // Start with router.ts; the files named *-view.ts are the schemas.
-export { accessHandler, loadToken } from './access.ts'
+export { accessHandler, bearer, loadToken, sameToken } from './access.ts'
 export type { AgentView } from './agent-view.ts'
 export { type Client, createClient, createLocalClient, type MasterClient } from './client.ts'
 export {
@@ -50,6 +50,7 @@ export {
   pathOf,
   type Reply,
   type Route,
+  readJson,
   refuseUpgrade,
   type StreamReply,
   sendJson,

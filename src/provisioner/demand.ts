@@ -196,6 +196,7 @@ async function serve(
     tls: served && { ...servedPair(served), clientCa },
     handlers: [
       sessions.login,
+      master.taskOutput,
       accessHandler({ token, accepts: sessions.accepts, open: openReadsOf(config) }),
       sessions.own,
       healthHandler(faults),

@@ -75,6 +75,8 @@ export interface Allocation {
   /** The reason for the outcome: one sentence without a full stop. */
   reason?: string
   containers: Placed[]
+  /** With it, its containers send their output; only with an image. */
+  outputToken?: string
   /** Milliseconds since the epoch. */
   submittedAt: number
   startedAt?: number
@@ -109,7 +111,11 @@ export function assigned(allocation: Allocation, fits: Fit[], newId: () => strin
   const containers = fits.map(({ agentId, devices }): Placed => {
     return { id: newId(), state, devices, description: allocation.name.slice(0, 63), agentId, failure: null }
   })
-  return { ...allocation, state: 'running', containers, startedAt: now }
+  const outputToken = agentsFor(allocation.work) === 'determined' ? newId() : undefined
+  return {
+    ...{ ...allocation, state: 'running', containers, startedAt: now },
+    ...(outputToken !== undefined && { outputToken }),
+  }
 }
 
 /** An agent reports the state of a container. Outdated reports and foreign containers change nothing. */

@@ -33,6 +33,7 @@ import type { JobAdvice } from './rest-work.ts'
 import { inMemoryStateStore, type StateStore } from './state-store.ts'
 import { createLogStore, createWorkStore, type WorkStore } from './store.ts'
 import { createWaiters } from './task-logs.ts'
+import { taskOutputHandler } from './task-output.ts'
 import { createWorkQueue } from './work-queue.ts'
 
 export interface MasterOptions {
@@ -61,6 +62,8 @@ export interface MasterOptions {
 
 export interface Master {
   handlers: Handler[]
+  /** Takes the output of containers, which have tokens of their own: put it before the access handler. */
+  taskOutput: Handler
   /** The REST API alone, without the socket of agents. */
   rest: Handler
   upgrades: UpgradeHandler[]
@@ -197,6 +200,7 @@ export function createMaster(options: MasterOptions): Master {
 
   return {
     handlers: [socket.handler, rest],
+    taskOutput: taskOutputHandler({ store, logs, clock }),
     rest,
     upgrades: [socket.upgrade],
     agents: registry.list,

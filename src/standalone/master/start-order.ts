@@ -5,6 +5,7 @@
 import { type ArchiveFile, type ContainerSpec, fileType } from '../protocol/container.ts'
 import type { StartContainer } from '../protocol/messages.ts'
 import type { Allocation, CommandWork, Placed } from './allocation.ts'
+import { outputFiles, outputVariable, withOutput } from './container-script.ts'
 
 export const taskCertificatePath = '/run/determined/etc/ssl/master.crt'
 /** Where the files of a command are, and where it then runs. */
@@ -30,6 +31,7 @@ export function startOrder(
   const atRoot = [
     ...(ownFolder ? [folder(workFolder)] : []),
     ...(certificate === undefined ? [] : [file(taskCertificatePath, certificate, 0o644)]),
+    ...(work.container ? outputFiles() : []),
   ]
   return {
     Container: { id, state, devices, description },
@@ -38,7 +40,7 @@ export function startOrder(
       ...(work.container && { PullSpec: { ForcePull: work.container.forcePull ?? false } }),
       RunSpec: {
         ContainerConfig: {
-          Cmd: argv,
+          Cmd: work.container ? withOutput(argv) : argv,
           Env: variables(allocation, container, work, cluster.clusterId, certificate !== undefined),
           WorkingDir: work.workingDirectory || ownFolder,
           Image: work.container?.image ?? '',
@@ -72,6 +74,7 @@ function variables(
     DET_CONTAINER_COUNT: String(allocation.containers.length),
     DET_USE_TLS: String(usesTls),
     ...(usesTls && { DET_MASTER_CERT_FILE: taskCertificatePath }),
+    ...(allocation.outputToken !== undefined && { [outputVariable]: allocation.outputToken }),
     ...env,
   }
   return Object.entries(given).map(([name, value]) => `${name}=${value}`)

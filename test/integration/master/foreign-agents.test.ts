@@ -106,7 +106,8 @@ it('a command with an image is a demand, and Determined’s agent gets the order
   expect(Container).toMatchObject({ state: 'ASSIGNED', devices: [gpu(0)], description: 'train' })
   // The reader of the built-in agent drops what only docker reads; the next test has the whole order.
   expect(Spec.RunSpec.ContainerConfig).toMatchObject({
-    ...{ Cmd: ['train'], Image: 'registry.example.com/team/torch:2', WorkingDir: '/src' },
+    Cmd: ['/bin/sh', '/run/determined/provision/run.sh', 'train'],
+    ...{ Image: 'registry.example.com/team/torch:2', WorkingDir: '/src' },
     Env: expect.arrayContaining(['LR=0.1', 'DET_USE_TLS=false', `DET_ALLOCATION_ID=${json.job.id}`]),
   })
   const report = (state: 'PULLING' | 'RUNNING' | 'TERMINATED', ContainerStopped = null) =>
@@ -179,6 +180,8 @@ it('the order has what the agent passes to docker', () => {
       Archive: [
         { path: '/run/determined/workdir', type: 53 },
         { path: '/run/determined/etc/ssl/master.crt', type: 48 },
+        { path: '/run/determined/provision/run.sh', type: 48, mode: 0o755 },
+        { path: '/run/determined/provision/output.py', type: 48 },
       ],
     },
     { Path: '/run/determined/workdir', Archive: [{ path: 'a' }] },
