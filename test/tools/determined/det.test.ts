@@ -149,6 +149,16 @@ describe('commands', () => {
     expect(out).toContain('INFO: ./run.sh | tr a-z A-Z has finished\n')
   })
 
+  it('takes single files, a configuration file, and the workspace that there is', async () => {
+    writeFileSync(join(home, 'word.txt'), 'another word\n')
+    const config = join(home, 'config.yaml')
+    writeFileSync(config, 'description: reads\nresources: {slots: 2, priority: 7}\n')
+    const flags = ['--include', join(home, 'word.txt'), '--config-file', config, '-w', 'Uncategorized']
+    const out = await det('cmd', 'run', ...flags, 'cat', 'word.txt')
+    expect(out).toContain('reads was submitted: 2 slots in pool default')
+    expect(out).toContain('|| another word\n')
+  })
+
   it('runs one in the background, lists, describes and kills it, and follows its log', async () => {
     const detached = ['cmd', 'run', '--detach', '--config', 'description=naps', 'sleep', '600']
     const id = firstLine(await det(...detached))
@@ -180,6 +190,8 @@ describe('commands', () => {
     [['--config', 'environment.image=python:3.12'], 'which run no containers'],
     [['--config', 'resources.slots=64'], 'EXCEEDS_MAX'],
     [['--template', 't'], 'template_name is not supported here'],
+    [['--volume', '/data:/data'], 'config.bind_mounts needs a container'],
+    [['--workspace-name', 'other'], "workspace 'other' not found"],
   ])('is refused with the reason: %j', async (flags, reason) => {
     const { status, out, err } = await tryDet(['cmd', 'run', ...flags, 'true'])
     expect([status, out + err]).toEqual([1, expect.stringContaining(reason)])
@@ -192,6 +204,30 @@ describe('commands', () => {
     const { status, err } = await tryDet(['cmd', 'run', '--context', folder, 'true'])
     expect([status, err]).toEqual([1, expect.stringContaining('larger than 1048576 bytes')])
   })
+})
+
+it('disables an agent, which kills what runs on it', async () => {
+  const id = firstLine(await det('cmd', 'run', '--detach', 'sleep', '600'))
+  await expect.poll(() => det('cmd', 'list')).toMatch(new RegExp(`${id} .* RUNNING`))
+  const { id: on } = JSON.parse((await tryDet(['agent', 'list', '--json'])).out)[0]
+  expect(await det('agent', 'disable', on)).toContain(`Disabled agent ${on}.`)
+  await expect.poll(() => det('cmd', 'describe', id)).toMatch(/TERMINATED \| its agent was disabled/)
+  await det('agent', 'enable', on)
+})
+
+it.each([[['version']], [['master', 'info']]])('answers %j', async (args) => {
+  expect(await det(...args)).toContain('0.1.0')
+})
+
+it.each([
+  [['slot', 'disable', 'a', '0']],
+  [['notebook', 'list']],
+  [['experiment', 'list']],
+  [['shell', 'list']],
+  [['cmd', 'set', 'priority', '00000000-0000-0000-0000-000000000000', '3']],
+])('has no %j, and says so', async (args) => {
+  const { out, err } = await tryDet(args)
+  expect(out + err).toMatch(/not found/i)
 })
 
 it('logs out', async () => {
