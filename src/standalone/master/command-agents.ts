@@ -35,42 +35,51 @@ interface Options {
   now: () => number
 }
 
+type Kind = 'built-in' | 'determined'
+
+function kindOf({ version }: Agent): Kind {
+  return runsCommands(version) ? 'built-in' : 'determined'
+}
+
 /** Determined's own image, in its registry or in a copy. */
 const determinedImage = /(?:^|\/)determined-agent(?:[:@]|$)/
 
 export function createCommandAgents({ pools, agents, now }: Options): CommandAgents {
-  const lastSeen = new Map<string, boolean>()
+  const lastSeen = new Map<string, Kind>()
 
-  /** `runs`: commands as processes. undefined: any agent may join, and none has. */
-  function agentsOf(pool: string): { runs: boolean; why: string } | undefined {
-    const present = agents().filter((agent) => agent.pool === pool && hasJoined(agent))
-    const own = { runs: true, why: `the agents of pool ${pool} are built-in, which run no containers` }
-    const foreign = { runs: false, why: `the agents of pool ${pool} are Determined's, which run containers` }
-    if (present.some((agent) => runsCommands(agent.version))) return own
-    if (present.length > 0 || lastSeen.get(pool) === false) return foreign
+  /** Why no agent of the pool is of that kind; undefined if one is or may be. */
+  function whyNone(pool: string, kind: Kind): string | undefined {
+    const joined = agents().filter((agent) => agent.pool === pool && hasJoined(agent))
+    const last = lastSeen.get(pool)
+    const seen = joined.length > 0 ? joined.map(kindOf) : last ? [last] : []
+    if (seen.includes(kind)) return undefined
+    const configured = seen.length > 0 ? undefined : configuredAgents(pool)
+    if (seen.length === 0 && (!configured || configured.kind === kind)) return undefined
+    return kind === 'determined'
+      ? `the agents of pool ${pool} are built-in, which run no containers`
+      : `the agents of pool ${pool} are Determined's${configured?.image ?? ''}, which run containers`
+  }
+
+  /** undefined: any agent may join. */
+  function configuredAgents(pool: string): { kind: Kind; image?: string } | undefined {
     const provider = pools.find(({ pool_name }) => pool_name === pool)?.provider
-    if (lastSeen.get(pool)) return own
     // A template may start any agent.
     if (!provider || provider.agent_setup_template !== undefined) return undefined
-    if (provider.agent_runtime !== 'docker') return own
+    if (provider.agent_runtime !== 'docker') return { kind: 'built-in' }
     const image = provider.agent_docker_image
-    if (!determinedImage.test(image)) return undefined
-    return {
-      runs: false,
-      why: `the agents of pool ${pool} are Determined's (${image}), which run containers`,
-    }
+    return determinedImage.test(image) ? { kind: 'determined', image: ` (${image})` } : undefined
   }
 
   function cannotRun({ pool, work }: Job): Problem | undefined {
-    const on = agentsFor(work)
-    const found = on === 'any' ? undefined : agentsOf(pool)
-    if (!found || found.runs === (on === 'built-in')) return undefined
-    const [why, remedy] = on === 'built-in' ? needsImage : needsNone
-    return problem('WORK_CANNOT_RUN', `${found.why}; ${why}`, { remedy })
+    const kind = agentsFor(work)
+    const found = kind === 'any' ? undefined : whyNone(pool, kind)
+    if (found === undefined) return undefined
+    const [why, remedy] = kind === 'built-in' ? needsImage : needsNone
+    return problem('WORK_CANNOT_RUN', `${found}; ${why}`, { remedy })
   }
 
   return {
-    saw: ({ pool, version }) => void lastSeen.set(pool, runsCommands(version)),
+    saw: (agent) => void lastSeen.set(agent.pool, kindOf(agent)),
     cannotRun,
     waiting(job) {
       const found = cannotRun(job)

@@ -210,3 +210,15 @@ it('a command with an image waits for Determined’s agent where a built-in one 
   expect(own.started).toEqual([])
   expect((await offer(m, inContainer)).status).toBe(400)
 })
+
+it('where agents of both kinds are, each command goes to its own', async () => {
+  const m = await start('agent_docker_image: registry.example.com/agent:1')
+  const own = await workingAgent(m, 'own')
+  const determined = await m.join('d')
+  const contained = await offer(m, inContainer)
+  const plain = await offer(m)
+  expect([contained.status, plain.status]).toEqual([201, 201])
+  await until(() => own.started.length && determined.heard.some(({ StartContainer: order }) => order))
+  expect((await work(m, contained.json.job.id)).containers[0].agent).toBe('d')
+  expect((await work(m, plain.json.job.id)).containers[0].agent).toBe('own')
+})
