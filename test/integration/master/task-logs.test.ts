@@ -68,6 +68,19 @@ describe('a log that is followed', () => {
     expect(String(log.lines.at(-1)!['message'])).toMatch(/^\[2\d{3}-.*Z\] {10}\|\| ERROR: job has failed/)
   })
 
+  it('survives a silence that is longer than a connection may have otherwise', async () => {
+    const m = await startMaster({}, { limits: { idle: 100 } })
+    running.push(m)
+    const id = await submit(m, { duration: '1h', slots: 1 })
+    const log = readLog(m, `/api/v1/tasks/${id}/logs?follow=true`)
+    await until(() => log.lines.length === 1)
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    expect(log.ended).toBe(false)
+    await post(m, `/provision/v1/jobs/${id}/kill`)
+    await until(() => log.ended)
+    expect(log.lines).toHaveLength(2)
+  })
+
   it('of a waiting job begins when it does, and ends when it is killed', async () => {
     const m = await startMaster()
     running.push(m)
