@@ -35,7 +35,6 @@ import {
   type JobAdvice,
   type Master,
   openStateStore,
-  type PlaceholderOptions,
 } from '../standalone/index.ts'
 import type { MasterCertificate } from './certificate.ts'
 import type { JoinedAgent } from './fleet-rows.ts'
@@ -257,8 +256,8 @@ function holdOpen(
   const count = provider.max_instances
   if (!wantsPlaceholders(provider, config.demand) || slots === 0) return []
   const endpoint = () => endpointOf(config, wallTime(clock), env)
-  const needsAll: PlaceholderOptions['needsAll'] =
-    config.demand.placeholder_agent === true ? async () => true : source.launchError
+  const always = async () => true
+  const needsAll = config.demand.placeholder_agent === true ? always : source.launchError
   return [holdPlaceholders({ pool, slots, count, needsAll, endpoint, source, version, clock, logger })]
 }
 

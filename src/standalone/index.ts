@@ -1,7 +1,7 @@
 // Determined's agent protocol, and the built-in master and agent that use it.
 // Imports every room up to http.
 // Start with master/master.ts and agent/run-agent.ts.
-export { holdPlaceholders, type PlaceholderOptions } from './agent/placeholder.ts'
+export { holdPlaceholders } from './agent/placeholder.ts'
 export { agentHelp, runAgentProcess } from './agent/process.ts'
 export type { Agent } from './master/agent.ts'
 export { createMaster, type Master } from './master/master.ts'

@@ -101,7 +101,7 @@ export function createMaster(options: MasterOptions): Master {
   const refused = createListeners<RefusedJoin>(logger)
   const logRefused = groupedLog({ clock, log: logger.warn })
   const waiters = createWaiters()
-  const closed = new AbortController()
+  const stopped = new AbortController()
   const logs = createLogStore(waiters.wake)
   const demand = createDemandView({
     clock,
@@ -194,7 +194,7 @@ export function createMaster(options: MasterOptions): Master {
       fault: stateStore.fault,
       advice: options.advice,
       waiters,
-      closed: closed.signal,
+      closed: stopped.signal,
     }),
   )
 
@@ -222,11 +222,11 @@ export function createMaster(options: MasterOptions): Master {
     fault: stateStore.fault,
     async close() {
       queue.close()
-      closed.abort()
-      const gone = registry.close()
+      stopped.abort()
+      const closed = registry.close()
       // After the registry has started to close, so that held dials get the answer that this master is stopping.
       socket.close()
-      await gone
+      await closed
       await stateStore.close()
     },
   }

@@ -1,13 +1,7 @@
 // Commands as Determined's clients launch, list and kill them.
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { systemClock } from '../../../src/platform/clock.ts'
-import { openStateStore } from '../../../src/standalone/master/state-store.ts'
 import { startMaster, type TestMaster } from '../../support/master.ts'
 import { until } from '../../support/server.ts'
-import { silentLogger } from '../../support/silent-logger.ts'
 import { becomes, type Json, post, work } from '../../support/work.ts'
 import { workingAgent } from '../../support/working-agent.ts'
 
@@ -160,44 +154,24 @@ describe('a command', () => {
 })
 
 describe('files', () => {
-  it('are where the command runs, belong to who runs it, and are dropped when it is over', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'state-'))
-    try {
-      const store = () =>
-        openStateStore({ file: join(folder, 'state'), clock: systemClock, logger: silentLogger })
-      const m = await start({ stateStore: await store() })
-      const agent = await workingAgent(m, 'a')
-      const files = [file('lib', '', { type: 53 }), file('lib/run.sh', 'echo hi')]
-      const { json } = await launch(m, { entrypoint: ['lib/run.sh', 'x'] }, { files })
-      await until(() => agent.started.length)
-      const { ContainerConfig, Archives } = agent.started[0]!.Spec.RunSpec
-      expect(ContainerConfig.WorkingDir).toBe('/run/determined/workdir')
-      expect(Archives).toMatchObject([
-        { Path: '/', Archive: [{ path: '/run/determined/workdir', type: 53 }] },
-        {
-          Path: '/run/determined/workdir',
-          Archive: [
-            { path: 'lib', type: 53, uid: 0 },
-            { path: 'lib/run.sh', content: files[1]!.content, mode: 0o755, mtime: 5, uid: 0, gid: 0 },
-          ],
-        },
-      ])
-      agent.finish(0)
-      await becomes(m, json.command.id, 'finished')
-      await m.stop()
-      running = []
-      const again = await store()
-      const [kept] = again.found.allocations.values()
-      await again.close()
-      expect(kept!.work).toEqual({
-        kind: 'command',
-        argv: ['lib/run.sh', 'x'],
-        env: {},
-        workingDirectory: '',
-      })
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
+  it('are where the command runs, and belong to who runs it', async () => {
+    const m = await start()
+    const agent = await workingAgent(m, 'a')
+    const files = [file('lib', '', { type: 53 }), file('lib/run.sh', 'echo hi')]
+    await launch(m, { entrypoint: ['lib/run.sh', 'x'] }, { files })
+    await until(() => agent.started.length)
+    const { ContainerConfig, Archives } = agent.started[0]!.Spec.RunSpec
+    expect(ContainerConfig.WorkingDir).toBe('/run/determined/workdir')
+    expect(Archives).toMatchObject([
+      { Path: '/', Archive: [{ path: '/run/determined/workdir', type: 53 }] },
+      {
+        Path: '/run/determined/workdir',
+        Archive: [
+          { path: 'lib', type: 53, uid: 0 },
+          { path: 'lib/run.sh', content: files[1]!.content, mode: 0o755, mtime: 5, uid: 0, gid: 0 },
+        ],
+      },
+    ])
   })
 
   it('are limited together: those of jobs that are over do not count', async () => {
