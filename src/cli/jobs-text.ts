@@ -67,6 +67,7 @@ export function jobLines(job: JobView, now: number): string[] {
     ['priority', String(job.priority)],
     ['duration', job.duration],
     ['command', job.command?.map(quoted).join(' ')],
+    ['image', job.image],
     ['submitted', job.submittedAt],
     ['started', job.startedAt],
     ['ended', job.endedAt],

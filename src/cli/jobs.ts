@@ -25,6 +25,10 @@ function submit(program: CliCommand): void {
   const priority = submitted.text('--priority <n>', '1 first, 99 last (default: 42)')
   const env = submitted.list('--env <KEY=VALUE>', 'a variable for the command (repeatable)')
   const workdir = submitted.text('--workdir <dir>', 'where the command runs, on the agent')
+  const image = submitted.text(
+    '--image <image>',
+    "run the command in a container of this image, which Determined's agents do",
+  )
   const id = submitted.text('--id <id>', 'id of the job; submitting the same id again creates no second job')
   const force = submitted.toggle(
     '--force',
@@ -63,8 +67,8 @@ function submit(program: CliCommand): void {
         'use either --duration or a command after --',
         'For example: `provision submit -- nvidia-smi`.',
       )
-    if (period !== undefined && (env.value || workdir.value))
-      throw wrong('submit', '--env and --workdir need a command; --duration runs none')
+    if (period !== undefined && (env.value || workdir.value || image.value))
+      throw wrong('submit', '--env, --workdir and --image need a command; --duration runs none')
     const { randomUUID } = await import('node:crypto')
     return {
       id: id.value ?? randomUUID(),
@@ -74,7 +78,10 @@ function submit(program: CliCommand): void {
       resourcePool: pool.value,
       ...(force.value ? { force: true } : {}),
       ...(period === undefined
-        ? { command, env: variables(env.value), workingDirectory: workdir.value }
+        ? {
+            ...{ command, env: variables(env.value), workingDirectory: workdir.value },
+            ...(image.value === undefined ? {} : { image: image.value }),
+          }
         : { duration: period }),
     }
   }

@@ -1,7 +1,7 @@
 // HTTP servers and clients: listeners, access, endpoints, and one schema for what both exchange.
 // Imports every room up to fleet.
 // Start with router.ts; the files named *-view.ts are the schemas.
-export { accessHandler, loadToken } from './access.ts'
+export { accessHandler, bearer, loadToken, sameToken } from './access.ts'
 export type { AgentView } from './agent-view.ts'
 export { type Client, createClient, createLocalClient, type MasterClient } from './client.ts'
 export {
@@ -43,7 +43,18 @@ export type { OrphanView } from './orphan-view.ts'
 export type { FleetStatus, PoolOverview, ProcessView } from './pool-view.ts'
 export { openPushEndpoint } from './push-endpoint.ts'
 export type { ReasonView } from './reason-view.ts'
-export { answerRoutes, anyOf, ok, pathOf, type Reply, type Route, refuseUpgrade, sendJson } from './router.ts'
+export {
+  answerRoutes,
+  anyOf,
+  ok,
+  pathOf,
+  type Reply,
+  type Route,
+  readJson,
+  refuseUpgrade,
+  type StreamReply,
+  sendJson,
+} from './router.ts'
 export { createSessions } from './sessions.ts'
 export {
   healthHandler,

@@ -15,6 +15,8 @@ export const jobOrderSchema = z.object({
   command: z.optional(z.array(z.string())),
   env: z.optional(z.record(z.string(), z.string())),
   workingDirectory: z.optional(z.string()),
+  /** Run the command in a container of this image, which needs Determined's agents. */
+  image: z.optional(z.string()),
   /** Accept it even if the pool as it is can never run it. */
   force: z.optional(z.boolean()),
 })
@@ -58,6 +60,7 @@ const jobSchema = z.object({
   reason: z.string(),
   duration: z.optional(z.string()),
   command: z.optional(z.array(z.string())),
+  image: z.optional(z.string()),
   /** Names only: values may be secrets. */
   env: z.optional(z.array(z.string())),
   submittedAt: z.nullable(z.string()),

@@ -4,6 +4,7 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Handler, Logger, UpgradeHandler } from '../platform/index.ts'
+import { type Lines, sendLines } from './json-lines.ts'
 
 export interface Call {
   /** The `:name` parts of the route's path, decoded. */
@@ -18,11 +19,18 @@ export interface Reply {
   value: unknown
 }
 
+/** A reply that goes on: one JSON value on each line, with status 200. */
+export interface StreamReply {
+  lines: Lines
+}
+
+type AnyReply = Reply | StreamReply
+
 export interface Route {
   method: 'GET' | 'POST' | 'PATCH' | 'DELETE'
   /** Such as `/api/v1/agents/:id`. */
   path: string
-  answer: (call: Call) => Reply | Promise<Reply>
+  answer: (call: Call) => AnyReply | Promise<AnyReply>
 }
 
 export function ok(value: unknown): Reply {
@@ -51,7 +59,8 @@ export function answerRoutes(routes: Route[], refuse: (status: number, text: str
     if (matches.length === 0) return false
     const method = request.method === 'HEAD' ? 'GET' : request.method
     const found = matches.find(({ route }) => route.method === method)
-    const send = ({ status, value }: Reply) => sendJson(response, status, value)
+    const send = (reply: AnyReply) =>
+      'lines' in reply ? sendLines(response, reply.lines) : sendJson(response, reply.status, reply.value)
     if (!found) return send(refuse(405, `method ${request.method} is not allowed for ${path}`))
     if (method === 'GET')
       return send(await found.route.answer({ ...found, query: queryOf(request), body: {} }))

@@ -209,7 +209,8 @@ export const clientCodes = {
     severity: 'error',
     exit: 2,
     meaning: 'The resource pool as it is configured can never run such a job, so it was not accepted.',
-    remedy: 'Give the job fewer slots, or choose another pool; with `--force` it is accepted, and waits.',
+    remedy:
+      'Give the job fewer slots, or choose another pool; with `provision submit --force` it is accepted, and waits.',
   },
   WORK_UNKNOWN: {
     severity: 'error',

@@ -197,6 +197,7 @@ async function serve(
     tls: served && { ...servedPair(served), clientCa },
     handlers: [
       sessions.login,
+      master.taskOutput,
       accessHandler({ token, accepts: sessions.accepts, open: openReadsOf(config) }),
       sessions.own,
       healthHandler(faults),
@@ -257,7 +258,9 @@ function holdOpen(
   const count = provider.max_instances
   if (!wantsPlaceholders(provider, config.demand) || slots === 0) return []
   const endpoint = () => endpointOf(config, wallTime(clock), env)
-  return [holdPlaceholders({ pool, slots, count, endpoint, source, version, clock, logger })]
+  const always = async () => true
+  const needsAll = config.demand.placeholder_agent === true ? always : source.launchError
+  return [holdPlaceholders({ pool, slots, count, needsAll, endpoint, source, version, clock, logger })]
 }
 
 /** Something is wrong with the master or the login, or with each of the pools. */

@@ -117,6 +117,6 @@ function refusal(
     NEVER_FITS: `${needs} fits no instance of pool ${pool}, alone or together: they have ${sizes.join(', ')} slots`,
     EXCEEDS_MAX: `${needs} needs ${slots / largest} instances of pool ${pool}, and max_instances is ${policy.maxInstances}`,
   }[code]
-  const remedy = `${codeInfo(code).remedy.replace(/\.$/, '')}; with \`--force\` it is accepted, and waits.`
+  const remedy = `${codeInfo(code).remedy.replace(/\.$/, '')}; with \`provision submit --force\` it is accepted, and waits.`
   return problem('WORK_CANNOT_RUN', `${code}: ${message}`, { remedy })
 }

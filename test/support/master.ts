@@ -116,7 +116,7 @@ export async function startMaster(
     address: '127.0.0.1',
     port: 0,
     tls: { cert: certificates.chain, key: certificates.leaf.key },
-    handlers: [accessHandler({ token }), healthHandler(() => []), ...master.handlers],
+    handlers: [master.taskOutput, accessHandler({ token }), healthHandler(() => []), ...master.handlers],
     upgrades: master.upgrades,
     logger: silentLogger,
     ...listening,

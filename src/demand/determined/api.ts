@@ -14,6 +14,8 @@ export interface Api {
   maxSlots(experiment: string, signal?: AbortSignal): Promise<number | undefined>
   /** Whether the user may drain and enable agents. Changes nothing at the master. */
   mayDrain(signal?: AbortSignal): Promise<boolean>
+  /** The master's `launch_error`: whether it rejects experiments that all agents together are too small for. */
+  launchError(signal?: AbortSignal): Promise<boolean>
   /** undefined when the agent does not exist. */
   agent(agentId: string, signal?: AbortSignal): Promise<SeenAgent | undefined>
   /** False when the master does not know the agent. Throws DETERMINED_AGENT_AWAY while it may still reconnect. */
@@ -115,6 +117,14 @@ export function createApi(session: Session): Api {
       // A proxy in front of the master may refuse as well; the master's answer has words.
       if (answer.status === 403 && wordsOf(answer) !== undefined) return false
       throw refusal(asked, answer, session.endpoint())
+    },
+    async launchError(signal) {
+      const asked: Order = { method: 'GET', path: '/api/v1/master/config', signal }
+      const answer = await session.ask(asked)
+      // Not every user who may drain agents may read it; the default is then taken to hold.
+      if (answer.status === 403 || answer.status === 404) return true
+      if (answer.status !== 200) throw refusal(asked, answer, session.endpoint())
+      return parsed(masterConfigSchema, asked, answer).config.launch_error ?? true
     },
     drain: (agentId, signal) => order(agentId, 'disable', signal),
     enable: (agentId, signal) => order(agentId, 'enable', signal),
@@ -278,6 +288,8 @@ export function seenJob({ full }: z.infer<typeof jobSchema>): SeenJob {
     ...(isExperiment && { experiment: full.entityId! }),
   }
 }
+
+const masterConfigSchema = z.object({ config: z.object({ launch_error: maybe(z.boolean()) }) })
 
 const limits = maybe(z.object({ resources: maybe(z.object({ max_slots: maybe(z.number()) })) }))
 

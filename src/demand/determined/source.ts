@@ -44,6 +44,8 @@ export interface DeterminedDemand extends DemandSource {
   facts(signal?: AbortSignal): Promise<MasterFacts>
   /** All problems of the master, the login and these pools; never throws. Pools run in spite of warnings. */
   check(pools: readonly string[], signal?: AbortSignal): Promise<Problem[]>
+  /** Whether the master rejects experiments that all its agents together are too small for. Throws if it does not respond. */
+  launchError(signal?: AbortSignal): Promise<boolean>
   /** Why the master cannot be used now; undefined while it can. */
   outage(): Problem | undefined
 }
@@ -114,6 +116,7 @@ export function determinedDemand(options: DeterminedDemandOptions): DeterminedDe
     drain: drains.drain,
     undrain: drains.undrain,
     facts: readFacts,
+    launchError: api.launchError,
     outage: () => outage.problem(),
     async check(pools, signal) {
       const problems: Problem[] = []

@@ -15,6 +15,8 @@ export interface PlaceholderOptions {
   slots: number
   /** The most instances that the pool can have. */
   count: number
+  /** Whether there is one for each of them; otherwise one is enough. Asked whenever the first has joined. */
+  needsAll: (signal: AbortSignal) => Promise<boolean>
   endpoint: () => Endpoint
   source: Pick<DeterminedDemand, 'read' | 'drain'>
   version: string
@@ -36,13 +38,17 @@ export function holdPlaceholders(options: PlaceholderOptions): () => Promise<voi
   const inTurn = limit(1)
   let disabled = 0
   let isFailing = false
+  let wanted = 1
 
-  async function keep(id: string): Promise<void> {
+  async function keep(number: number): Promise<void> {
+    const id = placeholderId(pool, number)
     for (let wait = reconnectDelay.first; !signal.aborted; ) {
       try {
         const joined = await inTurn(() => joinIdle(id))
         if (joined) {
-          report(++disabled)
+          disabled++
+          if (number === 1) await addOthers()
+          report(disabled)
           await joined.over.finally(() => disabled--)
         }
         wait = reconnectDelay.first
@@ -54,6 +60,15 @@ export function holdPlaceholders(options: PlaceholderOptions): () => Promise<voi
     }
   }
 
+  /** A job of one instance needs one; experiments of several are rejected by `launch_error` only. */
+  async function addOthers(): Promise<void> {
+    if (wanted === count) return
+    const all = await options.needsAll(signal).catch(() => true)
+    if (!all || signal.aborted) return
+    wanted = count
+    for (let number = 2; number <= count; number++) kept.push(keep(number))
+  }
+
   /** The master would assign pending jobs to it before it can be disabled: then undefined. */
   async function joinIdle(id: string): Promise<Joined | undefined> {
     signal.throwIfAborted()
@@ -62,11 +77,11 @@ export function holdPlaceholders(options: PlaceholderOptions): () => Promise<voi
   }
 
   function report(connected: number): void {
-    if (connected < count) return
+    if (connected < wanted) return
     isFailing = false
     logger.info('placeholder agents are connected and disabled, so that the pool accepts jobs', {
       pool,
-      agents: count,
+      agents: wanted,
       slots,
     })
   }
@@ -80,9 +95,12 @@ export function holdPlaceholders(options: PlaceholderOptions): () => Promise<voi
     isFailing = true
   }
 
-  const kept = Array.from({ length: count }, (_, index) => keep(placeholderId(pool, index + 1)))
+  const kept: Promise<void>[] = []
+  kept.push(keep(1))
   return async () => {
     stopping.abort(new Error('the provisioner stops'))
+    // The first adds no others once it is stopped.
+    await kept[0]
     await Promise.all(kept)
   }
 }

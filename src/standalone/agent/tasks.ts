@@ -210,9 +210,11 @@ export async function beginTask(
   let process: GatedProcess | undefined
   try {
     const files = placeFiles(spec.RunSpec.Archives, join(folder, 'files'))
+    const workdir = files.get(cwd) ?? cwd
+    if (workdir && !existsSync(workdir)) throw new Error(`the working directory ${cwd} does not exist`)
     const bundle = (certificate: string) => caBundle(certificate, context.folder.path, context.env)
     const env = taskEnvironment({ ...context, master, container, given, files, bundle })
-    process = await startTask(folder, command, cwd || folder, env)
+    process = await startTask(folder, command, workdir || folder, env)
     const { pid, start } = process
     const record = { container, clusterId: master.cluster_id, process: { pid, start } }
     writeTask(folder, record)
@@ -229,11 +231,10 @@ function refusalOf(
   { Container: { devices }, Spec: { RunSpec } }: StartContainer,
   own: Device[],
 ): string | undefined {
-  const { Cmd, Image, WorkingDir } = RunSpec.ContainerConfig
-  // A Determined master always names an image; the built-in master never does.
+  const { Cmd, Image } = RunSpec.ContainerConfig
+  // A Determined master always names an image; the built-in master does only where the agents are Determined's.
   if (Image) return `this agent runs commands, not containers: image ${Image} needs the Determined agent`
   if (!Cmd[0]) return 'the start order has no command'
-  if (WorkingDir && !existsSync(WorkingDir)) return `the working directory ${WorkingDir} does not exist`
   const foreign = devices.find((device) => !own.some(({ id }) => id === device.id))
   return foreign && `device ${foreign.id} does not belong to this agent`
 }

@@ -1,6 +1,7 @@
 // An allocation, from submission to end.
 import { isOver } from '../../http/index.ts'
 import {
+  type ArchiveFile,
   type Container,
   type ContainerFailure,
   type Device,
@@ -10,9 +11,37 @@ import {
 import type { ContainerReattachAck } from '../protocol/messages.ts'
 
 /** `duration`: the master itself ends it and sends no order to an agent. */
-export type Work =
-  | { kind: 'duration'; seconds: number }
-  | { kind: 'command'; argv: string[]; env: Record<string, string>; workingDirectory: string }
+export type Work = { kind: 'duration'; seconds: number } | CommandWork
+
+export interface CommandWork {
+  kind: 'command'
+  argv: string[]
+  env: Record<string, string>
+  workingDirectory: string
+  /** It runs in a container, which only Determined's agents start; without it as a process, which only built-in agents do. */
+  container?: ContainerOrder
+  /** The files it runs in; dropped when it is over. */
+  files?: ArchiveFile[]
+}
+
+export interface ContainerOrder {
+  /** In docker's notation. */
+  image: string
+  /** Pull it even if the instance has it. */
+  forcePull?: boolean
+  /** Bytes of /dev/shm. */
+  shmSize?: number
+  mounts?: BindMount[]
+}
+
+/** A path of the instance that the container sees. */
+export interface BindMount {
+  source: string
+  target: string
+  readOnly?: boolean
+  /** In docker's words, such as `rprivate`. */
+  propagation?: string
+}
 
 /**
  * `finished`: every container exited with 0. `failed`: one did not, or could not start. `killed`: by a request.
@@ -46,6 +75,8 @@ export interface Allocation {
   /** The reason for the outcome: one sentence without a full stop. */
   reason?: string
   containers: Placed[]
+  /** With it, its containers send their output; only with an image. */
+  outputToken?: string
   /** Milliseconds since the epoch. */
   submittedAt: number
   startedAt?: number
@@ -80,7 +111,11 @@ export function assigned(allocation: Allocation, fits: Fit[], newId: () => strin
   const containers = fits.map(({ agentId, devices }): Placed => {
     return { id: newId(), state, devices, description: allocation.name.slice(0, 63), agentId, failure: null }
   })
-  return { ...allocation, state: 'running', containers, startedAt: now }
+  const outputToken = agentsFor(allocation.work) === 'determined' ? newId() : undefined
+  return {
+    ...{ ...allocation, state: 'running', containers, startedAt: now },
+    ...(outputToken !== undefined && { outputToken }),
+  }
 }
 
 /** An agent reports the state of a container. Outdated reports and foreign containers change nothing. */
@@ -185,7 +220,14 @@ function settled(allocation: Allocation, now: number): Allocation {
     ...(reason && { reason }),
   }
   if (live(next).length > 0) return { ...next, state: outcome ? 'ending' : 'running' }
-  return { ...next, state: outcome ?? 'finished', outcome: outcome ?? 'finished', endedAt: now }
+  const work = withoutFiles(next.work)
+  return { ...next, work, state: outcome ?? 'finished', outcome: outcome ?? 'finished', endedAt: now }
+}
+
+function withoutFiles(work: Work): Work {
+  if (work.kind !== 'command' || !work.files) return work
+  const { files: _, ...rest } = work
+  return rest
 }
 
 function allTerminated(allocation: Allocation): Allocation {
@@ -223,7 +265,14 @@ export interface Host {
 
 export interface Need {
   slots: number
-  command: boolean
+  /** The kind of agents that can run it. */
+  on: 'any' | 'built-in' | 'determined'
+}
+
+/** Slots are held on any agent; a command runs on built-in agents, and in a container on Determined's. */
+export function agentsFor(work: Work): Need['on'] {
+  if (work.kind === 'duration') return 'any'
+  return work.container ? 'determined' : 'built-in'
 }
 
 export interface Fit {
@@ -236,7 +285,7 @@ export interface Fit {
  * agents of the same size, because frameworks expect ranks of equal size.
  */
 export function place(need: Need, hosts: Host[]): Fit[] | undefined {
-  const able = need.command ? hosts.filter((host) => host.runsCommands) : hosts
+  const able = hosts.filter((host) => need.on === 'any' || host.runsCommands === (need.on === 'built-in'))
   if (need.slots === 0) {
     const [host] = able.filter(({ freeAux }) => freeAux > 0).sort(tightestAux)
     return host && [{ agentId: host.id, devices: [] }]

@@ -1,11 +1,11 @@
-// Whether the agents of a pool run commands. Only the built-in agent does; Determined's agents run containers.
+// Whether the agents of a pool can run a command. The built-in agent runs it as a process, Determined's in a container.
 
 import type { PoolConfig } from '../../config/index.ts'
 import type { WaitingView, Written } from '../../http/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
 import { runsCommands } from '../protocol/accept.ts'
 import { type Agent, hasJoined } from './agent.ts'
-import type { Allocation } from './allocation.ts'
+import { type Allocation, agentsFor } from './allocation.ts'
 
 type Job = Pick<Allocation, 'pool' | 'work'>
 
@@ -18,6 +18,16 @@ export interface CommandAgents {
   waiting(job: Job & Pick<Allocation, 'submittedAt'>): Written<WaitingView> | undefined
 }
 
+const needsImage = [
+  'a command without an image runs only on built-in agents',
+  'Name an image (`provision submit --image`, `environment.image` for `det`), choose a pool with built-in agents, or set `agent_docker_image` to an image of the built-in agent (images/agent) and restart; with `provision submit --force` the job is accepted, and waits for such an agent without a launch.',
+] as const
+
+const needsNone = [
+  "an image runs only on Determined's agents",
+  "Leave the image out, or choose a pool with Determined's agents; with `provision submit --force` the job is accepted, and waits for such an agent without a launch.",
+] as const
+
 interface Options {
   pools: readonly Pick<PoolConfig, 'pool_name' | 'provider'>[]
   agents: () => Agent[]
@@ -25,35 +35,51 @@ interface Options {
   now: () => number
 }
 
+type Kind = 'built-in' | 'determined'
+
+function kindOf({ version }: Agent): Kind {
+  return runsCommands(version) ? 'built-in' : 'determined'
+}
+
 /** Determined's own image, in its registry or in a copy. */
 const determinedImage = /(?:^|\/)determined-agent(?:[:@]|$)/
 
 export function createCommandAgents({ pools, agents, now }: Options): CommandAgents {
-  const lastSeen = new Map<string, boolean>()
+  const lastSeen = new Map<string, Kind>()
 
-  function whyNot(pool: string): string | undefined {
-    const present = agents().filter((agent) => agent.pool === pool && hasJoined(agent))
-    if (present.some((agent) => runsCommands(agent.version))) return undefined
-    if (present.length > 0 || lastSeen.get(pool) === false)
-      return `the agents of pool ${pool} are Determined's, which run containers`
+  /** Why no agent of the pool is of that kind; undefined if one is or may be. */
+  function whyNone(pool: string, kind: Kind): string | undefined {
+    const joined = agents().filter((agent) => agent.pool === pool && hasJoined(agent))
+    const last = lastSeen.get(pool)
+    const seen = joined.length > 0 ? joined.map(kindOf) : last ? [last] : []
+    if (seen.includes(kind)) return undefined
+    const configured = seen.length > 0 ? undefined : configuredAgents(pool)
+    if (seen.length === 0 && (!configured || configured.kind === kind)) return undefined
+    return kind === 'determined'
+      ? `the agents of pool ${pool} are built-in, which run no containers`
+      : `the agents of pool ${pool} are Determined's${configured?.image ?? ''}, which run containers`
+  }
+
+  /** undefined: any agent may join. */
+  function configuredAgents(pool: string): { kind: Kind; image?: string } | undefined {
     const provider = pools.find(({ pool_name }) => pool_name === pool)?.provider
-    if (lastSeen.get(pool) || !provider || provider.agent_runtime !== 'docker') return undefined
     // A template may start any agent.
-    if (provider.agent_setup_template !== undefined || !determinedImage.test(provider.agent_docker_image))
-      return undefined
-    return `the agents of pool ${pool} are Determined's (${provider.agent_docker_image}), which run containers`
+    if (!provider || provider.agent_setup_template !== undefined) return undefined
+    if (provider.agent_runtime !== 'docker') return { kind: 'built-in' }
+    const image = provider.agent_docker_image
+    return determinedImage.test(image) ? { kind: 'determined', image: ` (${image})` } : undefined
   }
 
   function cannotRun({ pool, work }: Job): Problem | undefined {
-    const why = work.kind === 'command' ? whyNot(pool) : undefined
-    if (why === undefined) return undefined
-    const remedy =
-      'Choose a pool with built-in agents, or set `agent_docker_image` to an image of the built-in agent (images/agent) and restart; with `--force` the job is accepted, and waits for such an agent without a launch.'
-    return problem('WORK_CANNOT_RUN', `${why}; commands run only on built-in agents`, { remedy })
+    const kind = agentsFor(work)
+    const found = kind === 'any' ? undefined : whyNone(pool, kind)
+    if (found === undefined) return undefined
+    const [why, remedy] = kind === 'built-in' ? needsImage : needsNone
+    return problem('WORK_CANNOT_RUN', `${found}; ${why}`, { remedy })
   }
 
   return {
-    saw: ({ pool, version }) => void lastSeen.set(pool, runsCommands(version)),
+    saw: (agent) => void lastSeen.set(agent.pool, kindOf(agent)),
     cannotRun,
     waiting(job) {
       const found = cannotRun(job)

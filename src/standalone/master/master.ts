@@ -32,6 +32,8 @@ import { masterRoutes } from './rest.ts'
 import { routesHandler } from './rest-router.ts'
 import type { JobAdvice } from './rest-work.ts'
 import { createLogStore, createWorkStore, type WorkStore } from './store.ts'
+import { createWaiters } from './task-logs.ts'
+import { taskOutputHandler } from './task-output.ts'
 import { createWorkQueue } from './work-queue.ts'
 
 export interface MasterOptions {
@@ -60,6 +62,8 @@ export interface MasterOptions {
 
 export interface Master {
   handlers: Handler[]
+  /** Takes the output of containers, which have tokens of their own: put it before the access handler. */
+  taskOutput: Handler
   /** The REST API alone, without the socket of agents. */
   rest: Handler
   upgrades: UpgradeHandler[]
@@ -96,7 +100,9 @@ export function createMaster(options: MasterOptions): Master {
   const masterInfo = masterInfoOf(options)
   const refused = createListeners<RefusedJoin>(logger)
   const logRefused = groupedLog({ clock, log: logger.warn })
-  const logs = createLogStore()
+  const waiters = createWaiters()
+  const stopped = new AbortController()
+  const logs = createLogStore(waiters.wake)
   const demand = createDemandView({
     clock,
     auxLimit,
@@ -107,6 +113,7 @@ export function createMaster(options: MasterOptions): Master {
   })
   const store = createWorkStore({
     onFree: demand.onFree,
+    onPut: waiters.wake,
     onForget(id) {
       logs.forget(id)
       void jobStore.keep({ at: clock.now(), kind: 'allocation_forgotten', id })
@@ -186,11 +193,14 @@ export function createMaster(options: MasterOptions): Master {
       commands,
       fault: jobStore.fault,
       advice: options.advice,
+      waiters,
+      closed: stopped.signal,
     }),
   )
 
   return {
     handlers: [socket.handler, rest],
+    taskOutput: taskOutputHandler({ store, logs, clock }),
     rest,
     upgrades: [socket.upgrade],
     agents: registry.list,
@@ -212,6 +222,7 @@ export function createMaster(options: MasterOptions): Master {
     fault: jobStore.fault,
     async close() {
       queue.close()
+      stopped.abort()
       const closed = registry.close()
       // After the registry has started to close, so that held dials get the answer that this master is stopping.
       socket.close()

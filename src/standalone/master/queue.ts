@@ -3,7 +3,16 @@
 import { runsCommands } from '../protocol/accept.ts'
 import type { Container, Device } from '../protocol/container.ts'
 import { type Agent, takesWork } from './agent.ts'
-import { type Allocation, type Fit, type Host, type Need, occupy, type Placed, place } from './allocation.ts'
+import {
+  type Allocation,
+  agentsFor,
+  type Fit,
+  type Host,
+  type Need,
+  occupy,
+  type Placed,
+  place,
+} from './allocation.ts'
 
 export interface Assignment {
   allocation: Allocation
@@ -38,8 +47,8 @@ export function schedule(pending: Allocation[], hosts: PoolHost[]): Assignment[]
   for (const allocation of inOrder(pending)) {
     const { slots, work, priority } = allocation
     const queue = slots === 0 ? 'aux' : 'slotted'
-    const need: Need = { slots, command: work.kind === 'command' }
-    const shape = `${slots}/${need.command}`
+    const need: Need = { slots, on: agentsFor(work) }
+    const shape = `${slots}/${need.on}`
     if (priority > held[queue]) continue
     const fits = unfit.has(shape) ? undefined : place(need, left)
     if (fits) {

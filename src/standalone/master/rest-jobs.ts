@@ -135,7 +135,7 @@ function resourcesView(allocationId: string, container: Placed): Record<string, 
   }
 }
 
-function allocationView(allocation: Allocation): Record<string, unknown> {
+export function allocationView(allocation: Allocation): Record<string, unknown> {
   return {
     taskId: allocation.task,
     allocationId: allocation.id,
@@ -148,13 +148,13 @@ function allocationView(allocation: Allocation): Record<string, unknown> {
   }
 }
 
-/** The state of the allocation is that of its slowest container. */
-function stateOf(allocation: Allocation): string {
+/** The state of the allocation is that of its slowest container, by the names that Determined has for tasks. */
+export function stateOf(allocation: Allocation): string {
   if (allocation.state === 'pending') return 'STATE_QUEUED'
   if (isOver(allocation)) return 'STATE_TERMINATED'
   if (allocation.state === 'ending') return 'STATE_TERMINATING'
   const least = containerStates.find((state) =>
     allocation.containers.some((container) => container.state === state),
   )
-  return `STATE_${least || 'UNSPECIFIED'}`
+  return `STATE_${least === 'ASSIGNED' ? 'STARTING' : least || 'UNSPECIFIED'}`
 }

@@ -8,6 +8,7 @@ export { ok, type Reply, type Route } from '../../http/index.ts'
 /** gRPC's code and name for each HTTP status of the gateway. */
 const grpc: Record<number, [number, string]> = {
   400: [3, 'InvalidArgument'],
+  401: [16, 'Unauthenticated'],
   404: [5, 'NotFound'],
   405: [12, 'Unimplemented'],
   409: [9, 'FailedPrecondition'],

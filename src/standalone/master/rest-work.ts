@@ -1,7 +1,7 @@
 // Endpoints for jobs that Determined does not have: submit, show, kill.
 import type { AllJobs, JobLogs, JobView, OneJob, WaitingView, Written } from '../../http/index.ts'
 import type { Problem } from '../../problems/index.ts'
-import type { Allocation } from './allocation.ts'
+import type { Allocation, Submission } from './allocation.ts'
 import type { CommandAgents } from './command-agents.ts'
 import { failure, ok, type Reply, type Route, timestamp } from './rest-router.ts'
 import type { LogStore, WorkStore } from './store.ts'
@@ -9,13 +9,12 @@ import { readSubmission, type SubmissionDefaults } from './submission.ts'
 import type { WorkQueue } from './work-queue.ts'
 
 export interface WorkRoutesOptions {
+  intake: JobIntake
   queue: WorkQueue
   store: WorkStore
   logs: LogStore
   commands: CommandAgents
   defaults: SubmissionDefaults
-  /** Why nothing can be submitted now. */
-  fault: () => string | undefined
   advice?: JobAdvice
 }
 
@@ -34,18 +33,50 @@ export type WhyWaits = (
   job: Pick<Allocation, 'id' | 'pool' | 'submittedAt'>,
 ) => Written<WaitingView> | undefined
 
+/** Accepts a job, or tells why not. */
+export type JobIntake = (submission: Submission, force: boolean) => Promise<Intake>
+type Intake = { allocation: Allocation; isNew: boolean } | { refusal: Reply }
+
+export interface JobIntakeOptions {
+  queue: WorkQueue
+  store: WorkStore
+  commands: CommandAgents
+  /** Why nothing can be submitted now. */
+  fault: () => string | undefined
+  advice?: JobAdvice
+}
+
+const stopping = failure(503, 'this master is stopping')
+
+export function createJobIntake({ queue, store, commands, fault, advice }: JobIntakeOptions): JobIntake {
+  return async (submission, force) => {
+    const known = store.ofTask(submission.task)
+    // A client that missed the response submitted it again: it is the same job.
+    if (known && isSame(known, submission)) {
+      const kept = await queue.submitted(known.id)
+      return kept ? { allocation: kept, isNew: false } : { refusal: stopping }
+    }
+    if (known) return { refusal: failure(409, `job '${submission.task}' already exists and differs`) }
+    const down = fault()
+    if (down) return { refusal: failure(503, down) }
+    const hopeless = force ? undefined : (commands.cannotRun(submission) ?? advice?.cannotRun(submission))
+    if (hopeless) return { refusal: failure(400, hopeless.message, hopeless) }
+    const allocation = await queue.submit(submission)
+    return allocation ? { allocation, isNew: true } : { refusal: stopping }
+  }
+}
+
 /** The same below /provision/v1/work, their former path. */
 export function workRoutes({
+  intake,
   queue,
   store,
   logs,
   commands,
   defaults,
-  fault,
   advice,
 }: WorkRoutesOptions): Route[] {
   const find = (id: string): Allocation | undefined => store.get(id) ?? store.ofTask(id)
-  const stopping = failure(503, 'this master is stopping')
   const shown = (allocation: Allocation) => ok({ job: workView(allocation, whyWaits()) } satisfies OneJob)
   function whyWaits(): WhyShown {
     const advised = advice?.whyWaits()
@@ -56,20 +87,9 @@ export function workRoutes({
   async function submit(body: Record<string, unknown>): Promise<Reply> {
     const read = readSubmission(body, defaults)
     if (!read.ok) return failure(400, read.message)
-    const { submission, force } = read
-    const known = store.ofTask(submission.task)
-    // A client that missed the response submitted it again: it is the same job.
-    if (known && isSame(known, submission)) {
-      const kept = await queue.submitted(known.id)
-      return kept ? shown(kept) : stopping
-    }
-    if (known) return failure(409, `job '${submission.task}' already exists and differs`)
-    const down = fault()
-    if (down) return failure(503, down)
-    const hopeless = force ? undefined : (commands.cannotRun(submission) ?? advice?.cannotRun(submission))
-    if (hopeless) return failure(400, hopeless.message, hopeless)
-    const allocation = await queue.submit(submission)
-    return allocation ? { ...shown(allocation), status: 201 } : stopping
+    const taken = await intake(read.submission, read.force)
+    if ('refusal' in taken) return taken.refusal
+    return taken.isNew ? { ...shown(taken.allocation), status: 201 } : shown(taken.allocation)
   }
 
   const routes: Route[] = [
@@ -136,6 +156,7 @@ export function workView(allocation: Allocation, whyWaits?: WhyShown): Written<J
     reason: reason ?? '',
     duration: work.kind === 'duration' ? `${work.seconds}s` : undefined,
     command: work.kind === 'command' ? work.argv : undefined,
+    image: work.kind === 'command' ? work.container?.image : undefined,
     env: work.kind === 'command' ? Object.keys(work.env) : undefined,
     submittedAt: timestamp(allocation.submittedAt),
     startedAt: timestamp(allocation.startedAt),

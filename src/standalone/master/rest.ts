@@ -8,11 +8,13 @@ import type { MasterInfo } from '../protocol/messages.ts'
 import type { Registry } from './agents.ts'
 import type { CommandAgents } from './command-agents.ts'
 import { agentOrderRoutes, agentRoutes, agentView } from './rest-agents.ts'
+import { commandRoutes } from './rest-commands.ts'
 import { jobRoutes, queueStats, taskRoutes } from './rest-jobs.ts'
 import { masterInfoRoutes, poolRoutes } from './rest-pools.ts'
 import { ok, type Route } from './rest-router.ts'
-import { type JobAdvice, workRoutes } from './rest-work.ts'
+import { createJobIntake, type JobAdvice, workRoutes } from './rest-work.ts'
 import type { LogStore, WorkStore } from './store.ts'
+import type { Waiters } from './task-logs.ts'
 import type { WorkQueue } from './work-queue.ts'
 
 export interface MasterRoutesOptions {
@@ -26,6 +28,10 @@ export interface MasterRoutesOptions {
   commands: CommandAgents
   fault: () => Problem | undefined
   advice?: JobAdvice
+  /** Woken at each change of an allocation and each line of output. */
+  waiters: Waiters
+  /** Aborted when the master stops. */
+  closed: AbortSignal
 }
 
 export function masterRoutes(options: MasterRoutesOptions): Route[] {
@@ -34,6 +40,16 @@ export function masterRoutes(options: MasterRoutesOptions): Route[] {
   const auxPool = config.resource_manager.default_aux_resource_pool
   const computePool = config.resource_manager.default_compute_resource_pool
   const containersOn = (id: string) => [...store.heldOn(id), ...(registry.get(id)?.unknownContainers ?? [])]
+  const defaults = {
+    newId: randomUUID,
+    hasPool: (pool: string) => pools.includes(pool),
+    auxPool,
+    computePool,
+  }
+  const intake = createJobIntake({
+    ...{ queue, store, commands: options.commands, advice: options.advice },
+    fault: () => fault()?.message,
+  })
   return [
     ...masterInfoRoutes(options.masterInfo),
     ...agentRoutes({ list: registry.list, get: registry.get, heldOn: containersOn }),
@@ -59,14 +75,15 @@ export function masterRoutes(options: MasterRoutesOptions): Route[] {
     }),
     ...taskRoutes(store),
     ...jobRoutes({ store, pools: () => pools, computePool }),
+    ...commandRoutes({
+      ...{ intake, queue, store, logs, defaults },
+      waiters: options.waiters,
+      closed: options.closed,
+    }),
     ...workRoutes({
-      queue: queue,
-      store,
-      logs,
+      ...{ intake, queue, store, logs, defaults },
       commands: options.commands,
-      fault: () => fault()?.message,
       advice: options.advice,
-      defaults: { newId: randomUUID, hasPool: (pool) => pools.includes(pool), auxPool, computePool },
     }),
   ]
 }

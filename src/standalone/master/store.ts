@@ -12,6 +12,8 @@ export interface WorkStoreOptions {
   onForget: (id: string) => void
   /** The last container on an agent has ended. */
   onFree: (agentId: string) => void
+  /** An allocation is new or has changed. */
+  onPut?: (id: string) => void
 }
 
 export interface WorkStore {
@@ -31,7 +33,7 @@ export interface WorkStore {
   owner(containerId: string): Allocation | undefined
 }
 
-export function createWorkStore({ onForget, onFree }: WorkStoreOptions): WorkStore {
+export function createWorkStore({ onForget, onFree, onPut }: WorkStoreOptions): WorkStore {
   const active = new Map<string, Allocation>()
   const over = new Map<string, Allocation>()
   /** By container. */
@@ -69,6 +71,7 @@ export function createWorkStore({ onForget, onFree }: WorkStoreOptions): WorkSto
     }
     if (isOver(allocation)) retire(allocation)
     else active.set(allocation.id, allocation)
+    onPut?.(allocation.id)
   }
 
   function retire(allocation: Allocation): void {
@@ -111,7 +114,8 @@ export interface LogStore {
   forget(allocationId: string): void
 }
 
-export function createLogStore(): LogStore {
+/** `onLine`: a line was added. */
+export function createLogStore(onLine?: (allocationId: string) => void): LogStore {
   const logs = new Map<string, { lines: Written<LogLine>[]; characters: number; count: number }>()
   return {
     add(allocationId, log) {
@@ -123,6 +127,7 @@ export function createLogStore(): LogStore {
       entry.characters += line.text.length
       while (entry.lines.length > mostLines || entry.characters > mostCharacters)
         entry.characters -= entry.lines.shift()!.text.length
+      onLine?.(allocationId)
     },
     read(allocationId, after = 0) {
       const { lines = [], count = 0 } = logs.get(allocationId) ?? {}

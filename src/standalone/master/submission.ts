@@ -1,9 +1,7 @@
 // Parses a submitted job from JSON: returns a submission, or the fault.
 import { type JobOrder, jobOrderSchema } from '../../http/index.ts'
 import { parseDuration } from '../../platform/index.ts'
-import { fileType, type RunArchive } from '../protocol/container.ts'
-import type { StartContainer } from '../protocol/messages.ts'
-import { type Allocation, type Placed, priorities, type Submission, type Work } from './allocation.ts'
+import { priorities, type Submission, type Work } from './allocation.ts'
 
 export type ReadSubmission =
   | { ok: true; submission: Submission; force: boolean }
@@ -57,9 +55,10 @@ export function readSubmission(given: Record<string, unknown>, defaults: Submiss
 }
 
 function readWork(body: Body): Work | string {
-  const { duration, command, env = {}, workingDirectory = '' } = body
+  const { duration, command, env = {}, workingDirectory = '', image } = body
   if ((duration === undefined) === (command === undefined)) return 'set either duration or command'
   if (duration !== undefined) {
+    if (image !== undefined) return 'image needs a command'
     const ms = typeof duration === 'string' ? parseDuration(duration) : undefined
     if (ms === undefined || ms < 0)
       return `duration must be a string such as "90s" or "1h30m", not ${show(duration)}`
@@ -71,7 +70,17 @@ function readWork(body: Body): Work | string {
   const odd = Object.entries(env).find(([name, value]) => !/^[A-Za-z_]\w*$/.test(name) || !isWord(value))
   if (odd) return `env: \`${odd[0].slice(0, 60)}\` must be a variable name with a string without NUL`
   if (!isWord(workingDirectory)) return 'workingDirectory must be a string without NUL'
-  return { kind: 'command', argv: command, env: env as Record<string, string>, workingDirectory }
+  if (image !== undefined && !isImage(image))
+    return 'image must name a container image, such as "python:3.12"'
+  return {
+    ...{ kind: 'command', argv: command, env: env as Record<string, string>, workingDirectory },
+    ...(image !== undefined && { container: { image } }),
+  }
+}
+
+/** Docker judges the rest; this keeps out what can be no image. */
+function isImage(value: unknown): value is string {
+  return typeof value === 'string' && /^[\w][\w.:@/+-]{0,1023}$/.test(value)
 }
 
 function isWhole(value: unknown, least: number, most: number): value is number {
@@ -84,67 +93,4 @@ function isWord(value: unknown): value is string {
 
 function show(value: unknown): string {
   return JSON.stringify(value)?.slice(0, 60) ?? 'nothing'
-}
-
-// The order that starts one container of a command on the built-in agent, with the variables and files for connecting to the
-// master (Determined: master/pkg/tasks/task.go). The agent adds its own values.
-
-export const taskCertificatePath = '/run/determined/etc/ssl/master.crt'
-
-export interface TaskEnvironment {
-  clusterId: string
-  /** PEM chain with which tasks verify the master; undefined when the master serves plain text or a proxy terminates its TLS. */
-  certificate: () => string | undefined
-}
-
-export function startOrder(
-  allocation: Allocation,
-  container: Placed,
-  cluster: TaskEnvironment,
-): StartContainer {
-  if (allocation.work.kind !== 'command') throw new Error(`${allocation.id} is not a command`)
-  const { argv, env, workingDirectory } = allocation.work
-  const certificate = cluster.certificate()
-  const given: Record<string, string> = {
-    DET_CLUSTER_ID: cluster.clusterId,
-    DET_TASK_ID: allocation.task,
-    DET_ALLOCATION_ID: allocation.id,
-    DET_RESOURCES_ID: container.id,
-    DET_TASK_TYPE: 'COMMAND',
-    DET_CONTAINER_RANK: String(allocation.containers.findIndex(({ id }) => id === container.id)),
-    DET_CONTAINER_COUNT: String(allocation.containers.length),
-    DET_USE_TLS: String(certificate !== undefined),
-    ...(certificate !== undefined && { DET_MASTER_CERT_FILE: taskCertificatePath }),
-    ...env,
-  }
-  const { id, state, devices, description } = container
-  return {
-    Container: { id, state, devices, description },
-    Spec: {
-      TaskType: 'COMMAND',
-      RunSpec: {
-        ContainerConfig: {
-          Cmd: argv,
-          Env: Object.entries(given).map(([name, value]) => `${name}=${value}`),
-          WorkingDir: workingDirectory,
-          Image: '',
-          Labels: {},
-        },
-        Archives: certificate === undefined ? [] : [certificateArchive(certificate)],
-      },
-    },
-  }
-}
-
-function certificateArchive(pem: string): RunArchive {
-  const file = {
-    path: taskCertificatePath,
-    type: fileType.file,
-    content: Buffer.from(pem).toString('base64'),
-    mode: 0o644,
-    mtime: 0,
-    uid: 0,
-    gid: 0,
-  }
-  return { Path: '/', Archive: [file] }
 }

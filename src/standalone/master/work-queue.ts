@@ -10,8 +10,8 @@ import { createListeners } from './agents.ts'
 import * as step from './allocation.ts'
 import { type Allocation, live, type Placed } from './allocation.ts'
 import { hostsOf, schedule } from './queue.ts'
+import { startOrder, type TaskEnvironment } from './start-order.ts'
 import type { LogStore, WorkStore } from './store.ts'
-import { startOrder, type TaskEnvironment } from './submission.ts'
 
 export interface WorkQueueOptions {
   clock: Clock

@@ -198,11 +198,30 @@ export interface ContainerConfig {
   WorkingDir: string
   Image: string
   Labels: Record<string, string>
+  /** Only with an image. */
+  User?: string
+}
+
+/** What only docker reads, for Determined's agents. */
+export interface HostConfig {
+  NetworkMode: string
+  /** Bytes. */
+  ShmSize: number
+  Runtime?: string
+  Mounts: {
+    Type: string
+    Source: string
+    Target: string
+    ReadOnly: boolean
+    BindOptions: { Propagation: string }
+  }[]
 }
 
 export interface ContainerSpec {
   TaskType: string
-  RunSpec: { ContainerConfig: ContainerConfig; Archives: RunArchive[] }
+  /** Only with an image. */
+  PullSpec?: { ForcePull: boolean }
+  RunSpec: { ContainerConfig: ContainerConfig; HostConfig?: HostConfig; Archives: RunArchive[] }
 }
 
 export const fileType = { file: 48, directory: 53 } as const

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { processStart } from '../../../src/platform/processes.ts'
-import { type ContainerFailure, failureTypes } from '../../../src/standalone/protocol/container.ts'
+import { type ContainerFailure, failureTypes, fileType } from '../../../src/standalone/protocol/container.ts'
 import type { MasterMessage } from '../../../src/standalone/protocol/messages.ts'
 import {
   type AgentHome,
@@ -191,6 +191,20 @@ describe('a signal', () => {
     ;(await visit()).connection.send({ SignalContainer: { ContainerID: 'nobody', Signal: 9 } })
     expect(await end('nobody')).toMatchObject({ FailureType: failureTypes.containerMissing })
   })
+})
+
+it('a command runs in a folder of its files', async () => {
+  start()
+  const workdir = '/run/determined/workdir'
+  const message = order('cat lib/word; pwd', { WorkingDir: workdir })
+  const item = { mode: 0o644, mtime: 0, uid: 0, gid: 0 }
+  message.StartContainer!.Spec.RunSpec.Archives = [
+    { Path: '/', Archive: [{ ...item, path: workdir, type: fileType.directory, content: '' }] },
+    { Path: workdir, Archive: [{ ...item, path: 'lib/word', type: fileType.file, content: 'aGk=' }] },
+  ]
+  ;(await visit()).connection.send(message)
+  expect(await end()).toBeNull()
+  expect(news().printed(1)).toMatch(/^hi\/.+\/files\/run\/determined\/workdir\n$/)
 })
 
 describe('an order that cannot be carried out is answered with the reason', () => {

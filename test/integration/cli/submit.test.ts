@@ -34,6 +34,7 @@ describe('provision submit', () => {
       /--priority must be an integer without a sign, not "1.5"/,
     ],
     ['slots for auxiliary work', ['--aux', '--slots', '1', '--', 'true'], /--aux.*--slots/],
+    ['an image for no command', ['--duration', '1m', '--image', 'a'], /--image need a command/],
     ['variables for no command', ['--duration', '1m', '--env', 'A=b'], /--duration runs none/],
   ])('reports what is wrong with %s', (_, args, words) => {
     const { status, stdout, stderr } = submit(...args)

@@ -154,6 +154,19 @@ describe.concurrent('provision beside a Determined master', () => {
     await until(() => placeholders().length === 0, 'the end of the placeholders', 15)
   })
 
+  it('has one placeholder agent where launch_error is off, because only single commands are rejected', async (context) => {
+    const { world, ...daemon } = await prepare(context)
+    world.launchError = false
+    const { stderr } = daemon.start('')
+    const one = 'provisioner-placeholder-default-1'
+    await until(() => stderr().includes('placeholder agents are connected'), 'the placeholder', 15)
+    expect(daemon.agents()).toEqual([one])
+    expect(world.agents.get(one)!.enabled).toBe(false)
+    expect(experiment(world, { slots: 4 })).toMatchObject({ status: 200 })
+    world.work.clear()
+    expect(command(world, { slots: 2 })).toMatchObject({ status: 200 })
+  })
+
   it('does not start for a user that may not drain agents', async (context) => {
     const { world, start } = await prepare(context)
     world.users.get('provisioner')!.admin = false

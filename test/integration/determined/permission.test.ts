@@ -116,3 +116,14 @@ describe('a pool whose user loses the permission', () => {
     ])
   })
 })
+
+describe('launch_error', () => {
+  it('is what the master is configured with, and the default for a user that may not read it', async () => {
+    opened.world.launchError = false
+    expect(await source.launchError()).toBe(true)
+    student().admin = true
+    expect(await source.launchError()).toBe(false)
+    opened.world.launchError = true
+    expect(await source.launchError()).toBe(true)
+  })
+})

@@ -26,10 +26,12 @@ function hold({
   pending = [],
   drain,
   count = 1,
+  needsAll = async () => true,
 }: {
   pending?: PendingAllocation[]
   drain?: (agent: string) => Promise<boolean>
   count?: number
+  needsAll?: () => Promise<boolean>
 } = {}) {
   const source: PlaceholderOptions['source'] = {
     read: async (pool) => ({ pool, at: 0, pending, agents: [] }),
@@ -37,7 +39,16 @@ function hold({
   }
   const address = { scheme: 'http', host: '127.0.0.1', port: master.port } as const
   leave = holdPlaceholders({
-    ...{ pool: 'gpu', slots: 8, count, source, version: '1', clock: new FastClock(50), logger: log },
+    ...{
+      pool: 'gpu',
+      slots: 8,
+      count,
+      needsAll,
+      source,
+      version: '1',
+      clock: new FastClock(50),
+      logger: log,
+    },
     endpoint: () => ({ address, warnings: [] }),
   })
 }
@@ -140,6 +151,26 @@ describe('several of them', () => {
     expect(master.visits).toHaveLength(1)
     pending.length = 0
     await until(() => master.visits.length === 2, 'the next one')
+  })
+
+  it('are not needed where one is enough, until the master has restarted with another launch_error', async () => {
+    let launchError = false
+    hold({ count: 3, needsAll: async () => launchError })
+    const reports = () => log.lines.filter((line) => line.includes('connected and disabled'))
+    await until(() => reports().length === 1, 'the report')
+    expect(reports()[0]).toContain('"agents":1')
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(master.visits).toHaveLength(1)
+    launchError = true
+    master.visits[0]!.connection.terminate()
+    await until(() => master.visits.length === 4, 'the first one and two others')
+    await until(() => reports().length === 2)
+    expect(reports()[1]).toContain('"agents":3')
+  })
+
+  it('are there when the master does not say', async () => {
+    hold({ count: 2, needsAll: () => Promise.reject(new Error('no answer')) })
+    await until(() => master.visits.length === 2, 'both')
   })
 
   it('leave together', async () => {

@@ -212,6 +212,22 @@ describe('a job that waits', () => {
     await provision('jobs', 'forced', '--kill')
     expect((await forced).status).toBe(125)
   })
+
+  it('is rejected with an image, because these agents are built-in', async () => {
+    const image = ['--image', 'python:3.12']
+    const refused = await submit(...image, '--', 'true')
+    expect(refused.stderr).toMatch(
+      /WORK_CANNOT_RUN the agents of pool default are built-in.*\n.*Leave the image out/,
+    )
+    expect(refused).toMatchObject({ status: 2, stdout: '' })
+    const forced = submit(...image, '--force', '--id', 'contained', '--', 'true')
+    await expect
+      .poll(async () => (await show('contained')).waiting?.code, { timeout: 15_000 })
+      .toBe('WORK_CANNOT_RUN')
+    expect((await provision('jobs', 'contained')).stdout).toMatch(/^image +python:3\.12$/m)
+    await provision('jobs', 'contained', '--kill')
+    expect((await forced).status).toBe(125)
+  })
 })
 
 describe('what the master rejects', () => {

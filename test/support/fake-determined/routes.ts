@@ -63,6 +63,9 @@ function show(world: FakeWorld, { path, query }: Asked, viewer: FakeUser): Answe
         query,
       )
     }
+    case '/api/v1/master/config':
+      if (!viewer.admin) return failure(403, 'rpc error: code = PermissionDenied desc = access denied')
+      return ok({ config: { launch_error: world.launchError, cluster_name: 'fake' } })
     case '/api/v1/tasks': {
       const visible = [...world.work.values()].filter(({ hidden }) => viewer.admin || !hidden)
       return ok({

@@ -1,8 +1,10 @@
 // An independent check of the built-in master's answers: the bindings of Determined's client parse each of them.
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { readLog } from '../../support/log-reader.ts'
 import { gpu, startMaster, type TestMaster, token } from '../../support/master.ts'
 import { pythonWith } from '../../support/python.ts'
+import { until } from '../../support/server.ts'
 import { becomes, submit } from '../../support/work.ts'
 import { workingAgent } from '../../support/working-agent.ts'
 import { converse } from '../tls/run.ts'
@@ -37,7 +39,19 @@ async function askAll(allocations: string[]): Promise<void> {
   await ask('v1GetTasksResponse', '/api/v1/tasks')
   await ask('v1GetJobsV2Response', '/api/v1/job-queues-v2')
   await ask('v1GetJobQueueStatsResponse', '/api/v1/job-queues/stats')
-  for (const id of allocations) await ask('v1GetAllocationResponse', `/api/v1/allocations/${id}`)
+  await ask('v1GetCommandsResponse', '/api/v1/commands?limit=50&users=ada')
+  await ask('v1GetWorkspacesResponse', '/api/v1/workspaces')
+  await ask('v1GetWorkspaceResponse', '/api/v1/workspaces/1')
+  for (const id of allocations) {
+    await ask('v1GetAllocationResponse', `/api/v1/allocations/${id}`)
+    await ask('v1GetCommandResponse', `/api/v1/commands/${id}`)
+    await ask('v1GetTaskResponse', `/api/v1/tasks/${id}`)
+    const log = readLog(m, `/api/v1/tasks/${id}/logs`)
+    await until(() => log.ended)
+    expect(log.lines.length).toBeGreaterThan(0)
+    const request = `GET /api/v1/tasks/${id}/logs`
+    answers.push(...log.lines.map((json) => ({ request, type: 'v1TaskLogsResponse', json })))
+  }
 }
 
 async function judged(given: typeof answers): Promise<string[]> {
@@ -55,7 +69,18 @@ it('every answer is what the bindings require, with no agents, with jobs in each
   await becomes(m, running, 'running')
   const held = await submit(m, { duration: '1h', slots: 0 })
   const waiting = await submit(m, { duration: '1h', slots: 3, priority: 50 })
+  agent.print([...agent.containers.keys()][0]!, 'epoch 1\n')
+  await expect.poll(async () => (await m.ask(`/provision/v1/jobs/${running}/logs`)).json.count).toBe(1)
   await askAll([running, held, waiting])
+  const unstarted = await workingAgent(m, 'slow', { devices: [gpu(0), gpu(1)], onStart: () => 'ignore' })
+  const config = { entrypoint: ['train'], description: 'launched', resources: { slots: 2 } }
+  await ask('v1LaunchCommandResponse', '/api/v1/commands', { config })
+  await until(() => unstarted.started.length)
+  const { commands } = (await m.ask('/api/v1/commands')).json
+  const launched = commands.find(({ description }: { description: string }) => description === 'launched').id
+  await askAll([`${launched}.1`])
+  await ask('v1KillCommandResponse', `/api/v1/commands/${launched}/kill`, {})
+  await askAll([`${launched}.1`])
   for (const id of ['a', 'cpu', 'aux']) await ask('v1GetAgentResponse', `/api/v1/agents/${id}`)
   await ask('v1DisableAgentResponse', '/api/v1/agents/a/disable', { drain: true })
   await askAll([running])

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { type Host, occupy, place } from '../../../../src/standalone/master/allocation.ts'
+import { type Host, type Need, occupy, place } from '../../../../src/standalone/master/allocation.ts'
 import type { Device } from '../../../../src/standalone/protocol/container.ts'
 
 const devices = (count: number): Device[] =>
@@ -11,7 +11,7 @@ function host(id: string, slots: number, used = 0, aux = 0, runsCommands = true)
   return { id, slots, free: devices(slots).slice(used), freeAux: 2 - aux, busy: used + aux > 0, runsCommands }
 }
 
-const slots = (count: number) => ({ slots: count, command: false })
+const slots = (count: number) => ({ slots: count, on: 'any' as const })
 const agentsOf = (need: number, hosts: Host[]) => place(slots(need), hosts)?.map((fit) => fit.agentId)
 
 describe('an allocation that fits one agent', () => {
@@ -69,11 +69,13 @@ describe('auxiliary allocations', () => {
   })
 })
 
-it('a command goes only to agents that run commands', () => {
+it('a command goes only to agents that run commands, and one with an image to the others', () => {
   const hosts = [host('foreign', 1, 0, 0, false), host('ours', 8)]
-  expect(place({ slots: 1, command: true }, hosts)).toMatchObject([{ agentId: 'ours' }])
-  expect(place({ slots: 0, command: true }, hosts)).toMatchObject([{ agentId: 'ours' }])
-  expect(place({ slots: 1, command: true }, hosts.slice(0, 1))).toBeUndefined()
+  expect(place({ slots: 1, on: 'built-in' }, hosts)).toMatchObject([{ agentId: 'ours' }])
+  expect(place({ slots: 0, on: 'built-in' }, hosts)).toMatchObject([{ agentId: 'ours' }])
+  expect(place({ slots: 1, on: 'built-in' }, hosts.slice(0, 1))).toBeUndefined()
+  expect(place({ slots: 1, on: 'determined' }, hosts)).toMatchObject([{ agentId: hosts[0]!.id }])
+  expect(place({ slots: 1, on: 'determined' }, hosts.slice(1))).toBeUndefined()
 })
 
 describe('in any pool', () => {
@@ -83,7 +85,10 @@ describe('in any pool', () => {
   const anyHosts = fc
     .array(anyHost, { maxLength: 7 })
     .map((list) => list.map(([size, used, aux, runs], i) => host(`agent-${i}`, size, used, aux, runs)))
-  const anyNeed = fc.record({ slots: fc.nat(20), command: fc.boolean() })
+  const anyNeed = fc.record({
+    slots: fc.nat(20),
+    on: fc.constantFrom<Need['on']>('any', 'built-in', 'determined'),
+  })
 
   it('a placement satisfies all rules', () => {
     fc.assert(
@@ -97,7 +102,7 @@ describe('in any pool', () => {
           const chosen = hosts.find(({ id }) => id === fit.agentId)!
           expect(chosen.free).toEqual(expect.arrayContaining(fit.devices))
           expect(new Set(fit.devices.map(({ id }) => id)).size).toBe(fit.devices.length)
-          if (need.command) expect(chosen.runsCommands).toBe(true)
+          if (need.on !== 'any') expect(chosen.runsCommands).toBe(need.on === 'built-in')
           if (need.slots === 0) expect(chosen.freeAux).toBeGreaterThan(0)
           if (fits.length > 1) expect(fit.devices).toHaveLength(chosen.slots)
         }
@@ -109,7 +114,7 @@ describe('in any pool', () => {
     fc.assert(
       fc.property(anyNeed, anyHosts, (need, hosts) => {
         if (place(need, hosts)) return
-        const able = hosts.filter((h) => !need.command || h.runsCommands)
+        const able = hosts.filter((h) => need.on === 'any' || h.runsCommands === (need.on === 'built-in'))
         expect(able.some((h) => (need.slots === 0 ? h.freeAux > 0 : h.free.length >= need.slots))).toBe(false)
         for (let size = 1; size <= 8; size++) {
           const whole = able.filter((h) => h.slots === size && h.free.length === size).length

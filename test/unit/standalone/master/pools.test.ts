@@ -20,8 +20,8 @@ async function poolOf(provider: string): Promise<unknown> {
     stats: () => ({ queuedCount: 0, scheduledCount: 0 }),
     clusterName: 'c',
   })
-  const { value } = await route!.answer({ params: {}, query: new URLSearchParams(), body: {} })
-  return (value as { resourcePools: unknown[] }).resourcePools[0]
+  const reply = await route!.answer({ params: {}, query: new URLSearchParams(), body: {} })
+  return (reply as { value: { resourcePools: unknown[] } }).value.resourcePools[0]
 }
 
 describe('a pool in the API', () => {

@@ -38,6 +38,31 @@ const report = (of: Allocation, agent: string, id: string, state: ContainerState
   reported(of, agent, { id, state }, failure, 3000)
 const states = (of: Allocation) => of.containers.map((container) => container.state)
 
+describe('the files of a command', () => {
+  const files = [{ path: 'a', type: 48, content: 'YQ==', mode: 0o644, mtime: 0, uid: 0, gid: 0 }]
+  const withFiles: Work = { ...command, files }
+
+  it('are kept until its last container has ended', () => {
+    const ending = report(running(withFiles), 'a', 'c1', 'TERMINATED', exit(3) as never)
+    expect([ending.state, ending.work]).toEqual(['ending', withFiles])
+    expect(report(ending, 'b', 'c2', 'TERMINATED').work).toEqual(command)
+  })
+
+  it('are dropped however it ends', () => {
+    const pending = submitted({ task: 't', name: 'n', pool: 'p', slots: 1, priority: 1, work: withFiles }, 0)
+    const lost = agentGone(agentGone(running(withFiles), 'a', 'gone', 9), 'b', 'gone', 9)
+    for (const over of [killed(pending, 'killed', 9), lost]) {
+      expect(isOver(over)).toBe(true)
+      expect(over.work).toEqual(command)
+    }
+  })
+})
+
+it('containers get a token for their output; other commands need none', () => {
+  expect(running({ ...command, container: { image: 'a' } }).outputToken).toMatch(/^c\d$/)
+  expect(running().outputToken).toBeUndefined()
+})
+
 describe('a command', () => {
   it('is assigned, runs, and is finished with its last container', () => {
     let job = running()
