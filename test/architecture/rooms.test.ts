@@ -12,7 +12,7 @@ const rows = [
   ['config'],
   ['agent-setup'],
   ['providers', 'demand', 'state'],
-  ['fleet'],
+  ['fleet', 'leases'],
   ['http'],
   ['standalone'],
   ['provisioner'],
