@@ -88,6 +88,7 @@ function judge(member: Member, policy: Policy, now: number): void {
   const { instance, agent } = member
   if (instance.state === 'terminated' || instance.state === 'stopping') return
   if (instance.ending) member.phase = 'leaving'
+  else if (instance.condemned) markFailed(member, 'CONDEMNED')
   else if (instance.state === 'stopped') markFailed(member, 'STOPPED')
   else if (instance.ordered) markFailed(member, 'ORDERED')
   else if (instance.interruptedAt !== undefined) markFailed(member, 'SPOT_INTERRUPTED')
