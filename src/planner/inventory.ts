@@ -88,13 +88,14 @@ function judge(member: Member, policy: Policy, now: number): void {
   const { instance, agent } = member
   if (instance.state === 'terminated' || instance.state === 'stopping') return
   if (instance.ending) member.phase = 'leaving'
-  else if (instance.condemned) markFailed(member, 'CONDEMNED')
   else if (instance.state === 'stopped') markFailed(member, 'STOPPED')
   else if (instance.ordered) markFailed(member, 'ORDERED')
   else if (instance.interruptedAt !== undefined) markFailed(member, 'SPOT_INTERRUPTED')
   else if (endsSoon(instance, now)) markFailed(member, 'TIME_LIMIT')
   else if (agent?.connected) judgeConnected(member, agent, policy, now)
   else judgeUnconnected(member, policy, now)
+  // Where there is another reason, that one stays.
+  if (instance.condemned && !instance.ending && !member.fault) markFailed(member, 'CONDEMNED')
 }
 
 function judgeConnected(member: Member, agent: KnownAgent, policy: Policy, now: number): void {

@@ -53,8 +53,10 @@ describe('a termination that was begun', () => {
     // The request is still under way; the job that comes now must not run on that instance.
     bench.faults.fate = (call) => (call === 'terminate' ? 'failed' : 'done')
     bench.wants(4)
+    const kinds = watchRecords(bench)
     bench.restart()
     await bench.pass(90)
+    expect(kinds).not.toContain('undraining')
     expect(bench.master.agents.get(id)).toMatchObject({ draining: true, enabled: false })
     bench.faults.fate = () => 'done'
     await bench.pass(120)
