@@ -2,7 +2,6 @@
 // Imports problems, platform, pki and config.
 // Start with store.ts, the port, and open.ts, which chooses the adapter.
 
-export type { Candidate, Epoch, Lease, LeaseStore, LeaseView } from './leases.ts'
 export { identityHere, openStateReader, openStateStore } from './open.ts'
 export type {
   IdentityPart,

@@ -12,7 +12,7 @@ const rows = [
   ['config'],
   ['agent-setup'],
   ['providers', 'demand', 'state'],
-  ['fleet', 'leases'],
+  ['fleet'],
   ['http'],
   ['standalone'],
   ['provisioner'],

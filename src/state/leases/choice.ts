@@ -1,5 +1,5 @@
 // Which pools a provisioner takes, and which it gives up, so that all are led and the work is spread.
-import type { Candidate, LeaseView } from '../state/index.ts'
+import type { Candidate, LeaseView } from './port.ts'
 
 export interface Choice {
   /** Pools that nobody leads, and that fall to this provisioner. */

@@ -1,8 +1,8 @@
-// Leads pools as long as their leases last. The lease in the store decides; this process counts its own time, from before it
+// Not used by the daemon yet. Leads pools as long as their leases last. The lease in the store decides; this process counts its own time, from before it
 // asked, and stops earlier than the store's time is over.
-import type { Clock } from '../platform/index.ts'
-import type { Candidate, Epoch, LeaseStore, LeaseView } from '../state/index.ts'
+import { type Clock, withDeadline } from '../../platform/index.ts'
 import { chooseLeases } from './choice.ts'
+import type { Candidate, Epoch, LeaseStore, LeaseView } from './port.ts'
 
 /** Milliseconds. */
 export interface LeaseTimes {
@@ -68,6 +68,10 @@ export function createLeadership(options: LeadershipOptions): Leadership {
   /** From the time of sending: nobody knows when the store began to count. */
   const deadline = (sentAt: number) => sentAt + times.ttl - times.margin
 
+  /** A lease whose renewal is answered later is over anyway. */
+  const asked = <T>(what: string, call: () => Promise<T>) =>
+    withDeadline(clock, times.ttl - times.margin, what, call)
+
   function lose(pool: string, lease: Held): void {
     if (held.get(pool) !== lease) return
     held.delete(pool)
@@ -86,11 +90,11 @@ export function createLeadership(options: LeadershipOptions): Leadership {
 
   async function renew(): Promise<{ view: LeaseView; self: Candidate }> {
     const self = options.self()
-    const asked = new Map(held)
+    const before = new Map(held)
     const sentAt = clock.now()
-    const epochs = new Map([...asked].map(([pool, { epoch }]) => [pool, epoch]))
-    const view = await store.renew(self, epochs, times.ttl)
-    for (const [pool, lease] of asked) {
+    const epochs = new Map([...before].map(([pool, { epoch }]) => [pool, epoch]))
+    const view = await asked('a renewal of leases', () => store.renew(self, epochs, times.ttl))
+    for (const [pool, lease] of before) {
       if (!isRenewed(view, self, pool, lease.epoch)) lose(pool, lease)
       else if (held.get(pool) === lease) lease.until = Math.max(lease.until, deadline(sentAt))
     }
@@ -108,7 +112,7 @@ export function createLeadership(options: LeadershipOptions): Leadership {
     for (const pool of take) {
       if (stopping.signal.aborted) return
       const sentAt = clock.now()
-      const epoch = await store.take(pool, self.id, times.ttl)
+      const epoch = await asked('a lease', () => store.take(pool, self.id, times.ttl))
       const lease = epoch && { epoch, until: deadline(sentAt) }
       if (!lease || lease.until <= clock.now()) continue
       held.set(pool, lease)
@@ -128,7 +132,7 @@ export function createLeadership(options: LeadershipOptions): Leadership {
     await options.leave(pool)
     if (held.get(pool) !== lease) return
     held.delete(pool)
-    await store.release(pool, lease.epoch)
+    await asked('the end of a lease', () => store.release(pool, lease.epoch))
   }
 
   async function run(): Promise<void> {
@@ -173,7 +177,7 @@ export function createLeadership(options: LeadershipOptions): Leadership {
       await loop
       await keepUntil(Promise.all([...held.keys()].map(giveAway)))
       over.abort()
-      await store.leave(options.self().id).catch(onError)
+      await asked('leaving', () => store.leave(options.self().id)).catch(onError)
     },
   }
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { leaseTimes } from '../../../src/leases/leadership.ts'
-import { leaseWorld } from '../../support/lease-world.ts'
+import { leaseTimes } from '../../../../src/state/leases/leadership.ts'
+import { leaseWorld } from '../../../support/lease-world.ts'
 
 const six = ['a', 'b', 'c', 'd', 'e', 'f']
 
