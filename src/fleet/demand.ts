@@ -129,6 +129,7 @@ function rememberJoins(memory: PoolMemory, now: number): ManagedInstance[] {
     if (agent) noticeDrain(track, agent, memory.demandAt!)
     if (agent && isTakenBack(track, agent, memory.demandAt!)) {
       delete track.drainedAt
+      delete track.undrainDoubt
       track.undrainedAt = now
     }
   }

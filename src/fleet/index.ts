@@ -225,10 +225,10 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       unsubscribe()
       for (const wakeup of [listWakeup, demandWakeup, lookUpWakeup, checkpointWakeup]) wakeup.trigger()
       const drained = () => [...run.memory.tracks.values()].filter(isDrained)
-      undrain(run, drained())
+      undrain(run, drained(), true)
       await within(run, stopTime, Promise.allSettled([...run.tasks, ...loops]))
       // Those that were being drained before.
-      undrain(run, drained())
+      undrain(run, drained(), true)
       await within(run, undrainTime, Promise.allSettled(run.tasks))
       run.over.abort(new ProvisionError(problem('POOL_NOT_RUNNING', `pool ${pool} was stopped meanwhile`)))
       await within(run, stopTime, checkpoint(run))
@@ -299,9 +299,9 @@ function notDecided({ deps, stopping }: PoolRun, lastTurn: Turn | undefined): Pr
 }
 
 /** By us, perhaps without an answer. A termination that was not sent before the stop is not sent any more. */
-function isDrained({ drainedAt, drainDoubtAt, busyWith, ending }: ManagedInstance): boolean {
+function isDrained({ drainedAt, drainDoubtAt, busyWith, ending, condemned }: ManagedInstance): boolean {
   const mayBe = drainedAt !== undefined || drainDoubtAt !== undefined
-  return mayBe && !ending && (busyWith === undefined || busyWith === 'end')
+  return mayBe && !ending && !condemned && (busyWith === undefined || busyWith === 'end')
 }
 
 function isKeepable({ ordered, ending, busyWith }: ManagedInstance): boolean {

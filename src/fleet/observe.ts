@@ -198,8 +198,10 @@ export function observeListing(
       if (isLive(instance)) foreign.set(instance.id, instance.writerId ?? unknownWriter)
       continue
     }
-    // A VM that stopped before we first listed it is no evidence about new launches, unless its launch is still open.
-    const isNews = memory.tracks.has(instance.id) || memory.intents.has(instance.intentId ?? '')
+    // A VM that stopped before we first listed it is no evidence about new launches, unless its launch is still open. One of
+    // those that was dropped is listed again sometimes.
+    const launch = memory.intents.get(instance.intentId ?? '')
+    const isNews = memory.tracks.has(instance.id) || launch?.seen.has(instance.id) === false
     const track = see(memory, instance, startedAt, now, rules)
     if (isLive(track) || track.ending) continue
     if (isNews) lost.push(track)

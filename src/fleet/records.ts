@@ -140,7 +140,13 @@ const record = z.discriminatedUnion('kind', [
   z.object({ at, kind: z.literal('ended'), ids }),
   z.object({ at, kind: z.literal('gone'), ids }),
   z.object({ at, kind: z.literal('draining'), ids }),
+  /** Before the request that enables their agents. */
+  z.object({ at, kind: z.literal('undraining'), ids }),
   z.object({ at, kind: z.literal('undrained'), ids }),
+  /** Before the request that terminates them. */
+  z.object({ at, kind: z.literal('condemned'), ids }),
+  /** The cloud refused that request. */
+  z.object({ at, kind: z.literal('reprieved'), ids }),
   z.object({ at, kind: z.literal('paused'), paused: z.boolean() }),
   z.object({ at, kind: z.literal('adopted'), writers: z.array(text) }),
   z.object({ at, kind: z.literal('ordered'), ids, how: z.enum(['when_idle', 'even_if_busy']) }),
@@ -311,12 +317,26 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
       break
     case 'draining':
       // It is not known when the master answered; it must show the drain after this moment.
-      for (const id of record.ids) withTrack(memory, id, (track) => Object.assign(track, { drainedAt: now }))
+      for (const id of record.ids)
+        withTrack(memory, id, (track) => {
+          track.drainedAt = now
+          delete track.undrainDoubt
+        })
+      break
+    case 'undraining':
+      for (const id of record.ids) withTrack(memory, id, (track) => (track.undrainDoubt = true))
+      break
+    case 'condemned':
+      for (const id of record.ids) withTrack(memory, id, (track) => (track.condemned = true))
+      break
+    case 'reprieved':
+      for (const id of record.ids) withTrack(memory, id, (track) => delete track.condemned)
       break
     case 'undrained':
       for (const id of record.ids)
         withTrack(memory, id, (track) => {
           delete track.drainedAt
+          delete track.undrainDoubt
           track.undrainedAt = record.at
         })
       break

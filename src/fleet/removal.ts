@@ -41,7 +41,10 @@ export function terminateInstances(run: PoolRun, reasons: ReadonlyMap<ManagedIns
       for (let at = 0; at < tracks.length && !run.stopping; at += batchSize) {
         const batch = tracks.slice(at, at + batchSize)
         if (!batch.every(isForced)) await readDemand(run)
-        const sure = batch.filter((track) => mayStillEnd(run, track))
+        const sure = await condemned(
+          run,
+          batch.filter((track) => mayStillEnd(run, track)),
+        )
         if (sure.length > 0 && !run.stopping) await end(run, sure)
         for (const track of batch) delete track.busyWith
         // After a failure the others wait for the next try.
@@ -68,12 +71,41 @@ function mayStillEnd({ memory, settings, now }: PoolRun, track: ManagedInstance)
   return mayTerminate(track, memory.agents.get(track.id), demandAt)
 }
 
+/**
+ * Written down before the call: whoever decides next, after a crash too, gives these agents no work, since a request that is
+ * under way may still arrive. Returns those that may be terminated after it was written.
+ */
+async function condemned(run: PoolRun, tracks: ManagedInstance[]): Promise<ManagedInstance[]> {
+  const fresh = tracks.filter((track) => !track.condemned)
+  if (fresh.length === 0) return tracks
+  // Marked before, for a checkpoint that takes the place of the record.
+  for (const track of fresh) track.condemned = true
+  try {
+    await run.write({ at: run.now(), kind: 'condemned', ids: fresh.map(({ id }) => id) })
+  } catch (error) {
+    for (const track of fresh) delete track.condemned
+    throw error
+  }
+  const sure = tracks.filter((track) => mayStillEnd(run, track))
+  const spared = fresh.filter((track) => run.stopping || !sure.includes(track))
+  if (spared.length > 0) reprieve(run, spared)
+  return sure
+}
+
+/** No request about them is under way. */
+function reprieve(run: PoolRun, tracks: readonly ManagedInstance[]): void {
+  for (const track of tracks) delete track.condemned
+  const ids = tracks.map(({ id }) => id)
+  run.background(() => run.write({ at: run.now(), kind: 'reprieved', ids }).catch(() => {}))
+}
+
 async function end(run: PoolRun, tracks: ManagedInstance[]): Promise<void> {
   const { deps, memory } = run
   const ids = tracks.map(({ id }) => id)
   for (const track of tracks) track.ending = true
   const open = new Set(ids)
   const kept = new Set<string>()
+  const refused = new Set<string>()
   try {
     const { terminated, failures } = await withDeadline(
       deps.clock,
@@ -82,7 +114,11 @@ async function end(run: PoolRun, tracks: ManagedInstance[]): Promise<void> {
       (signal) => deps.provider.terminate(ids, signal),
     )
     for (const id of terminated) open.delete(id)
-    for (const failure of failures) if (failure.class === 'config') kept.add(failure.id)
+    for (const { id, class: failureClass } of failures) {
+      if (failureClass === 'config') kept.add(id)
+      // Everything else is an answer; what failed in passing may have had an effect.
+      if (failureClass !== 'transient') refused.add(id)
+    }
     if (failures[0]) reportProblem(run, 'terminate', failures[0].problem)
     else memory.problems.delete('terminate')
   } catch (error) {
@@ -95,6 +131,8 @@ async function end(run: PoolRun, tracks: ManagedInstance[]): Promise<void> {
     if (kept.has(track.id)) keep(run, track)
     else delete track.kept
   }
+  const spared = tracks.filter(({ id }) => open.has(id) && refused.has(id))
+  if (spared.length > 0) reprieve(run, spared)
   const ended = ids.filter((id) => !open.has(id))
   const accepted = tracks.filter((track) => !open.has(track.id))
   forgive(run, accepted)
@@ -124,8 +162,14 @@ export function drain(run: PoolRun, tracks: ManagedInstance[]): void {
   change(run, 'drain', tracks, async () => run.write({ at: run.now(), kind: 'draining', ids }))
 }
 
-export function undrain(run: PoolRun, tracks: ManagedInstance[]): void {
-  change(run, 'undrain', tracks, async () => {})
+/** They are written down first, so that they are drained again before they are terminated; `always`: or else not. */
+export function undrain(run: PoolRun, tracks: ManagedInstance[], always = false): void {
+  const ids = tracks.map(({ id }) => id)
+  change(run, 'undrain', tracks, async () => {
+    for (const track of tracks) track.undrainDoubt = true
+    const written = run.write({ at: run.now(), kind: 'undraining', ids })
+    await (always ? written.catch(() => {}) : written)
+  })
 }
 
 function change(
@@ -160,8 +204,10 @@ async function ask(run: PoolRun, move: 'drain' | 'undrain', track: ManagedInstan
     // An agent the master does not know cannot be drained, and needs no undrain.
     delete track.drainDoubtAt
     if (move === 'undrain') giveBack(track, run.now())
-    else if (known) track.drainedAt = run.now()
-    else track.retryAt = run.now() + retryAfter
+    else if (known) {
+      track.drainedAt = run.now()
+      delete track.undrainDoubt
+    } else track.retryAt = run.now() + retryAfter
   } catch (error) {
     track.retryAt = run.now() + retryAfter
     if (move === 'drain') track.drainDoubtAt = run.now()
@@ -171,6 +217,7 @@ async function ask(run: PoolRun, move: 'drain' | 'undrain', track: ManagedInstan
 
 function giveBack(track: ManagedInstance, now: number): void {
   delete track.drainedAt
+  delete track.undrainDoubt
   track.undrainedAt = now
 }
 

@@ -44,6 +44,8 @@ export const instanceShape = {
   drainedAt: z.optional(time),
   undrainedAt: z.optional(time),
   ending: z.optional(z.boolean()),
+  condemned: z.optional(z.boolean()),
+  undrainDoubt: z.optional(z.boolean()),
   missingSince: z.optional(time),
   ordered: z.optional(z.enum(['when_idle', 'even_if_busy'])),
 } satisfies ShapeOf<KnownInstance>

@@ -62,6 +62,7 @@ export const actReasons = {
   SPOT_INTERRUPTED: 'the cloud is about to interrupt the instance',
   TIME_LIMIT: 'the cloud terminates the instance soon, because its time is limited',
   ORDERED: 'it was requested manually',
+  CONDEMNED: 'its termination was begun, and a request may still reach the cloud',
   NEEDED_AGAIN: 'the agent is needed again',
 } as const
 

@@ -94,6 +94,8 @@ function judge(member: Member, policy: Policy, now: number): void {
   else if (endsSoon(instance, now)) markFailed(member, 'TIME_LIMIT')
   else if (agent?.connected) judgeConnected(member, agent, policy, now)
   else judgeUnconnected(member, policy, now)
+  // Where there is another reason, that one stays.
+  if (instance.condemned && !instance.ending && !member.fault) markFailed(member, 'CONDEMNED')
 }
 
 function judgeConnected(member: Member, agent: KnownAgent, policy: Policy, now: number): void {

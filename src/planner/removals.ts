@@ -192,7 +192,9 @@ function removalStep(
   now: number,
 ): Step | undefined {
   if (mayTerminate(instance, agent, demandAt)) return 'terminate'
-  if (!agent?.connected || instance.drainedAt !== undefined) return undefined
+  if (!agent?.connected) return undefined
+  if (instance.undrainDoubt) return 'drain'
+  if (instance.drainedAt !== undefined) return undefined
   return code === 'ORDERED' || mayDrain(instance, demandAt, now) ? 'drain' : undefined
 }
 

@@ -12,16 +12,17 @@ import type { AgentState, InstanceState, KnownInstance, LaunchBudget, Policy, Sn
 /**
  * Whether the agent's state allows terminating the VM. It does if the agent is idle and shown as drained in a view of the
  * master that is younger than the master's answer to our drain, if the master knows of no connected agent, or if a person
- * forced it. `demandAt` is when the view that `agent` comes from was true.
+ * forced it. A drain counts only if no request that undoes it is under way. `demandAt` is when the view that `agent` comes from was true.
  */
 export function mayTerminate(
-  instance: Pick<KnownInstance, 'ordered' | 'drainedAt'>,
+  instance: Pick<KnownInstance, 'ordered' | 'drainedAt' | 'undrainDoubt'>,
   agent: Pick<AgentState, 'busy' | 'connected' | 'draining'> | undefined,
   demandAt = 0,
 ): boolean {
   if (isForced(instance)) return true
   if (agent?.busy) return false
   if (!agent?.connected) return true
+  if (instance.undrainDoubt) return false
   return instance.drainedAt !== undefined && agent.draining && demandAt > instance.drainedAt
 }
 

@@ -124,6 +124,13 @@ export interface KnownInstance extends Instance {
   undrainedAt?: number
   /** The cloud has been asked to terminate it. */
   ending?: boolean
+  /**
+   * It is written down that the cloud is asked to terminate it, and no answer says that it was refused: a request may still
+   * arrive. Its agent gets no work any more, whoever leads the pool by then.
+   */
+  condemned?: boolean
+  /** Its agent was enabled again without an answer: that may still happen. It is drained again before it is terminated. */
+  undrainDoubt?: boolean
   /** Start of the first complete listing of several in a row that did not show it any more. */
   missingSince?: number
   /** A person ordered its removal; `even_if_busy` does not wait for its jobs. */

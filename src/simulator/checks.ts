@@ -153,8 +153,10 @@ const shrinking = ['LONG_IDLE', 'ABOVE_MAX']
 export function checkTerminateCall(world: ObservedWorld, seen: Observations, ids: readonly string[]): void {
   const { clock, invariants, cloud } = world
   const now = clock.now()
-  // A VM that stopped a moment ago may be terminated again before a listing has shown it.
-  const isOver = (id: string) => now - (cloud.instances.get(id)?.endedAt ?? 0) < seenWithin
+  // A VM that stopped a moment ago may be terminated again before a listing has shown it; one that the search for orphans
+  // terminated is unknown to the pool's journal, and may be asked for until listings have lacked it for long enough.
+  const isOver = (id: string) =>
+    now - (cloud.instances.get(id)?.endedAt ?? 0) < seenWithin || seen.endedAsOrphans.has(id)
   if (!ids.every(isOver)) seen.terminations++
   for (const id of ids) seen.terminated.add(id)
   checkMayChange(world, seen, 'terminate', ids.join(', '))
@@ -196,6 +198,7 @@ export function checkOrphansTerminated(
 ): void {
   const { cloud, master, invariants } = world
   for (const id of ids) {
+    seen.endedAsOrphans.add(id)
     const vm = cloud.instances.get(id)
     if (!vm || vm.clusterId !== clusterId || !isOf(seen, vm))
       invariants.violated(6, `${id}, an orphan of another provisioner, is terminated`)

@@ -101,6 +101,8 @@ export interface Observations {
   usable: Set<string>
   /** VMs it has asked the cloud to terminate. */
   terminated: Set<string>
+  /** Those that the search for orphans terminated while the pool was away. */
+  endedAsOrphans: Set<string>
   /** VMs launched for it since the last one that became a usable agent. */
   failedMade: number
   /** Calls so far. */
@@ -120,6 +122,7 @@ export function createObservations(name: string): Observations {
     breaker: createBreakerEvidence(),
     usable: new Set(),
     terminated: new Set(),
+    endedAsOrphans: new Set(),
     joined: new Set(),
     reasons: new Map(),
     written: new Set(),

@@ -225,3 +225,28 @@ describe('an instance that the cloud terminates before its script runs', () => {
     expect(found!.message).toContain('its console shows no stage (the cloud: Client.InternalError: no)')
   })
 })
+
+describe('an instance of a launch whose outcome is not known yet', () => {
+  it('counts once, although a listing shows it again after it was gone', async () => {
+    const bench = await startSettled({ maxInstances: 2, launchRate: 10 })
+    bench.faults.remainsFor = () => 60 * minute
+    let isShown = true
+    // The other one is never shown.
+    bench.faults.listing = (instances) => ({
+      instances: isShown ? instances.slice(0, 1) : [],
+      complete: true,
+    })
+    bench.faults.finding = () => []
+    bench.faults.fate = (call) => (call === 'launch' ? 'reply_lost' : 'done')
+    bench.wants(4, 4)
+    await bench.pass(40)
+    endInstance(bench.cloud, bench.cloud.instances.get(bench.ids()[0]!)!, 'it broke', 'stopped')
+    await bench.pass(60)
+    isShown = false
+    await bench.pass(3 * 60)
+    isShown = true
+    await bench.pass(60)
+    expect(problemsOf(bench).filter((code) => code === 'NEVER_JOINED')).toHaveLength(1)
+    expect(bench.fleet.status().snapshot!.budget.spent).toBe(1)
+  })
+})

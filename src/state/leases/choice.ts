@@ -1,0 +1,62 @@
+// Which pools a provisioner takes, and which it gives up, so that all are led and the work is spread.
+import type { Candidate, LeaseView } from './port.ts'
+
+export interface Choice {
+  /** Pools that nobody leads, and that fall to this provisioner. */
+  take: string[]
+  /** Pools that it must not lead any longer. */
+  giveUp: string[]
+  /** A pool that another one should lead, so that the work is spread; at most one at a time. */
+  move?: string
+}
+
+/**
+ * Everybody chooses by the same rules from the same view, so that each free pool falls to one of them; who is wrong about the
+ * view is refused by the store. `held`: the pools that this provisioner leads.
+ */
+export function chooseLeases(view: LeaseView, self: Candidate, held: Iterable<string>): Choice {
+  const others = view.candidates.filter(({ id, left }) => id !== self.id && left > 0)
+  const candidates = [...others, self].sort((a, b) => (a.id < b.id ? -1 : 1))
+  const mine = [...held].sort()
+  const eligible = (pool: string) => eligibleFor(pool, candidates)
+  const giveUp = mine.filter((pool) => !eligible(pool).includes(self))
+  const kept = mine.filter((pool) => !giveUp.includes(pool))
+
+  const counts = new Map(candidates.map(({ id }) => [id, 0]))
+  const add = (id: string) => counts.set(id, (counts.get(id) ?? 0) + 1)
+  const led = new Set(mine)
+  for (const { pool, holder, left } of view.leases) {
+    if (left <= 0 || holder === self.id) continue
+    led.add(pool)
+    if (counts.has(holder)) add(holder)
+  }
+  for (const _ of kept) add(self.id)
+
+  const take: string[] = []
+  for (const pool of new Set(candidates.flatMap(({ pools }) => pools).sort())) {
+    if (led.has(pool)) continue
+    const chosen = leastBusy(eligible(pool), counts)!
+    add(chosen.id)
+    if (chosen === self) take.push(pool)
+  }
+  const own = counts.get(self.id)!
+  const move = kept.find((pool) => counts.get(leastBusy(eligible(pool), counts)!.id)! <= own - 2)
+  return { take, giveUp, ...(move === undefined ? {} : { move }) }
+}
+
+/** Who has the pool; of those, who wants all pools, if anybody does. */
+function eligibleFor(pool: string, candidates: readonly Candidate[]): Candidate[] {
+  const having = candidates.filter(({ pools }) => pools.includes(pool))
+  const greedy = having.filter(({ wants }) => wants === 'all')
+  return greedy.length > 0 ? greedy : having
+}
+
+/** Of equals the first by id. */
+function leastBusy(
+  candidates: readonly Candidate[],
+  counts: ReadonlyMap<string, number>,
+): Candidate | undefined {
+  let least: Candidate | undefined
+  for (const each of candidates) if (!least || counts.get(each.id)! < counts.get(least.id)!) least = each
+  return least
+}

@@ -1,0 +1,194 @@
+// Not used by the daemon yet. Leads pools as long as their leases last. The lease in the store decides; this process counts its own time, from before it
+// asked, and stops earlier than the store's time is over.
+import { type Clock, withDeadline } from '../../platform/index.ts'
+import { chooseLeases } from './choice.ts'
+import type { Candidate, Epoch, LeaseStore, LeaseView } from './port.ts'
+
+/** Milliseconds. */
+export interface LeaseTimes {
+  /** How long a lease lasts after it was renewed. */
+  ttl: number
+  /** A leader stops so much earlier by its own clock than the store would: clocks run unequally, and steps take time. */
+  margin: number
+  /** From one renewal to the next. */
+  period: number
+  /** From one pool that is left to another provisioner to the next. */
+  moveEvery: number
+}
+
+/** The pools of a killed leader are free after 6.5 to 8 s, and taken at the next renewal of another one. */
+export const leaseTimes: LeaseTimes = { ttl: 8_000, margin: 2_000, period: 1_500, moveEvery: 10_000 }
+
+/** Milliseconds until the next attempt when the store did not answer. */
+const retryAfter = 500
+
+export interface LeadershipOptions {
+  store: LeaseStore
+  /** As it is now: a reload changes its pools. */
+  self: () => Candidate
+  clock: Clock
+  /** From 0 to below 1. */
+  random: () => number
+  times?: LeaseTimes
+  /** Begins to lead the pool. */
+  lead: (pool: string, epoch: Epoch) => void
+  /** Ends what is under way for the pool; the lease is kept until it resolves, and then given up. */
+  leave: (pool: string) => Promise<void>
+  /** The lease is over: from now on nothing may be done for the pool, not even ended. */
+  onLost: (pool: string, epoch: Epoch) => void
+  /** Each view that was read. */
+  onView?: (view: LeaseView) => void
+  onError: (error: unknown) => void
+}
+
+export interface Leadership {
+  start(): void
+  /** The epoch in which this process may act for the pool at this moment; undefined: it must not. Ask right before acting. */
+  epochOf(pool: string): Epoch | undefined
+  /** Leaves all pools, and announces that it is gone. */
+  stop(): Promise<void>
+}
+
+interface Held {
+  epoch: Epoch
+  /** By the clock of this process. */
+  until: number
+  leaving?: Promise<void>
+}
+
+export function createLeadership(options: LeadershipOptions): Leadership {
+  const { store, clock, random, onError } = options
+  const times = options.times ?? leaseTimes
+  const held = new Map<string, Held>()
+  const stopping = new AbortController()
+  const over = new AbortController()
+  let movedAt = Number.NEGATIVE_INFINITY
+  let loop: Promise<void> = Promise.resolve()
+
+  /** From the time of sending: nobody knows when the store began to count. */
+  const deadline = (sentAt: number) => sentAt + times.ttl - times.margin
+
+  /** A lease whose renewal is answered later is over anyway. */
+  const asked = <T>(what: string, call: () => Promise<T>) =>
+    withDeadline(clock, times.ttl - times.margin, what, call)
+
+  function lose(pool: string, lease: Held): void {
+    if (held.get(pool) !== lease) return
+    held.delete(pool)
+    options.onLost(pool, lease.epoch)
+  }
+
+  /** Ends the lease in time, whatever the renewal is waiting for. */
+  async function guard(pool: string, lease: Held): Promise<void> {
+    while (held.get(pool) === lease) {
+      const left = lease.until - clock.now()
+      if (left <= 0) lose(pool, lease)
+      else await clock.sleep(left, over.signal).catch(() => {})
+      if (over.signal.aborted) return
+    }
+  }
+
+  async function renew(): Promise<{ view: LeaseView; self: Candidate }> {
+    const self = options.self()
+    const before = new Map(held)
+    const sentAt = clock.now()
+    const epochs = new Map([...before].map(([pool, { epoch }]) => [pool, epoch]))
+    const view = await asked('a renewal of leases', () => store.renew(self, epochs, times.ttl))
+    for (const [pool, lease] of before) {
+      if (!isRenewed(view, self, pool, lease.epoch)) lose(pool, lease)
+      else if (held.get(pool) === lease) lease.until = Math.max(lease.until, deadline(sentAt))
+    }
+    options.onView?.(view)
+    return { view, self }
+  }
+
+  async function act(view: LeaseView, self: Candidate): Promise<void> {
+    const { take, giveUp, move } = chooseLeases(view, self, held.keys())
+    for (const pool of giveUp) void giveAway(pool)
+    if (move !== undefined && clock.now() - movedAt >= times.moveEvery) {
+      movedAt = clock.now()
+      void giveAway(move)
+    }
+    for (const pool of take) {
+      if (stopping.signal.aborted) return
+      const sentAt = clock.now()
+      const epoch = await asked('a lease', () => store.take(pool, self.id, times.ttl))
+      const lease = epoch && { epoch, until: deadline(sentAt) }
+      if (!lease || lease.until <= clock.now()) continue
+      held.set(pool, lease)
+      void guard(pool, lease)
+      options.lead(pool, lease.epoch)
+    }
+  }
+
+  function giveAway(pool: string): Promise<void> {
+    const lease = held.get(pool)
+    if (!lease) return Promise.resolve()
+    lease.leaving ??= endOf(pool, lease).catch(onError)
+    return lease.leaving
+  }
+
+  async function endOf(pool: string, lease: Held): Promise<void> {
+    await options.leave(pool)
+    if (held.get(pool) !== lease) return
+    held.delete(pool)
+    await asked('the end of a lease', () => store.release(pool, lease.epoch))
+  }
+
+  async function run(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const sentAt = clock.now()
+      let next = times.period * (0.9 + 0.2 * random())
+      try {
+        const { view, self } = await renew()
+        await act(view, self)
+        // Not after the answer: a slow store would leave too little of the lease.
+        next -= clock.now() - sentAt
+      } catch (error) {
+        onError(error)
+        next = retryAfter
+      }
+      await clock.sleep(Math.max(0, next), stopping.signal).catch(() => {})
+    }
+  }
+
+  /** Renews while the pools end. */
+  async function keepUntil(done: Promise<unknown>): Promise<void> {
+    let isDone = false
+    const finished = done.then(() => {
+      isDone = true
+    })
+    while (!isDone) {
+      await Promise.race([finished, clock.sleep(times.period, over.signal).catch(() => {})])
+      if (!isDone) await renew().catch(onError)
+    }
+  }
+
+  return {
+    start() {
+      loop = run()
+    },
+    epochOf(pool) {
+      const lease = held.get(pool)
+      return lease && clock.now() < lease.until ? lease.epoch : undefined
+    },
+    async stop() {
+      stopping.abort()
+      await loop
+      await keepUntil(Promise.all([...held.keys()].map(giveAway)))
+      over.abort()
+      await asked('leaving', () => store.leave(options.self().id)).catch(onError)
+    },
+  }
+}
+
+function isRenewed({ leases }: LeaseView, { id }: Candidate, pool: string, epoch: Epoch): boolean {
+  return leases.some(
+    (lease) =>
+      lease.pool === pool &&
+      lease.holder === id &&
+      lease.left > 0 &&
+      lease.epoch.number === epoch.number &&
+      lease.epoch.nonce === epoch.nonce,
+  )
+}

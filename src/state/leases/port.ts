@@ -1,0 +1,58 @@
+// The part of the port for several provisioners: who leads which pool. A store that one process has alone has no leases.
+
+/**
+ * One term of leadership of a pool. The number grows with each term; the nonce tells terms apart that a restored or promoted
+ * database numbers alike. Both are compared.
+ */
+export interface Epoch {
+  number: number
+  nonce: string
+}
+
+/** A provisioner as it announces itself to the others. */
+export interface Candidate {
+  /** Of this start: see `Identity.writerId`. */
+  id: string
+  host: string
+  pid: number
+  /** Milliseconds since the epoch, by its own clock. */
+  since: number
+  version: string
+  /** Hash of its configuration. */
+  configuration: string
+  /** Names of the pools that it has. */
+  pools: readonly string[]
+  /** `all`: it leads everything as long as it is there, and others only what it does not have. */
+  wants: 'share' | 'all'
+}
+
+/** Times are what is left by the clock of the store, in milliseconds; at 0 or below it is over. */
+export interface LeaseView {
+  candidates: (Candidate & { left: number })[]
+  leases: Lease[]
+}
+
+export interface Lease {
+  pool: string
+  epoch: Epoch
+  /** `id` of its candidate. */
+  holder: string
+  left: number
+}
+
+export interface LeaseStore {
+  /**
+   * Announces this provisioner, and renews what it holds, for `ttl` milliseconds from now by the clock of the store: in one
+   * statement, only where epoch and holder are still these and the time is not over. Returns everything as it is then.
+   */
+  renew(self: Candidate, held: ReadonlyMap<string, Epoch>, ttl: number): Promise<LeaseView>
+  /**
+   * Takes a pool whose lease is over or was never given. Resolves with the new epoch, or with undefined when another was
+   * quicker.
+   */
+  take(pool: string, holder: string, ttl: number): Promise<Epoch | undefined>
+  /** Ends the lease at once; nothing happens where the epoch is no longer the newest. */
+  release(pool: string, epoch: Epoch): Promise<void>
+  /** Removes the announcement; leases are released before. */
+  leave(id: string): Promise<void>
+}

@@ -1,0 +1,156 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { leaseTimes } from '../../../../src/state/leases/leadership.ts'
+import { leaseWorld } from '../../../support/lease-world.ts'
+
+const six = ['a', 'b', 'c', 'd', 'e', 'f']
+
+describe('leading pools', () => {
+  it('takes all of them where nobody else is', async () => {
+    const world = leaseWorld(six)
+    world.start('one')
+    await world.pass(100)
+    expect(world.counts()).toEqual({ one: 6 })
+  })
+
+  it('is spread over those that are there, and one pool after the other moves to who comes', async () => {
+    const world = leaseWorld(six)
+    world.start('one')
+    await world.pass(5_000)
+    world.start('two')
+    await world.pass(5_000)
+    expect(world.counts()).toEqual({ one: 5, two: 1 })
+    await world.pass(30_000)
+    expect(world.counts()).toEqual({ one: 3, two: 3 })
+    world.start('three')
+    await world.pass(60_000)
+    expect(world.counts()).toEqual({ one: 2, two: 2, three: 2 })
+  })
+
+  it('passes to another within ten seconds when the leader is killed', async () => {
+    const world = leaseWorld(six)
+    const one = world.start('one')
+    world.start('two')
+    await world.pass(30_000)
+    one.kill()
+    await world.pass(leaseTimes.ttl + leaseTimes.period * 1.1 + 100)
+    expect(world.counts()).toEqual({ two: 6 })
+  })
+
+  it('passes at once when the leader stops, after its pools have ended', async () => {
+    const world = leaseWorld(six)
+    const one = world.start('one')
+    world.start('two')
+    await world.pass(40_000)
+    one.ended.length = 0
+    one.endsIn = 12_000
+    const stopped = one.leadership.stop()
+    await world.pass(11_900)
+    expect(world.counts()).toEqual({ one: 3, two: 3 })
+    await world.pass(2_000)
+    await stopped
+    expect([world.counts(), one.ended]).toEqual([{ one: 0, two: 6 }, ['a', 'c', 'e']])
+  })
+
+  it('ends by its own clock before the lease does, when the store does not answer', async () => {
+    const world = leaseWorld(['a'])
+    const one = world.start('one')
+    await world.pass(1_000)
+    one.answersIn = Number.POSITIVE_INFINITY
+    await world.pass(leaseTimes.ttl - leaseTimes.margin)
+    expect([world.leaders('a'), [...one.leads.keys()]]).toEqual([[], []])
+  })
+
+  it('survives answers that take two and a half seconds, and not those that take seven', async () => {
+    const world = leaseWorld(['a'])
+    const one = world.start('one')
+    await world.pass(1_000)
+    one.answersIn = 2_500
+    for (let n = 0; n < 60; n++) {
+      await world.pass(1_000)
+      expect(world.leaders('a')).toEqual(['one'])
+    }
+    one.answersIn = 7_000
+    await world.pass(12_000)
+    expect(world.leaders('a')).toEqual([])
+  })
+
+  it('goes to who wants all pools, and comes back when that one is gone', async () => {
+    const world = leaseWorld(six)
+    world.start('one')
+    await world.pass(5_000)
+    const two = world.start('two', { wants: 'all', pools: six.slice(1) })
+    await world.pass(5_000)
+    expect(world.counts()).toEqual({ one: 1, two: 5 })
+    two.kill()
+    await world.pass(12_000)
+    expect(world.counts()).toEqual({ one: 6 })
+  })
+
+  it('is possible only for pools of the own configuration', async () => {
+    const world = leaseWorld(six)
+    world.start('one', { pools: ['a', 'b'] })
+    world.start('two', { pools: ['b', 'c', 'd', 'e', 'f'] })
+    await world.pass(60_000)
+    expect([world.leaders('a'), world.leaders('b')]).toEqual([['one'], ['one']])
+    world.processes[0]!.candidate = { ...world.processes[0]!.candidate, pools: ['a'] }
+    await world.pass(5_000)
+    expect([world.leaders('b'), world.counts()]).toEqual([['two'], { one: 1, two: 5 }])
+  })
+})
+
+type Event =
+  | { kind: 'starts' }
+  | { kind: 'dies' | 'is cut off' | 'is back' | 'is slow' | 'stops' | 'forgets a pool'; who: number }
+
+const kinds = ['dies', 'is cut off', 'is back', 'is slow', 'stops', 'forgets a pool'] as const
+const event: fc.Arbitrary<Event> = fc.oneof(
+  fc.constant({ kind: 'starts' } as const),
+  fc.record({ kind: fc.constantFrom(...kinds), who: fc.nat(4) }),
+)
+
+describe('whatever happens', () => {
+  it('never two lead a pool, and afterwards each pool has a leader, and the work is spread', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.record({ event, after: fc.nat(9_000) }), { maxLength: 14 }),
+        async (story) => {
+          const world = leaseWorld(six)
+          world.start('p0')
+          for (const { event, after } of story) {
+            await world.pass(after)
+            if (event.kind === 'starts') {
+              if (world.processes.length < 8) world.start(`p${world.processes.length}`)
+              continue
+            }
+            const process = world.processes[event.who]
+            if (!process?.alive) continue
+            if (event.kind === 'dies') process.kill()
+            if (event.kind === 'is cut off') process.answersIn = Number.POSITIVE_INFINITY
+            if (event.kind === 'is back') process.answersIn = 0
+            if (event.kind === 'is slow') process.answersIn = 2_500
+            if (event.kind === 'forgets a pool')
+              process.candidate = { ...process.candidate, pools: six.slice(event.who + 1) }
+            // One that never hears an answer cannot stop in an orderly way.
+            if (event.kind === 'stops' && process.answersIn === 0)
+              void process.leadership.stop().then(() => process.kill())
+          }
+          for (const process of world.processes) if (process.answersIn === 2_500) process.answersIn = 0
+          await world.pass(100_000)
+          const able = world.processes.filter(({ alive, answersIn }) => alive && answersIn === 0)
+          for (const pool of six) {
+            const having = able.filter(({ candidate }) => candidate.pools.includes(pool))
+            expect(world.leaders(pool)).toHaveLength(having.length > 0 ? 1 : 0)
+          }
+          if (able.every(({ candidate }) => candidate.pools.length === six.length)) {
+            const counts = able.map(({ id }) => world.counts()[id]!)
+            expect(Math.max(0, ...counts) - Math.min(6, ...counts)).toBeLessThanOrEqual(
+              able.length > 0 ? 1 : 6,
+            )
+          }
+        },
+      ),
+      { numRuns: 60 },
+    )
+  })
+})
