@@ -333,7 +333,7 @@ export function poolTrust(input: PoolTrustInput): PoolTrust {
     nameWhere: placeOf(config, pool, 'master_cert_name'),
   })
   const { plan } = planned
-  const setting = { file: config.file, path: 'security.tls.cert' }
+  const setting = config.locate('security.tls.cert')
   const doubts = planned.problems.map((found) => namedBy(found, material?.file, setting))
   if (faults.length === 0) return { master: address, trust: plan, problems: [...found, ...doubts] }
   const isNew = ({ code }: Problem) => !faults.some((fault) => says(fault, code))
@@ -352,5 +352,5 @@ const nameCodes: readonly Problem['code'][] = ['TLS_NAME_MISMATCH', 'TLS_NO_USAB
 
 export function placeOf(config: MasterConfig, pool: PoolConfig, key: string): Where {
   const index = config.resource_pools.findIndex(({ pool_name }) => pool_name === pool.pool_name)
-  return { file: config.file, path: `resource_pools.${index}.provider.${key}` }
+  return config.locate(`resource_pools.${index}.provider.${key}`)
 }

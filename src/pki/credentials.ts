@@ -87,9 +87,10 @@ export function loadTlsCredentials(files: TlsCredentialFiles, options: LoadOptio
 /** The problem, with the setting that names the file in which it is. */
 export function namedBy(found: Problem, file: string | undefined, setting: Where | undefined): Problem {
   const { where } = found
-  return setting && where && where.file === file && !where.setting
-    ? { ...found, where: { ...where, setting } }
-    : found
+  if (!setting || !where || where.file !== file || where.setting) return found
+  // The lines of the configuration would hide the fault, which is in the named file.
+  const { frame: _, ...named } = setting
+  return { ...found, where: { ...where, setting: named } }
 }
 
 /** The same for texts that are already in memory. */

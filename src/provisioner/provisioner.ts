@@ -154,14 +154,17 @@ interface Opening {
 
 /** Everything except the loops of the pools. Throws a ProvisionError. */
 async function open(
-  options: ProvisionerOptions,
+  given: ProvisionerOptions,
   { provisioner, orders, running, startedAt, undo }: Opening,
 ): Promise<Opened> {
+  const configuration = createConfiguration(given.config, given)
+  // A reload may move the lines of keys that stay as they are.
+  const locate: MasterConfig['locate'] = (path) => configuration.current().locate(path)
+  const options = { ...given, config: { ...given.config, locate } }
   const { config, version, clock, logger } = options
   const { state_dir: stateDir } = config
   undo.push(await holdStateFolder({ ...options, stateDir, onLost: () => options.onLockLost?.() }))
   const certificate = openCertificate(options)
-  const configuration = createConfiguration(config, options)
   const isFirstStart = !hasEarlierLife(config)
   const learned = options.demand ? undefined : await learnClusterId(options)
   const identity = ensureIdentity(config, { providers: options.providers, learned })
