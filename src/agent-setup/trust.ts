@@ -56,7 +56,7 @@ export function planTrust(input: TrustInput): { plan?: TrustPlan; problems: Prob
 /** Agents of `system` have no certificate of the file, so that Go judges the whole chain. */
 function belowPublicRoot({ material }: TrustInput, { mode, wellKnownRoot }: ModeChoice): Problem[] {
   if (mode !== 'system' || !material || !wellKnownRoot) return []
-  return checkBelowRoot(material.path, wellKnownRoot)
+  return checkBelowRoot([material.path, ...material.openPaths], wellKnownRoot)
 }
 
 /** A chain without its root must not hide a wrong name. */
@@ -248,11 +248,12 @@ function chooseIncomplete(
 
 /** The well-known root nearest to the leaf: every cross-signed path passes through a certificate that it issued. */
 function wellKnownRootOf(
-  { path, openEnds }: TlsCredentials,
+  { path, openPaths }: TlsCredentials,
   now: number,
   roots?: RootSource,
 ): Certificate | undefined {
-  return findWellKnownRoot([...path.certificates, ...openEnds], now, roots)
+  const ends = openPaths.map(({ certificates }) => certificates.at(-1)!)
+  return findWellKnownRoot([...path.certificates, ...ends], now, roots)
 }
 
 const inNodesList = "a CA in Node's list of well-known CAs"

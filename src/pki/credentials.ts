@@ -26,8 +26,8 @@ export interface TlsCredentials {
   file: string
   leaf: Certificate
   path: ChainPath
-  /** Last certificates of paths without a root: their issuers are not in the file. */
-  openEnds: Certificate[]
+  /** Paths without a root: the issuers of their last certificates are not in the file. */
+  openPaths: ChainPath[]
   /** Certificates of the file that are on no path. */
   extras: Certificate[]
   /** Of the last certificate of a path without a root. */
@@ -128,12 +128,11 @@ export function parseTlsCredentials(
     ...checkExtras(unique.filter((certificate) => !path.certificates.includes(certificate))),
   )
   problems.push(...checkOrder(unique, path), ...repeatedOrExtra(repeated, extras))
-  const openEnds = paths.filter((open) => !open.complete).map((open) => open.certificates.at(-1)!)
   const material = {
     file,
     leaf,
     path,
-    openEnds,
+    openPaths: paths.filter((open) => !open.complete),
     extras,
     ...(nearIssuer && { nearIssuer }),
     ...(key && { key }),

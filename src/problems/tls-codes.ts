@@ -107,13 +107,6 @@ export const certificateCodes = {
     remedy:
       'Issue the certificate with names its CA may certify; leave emailAddress out of its subject, and give it a DNS name.',
   },
-  TLS_NAME_ENCODING: {
-    severity: 'error',
-    exit: 3,
-    meaning:
-      'An issuer name and the subject of its CA differ in bytes (string type, case or spaces), which Go rejects.',
-    remedy: "Reissue the certificate with the CA's subject copied byte for byte.",
-  },
   TLS_STRICT_RFC5280: {
     severity: 'warning',
     exit: 3,

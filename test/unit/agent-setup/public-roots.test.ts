@@ -6,7 +6,7 @@ import { parseTlsCredentials } from '../../../src/pki/credentials.ts'
 import { sequence, tlv } from '../../support/der-writer.ts'
 import { joined } from '../../support/shapes/shape.ts'
 import { testKey } from '../../support/test-keys.ts'
-import { day, type Issued, now } from '../../support/x509.ts'
+import { commonName, day, type Issued, now } from '../../support/x509.ts'
 import { extension } from '../../support/x509-extensions.ts'
 import { authority, masterName, server } from '../../support/x509-profiles.ts'
 
@@ -68,6 +68,18 @@ describe('the root for agents of `system`', () => {
         mode: 'system',
         root: { sha256: expect.any(String), subject: known === root ? 'CN=Public Root' : 'CN=Older Root' },
       })
+  })
+
+  test('Go judges the chain below it at once, without what is only for other clients', () => {
+    const odd = server(intermediate, { issuerName: commonName('r3') })
+    expect(plan([odd, intermediate], [root])).toMatchObject({ mode: undefined, codes: ['TLS_GO_REFUSES'] })
+    const retired = authority('Retired Root')
+    const cross = authority('Public Root', {
+      key: root.key,
+      issuer: retired,
+      issuerName: commonName('RETIRED root'),
+    })
+    expect(plan([leaf, intermediate, cross], [root])).toMatchObject({ mode: 'system', codes: [] })
   })
 
   test('is the version that is valid longest', () => {
