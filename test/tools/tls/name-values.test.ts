@@ -1,12 +1,11 @@
 // OpenSSL reads the value of every attribute and of every other name, whatever its type: each type with odd contents.
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { parseTlsCredentials } from '../../../src/pki/credentials.ts'
 import { oid, sequence, set, tlv } from '../../support/der-writer.ts'
 import { testKey } from '../../support/test-keys.ts'
 import { dns, extension } from '../../support/x509-extensions.ts'
 import { authority, masterName, server } from '../../support/x509-profiles.ts'
-import { converse } from './run.ts'
+import { verifyWithPython } from './verifiers.ts'
 
 /** Every primitive type with a number below 31, a few constructed ones, and other classes. */
 const tags = [...Array.from({ length: 31 }, (_, n) => n), 0x23, 0x2c, 0x30, 0x31, 0x36, 0x40, 0x80, 0xa0]
@@ -58,7 +57,7 @@ test.each(Object.entries(places))('in %s', async (_, make) => {
   })
   expect(accepted.length).toBeGreaterThan(50)
   const questions = accepted.map(({ chain }) => ({ chain, key: key.pem, name: masterName }))
-  const answers = await converse<string[]>('python3', [join(import.meta.dirname, 'verify.py')], questions)
+  const answers = await verifyWithPython(questions)
   const refused = accepted.flatMap(({ value }, n) =>
     answers[n] ? [[value.toString('hex'), answers[n]]] : [],
   )
