@@ -15,8 +15,8 @@ import { judgeSignature } from './signatures.ts'
 import { fault, type Link, linksOf } from './verifier-checks.ts'
 
 /**
- * One warning for each fault; an error in a list of CAs (tls.ca_file), where Go looks at the CAs from the start. The
- * certificates themselves must be readable for Go.
+ * One warning for each fault; an error in a list of CAs (tls.ca_file), where Go looks at the CAs from the start. None with
+ * a certificate that Go cannot read, which is an error by itself.
  */
 export function checkRenewal(links: Link[]): Problem[] {
   if (links[0]?.role !== 'leaf')
@@ -60,8 +60,9 @@ interface RenewalFault {
   remedy?: string
 }
 
-/** Empty if Go accepts the chain with the root as its only anchor. */
+/** Empty if Go accepts the chain with the root as its only anchor, or cannot read one of its certificates. */
 function renewalFaults(links: Link[]): RenewalFault[] {
+  if (links.some(({ certificate }) => certificate.asGo.faults.length > 0)) return []
   const faults: RenewalFault[] = []
   for (const [index, link] of links.entries()) {
     faults.push(...encodingFaults(link, links[index + 1]), ...signatureFaults(link))

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { planTrust } from '../../../src/agent-setup/trust.ts'
 import type { TlsOptions } from '../../../src/config/provider-keys.ts'
-import { parseTlsCredentials } from '../../../src/pki/credentials.ts'
+import { parseTlsCredentials, type TlsCredentials } from '../../../src/pki/credentials.ts'
 import { sequence, tlv } from '../../support/der-writer.ts'
 import { joined } from '../../support/shapes/shape.ts'
 import { testKey } from '../../support/test-keys.ts'
@@ -16,11 +16,15 @@ const leaf = server(intermediate)
 
 function plan(file: Issued[], roots: Issued[], trust: TlsOptions['trust'] = 'auto') {
   const { material } = parseTlsCredentials(joined(file), undefined, { now, file: 'chain.pem' })
+  return planned(material!, roots, trust)
+}
+
+function planned(material: TlsCredentials, roots: Issued[], trust: TlsOptions['trust'] = 'auto') {
   const { plan: found, problems } = planTrust({
     address: { scheme: 'https', host: masterName, port: 8443 },
     options: { trust, allow_ip_only: false },
     certificateName: '',
-    material: material!,
+    material,
     now,
     roots: () => roots.map(({ pem }) => pem),
   })
@@ -80,6 +84,14 @@ describe('the root for agents of `system`', () => {
       issuerName: commonName('RETIRED root'),
     })
     expect(plan([leaf, intermediate, cross], [root])).toMatchObject({ mode: 'system', codes: [] })
+  })
+
+  test('a certificate that Go cannot read is judged no further', () => {
+    const broken = extension('2.5.29.32', sequence(tlv(0x04)))
+    const file = joined([server(intermediate, { extra: [broken] }), intermediate])
+    const { faulty, problems } = parseTlsCredentials(file, undefined, { now })
+    expect(problems.map(({ code }) => code)).toEqual(['TLS_GO_REFUSES'])
+    expect(planned(faulty!, [root])).toMatchObject({ mode: 'system', codes: [] })
   })
 
   test('is the version that is valid longest', () => {
