@@ -7,6 +7,7 @@ import type { ChainPath } from './chain.ts'
 import { extensionOid, serverAuth, usageName } from './der.ts'
 import { keyUsageBit } from './extensions.ts'
 import { checkRenewal, unknownToGo } from './go-verify.ts'
+import { checkResources } from './internet-resources.ts'
 import { checkNameConstraints } from './name-constraints.ts'
 import { judgeSignature } from './signatures.ts'
 import {
@@ -35,6 +36,7 @@ export function checkLinks(links: Link[], now: number): Problem[] {
     ...checkCritical(links),
     ...checkForGo(links.map((link) => link.certificate)),
     ...checkForOpenssl(links),
+    ...checkResources(links),
   ]
   // A path that some verifier refuses needs no further warning about the newest Python or a later renewal.
   if (problems.some(isError)) return problems
@@ -166,6 +168,8 @@ const knownToOpenssl: string[] = [
   extensionOid.inhibitAnyPolicy,
   extensionOid.extendedKeyUsage,
   extensionOid.netscapeCertType,
+  extensionOid.addressBlocks,
+  extensionOid.asNumbers,
   // Go refuses these when they are critical; TLS_GO_REFUSES reports that.
   extensionOid.subjectKeyIdentifier,
   extensionOid.authorityKeyIdentifier,

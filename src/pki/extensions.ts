@@ -18,6 +18,7 @@ import {
   readDer,
 } from './der.ts'
 import { type GeneralName, generalName, nameAttributes, nameKey } from './distinguished-name.ts'
+import { type AddressBlocks, type AsNumbers, readAddressBlocks, readAsNumbers } from './resource-blocks.ts'
 
 export interface Extension {
   oid: string
@@ -54,6 +55,8 @@ export interface KnownExtensions {
   names: GeneralName[]
   authorityKeyId?: AuthorityKeyId
   subjectKeyId?: Buffer
+  addressBlocks?: AddressBlocks
+  asNumbers?: AsNumbers
   /** Why OpenSSL refuses to use the certificate. Each one continues `the certificate CN=example …`. */
   opensslFaults: string[]
 }
@@ -102,6 +105,8 @@ export function readKnownExtensions(extensions: Extension[]): KnownExtensions {
     subjectKeyId: read(extensionOid.subjectKeyIdentifier, (element) =>
       derContent(element, derTag.octetString),
     ),
+    addressBlocks: read(extensionOid.addressBlocks, readAddressBlocks),
+    asNumbers: read(extensionOid.asNumbers, readAsNumbers),
   }
   read(extensionOid.crlDistributionPoints, (element) => derSequence(element).forEach(checkPoint))
   // RFC 3820. OpenSSL accepts a proxy certificate only from programs that ask for it.
