@@ -14,6 +14,7 @@ import {
   type NearIssuer,
   pickPath,
   readCertificates,
+  tooAlike,
 } from './chain.ts'
 import { checkExtras, checkPath } from './checks.ts'
 import { fits, mismatch, readKey } from './key.ts'
@@ -108,6 +109,8 @@ export function parseTlsCredentials(
   if (unique.length > maxJudged) return { problems }
   // Without a certificate that could not be read, what the others are for is a guess.
   if (read.problems.some(isError)) return { problems }
+  const alike = tooAlike(unique, file)
+  if (alike) return { problems: [...problems, alike] }
   const issuers = findIssuers(unique)
   const end = findLeaf(issuers)
   const keyed = key && unique.find((certificate) => fits(key, certificate))

@@ -151,7 +151,7 @@ export const certificateCodes = {
     severity: 'error',
     exit: 3,
     meaning:
-      'The certificates of the file make a TLS message that agents cannot read: the limit is 64 KiB in Go 1.22, 100 KiB in Python.',
+      'The certificates of the file make a TLS message that agents cannot read: the limit is 64 KiB in Go 1.22, 100 KiB in Python; or too many of them have the same name to find the chain.',
     remedy:
       'Keep the server certificate, its intermediates and its root; remove the rest, such as a CA bundle.',
   },
