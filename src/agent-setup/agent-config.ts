@@ -5,8 +5,8 @@ import { type Problem, problem, type Where } from '../problems/index.ts'
 import { type AgentConfig, agentPaths } from './setup.ts'
 
 export interface MergeOptions {
-  /** Where the user's settings are. */
-  where?: Where
+  /** Where the user's settings are, or one of them. */
+  locate?: (setting?: string) => Where
   /** The master accepts only agents with a client certificate (`require_authentication`). */
   requireAuthentication?: boolean
 }
@@ -41,8 +41,9 @@ const setByScript: Record<string, string> = {
 export function mergeAgentConfig(
   user: Record<string, unknown>,
   plan: TrustPlan | undefined,
-  { where, requireAuthentication = false }: MergeOptions = {},
+  { locate, requireAuthentication = false }: MergeOptions = {},
 ): MergedAgentConfig {
+  const where = locate?.()
   const own = blockAt(user, 'security', 'tls')
   const tls = { ...own, ...(plan && demandedBy(plan)) }
   const config = { ...user, security: { ...blockAt(user, 'security'), tls } }
@@ -54,12 +55,12 @@ export function mergeAgentConfig(
     ...checkAgentOptions(user).map(({ message, remedy, path }) =>
       problem('AGENT_CONFIG_INVALID', `${key}: ${message}`, {
         remedy,
-        where: below(where, path),
+        where: locate?.(path),
         details: { path },
       }),
     ),
     ...withoutEffect(user).map(({ message, path }) =>
-      problem('AGENT_CONFIG_NO_EFFECT', message, { where: below(where, path) }),
+      problem('AGENT_CONFIG_NO_EFFECT', message, { where: locate?.(path) }),
     ),
   ]
   const userAnchors = text(own['master_cert'])
@@ -126,10 +127,6 @@ function withoutEffect(user: Record<string, unknown>): OptionFault[] {
   if (!isSet(user['fluent'])) return overruled
   const message = `\`fluent\` in ${key} has no effect: agents send logs themselves since 0.24.1`
   return [...overruled, { path: 'fluent', message }]
-}
-
-function below(where: Where | undefined, path: string): Where | undefined {
-  return where?.path === undefined ? where : { ...where, path: `${where.path}.${path}` }
 }
 
 function clientCertificateOf(own: Tls): MergedAgentConfig['clientCertificate'] {

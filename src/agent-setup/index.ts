@@ -59,7 +59,7 @@ export async function setUpAgents(input: AgentsInput): Promise<Agents> {
   // Errors in the trust settings must not hide those in everything else.
   const trust = plan ?? unknownTrust
   const merged = mergeAgentConfig(provider.agent_config_file_contents, plan, {
-    where: placeOf(config, pool, 'agent_config_file_contents'),
+    locate: (setting) => placeOf(config, pool, `agent_config_file_contents${setting ? `.${setting}` : ''}`),
     requireAuthentication: config.resource_manager.require_authentication,
   })
   const draft = agentSetupOf({ pool, master, trust, agentConfig: merged.config, machine, machines, facts })

@@ -56,7 +56,7 @@ export function planTrust(input: TrustInput): { plan?: TrustPlan; problems: Prob
 /** Agents of `system` have no certificate of the file, so that Go judges the whole chain. */
 function belowPublicRoot({ material }: TrustInput, { mode, wellKnownRoot }: ModeChoice): Problem[] {
   if (mode !== 'system' || !material || !wellKnownRoot) return []
-  return checkBelowRoot(material.path, wellKnownRoot)
+  return checkBelowRoot([material.path, ...material.openPaths], wellKnownRoot)
 }
 
 /** A chain without its root must not hide a wrong name. */
@@ -248,11 +248,12 @@ function chooseIncomplete(
 
 /** The well-known root nearest to the leaf: every cross-signed path passes through a certificate that it issued. */
 function wellKnownRootOf(
-  { path, openEnds }: TlsCredentials,
+  { path, openPaths }: TlsCredentials,
   now: number,
   roots?: RootSource,
 ): Certificate | undefined {
-  return findWellKnownRoot([...path.certificates, ...openEnds], now, roots)
+  const ends = openPaths.map(({ certificates }) => certificates.at(-1)!)
+  return findWellKnownRoot([...path.certificates, ...ends], now, roots)
 }
 
 const inNodesList = "a CA in Node's list of well-known CAs"
@@ -333,7 +334,7 @@ export function poolTrust(input: PoolTrustInput): PoolTrust {
     nameWhere: placeOf(config, pool, 'master_cert_name'),
   })
   const { plan } = planned
-  const setting = { file: config.file, path: 'security.tls.cert' }
+  const setting = config.locate('security.tls.cert')
   const doubts = planned.problems.map((found) => namedBy(found, material?.file, setting))
   if (faults.length === 0) return { master: address, trust: plan, problems: [...found, ...doubts] }
   const isNew = ({ code }: Problem) => !faults.some((fault) => says(fault, code))
@@ -352,5 +353,5 @@ const nameCodes: readonly Problem['code'][] = ['TLS_NAME_MISMATCH', 'TLS_NO_USAB
 
 export function placeOf(config: MasterConfig, pool: PoolConfig, key: string): Where {
   const index = config.resource_pools.findIndex(({ pool_name }) => pool_name === pool.pool_name)
-  return { file: config.file, path: `resource_pools.${index}.provider.${key}` }
+  return config.locate(`resource_pools.${index}.provider.${key}`)
 }

@@ -5,14 +5,14 @@ import { isUtf8 } from 'node:buffer'
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
-import { isError, type Problem, problem, type Where } from '../problems/index.ts'
+import { isError, type Problem, problem } from '../problems/index.ts'
 import { overridesOf, readMaster } from './master.ts'
 import type { MasterConfig } from './master-config.ts'
 import type { ProviderBlock } from './provider.ts'
 import { isAbsent, isMapping, type Reading } from './read-block.ts'
 import type { ReadableConfig } from './readable.ts'
 import { defaultStateDir } from './schema.ts'
-import { readYaml, type YamlPath } from './yaml.ts'
+import { readYaml } from './yaml.ts'
 
 export {
   block,
@@ -62,7 +62,7 @@ export {
 } from './read-block.ts'
 export type { ReadableConfig } from './readable.ts'
 export { configSchema } from './reference.ts'
-export { codeFrame, reportProblem, shown, withLine } from './report.ts'
+export { codeFrame, reportProblem, shown } from './report.ts'
 export { clusterIdPattern, demandTypes } from './schema.ts'
 export { type StandardSchema, standardProviderBlock } from './standard-block.ts'
 export { nameOf, orList } from './value-problem.ts'
@@ -84,10 +84,11 @@ export interface Loaded {
   readable?: ReadableConfig
   /** In the order of the file. */
   problems: Problem[]
-  /** Further warnings, for `provision validate`: values that can be right, but are unusual. */
+  /**
+   * Further warnings, for `provision validate`: values that can be right, but are unusual. Missing if the file is no
+   * mapping.
+   */
   doubts?: Problem[]
-  /** The line of a setting, such as `security.tls.cert`, or of what contains it. Missing if the file is no mapping. */
-  locate?: (path: string) => Where
 }
 
 /** Never throws for a problem of the file. Relative paths in the file are relative to its folder. */
@@ -116,9 +117,7 @@ export function parseConfig(text: string, file: string, { env = {}, providers }:
   }
   if (isMapping(yaml.value)) {
     const read = readMaster({ reading, path: [], raw: yaml.value }, file, overrides, providers)
-    const isOldForm = !isAbsent(yaml.value['provisioner'])
-    const locate = (path: string) => yaml.locate(pathOf(path, isOldForm))
-    return { ...read, problems: inOrder(reading.problems), doubts: reading.doubts, locate }
+    return { ...read, problems: inOrder(reading.problems), doubts: reading.doubts }
   }
   if (isAbsent(yaml.value) && !yaml.problems.some(isError))
     reading.problems.push(problem('CONFIG_FILE_EMPTY', 'the file has no keys', { where: { file } }))
@@ -133,12 +132,6 @@ export function parseConfig(text: string, file: string, { env = {}, providers }:
       ),
     )
   return { problems: inOrder(reading.problems) }
-}
-
-/** Settings of the one pool of the old form are in its provisioner block. */
-function pathOf(path: string, isOldForm: boolean): YamlPath {
-  const written = isOldForm ? path.replace(/^resource_pools\.0\.provider\b/, 'provisioner') : path
-  return written.split('.').map((part) => (/^\d+$/.test(part) ? Number(part) : part))
 }
 
 /**
@@ -198,8 +191,8 @@ export function changesBetween(before: MasterConfig, after: MasterConfig): Chang
   return compare([], byName(before), byName(after)).sort((a, b) => (order(a) < order(b) ? -1 : 1))
 }
 
-/** Pools as a mapping by name, without the path of the file. */
-function byName({ file: _, resource_pools, ...rest }: MasterConfig): object {
+/** Pools as a mapping by name, without the path of the file and its lines. */
+function byName({ file: _, locate: __, resource_pools, ...rest }: MasterConfig): object {
   const pools = resource_pools.map(({ pool_name, ...pool }) => [pool_name, pool] as const)
   return { ...rest, resource_pools: Object.fromEntries(pools) }
 }

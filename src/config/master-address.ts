@@ -2,7 +2,7 @@
 // lists the differences).
 
 import type { HostAlias, MasterAddress, MasterScheme } from '../pki/index.ts'
-import { type Problem, ProvisionError, problem } from '../problems/index.ts'
+import { type Problem, ProvisionError, problem, type Where } from '../problems/index.ts'
 import type { MasterConfig, PoolConfig } from './master-config.ts'
 import { type MasterUrlParts, parseMasterUrl } from './master-url.ts'
 import type { ProviderBlock } from './provider.ts'
@@ -33,7 +33,7 @@ export function masterAddressOf(
   pool: PoolConfig,
   { masterHost, providers }: MasterAddressOptions,
 ): { address: MasterAddress; problems: Problem[] } {
-  const where = { file: config.file, path: pathOf(config, pool) }
+  const where = config.locate(pathOf(config, pool))
   const url = partsOf(pool.provider?.master_url ?? '', where)
   const scheme: MasterScheme = url.scheme ?? (config.security.tls ? 'https' : 'http')
   const problems: Problem[] = []
@@ -60,7 +60,7 @@ export function masterAddressOf(
   return { address: { scheme, host, port, ...(alias && { alias }) }, problems }
 }
 
-function partsOf(text: string, where: { file: string; path: string }): MasterUrlParts {
+function partsOf(text: string, where: Where): MasterUrlParts {
   const parts = parseMasterUrl(text)
   if ('code' in parts) throw new ProvisionError(problem(parts.code, parts.message, { where }))
   return parts

@@ -1,5 +1,6 @@
 // master.yaml after parsing, defaults and cross-field rules. Keys are the file's own; paths are absolute; periods are milliseconds.
 import type * as z from 'zod/mini'
+import type { Where } from '../problems/index.ts'
 import type { ProviderConfig } from './provider-keys.ts'
 import type { masterFile, poolBlock } from './schema.ts'
 
@@ -43,4 +44,9 @@ export interface MasterConfig
     default_compute_resource_pool: string
   }
   resource_pools: PoolConfig[]
+  /**
+   * The line of a key, such as `security.tls.cert` or `resource_pools.0.provider.tls`; for a key that is not written, the
+   * line of what contains it, if there is one. Problems with the value of a key get their location from here.
+   */
+  locate(path: string): Where
 }

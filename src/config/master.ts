@@ -10,6 +10,7 @@ import {
   type Block,
   given,
   inner,
+  isAbsent,
   isMapping,
   note,
   type Partially,
@@ -20,6 +21,7 @@ import {
 import { isTlsKnown, type ReadableConfig, withDefaults } from './readable.ts'
 import { shown } from './report.ts'
 import { masterFile } from './schema.ts'
+import type { YamlPath } from './yaml.ts'
 
 /** Environment variables that override the file, as in Determined (determined-master/init.go). */
 export interface Overrides {
@@ -68,6 +70,7 @@ export function readMaster(
     prices: whole.prices,
     resource_manager,
     resource_pools,
+    locate: (path) => ({ ...block.reading.yaml.locate(writtenPath(path, block)), path }),
   })
   const { problems } = block.reading
   if (!problems.some(isError)) {
@@ -85,6 +88,13 @@ export function readMaster(
   )
   const those = (how: string) => new Set(readable.filter(({ read }) => read === how).map(({ pool }) => pool))
   return { readable: { config, partlyRead: those('partly'), unread: those('nothing') } }
+}
+
+/** Settings of the one pool of the old form are in its provisioner block. */
+function writtenPath(path: string, { raw }: Block): YamlPath {
+  const isOldForm = !isAbsent(raw['provisioner'])
+  const written = isOldForm ? path.replace(/^resource_pools\.0\.provider\b/, 'provisioner') : path
+  return written.split('.').map((part) => (/^\d+$/.test(part) ? Number(part) : part))
 }
 
 function pathOf({ reading }: Block, path: string): string {

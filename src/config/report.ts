@@ -1,6 +1,6 @@
 // Problems as plain text: location, code and message; the lines of the file; the remedy.
 import { printable } from '../platform/index.ts'
-import { type Problem, placeOf, type Where } from '../problems/index.ts'
+import { type Problem, placeOf } from '../problems/index.ts'
 
 /** Colours a part of a report. */
 export type Paint = (part: 'place' | 'error' | 'warning' | 'remedy', text: string) => string
@@ -18,22 +18,6 @@ export function reportProblem({ code, severity, message, remedy, where }: Proble
     lines.push(`  named by ${path ? `${path} in ` : ''}${paint('place', placeOf(where.setting))}`)
   }
   return [...lines, `  ${paint('remedy', 'remedy:')} ${lineByLine(remedy)}`].join('\n')
-}
-
-/** With the lines of the settings of which only the path is known. `locate` is that of the loaded configuration. */
-export function withLine(found: Problem, locate: ((path: string) => Where) | undefined): Problem {
-  const { where } = found
-  if (!locate || !where) return found
-  const placed = lineOf(where, locate)
-  const setting = where.setting && lineOf(where.setting, locate)
-  // The lines of the configuration around the setting would hide the fault, which is in another file.
-  const { frame: _, ...named } = setting ?? { file: '' }
-  return { ...found, where: setting ? { ...placed, setting: named } : placed }
-}
-
-function lineOf(where: Where, locate: (path: string) => Where): Where {
-  if (where.path === undefined || where.line !== undefined) return where
-  return { ...locate(where.path), path: where.path, ...(where.setting && { setting: where.setting }) }
 }
 
 /** Escapes control characters, because a server may have sent the text. */

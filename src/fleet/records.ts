@@ -62,20 +62,20 @@ const userData = z.object({
   sha256: text,
 } satisfies ShapeOf<StoredUserData>)
 
+const place = {
+  file: text,
+  line: z.optional(count),
+  column: z.optional(count),
+  path: z.optional(text),
+  frame: z.optional(text),
+}
+
 const storedProblem = z.object({
   code: z.custom<ProblemCode>((code) => typeof code === 'string' && Object.hasOwn(problemCodes, code)),
   severity: z.enum(['error', 'warning']),
   message: text,
   remedy: text,
-  where: z.optional(
-    z.object({
-      file: text,
-      line: z.optional(count),
-      column: z.optional(count),
-      path: z.optional(text),
-      frame: z.optional(text),
-    }),
-  ),
+  where: z.optional(z.object({ ...place, setting: z.optional(z.object(place)) })),
   details: z.optional(z.record(text, z.unknown())),
   cause: z.optional(z.unknown()),
 } satisfies ShapeOf<Problem>)

@@ -208,7 +208,7 @@ function certificatesOf(file: string): Certificate[] {
 
 /** For -c: the chain the master is configured with, and a name it covers. Throws what is wrong with its file. */
 export function trustByConfig(config: MasterConfig, cert: string, now: number): ClientTrust {
-  const where = { cert: { file: config.file, path: 'security.tls.cert' } }
+  const where = { cert: config.locate('security.tls.cert') }
   const { material, problems } = loadTlsCredentials({ certFile: cert }, { now, where })
   if (!material) throw new ProvisionError(problems)
   const { plan, problems: doubts } = planTrust({

@@ -1,7 +1,7 @@
 // Finds the path from the server certificate to its root among the certificates of a file, in any order.
 
 import { type Problem, problem } from '../problems/index.ts'
-import { type Certificate, isIssuedBy, isSignedBy, keyIdMismatch, readCertificate } from './certificate.ts'
+import { type Certificate, isSignedBy, keyIdMismatch, readCertificate } from './certificate.ts'
 import { noCertificate, notPem } from './file-kind.ts'
 import { type PemBlock, readPem } from './pem.ts'
 
@@ -33,9 +33,54 @@ export type Issuers = Map<Certificate, Certificate[]>
 
 export function findIssuers(certificates: Certificate[]): Issuers {
   // Whether an issuer may sign (CA, keyUsage) is checked later, so that the message is not "issuer missing".
-  const issuersOf = (certificate: Certificate) =>
-    certificates.filter((issuer) => isIssuedBy(certificate, issuer))
-  return new Map(certificates.map((certificate) => [certificate, issuersOf(certificate)]))
+  const keys = keysOf(certificates)
+  const issuersOf = (certificate: Certificate, candidates: Certificate[]) => {
+    // The signature is verified once for each key: a CA may have many certificates.
+    const answers = new Map<string, boolean>()
+    return candidates.filter((candidate) => {
+      const key = keys.get(candidate)!
+      const answer = answers.get(key) ?? isSignedBy(certificate, candidate)
+      answers.set(key, answer)
+      return answer
+    })
+  }
+  const candidates = findCandidates(certificates)
+  return new Map([...candidates].map(([certificate, among]) => [certificate, issuersOf(certificate, among)]))
+}
+
+/** For each certificate, those with the name and the key identifier of its issuer. */
+function findCandidates(certificates: Certificate[]): Issuers {
+  const named = Map.groupBy(certificates, ({ subjectKey }) => subjectKey)
+  const candidatesOf = (certificate: Certificate) =>
+    (named.get(certificate.issuerKey) ?? []).filter((issuer) => !keyIdMismatch(certificate, issuer))
+  return new Map(certificates.map((certificate) => [certificate, candidatesOf(certificate)]))
+}
+
+/** Equal for equal public keys. */
+function keysOf(certificates: Certificate[]): Map<Certificate, string> {
+  const hex = (bytes: Buffer | undefined) => bytes?.toString('hex')
+  const keyOf = ({ fields: { publicKey } }: Certificate) =>
+    `${publicKey.oid} ${hex(publicKey.parameters?.bytes)} ${hex(publicKey.bytes)}`
+  return new Map(certificates.map((certificate) => [certificate, keyOf(certificate)]))
+}
+
+/** Signatures that are verified beyond one for each certificate. */
+const maxExtraSignatures = 500
+
+/**
+ * The problem of a file whose issuers cannot be found in reasonable time: many certificates have the same name, different
+ * keys and no key identifiers. Undefined for every ordinary file.
+ */
+export function tooAlike(certificates: Certificate[], file: string): Problem | undefined {
+  const keys = keysOf(certificates)
+  const named = [...Map.groupBy(certificates, ({ subjectKey }) => subjectKey).values()]
+  if (named.every((same) => new Set(same.map((one) => keys.get(one))).size === 1)) return undefined
+  let extra = 0
+  for (const candidates of findCandidates(certificates).values())
+    extra += Math.max(0, new Set(candidates.map((candidate) => keys.get(candidate))).size - 1)
+  if (extra <= maxExtraSignatures) return undefined
+  const message = `${file} has too many certificates with the same name, different keys and no key identifiers`
+  return problem('TLS_CHAIN_TOO_LARGE', message, { where: { file } })
 }
 
 /** A certificate that has the issuer's name and key, but not the identity that the authority key identifier names. */

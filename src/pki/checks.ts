@@ -2,24 +2,17 @@
 
 import type { AsymmetricKeyDetails } from 'node:crypto'
 import { isError, type Problem } from '../problems/index.ts'
-import { type Certificate, type CertificateFields, validityOf } from './certificate.ts'
+import { type Certificate, validityOf } from './certificate.ts'
 import type { ChainPath } from './chain.ts'
-import {
-  extensionOid,
-  goodSignatures,
-  hashOids,
-  type PssParameters,
-  serverAuth,
-  usageName,
-  weakSignatures,
-} from './der.ts'
+import { extensionOid, serverAuth, usageName } from './der.ts'
 import { keyUsageBit } from './extensions.ts'
 import { checkRenewal, unknownToGo } from './go-verify.ts'
+import { checkResources } from './internet-resources.ts'
 import { checkNameConstraints } from './name-constraints.ts'
+import { judgeSignature } from './signatures.ts'
 import {
   checkForGo,
   checkForOpenssl,
-  checkNameEncoding,
   checkStrict,
   fault,
   faultIn,
@@ -43,7 +36,7 @@ export function checkLinks(links: Link[], now: number): Problem[] {
     ...checkCritical(links),
     ...checkForGo(links.map((link) => link.certificate)),
     ...checkForOpenssl(links),
-    ...checkNameEncoding(links),
+    ...checkResources(links),
   ]
   // A path that some verifier refuses needs no further warning about the newest Python or a later renewal.
   if (problems.some(isError)) return problems
@@ -175,6 +168,8 @@ const knownToOpenssl: string[] = [
   extensionOid.inhibitAnyPolicy,
   extensionOid.extendedKeyUsage,
   extensionOid.netscapeCertType,
+  extensionOid.addressBlocks,
+  extensionOid.asNumbers,
   // Go refuses these when they are critical; TLS_GO_REFUSES reports that.
   extensionOid.subjectKeyIdentifier,
   extensionOid.authorityKeyIdentifier,
@@ -271,12 +266,7 @@ function publicKeyOf(certificate: Certificate): { type?: string; details: Asymme
   }
 }
 
-// Signature algorithms. No verifier checks a root's own signature; OpenSSL and Go must accept all others.
-
-interface Judgement {
-  name: string
-  verdict: 'good' | 'weak' | 'unknown'
-}
+// Signature algorithms. No verifier checks a root's own signature; OpenSSL must accept all others, and Go at least read them.
 
 export function checkSignatures(links: Link[]): Problem[] {
   return links.flatMap((link) => {
@@ -287,24 +277,4 @@ export function checkSignatures(links: Link[]): Problem[] {
       return [fault(link, 'TLS_SIGNATURE_TYPE', `is signed with ${name}, which Go agents cannot verify`)]
     return []
   })
-}
-
-function judgeSignature({ oid, pss }: CertificateFields['signature']): Judgement {
-  if (pss) return judgePss(pss)
-  const weak = weakSignatures[oid]
-  if (weak) return { name: weak, verdict: 'weak' }
-  const good = goodSignatures[oid]
-  return { name: good ?? `the algorithm ${oid}`, verdict: good ? 'good' : 'unknown' }
-}
-
-/** Go accepts RSA-PSS only with SHA-2, MGF1 of the same hash and a salt of the hash's size. */
-function judgePss({ hash, mgfHash, saltLength }: PssParameters): Judgement {
-  const known = hashOids[hash]
-  const name = `RSA-PSS with ${known?.name ?? hash}`
-  if (known?.name === 'SHA-1') return { name, verdict: 'weak' }
-  if (!known || known.size < 32) return { name, verdict: 'unknown' }
-  if (mgfHash !== hash) return { name: `${name} and another hash in its mask`, verdict: 'unknown' }
-  if (saltLength !== known.size)
-    return { name: `${name} and a salt of ${saltLength} bytes`, verdict: 'unknown' }
-  return { name, verdict: 'good' }
 }

@@ -14,6 +14,7 @@ import {
   type NearIssuer,
   pickPath,
   readCertificates,
+  tooAlike,
 } from './chain.ts'
 import { checkExtras, checkPath } from './checks.ts'
 import { fits, mismatch, readKey } from './key.ts'
@@ -26,8 +27,8 @@ export interface TlsCredentials {
   file: string
   leaf: Certificate
   path: ChainPath
-  /** Last certificates of paths without a root: their issuers are not in the file. */
-  openEnds: Certificate[]
+  /** Paths without a root: the issuers of their last certificates are not in the file. */
+  openPaths: ChainPath[]
   /** Certificates of the file that are on no path. */
   extras: Certificate[]
   /** Of the last certificate of a path without a root. */
@@ -87,9 +88,10 @@ export function loadTlsCredentials(files: TlsCredentialFiles, options: LoadOptio
 /** The problem, with the setting that names the file in which it is. */
 export function namedBy(found: Problem, file: string | undefined, setting: Where | undefined): Problem {
   const { where } = found
-  return setting && where && where.file === file && !where.setting
-    ? { ...found, where: { ...where, setting } }
-    : found
+  if (!setting || !where || where.file !== file || where.setting) return found
+  // The lines of the configuration would hide the fault, which is in the named file.
+  const { frame: _, ...named } = setting
+  return { ...found, where: { ...where, setting: named } }
 }
 
 /** The same for texts that are already in memory. */
@@ -107,6 +109,8 @@ export function parseTlsCredentials(
   if (unique.length > maxJudged) return { problems }
   // Without a certificate that could not be read, what the others are for is a guess.
   if (read.problems.some(isError)) return { problems }
+  const alike = tooAlike(unique, file)
+  if (alike) return { problems: [...problems, alike] }
   const issuers = findIssuers(unique)
   const end = findLeaf(issuers)
   const keyed = key && unique.find((certificate) => fits(key, certificate))
@@ -127,12 +131,11 @@ export function parseTlsCredentials(
     ...checkExtras(unique.filter((certificate) => !path.certificates.includes(certificate))),
   )
   problems.push(...checkOrder(unique, path), ...repeatedOrExtra(repeated, extras))
-  const openEnds = paths.filter((open) => !open.complete).map((open) => open.certificates.at(-1)!)
   const material = {
     file,
     leaf,
     path,
-    openEnds,
+    openPaths: paths.filter((open) => !open.complete),
     extras,
     ...(nearIssuer && { nearIssuer }),
     ...(key && { key }),

@@ -148,6 +148,8 @@ export const extensionOid = {
   extendedKeyUsage: '2.5.29.37',
   inhibitAnyPolicy: '2.5.29.54',
   authorityInfoAccess: '1.3.6.1.5.5.7.1.1',
+  addressBlocks: '1.3.6.1.5.5.7.1.7',
+  asNumbers: '1.3.6.1.5.5.7.1.8',
   proxyCertInfo: '1.3.6.1.5.5.7.1.14',
   netscapeCertType: '2.16.840.1.113730.1.1',
 } as const

@@ -18,6 +18,7 @@ import {
   readDer,
 } from './der.ts'
 import { type GeneralName, generalName, nameAttributes, nameKey } from './distinguished-name.ts'
+import { type AddressBlocks, type AsNumbers, readAddressBlocks, readAsNumbers } from './resource-blocks.ts'
 
 export interface Extension {
   oid: string
@@ -54,6 +55,8 @@ export interface KnownExtensions {
   names: GeneralName[]
   authorityKeyId?: AuthorityKeyId
   subjectKeyId?: Buffer
+  addressBlocks?: AddressBlocks
+  asNumbers?: AsNumbers
   /** Why OpenSSL refuses to use the certificate. Each one continues `the certificate CN=example …`. */
   opensslFaults: string[]
 }
@@ -102,6 +105,8 @@ export function readKnownExtensions(extensions: Extension[]): KnownExtensions {
     subjectKeyId: read(extensionOid.subjectKeyIdentifier, (element) =>
       derContent(element, derTag.octetString),
     ),
+    addressBlocks: read(extensionOid.addressBlocks, readAddressBlocks),
+    asNumbers: read(extensionOid.asNumbers, readAsNumbers),
   }
   read(extensionOid.crlDistributionPoints, (element) => derSequence(element).forEach(checkPoint))
   // RFC 3820. OpenSSL accepts a proxy certificate only from programs that ask for it.
@@ -187,18 +192,39 @@ function checkAttribute(attribute: Der): void {
     throw new DerError('has a name with characters that its string type does not allow')
 }
 
+/** ASN1_PRINTABLE of OpenSSL. Bytes of the types that it does not take for text are not looked at. */
 function isText(tag: number, bytes: Buffer): boolean {
   switch (tag) {
+    case derTag.bitString:
+      return isBits(bytes)
     case 0x0c: // UTF8String
       return isUtf8(bytes)
-    case 0x1e: // BMPString
-      return bytes.length % 2 === 0 && Buffer.from(bytes).swap16().toString('utf16le').isWellFormed()
+    case 0x1e: // BMPString: each half of a surrogate pair is no character
+      return bytes.length % 2 === 0 && unitsOf(bytes, 2).every(isCharacter)
     case 0x1c: // UniversalString
-      return bytes.length % 4 === 0
+      return bytes.length % 4 === 0 && unitsOf(bytes, 4).every(isCharacter)
     default:
-      // NumericString, PrintableString, T61String, IA5String, BIT STRING, SEQUENCE
-      return [0x12, 0x13, 0x14, 0x16, 0x03, 0x30].includes(tag)
+      return textTypes.has(tag)
   }
+}
+
+/** NumericString, PrintableString, T61String, IA5String, SEQUENCE, and types for which OpenSSL has no name. */
+const textTypes = new Set([
+  ...[0x12, 0x13, 0x14, 0x16, 0x30],
+  ...[0x07, 0x08, 0x09, 0x0b, 0x0d, 0x0e, 0x0f, 0x1d],
+])
+
+function unitsOf(bytes: Buffer, size: number): number[] {
+  return Array.from({ length: bytes.length / size }, (_, n) => bytes.readUIntBE(n * size, size))
+}
+
+function isCharacter(point: number): boolean {
+  return point < 0x110000 && (point < 0xd800 || point > 0xdfff)
+}
+
+/** OpenSSL ignores unused bits that are not zero. */
+function isBits(bytes: Buffer): boolean {
+  return bytes.length > 0 && bytes[0]! <= 7
 }
 
 /** A value of any type: OpenSSL reads the types it knows. A string of several parts is not DER. */
@@ -216,14 +242,20 @@ function checkAny(element: Der): void {
         return content.length % 2 === 0
       case 0x1c: // UniversalString
         return content.length % 4 === 0
+      case derTag.bitString:
+        return isBits(content)
       default:
-        return tag !== 0 && tag < 0x20
+        return tag !== 0 && tag < 0x20 && !isPrimitiveList(tag)
     }
   }
   if (!good()) throw new DerError('has a malformed value')
   if (tag === derTag.integer || tag === enumerated) derInteger({ ...element, tag: derTag.integer })
-  if (tag === derTag.bitString) derBitString(element)
   if (tag === derTag.oid) derOid(element)
+}
+
+/** SEQUENCE or SET without the bit of a constructed element. */
+function isPrimitiveList(tag: number): boolean {
+  return tag === 0x10 || tag === 0x11
 }
 
 const enumerated = 0x0a

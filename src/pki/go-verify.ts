@@ -11,11 +11,12 @@ import { goMailbox, goUriHost, isGoDomain } from './go-names.ts'
 import { policyFault } from './go-policies.ts'
 import { GoReader } from './go-reader.ts'
 import { constrainsOtherKinds, ipWithin } from './name-constraints.ts'
+import { judgeSignature } from './signatures.ts'
 import { fault, type Link, linksOf } from './verifier-checks.ts'
 
 /**
- * One warning for each fault; an error in a list of CAs (tls.ca_file), where Go looks at the CAs from the start. The
- * certificates themselves must be readable for Go.
+ * One warning for each fault; an error in a list of CAs (tls.ca_file), where Go looks at the CAs from the start. None with
+ * a certificate that Go cannot read, which is an error by itself.
  */
 export function checkRenewal(links: Link[]): Problem[] {
   if (links[0]?.role !== 'leaf')
@@ -23,34 +24,48 @@ export function checkRenewal(links: Link[]): Problem[] {
       ...rootFaults(link).map((what) => fault(link, 'TLS_NOT_A_CA', what)),
       ...criticalFaults(link).map((what) => fault(link, 'TLS_CRITICAL_EXTENSION', what)),
     ])
-  return renewalFaults(links).map(({ link, what }) =>
+  return renewalFaults(links).map(({ link, what, remedy }) =>
     fault(
       link,
       'TLS_RENEWAL_REFUSED',
       `${what}: Go agents accept the chain while it contains the very certificates they were given, and refuse it after a renewal`,
+      { remedy },
     ),
   )
 }
 
 /**
  * The same as errors, for agents that get no certificate of the path but know its root: to them the server certificate is no
- * anchor even today. `root` is the one above the path.
+ * anchor even today. The root issued a certificate of one of the paths, not always the last one, or is another version of
+ * the root of a path.
  */
-export function checkBelowRoot(path: ChainPath, root: Certificate | undefined): Problem[] {
-  const added = root && !path.complete ? [root] : []
-  const links = linksOf({ certificates: [...path.certificates, ...added], complete: true })
-  return renewalFaults(links).map(({ link, what }) => fault(link, 'TLS_GO_REFUSES', what))
+export function checkBelowRoot(paths: ChainPath[], root: Certificate): Problem[] {
+  const chain = paths.map(({ certificates }) => upTo(certificates, root)).find((found) => found.length > 0)
+  if (!chain) return []
+  const links = linksOf({ certificates: chain, complete: true })
+  return renewalFaults(links).map(({ link, what, remedy }) => fault(link, 'TLS_GO_REFUSES', what, { remedy }))
+}
+
+/** The certificates below the root, and the root; empty if it issued none of them. */
+function upTo(certificates: Certificate[], root: Certificate): Certificate[] {
+  const { subjectDer } = root.fields
+  const last = certificates.findIndex(({ fields }) => fields.issuerDer.equals(subjectDer))
+  const below = certificates.slice(0, last + 1).filter(({ fields }) => !fields.subjectDer.equals(subjectDer))
+  return below.length > 0 ? [...below, root] : []
 }
 
 interface RenewalFault {
   link: Link
   what: string
+  remedy?: string
 }
 
-/** Empty if Go accepts the chain with the root as its only anchor. */
+/** Empty if Go accepts the chain with the root as its only anchor, or cannot read one of its certificates. */
 function renewalFaults(links: Link[]): RenewalFault[] {
+  if (links.some(({ certificate }) => certificate.asGo.faults.length > 0)) return []
   const faults: RenewalFault[] = []
   for (const [index, link] of links.entries()) {
+    faults.push(...encodingFaults(link, links[index + 1]), ...signatureFaults(link))
     if (index === 0) continue
     for (const what of [
       ...caFaults(link, index - 1),
@@ -64,6 +79,32 @@ function renewalFaults(links: Link[]): RenewalFault[] {
   const policies = policyFault(links.map(({ certificate }) => certificate))
   if (top && policies) faults.push({ link: top, what: policies })
   return faults
+}
+
+/** Go compares names byte by byte where OpenSSL ignores string types, case and blanks. */
+function encodingFaults(link: Link, issuer: Link | undefined): RenewalFault[] {
+  if (!issuer || link.certificate.fields.issuerDer.equals(issuer.certificate.fields.subjectDer)) return []
+  return [
+    {
+      link,
+      what: `encodes its issuer's name in other bytes than ${issuer.certificate.subject} encodes its subject`,
+      remedy:
+        "Reissue the certificate with the CA's subject copied byte for byte (string type, case and blanks).",
+    },
+  ]
+}
+
+function signatureFaults(link: Link): RenewalFault[] {
+  const { name, verdict } = judgeSignature(link.certificate.fields.signature)
+  if (link.selfSigned || verdict !== 'unverified') return []
+  return [
+    {
+      link,
+      what: `is signed with ${name}, which Go cannot verify`,
+      remedy:
+        'Reissue it with SHA-256, SHA-384 or SHA-512, and for RSA-PSS with a salt of as many bytes as the hash.',
+    },
+  ]
 }
 
 function caFaults({ certificate, role }: Link, below: number): string[] {

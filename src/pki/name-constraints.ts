@@ -178,12 +178,20 @@ function uriWithin(uri: string, base: string): boolean | undefined {
 
 /** The name begins with all parts of the constraint. */
 function directoryWithin(name: GeneralName, constraint: Buffer): boolean {
-  const parts = (bytes: Buffer) =>
-    nameParts(readDer(bytes))
-      .filter((attributes) => attributes.length > 0)
-      .map(partKey)
-  const own = parts(name.bytes)
-  return parts(constraint).every((part, index) => part === own[index])
+  const own = partsOf(name.bytes)
+  return partsOf(constraint).every((part, index) => part === own[index])
+}
+
+/** Each name is compared with each constraint, so they are read once. */
+const read = new WeakMap<Buffer, string[]>()
+
+function partsOf(bytes: Buffer): string[] {
+  const known = read.get(bytes)
+  if (known) return known
+  const sets = nameParts(readDer(bytes)).filter((attributes) => attributes.length > 0)
+  const parts = sets.map(partKey)
+  read.set(bytes, parts)
+  return parts
 }
 
 /** The attributes of a set have no order. */

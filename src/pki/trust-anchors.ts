@@ -13,6 +13,7 @@ import {
   nearIssuerProblem,
   pickPath,
   readCertificates,
+  tooAlike,
 } from './chain.ts'
 import { checkLinks, judgeKey } from './checks.ts'
 import { namedBy, type ReadFile, readTextFile } from './credentials.ts'
@@ -50,6 +51,8 @@ export function parseTrustAnchors(
 ): { anchors?: TrustAnchors; problems: Problem[] } {
   const { certificates, problems } = readCertificates(text, file)
   const { unique } = dedupe(certificates)
+  const alike = tooAlike(unique, file)
+  if (alike) return { problems: [...problems, alike] }
   const issuers = findIssuers(unique)
   const judged = findEnds(issuers).map((end) => judge(end, issuers, now))
   const usable = judged.filter((end) => !end.problems.some(isError))

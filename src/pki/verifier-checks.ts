@@ -21,22 +21,6 @@ export function checkForOpenssl(links: Link[]): Problem[] {
   })
 }
 
-/** Go compares names byte by byte where OpenSSL ignores string types, case and blanks. */
-export function checkNameEncoding(links: Link[]): Problem[] {
-  return links.flatMap((link, index) => {
-    const issuer = links[index + 1]
-    if (!issuer || link.certificate.fields.issuerDer.equals(issuer.certificate.fields.subjectDer)) return []
-    return [
-      faultIn(
-        link.certificate,
-        'the certificate',
-        'TLS_NAME_ENCODING',
-        `encodes its issuer's name in other bytes than ${issuer.certificate.subject} encodes its subject`,
-      ),
-    ]
-  })
-}
-
 // Rules of RFC 5280 that Python enforces by default since 3.13 (VERIFY_X509_STRICT; OpenSSL, check_extensions).
 
 export function checkStrict(links: Link[]): Problem[] {

@@ -123,12 +123,15 @@ function codeOf(error: Error): string | undefined {
 // Problems of a running process go to its log.
 
 export function tellProblems(logger: Logger, problems: Problem[]): void {
-  for (const { code, severity, message, where, remedy } of problems)
-    (severity === 'error' ? logger.error : logger.warn)(message, {
+  for (const { code, severity, message, where, remedy } of problems) {
+    const { setting } = where ?? {}
+    ;(severity === 'error' ? logger.error : logger.warn)(message, {
       code,
       where: where && placeOf(where),
+      ...(setting && { setting: setting.path ? `${setting.path} in ${placeOf(setting)}` : placeOf(setting) }),
       remedy,
     })
+  }
 }
 
 // Groups events that others can cause, so that they do not fill the log.

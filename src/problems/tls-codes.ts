@@ -107,13 +107,6 @@ export const certificateCodes = {
     remedy:
       'Issue the certificate with names its CA may certify; leave emailAddress out of its subject, and give it a DNS name.',
   },
-  TLS_NAME_ENCODING: {
-    severity: 'error',
-    exit: 3,
-    meaning:
-      'An issuer name and the subject of its CA differ in bytes (string type, case or spaces), which Go rejects.',
-    remedy: "Reissue the certificate with the CA's subject copied byte for byte.",
-  },
   TLS_STRICT_RFC5280: {
     severity: 'warning',
     exit: 3,
@@ -158,7 +151,7 @@ export const certificateCodes = {
     severity: 'error',
     exit: 3,
     meaning:
-      'The certificates of the file make a TLS message that agents cannot read: the limit is 64 KiB in Go 1.22, 100 KiB in Python.',
+      'The certificates of the file make a TLS message that agents cannot read: the limit is 64 KiB in Go 1.22, 100 KiB in Python; or too many of them have the same name to find the chain.',
     remedy:
       'Keep the server certificate, its intermediates and its root; remove the rest, such as a CA bundle.',
   },

@@ -104,11 +104,7 @@ export function loadMasterCertificate(
 ): { certificate?: TlsCredentials; faulty?: TlsCredentials; problems: Problem[] } {
   const files = config.security.tls
   if (!files) return { problems: [] }
-  const { file } = config
-  const where = {
-    cert: { file, path: 'security.tls.cert' },
-    key: { file, path: 'security.tls.key' },
-  }
+  const where = { cert: config.locate('security.tls.cert'), key: config.locate('security.tls.key') }
   const names = { certFile: files.cert, keyFile: withKey ? files.key : undefined }
   const { material: certificate, faulty, problems } = loadTlsCredentials(names, { now, where })
   return { certificate, faulty, problems }

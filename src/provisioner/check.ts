@@ -1,6 +1,6 @@
 // `provision check`: everything that can be checked before a launch. Nothing is written, launched or terminated.
 import type { ProvidedPool } from '../agent-setup/index.ts'
-import { loadConfig, type MasterConfig, masterAddressOf, withLine } from '../config/index.ts'
+import { loadConfig, type MasterConfig, masterAddressOf } from '../config/index.ts'
 import { type Clock, createLogger, type Logger, systemClock, wallTime } from '../platform/index.ts'
 import { ProvisionError, placeOf } from '../problems/index.ts'
 import { type AnyProvider, resolveHost } from '../providers/index.ts'
@@ -36,7 +36,7 @@ export interface CheckOptions {
 /** Every row, also after one that failed, except rows that depend on it. Throws USAGE for a pool that does not exist. */
 export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
   const { file, env, clock, providers } = options
-  const { config, problems, locate } = loadConfig(file, { env, providers })
+  const { config, problems } = loadConfig(file, { env, providers })
   const { passed, notChecked, of } = rowsOf('configuration')
   const faults = problems.map((fault) => of(fault.where ? placeOf(fault.where) : file, fault))
   if (!config) return [...faults, notChecked('all else', 'the configuration must be valid first')]
@@ -50,7 +50,7 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
     checkPools(config, pools, { ...options, stored }),
   ]).finally(store.close)
   const found = passed(file, `${pools.length} pool${pools.length === 1 ? '' : 's'} with a provider`)
-  const all = [
+  return [
     found,
     ...faults,
     ...identity,
@@ -59,7 +59,6 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
     ...network,
     ...rows.flat(),
   ]
-  return all.map((row) => (row.problem ? { ...row, problem: withLine(row.problem, locate) } : row))
 }
 
 /** With what the store remembers of earlier starts. */

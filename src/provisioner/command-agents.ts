@@ -6,7 +6,7 @@ import { type Problem, problem } from '../problems/index.ts'
 
 /** @param ownAgent the command that starts this program as an agent */
 export function commandAgentProblems(
-  { demand, file, resource_pools }: Pick<MasterConfig, 'demand' | 'file' | 'resource_pools'>,
+  { demand, locate, resource_pools }: Pick<MasterConfig, 'demand' | 'locate' | 'resource_pools'>,
   pool: ProvidedPool,
   { command }: Pick<AgentFacts, 'command'>,
   ownAgent: readonly string[],
@@ -28,7 +28,7 @@ export function commandAgentProblems(
     problem(
       'DETERMINED_COMMAND_AGENT',
       `pool ${pool_name}: ${agent} runs commands, not containers, and would fail the jobs of the Determined master`,
-      { remedy, where: { file, path: `resource_pools.${resource_pools.indexOf(pool)}.provider.${key}` } },
+      { remedy, where: locate(`resource_pools.${resource_pools.indexOf(pool)}.provider.${key}`) },
     ),
   ]
 }

@@ -49,7 +49,9 @@ export function createConfiguration(
     const { config, changes, reconfigured, restarted } = plan
     if (changes.length === 0) {
       logger.info('the configuration has not changed')
-      return { config: current, changes: [], problems: [] }
+      // But perhaps its lines.
+      current = config
+      return { config, changes: [], problems: [] }
     }
     const problems = await plans.use(config, () => {
       current = config

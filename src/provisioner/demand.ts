@@ -109,8 +109,7 @@ export async function openDemand(context: DemandContext & { demand?: DemandSourc
 async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> {
   const { config, certificate, clock, logger } = context
   const { client_ca } = config.resource_manager
-  const clientCa =
-    client_ca && readClientCa(client_ca, { file: config.file, path: 'resource_manager.client_ca' })
+  const clientCa = client_ca && readClientCa(client_ca, config.locate('resource_manager.client_ca'))
   const token = loadToken(join(config.state_dir, 'token'))
   const { clusterId, provisionerId: writer } = context.identity
   const jobStore = await openJobStore({

@@ -93,7 +93,7 @@ async function openListener(
   const since = contentsFingerprint(files)
   const first = load()
   if (!first.contents) throw new ProvisionError(first.problems.filter(isError))
-  const clientCa = client_ca && readClientCa(client_ca, { file: config.file, path: 'listen.client_ca' })
+  const clientCa = client_ca && readClientCa(client_ca, config.locate('listen.client_ca'))
   const token = loadToken(join(config.state_dir, 'token'))
   const listener = await listen({
     address,
@@ -132,11 +132,11 @@ async function openListener(
 
 function loadPair(
   { cert, key }: TlsFiles,
-  { file }: MasterConfig,
+  { locate }: MasterConfig,
   path: string,
   clock: Clock,
 ): Loaded<TlsCredentials> {
-  const where = { cert: { file, path: `${path}.cert` }, key: { file, path: `${path}.key` } }
+  const where = { cert: locate(`${path}.cert`), key: locate(`${path}.key`) }
   const { material, problems } = loadTlsCredentials(
     { certFile: cert, keyFile: key },
     { now: wallTime(clock), where },

@@ -211,14 +211,14 @@ async function otherCluster(
   return undefined
 }
 
-function missing({ file }: MasterConfig, pool: string): Problem {
+function missing({ file, locate }: MasterConfig, pool: string): Problem {
   const line = `cluster_id: ${randomUUID()}`
   return problem(
     'CLUSTER_ID_MISSING',
     `cluster_id is not set, and without it the instances of pool ${pool} could not be found if state_dir were lost`,
     {
       remedy: `Add this line to ${resolve(file)}: ${line}`,
-      where: { file, path: 'cluster_id' },
+      where: locate('cluster_id'),
       details: { line },
     },
   )

@@ -155,15 +155,18 @@ interface Opening {
 
 /** Everything except the loops of the pools. Throws a ProvisionError. */
 async function open(
-  options: ProvisionerOptions,
+  given: ProvisionerOptions,
   { provisioner, orders, running, startedAt, undo }: Opening,
 ): Promise<Opened> {
+  const configuration = createConfiguration(given.config, given)
+  // A reload may move the lines of keys that stay as they are.
+  const locate: MasterConfig['locate'] = (path) => configuration.current().locate(path)
+  const options = { ...given, config: { ...given.config, locate } }
   const { config, version, clock, logger } = options
   const store = await openStateStore(config, options)
   undo.push(store.close)
   undo.push(await store.hold({ onLost: () => options.onLockLost?.() }))
   const certificate = openCertificate(options)
-  const configuration = createConfiguration(config, options)
   const { identity: stored } = store
   const isFirstStart = await stored.isNew()
   const learned = options.demand ? undefined : await learnClusterId({ ...options, store })

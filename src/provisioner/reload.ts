@@ -50,6 +50,7 @@ export function planReload(
         const wanted = poolOf(after, pool.pool_name)
         return wanted ? poolInForce(pool, wanted, providers) : pool
       }),
+      locate: locateIn(after, names),
     },
     reconfigured: names.filter((name) => has(name, 'now') && !has(name, 'next_vms')),
     restarted: names.filter((name) => has(name, 'next_vms')),
@@ -62,6 +63,19 @@ export function planReload(
         return wanted && isMoved(provider!, wanted, definitionOf(providers, provider!).identityKeys)
       })
       .map(({ pool_name }) => pool_name),
+  }
+}
+
+/** In the changed file, whose pools may be others than those in force, or in another order. */
+function locateIn(
+  { file, locate, resource_pools }: MasterConfig,
+  inForce: readonly string[],
+): MasterConfig['locate'] {
+  return (path) => {
+    const [, index, rest] = /^resource_pools\.(\d+)(.*)$/.exec(path) ?? []
+    if (index === undefined) return locate(path)
+    const at = resource_pools.findIndex(({ pool_name }) => pool_name === inForce[Number(index)])
+    return { ...(at < 0 ? { file } : locate(`resource_pools.${at}${rest}`)), path }
   }
 }
 

@@ -1,6 +1,6 @@
 // `provision validate`: everything that can be judged without a network, all of it at once, and what was not judged.
 import { statSync } from 'node:fs'
-import { loadConfig, type MasterConfig, type ReadableConfig, withLine } from '../config/index.ts'
+import { loadConfig, type MasterConfig, type ReadableConfig } from '../config/index.ts'
 import { loadTlsCredentials, loadTrustAnchors } from '../pki/index.ts'
 import { isError, type Problem, type ProblemCode, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
@@ -51,7 +51,7 @@ export async function validateAll(file: string, options: ValidateOptions): Promi
   const { env, providers, now, strict = false, localAgent } = options
   const loaded = loadConfig(file, { env, providers })
   const problems = [...loaded.problems, ...(loaded.doubts ?? [])]
-  const checked = loaded.locate ? [file] : []
+  const checked = loaded.doubts ? [file] : []
   const notChecked: NotChecked[] = []
   const readable: ReadableConfig | undefined = loaded.config
     ? { config: loaded.config, partlyRead: new Set(), unread: new Set() }
@@ -77,8 +77,7 @@ export async function validateAll(file: string, options: ValidateOptions): Promi
       why: 'the file must be readable, and its `security` without an error',
     })
   }
-  const located = problems.map((found) => withLine(found, loaded.locate))
-  const judged = once(located).map((found) => (strict ? { ...found, severity: 'error' as const } : found))
+  const judged = once(problems).map((found) => (strict ? { ...found, severity: 'error' as const } : found))
   return {
     valid: !judged.some(isError),
     ...(loaded.config && { config: loaded.config }),
@@ -154,13 +153,13 @@ function isUnreadKey({ demand }: MasterConfig, setting = 'security.tls.key'): (f
 
 /** Those of `listen`, of client certificates, and of the source of demand. */
 function judgeFiles(config: MasterConfig, now: number): Judged {
-  const { file, listen, resource_manager, demand } = config
+  const { listen, resource_manager, demand } = config
   const problems: Problem[] = []
   const checked: string[] = []
   const notChecked: NotChecked[] = []
   if (listen?.tls) {
     const { cert, key } = listen.tls
-    const where = { cert: { file, path: 'listen.tls.cert' }, key: { file, path: 'listen.tls.key' } }
+    const where = { cert: config.locate('listen.tls.cert'), key: config.locate('listen.tls.key') }
     const { problems: found } = loadTlsCredentials({ certFile: cert, keyFile: key }, { now, where })
     const isUnread = isUnreadKey(config, 'listen.tls.key')
     problems.push(...found.filter((one) => !isUnread(one)))
@@ -170,11 +169,11 @@ function judgeFiles(config: MasterConfig, now: number): Judged {
   const authorities = { listen: listen?.client_ca, resource_manager: resource_manager.client_ca }
   for (const [block, path] of Object.entries(authorities)) {
     if (path === undefined) continue
-    problems.push(...problemsOf(() => readClientCa(path, { file, path: `${block}.client_ca` })))
+    problems.push(...problemsOf(() => readClientCa(path, config.locate(`${block}.client_ca`))))
     checked.push(`client CAs ${path}`)
   }
   if (demand.ca_file !== undefined) {
-    const where = { file, path: 'demand.ca_file' }
+    const where = config.locate('demand.ca_file')
     problems.push(...loadTrustAnchors(demand.ca_file, { now, where }).problems)
     checked.push(`CAs ${demand.ca_file}`)
   }
@@ -186,7 +185,7 @@ function judgeFiles(config: MasterConfig, now: number): Judged {
     else
       problems.push(
         problem('DETERMINED_LOGIN_FILE', `demand.${key}: file not found: ${path}`, {
-          where: { file, path: `demand.${key}` },
+          where: config.locate(`demand.${key}`),
         }),
       )
   }
@@ -218,8 +217,8 @@ async function planReadable(
 /** Not faults: what is known only where the provisioner runs, or in the cloud. */
 const knownLater: readonly ProblemCode[] = ['REQUEST_UNKNOWN_OFFLINE', 'MASTER_HOST_ALIAS']
 
-function judgedOf({ pool, problems }: PoolPlan, { file, resource_pools }: MasterConfig): Problem[] {
-  const where = { file, path: `resource_pools.${resource_pools.indexOf(pool)}.provider` }
+function judgedOf({ pool, problems }: PoolPlan, { locate, resource_pools }: MasterConfig): Problem[] {
+  const where = locate(`resource_pools.${resource_pools.indexOf(pool)}.provider`)
   return problems
     .filter(({ code }) => !knownLater.includes(code))
     .map((found) => ({ ...found, where: found.where ?? where }))

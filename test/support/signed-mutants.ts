@@ -5,6 +5,8 @@ import { bitString, integer, octets, oid, sequence, set, text, tlv } from './der
 import { testKey } from './test-keys.ts'
 import { commonName, type Issued } from './x509.ts'
 import {
+  addressBlocks,
+  asNumbers,
   authorityKeyId,
   basicConstraints,
   dns,
@@ -82,7 +84,14 @@ function some(list: Buffer[], next: Numbers): Buffer[] {
 
 function base(next: Numbers): [leaf: Issued, intermediate: Issued, root: Issued] {
   const serial = Buffer.from([1, 2, 3, 4])
-  const root = authority('Root', { serial, extra: some([...common, ...forCas], next) })
+  // All CAs have them, or the server certificate must not.
+  const resources = next(4) === 0
+  const given = (prefixes: number[][], numbers: [number, number][]) =>
+    resources ? [addressBlocks(prefixes), asNumbers(numbers)] : []
+  const root = authority('Root', {
+    serial,
+    extra: [...given([[10], [192, 168]], [[1, 900]]), ...some([...common, ...forCas], next)],
+  })
   const intermediate = authority('Intermediate', {
     issuer: root,
     serial,
@@ -90,6 +99,13 @@ function base(next: Numbers): [leaf: Issued, intermediate: Issued, root: Issued]
     basic: basicConstraints({ ca: true, ...(next(2) && { pathLength: 0 }) }),
     extra: [
       next(2) ? authorityKeyId(root.key) : fullAuthorityKeyId(root.key, root.subject, serial),
+      ...given(
+        [[10]],
+        [
+          [1, 100],
+          [200, 300],
+        ],
+      ),
       ...some([...common, ...forCas], next),
     ],
   })
@@ -107,6 +123,15 @@ function base(next: Numbers): [leaf: Issued, intermediate: Issued, root: Issued]
     aki: false,
     extra: [
       next(2) ? authorityKeyId(intermediate.key) : fullAuthorityKeyId(intermediate.key, root.subject, serial),
+      ...(next(2)
+        ? given(
+            [
+              [10, 1],
+              [10, 3],
+            ],
+            [[5, 6]],
+          )
+        : []),
       ...some(common, next),
     ],
   })

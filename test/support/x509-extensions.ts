@@ -1,5 +1,5 @@
 // Certificate extensions (RFC 5280 section 4.2), valid or invalid.
-import { bitString, integer, ipBytes, octets, oid, sequence, tlv, yes } from './der-writer.ts'
+import { bitString, integer, ipBytes, nothing, octets, oid, sequence, tlv, yes } from './der-writer.ts'
 import type { TestKey } from './test-keys.ts'
 
 export function extension(id: string, value: Buffer, critical = false): Buffer {
@@ -92,3 +92,23 @@ export function nameConstraints({
 
 /** Address and mask, in the form of name constraints. */
 export const ipRange = (address: string, mask: string) => tlv(0x87, ipBytes(address), ipBytes(mask))
+
+/** RFC 3779: prefixes of IPv4 as bytes, such as `[10, 1]`; `inherit`: those of the issuer. */
+export function addressBlocks(prefixes: number[][] | 'inherit', critical = false): Buffer {
+  const choice =
+    prefixes === 'inherit' ? nothing() : sequence(...prefixes.map((bytes) => bitString(Buffer.from(bytes))))
+  return extension('1.3.6.1.5.5.7.1.7', sequence(sequence(octets(Buffer.from([0, 1])), choice)), critical)
+}
+
+/** RFC 3779: numbers and ranges of autonomous systems. */
+export function asNumbers(numbers: (number | [number, number])[] | 'inherit', critical = false): Buffer {
+  const choice =
+    numbers === 'inherit'
+      ? nothing()
+      : sequence(
+          ...numbers.map((one) =>
+            typeof one === 'number' ? integer(one) : sequence(integer(one[0]), integer(one[1])),
+          ),
+        )
+  return extension('1.3.6.1.5.5.7.1.8', sequence(tlv(0xa0, choice)), critical)
+}

@@ -176,15 +176,17 @@ export interface EndpointTrust {
   anchors: string
 }
 
-type Wanted = Pick<MasterConfig, 'file' | 'port' | 'security' | 'demand'>
+type Wanted = Pick<MasterConfig, 'locate' | 'port' | 'security' | 'demand'>
 
 /** Reads the certificate files. Throws a ProvisionError for each file that cannot be used. */
 export function endpointOf(config: Wanted, now: number, env: Environment = {}): Endpoint {
   const address = addressOf(config)
   if (address.scheme === 'http') return { address, env, warnings: plainHttp(address, config) }
-  const { demand, file, security } = config
+  const { demand, locate, security } = config
   const cert = demand.ca_file === undefined ? security.tls?.cert : undefined
-  const where = { file, path: cert ? 'security.tls.cert' : 'demand' }
+  const where = locate(
+    cert ? 'security.tls.cert' : demand.ca_file === undefined ? 'demand' : 'demand.ca_file',
+  )
   const material = cert ? loadTlsCredentials({ certFile: cert }, { now, where: { cert: where } }) : undefined
   const ca = demand.ca_file ? loadTrustAnchors(demand.ca_file, { now, where }) : undefined
   const problems = [...(material?.problems ?? []), ...(ca?.problems ?? [])]
@@ -228,8 +230,8 @@ function addressOf({ demand, port, security }: Wanted): MasterAddress {
   }
 }
 
-function plainHttp({ host }: MasterAddress, { file }: Wanted): Problem[] {
+function plainHttp({ host }: MasterAddress, { locate }: Wanted): Problem[] {
   if (host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host)) return []
-  const where = { file, path: 'demand.url' }
+  const where = locate('demand.url')
   return [problem('DETERMINED_PLAIN_HTTP', `the login goes to ${host} in plain text`, { where })]
 }

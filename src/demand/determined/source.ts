@@ -22,7 +22,7 @@ import {
 } from './view.ts'
 
 export interface DeterminedDemandOptions {
-  config: Pick<MasterConfig, 'file' | 'port' | 'security' | 'demand'>
+  config: Pick<MasterConfig, 'locate' | 'port' | 'security' | 'demand'>
   /** Variables that may name a proxy. */
   env?: Environment
   /** The provisioner's version, for the master's log. */

@@ -99,11 +99,21 @@ describe('provision that cannot start', () => {
     expect(stderr()).toMatch(new RegExp(`USAGE ${flags[0]}.*--dry-run`))
   })
 
-  it('names the missing file of a certificate', async () => {
+  it('names the missing file of a certificate, and the line of its key', async () => {
     cluster = new Cluster()
     await cluster.config('min_instances: 1')
     const { stderr, ended } = start()
     expect(await ended).toBe(3)
-    expect(stderr()).toMatch(/master\.yaml TLS_FILE_MISSING .*chain\.crt/)
+    expect(stderr()).toMatch(/master\.yaml:\d+:\d+ TLS_FILE_MISSING .*chain\.crt/)
+  })
+
+  it('names the line of the key whose file has a fault', async () => {
+    cluster = new Cluster()
+    await cluster.certificate()
+    await cluster.config('min_instances: 1')
+    writeFileSync(join(cluster.dir, 'chain.crt'), 'no certificate')
+    const { stderr, ended } = start()
+    expect(await ended).toBe(3)
+    expect(stderr()).toMatch(/TLS_FILE_NOT_PEM[\s\S]*named by security\.tls\.cert in master\.yaml:\d+:\d+\n/)
   })
 })

@@ -143,6 +143,7 @@ describe('provision --dry-run', () => {
     writeFileSync(join(dir, 'wrong.yaml'), wrong)
     const { status, stdout, stderr } = run('-c', 'wrong.yaml')
     expect(stderr).toMatch(/TLS_\w+ .*master\.yaml/)
+    expect(stderr).toMatch(/named by security\.tls\.cert in wrong\.yaml:\d+:\d+\n/)
     expect(stderr).toMatch(/remedy:/)
     expect(status).toBe(3)
     expect(stdout).toBe('')

@@ -69,7 +69,7 @@ export async function openFake({
     } = {}) {
       const source = determinedDemand({
         config: {
-          file: join(dir, 'master.yaml'),
+          locate: (path) => ({ file: join(dir, 'master.yaml'), path }),
           port: fake.port,
           security: cert ? { tls: { cert } } : {},
           demand: {

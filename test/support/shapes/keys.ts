@@ -54,7 +54,7 @@ export const keyShapes: Shape[] = [
     name: 'RSA-PSS signature with an odd salt',
     make: () =>
       made(threeOf({ server: { pssSalt: 20 }, intermediate: { key: testKey('rsa2048', 'intermediate') } })),
-    codes: ['TLS_SIGNATURE_TYPE'],
+    codes: ['TLS_RENEWAL_REFUSED'],
   },
   {
     name: 'RSA-PSS key in the leaf',

@@ -229,12 +229,12 @@ export const usageShapes: Shape[] = [
   {
     name: 'CA name in another string type',
     make: () => made(threeOf({ intermediate: { issuerName: commonName('Test Root', 'printable') } })),
-    codes: ['TLS_NAME_ENCODING'],
+    codes: ['TLS_RENEWAL_REFUSED'],
   },
   {
     name: 'CA name in another case',
     make: () => made(threeOf({ intermediate: { issuerName: commonName('TEST  root') } })),
-    codes: ['TLS_NAME_ENCODING'],
+    codes: ['TLS_RENEWAL_REFUSED'],
   },
   {
     name: 'negative serial number',

@@ -1,5 +1,5 @@
 """Verifies chains with OpenSSL as Python does, in handshakes without a network: reads a JSON list of chains (PEM) with the
-key of their server certificate, writes the error of each one (empty: accepted)."""
+key of their server certificate and the name to verify, writes the error of each one (empty: accepted)."""
 import json
 import ssl
 import sys
@@ -20,8 +20,9 @@ def shake(server: ssl.SSLObject, client: ssl.SSLObject) -> None:
     raise RuntimeError("the handshake does not end")
 
 
-def verify(chain: str, key: str, name: str) -> str:
+def verify(chain: str, key: str, name: str | None = None) -> str:
     client = ssl.create_default_context(cadata=chain)
+    client.check_hostname = name is not None
     # Defaults since 3.13, which only TLS_STRICT_RFC5280 warns about.
     client.verify_flags &= ~(ssl.VERIFY_X509_STRICT | ssl.VERIFY_X509_PARTIAL_CHAIN)
     client.set_ciphers("DEFAULT@SECLEVEL=2")

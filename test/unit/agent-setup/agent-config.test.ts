@@ -227,11 +227,14 @@ describe('a master that requires client certificates', () => {
 })
 
 test('a problem has the location of the setting', () => {
-  const where = { file: 'master.yaml', line: 12, column: 7 }
-  expect(
-    mergeAgentConfig({ debug: 1, master_host: 'x', ...withTls({ enabled: false }) }, embed, { where })
-      .problems,
-  ).toMatchObject([{ where }, { where }, { where }])
+  const locate = (setting?: string) => ({ file: 'master.yaml', path: `contents.${setting}` })
+  const user = { debug: 1, master_host: 'x', ...withTls({ enabled: false }) }
+  const { problems } = mergeAgentConfig(user, embed, { locate })
+  expect(problems.map(({ where }) => where?.path)).toEqual([
+    'contents.undefined',
+    'contents.debug',
+    'contents.master_host',
+  ])
 })
 
 test('the agent accepts a merged configuration without errors', () => {

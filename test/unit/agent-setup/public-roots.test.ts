@@ -2,11 +2,11 @@
 import { describe, expect, test } from 'vitest'
 import { planTrust } from '../../../src/agent-setup/trust.ts'
 import type { TlsOptions } from '../../../src/config/provider-keys.ts'
-import { parseTlsCredentials } from '../../../src/pki/credentials.ts'
+import { parseTlsCredentials, type TlsCredentials } from '../../../src/pki/credentials.ts'
 import { sequence, tlv } from '../../support/der-writer.ts'
 import { joined } from '../../support/shapes/shape.ts'
 import { testKey } from '../../support/test-keys.ts'
-import { day, type Issued, now } from '../../support/x509.ts'
+import { commonName, day, type Issued, now } from '../../support/x509.ts'
 import { extension } from '../../support/x509-extensions.ts'
 import { authority, masterName, server } from '../../support/x509-profiles.ts'
 
@@ -16,11 +16,15 @@ const leaf = server(intermediate)
 
 function plan(file: Issued[], roots: Issued[], trust: TlsOptions['trust'] = 'auto') {
   const { material } = parseTlsCredentials(joined(file), undefined, { now, file: 'chain.pem' })
+  return planned(material!, roots, trust)
+}
+
+function planned(material: TlsCredentials, roots: Issued[], trust: TlsOptions['trust'] = 'auto') {
   const { plan: found, problems } = planTrust({
     address: { scheme: 'https', host: masterName, port: 8443 },
     options: { trust, allow_ip_only: false },
     certificateName: '',
-    material: material!,
+    material,
     now,
     roots: () => roots.map(({ pem }) => pem),
   })
@@ -68,6 +72,26 @@ describe('the root for agents of `system`', () => {
         mode: 'system',
         root: { sha256: expect.any(String), subject: known === root ? 'CN=Public Root' : 'CN=Older Root' },
       })
+  })
+
+  test('Go judges the chain below it at once, without what is only for other clients', () => {
+    const odd = server(intermediate, { issuerName: commonName('r3') })
+    expect(plan([odd, intermediate], [root])).toMatchObject({ mode: undefined, codes: ['TLS_GO_REFUSES'] })
+    const retired = authority('Retired Root')
+    const cross = authority('Public Root', {
+      key: root.key,
+      issuer: retired,
+      issuerName: commonName('RETIRED root'),
+    })
+    expect(plan([leaf, intermediate, cross], [root])).toMatchObject({ mode: 'system', codes: [] })
+  })
+
+  test('a certificate that Go cannot read is judged no further', () => {
+    const broken = extension('2.5.29.32', sequence(tlv(0x04)))
+    const file = joined([server(intermediate, { extra: [broken] }), intermediate])
+    const { faulty, problems } = parseTlsCredentials(file, undefined, { now })
+    expect(problems.map(({ code }) => code)).toEqual(['TLS_GO_REFUSES'])
+    expect(planned(faulty!, [root])).toMatchObject({ mode: 'system', codes: [] })
   })
 
   test('is the version that is valid longest', () => {

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { changesBetween } from '../../../src/config/index.ts'
 import { reportProblem, reportProblems } from '../../../src/config/report.ts'
 import type { Problem } from '../../../src/problems/index.ts'
 import { loadConfig, parseConfig } from '../../support/config.ts'
@@ -112,6 +113,7 @@ describe('defaults', () => {
   it("are those of Determined's provisioner for a file without the provisioner's own keys", () => {
     expect(valid(`log: {level: info}\n${open}`)).toEqual({
       file: '/etc/det/master.yaml',
+      locate: expect.any(Function),
       port: 8080,
       security: {},
       cluster_name: '',
@@ -190,8 +192,14 @@ describe('both forms', () => {
     const current = valid(
       `resource_pools: [{pool_name: default, provider: {type: local, max_instances: 3, tls: {trust: off}}}]`,
     )
-    expect(old).toEqual(current)
-    expect(renamed).toEqual(current)
+    expect(changesBetween(old, current)).toEqual([])
+    expect(changesBetween(renamed, current)).toEqual([])
+    const path = 'resource_pools.0.provider.tls'
+    expect([old, renamed, current].map(({ locate }) => locate(path))).toMatchObject([
+      { line: 4, path },
+      { line: 4, path },
+      { line: 1, path },
+    ])
     expect(current.resource_pools[0]!.provider).toMatchObject({ max_instances: 3, tls: { trust: 'off' } })
   })
 
@@ -220,7 +228,8 @@ describe('the environment', () => {
   })
 
   it('has no effect if it is empty, and no other variables are read', () => {
-    expect(valid(text, { DET_PORT: '', DET_SECURITY_TLS_CERT: '', DET_CLUSTER_ID: 'x' })).toEqual(valid(text))
+    const env = { DET_PORT: '', DET_SECURITY_TLS_CERT: '', DET_CLUSTER_ID: 'x' }
+    expect(changesBetween(valid(text, env), valid(text))).toEqual([])
     expect(valid(text, { DET_PORT: '0' }).port).toBe(1000)
   })
 

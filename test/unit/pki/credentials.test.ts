@@ -46,7 +46,7 @@ test('loads a pair: leaf, path, key', () => {
   expect(material).toMatchObject({
     file: at('chain.pem'),
     leaf: { subject: 'CN=master', block: 1, line: 1 },
-    openEnds: [],
+    openPaths: [],
   })
   expect(material!.path.complete).toBe(true)
   expect(material!.key!.equals(three[0].key.privateKey)).toBe(true)

@@ -29,7 +29,28 @@ const oddValues = [
   tlv(0x05, octets()),
   tlv(0x1e, Buffer.alloc(1)),
   tlv(0x03, Buffer.from([9])),
+  tlv(0x10, integer(1)),
+  tlv(0x11),
   tlv(0),
+]
+
+/** Of an attribute of a directory name. */
+const oddTexts: [string, Buffer][] = [
+  ['bits of which too many are unused', tlv(0x03, Buffer.from('Directory'))],
+  ['bits without their number of unused bits', tlv(0x03)],
+  ['a surrogate pair in a BMPString', tlv(0x1e, Buffer.from([0xd8, 0x3d, 0xde, 0]))],
+  ['half a surrogate pair', tlv(0x1e, Buffer.from([0xd8, 0]))],
+  ['a UniversalString beyond Unicode', tlv(0x1c, Buffer.from([0, 0x11, 0, 0]))],
+  ['a surrogate in a UniversalString', tlv(0x1c, Buffer.from([0, 0, 0xd8, 0]))],
+  ['an odd string type', text('x', 'visible')],
+  ['broken UTF-8', tlv(0x0c, Buffer.from([0xff]))],
+]
+const goodTexts: [string, Buffer][] = [
+  ['bits', tlv(0x03, Buffer.from([0, 0x41]))],
+  ['bits of which the unused ones are not zero', tlv(0x03, Buffer.from([3, 0xff]))],
+  ['a UniversalString', tlv(0x1c, Buffer.from([0, 1, 0xf6, 0]))],
+  ['a BMPString', text('x', 'bmp')],
+  ['a type that OpenSSL does not know', tlv(0x0e, Buffer.from([0xff]))],
 ]
 
 describe('accepted', () => {
@@ -54,6 +75,11 @@ describe('accepted', () => {
     ],
     ['a path length without a CA', '2.5.29.19', sequence(integer(1))],
     ['an extension that it does not read', '2.5.29.32', nothing()],
+    ...goodTexts.map(([what, value]): [string, string, Buffer] => [
+      `a directory name of ${what}`,
+      '2.5.29.17',
+      sequence(name(cn, value)),
+    ]),
   ])('%s', (_, id, value) => {
     expect(read(id, value).opensslFaults).toEqual([])
   })
@@ -98,24 +124,12 @@ describe('refused', () => {
       sequence(name(tlv(6), text('x'))),
       'object identifier',
     ],
-    [
-      'a directory name of an odd string type',
+    ...oddTexts.map(([what, value]): [string, string, Buffer, string] => [
+      `a directory name of ${what}`,
       '2.5.29.17',
-      sequence(name(cn, text('x', 'visible'))),
+      sequence(name(cn, value)),
       'string type',
-    ],
-    [
-      'a directory name of broken UTF-8',
-      '2.5.29.17',
-      sequence(name(cn, tlv(0x0c, Buffer.from([0xff])))),
-      'string type',
-    ],
-    [
-      'a directory name of half a surrogate pair',
-      '2.5.29.17',
-      sequence(name(cn, tlv(0x1e, Buffer.from([0xd8, 0])))),
-      'string type',
-    ],
+    ]),
     ['a subject key identifier as a sequence', '2.5.29.14', sequence(octets()), 'has tag 48'],
     [
       'a purpose that is cut off',

@@ -51,6 +51,30 @@ describe('CAs', () => {
   })
 })
 
+describe('names of issuers', () => {
+  test.each<[string, Buffer]>([
+    ['another string type', commonName('Test Root', 'printable')],
+    ['another case', commonName('TEST ROOT')],
+    ['more blanks', commonName(' Test   Root')],
+  ])('in %s', (_, issuerName) => {
+    expect(warnings(threeOf({ intermediate: { issuerName } }))).toEqual(
+      expected("CN=Test Intermediate encodes its issuer's name in other bytes"),
+    )
+  })
+  test('the remedy says what to copy', () => {
+    const file = threeOf({ server: { issuerName: commonName('test intermediate') } })
+    const { problems } = parseTlsCredentials(joined(file), undefined, { now })
+    expect(problems.map(({ remedy }) => remedy)).toEqual([expect.stringContaining('byte for byte')])
+  })
+})
+
+test('signatures that only Go cannot verify', () => {
+  const intermediate = { key: testKey('rsa2048', 'intermediate') }
+  expect(warnings(threeOf({ server: { pssSalt: 20 }, intermediate }))).toEqual(
+    expected('is signed with RSA-PSS with SHA-256 and a salt of 20 bytes, which Go cannot verify'),
+  )
+})
+
 describe('critical extensions', () => {
   test.each<[string, Buffer, string | undefined]>([
     [

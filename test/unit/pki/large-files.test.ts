@@ -5,7 +5,11 @@ import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { loadTlsCredentials, parseTlsCredentials, readTextFile } from '../../../src/pki/credentials.ts'
 import { readPem } from '../../../src/pki/pem.ts'
+import { parseTrustAnchors } from '../../../src/pki/trust-anchors.ts'
+import { oid, sequence, set, text, tlv } from '../../support/der-writer.ts'
+import { testKey } from '../../support/test-keys.ts'
 import { issue, now } from '../../support/x509.ts'
+import { nameConstraints } from '../../support/x509-extensions.ts'
 import { authority, server } from '../../support/x509-profiles.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'large-'))
@@ -66,8 +70,12 @@ test('a file of more than 1 MiB is refused without reading it all', () => {
   expect(readTextFile(file, 'certificate file').problems).toEqual([])
 })
 
-/** Each of these took minutes of CPU time; the limit is far above the present time, and far below that. */
-const limitMs = 5000
+const directory = (n: number) =>
+  tlv(0xa4, sequence(set(sequence(oid('2.5.4.3'), text(`n${n}`, 'printable')))))
+const list = <T>(count: number, make: (n: number) => T) => Array.from({ length: count }, (_, n) => make(n))
+
+/** CPU time. Each of these took seconds to minutes of it. */
+const limitMs = 1000
 test.each<[string, () => string]>([
   [
     'header lines inside a block',
@@ -96,8 +104,35 @@ test.each<[string, () => string]>([
         (_, n) => issue({ subject: 'A', serial: Buffer.from([1, n >> 8, n & 255]) }).pem,
       ).join(''),
   ],
-])('1 MiB of %s is checked quickly', (_, text) => {
-  const input = text()
+])('1 MiB of %s is checked quickly', (_, make) => {
+  expectQuick(make())
+})
+
+test.each<[string, () => string]>([
+  [
+    'certificates of one CA',
+    () => {
+      const key = testKey('p256', 'one CA')
+      const cas = list(190, (n) => issue({ subject: 'A', key, serial: Buffer.from([1, n]) }).pem)
+      return issue({ subject: 'x', issuer: issue({ subject: 'A', key }) }).pem + cas.join('')
+    },
+  ],
+  [
+    'CAs with one name and other keys',
+    () => list(150, (n) => issue({ subject: 'A', key: testKey('p256', `other ${n}`) }).pem).join(''),
+  ],
+  [
+    'directory names and constraints on them',
+    () => {
+      const ca = authority('CA', { extra: [nameConstraints({ excluded: list(800, directory) })] })
+      return server(ca, { names: list(800, (n) => directory(n + 5000)) }).pem + ca.pem
+    },
+  ],
+])('64 KiB of %s are checked quickly', (_, make) => {
+  expectQuick(make())
+})
+
+function expectQuick(input: string): void {
   const start = process.cpuUsage()
   const { problems } = parse(input)
   readPem(input)
@@ -105,4 +140,18 @@ test.each<[string, () => string]>([
   expect((user + system) / 1000).toBeLessThan(limitMs)
   expect(problems.length).toBeGreaterThan(0)
   expect(problems.length).toBeLessThan(50)
+  const startOfCas = process.cpuUsage()
+  parseTrustAnchors(input, { now })
+  const cas = process.cpuUsage(startOfCas)
+  expect((cas.user + cas.system) / 1000).toBeLessThan(limitMs)
+}
+
+test('a file of too many keys under one name is refused as such', () => {
+  const cas = (count: number) =>
+    list(count, (n) => issue({ subject: 'A', key: testKey('p256', `other ${n}`) }).pem)
+  expect(codes(cas(30).join(''))).toEqual(['TLS_CHAIN_TOO_LARGE'])
+  expect(codes(cas(20).join(''))).not.toContain('TLS_CHAIN_TOO_LARGE')
+  expect(parseTrustAnchors(cas(30).join(''), { now }).problems).toMatchObject([
+    { code: 'TLS_CHAIN_TOO_LARGE' },
+  ])
 })

@@ -120,6 +120,7 @@ describe('the certificate', () => {
     await clock.advance(40_000)
     expect(certificate.current()).toBe(first)
     expect(logger.lines.at(-1)).toMatch(/^error .*not valid; the previous one stays in use/)
+    expect(logger.lines.join()).toMatch(/"setting":"security\.tls\.cert in [^"]*master\.yaml:1:24"/)
   })
 
   it('that is not usable at the start prevents the start', async () => {

@@ -1,6 +1,7 @@
 // Which parts of a changed file a running provisioner applies, and which it reports as waiting for the next start.
 
 import { describe, expect, it } from 'vitest'
+import { changesBetween } from '../../../src/config/index.ts'
 import type { MasterConfig } from '../../../src/config/master-config.ts'
 import { builtInProviders } from '../../../src/providers/index.ts'
 import { planReload } from '../../../src/provisioner/reload.ts'
@@ -111,12 +112,37 @@ describe('a changed configuration', () => {
     expect(takenChanges.length).toBeGreaterThan(0)
     expect(takenChanges.filter((each) => !each.endsWith(' next_start'))).toEqual([])
     expect([reconfigured, restarted]).toEqual([[], []])
-    expect(inForce).toEqual(config(base))
+    expect(changesBetween(inForce, config(base))).toEqual([])
   })
 
   it('in prices is applied at once and affects no pool', () => {
     const { takenChanges, config } = reload(['port: 8080', 'port: 8080\nprices: {g5.12xlarge: 5.672}'])
     expect(takenChanges).toEqual(['prices/g5.12xlarge now'])
     expect(config.prices).toEqual({ 'g5.12xlarge': 5.672 })
+  })
+})
+
+describe('the lines of the configuration in force', () => {
+  const line = (plan: { config: MasterConfig }, path: string) => plan.config.locate(path).line
+
+  it('are those of the changed file', () => {
+    expect(line(reload(['port: 8080', '# moved\nport: 8080']), 'port')).toBe(3)
+  })
+
+  it('belong to the pool of that name, wherever it is now', () => {
+    const added = '\nresource_pools:\n  - {pool_name: first, agents: any}'
+    const plan = reload(['\nresource_pools:', added])
+    expect(plan.config.locate('resource_pools.0.provider.region')).toMatchObject({
+      line: 8,
+      path: 'resource_pools.0.provider.region',
+    })
+  })
+
+  it('are unknown for a pool that was removed', () => {
+    const plan = reload(['pool_name: gpu.local', 'pool_name: other'])
+    expect(plan.config.locate('resource_pools.1.provider.type')).toEqual({
+      file: 'master.yaml',
+      path: 'resource_pools.1.provider.type',
+    })
   })
 })

@@ -162,6 +162,13 @@ describe('the log of a change', () => {
   })
 })
 
+it('takes the lines of a file in which only comments changed', async () => {
+  const configuration = createConfiguration(parsed(text), { providers: builtInProviders, logger })
+  const pools = { plans: { use: async () => [] }, running: {} as RunningPools }
+  await configuration.reload(parsed(`# a comment${text}`.replace('#', '\n#')), pools)
+  expect(configuration.current().locate('resource_pools.0.pool_name').line).toBe(4)
+})
+
 describe('the configuration file', () => {
   let folder: string
   beforeEach(() => {

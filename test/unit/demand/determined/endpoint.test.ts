@@ -26,7 +26,7 @@ afterAll(() => rmSync(dir, { recursive: true }))
 function endpoint(demand: Partial<DemandConfig>, tls?: TlsFiles, port = 8443) {
   return endpointOf(
     {
-      file: 'master.yaml',
+      locate: (path) => ({ file: 'master.yaml', path }),
       port,
       security: tls ? { tls } : {},
       demand: { type: 'determined', placeholder_agent: false, ...demand },
