@@ -83,6 +83,7 @@ export {
   routeTo,
 } from './proxy-route.ts'
 export { firstWrong } from './schema-words.ts'
-export { findSecrets, secretName } from './secret-shapes.ts'
+export { isSecretName } from './secret-names.ts'
+export { findSecrets } from './secret-shapes.ts'
 export { type Loaded, watchAndReport } from './watch.ts'
 export { readXml, XmlReadError, xmlDate, xmlFields, xmlList, xmlText } from './xml-reader.ts'

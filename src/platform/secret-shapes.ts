@@ -19,9 +19,6 @@ export interface FoundSecret {
   end: number
 }
 
-/** Names of settings whose values are secrets. */
-export const secretName = /(?:^|[_.-])(?:password|passwd|secret|token|api_?key|private_?key|credentials?)$/i
-
 export const secretMask = '********'
 
 /** All tokens in one pattern, because most texts have none of them. */
@@ -112,8 +109,20 @@ export function maskSecrets(text: string): string {
     end = secret.end
   }
   masked += text.slice(end)
-  const values = new Set(found.map((one) => text.slice(one.start, one.end)))
-  for (const value of values)
-    if (value.length >= 6 && looksMade(value)) masked = masked.replaceAll(value, secretMask)
-  return masked.replace(userinfo, `$1${secretMask}@`)
+  return maskEverywhere(masked, text, found).replace(userinfo, `$1${secretMask}@`)
+}
+
+/** More values than a text of a setup has; to look for each of them would take a time that grows with the square. */
+const mostSought = 100
+
+/** Masks where the same values stand again: the first hundred within any word, the others as words of their own. */
+function maskEverywhere(masked: string, text: string, found: readonly FoundSecret[]): string {
+  const values = [...new Set(found.map((one) => text.slice(one.start, one.end)))].filter(
+    (value) => value.length >= 6 && looksMade(value),
+  )
+  let out = masked
+  for (const value of values.slice(0, mostSought)) out = out.replaceAll(value, secretMask)
+  if (values.length <= mostSought) return out
+  const rest = new Set(values.slice(mostSought))
+  return out.replace(/[^\s"'`=:,;@/|<>()[\]{}&?]+/g, (one) => (rest.has(one) ? secretMask : one))
 }
