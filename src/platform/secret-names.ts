@@ -136,8 +136,10 @@ function isPassphrase(match: RegExpExecArray, { text, quote }: WrittenValue): bo
   return (
     match[1] !== undefined &&
     quote !== '' &&
-    /^(?!PROMPT)[A-Z_]+=["']/.test(match[0]) &&
-    /^[a-z]{3,12}(?: [a-z]{3,12}){2,5}$/.test(text) &&
+    (/^(?!PROMPT)[A-Z_]+=["']/.test(match[0]) ||
+      (/^\w+[ \t=]/.test(match[0]) &&
+        flagBefore.test(match.input.slice(Math.max(0, match.index - 60), match.index)))) &&
+    /^[a-z]{2,12}(?: [a-z]{2,12}){1,5}$/i.test(text) &&
     !text.split(' ').some((one) => proseWord.test(one) || sentenceWord.test(one))
   )
 }
@@ -165,7 +167,7 @@ const proseWord =
 
 /** What a message or a prompt has among its words. */
 const sentenceWord =
-  /^(?:pass\w*|secret|token|key|credentials?|enter|type|give|set|please|your|you|we|user\w*|login|root|missing|invalid|incorrect|wrong|bad|empty|no|required|default|changed?|updated?|reset|expired|minimum|too|new|old|again|file|found)$/
+  /^(?:pass\w*|secret|token|key|credentials?|enter|type|give|set|please|your|you|we|user\w*|login|root|missing|invalid|incorrect|wrong|bad|empty|no|required|default|changed?|updated?|reset|expired|minimum|too|new|old|again|file|found)$/i
 
 function isSpaced(text: string, match: RegExpExecArray): boolean {
   const before = /[^\n]*$/.exec(text.slice(Math.max(0, match.index - 160), match.index))?.[0] ?? ''

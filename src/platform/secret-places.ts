@@ -49,14 +49,6 @@ const piped: CommandShape[] = [
       after: '\\r?\\n',
     },
   ),
-  shape('a password of a user', `\\b(?:chpasswd|newusers)\\b[^\\n|;<]{0,60}${hereDocument}[\\w.@-]{1,40}:`, {
-    own: '[^\\s"\']{3,200}',
-  }),
-  shape(
-    'a password of a user',
-    '\\bchpasswd:\\s*\\n(?:[ \\t]+[\\w-]+:[^\\n]*\\n){0,3}?[ \\t]+list:[ \\t]*(?:[|>][+-]?[ \\t]*\\n)?[\\s["\'-]{0,40}[\\w.@-]{1,40}:',
-    { own: '(?!R\\b|RANDOM\\b)[^\\s"\']{3,200}' },
-  ),
   shape(
     'a secret that is read',
     '\\bread\\s+(?:-\\w+\\s+){0,4}\\w{0,40}(?:PASS\\w*|PWD|PW|TOKEN|SECRET|KEY|CREDS?|CREDENTIALS?|PIN|AUTH)\\s*<<<\\s*',

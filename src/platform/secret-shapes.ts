@@ -1,5 +1,6 @@
 // Finds secrets in texts: one list for the check of user data and for the log. Known shapes of tokens, values under the
 // name of a secret, and the passwords of commands; `secretlint` and its like know the first kind only.
+import { decodedTexts, listedPasswords } from './secret-blocks.ts'
 import { type CommandShape, commandShapes } from './secret-commands.ts'
 import { namedValues } from './secret-names.ts'
 import { placeShapes } from './secret-places.ts'
@@ -34,6 +35,14 @@ const plainWord =
 
 /** Secrets in a text, by their place. What is found twice is reported by its shape, not by its name. */
 export function findSecrets(text: string): FoundSecret[] {
+  const found = written(text)
+  for (const { start, end, decoded } of decodedTexts(text))
+    if (written(decoded).length > 0) found.push({ what: 'a secret in base64', certain: false, start, end })
+  return withoutOverlaps(found)
+}
+
+/** Secrets that stand in the text as they are. */
+function written(text: string): FoundSecret[] {
   const found: FoundSecret[] = []
   if (anyToken.test(text))
     for (const { what, pattern, certain } of eachToken)
@@ -43,10 +52,11 @@ export function findSecrets(text: string): FoundSecret[] {
     for (const shape of [...commandShapes, ...placeShapes]) found.push(...secretsOf(shape, text))
     for (const span of namedValues(text))
       found.push({ what: 'a value under the name of a secret', certain: false, ...span })
+    found.push(...listedPasswords(text))
   }
   for (const span of strayValues(text))
     found.push({ what: 'a value that looks random', certain: false, ...span })
-  return withoutOverlaps(found)
+  return found
 }
 
 /** `sk_test_xxxxxxxx`, `ghp_yourPersonalAccessToken`: what documentation shows in place of a token. */
