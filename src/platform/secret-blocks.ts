@@ -52,7 +52,8 @@ function isWithin(line: string, indent: string): boolean {
 }
 
 /** Base64 of at least 24 characters, also wrapped over several lines. */
-const base64 = /(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/]{20,}(?:\r?\n[ \t]{0,40}[A-Za-z0-9+/]{4,})*={0,2}(?![A-Za-z0-9_-])/g
+const base64 =
+  /(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/]{20,}(?:\r?\n[ \t]{0,40}[A-Za-z0-9+/]{4,})*={0,2}(?![A-Za-z0-9_-])/g
 
 /** Where base64 of a text stands, and the text. What is not ASCII text is left out after its first bytes. */
 export function decodedTexts(text: string): { start: number; end: number; decoded: string }[] {
@@ -67,5 +68,7 @@ export function decodedTexts(text: string): { start: number; end: number; decode
 }
 
 function isText(bytes: Buffer): boolean {
-  return bytes.every((byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x0a || byte === 0x0d || byte === 0x09)
+  return bytes.every(
+    (byte) => (byte >= 0x20 && byte < 0x7f) || byte === 0x0a || byte === 0x0d || byte === 0x09,
+  )
 }

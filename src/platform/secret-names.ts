@@ -213,7 +213,7 @@ function isAssigned(text: string, match: RegExpExecArray): boolean {
     return (!/^\s*\)/.test(after) && !/^\(/.test(after) && !/^,\s/.test(after)) || /\d/.test(value.text)
   if (/^\(/.test(after)) return false
   // A word after a space: the rest of the line is empty, or the word is no word of a language.
-  return /^[\s,;"'}\\]*(?:#.*)?(?:\n|$)/.test(after) || looksMade(value.text)
+  return /^[\s,;"'}\\]*(?:#.*)?(?:\n|$)|^["']\s*[>|]/.test(after) || looksMade(value.text)
 }
 
 /** PowerShell and PHP begin a variable's name with `$` where they assign. */

@@ -49,6 +49,12 @@ const piped: CommandShape[] = [
       after: '\\r?\\n',
     },
   ),
+  // Typed twice, as such commands ask for it.
+  shape(
+    'a password that is typed',
+    '\\b(?:mysql_secure_installation|keytool|\\w*passwd|adduser|create\\w{0,10}user|cryptsetup|kdb5_util|krb5_newrealm)\\b[^\\n]{0,100}<<[^\\n]{0,40}\\n(?:[^\\n]{0,100}\\n){0,4}?[ \\t]{0,20}',
+    { own: '\\S{4,100}', after: '(?=\\n[ \\t]{0,20}\\1\\n)' },
+  ),
   shape(
     'a secret that is read',
     '\\bread\\s+(?:-\\w+\\s+){0,4}\\w{0,40}(?:PASS\\w*|PWD|PW|TOKEN|SECRET|KEY|CREDS?|CREDENTIALS?|PIN|AUTH)\\s*<<<\\s*',

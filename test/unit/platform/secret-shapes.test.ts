@@ -23,6 +23,16 @@ describe('the samples of secrets', () => {
     expect(shown.map(({ name }) => name)).toEqual([])
   })
 
+  it('are found within base64, in one line or wrapped', () => {
+    const packed = Buffer.from(`DB_HOST=pg.internal\nDB_PASSWORD=hunter${2}-x\n`).toString('base64')
+    const harmlessText = Buffer.from('DB_HOST=pg.internal\nDB_NAME=runs\n').toString('base64')
+    expect(maskSecrets(`content: ${packed}\n`)).toBe('content: ********\n')
+    expect(maskSecrets(`base64 -d <<E\n${packed.slice(0, 40)}\n${packed.slice(40)}\nE`)).not.toContain(
+      packed.slice(40),
+    )
+    expect(isFound(`content: ${harmlessText}\n`)).toBe(false)
+  })
+
   it('keep what stands before a password, so that the line can still be read', () => {
     expect(maskSecrets('PASSWORD=hunter2 ./run')).toBe('PASSWORD=******** ./run')
     expect(maskSecrets('docker login -u robot -p hunter2 r.io')).toBe(
