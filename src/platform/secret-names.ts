@@ -28,9 +28,12 @@ const nameEnd = new RegExp(
   'i',
 )
 
+/** Most names have none of these, and need no more. */
+const anySecretWord = /pass|p(?:w|wd|sk|in|at)(?![a-z])|secret|token|key|cred|cookie|otp|sas|jwt|auth|bearer|webhook|docker/i
+
 /** True for the name of a setting whose value is a secret: `http_password`, `api_key`. By the same words as in texts. */
 export function isSecretName(name: string): boolean {
-  return nameEnd.test(name)
+  return anySecretWord.test(name) && nameEnd.test(name)
 }
 
 /** True for the name of a field of the log that is masked whatever its value: also `passwordHash` and `nextToken`. */
