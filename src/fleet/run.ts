@@ -314,7 +314,9 @@ export interface PoolMemory {
   tracks: Map<string, ManagedInstance>
   agents: Map<string, KnownAgent>
   pending: PendingAllocation[]
-  firstSeen: Map<string, number>
+  firstSeen: Map<string, { since: number; view: number }>
+  /** Counts the views of the demand, so that `firstSeen` knows which of them contained a job last. */
+  views: number
   demandAt?: number
   /** Milliseconds that the newest view of the master took to read. */
   demandTook?: number
@@ -376,6 +378,7 @@ export function emptyMemory(): PoolMemory {
     pending: [],
     listTimeouts: 0,
     firstSeen: new Map(),
+    views: 0,
     unplaced: new Map(),
     intents: new Map(),
     userData: new Map(),
