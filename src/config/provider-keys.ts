@@ -248,9 +248,9 @@ export function commonRules(keys: Partially<CommonKeys>, block: Block, bareMetal
   })
 }
 
-/** A file of this machine is on no instance; an absolute path may be one of the image. */
+/** A relative path is one of this machine, and on no instance; an absolute one, or a command, may be of the image. */
 function checkScript(key: string, script: string | undefined, block: Block): void {
-  const file = /^(?:\.{1,2}\/)?[\w.-]+(?:\/[\w.-]+)*\.(?:sh|bash|py|pl)$/.exec(script?.trim() ?? '')?.[0]
+  const file = /^[\w.-]+(?:\/[\w.-]+)+\.(?:sh|bash|py|pl)$/.exec(script?.trim() ?? '')?.[0]
   if (file !== undefined)
     note(
       block,

@@ -89,7 +89,7 @@ export function sure<T>(value: T | undefined): T {
 /** The first five, which is most blocks. */
 function keysIn(shape: Readonly<Record<string, unknown>>): string {
   const names = Object.keys(shape)
-  return names.length <= 5 ? names.join(', ') : `${names.slice(0, 5).join(', ')}, …`
+  return names.length <= 5 ? names.join(', ') : `${names.slice(0, 5).join(', ')} and others`
 }
 
 function read(schema: Schema, value: unknown, path: YamlPath, reading: Reading): unknown {

@@ -115,8 +115,7 @@ function rememberPending(memory: PoolMemory, demand: Demand, now: number): void 
     else seen.view = view
     return { ...work, since: seen?.since ?? now }
   })
-  if (firstSeen.size > ids)
-    for (const [id, seen] of firstSeen) if (seen.view !== view) firstSeen.delete(id)
+  if (firstSeen.size > ids) for (const [id, seen] of firstSeen) if (seen.view !== view) firstSeen.delete(id)
   for (const id of memory.unplaced.keys()) if (!firstSeen.has(id)) memory.unplaced.delete(id)
 }
 

@@ -314,8 +314,7 @@ export interface PoolMemory {
   tracks: Map<string, ManagedInstance>
   agents: Map<string, KnownAgent>
   pending: PendingAllocation[]
-  firstSeen: Map<string, { since: number; view: number }>
-  /** Counts the views of the demand, so that `firstSeen` knows which of them contained a job last. */
+  firstSeen: Map<string, { since: number /** The last of `views` that contained the job. */; view: number }>
   views: number
   demandAt?: number
   /** Milliseconds that the newest view of the master took to read. */

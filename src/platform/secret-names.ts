@@ -29,7 +29,8 @@ const nameEnd = new RegExp(
 )
 
 /** Most names have none of these, and need no more. */
-const anySecretWord = /pass|p(?:w|wd|sk|in|at)(?![a-z])|secret|token|key|cred|cookie|otp|sas|jwt|auth|bearer|webhook|docker/i
+const anySecretWord =
+  /pass|p(?:w|wd|sk|in|at)(?![a-z])|secret|token|key|cred|cookie|otp|sas|jwt|auth|bearer|webhook|docker/i
 
 /** True for the name of a setting whose value is a secret: `http_password`, `api_key`. By the same words as in texts. */
 export function isSecretName(name: string): boolean {

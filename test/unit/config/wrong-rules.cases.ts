@@ -28,29 +28,6 @@ export const wrongRules: WrongInput[] = [
       'several groups into one',
     ],
   ]),
-  ...cases('CONFIG_BAD_VALUE', [
-    ['the name of a script', aws('startup_script: ➤./setup.sh'), 'the lines of ./setup.sh indented'],
-    [
-      'the name of a script in a folder',
-      local('startup_script: ➤scripts/setup.sh'),
-      'the lines of scripts/setup.sh',
-    ],
-    [
-      'the name of a script for the container',
-      aws('container_startup_script: ➤hook.py'),
-      'container_startup_script: |',
-    ],
-  ]),
-  ...cases('CONFIG_MISSING_KEY', [
-    [
-      'the keys of a provider beside pool_name',
-      pool('➤type: local\n    max_instances: 1\n    slots: 1'),
-      'Write `provider:` above type, and indent type, max_instances and slots',
-    ],
-  ]),
-  ...cases('CONFIG_WRONG_TYPE', [
-    ['a size for a volume', aws('volume: ➤500GB'), 'below it: type, size, encrypted'],
-  ]),
   ...cases('REQUEST_BASE_CONFIG', [
     ['a quoted boolean in base_config', gcp('base_config: {canIpForward: ➤"false"}'), 'without quotes'],
     ['no integer in base_config', gcp('base_config: {scheduling: {minNodeCpus: ➤4x}}'), 'an integer'],
