@@ -34,7 +34,7 @@ const plainWord =
   /^(?!.*(?:pass|pwd|pw|pin|secret|token|key|auth|cred|login|basic|bearer|:\/\/|\/t\/))[\w.:/@+-]*$/i
 
 /** A token has a run of letters and digits that is no word: `determined-agent` is none. */
-const tokenRun = /(?=[a-z_-]{0,30}[A-Z0-9])[\w-]{14}/
+const tokenRun = /(?=[a-z_-]{0,30}[A-Z0-9])[\w-]{14}|[a-z]{16}|xox/
 
 /** Secrets in a text, by their place. What is found twice is reported by its shape, not by its name. */
 export function findSecrets(text: string): FoundSecret[] {

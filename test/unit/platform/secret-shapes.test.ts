@@ -23,6 +23,15 @@ describe('the samples of secrets', () => {
     expect(shown.map(({ name }) => name)).toEqual([])
   })
 
+  it.each([
+    `ghp_${'a'.repeat(36)}`,
+    `glpat-${'b'.repeat(20)}`,
+    `xoxb-${'c'.repeat(12)}`,
+    `hf_${'d'.repeat(34)}`,
+  ])('are found where a token is all of the text, of whatever characters: %s', (token) =>
+    expect(isFound(token)).toBe(true),
+  )
+
   it('are found within base64, in one line or wrapped', () => {
     const packed = Buffer.from(`DB_HOST=pg.internal\nDB_PASSWORD=hunter${2}-x\n`).toString('base64')
     const harmlessText = Buffer.from('DB_HOST=pg.internal\nDB_NAME=runs\n').toString('base64')
