@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type BuildOptions, build, type Plugin } from 'esbuild'
+import { withBuiltinsOnDemand } from './lazy-builtins.ts'
 import { straight } from './straight.ts'
 import {
   fileFor,
@@ -80,7 +81,7 @@ export async function bundle(folder: string): Promise<string[]> {
     ...sharedLibraries(root).map((library) => bundleShared(library, folder)),
   ])
   // esbuild escapes strings, and leaves regular expressions. All in ASCII, the launcher reads a byte as a character.
-  const program = readFileSync(join(folder, 'main.cjs'), 'utf8').replaceAll(
+  const program = withBuiltinsOnDemand(readFileSync(join(folder, 'main.cjs'), 'utf8')).replaceAll(
     /[^\0-\x7f]/g,
     (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )

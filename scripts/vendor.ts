@@ -30,7 +30,6 @@ const libraries: readonly Library[] = [
   { specifiers: /^csv-parse\/sync$/, file: './vendor/csv-parse.cjs', form: 'names' },
   { specifiers: /^ws$/, file: './vendor/ws.cjs', form: 'names' },
   { specifiers: /^handlebars$/, file: './vendor/handlebars.cjs', form: 'default' },
-  { specifiers: /^handlebars\/runtime\.js$/, file: './vendor/handlebars-runtime.cjs', form: 'default' },
   // The complete list of exports is only known for an ES module.
   { specifiers: /^@peculiar\/x509$/, file: './vendor/x509.cjs', form: 'everything', esModules: true },
   {

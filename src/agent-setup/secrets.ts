@@ -1,5 +1,5 @@
 // Finds texts in user data that look like secrets. Reports where they are, never their content.
-import { findSecrets, secretName } from '../platform/index.ts'
+import { findSecrets, isSecretName } from '../platform/index.ts'
 import { type Problem, problem } from '../problems/index.ts'
 import type { AgentSetup } from './setup.ts'
 import { isShellSafe } from './shell.ts'
@@ -27,7 +27,7 @@ function secretsIn({ key, text }: SetupText): Problem[] {
 /** `http_password: hunter2`: a value without a known shape, under the name of a secret. A path is not a secret. */
 function namedSecret({ key, text }: SetupText): Problem[] {
   const name = key.startsWith('agent_config_file_contents.') ? key.split('.').at(-1)! : ''
-  if (!secretName.test(name) || text === '' || text.startsWith('/')) return []
+  if (!isSecretName(name) || text === '' || /^\.{0,2}\//.test(text)) return []
   return [secretProblem(key, key, `the value of ${name}`, true)]
 }
 

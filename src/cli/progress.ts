@@ -14,7 +14,7 @@ export interface Progress {
 
 /** Milliseconds until the first update and between two: on a terminal, and elsewhere. */
 const onTerminal = { first: 2000, every: 200 }
-const inLines = { first: 5000, every: 10_000 }
+const inLines = { first: 2000, every: 10_000 }
 
 /** @param now milliseconds on any clock */
 export async function progressOn(terminal: Terminal, now: () => number = Date.now): Promise<Progress> {

@@ -216,7 +216,7 @@ async function writeFiles(
  * @param now milliseconds since the epoch
  */
 function dryRunReport(pool: DryRunPool, terminal: Terminal, now: number): string[] {
-  const { tls, bytes, request } = pool
+  const { tls, bytes, request, gangRequest } = pool
   const { style } = terminal
   const line = (name: string, text: string) => `  ${style('dim', name.padEnd(12))} ${text}`
   const because = (text: string) => style('dim', ` (${text})`)
@@ -237,6 +237,15 @@ function dryRunReport(pool: DryRunPool, terminal: Terminal, now: number): string
       : []),
     line('user data', sizes(pool.encoding, bytes)),
     ...requestLines(request).map((text, n) => line(n === 0 ? 'request' : '', text)),
+    ...(gangRequest
+      ? [
+          line(
+            'gang',
+            'each job that needs several instances gets a launch of its own, with names of its own; for 2 instances:',
+          ),
+          ...requestLines(gangRequest).map((text) => line('', text)),
+        ]
+      : []),
   ]
 }
 

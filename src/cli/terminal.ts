@@ -19,7 +19,7 @@ export interface Terminal {
   /** True if standard error is a terminal. */
   interactive: boolean
   /** The trimmed answer, or with `hidden` what was typed, unseen; undefined if the input ends. Absent without a terminal. */
-  ask?: (question: string, options?: { hidden?: boolean }) => Promise<string | undefined>
+  ask?: ((question: string, options?: { hidden?: boolean }) => Promise<string | undefined>) | undefined
   columns(): number
   rows(): number
   /** Calls it whenever the terminal has changed its size. */
@@ -34,7 +34,7 @@ export interface Context {
 }
 
 export function processTerminal(): Terminal {
-  const { stdin, stdout, stderr, env } = process
+  const { stdout, stderr, env } = process
   const coloured = stderr.isTTY && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
   const terminal: Terminal = {
     out: (text) => void stdout.write(text),
@@ -46,7 +46,10 @@ export function processTerminal(): Terminal {
     columns: () => stderr.columns || 100,
     rows: () => stderr.rows || 24,
     onResize: (listener) => void stderr.on('resize', listener),
-    ...(stdin.isTTY && stderr.isTTY && { ask: askProcess }),
+    // Node loads its streams when standard in is first looked at, which few commands do.
+    get ask() {
+      return stderr.isTTY && process.stdin.isTTY ? askProcess : undefined
+    },
   }
   stdout.once('error', (error: NodeJS.ErrnoException) => {
     // `provision … | head`: the reader has closed the pipe on purpose.

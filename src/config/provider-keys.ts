@@ -220,6 +220,8 @@ export function commonRules(keys: Partially<CommonKeys>, block: Block, bareMetal
   checkMasterUrl(keys, block)
   checkTrust(keys, block)
   checkPreflight(keys, block)
+  for (const key of ['startup_script', 'container_startup_script'] as const)
+    checkScript(key, keys[key], block)
   if (given(block, 'agent_fluent_image'))
     note(block, 'CONFIG_UNUSED', 'agent_fluent_image has no effect', {
       key: 'agent_fluent_image',
@@ -244,6 +246,21 @@ export function commonRules(keys: Partially<CommonKeys>, block: Block, bareMetal
     launch_rate: whole.launch_rate ?? Math.max(10, 2 * whole.max_instances),
     tls: { ...whole.tls, ...(whole.tls.ca_file && { ca_file: file(whole.tls.ca_file) }) },
   })
+}
+
+/** A relative path is one of this machine, and on no instance; an absolute one, or a command, may be of the image. */
+function checkScript(key: string, script: string | undefined, block: Block): void {
+  const file = /^[\w.-]+(?:\/[\w.-]+)+\.(?:sh|bash|py|pl)$/.exec(script?.trim() ?? '')?.[0]
+  if (file !== undefined)
+    note(
+      block,
+      'CONFIG_BAD_VALUE',
+      `${key} must be the text of a script, but is the name of a file, "${file}"`,
+      {
+        key,
+        remedy: `Write \`${key}: |\`, and the lines of ${file} indented below it.`,
+      },
+    )
 }
 
 function checkBootTimeout(block: Block): void {

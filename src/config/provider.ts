@@ -217,17 +217,31 @@ export function providerKey(
 }
 
 /**
- * Keys of the provider beside a `provider:` with nothing below it: they were to be below, but have its indentation. Notes that
- * as one error; without it the pool would have no provider, and each of them no effect.
+ * Keys of the provider beside a `provider:` with nothing below it, or, with a `type` among them, in a pool without one. Notes
+ * that as one error; without it the pool would have no provider, and each of them no effect.
  */
 export function besideEmptyProvider(pool: Block, providers: readonly ProviderBlock[]): string[] {
-  if (pool.raw['provider'] !== null) return []
+  const isMissing = pool.raw['provider'] === undefined && typeof pool.raw['type'] === 'string'
+  if (pool.raw['provider'] !== null && !isMissing) return []
   const beside = Object.keys(pool.raw).filter(
     (key) => !Object.hasOwn(poolBlock._zod.def.shape, key) && providerKey(key, pool.raw['type'], providers),
   )
   const [last, ...others] = beside.toReversed()
   if (last === undefined) return []
   const them = others.length > 0 ? `${others.toReversed().join(', ')} and ${last}` : last
+  if (isMissing) {
+    note(
+      pool,
+      'CONFIG_MISSING_KEY',
+      `the pool has no provider: ${them} stand beside pool_name, not below provider`,
+      {
+        key: beside[0],
+        part: 'key',
+        remedy: `Write \`provider:\` above ${beside[0]}, and indent ${them} by two spaces more.`,
+      },
+    )
+    return beside
+  }
   note(pool, 'CONFIG_WRONG_TYPE', `provider is empty; ${them} stand beside it, not below it`, {
     key: 'provider',
     part: 'key',

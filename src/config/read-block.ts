@@ -86,6 +86,12 @@ export function sure<T>(value: T | undefined): T {
   throw new TypeError('a rule of the configuration omitted a value, but no problem was reported')
 }
 
+/** The first five, which is most blocks. */
+function keysIn(shape: Readonly<Record<string, unknown>>): string {
+  const names = Object.keys(shape)
+  return names.length <= 5 ? names.join(', ') : `${names.slice(0, 5).join(', ')} and others`
+}
+
 function read(schema: Schema, value: unknown, path: YamlPath, reading: Reading): unknown {
   const definition = (schema as unknown as z.core.$ZodTypes)._zod.def
   switch (definition.type) {
@@ -104,7 +110,7 @@ function read(schema: Schema, value: unknown, path: YamlPath, reading: Reading):
       if (isMapping(value)) return readMapping(schema as z.ZodMiniObject, { raw: value, path, reading }, {})
       return wrongType(value, path, reading, {
         noun: 'a mapping',
-        remedy: kinds.get(schema)?.remedy ?? 'Write its keys indented below it.',
+        remedy: kinds.get(schema)?.remedy ?? `Write its keys indented below it: ${keysIn(definition.shape)}.`,
       })
     case 'array':
       if (Array.isArray(value)) return readList(definition.element as Schema, value, path, reading)

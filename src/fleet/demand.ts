@@ -103,14 +103,19 @@ function isSame(a: AgentState, b: AgentState): boolean {
   )
 }
 
+/** Few of many jobs change between two views, so their records stay, and only those that are gone are looked for. */
 function rememberPending(memory: PoolMemory, demand: Demand, now: number): void {
-  const firstSeen = new Map<string, number>()
+  const { firstSeen } = memory
+  const view = ++memory.views
+  let ids = 0
   memory.pending = demand.pending.map((work) => {
-    const since = memory.firstSeen.get(work.id) ?? now
-    firstSeen.set(work.id, since)
-    return { ...work, since }
+    const seen = firstSeen.get(work.id)
+    if (seen?.view !== view) ids++
+    if (!seen) firstSeen.set(work.id, { since: now, view })
+    else seen.view = view
+    return { ...work, since: seen?.since ?? now }
   })
-  memory.firstSeen = firstSeen
+  if (firstSeen.size > ids) for (const [id, seen] of firstSeen) if (seen.view !== view) firstSeen.delete(id)
   for (const id of memory.unplaced.keys()) if (!firstSeen.has(id)) memory.unplaced.delete(id)
 }
 

@@ -314,7 +314,8 @@ export interface PoolMemory {
   tracks: Map<string, ManagedInstance>
   agents: Map<string, KnownAgent>
   pending: PendingAllocation[]
-  firstSeen: Map<string, number>
+  firstSeen: Map<string, { since: number /** The last of `views` that contained the job. */; view: number }>
+  views: number
   demandAt?: number
   /** Milliseconds that the newest view of the master took to read. */
   demandTook?: number
@@ -376,6 +377,7 @@ export function emptyMemory(): PoolMemory {
     pending: [],
     listTimeouts: 0,
     firstSeen: new Map(),
+    views: 0,
     unplaced: new Map(),
     intents: new Map(),
     userData: new Map(),

@@ -86,13 +86,20 @@ function checkLeaf(leaf: Link): Problem[] {
   const { fields, asGo } = leaf.certificate
   const problems: Problem[] = []
   const { extendedKeyUsage, keyUsage } = fields
+  const isAuthority = fields.basicConstraints?.ca === true && keyUsage?.has(keyUsageBit.keyCertSign)
+  const remedy = isAuthority && {
+    remedy: "Name the file with the server's own certificate first, followed by those of its issuers.",
+  }
   const seenByGo = asGo.extensions.some(({ oid }) => oid === extensionOid.subjectAltName)
   if (!fields.names.some((name) => name.kind === 'dns' || name.kind === 'ip'))
     problems.push(
       fault(
         leaf,
         'TLS_NO_SAN',
-        'has no DNS name or IP address in subjectAltName; Go ignores its common name',
+        isAuthority
+          ? 'is that of a CA, and has no DNS name or IP address in subjectAltName'
+          : 'has no DNS name or IP address in subjectAltName; Go ignores its common name',
+        remedy || {},
       ),
     )
   else if (asGo.faults.length === 0 && !seenByGo) {
@@ -110,7 +117,9 @@ function checkLeaf(leaf: Link): Problem[] {
     )
   const serves = [keyUsageBit.digitalSignature, keyUsageBit.keyEncipherment, keyUsageBit.keyAgreement]
   if (keyUsage && !serves.some((bit) => keyUsage.has(bit)))
-    problems.push(fault(leaf, 'TLS_NOT_FOR_SERVERS', 'has a keyUsage that allows no TLS handshake'))
+    problems.push(
+      fault(leaf, 'TLS_NOT_FOR_SERVERS', 'has a keyUsage that allows no TLS handshake', remedy || {}),
+    )
   // Bit 1 is SSL Server; OpenSSL still honours this old extension.
   if (fields.netscapeCertType && !fields.netscapeCertType.has(1))
     problems.push(fault(leaf, 'TLS_NOT_FOR_SERVERS', 'has a Netscape certificate type other than server'))

@@ -72,22 +72,23 @@ export {
   authorityOf,
   destinationOf,
   type Environment,
+  masterProxyRemedy,
+  proxyErrorCode,
   proxyFor,
   shownProxy,
 } from './proxy.ts'
 export {
   failing,
-  masterProxyRemedy,
   type Opened,
   openTunnel,
   outgoingAgents,
   outgoingFetch,
-  proxyErrorCode,
   type Route,
   refusedForward,
   routeTo,
 } from './proxy-route.ts'
 export { firstWrong } from './schema-words.ts'
-export { findSecrets, secretName } from './secret-shapes.ts'
+export { isSecretName } from './secret-names.ts'
+export { findSecrets } from './secret-shapes.ts'
 export { type Loaded, watchAndReport } from './watch.ts'
 export { readXml, XmlReadError, xmlDate, xmlFields, xmlList, xmlText } from './xml-reader.ts'

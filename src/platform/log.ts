@@ -4,7 +4,8 @@ import { type Problem, placeOf } from '../problems/index.ts'
 import { wallTime } from './clock.ts'
 import type { Clock, LogFields, Logger } from './ports.ts'
 import { printable } from './printable.ts'
-import { maskSecrets, secretMask, secretName } from './secret-shapes.ts'
+import { isMaskedField } from './secret-names.ts'
+import { maskSecrets, secretMask } from './secret-shapes.ts'
 
 export type LogFormat = 'json' | 'text'
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -97,7 +98,6 @@ function plain(value: unknown): string {
 
 // Masks secrets in the log: values of fields with such names, and what looks like a secret in any text.
 
-const secretField = /password|secret|token|authorization|private[-_]?key|credential/i
 /** A copy with secrets masked; errors become their message and code. Cycles and depth beyond 8 become a note. */
 export function redact(value: unknown, depth = 0): unknown {
   if (typeof value === 'string') return maskSecrets(value)
@@ -109,9 +109,7 @@ export function redact(value: unknown, depth = 0): unknown {
   return Object.fromEntries(
     Object.entries(value).map(([name, item]) => [
       name,
-      (secretField.test(name) || secretName.test(name)) && item !== '' && item != null
-        ? secretMask
-        : redact(item, depth + 1),
+      isMaskedField(name) && item !== '' && item != null ? secretMask : redact(item, depth + 1),
     ]),
   )
 }

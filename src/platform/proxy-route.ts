@@ -12,6 +12,7 @@ import {
   destinationOf,
   type Environment,
   type ProxyServer,
+  proxyErrorCode,
   proxyFor,
   shownProxy,
 } from './proxy.ts'
@@ -29,13 +30,6 @@ export function failing(opened: Opened | undefined): (error: Error) => void {
   const fail = opened as ((error: Error) => void) | undefined
   return (error) => fail?.(error)
 }
-
-/** The code of errors of a proxy: it cannot be reached, or refuses. The message names the proxy without its password. */
-export const proxyErrorCode = 'EPROXY'
-
-/** The remedy for such an error on the way to a master. */
-export const masterProxyRemedy =
-  'Let the proxy connect to the master, correct the proxy and its password in the variable, or add the host to NO_PROXY.'
 
 /** A connection to the proxy itself. */
 function connectProxy({ scheme, host, port }: ProxyServer): Socket {

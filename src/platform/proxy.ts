@@ -5,6 +5,13 @@ import { ProvisionError, problem } from '../problems/index.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
+/** The code of errors of a proxy: it cannot be reached, or refuses. The message names the proxy without its password. */
+export const proxyErrorCode = 'EPROXY'
+
+/** The remedy for such an error on the way to a master. */
+export const masterProxyRemedy =
+  'Let the proxy connect to the master, correct the proxy and its password in the variable, or add the host to NO_PROXY.'
+
 /** Where a connection goes. `wss` counts as https, `ws` as http. */
 export interface Destination {
   scheme: 'http' | 'https'
@@ -106,16 +113,23 @@ function plainHost(host: string): string {
   return [a >> 8, a & 255, b >> 8, b & 255].join('.')
 }
 
-const near = new BlockList()
-near.addSubnet('127.0.0.0', 8, 'ipv4')
-near.addSubnet('169.254.0.0', 16, 'ipv4')
-near.addAddress('::1', 'ipv6')
-near.addSubnet('fe80::', 10, 'ipv6')
+let near: BlockList | undefined
+
+function nearNetworks(): BlockList {
+  const networks = new BlockList()
+  networks.addSubnet('127.0.0.0', 8, 'ipv4')
+  networks.addSubnet('169.254.0.0', 16, 'ipv4')
+  networks.addAddress('::1', 'ipv6')
+  networks.addSubnet('fe80::', 10, 'ipv6')
+  return networks
+}
 
 /** This machine, and addresses that no proxy can reach for it. */
 function isNear(host: string): boolean {
   const version = isIP(host)
-  return version === 0 ? host === 'localhost' : near.check(host, version === 4 ? 'ipv4' : 'ipv6')
+  if (version === 0) return host === 'localhost'
+  near ??= nearNetworks()
+  return near.check(host, version === 4 ? 'ipv4' : 'ipv6')
 }
 
 function isExcepted(host: string, port: number, exceptions: string): boolean {

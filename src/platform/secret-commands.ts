@@ -74,10 +74,14 @@ const clients: CommandShape[] = [
       value: 'made',
     },
   ),
-  shape('a password of a login', '\\s(?:-u|--user|--[a-z-]{0,20}creds)[ \\t=]+["\']?[a-z][\\w.@-]{0,60}:', {
-    own: '(?!\\d+(?![\\w-]))[^\\s"\'`|;]{4,200}',
-    value: 'made',
-  }),
+  shape(
+    'a password of a login',
+    '\\s(?:-u|--user|--[a-z-]{0,20}creds|-{1,2}auth)[ \\t=]+["\']?[a-z][\\w.@-]{0,60}:',
+    {
+      own: '(?!//|\\d+(?![\\w-]))[^\\s"\'`|;]{4,200}',
+      value: 'made',
+    },
+  ),
   shape(
     'an AWS secret key',
     'aws_?(?:secret_?access_?key|session_?token)["\']?\\s{0,8}(?:[:=]|\\s)\\s{0,8}["\']?',
@@ -86,6 +90,7 @@ const clients: CommandShape[] = [
   shape('a password of sshpass', 'sshpass\\s+-p\\s*'),
   shape('a password of mysql', `${client}${line}\\s-p`),
   shape('a password of mysql', `\\bmysqladmin\\b${line}\\spassword\\s+`),
+  shape('a password of redis', '(?:--|^[ \\t]*)(?:requirepass|masterauth)[ \\t]+', { flags: 'm' }),
   shape('a password of redis', `\\b(?:redis|valkey|keydb)-cli\\b${line}\\s(?:-a|--pass)\\s+`),
   shape(
     'a password of redis',
@@ -110,7 +115,7 @@ const clients: CommandShape[] = [
   shape('a password of LDAP', `\\bipa-[a-z-]+install\\b${line}\\s-w[ \\t=]+`),
   shape(
     'a password of a login',
-    `\\b(?:kdb5_util|kadmin(?:\\.local)?)\\b${line}\\s-(?:P|pw)\\s+|\\bnet-snmp-create-v3-user\\b${line}\\s-[AX]\\s+|\\bxauth\\s+add\\s[^\\n]{1,100}MIT-MAGIC-COOKIE-1\\s+`,
+    `\\b(?:kdb5_util|kadmin(?:\\.local)?)\\b${line}\\s-(?:P|pw)\\s+|\\bnet-snmp-create-v3-user\\b${line}\\s-[AX]\\s+|\\bsmbclient\\s+//\\S{1,100}\\s+(?!-)|\\bsplunk\\b${line}\\s-auth\\s+["']?[\\w.-]{1,40}:|\\bxauth\\s+add\\s[^\\n]{1,100}MIT-MAGIC-COOKIE-1\\s+`,
   ),
   shape(
     'a password of a package index',
@@ -119,7 +124,7 @@ const clients: CommandShape[] = [
   shape('a password of LDAP', '\\bslappasswd\\s+(?:-\\w+\\s+)*-s\\s+'),
   shape(
     'a password of a login',
-    `\\b(?:az\\s+(?:acr\\s+)?login|oc\\s+login|cf\\s+login|ibmcloud\\s+login|mongo\\w*|cqlsh|rabbitmqadmin|influx|couchbase-cli|twine\\s+upload|psexec(?:\\.exe)?|PsExec64|racadm|airflow\\s+users\\s+create|(?:create[_-]?user|add[_-]?user|user[- ]?(?:create|add))|landscape-config|devpi\\s+login|clickhouse-client|arangosh)\\b${line}\\s(?:-p|/p)[ \\t=]+`,
+    `\\b(?:az\\s+(?:acr\\s+)?login|oc\\s+login|cf\\s+login|ibmcloud\\s+login|mongo\\w*|cqlsh|rabbitmqadmin|influx|couchbase-cli|twine\\s+upload|psexec(?:\\.exe)?|PsExec64|racadm|airflow\\s+users\\s+create|(?:create[_-]?user|add[_-]?user|user[- ]?(?:create|add))|landscape-config|devpi\\s+login|clickhouse-client|arangosh|ncftp\\w*)\\b${line}\\s(?:-p|/p)[ \\t=]+`,
   ),
   shape(
     'a password of a login',
@@ -131,7 +136,20 @@ const clients: CommandShape[] = [
   ),
   shape(
     'a token of a login',
-    '\\b(?:vault\\s+login|vault\\s+(?:operator\\s+)?unseal|ngrok\\s+(?:config\\s+add-)?authtoken|(?:ua|pro)\\s+attach|snyk\\s+auth|cloudflared\\s+service\\s+install|cloudflared\\s+tunnel\\s+run|tsh\\s+login|wandb\\s+login|comet\\s+login|hf\\s+auth\\s+login|doppler\\s+configure\\s+set\\s+token|conda\\s+token\\s+set|anaconda\\s+login|heroku\\s+auth:token|fastly\\s+profile\\s+create|linode-cli\\s+configure|rclone\\s+obscure|set-password|caddy\\s+hash-password|mkpasswd(?:\\s+-m\\s+[\\w-]+)?|openssl\\s+passwd(?:\\s+-\\w+)?|kaggle\\s+auth)\\s+(?:-{1,2}[\\w-]+(?:=\\S{1,100})?\\s+){0,4}(?![\\w.-]+=[^\\s=])',
+    '\\b(?:vault\\s+login|vault\\s+(?:operator\\s+)?unseal|ngrok\\s+(?:config\\s+add-)?authtoken|(?:ua|pro)\\s+attach|snyk\\s+auth|cloudflared\\s+service\\s+install|cloudflared\\s+tunnel\\s+run|tsh\\s+login|wandb\\s+login|comet\\s+login|hf\\s+auth\\s+login|doppler\\s+configure\\s+set\\s+token|conda\\s+token\\s+set|anaconda\\s+login|heroku\\s+auth:token|fastly\\s+profile\\s+create|linode-cli\\s+configure|rclone\\s+obscure|set-password|kaggle\\s+auth)\\s+(?:-{1,2}[\\w-]+(?:=\\S{1,100})?\\s+){0,4}(?![\\w.-]+=[^\\s=])',
+    { value: 'made' },
+  ),
+  shape(
+    'a password of a user',
+    '\\b(?:openssl\\s+passwd|mkpasswd|caddy\\s+hash-password|grub-crypt)\\s+(?:-(?:m|salt|-method|-plaintext|p)[= ]\\s*(?:[\\w./$-]{1,40}\\s+)?|-{1,2}[\\w-]+(?:=\\S{1,100})?\\s+){0,4}',
+  ),
+  shape(
+    'a secret that is stored',
+    `\\baws\\s+ssm\\s+put-parameter\\b(?=${line}\\sSecureString\\b)${line}\\s--value[= \\t]+|${printed}${into('(?:gcloud\\s+secrets\\s+(?:create|versions\\s+add)|vault\\s+(?:kv\\s+put|write)|(?:docker|podman)\\s+secret\\s+create|aws\\s+ssm\\s+put-parameter)')}`,
+  ),
+  shape(
+    'a secret that is stored',
+    '\\s(?!(?:ttl|max_ttl|path|type|url|host|user|username|port|region|cas|version|mount)=)[\\w.-]{1,60}=(?<=\\bvault\\s+kv\\s+(?:put|patch)\\s[^\\n|;]{1,300})',
     { value: 'made' },
   ),
   shape(
@@ -139,7 +157,7 @@ const clients: CommandShape[] = [
     '\\bmc\\s+(?:alias\\s+set|config\\s+host\\s+add)\\s+\\S{1,60}\\s+\\S{1,200}\\s+\\S{3,100}\\s+',
   ),
   shape('a password of an archive', `\\b7z[ar]?\\b${line}\\s-p`),
-  shape('a password of lftp', '\\blftp\\b[^\\n|;]{0,100}\\s-u\\s*["\']?[\\w.@-]+,', {
+  shape('a password of lftp', '\\blftp\\b[^\\n|]{0,100}\\s-u\\s*["\']?[\\w.@-]+,', {
     own: '[^\\s"\'$`]{3,200}',
   }),
   shape(
@@ -205,6 +223,13 @@ const clients: CommandShape[] = [
   ),
   shape('a credential of a service', '\\bSetCredential=[\\w.-]{1,60}:'),
   shape('a key of a cluster', '\\s--?encrypt[= ]["\']?', { own: '[A-Za-z0-9+/]{22,44}={1,2}' }),
+  shape('a password of a login', '--(?:Notebook|Server|Lab)App\\.(?:token|password)='),
+  shape('a key of an agent', '\\s-k[= \\t]+["\']?', { own: '[0-9a-f]{32,64}(?![\\w/.-])', value: 'random' }),
+  shape('a token of a login', `\\binflux\\b${line}\\s-t[ \\t=]+`, { value: 'made' }),
+  shape(
+    'a password of a login',
+    '\\buser(?:name)?=[^,\\s"\']{1,60},(?:[\\w=.]{1,40},){0,4}pass(?:word|wd)?=',
+  ),
   shape('a secret of an agent', '\\.jar\\b[^\\n|;]{0,200}\\s-(?:secret|storepass|keypass)\\s+'),
 ]
 

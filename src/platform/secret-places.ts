@@ -22,7 +22,11 @@ const piped: CommandShape[] = [
   shape('a password of sudo', '\\bsudo\\s+-[A-Za-z]*S\\b[^\\n|;<]{0,100}<<<\\s*'),
   shape(
     'a password of a login',
-    `\\(?${printed}${into('kinit|cryptsetup|smbpasswd|pdbedit|(?:tiger|tight)?vncpasswd|passwd|realm|adcli|htpasswd|kadmin|faillock|pass\\s+insert|rclone|openssl|gpg|systemd-creds|gnome-keyring-daemon')}`,
+    `\\(?${printed}${into('kinit|cryptsetup|smbpasswd|pdbedit|(?:tiger|tight)?vncpasswd|passwd|openssl\\s+passwd|grub2?-mkpasswd-pbkdf2')}`,
+  ),
+  shape(
+    'a password of a login',
+    `\\(?${printed}${into('realm|adcli|htpasswd|kadmin|faillock|pass\\s+insert|rclone|openssl|gpg|systemd-creds|gnome-keyring-daemon')}`,
     { value: 'made' },
   ),
   shape(
@@ -37,17 +41,19 @@ const piped: CommandShape[] = [
     'a password of a user',
     '\\b(?:\\w*passwd|chpasswd|kinit|realm|gh\\s+auth|login|password|su|--[\\w-]*stdin|--with-token|cryptsetup)\\b[^\\n|;<]{0,100}<<<\\s*(?:["\']?[\\w.-]{1,40}:)?',
   ),
-  shape('a password of a login', `\\b(?:passwd|smbpasswd|login)\\b[^\\n|;<]{0,60}${hereDocument}`, {
-    value: 'made',
-    after: '\\r?\\n',
-  }),
-  shape('a password of a user', `\\b(?:chpasswd|newusers)\\b[^\\n|;<]{0,60}${hereDocument}[\\w.@-]{1,40}:`, {
-    own: '[^\\s"\']{3,200}',
-  }),
   shape(
-    'a password of a user',
-    '\\bchpasswd:\\s*\\n(?:[ \\t]+[\\w-]+:[^\\n]*\\n){0,3}?[ \\t]+list:[ \\t]*(?:[|>][+-]?[ \\t]*\\n)?[\\s["\'-]{0,40}[\\w.@-]{1,40}:',
-    { own: '(?!R\\b|RANDOM\\b)[^\\s"\']{3,200}' },
+    'a password of a login',
+    `\\b(?:passwd|smbpasswd|login)\\b[^\\n|;<]{0,60}${hereDocument}(?!\\w+:[x*!]{0,2}:)`,
+    {
+      value: 'made',
+      after: '\\r?\\n',
+    },
+  ),
+  // Typed twice, as such commands ask for it.
+  shape(
+    'a password that is typed',
+    '\\b(?:mysql_secure_installation|keytool|\\w*passwd|adduser|create\\w{0,10}user|cryptsetup|kdb5_util|krb5_newrealm)\\b[^\\n]{0,100}<<[^\\n]{0,40}\\n(?:[^\\n]{0,100}\\n){0,4}?[ \\t]{0,20}',
+    { own: '\\S{4,100}', after: '(?=\\n[ \\t]{0,20}\\1\\n)' },
   ),
   shape(
     'a secret that is read',
@@ -85,6 +91,20 @@ const piped: CommandShape[] = [
     'a secret that sed writes',
     '\\bsed\\s[^\\n/|#@,]{0,60}[/|#@,][^\\n/|#@,]{0,80}?(?:pass|token|secret|key|xxx|change_?me|placeholder)[^\\n/|#@,]{0,40}[/|#@,]',
     { own: '[\\w+=.-]{16,200}', value: 'random', flags: 'i' },
+  ),
+  shape(
+    'a secret that sed writes',
+    '\\bsed\\s[^\\n]{0,60}?[\\s"\']s[/|#@,][^\\n/|#@,]{0,80}?(?:__|@|\\{\\{\\s?|%|<)[\\w-]{0,40}(?:password|passwd|passphrase|secret|token|api_?key)(?:__|@|\\s?\\}\\}|%|>)[^\\n/|#@,]{0,20}[/|#@,]',
+    { own: '[^\\n/|#@,$\\s]{4,200}', flags: 'i' },
+  ),
+  shape(
+    'a password in a file',
+    `${printed}(?=[^\\n|<>]{1,300}(?:\\|[^\\n|<>]{1,60})?>{1,2}\\s*["']?[^\\s"'|;<>]{0,120}(?:password|(?<!/etc/)passwd|passphrase|\\.pass|[._-]pw)(?:[._-]?(?:txt|file))?(?![\\w.-]))`,
+  ),
+  shape(
+    'a secret in a file',
+    `\\b(?:cat|tee)\\s*>{0,2}\\s*${secretFile}[^\\n|;]{0,40}${hereDocument}[\\w.@-]{1,60}\\n`,
+    { own: '[^\\s"\'#]{4,100}', value: 'made', after: '\\r?\\n\\w+(?![^\\n])' },
   ),
   shape('a secret in a file', `${printed}${into(`tee\\s+(?:-a\\s+)?${secretFile}`)}`, { value: 'made' }),
   shape('a secret in a file', `\\btee\\s+(?:-a\\s+)?${secretFile}[^\\n|;]{0,40}<<<\\s*`, { value: 'made' }),
@@ -145,7 +165,7 @@ const requests: CommandShape[] = [
   }),
   shape(
     'a header with credentials',
-    '(?:proxy-)?authorization["\']?\\]?(?:\\s{0,4}(?:[:=,]|=>)\\s{0,4}["\']?|\\s{1,4}["\'])(?:(?:bearer|basic|token|apikey|api-key|key|splunk|bot|geniekey|digest|sso-key|apitoken|aws)[ =:]\\s{0,2})?(?:token=)?',
+    '(?:proxy-)?authorization["\']?\\]?(?:\\s{0,4}(?:[:=,]|=>)\\s{0,4}["\']?|\\s{1,4}["\'])(?:(?:bearer|basic|token|apikey|api-key|key|splunk|bot|geniekey|digest|sso-key|apitoken|aws)(?:[ =:]|%20)\\s{0,2})?(?:token=)?',
     { own: '[\\w.~+/=:-]{8,4000}', flags: 'i', value: 'made' },
   ),
   shape('a bearer token', '\\bBearer\\s+', { own: '[\\w.~+/=-]{8,4000}', flags: 'i', value: 'made' }),
@@ -155,7 +175,7 @@ const requests: CommandShape[] = [
   }),
   shape(
     'a header with credentials',
-    '["\'](?!sec-web)[\\w-]{0,40}?(?:token|[_-]key|apikey|secret|passwor[dt]|[_-]auth|[_-]pass|[_-]api):[ \\t]{0,8}',
+    '["\'](?!sec-web)[\\w-]{0,40}?(?:token|[_-]key|apikey|secret|passwor[dt]|[_-]auth|[_-]pass|[_-]api|-team):[ \\t]{0,8}',
     {
       own: '[^\\s"\'`]{6,4000}',
       after: '(?=["\'])',
@@ -196,7 +216,12 @@ const files: CommandShape[] = [
   ),
   shape(
     'a shared key of a tunnel',
-    ':[ \\t]*(?:PSK|EAP|XAUTH)[ \\t]+(?=["\'])|\\bcreateUser\\s+\\S{1,60}\\s+(?:MD5|SHA\\S{0,4})\\s+|\\b(?:AES\\d{0,3}|DES)\\s+(?=")',
+    ':[ \\t]*(?:PSK|EAP|XAUTH)[ \\t]+(?=["\'])|\\bcreateUser\\s+\\S{1,60}\\s+(?:MD5|SHA\\S{0,4})\\s+|\\b(?:AES\\d{0,3}|DES)\\s+(?="(?!,))',
+  ),
+  shape(
+    'a value under the name of a secret',
+    '<[\\w:-]{1,40}[^<>\\n]{0,80}?\\s(?:name|key|id)="[\\w.:-]{0,60}?(?:passw(?:or)?d|passphrase|token|secret|api[_-]?key|(?:secret|private)[_-]?key|credentials?)"[^<>\\n]{0,60}>',
+    { own: '[^<>\\s]{4,200}', after: '(?=</)', flags: 'i' },
   ),
   shape(
     'a value under the name of a secret',

@@ -1,5 +1,6 @@
 // Finds secrets in texts: one list for the check of user data and for the log. Known shapes of tokens, values under the
 // name of a secret, and the passwords of commands; `secretlint` and its like know the first kind only.
+import { decodedTexts, listedPasswords } from './secret-blocks.ts'
 import { type CommandShape, commandShapes } from './secret-commands.ts'
 import { namedValues } from './secret-names.ts'
 import { placeShapes } from './secret-places.ts'
@@ -19,9 +20,6 @@ export interface FoundSecret {
   end: number
 }
 
-/** Names of settings whose values are secrets. */
-export const secretName = /(?:^|[_.-])(?:password|passwd|secret|token|api_?key|private_?key|credentials?)$/i
-
 export const secretMask = '********'
 
 /** All tokens in one pattern, because most texts have none of them. */
@@ -35,8 +33,21 @@ const eachToken = tokenShapes.map((one) => ({ ...one, pattern: new RegExp(one.pa
 const plainWord =
   /^(?!.*(?:pass|pwd|pw|pin|secret|token|key|auth|cred|login|basic|bearer|:\/\/|\/t\/))[\w.:/@+-]*$/i
 
+/** A token has a run of letters and digits that is no word: `determined-agent` is none. */
+const tokenRun = /(?=[a-z_-]{0,30}[A-Z0-9])[\w-]{14}|[a-z]{16}|xox/
+
 /** Secrets in a text, by their place. What is found twice is reported by its shape, not by its name. */
 export function findSecrets(text: string): FoundSecret[] {
+  // Before any other pattern is compiled.
+  if (text.length < 300 && plainWord.test(text) && !tokenRun.test(text)) return []
+  const found = written(text)
+  for (const { start, end, decoded } of decodedTexts(text))
+    if (written(decoded).length > 0) found.push({ what: 'a secret in base64', certain: false, start, end })
+  return withoutOverlaps(found)
+}
+
+/** Secrets that stand in the text as they are. */
+function written(text: string): FoundSecret[] {
   const found: FoundSecret[] = []
   if (anyToken.test(text))
     for (const { what, pattern, certain } of eachToken)
@@ -46,10 +57,11 @@ export function findSecrets(text: string): FoundSecret[] {
     for (const shape of [...commandShapes, ...placeShapes]) found.push(...secretsOf(shape, text))
     for (const span of namedValues(text))
       found.push({ what: 'a value under the name of a secret', certain: false, ...span })
+    found.push(...listedPasswords(text))
   }
   for (const span of strayValues(text))
     found.push({ what: 'a value that looks random', certain: false, ...span })
-  return withoutOverlaps(found)
+  return found
 }
 
 /** `sk_test_xxxxxxxx`, `ghp_yourPersonalAccessToken`: what documentation shows in place of a token. */
@@ -112,8 +124,20 @@ export function maskSecrets(text: string): string {
     end = secret.end
   }
   masked += text.slice(end)
-  const values = new Set(found.map((one) => text.slice(one.start, one.end)))
-  for (const value of values)
-    if (value.length >= 6 && looksMade(value)) masked = masked.replaceAll(value, secretMask)
-  return masked.replace(userinfo, `$1${secretMask}@`)
+  return maskEverywhere(masked, text, found).replace(userinfo, `$1${secretMask}@`)
+}
+
+/** More values than a text of a setup has; to look for each of them would take a time that grows with the square. */
+const mostSought = 100
+
+/** Masks where the same values stand again: the first hundred within any word, the others as words of their own. */
+function maskEverywhere(masked: string, text: string, found: readonly FoundSecret[]): string {
+  const values = [...new Set(found.map((one) => text.slice(one.start, one.end)))].filter(
+    (value) => value.length >= 6 && looksMade(value),
+  )
+  let out = masked
+  for (const value of values.slice(0, mostSought)) out = out.replaceAll(value, secretMask)
+  if (values.length <= mostSought) return out
+  const rest = new Set(values.slice(mostSought))
+  return out.replace(/[^\s"'`=:,;@/|<>()[\]{}&?]+/g, (one) => (rest.has(one) ? secretMask : one))
 }

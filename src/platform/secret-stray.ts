@@ -4,7 +4,7 @@ import { looksRandom } from './secret-values.ts'
 
 /** What such a line is about. */
 const about =
-  /passw|passphrase|token|secret|api[_-]?key|credential|\bauth\b|\blogin\b|\bconfigure\b|\bregister\b|licen[cs]e/i
+  /passw|passphrase|token|secret|api[_-]?key|credential|\bauth(?:orize|enticate)?\b|\blogin\b|\bconfigure\b|\bregister\b|licen[cs]e/i
 /** What makes random text public: keys to verify with, hashes, names of things. */
 const isPublic =
   /\bpub(?:lic)?\b|public[_-]?key|ssh-|ecdsa-|sha\d|\bmd5|digest|checksum|fingerprint|integrity|certificate|signature|thumbprint|\bcert\b|-----|gpg|ca-?cert|commit|revision|\bref\b|\.git\b.*\bcheckout\b|base64/i

@@ -13,7 +13,7 @@ export interface WrittenValue {
  * open quote's text. Quotes may be escaped once, as in JSON within JSON. Each part is bounded, so that it is linear.
  */
 export const valuePattern =
-  '(?:[$@]?\\\\{0,3}"((?:[^"\\\\\\n]|\\\\[^"\\n]|\\\\"(?![,\\s}\\]:]|$)){1,300})\\\\{0,3}"|\\\\{0,3}\'([^\'\\n]{1,300})\'|([^\\s"\'`|<>;,()\\\\]{1,300})|["\']([^\\s"\'`|<>;,()\\\\]{1,300}))'
+  '(?:[$@]?\\\\{0,3}"((?:[^"\\\\\\n]|\\\\[^"\\n]|\\\\"(?![,\\s}\\]:]|$)){1,300})\\\\{0,3}"|\\$?\\\\{0,3}\'([^\'\\n]{1,300})\'|([^\\s"\'`|<>;,()\\\\]{1,300})|["\']([^\\s"\'`|<>;,()\\\\]{1,300}))'
 
 /** The value at the four groups of `valuePattern` that begin at `first`. */
 export function writtenValue(groups: (string | undefined)[], first: number): WrittenValue {
@@ -27,7 +27,7 @@ export function writtenValue(groups: (string | undefined)[], first: number): Wri
 
 /** Words that stand for a value, or are a setting: `password: required`. */
 const settingWords =
-  /^(?:true|false|yes|no|on|off|none|null|nil|undefined|unset|empty|required|optional|prompt|ask|always|never|auto|default|enabled?|disabled?|file|env|stdin|string|text|str|bytes|bool|int|any|hidden|masked|omit(?:ted)?|inherit|basic|bearer|digest|oauth2?|token|pass|passwd|password|secret|key|user(?:name)?|md5|sha\d*|scram-sha-256|trust|peer|ident|plain(?:text)?|sensitive|redacted|hereby|locked?|allow|deny|forbid|prohibit-password|without-password|same-origin|include|generate[d]?|random|pass(?:ed|es|ing)?|fail(?:ed|s)?|success|ok|foobared|changeit)$/i
+  /^(?:true|false|yes|no|on|off|none|null|nil|undefined|unset|empty|required|optional|prompt|ask|always|never|auto|default|enabled?|disabled?|file|env|stdin|string|text|str|bytes|bool|int|any|hidden|masked|omit(?:ted)?|inherit|basic|bearer|digest|oauth2?|token|pass|passwd|password|secret|key|user(?:name)?|md5|sha\d*|scram-sha-256|trust|peer|ident|plain(?:text)?|sensitive|redacted|hereby|locked?|allow|deny|forbid|prohibit-password|without-password|same-origin|include|generate[d]?|random|pass(?:ed|es|ing)?|fail(?:ed|s)?|success|ok|foobared|changeit|files|compat|systemd|sss|ldap|nis|winbind)$/i
 /** What a reader is to replace: `changeme`, `YOUR_TOKEN`, `xxxx`, `<…>`, `my-secret-token`. */
 const placeholder =
   /^(?:x{3,}|\*+|\.{3,}|-+|_+|#+|\?+|0+|n\/?a|todo|tbd|fixme|dummy|fake|sample|example|placeholder|change[_-]?(?:me|it|this)|replace[_-]?(?:me|it|this|with.*)|insert[_-].*|enter[_-].*|put[_-].*here|.*[_-]here|(?:your|the[_-]|some[_-]|my[_-])[_-]?(?:own|super|very)?[_-]?[a-z_-]*(?:password|passwd|token|secret|key|creds?|credentials?|pat|pwd|pass|value)s?|[^\d]*your[^\d]*|.*(?:\*{3,}|x{5,}|\.{3,}$|<\w).*|(?:db|user|api|auth|access|secret|admin|root|registry|docker|github|service|client|app)?[_.-]?(?:user|pass|passwd|password|passphrase|token|secret|key|api[_-]?key|credentials?)(?:[_.-]?(?:name|value|here|ref|file|path|arn|id))?|([^\d])\1{3,}|(?:abc|123|xyz)[.…*-]*)$/i

@@ -89,6 +89,8 @@ export interface PoolPlan {
   userData?: UserData
   /** An example: each launch creates its own, with its own intent. */
   request?: LaunchRequest
+  /** The same for a job that needs several instances, where such a job gets a launch of its own; of 2 as an example. */
+  gangRequest?: LaunchRequest
   problems: Problem[]
 }
 
@@ -123,7 +125,7 @@ export function planPools(pools: ProvidedPool[], input: PlanInput): Promise<Pool
 }
 
 /** A placeholder for the intent that a real launch would write down first. */
-const exampleIntent = { id: '00000000-0000-4000-8000-000000000000', count: 1 }
+const exampleIntent = { id: '00000000-0000-4000-8000-000000000000' }
 
 /** Runs every step whose inputs exist, and collects the problems of all. */
 async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan> {
@@ -149,14 +151,15 @@ async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan>
     facts,
   })
   const { setup, draft, userData, hasClientCertificate } = agents
-  const request =
-    isWhole &&
+  const requestFor = (intent: { count: number; gang?: true }) =>
     definition.request({
       config: provider,
       owner: ownerOf(identity, pool_name),
       setup: draft,
-      intent: { ...exampleIntent, offerings: definition.offerings(provider) },
+      intent: { ...exampleIntent, offerings: definition.offerings(provider), ...intent },
     })
+  const request = isWhole && requestFor({ count: 1 })
+  const hasGangs = isWhole && provider.max_instances > 1 && definition.separatesGangs?.(provider)
   const problems = [
     ...agents.problems,
     ...unread,
@@ -171,7 +174,11 @@ async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan>
     certificate,
     setup,
     hasClientCertificate,
-    ...(isReady && { userData, request }),
+    ...(isReady && {
+      userData,
+      request,
+      ...(hasGangs && { gangRequest: requestFor({ count: 2, gang: true }) }),
+    }),
     problems,
   }
 }
@@ -262,14 +269,15 @@ export interface DryRunPool {
   agentConfig: AgentConfig
   /** The API call a launch would make, with an example of an intent. */
   request: Omit<LaunchRequest, 'problems'>
+  /** The same for a job that needs several instances (2 as an example), where each such job gets a launch of its own. */
+  gangRequest?: Omit<LaunchRequest, 'problems'>
   warnings: Pick<Problem, 'code' | 'message' | 'remedy'>[]
 }
 
 /** `problems` become warnings; a caller may have more than those of the plan. */
 export function dryRunPool(plan: ReadyPlan, problems: Problem[] = plan.problems): DryRunPool {
-  const { pool, setup, userData, request } = plan
+  const { pool, setup, userData, request, gangRequest } = plan
   const { trust, master, agentConfig } = setup
-  const { problems: _, ...call } = request
   return {
     pool: pool.pool_name,
     provider: pool.provider.type,
@@ -291,9 +299,14 @@ export function dryRunPool(plan: ReadyPlan, problems: Problem[] = plan.problems)
       wellKnownRoot: trust.wellKnownRoot ? withoutPem(trust.wellKnownRoot) : null,
     },
     agentConfig,
-    request: call,
+    request: callOf(request),
+    ...(gangRequest && { gangRequest: callOf(gangRequest) }),
     warnings: problems.map(({ code, message, remedy }) => ({ code, message, remedy })),
   }
+}
+
+function callOf({ problems: _, ...call }: LaunchRequest): DryRunPool['request'] {
+  return call
 }
 
 function withoutPem({ pem: _pem, ...facts }: CertificateFacts): Omit<CertificateFacts, 'pem'> {

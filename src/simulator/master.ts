@@ -248,8 +248,8 @@ function readTasks(board: Board, demand: Demand, busy: Set<string>): void {
     if (work.state === 'running') for (const id of work.agents) busy.add(id)
     if (work.state !== 'pending') continue
     const { id, slots, since, job, maxSlots } = work
-    const limit = job === undefined ? {} : { job, maxSlots, jobRunningSlots: running.get(job) ?? 0 }
-    demand.pending.push({ id, slots, since, ...limit })
+    if (job === undefined) demand.pending.push({ id, slots, since })
+    else demand.pending.push({ id, slots, since, job, maxSlots, jobRunningSlots: running.get(job) ?? 0 })
   }
 }
 

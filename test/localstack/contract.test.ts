@@ -6,7 +6,8 @@ import { localStackCloud } from './cloud.ts'
 
 /**
  * LocalStack never runs out of capacity, remembers no ClientToken, accepts user data of any size, shows VMs at once and
- * runs none of them, so that consoles are empty.
+ * runs none of them, so that consoles are empty. It has no placement groups: their calls return 501, and `Placement.GroupName`
+ * of a launch is ignored.
  */
 const can: Ability[] = ['foreign_vms', 'self_ending', 'vms_outlive_close', 'find', 'cloud_time', 'traces']
 

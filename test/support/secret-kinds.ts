@@ -21,11 +21,15 @@ function random(length: number, alphabet: string): string {
 
 const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
 
-/** `<P>` is a password, `<A40>` and `<H40>` are random letters and digits, or hexadecimal ones, `¶` ends a line. */
+/** `<P>` is a password, `<W>` one that is a word, `<A40>` and `<H40>` are random letters and digits, or hexadecimal ones, `¶` ends a line. */
 export const secretKinds = linesOf('secret-kinds.txt').map((line) => {
-  const [mark = '', kind, length] = /<([PAH])(\d*)>/.exec(line) ?? []
+  const [mark = '', kind, length] = /<([PWAH])(\d*)>/.exec(line) ?? []
   const value =
-    kind === 'P' ? `Hunter${2}-x` : random(Number(length), kind === 'H' ? '0123456789abcdef' : letters)
+    kind === 'P'
+      ? `Hunter${2}-x`
+      : kind === 'W'
+        ? `winter${'apple'}`
+        : random(Number(length), kind === 'H' ? '0123456789abcdef' : letters)
   return { name: line, text: line.replaceAll(mark, value).replaceAll('¶', '\n'), value }
 })
 

@@ -42,6 +42,46 @@ beforeAll(async () => {
 })
 afterAll(() => rmSync(dir, { recursive: true, force: true }))
 
+describe('provision --dry-run of a pool that places gangs', () => {
+  const gangs = config
+    .replace('max_instances: 3', 'max_instances: 3\n      placement_group: per_gang')
+    .replace(/ {2}- pool_name: cloud[\s\S]*/, '')
+
+  it('shows the launch of a gang with the placement group that it makes', () => {
+    writeFileSync(join(dir, 'gangs.yaml'), gangs)
+    const { status, stderr, stdout } = run('-c', 'gangs.yaml', '--format', 'json')
+    expect(status, stderr).toBe(0)
+    const [{ request, gangRequest }] = JSON.parse(stdout).pools
+    expect(request.before).toBeUndefined()
+    expect(request.body.Placement).toBeUndefined()
+    const [group] = gangRequest.before
+    expect(group).toMatchObject({ call: 'CreatePlacementGroup', body: { Strategy: 'cluster' } })
+    expect(group.body.GroupName).toMatch(/^agent-provisioner-gpu-[a-z0-9]{24}$/)
+    expect(gangRequest).toMatchObject({
+      call: 'RunInstances',
+      region: 'us-west-2',
+      body: { MinCount: 2, MaxCount: 2, Placement: { GroupName: group.body.GroupName } },
+    })
+  })
+
+  it('and in the report, after the launch of anything else', () => {
+    writeFileSync(join(dir, 'gangs.yaml'), gangs)
+    const { stderr } = run('-c', 'gangs.yaml')
+    const [one, gang = ''] = stderr.split(/gang +each job that needs several instances/)
+    expect(one).not.toContain('Placement')
+    expect(gang).toMatch(
+      /CreatePlacementGroup in us-west-2[\s\S]*GroupName: agent-provisioner-gpu-[\s\S]*RunInstances/,
+    )
+    expect(gang).toMatch(/Placement: \{ GroupName: 'agent-provisioner-gpu-/)
+  })
+
+  it('but not where the pool can launch one instance only, or makes no groups', () => {
+    writeFileSync(join(dir, 'one.yaml'), gangs.replace('max_instances: 3', 'max_instances: 1'))
+    expect(run('-c', 'one.yaml').stderr).not.toContain('CreatePlacementGroup')
+    expect(run('--pool', 'gpu').stderr).not.toMatch(/^ +gang/m)
+  })
+})
+
 describe('provision --dry-run', () => {
   it('prints the script on standard out and a report on standard error', () => {
     const { status, stdout, stderr } = run('--pool', 'gpu')

@@ -1,4 +1,5 @@
-// Wrong input: placeholders, names that a cloud cannot have, and misspelt keys that would switch TLS off or leave no pool.
+// Wrong input: placeholders, names that a cloud cannot have, files in place of texts, and misspelt or misplaced keys that
+// would switch TLS off or leave no pool.
 import { aws, gcp, local, type WrongInput } from './marked.ts'
 import { cases } from './wrong-keys.cases.ts'
 
@@ -7,6 +8,29 @@ const profile = 'iam_instance_profile_arn'
 const shell = (name: string) => ['$', '{', name, '}'].join('')
 
 export const wrongNames: WrongInput[] = [
+  ...cases('CONFIG_BAD_VALUE', [
+    ['the name of a script', aws('startup_script: ➤./setup.sh'), 'the lines of ./setup.sh indented'],
+    [
+      'the name of a script in a folder',
+      local('startup_script: ➤scripts/setup.sh'),
+      'the lines of scripts/setup.sh',
+    ],
+    [
+      'the name of a script for the container',
+      aws('container_startup_script: ➤./hook.py'),
+      'container_startup_script: |',
+    ],
+  ]),
+  ...cases('CONFIG_MISSING_KEY', [
+    [
+      'the keys of a provider beside pool_name',
+      'resource_pools:\n  - pool_name: p\n    ➤type: local\n    max_instances: 1\n    slots: 1',
+      'Write `provider:` above type, and indent type, max_instances and slots',
+    ],
+  ]),
+  ...cases('CONFIG_WRONG_TYPE', [
+    ['a size for a volume', aws('volume: ➤500GB'), 'below it: type, size, encrypted'],
+  ]),
   ...cases('CONFIG_PLACEHOLDER', [
     ['a variable of the shell', aws(`region: ➤${shell('AWS_REGION')}`), 'envsubst'],
     ['a variable without braces', aws('region: ➤$AWS_REGION'), 'envsubst'],

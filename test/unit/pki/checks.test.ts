@@ -36,6 +36,14 @@ test('reports every fault of every certificate at once', () => {
   ])
 })
 
+test('a CA in place of the server is not to be reissued: its file is the wrong one', () => {
+  const [, , root] = threeOf()
+  const problems = check([root!])
+  expect(problems.map(({ code }) => code)).toEqual(['TLS_NO_SAN', 'TLS_NOT_FOR_SERVERS'])
+  expect(problems[0]!.message).toContain('is that of a CA')
+  for (const { remedy } of problems) expect(remedy).toContain("the server's own certificate first")
+})
+
 describe('dates', () => {
   const end = Math.floor(now / 1000) * 1000 + 40 * day
   const file = [server(undefined, { notBefore: end - 100 * day, notAfter: end })]

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import { isSecretName } from '../../../src/platform/secret-names.ts'
 import { findSecrets, maskSecrets } from '../../../src/platform/secret-shapes.ts'
 import { harmlessLines, secretSamples } from '../../support/secret-corpus.ts'
 import { harmlessKinds, secretKinds } from '../../support/secret-kinds.ts'
@@ -20,6 +21,25 @@ describe('the samples of secrets', () => {
     const shown = samples.filter(({ text, value }) => maskSecrets(`x\n${text}\n`).includes(value))
     expect(missed.map(({ name }) => name)).toEqual([])
     expect(shown.map(({ name }) => name)).toEqual([])
+  })
+
+  it.each([
+    `ghp_${'a'.repeat(36)}`,
+    `glpat-${'b'.repeat(20)}`,
+    `xoxb-${'c'.repeat(12)}`,
+    `hf_${'d'.repeat(34)}`,
+  ])('are found where a token is all of the text, of whatever characters: %s', (token) =>
+    expect(isFound(token)).toBe(true),
+  )
+
+  it('are found within base64, in one line or wrapped', () => {
+    const packed = Buffer.from(`DB_HOST=pg.internal\nDB_PASSWORD=hunter${2}-x\n`).toString('base64')
+    const harmlessText = Buffer.from('DB_HOST=pg.internal\nDB_NAME=runs\n').toString('base64')
+    expect(maskSecrets(`content: ${packed}\n`)).toBe('content: ********\n')
+    expect(maskSecrets(`base64 -d <<E\n${packed.slice(0, 40)}\n${packed.slice(40)}\nE`)).not.toContain(
+      packed.slice(40),
+    )
+    expect(isFound(`content: ${harmlessText}\n`)).toBe(false)
   })
 
   it('keep what stands before a password, so that the line can still be read', () => {
@@ -51,7 +71,39 @@ describe('lines that hold no secret', () => {
   })
 })
 
+describe('the name of a setting', () => {
+  it.each([
+    'password',
+    'http_password',
+    'auth_token',
+    'API_KEY',
+    'db_pw',
+    'wifi_psk',
+    'dbPassword',
+    'access_key',
+  ])('%s is that of a secret', (name) => expect(isSecretName(name)).toBe(true))
+
+  it.each(['master_cert', 'ssh_key_name', 'clientToken', 'token_file', 'monkey', 'bypass', 'key', 'tokens'])(
+    '%s is none',
+    (name) => expect(isSecretName(name)).toBe(false),
+  )
+})
+
 describe('a long text', () => {
+  it('with a thousand different passwords is masked in a time that grows with its length alone', () => {
+    const lines = (count: number) =>
+      Array.from({ length: count }, (_, n) => `PASSWORD=zq${n}xW9\ntool zq${n}xW9\n`).join('')
+    const cost = (count: number) => {
+      const text = lines(count)
+      const before = process.cpuUsage()
+      expect(maskSecrets(text)).not.toMatch(/zq\d/)
+      return process.cpuUsage(before).user / 1000
+    }
+    cost(1000)
+    const short = cost(4000)
+    expect(cost(32_000)).toBeLessThan(Math.max(short, 20) * 16)
+  })
+
   it.each([
     'echo a | ',
     'password=',
@@ -61,6 +113,9 @@ describe('a long text', () => {
     'sed s/password/',
     'user = a.login("x", ',
     'chpasswd <<EOF\n',
+    'vault kv put x a=b1 ',
+    'password: |\n  ',
+    'sed -i s|__PASSWORD__|',
     '"token": \\"',
     'a://b:',
     'curl -u ',
