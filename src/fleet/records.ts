@@ -34,7 +34,6 @@ const track = z.object({
   wasEnded: z.optional(z.boolean()),
   soughtAt: z.optional(time),
   unknownSince: z.optional(time),
-  unshownSince: z.optional(time),
 } satisfies ShapeOf<Omit<ManagedInstance, 'shownAt'>>)
 
 const intent = z.object({

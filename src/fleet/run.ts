@@ -267,8 +267,6 @@ export interface ManagedInstance extends KnownInstance {
   /** When it was last looked up by id because listings lack it, and since when such lookups do not find it. */
   soughtAt?: number
   unknownSince?: number
-  /** Since when listings lack it although its agent is connected. */
-  unshownSince?: number
 }
 
 /** A live instance of the pool that another provisioner launched. */

@@ -47,6 +47,7 @@ export const instanceShape = {
   condemned: z.optional(z.boolean()),
   undrainDoubt: z.optional(z.boolean()),
   missingSince: z.optional(time),
+  unshownSince: z.optional(time),
   ordered: z.optional(z.enum(['when_idle', 'even_if_busy'])),
 } satisfies ShapeOf<KnownInstance>
 

@@ -57,7 +57,7 @@ export function takeInventory(snapshot: Snapshot, policy: Policy, now: number): 
     if (isLive(member.instance)) inventory.live++
     if (member.phase === 'coming') inventory.coming++
     if (member.phase === 'faulty' || member.phase === 'leaving') continue
-    if (member.instance.missingSince === undefined) inventory.lasting++
+    if (isShown(member.instance)) inventory.lasting++
     else if (member.phase !== 'away') inventory.doubtful++
   }
   for (const agent of unpaired)
@@ -118,6 +118,11 @@ function judgeUnconnected(member: Member, policy: Policy, now: number): void {
 function markFailed(member: Member, fault: ReasonCode): void {
   member.phase = 'faulty'
   member.fault = fault
+}
+
+/** Listings show it, as far as they are complete: only such instances make others superfluous. */
+export function isShown({ missingSince, unshownSince }: Member['instance']): boolean {
+  return missingSince === undefined && unshownSince === undefined
 }
 
 export function isOpen(agent: KnownAgent): boolean {

@@ -2,7 +2,7 @@
 
 import type { AgentDecision, Decision, ReasonCode } from './decision.ts'
 import { keepOrder, usedMembers } from './idle.ts'
-import { type Inventory, isDisabledByPerson, type Member } from './inventory.ts'
+import { type Inventory, isDisabledByPerson, isShown, type Member } from './inventory.ts'
 import type { Placement } from './placement-context.ts'
 import { isForced, isListingCertain, isPrepaid, mayDrain, mayTerminate } from './rules.ts'
 import type { Policy, Snapshot } from './snapshot.ts'
@@ -25,7 +25,7 @@ export function chooseRemovals(
     else if (member.phase !== 'leaving' && placement.suspects.has(id)) {
       removals.set(id, 'UNPLACED_ON_FREE_AGENT')
       lasting--
-    } else if (member.phase !== 'leaving' && member.instance.missingSince === undefined) healthy.push(member)
+    } else if (member.phase !== 'leaving' && isShown(member.instance)) healthy.push(member)
   }
   const needed = new Set(placement.kinds.flatMap(usedMembers))
   const idle = healthy.filter((m) => isIdle(m) && !needed.has(m))

@@ -133,6 +133,8 @@ export interface KnownInstance extends Instance {
   undrainDoubt?: boolean
   /** Start of the first complete listing of several in a row that did not show it any more. */
   missingSince?: number
+  /** The same while the master shows its agent as connected: it exists, or the master has not noticed yet that it is gone. */
+  unshownSince?: number
   /** A person ordered its removal; `even_if_busy` does not wait for its jobs. */
   ordered?: 'when_idle' | 'even_if_busy'
 }

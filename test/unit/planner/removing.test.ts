@@ -140,13 +140,19 @@ describe('what is removed', () => {
     expect(briefly({ instances: [vm('i1', { lostSince: now - hour })], agents })).toEqual([])
   })
 
-  it('is nothing in place of a VM that the newest listing omitted, and nothing is launched for it', () => {
-    const instances = [vm('i1', { missingSince: now - second }), vm('i2')]
-    const agents = [busy('i1'), idle('i2', now - hour)]
-    expect(briefly({ instances, agents }, { minInstances: 1 })).toEqual([])
-    expect(briefly({ instances, agents }, { minInstances: 2 })).toEqual([])
-    expect(briefly({ instances, agents }, { minInstances: 0 })).toEqual(['drain i2 LONG_IDLE'])
-  })
+  it.each([
+    ['', { missingSince: now - second }],
+    [', although the master still shows its agent', { unshownSince: now - second }],
+  ])(
+    'is nothing in place of a VM that the newest listing omitted%s, and nothing is launched for it',
+    (_, omitted) => {
+      const instances = [vm('i1', omitted), vm('i2')]
+      const agents = [busy('i1'), idle('i2', now - hour)]
+      expect(briefly({ instances, agents }, { minInstances: 1 })).toEqual([])
+      expect(briefly({ instances, agents }, { minInstances: 2 })).toEqual([])
+      expect(briefly({ instances, agents }, { minInstances: 0 })).toEqual(['drain i2 LONG_IDLE'])
+    },
+  )
 
   it('is not requested twice', () => {
     expect(briefly({ instances: [vm('i1', { ending: true })], agents: [idle('i1', now - hour)] })).toEqual([])
