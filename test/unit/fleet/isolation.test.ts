@@ -21,7 +21,9 @@ describe('a pool', () => {
     const run = createRun({ ...bench.deps, logger }, bench.settings, () => {})
     run.background(() => Promise.reject(new Error('not foreseen')))
     await Promise.all(run.tasks)
-    expect(logger.lines).toEqual(['error a task of the pool failed {"pool":"default","error":"not foreseen"}'])
+    expect(logger.lines).toEqual([
+      'error a task of the pool failed {"pool":"default","error":"not foreseen"}',
+    ])
     expect(run.tasks.size).toBe(0)
   })
 
@@ -195,7 +197,9 @@ describe('a pool', () => {
     await bench.pass(30)
     expect(bench.calls.launches).toEqual([])
     expect(new Set(logger.lines)).toEqual(
-      new Set(['error the journal of the pool cannot be read {"pool":"default","error":"input/output error"}']),
+      new Set([
+        'error the journal of the pool cannot be read {"pool":"default","error":"input/output error"}',
+      ]),
     )
     bench.disk.read = read
     await bench.pass(20)

@@ -12,7 +12,9 @@ function managed(id: string, given: Partial<ManagedInstance> = {}): ManagedInsta
   return { ...vm(id), listed: true, ...given }
 }
 
-const listedAt = (completeAt: number, complete = true) => ({ listing: { completeAt, complete, took: second } })
+const listedAt = (completeAt: number, complete = true) => ({
+  listing: { completeAt, complete, took: second },
+})
 
 describe('a shared listing', () => {
   it('is needed once a minute by a pool without instances, also before the first one', () => {

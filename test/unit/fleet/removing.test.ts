@@ -135,7 +135,9 @@ describe('an idle VM', () => {
     bench.restart({ demand: { ...bench.source, drain } })
     await bench.pass(2 * 60)
     expect(tries).toBeGreaterThan(1)
-    const messages = bench.events.flatMap((event) => (event.kind === 'problem' ? [event.problem.message] : []))
+    const messages = bench.events.flatMap((event) =>
+      event.kind === 'problem' ? [event.problem.message] : [],
+    )
     expect(messages).toContain('the drain request to the master failed: not today')
   })
 

@@ -107,9 +107,9 @@ describe('what counts as room for jobs', () => {
       [fresh, old],
     ])
       expect(briefly({ ...given, agents })).toEqual([])
-    expect(briefly({ ...given, instances: [vm('i1'), vm('i3')], agents: [old, { ...old, id: 'i3' }] })).toEqual([
-      'launch 1 m4/a',
-    ])
+    expect(
+      briefly({ ...given, instances: [vm('i1'), vm('i3')], agents: [old, { ...old, id: 'i3' }] }),
+    ).toEqual(['launch 1 m4/a'])
   })
 
   it('keeps whole agents that wait for the last one of their job', () => {

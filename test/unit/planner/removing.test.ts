@@ -78,7 +78,10 @@ describe('what is removed', () => {
   })
 
   it('is not one of the agents that a job on several is about to get: those of the preferred size', () => {
-    const [small, large] = [['i1', 'i2', 'i3', 'i4'], ['i5', 'i6']]
+    const [small, large] = [
+      ['i1', 'i2', 'i3', 'i4'],
+      ['i5', 'i6'],
+    ]
     const instances = [
       ...small!.map((id) => vm(id, { instanceType: 'm2', slots: 2 })),
       ...large!.map((id) => vm(id)),

@@ -56,7 +56,9 @@ describe('the reason of a waiting allocation', () => {
       [c, b, a],
       [b, a, c],
     ])
-      expect(codes({ ...four, instances: [vm('i1')], agents: [idle('i1')], pending }, { maxInstances: 2 })).toEqual({
+      expect(
+        codes({ ...four, instances: [vm('i1')], agents: [idle('i1')], pending }, { maxInstances: 2 }),
+      ).toEqual({
         a: 'AGENT_FREE',
         b: 'WORK_WAITS',
         c: 'MAX_REACHED',
