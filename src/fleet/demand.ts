@@ -34,7 +34,7 @@ export async function readDemand(run: PoolRun): Promise<boolean> {
 
 /** An agent that joined proves its user data, and closes the breaker if it has the promised slots. */
 function welcome({ memory, deps }: PoolRun, track: ManagedInstance): void {
-  const { slots = 0 } = memory.agents.get(track.id) ?? {}
+  const { slots } = memory.agents.get(track.id)!
   const seconds = (track.joinedAt! - track.knownSince) / 1000
   deps.metrics.observe('join_seconds', seconds, { pool: deps.pool, stage: 'joined' })
   if (track.sha256) memory.proven.add(track.sha256)

@@ -38,6 +38,7 @@ export function startWatch({
   launch('current', 'us', 1)
 
   const agents = new Map<string, AgentState>()
+  const listeners = new Set<(pool: string) => void>()
   const state = {
     isTrusted: true,
     isMasterUp: true,
@@ -61,7 +62,10 @@ export function startWatch({
       await clock.sleep(state.answersTake)
       return answer
     },
-    onChange: () => () => {},
+    onChange(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
     async drain(id) {
       state.drains.push(id)
       const agent = agents.get(id)
@@ -101,6 +105,10 @@ export function startWatch({
     joins(id: string, busy = false) {
       const freeSlots = busy ? 0 : 4
       agents.set(id, { id, slots: 4, freeSlots, busy, connected: true, enabled: true, draining: false })
+    },
+    /** The master reports that something changed in this pool. */
+    changes(pool: string) {
+      for (const listener of listeners) listener(pool)
     },
     async pass(ms: number) {
       let over = false

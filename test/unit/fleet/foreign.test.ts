@@ -67,6 +67,22 @@ describe('VMs of another writer', () => {
     expect(bench.calls.launches).toHaveLength(1)
   })
 
+  it('are looked up by id once a minute, not at each listing, until they are known to be gone', async () => {
+    const bench = await startSettled()
+    foreignVm(bench)
+    await bench.pass(10)
+    const asked: number[] = []
+    bench.faults.finding = (instances) => {
+      asked.push(bench.now())
+      return instances
+    }
+    bench.cloud.instances.clear()
+    await bench.pass(5 * 60)
+    expect(codesOf(bench)).toEqual([])
+    expect(asked).toHaveLength(2)
+    expect(asked[1]! - asked[0]!).toBeGreaterThanOrEqual(minute)
+  })
+
   it('no longer stop the pool once they have ended', async () => {
     const bench = await startSettled()
     bench.faults.lingersFor = () => 60 * minute

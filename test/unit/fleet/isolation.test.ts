@@ -21,7 +21,9 @@ describe('a pool', () => {
     const run = createRun({ ...bench.deps, logger }, bench.settings, () => {})
     run.background(() => Promise.reject(new Error('not foreseen')))
     await Promise.all(run.tasks)
-    expect(logger.lines).toEqual(['error a task of the pool failed {"pool":"default","error":{}}'])
+    expect(logger.lines).toEqual([
+      'error a task of the pool failed {"pool":"default","error":"not foreseen"}',
+    ])
     expect(run.tasks.size).toBe(0)
   })
 
@@ -152,10 +154,10 @@ describe('a pool', () => {
 
   it('survives an internal error', async () => {
     const bench = await startSettled()
-    const errors: unknown[] = []
+    const logger = capturingLogger()
     bench.life.kill()
     bench.restart({
-      logger: { debug() {}, info() {}, warn() {}, error: (message) => errors.push(message) },
+      logger,
       onEvent: () => {
         throw new Error('the listener failed')
       },
@@ -164,7 +166,9 @@ describe('a pool', () => {
     bench.wants(4)
     await bench.pass(10)
     expect(bench.ids()).toHaveLength(1)
-    expect(errors).toContain('an event listener of the pool failed')
+    expect(logger.lines).toContain(
+      'error an event listener of the pool failed {"pool":"default","error":"the listener failed"}',
+    )
   })
 
   it('reports it when the user data for a launch cannot be prepared', async () => {
@@ -182,15 +186,21 @@ describe('a pool', () => {
     ])
   })
 
-  it('starts once its journal can be read', async () => {
+  it('starts once its journal can be read, and logs until then why it cannot', async () => {
     const bench = await startSettled()
     bench.life.kill()
     const read = bench.disk.read
     bench.disk.read = () => Promise.reject(new Error('input/output error'))
-    bench.restart()
+    const logger = capturingLogger()
+    bench.restart({ logger })
     bench.wants(4)
     await bench.pass(30)
     expect(bench.calls.launches).toEqual([])
+    expect(new Set(logger.lines)).toEqual(
+      new Set([
+        'error the journal of the pool cannot be read {"pool":"default","error":"input/output error"}',
+      ]),
+    )
     bench.disk.read = read
     await bench.pass(20)
     expect(bench.calls.launches).toHaveLength(1)

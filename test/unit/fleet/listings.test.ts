@@ -179,3 +179,21 @@ describe('a VM that no listing has shown yet', () => {
     expect(bench.calls.terminated).toHaveLength(1)
   })
 })
+
+describe('the first listing of a start', () => {
+  it('is repeated within seconds when it fails, also by a pool without instances that lists once a minute', async () => {
+    const bench = await startSettled()
+    bench.life.kill()
+    const lists: number[] = []
+    const provider = simulatedProvider(bench.cloud, owner)
+    const list = async () => {
+      const startedAt = bench.now()
+      lists.push(startedAt)
+      if (lists.length === 1) throw new Error('the cloud is down')
+      return { ...(await provider.list()), startedAt, took: bench.now() - startedAt }
+    }
+    bench.restart({ shared: { list, find: list } })
+    await bench.pass(50)
+    expect(lists.map((at) => at - lists[0]!)).toEqual([0, 5_000])
+  })
+})

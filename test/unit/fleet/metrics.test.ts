@@ -28,5 +28,12 @@ it('a pool counts decisions, launches, refusals, joins and turns', async () => {
     'provisioner_join_seconds_count{pool="default",stage="joined"} 1',
   ])
     expect(text).toContain(line)
+  const sum = (stage: string) =>
+    Number(new RegExp(`join_seconds_sum\\{pool="default",stage="${stage}"\\} (\\S+)`).exec(text)?.[1])
+  // It starts after 15 s, and the next listing shows that.
+  expect(sum('running')).toBeGreaterThanOrEqual(15)
+  expect(sum('running')).toBeLessThan(21)
+  expect(sum('joined')).toBeGreaterThan(sum('running'))
+  expect(sum('joined')).toBeLessThan(60)
   expect(text).toMatch(/provisioner_turn_seconds_count\{pool="default"\} [1-9]/)
 })

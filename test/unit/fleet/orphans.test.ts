@@ -17,7 +17,8 @@ describe('instances that belong to no configured pool', () => {
       /2 instances of pool old \(simulated, region here\).*launched by this provisioner/,
     )
     expect(gone!.remedy).toContain(`provision terminate ${bench.own[0]}`)
-    expect(other!.message).toContain('writer them')
+    expect(gone!.message).toContain('Those known to be idle are terminated in 1h')
+    expect(other!.message).toMatch(/writer them\)\. They are not changed$/)
     expect(other!.remedy).toContain('provision adopt --orphans')
     await bench.pass(3 * hour)
     expect(bench.said().length).toBeGreaterThanOrEqual(6)

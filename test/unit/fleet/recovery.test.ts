@@ -227,6 +227,40 @@ describe('after a crash', () => {
     expect(bench.ids()).toHaveLength(1)
   })
 
+  it('an intent is not sent again above a lowered max_instances beside instances that run', async () => {
+    const bench = await startSettled({ maxInstances: 4 })
+    bench.wants(4, 4)
+    await bench.pass(5)
+    bench.wants()
+    bench.joins(...bench.ids())
+    for (const agent of bench.master.agents.values()) Object.assign(agent, { busy: true, freeSlots: 0 })
+    await bench.pass(10)
+    once(bench, 'silent')
+    bench.wants(4, 4)
+    await bench.pass(1)
+    bench.life.kill()
+    bench.settings = { ...bench.settings, policy: { ...bench.settings.policy, maxInstances: 3 } }
+    bench.restart()
+    await bench.pass(8 * 60)
+    expect(bench.calls.launches.map(({ intent }) => intent.count)).toEqual([2, 2, 1])
+    expect(bench.ids()).toHaveLength(3)
+  })
+
+  it('it is remembered with which user data an agent joined: no probe is launched again', async () => {
+    const bench = await startSettled()
+    bench.material = { ...bench.material, probe: true } as PoolBench['material']
+    bench.wants(4)
+    await bench.pass(5)
+    bench.joins(...bench.ids())
+    await bench.pass(1)
+    bench.life.kill()
+    bench.restart()
+    bench.wants(4, 4, 4)
+    await bench.pass(5)
+    expect(codesOf(bench)).toEqual([])
+    expect(bench.calls.launches.map(({ intent }) => intent.count)).toEqual([1, 2])
+  })
+
   it('idle times continue', async () => {
     const bench = await startSettled({ maxIdle: 10 * minute })
     bench.wants(4)

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { simulatedProvider } from '../../../src/simulator/provider.ts'
 import { minute, second } from '../../support/planner.ts'
-import { codesOf, type PoolBench, problemsOf, startSettled } from '../../support/pool-bench.ts'
+import { codesOf, owner, type PoolBench, problemsOf, startSettled } from '../../support/pool-bench.ts'
 
 /** One VM whose agent has joined and is idle. */
 async function idleVm(bench: PoolBench): Promise<string> {
@@ -27,6 +28,19 @@ describe('many VMs', () => {
     await bench.pass(11 * 60)
     expect(bench.calls.terminated.map((ids) => ids.length)).toEqual([500, 500, 199])
     expect(bench.calls.terminated.flat()).not.toContain(late)
+  })
+
+  it('are one decision, however many batches it takes', async () => {
+    const bench = await startSettled({ bootTimeout: 5 * minute, maxInstances: 600, launchRate: undefined })
+    bench.wants(...Array.from({ length: 600 }, () => 4))
+    await bench.pass(30)
+    bench.wants()
+    await bench.pass(5 * 60)
+    expect(bench.calls.terminated.map((ids) => ids.length)).toEqual([500, 100])
+    const decided = bench.events.flatMap((event) =>
+      event.kind === 'decided' && event.move === 'terminate' ? [event.count] : [],
+    )
+    expect(decided).toEqual([600])
   })
 
   it('wait for the next try when the cloud did not accept the batch before', async () => {
@@ -109,6 +123,24 @@ describe('an idle VM', () => {
     expect(bench.ids()).toHaveLength(2)
   })
 
+  it('that the master does not drain is a reported problem, and is tried again', async () => {
+    const bench = await startSettled({ maxIdle: 60 * second })
+    await idleVm(bench)
+    bench.life.kill()
+    let tries = 0
+    const drain = async () => {
+      tries++
+      throw new Error('not today')
+    }
+    bench.restart({ demand: { ...bench.source, drain } })
+    await bench.pass(2 * 60)
+    expect(tries).toBeGreaterThan(1)
+    const messages = bench.events.flatMap((event) =>
+      event.kind === 'problem' ? [event.problem.message] : [],
+    )
+    expect(messages).toContain('the drain request to the master failed: not today')
+  })
+
   it('is kept when the last read before its termination shows a job', async () => {
     const bench = await startSettled({ maxIdle: 10 * minute })
     const id = await idleVm(bench)
@@ -142,6 +174,24 @@ describe('an idle VM', () => {
     expect(bench.calls.terminated).toEqual([])
   })
 
+  it('is kept when a listing fails during the last read before its termination', async () => {
+    const bench = await startSettled({ maxIdle: 60 * second })
+    await idleVm(bench)
+    bench.life.kill()
+    const read: typeof bench.source.read = async (pool) => {
+      const isDecided = bench.events.some((event) => event.kind === 'decided' && event.move === 'terminate')
+      if (isDecided) {
+        bench.faults.fate = (call) => (call === 'list' ? 'failed' : 'done')
+        await bench.clock.sleep(12 * second)
+      }
+      return await bench.source.read(pool)
+    }
+    bench.restart({ demand: { ...bench.source, read } })
+    await bench.pass(180)
+    expect(codesOf(bench)).toContain('LISTING_PARTIAL')
+    expect(bench.calls.terminated).toEqual([])
+  })
+
   it('is not terminated while the master or the listing is unreachable', async () => {
     const bench = await startSettled({ maxIdle: 10 * minute })
     await idleVm(bench)
@@ -169,6 +219,32 @@ describe('an idle VM', () => {
     bench.faults.fate = () => 'done'
     await bench.pass(2 * 60)
     expect(bench.cloud.instances.get(bench.ids()[0]!)?.endedAt).toBeDefined()
+  })
+})
+
+describe('a VM that runs although the cloud accepted its termination', () => {
+  it('is requested again, and counts as running while that is refused', async () => {
+    const bench = await startSettled()
+    const id = await idleVm(bench)
+    bench.life.kill()
+    const asked: number[] = []
+    const terminate = async (ids: string[]) => {
+      asked.push(bench.now())
+      if (asked.length > 1) throw new Error('the cloud is down')
+      return { terminated: ids, failures: [] }
+    }
+    bench.restart({ provider: { ...simulatedProvider(bench.cloud, owner), terminate } })
+    await bench.pass(10)
+    await bench.fleet.remove([id], 'even_if_busy')
+    await bench.pass(2 * 60)
+    expect(asked.length).toBeGreaterThan(1)
+    expect(asked[1]! - asked[0]!).toBeGreaterThan(minute)
+    let left: string[] | undefined
+    void bench.fleet.clear(10 * second).then((ids) => {
+      left = ids
+    })
+    await bench.pass(20)
+    expect(left).toEqual([id])
   })
 })
 

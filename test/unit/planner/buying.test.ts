@@ -95,8 +95,10 @@ describe('what is launched', () => {
     expect(briefly({ ...given, pending: works(2, 8) })).toEqual([])
     expect(briefly({ ...given, pending: works(3, 8) })).toEqual(['launch 2 m4/a'])
     // Also those of others, of a size that the pool does not launch.
-    const small = ids.map((id) => idle(id, now - second, { slots: 2, freeSlots: 2 }))
-    expect(briefly({ agents: small, pending: [work('w', 8)] })).toEqual([])
+    for (const slots of [1, 2]) {
+      const small = ids.map((id) => idle(id, now - second, { slots, freeSlots: slots }))
+      expect(briefly({ agents: small, pending: [work('w', 4 * slots)] })).toEqual([])
+    }
   })
 
   it('does not put jobs on several agents that are not completely free', () => {
@@ -172,6 +174,26 @@ describe('what is launched', () => {
     expect(briefly({ probe: true, pending: works(3, 4) })).toEqual(['launch 1 m4/a', 'hold PROBE_FIRST'])
     const waiting = { probe: true, pending: works(3, 4), instances: [coming('i1')] }
     expect(briefly(waiting)).toEqual(['hold PROBE_FIRST'])
+  })
+
+  it('launches the larger of equally preferred types first, as far as a limit allows', () => {
+    const offerings = [offering('m4', 4), offering('m8', 8)]
+    const pending = [work('three', 12), work('one', 5)]
+    expect(briefly({ offerings, pending })).toEqual(['launch 1 m8/a', 'launch 3 m4/a'])
+    expect(briefly({ offerings, pending, probe: true })).toEqual(['launch 1 m8/a', 'hold PROBE_FIRST'])
+  })
+
+  it('reports how many are missing below min_instances, and when a refused offering is tried again', () => {
+    const offerings = [{ ...small, refused: out }]
+    expect(planned({ offerings }, { minInstances: 2 })).toMatchObject([
+      {
+        kind: 'hold',
+        reason: {
+          code: 'OFFERINGS_OUT_OF_CAPACITY',
+          numbers: { belowMin: 2, offerings: 1, failures: 1, retryAt: out.until },
+        },
+      },
+    ])
   })
 
   it('reports when there is no offering', () => {

@@ -99,6 +99,19 @@ describe('what counts as room for jobs', () => {
     )
   })
 
+  it('assigns a job that has waited to an agent that became free lately, beside one like it that was free before', () => {
+    const [old, fresh] = [busy('i1', { freeSlots: 3 }), busy('i2', { freeSlots: 3, settledSince: now })]
+    const given = { instances: [vm('i1'), vm('i2')], pending: [work('w', 2, { since: now - hour })] }
+    for (const agents of [
+      [old, fresh],
+      [fresh, old],
+    ])
+      expect(briefly({ ...given, agents })).toEqual([])
+    expect(
+      briefly({ ...given, instances: [vm('i1'), vm('i3')], agents: [old, { ...old, id: 'i3' }] }),
+    ).toEqual(['launch 1 m4/a'])
+  })
+
   it('keeps whole agents that wait for the last one of their job', () => {
     const agents = [idle('i1', now - hour), idle('i2', now - hour)]
     const instances = [vm('i1'), vm('i2'), coming('i3')]
@@ -168,6 +181,17 @@ describe('what counts as room for jobs', () => {
       }
       expect(briefly(given)).toEqual(['launch 1 m4/a'])
       expect(briefly({ ...given, instances: [vm('i2'), coming('i3')] })).toEqual([])
+    })
+
+    it('gets the agent on trial removed, which is not enabled again meanwhile', () => {
+      const onTrial = idle('i1', now - 2 * minute, { draining: true, enabled: false })
+      const given = {
+        instances: [vm('i1', { drainedAt: now - minute }), vm('i2')],
+        agents: [onTrial, agents[1]!],
+        pending,
+        unplaced: known(now + minute, 'i1'),
+      }
+      expect(briefly(given)).toEqual(['terminate i1 UNPLACED_ON_FREE_AGENT', 'launch 1 m4/a'])
     })
 
     it('is presumed unplaceable again when the replacement is not given it either', () => {

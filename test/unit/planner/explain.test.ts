@@ -15,6 +15,7 @@ import {
   snapshot,
   vm,
   work,
+  works,
 } from '../../support/planner.ts'
 import { policies, snapshots } from '../../support/snapshots.ts'
 
@@ -44,6 +45,23 @@ describe('an explanation', () => {
     ])
     expect(decisions).toMatchObject([{ kind: 'launch', count: 1, code: 'WORK_WAITS', ids: [] }])
     expect(decisions[0]!.offerings).toEqual(['on_demand/m4/a'])
+  })
+
+  it('counts auxiliary allocations and their room apart from slots', () => {
+    const { demand, room } = explained(
+      {
+        instances: [vm('i1'), coming('i2')],
+        agents: [busy('i1', { freeAux: 2 })],
+        pending: [...works(4, 0), work('a', 2)],
+      },
+      { maxAuxPerAgent: 3 },
+    )
+    expect(demand).toMatchObject({ allocations: 5, slots: 2, aux: 4 })
+    expect(demand.sizes).toEqual([{ slots: 2, allocations: 1, fresh: 1 }])
+    expect(room).toEqual([
+      { where: 'free', instances: 1, slots: 0, filled: 0, filledAux: 2 },
+      { where: 'coming', instances: 1, slots: 4, filled: 2, filledAux: 2 },
+    ])
   })
 
   it('names the faults of VMs, and remedies for blocked steps', () => {

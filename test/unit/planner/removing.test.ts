@@ -7,11 +7,14 @@ import {
   idle,
   minute,
   now,
+  offering,
   planned,
+  removed,
   second,
   snapshot,
   vm,
   work,
+  works,
 } from '../../support/planner.ts'
 
 const idleLong = { instances: [vm('i1')], agents: [idle('i1', now - hour)] }
@@ -62,6 +65,43 @@ describe('what is removed', () => {
 
   it('is not an agent that waiting jobs are about to get', () => {
     expect(briefly({ ...idleLong, pending: [work('w', 4)] })).toEqual([])
+  })
+
+  it('is not an agent that auxiliary jobs are about to get', () => {
+    const two = {
+      instances: [vm('i1'), vm('i2')],
+      agents: [idle('i1', now - 2 * hour), idle('i2', now - hour)],
+    }
+    expect(briefly({ ...idleLong, pending: [work('w', 0)] })).toEqual([])
+    expect(briefly({ ...two, pending: works(2, 0) })).toEqual(['drain i1 LONG_IDLE'])
+    expect(briefly({ ...two, pending: works(2, 0) }, { maxAuxPerAgent: 1 })).toEqual([])
+  })
+
+  it('is not one of the agents that a job on several is about to get: those of the preferred size', () => {
+    const [small, large] = [
+      ['i1', 'i2', 'i3', 'i4'],
+      ['i5', 'i6'],
+    ]
+    const instances = [
+      ...small!.map((id) => vm(id, { instanceType: 'm2', slots: 2 })),
+      ...large!.map((id) => vm(id)),
+    ]
+    const agents = [
+      ...small!.map((id) => idle(id, now - hour, { slots: 2, freeSlots: 2 })),
+      ...large!.map((id) => idle(id, now - hour)),
+    ]
+    const removedFirst = (preferred: 'm2' | 'm4') =>
+      removed(
+        planned({
+          ...{ instances, agents, pending: [work('w', 8)] },
+          offerings: [
+            offering('m2', 2, { preference: preferred === 'm2' ? 0 : 1 }),
+            offering('m4', 4, { preference: preferred === 'm4' ? 0 : 1 }),
+          ],
+        }),
+      )
+    expect(removedFirst('m4')).toEqual(small)
+    expect(removedFirst('m2')).toEqual(large)
   })
 
   it('is not an agent with auxiliary jobs, which use no slots', () => {

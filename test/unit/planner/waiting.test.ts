@@ -48,6 +48,23 @@ describe('the reason of a waiting allocation', () => {
     })
   })
 
+  it('is room for the first by id of those that have waited equally long, in whatever order they are reported', () => {
+    const since = now - second
+    const [a, b, c] = [work('a', 4, { since }), work('b', 4, { since }), work('c', 4, { since })]
+    for (const pending of [
+      [a, b, c],
+      [c, b, a],
+      [b, a, c],
+    ])
+      expect(
+        codes({ ...four, instances: [vm('i1')], agents: [idle('i1')], pending }, { maxInstances: 2 }),
+      ).toEqual({
+        a: 'AGENT_FREE',
+        b: 'WORK_WAITS',
+        c: 'MAX_REACHED',
+      })
+  })
+
   it('names the instance that is starting, since when, and when it is given up', () => {
     const { a } = reasons(
       { ...four, instances: [coming('i2', { knownSince: now - 5 * second })], pending: [work('a', 4)] },
@@ -80,6 +97,24 @@ describe('the reason of a waiting allocation', () => {
       b: 'PAUSED',
       huge: 'EXCEEDS_MAX',
     })
+  })
+
+  it('is, beside what stops launches, what holds once they are possible again', () => {
+    const holds = [{ code: 'PAUSED', stops: ['launch', 'remove'] }] as const
+    const since = now - 60 * second
+    const job = { job: 'j', maxSlots: 4 }
+    const given = {
+      ...four,
+      holds,
+      instances: [vm('i1'), vm('i2')],
+      agents: [idle('i1', since), idle('i2', since)],
+      pending: [work('unplaceable', 4, { since }), work('limited', 4, { ...job, jobRunningSlots: 4 })],
+    }
+    expect(codes(given)).toEqual({ unplaceable: 'WORK_UNPLACEABLE', limited: 'JOB_AT_MAX_SLOTS' })
+    const large = { ...given, pending: [work('large', 16)] }
+    expect(codes(large, { maxInstances: 3 })).toEqual({ large: 'EXCEEDS_MAX' })
+    const others = { ...large, agents: [busy('i1'), busy('i2')] }
+    expect(codes(others, { maxInstances: 4 })).toEqual({ large: 'MAX_REACHED' })
   })
 
   it('is the limit of the launch rate or the open breaker, with the time of the next launch', () => {
