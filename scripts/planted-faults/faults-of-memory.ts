@@ -70,7 +70,7 @@ export const faultsOfMemory: PlantedFault[] = [
     edits: [
       {
         file: 'fleet/observe.ts',
-        find: "const isNews = memory.tracks.has(instance.id) || memory.intents.has(instance.intentId ?? '')",
+        find: 'const isNews = memory.tracks.has(instance.id) || launch?.seen.has(instance.id) === false',
         replace: 'const isNews = true',
       },
       {

@@ -313,9 +313,9 @@ export const plantedFaults: PlantedFault[] = [
     edits: [
       {
         file: 'fleet/index.ts',
-        find: 'undrain(run, drained())\n      await within(run, stopTime',
+        find: 'undrain(run, drained(), true)\n      await within(run, stopTime',
         replace:
-          'undrain(run, drained())\n      await deps.provider.terminate([...run.memory.tracks.keys()]).catch(() => {})\n      await within(run, stopTime',
+          'undrain(run, drained(), true)\n      await deps.provider.terminate([...run.memory.tracks.keys()]).catch(() => {})\n      await within(run, stopTime',
       },
     ],
   },
