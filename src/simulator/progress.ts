@@ -144,8 +144,9 @@ export function checkSilence(world: ObservedWorld, progress: Progress): void {
   const { blocked, pending, snapshot, instances, inFlight, decisions } = main.fleet.status()
   if (pending === 0 || blocked.length > 0 || inFlight > 0 || !snapshot) return
   const acts = decisions.some(({ kind }) => kind !== 'hold')
-  const isComing = (i: ManagedInstance) =>
-    i.joinedAt === undefined || (i.lostSince ?? 0) - main.clockOffset > now - minute
+  // What the master has not reported since is not known to be over; both times are of the process's clock.
+  const known = Math.min(now + main.clockOffset, snapshot.demandAt ?? Number.POSITIVE_INFINITY)
+  const isComing = (i: ManagedInstance) => i.joinedAt === undefined || (i.lostSince ?? 0) > known - minute
   const coming = instances.some((i) => i.state !== 'terminated' && isComing(i))
   const free = snapshot.agents.some((agent) => agent.freeSlots > 0 || (agent.freeAux ?? 1) > 0)
   if (!acts && !coming && !free) invariants.violated(12, `${pending} allocations wait without a reason`)
