@@ -27,7 +27,7 @@ export {
   viewWithin,
   withDeadline,
 } from './limit.ts'
-export { type Lock, lockHeld, takeLock } from './locks.ts'
+export { hasExited, type Lock, lockHeld, type ProcessMark, takeLock, thisProcess } from './locks.ts'
 export {
   createLogger,
   groupedLog,
@@ -89,5 +89,6 @@ export {
 } from './proxy-route.ts'
 export { firstWrong } from './schema-words.ts'
 export { findSecrets, secretName } from './secret-shapes.ts'
+export { SecretText } from './secret-text.ts'
 export { type Loaded, watchAndReport } from './watch.ts'
 export { readXml, XmlReadError, xmlDate, xmlFields, xmlList, xmlText } from './xml-reader.ts'
