@@ -57,15 +57,44 @@ describe('while the database of the journal is gone', () => {
     expect(bench.calls.terminated).toEqual([[id]])
   })
 
-  it('nothing is launched; within 5 s of its return all that is wanted is', async () => {
+  it('is reported before anything was to be written, once', async () => {
+    const { append, rewrite } = bench.disk
+    let writes = 0
+    const counted =
+      <A extends unknown[]>(write: (...args: A) => Promise<void>) =>
+      (...args: A) => {
+        writes++
+        return write(...args)
+      }
+    Object.assign(bench.disk, { append: counted(append), rewrite: counted(rewrite) })
+    // Just after a checkpoint.
+    await expect
+      .poll(async () => {
+        await bench.pass(1)
+        return writes
+      })
+      .toBe(1)
     fault = gone
-    bench.wants(4, 4)
-    await bench.pass(120)
-    expect(bench.calls.launches).toEqual([])
-    fault = undefined
-    await bench.pass(5)
-    expect(bench.calls.launches.map(({ intent }) => intent.count)).toEqual([2])
+    await bench.pass(1)
+    expect(problemsOf(bench)).toEqual([])
+    await bench.pass(9)
+    expect(problemsOf(bench)).toEqual(['STATE_UNREACHABLE'])
+    await bench.pass(100)
+    expect(problemsOf(bench)).toEqual(['STATE_UNREACHABLE'])
   })
+
+  it.each([1, 7, 10, 13, 16, 19, 120])(
+    'nothing is launched; within 5 s of its return all that is wanted is: %i s',
+    async (outage) => {
+      fault = gone
+      bench.wants(4, 4)
+      await bench.pass(outage)
+      expect(bench.calls.launches).toEqual([])
+      fault = undefined
+      await bench.pass(5)
+      expect(bench.calls.launches.map(({ intent }) => intent.count)).toEqual([2])
+    },
+  )
 })
 
 it('a disk that was full is used again a few seconds after there is space', async () => {
