@@ -9,6 +9,7 @@ import { type Demand, fixedPeriods, type Instance } from '../src/planner/snapsho
 import { systemClock } from '../src/platform/clock.ts'
 import type { LaunchOrder, Provider } from '../src/providers/contract.ts'
 import { openJournalFile } from '../src/state/folder/journal-file.ts'
+import type { StoredJournal } from '../src/state/store.ts'
 
 export interface BenchPool {
   fleet: PoolFleet
@@ -30,13 +31,18 @@ const userData = {
   sha256: 'bench',
 }
 
-export async function startBenchPool(onLaunch: (order: LaunchOrder) => void): Promise<BenchPool> {
+/** @param given a journal of the caller, instead of one in a temporary folder */
+export async function startBenchPool(
+  onLaunch: (order: LaunchOrder) => void,
+  given?: StoredJournal,
+): Promise<BenchPool> {
   const folder = mkdtempSync(join(tmpdir(), 'bench-'))
-  const { journal } = await openJournalFile({
+  const own = await openJournalFile({
     file: join(folder, 'journal'),
     kind: 'fleet 1',
     now: Date.now(),
   })
+  const journal = given ?? own.journal
   const listeners = new Set<(pool: string) => void>()
   const pool: BenchPool = {
     fleet: undefined as unknown as PoolFleet,
@@ -47,7 +53,7 @@ export async function startBenchPool(onLaunch: (order: LaunchOrder) => void): Pr
     },
     async close() {
       await pool.fleet.stop()
-      await journal.close()
+      await own.journal.close()
       rmSync(folder, { recursive: true })
     },
   }

@@ -1,14 +1,16 @@
 // The cost of the loop around the planner: the time from a change of demand to the launch call. Its memory is part of the
 // daemon's (daemon.ts).
+
+import type { StoredJournal } from '../src/state/store.ts'
 import { startBenchPool } from './fleet-pool.ts'
 import { median, type Report } from './measure.ts'
 
 const runs = 40
 
 /** Milliseconds from the demand update to the launch call, including the write of the intent. */
-async function reactions(): Promise<number[]> {
+export async function reactions(journal?: StoredJournal): Promise<number[]> {
   let called = Promise.withResolvers<void>()
-  const pool = await startBenchPool(() => called.resolve())
+  const pool = await startBenchPool(() => called.resolve(), journal)
   // A missing journal is settled by the first listing, if listings are always complete.
   await new Promise((resolve) => setTimeout(resolve, 200))
   const times: number[] = []

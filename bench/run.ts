@@ -12,6 +12,7 @@ import { fleetCosts } from './fleet.ts'
 import { localAgents } from './local-agents.ts'
 import type { Report, Row } from './measure.ts'
 import { planTimes } from './plan.ts'
+import { stateCosts } from './state.ts'
 import { userData } from './user-data.ts'
 
 const benchmarks: Record<string, () => Promise<Report>> = {
@@ -28,6 +29,7 @@ const benchmarks: Record<string, () => Promise<Report>> = {
   gcp: async () => (await import('./gcp.ts')).gcpCosts(),
   agents,
   'local-agents': localAgents,
+  state: stateCosts,
 }
 
 function line({ what, measured, budget, met }: Row): string {

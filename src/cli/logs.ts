@@ -78,8 +78,10 @@ async function readerOf(client: Client): Promise<Reader> {
 
 /** From the store of the configuration's state. */
 async function storeReader(file: string, context: Context): Promise<Reader> {
-  const { placeOf } = await import('./connect.ts')
-  const config = await placeOf(file, context)
+  const { placeOf, validConfig } = await import('./connect.ts')
+  const { isStateInFolder } = await import('../config/index.ts')
+  // The address of a database is read from a valid file only.
+  const config = isStateInFolder(file) ? await placeOf(file, context) : await validConfig(file, context)
   const { openStateReader } = await import('../state/index.ts')
   const store = await openStateReader(config, context.env)
   return {

@@ -12,6 +12,7 @@ import { declareJobs } from './jobs.ts'
 import { declareLogs } from './logs.ts'
 import { declareRun } from './run.ts'
 import { declareSimulate } from './simulate.ts'
+import { declareState } from './state.ts'
 import { exitStatusOf, processTerminal, sayProblems, usage } from './terminal.ts'
 import { declareTrust } from './trust.ts'
 import { declareUsers } from './users.ts'
@@ -52,6 +53,7 @@ declareExplain(program)
 declareLogs(program)
 declareTrust(program)
 declareUsers(program)
+declareState(program)
 declareCheck(program)
 declareVersion(program, config)
 declareSimulate(program)

@@ -11,7 +11,7 @@ import type { MasterConfig } from './master-config.ts'
 import type { ProviderBlock } from './provider.ts'
 import { isAbsent, isMapping, type Reading } from './read-block.ts'
 import type { ReadableConfig } from './readable.ts'
-import { defaultStateDir } from './schema.ts'
+import { defaultStateDir } from './state.ts'
 import { readYaml } from './yaml.ts'
 
 export {
@@ -65,6 +65,7 @@ export { configSchema } from './reference.ts'
 export { codeFrame, reportProblem, shown } from './report.ts'
 export { clusterIdPattern, demandTypes } from './schema.ts'
 export { type StandardSchema, standardProviderBlock } from './standard-block.ts'
+export type { PostgresConfig } from './state.ts'
 export { nameOf, orList } from './value-problem.ts'
 export * as z from './words.ts'
 export { readYaml, type YamlPath } from './yaml.ts'
@@ -149,9 +150,32 @@ export function stateDirOf(
     return undefined
   }
   const { value } = readYaml(text, file)
-  const stateDir = isMapping(value) ? value['state_dir'] : plainStateDir(text)
+  const stateDir = isMapping(value) ? (value['state_dir'] ?? folderIn(value['state'])) : plainStateDir(text)
   if (stateDir !== undefined && (typeof stateDir !== 'string' || stateDir === '')) return undefined
   return resolve(dirname(resolve(file)), stateDir ?? defaultStateDir)
+}
+
+/**
+ * Whether the state is in that folder: false for one in a database, of which nothing is known while the file has errors.
+ */
+export function isStateInFolder(
+  file: string,
+  { readFile = readFileSync }: Pick<LoadOptions, 'readFile'> = {},
+): boolean {
+  let text: string
+  try {
+    text = Buffer.from(readFile(file)).toString('utf8')
+  } catch {
+    return true
+  }
+  const { value } = readYaml(text, file)
+  if (!isMapping(value)) return !/^state:[^\n]*(?:\n[ \t]+[^\n]*)*\btype:[ \t]*["']?postgres/m.test(text)
+  return !isMapping(value['state']) || value['state']['type'] !== 'postgres'
+}
+
+/** `state.path`, which names the same folder. */
+function folderIn(state: unknown): unknown {
+  return isMapping(state) && state['type'] !== 'postgres' ? (state['path'] ?? undefined) : undefined
 }
 
 /** For a file that is not YAML: the top-level line that sets the key. */

@@ -3,6 +3,7 @@ import type * as z from 'zod/mini'
 import type { Where } from '../problems/index.ts'
 import type { ProviderConfig } from './provider-keys.ts'
 import type { masterFile, poolBlock } from './schema.ts'
+import type { StateConfig } from './state.ts'
 
 type Keys = z.output<typeof masterFile>
 type PoolKeys = z.output<typeof poolBlock>
@@ -29,15 +30,15 @@ export interface ListenConfig extends Omit<ListenKeys, 'tls'> {
 }
 
 export interface MasterConfig
-  extends Pick<
-    Keys,
-    'host' | 'cluster_id' | 'cluster_name' | 'state_dir' | 'demand' | 'orphans' | 'metrics' | 'prices'
-  > {
+  extends Pick<Keys, 'host' | 'cluster_id' | 'cluster_name' | 'demand' | 'orphans' | 'metrics' | 'prices'> {
   /** Path of the file as the user gave it. */
   file: string
   /** The master's port: the file's, else 8443 with TLS and 8080 without. */
   port: number
   security: { tls?: TlsFiles }
+  /** Absolute: of the control socket, the lock and the token, and of the state if that is kept in a folder. */
+  state_dir: string
+  state: StateConfig
   listen?: ListenConfig
   resource_manager: Pick<Keys['resource_manager'], 'require_authentication' | 'client_ca'> & {
     default_aux_resource_pool: string

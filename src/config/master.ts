@@ -21,6 +21,7 @@ import {
 import { isTlsKnown, type ReadableConfig, withDefaults } from './readable.ts'
 import { shown } from './report.ts'
 import { masterFile } from './schema.ts'
+import { checkState, defaultStateDir, stateOf } from './state.ts'
 import type { YamlPath } from './yaml.ts'
 
 /** Environment variables that override the file, as in Determined (determined-master/init.go). */
@@ -51,6 +52,7 @@ export function readMaster(
   checkListenFiles(block, keys.listen)
   checkListen(block, { listen: keys.listen, port, hasTls: tls !== undefined, demandType: keys.demand?.type })
   checkDemand(block, keys.demand)
+  checkState(block, keys.state, keys.state_dir, (path) => pathOf(block, path))
   const pools = poolsOf(block, providers)
   const resource_manager = resourceManagerOf(block, keys.resource_manager, pools, tls !== undefined)
   checkPlaceholders(block)
@@ -62,7 +64,8 @@ export function readMaster(
     host: whole.host,
     cluster_id: whole.cluster_id,
     cluster_name: whole.cluster_name,
-    state_dir: pathOf(block, whole.state_dir),
+    state_dir: pathOf(block, whole.state_dir ?? whole.state.path ?? defaultStateDir),
+    state: stateOf(whole.state, (path) => pathOf(block, path)),
     listen: whole.listen && listenOf(block, whole.listen),
     demand: demandOf(block, whole.demand),
     orphans: whole.orphans,

@@ -10,6 +10,7 @@ const topLevel = [
   'cluster_id',
   'cluster_name',
   'state_dir',
+  'state',
   'listen',
   'demand',
   'resource_manager',

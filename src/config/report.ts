@@ -95,6 +95,9 @@ const secretKey = new RegExp(`(["']?)([\\w.-]*(?:${secretWords.source})[\\w.-]*)
 /** `|` or `>`: the value follows on the next lines. */
 const blockStart = /^[|>][-+\d]*\s*$/
 const secretText: [RegExp, string][] = [
+  // Up to the last @: a password that should be percent-encoded may contain others.
+  [/(\bpostgres(?:ql)?:\/\/)\S*@/gi, `$1${mask}@`],
+  [/([?&](?:ssl)?password=)[^&\s"']+/gi, `$1${mask}`],
   [/(\/\/)[^\s/@"']*@/g, `$1${mask}@`],
   [/(^|[\s"'])[^\s/@"':]+:(?!\/\/)[^\s@"']+@/g, `$1${mask}@`],
   [/\b(?:AKIA|ASIA)[A-Z0-9]{16}\b/g, mask],

@@ -23,9 +23,7 @@ import {
   shaped,
   text,
 } from './fields.ts'
-
-/** The default of `state_dir`. */
-export const defaultStateDir = '.provision'
+import { defaultStateDir, stateKeys } from './state.ts'
 
 /** Read by provider.ts, each type with its own schema. */
 const anyProvider = z.record(z.string(), z.unknown())
@@ -176,14 +174,15 @@ export const masterFile = z
         'It becomes a tag or label of each instance: use lower case, and start and end with a letter or digit.',
       ),
       'Id that tags the instances of this cluster.',
-      "the one stored in `state_dir`, otherwise the master's; without a pool in a cloud, otherwise a new UUID, stored in `state_dir`",
+      "the one stored in `state`, otherwise the master's; without a pool in a cloud, otherwise a new UUID, stored in `state`",
     ),
     cluster_name: keyOr(text, '', 'Display name of the cluster.'),
-    state_dir: keyOr(
+    state_dir: key(
       name,
-      defaultStateDir,
-      'Folder of the journal, the lock and the control socket; relative to this file.',
+      'Folder of the control socket, the lock, the token and local instances; with `state: {type: folder}` also of all that is in `state`. Relative to this file.',
+      `\`state.path\`, otherwise \`${defaultStateDir}\``,
     ),
+    state: block(stateKeys, 'What outlives the process, and where it is kept.'),
     listen: key(
       z.strictObject(listenKeys),
       "The provisioner's own listener, for pushed demand and the remote CLI.",

@@ -15,7 +15,7 @@ import {
 import { delayAfter } from '../platform/index.ts'
 import { judgeInstances, judgeRemoved } from './failed-instances.ts'
 import { breakerView, unplaceableGrowth } from './failures.ts'
-import { holdsOf, settleJournal } from './holds.ts'
+import { holdsOf, noteJournalFault, settleJournal } from './holds.ts'
 import { isDue, isReplayable, isShown, missingOf, openLaunch, send, settle } from './launch.ts'
 
 import { checkpointOf } from './records.ts'
@@ -47,6 +47,7 @@ export interface Turn {
 export function takeTurn(run: PoolRun, requests: readonly ManualLaunch[] = []): Turn {
   const { memory, settings, deps } = run
   const now = run.now()
+  noteJournalFault(run)
   if (settleJournal(memory, settings.visibility))
     run.background(() => run.rewrite(() => checkpointOf(memory, now, writtenBy(deps))).catch(() => {}))
   for (const track of memory.tracks.values())

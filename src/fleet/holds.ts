@@ -1,19 +1,38 @@
 // What blocks a pool, apart from what the plan finds itself, and how it is reported.
 
 import type { BlockDecision, Decision, Hold, ReasonCode } from '../planner/index.ts'
-import { codeInfo, type Problem, problem } from '../problems/index.ts'
+import { codeInfo, type Problem, type ProblemCode, problem } from '../problems/index.ts'
 import { launchErrorOf } from './failures.ts'
-import type { LaunchInputs, PoolMemory, PoolRun, PoolSettings } from './run.ts'
+import { type LaunchInputs, type PoolMemory, type PoolRun, type PoolSettings, reportProblem } from './run.ts'
 
 /** What stops launches and removals. Checked again right before a termination, which is decided a while before. */
-export function stopsOf({ paused, foreign, otherAccount }: PoolMemory): Hold[] {
+export function stopsOf({ paused, foreign, otherAccount, problems }: PoolMemory): Hold[] {
   const holds: Hold[] = []
   const both = ['launch', 'remove'] as const
   if (paused) holds.push({ code: 'PAUSED', stops: both })
   if (foreign.size > 0)
     holds.push({ code: 'FOREIGN_WRITER', stops: both, numbers: { instances: foreign.size } })
   if (otherAccount) holds.push({ code: 'ACCOUNT_CHANGED', stops: both })
+  if (isOfDatabase(problems.get('journal'))) holds.push({ code: 'JOURNAL_FAILING', stops: both })
   return holds
+}
+
+/** Another process may take over a journal in a database, and decide by what was last written there. */
+function isOfDatabase(fault: Problem | undefined): boolean {
+  return fault !== undefined && ofDatabase.includes(fault.code)
+}
+
+const ofDatabase: readonly ProblemCode[] = [
+  'STATE_UNREACHABLE',
+  'STATE_REFUSED',
+  'STATE_URL_INVALID',
+  'STATE_RIGHT_LOST',
+]
+
+/** A journal may be known to be out of reach before anything was to be written. The next successful write clears it. */
+export function noteJournalFault(run: PoolRun): void {
+  const fault = run.deps.journal.fault?.()
+  if (fault) reportProblem(run, 'journal', fault)
 }
 
 export function holdsOf(
@@ -25,7 +44,8 @@ export function holdsOf(
   const holds = stopsOf(memory)
   if (memory.clearing) holds.push({ code: 'CLEARING', stops: ['launch'] })
   if (memory.journalMissing) holds.push(journalHold(memory, settings.visibility))
-  if (memory.problems.has('journal')) holds.push({ code: 'JOURNAL_FAILING', stops: ['launch'] })
+  if (memory.problems.has('journal') && !isOfDatabase(memory.problems.get('journal')))
+    holds.push({ code: 'JOURNAL_FAILING', stops: ['launch'] })
   if (material.kind === 'refused') holds.push({ code: 'LAUNCH_NOT_READY', stops: ['launch'] })
   const { failures } = memory.launchError
   if (launchErrorOf(memory.launchError, settings.launchError, now))

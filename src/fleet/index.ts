@@ -99,6 +99,8 @@ export interface PoolFleet {
 }
 
 const checkpointEvery = 60_000
+/** While the journal cannot be written. */
+const repairEvery = 2_000
 const stopTime = 10_000
 const undrainTime = 2_000
 const journalRetry = 10_000
@@ -118,6 +120,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   let demandDueAt = 0
   const blockedSince = new Map<string, number>()
   let isLookingUp = false
+  let isRepairing = false
   let loops: Promise<void>[] = []
   let unsubscribe = () => {}
   const run = createRun(deps, settings, () => void turn())
@@ -133,6 +136,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       rememberHolds(blockedSince, taken)
       if (taken.decisions.some(({ kind }) => kind !== 'hold' && kind !== 'block')) lastChangeAt = run.now()
       hasten()
+      repair()
       return taken
     } catch (error) {
       // An internal error must not end the loop: it may not occur in the next turn.
@@ -169,6 +173,13 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     if (listDueAt > run.now() + nextSharedListing(run.memory, run.now())) listWakeup.trigger()
   }
 
+  /** A complete journal is what repairs one that failed: it is tried soon, and again until it is written. */
+  function repair(): void {
+    if (isRepairing || !run.memory.problems.has('journal')) return
+    isRepairing = true
+    checkpointWakeup.trigger()
+  }
+
   async function keepLookingUp(): Promise<void> {
     for (let from = 0; deps.shared && !run.stopping; ) {
       const ids = startingIds(run.memory, from)
@@ -195,9 +206,16 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   }
 
   async function keepCheckpoints(): Promise<void> {
-    while (!run.stopping) {
-      await checkpointWakeup.wait(checkpointEvery)
+    for (let wait = checkpointEvery; !run.stopping; ) {
+      await checkpointWakeup.wait(wait)
+      // Woken by a failure: not at once, so that a disk that always fails does not keep the loop busy.
+      const isNewFailure = isRepairing && wait !== repairEvery
+      wait = isRepairing ? repairEvery : checkpointEvery
+      if (isNewFailure && !run.stopping) continue
       await checkpoint(run)
+      const wasRepairing = isRepairing
+      isRepairing = run.memory.problems.has('journal')
+      if (wasRepairing && !isRepairing) turn()
     }
   }
 

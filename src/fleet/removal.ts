@@ -11,7 +11,7 @@ import { delayAfter, limit, withDeadline } from '../platform/index.ts'
 import { readDemand } from './demand.ts'
 import { forgive, reportNeverJoined } from './failed-instances.ts'
 import { keptGrowth } from './failures.ts'
-import { stopsOf } from './holds.ts'
+import { noteJournalFault, stopsOf } from './holds.ts'
 import { rememberEnded } from './observe.ts'
 import {
   callDeadlines,
@@ -62,8 +62,10 @@ export function terminateInstances(run: PoolRun, reasons: ReadonlyMap<ManagedIns
  * one decided on. plan() does not get this far with an old view of the master, except for forced orders; here each VM is
  * checked by itself, because the read may have failed.
  */
-function mayStillEnd({ memory, settings, now }: PoolRun, track: ManagedInstance): boolean {
+function mayStillEnd(run: PoolRun, track: ManagedInstance): boolean {
+  const { memory, settings, now } = run
   const { demandAt, demandTook, listing } = memory
+  noteJournalFault(run)
   // Meanwhile a person may have paused the pool, or a listing may have shown another writer.
   if (stopsOf(memory).length > 0) return false
   if (!isListingCertain(listing, track)) return false

@@ -107,11 +107,13 @@ async function kept(run: PoolRun, write: () => Promise<void>): Promise<void> {
     await write()
     run.memory.problems.delete('journal')
   } catch (error) {
+    const isNew = !run.memory.problems.has('journal')
     reportProblem(
       run,
       'journal',
       problemOf(error, 'JOURNAL_FAILING', 'the journal of the pool could not be written'),
     )
+    if (isNew) run.changed()
     throw error
   }
 }

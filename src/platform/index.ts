@@ -27,7 +27,7 @@ export {
   viewWithin,
   withDeadline,
 } from './limit.ts'
-export { type Lock, lockHeld, takeLock } from './locks.ts'
+export { hasExited, type Lock, lockHeld, type ProcessMark, takeLock, thisProcess } from './locks.ts'
 export {
   createLogger,
   groupedLog,
@@ -90,5 +90,6 @@ export {
 export { firstWrong } from './schema-words.ts'
 export { isSecretName } from './secret-names.ts'
 export { findSecrets } from './secret-shapes.ts'
+export { SecretText } from './secret-text.ts'
 export { type Loaded, watchAndReport } from './watch.ts'
 export { readXml, XmlReadError, xmlDate, xmlFields, xmlList, xmlText } from './xml-reader.ts'

@@ -28,8 +28,8 @@ export interface Lock {
   release(): void
 }
 
-interface Owner {
-  nonce: string
+/** A process as others can recognise it. */
+export interface ProcessMark {
   pid: number
   host: string
   /** Distinguishes the process from a later one with the same id. */
@@ -37,6 +37,10 @@ interface Owner {
   /** Boot id of its kernel: a process id is valid only within one boot of a kernel and one namespace. */
   boot: string | undefined
   pidNamespace: string | undefined
+}
+
+interface Owner extends ProcessMark {
+  nonce: string
   /** It also holds the kernel lock: a process that gets the kernel lock knows that this owner has exited. */
   kernel: boolean
 }
@@ -51,18 +55,21 @@ export interface LockOptions {
   kernel?: KernelLock
 }
 
-/** Takes the lock, or throws a ProvisionError (LOCK_HELD) that names its holder. */
-export function takeLock(file: string, { now, kernel }: LockOptions): Lock {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  const owner: Owner = {
-    nonce: randomUUID(),
+/** For `hasExited`, in another process. */
+export function thisProcess(): ProcessMark {
+  return {
     pid: process.pid,
     start: processStart(process.pid),
     host: hostname(),
     boot: bootId(),
     pidNamespace: pidNamespace(),
-    kernel: kernel !== undefined,
   }
+}
+
+/** Takes the lock, or throws a ProvisionError (LOCK_HELD) that names its holder. */
+export function takeLock(file: string, { now, kernel }: LockOptions): Lock {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  const owner: Owner = { nonce: randomUUID(), ...thisProcess(), kernel: kernel !== undefined }
   const ownFile = `${file}.${owner.nonce}`
   writeFileSync(ownFile, JSON.stringify(owner), { mode: 0o600, flag: 'wx' })
   try {
@@ -149,7 +156,7 @@ function isOfThisMachine({ boot, host }: Owner): boolean {
 }
 
 /** Host names and process ids repeat in many containers: they are comparable only within one kernel and namespace. */
-function hasExited({ pid, start, boot, pidNamespace: namespace }: Owner): boolean {
+export function hasExited({ pid, start, boot, pidNamespace: namespace }: ProcessMark): boolean {
   if (boot === undefined || boot !== bootId()) return false
   if (namespace === undefined || namespace !== pidNamespace()) return false
   return processStart(pid) === undefined || processStart(pid) !== start

@@ -1,6 +1,7 @@
 // Interfaces of the core to the outside: clock, log, metrics, journal, HTTP.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { Problem } from '../problems/index.ts'
 
 /** Time. Every wait goes through it, so that tests and the simulation can control it. */
 export interface Clock {
@@ -52,6 +53,11 @@ export interface Journal {
   read(): Promise<JournalRecord[]>
   /** Replaces all records by these, atomically. Resolves once they are on the disk. */
   rewrite(records: JournalRecord[]): Promise<void>
+  /**
+   * Only where others may decide by the journal while this process cannot write it, as in a database: why it cannot be
+   * written at present. Until then nothing is launched or terminated.
+   */
+  fault?(): Problem | undefined
 }
 
 /** Answers the request and returns true, or returns false to leave it to the next handler. */

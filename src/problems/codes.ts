@@ -6,6 +6,7 @@ import { configCodes } from './config-codes.ts'
 import { controlCodes, fleetCodes } from './fleet-codes.ts'
 import { preflightCodes } from './preflight-codes.ts'
 import { providerCodes, userDataCodes } from './provider-codes.ts'
+import { stateCodes } from './state-codes.ts'
 import { tlsCodes } from './tls-codes.ts'
 
 /** The groups in the documentation: title and codes. */
@@ -20,6 +21,7 @@ export const codeGroups = {
   'The built-in agent': agentCodes,
   'Clouds and this machine': providerCodes,
   'The fleet': fleetCodes,
+  'The state in a database': stateCodes,
   'Commands to a running provisioner': controlCodes,
   'The command line as a client': clientCodes,
   Simulation: simulateCodes,
@@ -36,6 +38,7 @@ export const problemCodes = {
   ...agentCodes,
   ...providerCodes,
   ...fleetCodes,
+  ...stateCodes,
   ...controlCodes,
   ...clientCodes,
   ...simulateCodes,

@@ -211,8 +211,10 @@ export const fleetCodes = {
   JOURNAL_FAILING: {
     severity: 'error',
     exit: 1,
-    meaning: 'The journal in state_dir cannot be written, so nothing is launched.',
-    remedy: 'Free space on the disk of state_dir, or let the process write there.',
+    meaning:
+      'The journal cannot be written, so nothing is launched; if it is in a database, nothing is terminated either.',
+    remedy:
+      'Free space on the disk of state_dir, or let the process write there; a database must be reachable.',
   },
   LAUNCH_ERROR: {
     severity: 'error',
@@ -253,9 +255,10 @@ export const fleetCodes = {
   LOCK_HELD: {
     severity: 'error',
     exit: 1,
-    meaning: 'Another provisioner uses the same state_dir, or did less than a minute ago on another machine.',
+    meaning:
+      'Another provisioner uses the same state, or did less than a minute ago (15 seconds in a database) on another machine.',
     remedy:
-      'Stop it, or set another state_dir and cluster_id for this provisioner. If the other has certainly stopped, wait a minute.',
+      'Stop it, or set another state_dir (another schema) and cluster_id for this provisioner. If the other has certainly stopped, wait a minute.',
   },
   STATE_DIR_UNUSABLE: {
     severity: 'error',
@@ -273,9 +276,8 @@ export const fleetCodes = {
   STATE_FOREIGN: {
     severity: 'error',
     exit: 1,
-    meaning:
-      'A journal in state_dir was written for another cluster, for another pool, or by another provisioner.',
-    remedy: 'Restore the journal of this provisioner, or move the file out of state_dir.',
+    meaning: 'A journal was written for another cluster, for another pool, or by another provisioner.',
+    remedy: 'Restore the journal of this provisioner, or move the other one away.',
   },
   IDENTITY_UNUSABLE: {
     severity: 'error',

@@ -24,7 +24,7 @@ import type { PoolPlan } from './prepare.ts'
 export type CheckResult = 'passed' | 'warning' | 'failed' | 'not_checked'
 
 export interface CheckRow {
-  /** `configuration`, `certificate`, `demand`, or `pool NAME`. */
+  /** `configuration`, `state`, `certificate`, `demand`, or `pool NAME`. */
   subject: string
   what: string
   result: CheckResult

@@ -16,6 +16,7 @@ import {
   checkMaster,
   rowsOf,
 } from './check-rows.ts'
+import { checkState } from './check-state.ts'
 import { peekIdentity } from './identity.ts'
 import { choosePools, type PoolPlan, planAll } from './prepare.ts'
 
@@ -41,18 +42,22 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
   const faults = problems.map((fault) => of(fault.where ? placeOf(fault.where) : file, fault))
   if (!config) return [...faults, notChecked('all else', 'the configuration must be valid first')]
   const pools = choosePools(config, options.pools)
-  const store = await openStateReader(config, env)
-  const { identity: stored } = store
+  const state = await checkState(config, env)
+  // Without its database nothing of earlier starts is known, and its row says so.
+  const isKnown = !state.some(({ result }) => result === 'failed')
+  const store = isKnown ? await openStateReader(config, env) : undefined
+  const stored = store?.identity
   const [demand, network, identity, ...rows] = await Promise.all([
     checkDemand({ config, env, clock, logger: options.logger }),
     checkNetwork(config, pools, { env, providers }),
-    checkIdentity({ config, stored, providers }),
+    stored ? checkIdentity({ config, stored, providers }) : [],
     checkPools(config, pools, { ...options, stored }),
-  ]).finally(store.close)
+  ]).finally(store?.close)
   const found = passed(file, `${pools.length} pool${pools.length === 1 ? '' : 's'} with a provider`)
   return [
     found,
     ...faults,
+    ...state,
     ...identity,
     ...checkCertificate(config, wallTime(clock)),
     ...demand,
@@ -62,7 +67,7 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
 }
 
 /** With what the store remembers of earlier starts. */
-type PoolCheckOptions = CheckOptions & { stored: StoredIdentity }
+type PoolCheckOptions = CheckOptions & { stored: StoredIdentity | undefined }
 
 async function checkPools(
   config: MasterConfig,
@@ -77,7 +82,7 @@ async function checkPools(
     hosts,
     now: wallTime(options.clock),
     providers: options.providers,
-    stored: options.stored,
+    ...(options.stored && { stored: options.stored }),
   })
   const checked = pools.map((pool) => {
     const plan = plans.find((one) => one.pool === pool)

@@ -273,6 +273,8 @@ function online(config: MasterConfig, plans: PoolPlan[], providers: readonly Any
   const elsewhere = plans.filter(({ onThisMachine }) => !onThisMachine)
   if (elsewhere.length > 0)
     found.push({ what: 'whether agents reach the master, and which certificate they get', why: byCheck })
+  if (config.state.type === 'postgres')
+    found.push({ what: 'the database of the state, and the identity in it', why: byCheck })
   if (config.demand.type === 'determined')
     found.push({ what: 'the Determined master: its address, login and version', why: byCheck })
   return found

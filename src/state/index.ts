@@ -2,7 +2,8 @@
 // Imports problems, platform, pki and config.
 // Start with store.ts, the port, and open.ts, which chooses the adapter.
 
-export { identityHere, openStateReader, openStateStore } from './open.ts'
+export { copyBetween, tablesBack } from './commands.ts'
+export { checkDatabase, identityHere, openStateReader, openStateStore } from './open.ts'
 export type {
   IdentityPart,
   JournalOptions,

@@ -1,11 +1,13 @@
 // From the configuration to the store of its state.
-import type { MasterConfig } from '../config/index.ts'
+import type { MasterConfig, PostgresConfig } from '../config/index.ts'
 import { type Clock, type Logger, systemClock } from '../platform/index.ts'
 import { folderStore } from './folder/folder-store.ts'
 import { folderIdentity } from './folder/identity-files.ts'
+import type { DatabaseReport } from './postgres/open.ts'
 import type { StateStore, StoredIdentity } from './store.ts'
 
-export type StateConfig = Pick<MasterConfig, 'state_dir'>
+/** Without `state`: the folder `state_dir`. */
+export type StateConfig = Pick<MasterConfig, 'state_dir'> & Partial<Pick<MasterConfig, 'state'>>
 
 export interface StateSurroundings {
   clock: Clock
@@ -13,12 +15,14 @@ export interface StateSurroundings {
   env: Readonly<Record<string, string | undefined>>
 }
 
-/** Nothing is created, written or locked before `hold`. */
+/** Nothing is created, written or locked before `hold`. Throws STATE_URL_INVALID. */
 export async function openStateStore(
-  { state_dir: stateDir }: StateConfig,
+  { state, state_dir: stateDir }: StateConfig,
   surroundings: StateSurroundings,
 ): Promise<StateStore> {
-  return folderStore({ ...surroundings, stateDir })
+  if (state?.type !== 'postgres') return folderStore({ ...surroundings, stateDir })
+  const { openPostgresStore } = await import('./postgres/open.ts')
+  return openPostgresStore(state, { ...surroundings, stateDir })
 }
 
 export type StateReader = Omit<StateStore, 'hold' | 'openJournal' | 'openDecisions'>
@@ -31,7 +35,16 @@ export function openStateReader(config: StateConfig, env: StateSurroundings['env
 /** Only a holder has anything to log. */
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
+/** Connects and reads. Throws a ProvisionError. */
+export async function checkDatabase(
+  config: PostgresConfig,
+  env: StateSurroundings['env'],
+): Promise<DatabaseReport> {
+  const { checkPostgres } = await import('./postgres/open.ts')
+  return checkPostgres(config, env)
+}
+
 /** What is known of the identity without a network; undefined where it is not on this machine. */
-export function identityHere({ state_dir }: StateConfig): StoredIdentity | undefined {
-  return folderIdentity(state_dir)
+export function identityHere({ state, state_dir }: StateConfig): StoredIdentity | undefined {
+  return state?.type === 'postgres' ? undefined : folderIdentity(state_dir)
 }

@@ -20,6 +20,8 @@ export interface StateStore {
    * JOURNAL_UNUSABLE when it cannot be read or written.
    */
   openJournal(options: JournalOptions): Promise<OpenedJournal>
+  /** Every journal that is in use, without those that were set aside. */
+  journals(): Promise<JournalHeader[]>
   openDecisions(options: { onFault: (error: unknown) => void }): DecisionLog
   /** Oldest first; also while another process holds the state. */
   readDecisions(query: DecisionQuery): Promise<JournalRecord[]>
@@ -36,7 +38,8 @@ export interface HoldOptions {
 /** - `cluster-id`: where the configuration names none
  * - `writer-id`: of this provisioner, the same for all its starts
  * - `incarnations`: the suffixes of all starts, one a line */
-export type IdentityPart = 'cluster-id' | 'writer-id' | 'incarnations'
+export const identityParts = ['cluster-id', 'writer-id', 'incarnations'] as const
+export type IdentityPart = (typeof identityParts)[number]
 
 export interface StoredIdentity {
   /** undefined if it was never written. Throws whatever keeps it from being read. */
@@ -94,6 +97,9 @@ export interface JournalOptions {
   /** A journal with another owner is refused; one without an owner, of an earlier version, is accepted. */
   owner?: JournalOwner
 }
+
+/** What is stored with a journal. */
+export type JournalHeader = JournalOptions
 
 export interface StoredJournal extends Journal {
   /**

@@ -33,6 +33,7 @@ const owners: Record<string, RegExp> = {
   'csv-parse': /^src\/simulator\//,
   'google-gax': /^src\/providers\/gcp\//,
   handlebars: /^src\/agent-setup\//,
+  pg: /^src\/state\/postgres\//,
   'prom-client': /^src\/platform\//,
   'reflect-metadata': /^src\/pki\//,
   'string-width': /^src\/cli\//,

@@ -166,6 +166,24 @@ export function describeStateContract(name: string, subject: StateSubject): void
         expect(numbers((await life.journal()).records)).toEqual([1])
       })
 
+      clause('is listed with its kind and its owner while it is in use', [], async () => {
+        const owner = { cluster: 'prod', pool: 'a/b "ü"', writer: 'w' }
+        const mine = { kind: 'test 1', owner: { cluster: 'prod', writer: 'w' } }
+        expect(await life.store.journals()).toEqual([])
+        await life.journal({ name: 'master', ...mine })
+        const { journal } = await life.journal({ name: { pool: owner.pool }, owner })
+        await life.journal({ name: { pool: 'plain' }, kind: 'test 2' })
+        await journal.setAside()
+        expect((await life.store.journals()).sort((a, b) => (a.kind < b.kind ? -1 : 1))).toEqual(
+          expect.arrayContaining([
+            { name: 'master', ...mine },
+            { name: { pool: owner.pool }, kind: 'test 1', owner },
+            { name: { pool: 'plain' }, kind: 'test 2' },
+          ]),
+        )
+        expect(await life.store.journals()).toHaveLength(3)
+      })
+
       clause('that is set aside starts anew, and is not lost', [], async () => {
         const { journal } = await life.journal()
         await journal.append(record(1))

@@ -31,8 +31,8 @@ export interface JobStoreOptions {
   logger: Logger
 }
 
-/** Milliseconds between attempts while the disk fails. */
-const retryEvery = 5000
+/** Milliseconds between attempts while nothing can be written. */
+const retryEvery = 2000
 /** Appended records that justify a rewrite, in addition to a multiple of the live records. */
 const compactAfter = 2000
 

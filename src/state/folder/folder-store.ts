@@ -6,6 +6,7 @@ import { openDecisionFile, readDecisionFile } from './decision-file.ts'
 import { holdStateFolder } from './hold.ts'
 import { folderIdentity } from './identity-files.ts'
 import { openJournalFile } from './journal-file.ts'
+import { journalsIn } from './journal-list.ts'
 
 export interface FolderStoreOptions {
   /** Absolute. */
@@ -24,6 +25,7 @@ export function folderStore({ stateDir, clock, logger, env }: FolderStoreOptions
     identity: folderIdentity(stateDir),
     openJournal: ({ name, ...options }) =>
       openJournalFile({ ...options, file: join(stateDir, journalPath(name)), now: wallTime(clock) }),
+    journals: async () => journalsIn(stateDir),
     openDecisions: ({ onFault }) => openDecisionFile({ file: decisions, onFault }),
     readDecisions: async (query) => readDecisionFile(decisions, query),
     close: async () => {},

@@ -14,6 +14,7 @@ import {
 } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
 import { jsonPieces } from '../json-pieces.ts'
+import { describeOwner, isSameOwner } from '../owner.ts'
 import type { JournalOptions, JournalOwner, OpenedJournal, StoredJournal } from '../store.ts'
 
 /** What the port asks for, in a file. */
@@ -212,6 +213,15 @@ function ownerIn(header = ''): JournalOwner | undefined {
   return { cluster, writer, ...(typeof pool === 'string' && { pool }) }
 }
 
+/** The first line of a journal; undefined if it is missing or cannot be read. */
+export function journalHeaderOf(file: string): Pick<JournalOptions, 'kind' | 'owner'> | undefined {
+  const [line = ''] = readPlainFile(file)?.split('\n', 1) ?? []
+  const [, kind] = /^provision journal: (.*?)(?: [0-9a-f]{8} \{.*\})?$/.exec(line) ?? []
+  if (kind === undefined) return undefined
+  const owner = ownerIn(line)
+  return { kind, ...(owner && { owner }) }
+}
+
 /** The owner of a journal of any kind. undefined if it has none, is missing or cannot be read. */
 export function journalOwnerOf(file: string): JournalOwner | undefined {
   try {
@@ -221,10 +231,6 @@ export function journalOwnerOf(file: string): JournalOwner | undefined {
   }
 }
 
-function isSameOwner(one: JournalOwner, other: JournalOwner): boolean {
-  return one.cluster === other.cluster && one.pool === other.pool && one.writer === other.writer
-}
-
 function foreign(file: string, found: JournalOwner, self: JournalOwner): ProvisionError {
   return new ProvisionError(
     problem('STATE_FOREIGN', `${file} belongs to ${describeOwner(found)}; this is ${describeOwner(self)}`, {
@@ -232,10 +238,6 @@ function foreign(file: string, found: JournalOwner, self: JournalOwner): Provisi
       details: { file, found, expected: self },
     }),
   )
-}
-
-function describeOwner({ cluster, pool, writer }: JournalOwner): string {
-  return `cluster ${cluster}${pool === undefined ? '' : `, pool ${pool}`}, provisioner ${writer}`
 }
 
 function lineOf(record: JournalRecord): string {

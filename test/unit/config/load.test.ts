@@ -118,6 +118,7 @@ describe('defaults', () => {
       security: {},
       cluster_name: '',
       state_dir: '/etc/det/.provision',
+      state: { type: 'folder' },
       demand: { type: 'built-in', placeholder_agent: 'auto' },
       orphans: { terminate_after: 3_600_000, terminate_unknown: false },
       metrics: { access: 'token' },

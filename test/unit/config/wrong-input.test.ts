@@ -5,8 +5,9 @@ import { problemsOf, withoutMark } from './marked.ts'
 import { wrongKeys } from './wrong-keys.cases.ts'
 import { wrongNames } from './wrong-names.cases.ts'
 import { wrongRules } from './wrong-rules.cases.ts'
+import { wrongState } from './wrong-state.cases.ts'
 
-const all = [...wrongKeys, ...wrongNames, ...wrongRules]
+const all = [...wrongKeys, ...wrongNames, ...wrongRules, ...wrongState]
 
 describe('wrong input', () => {
   it.each(all)('$code: $rule', ({ text: marked, code, remedy }) => {

@@ -2,6 +2,14 @@
 import { aws, gcp, local, type WrongInput } from './marked.ts'
 
 export const wrongKeys: WrongInput[] = [
+  ...cases('CONFIG_BAD_VALUE', [
+    ['a schema of PostgreSQL itself', 'state: {type: postgres, schema: ➤pg_catalog}', 'Write'],
+    ['an empty folder', "state_dir: ➤''", 'at least one character'],
+  ]),
+  ...cases('CONFIG_BAD_CHOICE', [
+    ['an unknown store', 'state: {type: ➤postgresql}', '"folder" or "postgres"'],
+  ]),
+  ...cases('CONFIG_UNKNOWN_KEY', [['a misspelt key of the state', 'state: {➤tpye: folder}', 'mean "type"']]),
   ...cases('CONFIG_UNKNOWN_KEY', [
     ['a misspelt key of a provider', aws('➤max_instancs: 5'), 'Did you mean "max_instances"?'],
     ['a key in camelCase', aws('➤maxInstances: 5'), 'Did you mean "max_instances"?'],

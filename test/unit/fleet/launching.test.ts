@@ -61,7 +61,8 @@ describe('a launch', () => {
 
   it('is not sent when it cannot be written down, and reports that', async () => {
     const bench = await startSettled()
-    bench.disk.append = () => Promise.reject(new Error('no space left on device'))
+    const full = () => Promise.reject(new Error('no space left on device'))
+    Object.assign(bench.disk, { append: full, rewrite: full })
     bench.wants(4)
     await bench.pass(10)
     expect(launched(bench)).toEqual([])

@@ -1,0 +1,65 @@
+// Codes of the state in a database, and of moving it.
+import type { CodeInfo } from './code-info.ts'
+
+export const stateCodes = {
+  STATE_URL_INVALID: {
+    severity: 'error',
+    exit: 3,
+    meaning: 'The address of the state database cannot be used.',
+    remedy:
+      'Write `postgresql://user@host:5432/database` into state.url, or into the file of state.url_file.',
+  },
+  STATE_UNREACHABLE: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      'The state database does not answer, or cannot write. Until it can, nothing is launched or terminated; agents and their jobs are not affected.',
+    remedy: 'Start the database, or restore the connection; the provisioner resumes by itself.',
+  },
+  STATE_REFUSED: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'The state database refuses this user, or its certificate cannot be verified.',
+    remedy: 'Correct the user, the password, its rights or the CA certificates; the message has the reason.',
+  },
+  STATE_UNSUITABLE: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'The state database is too old, or its encoding is not UTF8.',
+    remedy:
+      'Use PostgreSQL 12 or newer, and a database that was created with `createdb -E UTF8 -T template0 NAME`.',
+  },
+  STATE_UNENCRYPTED: {
+    severity: 'warning',
+    exit: 1,
+    meaning:
+      'The connection to the state database is not encrypted, or its certificate is not verified, as the address asks for.',
+    remedy: 'Remove sslmode from the address, and name the CA of the database with state.ca_file.',
+  },
+  STATE_SCHEMA_NEWER: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      'A newer version of the provisioner has changed the tables of the state, and this version cannot use them.',
+    remedy: 'Install the newer version, or run `provision state migrate --back` with it.',
+  },
+  STATE_RIGHT_LOST: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'Another provisioner has taken over the state, so this one can write nothing more.',
+    remedy:
+      'Let only one provisioner use the state. This one stops; start it again when the other has stopped.',
+  },
+  STATE_COPY_REFUSED: {
+    severity: 'error',
+    exit: 2,
+    meaning: 'The state was not copied, because there is nothing to copy, or something to overwrite.',
+    remedy: 'Name an empty target, and the place where the state is.',
+  },
+  STATE_COPY_DIFFERS: {
+    severity: 'error',
+    exit: 1,
+    meaning: 'What was read back from the copy is not what was written.',
+    remedy: 'Do not use the copy. The source is unchanged.',
+  },
+} as const satisfies Record<string, CodeInfo>

@@ -1,0 +1,90 @@
+// Copies the whole state from one store to an empty one, reads it back, and compares counts and hashes.
+import { createHash } from 'node:crypto'
+import type { JournalRecord } from '../platform/index.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
+import { type IdentityPart, identityParts, type JournalHeader, type StateStore } from './store.ts'
+
+export interface CopiedPart {
+  /** Such as `journal of pool gpu`. */
+  what: string
+  records: number
+  /** Of the records as JSON, one a line. */
+  sha256: string
+}
+
+/**
+ * Both stores must be held by this process. Throws STATE_COPY_REFUSED when the source is empty or the target is not, and
+ * STATE_COPY_DIFFERS when the copy is not what was copied. Journals that were set aside stay behind.
+ */
+export async function copyState(from: StateStore, to: StateStore): Promise<CopiedPart[]> {
+  if (await from.identity.isNew()) throw refused(`${from.name} is empty: there is nothing to copy`)
+  if (!(await to.identity.isNew())) throw refused(`${to.name} is not empty: nothing is overwritten`)
+  const copied: CopiedPart[] = []
+  for (const part of identityParts) copied.push(...(await copyPart(from, to, part)))
+  for (const header of await from.journals()) copied.push(await copyJournal(from, to, header))
+  copied.push(await copyDecisions(from, to))
+  return copied
+}
+
+async function copyPart(from: StateStore, to: StateStore, part: IdentityPart): Promise<CopiedPart[]> {
+  const text = (await from.identity.read(part))?.trim()
+  if (text === undefined) return []
+  await to.identity.write(part, text)
+  const back = (await to.identity.read(part))?.trim()
+  return [compared(part, text.split('\n'), back?.split('\n') ?? [], to)]
+}
+
+async function copyJournal(from: StateStore, to: StateStore, header: JournalHeader): Promise<CopiedPart> {
+  const what = header.name === 'master' ? 'journal of the master' : `journal of pool ${header.name.pool}`
+  const source = await from.openJournal(header)
+  await source.journal.close()
+  if (source.problems.length > 0) throw new ProvisionError(source.problems)
+  const target = await to.openJournal(header)
+  await target.journal.rewrite(source.records)
+  await target.journal.close()
+  const back = await to.openJournal(header)
+  await back.journal.close()
+  return compared(what, linesOf(source.records), linesOf(back.records), to)
+}
+
+async function copyDecisions(from: StateStore, to: StateStore): Promise<CopiedPart> {
+  const records = await from.readDecisions({})
+  const faults: unknown[] = []
+  const log = to.openDecisions({ onFault: (error) => faults.push(error) })
+  for (const record of records) log.add(record)
+  await log.close()
+  if (faults[0]) throw faults[0]
+  const back = await to.readDecisions({})
+  // Each store keeps so many of the newest.
+  return compared('decisions', linesOf(records.slice(-back.length)), linesOf(back), to)
+}
+
+function linesOf(records: readonly JournalRecord[]): string[] {
+  return records.map((record) => JSON.stringify(record))
+}
+
+function compared(
+  what: string,
+  lines: readonly string[],
+  back: readonly string[],
+  to: StateStore,
+): CopiedPart {
+  const [sha256, found] = [hashOf(lines), hashOf(back)]
+  if (lines.length === back.length && sha256 === found) return { what, records: lines.length, sha256 }
+  throw new ProvisionError(
+    problem(
+      'STATE_COPY_DIFFERS',
+      `${what} in ${to.name}: ${lines.length} records with SHA-256 ${sha256} were written, ${back.length} with ${found} read back`,
+    ),
+  )
+}
+
+function hashOf(lines: readonly string[]): string {
+  const hash = createHash('sha256')
+  for (const line of lines) hash.update(line).update('\n')
+  return hash.digest('hex')
+}
+
+function refused(message: string): ProvisionError {
+  return new ProvisionError(problem('STATE_COPY_REFUSED', message))
+}

@@ -1,0 +1,38 @@
+// What a failed call to the database means: it may pass by itself, or a person must do something.
+import { ProvisionError, problem } from '../../problems/index.ts'
+
+/** Of PostgreSQL (https://www.postgresql.org/docs/current/errcodes-appendix.html): a person must act. */
+const refusals: Record<string, string> = {
+  '28000': 'Let the user connect: pg_hba.conf decides who may, and how.',
+  '28P01': 'Correct the password in the address, in its file, or in PGPASSWORD.',
+  '3D000': 'Create the database: `createdb -E UTF8 -T template0 NAME`.',
+  '42501': 'Grant the right: the user needs CREATE on the database, or must own the schema.',
+  '3F000': 'Grant CREATE on the database, so that the schema can be created.',
+}
+
+/** OpenSSL's and Node's, while the certificate of the server is verified. */
+const untrusted =
+  /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|ERR_OSSL|HOSTNAME_MISMATCH|PATH_LENGTH|INVALID_CA|INVALID_PURPOSE/
+
+const tlsRemedy =
+  'Name the CA of the database with state.ca_file, and the host as in its certificate. sslmode=no-verify in the address switches verification off.'
+
+/** @param server as people know it, without the password */
+export function failureOf(error: unknown, server: string): ProvisionError {
+  if (error instanceof ProvisionError) return error
+  const cause = error instanceof Error ? error : new Error(String(error))
+  const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : ''
+  const why = `${server}: ${reasonOf(cause)}${code ? ` (${code})` : ''}`
+  const remedy = refusals[code]
+  if (remedy !== undefined) return new ProvisionError(problem('STATE_REFUSED', why, { remedy, cause }))
+  if (untrusted.test(code) || /does not support SSL/.test(cause.message))
+    return new ProvisionError(problem('STATE_REFUSED', why, { remedy: tlsRemedy, cause }))
+  return new ProvisionError(problem('STATE_UNREACHABLE', why, { cause }))
+}
+
+/** A refused connection to a name with several addresses has a reason for each, and no message. */
+function reasonOf(error: Error): string {
+  if (error.message) return error.message
+  const inner = error instanceof AggregateError ? error.errors : []
+  return inner.map((one) => (one instanceof Error ? one.message : String(one))).join('; ') || error.name
+}

@@ -1,0 +1,239 @@
+// A journal in a table: a row for each record, with its number. A rewrite replaces the rows in one statement.
+import { setImmediate } from 'node:timers/promises'
+import type { JournalRecord } from '../../platform/index.ts'
+import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
+import { jsonPieces } from '../json-pieces.ts'
+import type { StoredJournal } from '../store.ts'
+import type { Append } from './appends.ts'
+import { callDeadline, type Database } from './database.ts'
+import { heldBy, heldRow, type Right, rightLost } from './right.ts'
+
+export interface JournalTable {
+  database: Database
+  /** Quoted. */
+  schema: string
+  /** Of the store, for messages. */
+  name: string
+  right: Right
+  append: Append
+}
+
+export interface JournalRow {
+  id: string
+  /** In the table: `master`, or `pool/NAME`. */
+  key: string
+  /** Of the first record that counts; those before were replaced. */
+  first: number
+  /** The next one that was never used. */
+  next: number
+  /** As JSON. */
+  owner: string | null
+}
+
+interface Waiting {
+  json: string
+  resolve: () => void
+  reject: (error: unknown) => void
+}
+
+export function placeOfJournal(key: string, store: string): string {
+  return `journal ${key} in ${store}`
+}
+
+export function createPostgresJournal(table: JournalTable, row: JournalRow): StoredJournal {
+  const { database, schema, name, right } = table
+  let { next } = row
+  let waiting: Waiting[] | undefined
+  let working: Promise<void> = Promise.resolve()
+  /** After a failed append it is unknown what was written: only a rewrite makes that certain again. */
+  let broken: Problem | undefined
+  let closed = false
+  let appended = 0
+
+  /** Steps run one after the other; a failed step does not stop the next. */
+  function then<T>(step: () => Promise<T>): Promise<T> {
+    const done = working.then(step)
+    working = done.then(
+      () => {},
+      () => {},
+    )
+    return done
+  }
+
+  function assertOpen(): void {
+    if (closed) throw new Error(`${placeOfJournal(row.key, name)} is closed`)
+  }
+
+  /** All records of the batch, in one statement with those of other journals. */
+  async function flush(batch: readonly Waiting[]): Promise<void> {
+    if (waiting === batch) waiting = undefined
+    const first = next
+    try {
+      if (broken) throw new ProvisionError(broken)
+      // Also when it fails: what was sent may still be written, under these numbers.
+      next += batch.length
+      await table.append({ journal: row.id, first, lines: batch.map(({ json }) => json) })
+      appended += batch.length
+      for (const { resolve } of batch) resolve()
+    } catch (error) {
+      broken ??= problemIn(error, name)
+      for (const { reject } of batch) reject(error)
+    }
+  }
+
+  async function replace(records: readonly JournalRecord[]): Promise<void> {
+    const lines = await linesOf(records)
+    const first = next
+    next += Math.max(1, records.length)
+    // A rewrite that was given up before, and is carried out late, must not undo this one: hence the numbers.
+    const { rows } = await database.query(
+      `WITH held AS (${heldRow(schema)}),
+       renewed AS (UPDATE ${schema}.journals SET first_number = $5::bigint, owner = $7
+         FROM held WHERE id = $4::bigint AND first_number < $5::bigint RETURNING id),
+       gone AS (DELETE FROM ${schema}.journal_records r USING renewed WHERE r.journal = renewed.id AND r.number < $5::bigint),
+       written AS (INSERT INTO ${schema}.journal_records (journal, number, epoch, nonce, record)
+         SELECT renewed.id, $5::bigint + r.n - 1, held.epoch, held.nonce, r.record
+         FROM held, renewed, unnest(string_to_array(NULLIF($6, ''), E'\\n')) WITH ORDINALITY AS r (record, n))
+       SELECT (SELECT count(*)::int FROM held) AS held, (SELECT count(*)::int FROM renewed) AS renewed`,
+      [...heldBy(right.epoch()), row.id, first, lines, row.owner],
+      // A second for each megabyte, in addition.
+      callDeadline + lines.length / 1_000,
+    )
+    if (rows[0]?.['held'] !== 1 || rows[0]['renewed'] !== 1) throw rightLost(name)
+    broken = undefined
+    appended = 0
+  }
+
+  return {
+    place: placeOfJournal(row.key, name),
+    append: (record) =>
+      new Promise((resolve, reject) => {
+        assertOpen()
+        const json = JSON.stringify(record)
+        if (!waiting) {
+          const batch: Waiting[] = []
+          waiting = batch
+          void then(() => flush(batch))
+        }
+        waiting.push({ json, resolve, reject })
+      }),
+    async read() {
+      await working
+      return (await readRecords(table, row.id)).records
+    },
+    rewrite(records) {
+      waiting = undefined
+      return then(async () => {
+        assertOpen()
+        await replace(records).catch((error: unknown) => {
+          broken = problemIn(error, name)
+          throw error
+        })
+      })
+    },
+    setAside() {
+      waiting = undefined
+      return then(async () => {
+        assertOpen()
+        const aside = await setAside(table, row)
+        row = aside.row
+        next = row.next
+        broken = undefined
+        appended = 0
+        return placeOfJournal(aside.key, name)
+      })
+    },
+    get appended() {
+      return appended
+    },
+    fault: () => broken ?? right.fault(),
+    async close() {
+      const before = working
+      closed = true
+      await before
+    },
+  }
+}
+
+function problemIn(error: unknown, name: string): Problem {
+  if (error instanceof ProvisionError && error.problems[0]) return error.problems[0]
+  return problem('STATE_UNREACHABLE', `${name}: ${error instanceof Error ? error.message : String(error)}`, {
+    cause: error,
+  })
+}
+
+/** Bytes of JSON after which other work runs: about a millisecond. */
+const stretch = 131_072
+
+/** The JSON of each record in a line: JSON has no line ends of its own. */
+async function linesOf(records: readonly JournalRecord[]): Promise<string> {
+  const pieces: string[] = []
+  let sincePause = 0
+  for (const [n, record] of records.entries()) {
+    if (n > 0) pieces.push('\n')
+    for (const piece of jsonPieces(record)) {
+      pieces.push(piece)
+      sincePause += piece.length
+      if (sincePause < stretch) continue
+      sincePause = 0
+      await setImmediate()
+    }
+  }
+  return pieces.join('')
+}
+
+export interface ReadRecords {
+  records: JournalRecord[]
+  /** Numbers of rows that are no records. */
+  damaged: number[]
+}
+
+export async function readRecords({ database, schema }: JournalTable, id: string): Promise<ReadRecords> {
+  const { rows } = await database.query(
+    `SELECT r.number::float8 AS number, r.record FROM ${schema}.journal_records r JOIN ${schema}.journals j ON j.id = r.journal
+     WHERE j.id = $1 AND r.number >= j.first_number ORDER BY r.number`,
+    [id],
+    60_000,
+  )
+  const found: ReadRecords = { records: [], damaged: [] }
+  for (const { number, record } of rows as { number: number; record: string }[]) {
+    const parsed = recordOf(record)
+    if (parsed) found.records.push(parsed)
+    else found.damaged.push(number)
+  }
+  return found
+}
+
+function recordOf(text: string): JournalRecord | undefined {
+  try {
+    const record = JSON.parse(text)
+    return typeof record === 'object' && record !== null ? record : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Gives the journal another name, and its own to an empty one of the same kind. */
+async function setAside(
+  { database, schema, name, right }: JournalTable,
+  row: JournalRow,
+): Promise<{ row: JournalRow; key: string }> {
+  return database.transaction(async (query) => {
+    const { count } = await query(heldRow(schema), heldBy(right.epoch()))
+    if (count === 0) throw rightLost(name)
+    const { rows } = await query(
+      `UPDATE ${schema}.journals SET in_use = false, name = name || '.foreign-' || ${stamp} WHERE id = $1 RETURNING name, kind`,
+      [row.id],
+    )
+    const { name: key, kind } = rows[0] as { name: string; kind: string }
+    const made = await query(
+      `INSERT INTO ${schema}.journals (name, kind, owner) VALUES ($1, $2, $3) RETURNING id::text`,
+      [row.key, kind, row.owner],
+    )
+    const id = String(made.rows[0]?.['id'])
+    return { row: { ...row, id, first: 1, next: 1 }, key }
+  })
+}
+
+/** As in the names of files that were set aside. */
+export const stamp = `to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24MISS.US"Z"')`

@@ -1,0 +1,29 @@
+// What the state contract does to the tables of a store behind its back.
+import type { Query } from '../../src/state/postgres/database.ts'
+import { quoted } from '../../src/state/postgres/migrations.ts'
+import type { StateHarness } from './state-harness.ts'
+
+type InTables = Pick<StateHarness, 'damage' | 'size' | 'tear' | 'takeRight'>
+
+export function inTables(query: Query, schema: string): InTables {
+  const s = quoted(schema)
+  return {
+    async damage(part, text) {
+      await query(`UPDATE ${s}.identity SET value = $1 WHERE part = $2`, [text, part])
+    },
+    async size() {
+      const { rows } = await query(`SELECT count(*)::int AS rows FROM ${s}.journal_records`)
+      return Number(rows[0]?.['rows'])
+    },
+    async tear(pool) {
+      await query(
+        `UPDATE ${s}.journal_records r SET record = left(record, -5) FROM ${s}.journals j
+         WHERE j.id = r.journal AND j.name = $1 AND number = (SELECT max(number) FROM ${s}.journal_records WHERE journal = j.id)`,
+        [`pool/${pool}`],
+      )
+    },
+    async takeRight() {
+      await query(`UPDATE ${s}.leases SET nonce = gen_random_uuid(), expires_at = clock_timestamp()`)
+    },
+  }
+}

@@ -1,0 +1,108 @@
+// The state is copied from one kind of store to the other and back, and nothing is overwritten.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { PGlite } from '@electric-sql/pglite'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { systemClock } from '../../../src/platform/clock.ts'
+import { copyState } from '../../../src/state/copy.ts'
+import { postgresStore } from '../../../src/state/postgres/postgres-store.ts'
+import type { StateStore } from '../../../src/state/store.ts'
+import { databaseOn, openSession } from '../../support/pglite-database.ts'
+import { silentLogger } from '../../support/silent-logger.ts'
+import { storeIn } from '../../support/state-store.ts'
+
+let session: PGlite
+let root: string
+let schemas = 0
+const releases: (() => void | Promise<void>)[] = []
+beforeAll(async () => {
+  session = await openSession()
+})
+afterAll(() => session.close())
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'copy-'))
+})
+afterEach(async () => {
+  for (const release of releases.splice(0)) await release()
+  rmSync(root, { recursive: true })
+})
+
+async function held(store: StateStore): Promise<StateStore> {
+  releases.push(await store.hold({ onLost() {} }))
+  return store
+}
+const folder = (name: string) => held(storeIn(join(root, name)))
+const tables = () =>
+  held(
+    postgresStore({
+      database: databaseOn(session),
+      schema: `copy ${++schemas}`,
+      program: 'test',
+      clock: systemClock,
+      logger: silentLogger,
+    }),
+  )
+
+const owner = { cluster: 'prod', pool: 'gpu/1 "ü"', writer: 'w' }
+const gpu = { name: { pool: owner.pool }, kind: 'fleet 1', owner }
+
+async function fill(store: StateStore): Promise<StateStore> {
+  await store.identity.write('cluster-id', 'prod')
+  await store.identity.write('writer-id', 'w')
+  await store.identity.write('incarnations', '0000000a\n0000000b')
+  const { journal } = await store.openJournal(gpu)
+  for (let n = 0; n < 20; n++)
+    await journal.append({ at: n, kind: 'intent', text: `ü\u0000 ${n}`, deep: [{ n }] })
+  await journal.close()
+  const master = await store.openJournal({ name: 'master', kind: 'master state 1' })
+  await master.journal.append({ at: 1, kind: 'cluster', clusterId: 'prod' })
+  await master.journal.close()
+  const log = store.openDecisions({
+    onFault(error) {
+      throw error
+    },
+  })
+  for (let n = 0; n < 2_500; n++) log.add({ at: n, kind: 'decided', pool: 'gpu' })
+  await log.close()
+  return store
+}
+
+describe('a copy', () => {
+  it('has everything, to the database and back to another folder', async () => {
+    const first = await fill(await folder('first'))
+    const second = await tables()
+    const parts = await copyState(first, second)
+    expect(parts.map(({ what, records }) => [what, records])).toEqual([
+      ['cluster-id', 1],
+      ['writer-id', 1],
+      ['incarnations', 2],
+      ['journal of the master', 1],
+      [`journal of pool ${owner.pool}`, 20],
+      ['decisions', 2_500],
+    ])
+    const third = await folder('third')
+    expect(await copyState(second, third)).toEqual(parts)
+    expect(await third.identity.read('incarnations')).toBe(await first.identity.read('incarnations'))
+    const { records, problems } = await third.openJournal(gpu)
+    expect([records.length, records[3]!['text'], problems]).toEqual([20, 'ü\u0000 3', []])
+    expect(await third.readDecisions({})).toEqual(await first.readDecisions({}))
+  })
+
+  it('of nothing, or over something, is refused', async () => {
+    const [empty, full] = [await tables(), await fill(await folder('full'))]
+    await expect(copyState(empty, full)).rejects.toThrow(/STATE_COPY_REFUSED.*nothing to copy/)
+    await copyState(full, empty)
+    await expect(copyState(full, empty)).rejects.toThrow(/STATE_COPY_REFUSED.*nothing is overwritten/)
+  })
+
+  it('that is read back differently is refused', async () => {
+    const full = await fill(await folder('full'))
+    const lossy = await tables()
+    const openJournal: StateStore['openJournal'] = async (options) => {
+      const opened = await lossy.openJournal(options)
+      return { ...opened, records: opened.records.slice(1) }
+    }
+    await expect(copyState(full, { ...lossy, openJournal })).rejects.toThrow(/STATE_COPY_DIFFERS/)
+  })
+})

@@ -1,0 +1,111 @@
+// The tables of the database: brought forward by a start, back by a person, and never used when they are too new.
+import type { PGlite } from '@electric-sql/pglite'
+import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
+import type { Database } from '../../../src/state/postgres/database.ts'
+import { migrate, migrateBack, newestVersion, versionOf } from '../../../src/state/postgres/migrations.ts'
+import { databaseOn, openSession } from '../../support/pglite-database.ts'
+
+let session: PGlite
+let database: Database
+let schema: string
+let count = 0
+beforeAll(async () => {
+  session = await openSession()
+  database = databaseOn(session)
+})
+afterAll(() => session.close())
+beforeEach(() => {
+  schema = `a "quoted'; DROP SCHEMA public; --" ${++count}`
+})
+
+const version = () => versionOf(database.query, schema, 'the database')
+async function tables(): Promise<string[]> {
+  const { rows } = await database.query(
+    'SELECT table_name::text AS name FROM information_schema.tables WHERE table_schema = $1 ORDER BY 1',
+    [schema],
+  )
+  return rows.map(({ name }) => String(name))
+}
+
+it('are made once, whatever the schema is called', async () => {
+  expect(await version()).toBe(0)
+  await migrate(database, schema, '1.0')
+  const made = await tables()
+  expect(made).toEqual(['decisions', 'identity', 'journal_records', 'journals', 'leases', 'migrations'])
+  await database.query(
+    `INSERT INTO "${schema.replaceAll('"', '""')}".identity (part, value) VALUES ('writer-id', 'w')`,
+  )
+  await migrate(database, schema, '1.1')
+  expect([await version(), await tables()]).toEqual([newestVersion, made])
+  const { rows } = await database.query(`SELECT value FROM "${schema.replaceAll('"', '""')}".identity`)
+  expect(rows).toEqual([{ value: 'w' }])
+})
+
+it('go one version back and forward again; not below the first', async () => {
+  await migrate(database, schema, '1.0')
+  expect(await migrateBack(database, schema)).toBe(newestVersion - 1)
+  expect(await tables()).not.toContain('decisions')
+  await expect(migrateBack(database, schema)).rejects.toThrow(/USAGE.*none before/)
+  await migrate(database, schema, '1.0')
+  expect(await version()).toBe(newestVersion)
+})
+
+it('do not go back while a provisioner works with them', async () => {
+  await migrate(database, schema, '1.0')
+  const table = `"${schema.replaceAll('"', '""')}".leases`
+  const lease = (expiry: string) =>
+    database.query(
+      `INSERT INTO ${table} (name, epoch, nonce, holder, expires_at) VALUES ('provisioner', 0, gen_random_uuid(), '{}', clock_timestamp() + interval '${expiry}')
+       ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at`,
+    )
+  await lease('15 seconds')
+  await expect(migrateBack(database, schema)).rejects.toThrow('LOCK_HELD')
+  await lease('-1 seconds')
+  expect(await migrateBack(database, schema)).toBe(newestVersion - 1)
+})
+
+it('of a newer program are used when it says so, and refused when it does not', async () => {
+  await migrate(database, schema, '1.0')
+  const table = `"${schema.replaceAll('"', '""')}".migrations`
+  await database.query(`INSERT INTO ${table} (version, oldest, program) VALUES (90, 1, '2.0')`)
+  await migrate(database, schema, '1.0')
+  expect(await version()).toBe(90)
+  await database.query(`INSERT INTO ${table} (version, oldest, program) VALUES (91, 91, '3.0')`)
+  const refusal = await migrate(database, schema, '1.0').catch((thrown) => thrown)
+  expect(refusal.code).toBe('STATE_SCHEMA_NEWER')
+  expect(refusal.message).toMatch(/version 91, of provisioner 3\.0/)
+  await expect(version()).rejects.toThrow('STATE_SCHEMA_NEWER')
+})
+
+it('are complete or as before: a step that fails in the middle leaves nothing', async () => {
+  const failing: Database = {
+    ...database,
+    transaction: (work) =>
+      database.transaction((query) =>
+        work(async (sql, values) => {
+          if (sql.includes('decisions_of_pool')) throw new Error('the server was killed')
+          return query(sql, values)
+        }),
+      ),
+  }
+  await expect(migrate(failing, schema, '1.0')).rejects.toThrow('the server was killed')
+  expect(await tables()).toEqual([])
+  await migrate(database, schema, '1.0')
+  expect(await version()).toBe(newestVersion)
+})
+
+it('in a schema that exists need no right to create one', async () => {
+  await database.query(`CREATE SCHEMA "${schema.replaceAll('"', '""')}"`)
+  const without: Database = {
+    ...database,
+    transaction: (work) =>
+      database.transaction((query) =>
+        work(async (sql, values) => {
+          if (sql.startsWith('CREATE SCHEMA')) throw new Error('permission denied for database')
+          return query(sql, values)
+        }),
+      ),
+  }
+  await migrate(without, schema, '1.0')
+  expect(await version()).toBe(newestVersion)
+})
