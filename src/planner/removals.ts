@@ -204,6 +204,8 @@ function removalStep(
  */
 function undrainStep({ instance, agent, phase }: Member, { demandAt = 0 }: Snapshot): Step | undefined {
   if (instance.drainedAt === undefined || demandAt <= instance.drainedAt) return undefined
+  // In a paused pool, too: a job that it got could be ended by a termination that is under way.
+  if (instance.condemned) return undefined
   if (!agent?.connected || isDisabledByPerson(agent)) return undefined
   return phase !== 'leaving' ? 'undrain' : undefined
 }

@@ -103,6 +103,59 @@ describe('a termination that was begun', () => {
     expect(bench.master.agents.get(id)).toMatchObject({ draining: false, enabled: true })
   })
 
+  it('is not taken back by the refusal of a later call: the earlier one may still arrive', async () => {
+    const [bench, id] = await drained()
+    const kinds = watchRecords(bench)
+    let calls = 0
+    bench.faults.lateness = () => 5 * minute
+    bench.faults.fate = (call) => {
+      if (call !== 'terminate') return 'done'
+      return calls++ === 0 ? 'effect_late' : 'refused'
+    }
+    await bench.pass(120)
+    expect(calls).toBeGreaterThan(1)
+    bench.wants(4)
+    await bench.pass(60)
+    expect(kinds).toEqual(['condemned'])
+    expect(bench.master.agents.get(id)).toMatchObject({ draining: true, enabled: false })
+  })
+
+  it('is taken back by a refusal once no earlier call can arrive any more', async () => {
+    const [bench] = await drained()
+    const kinds = watchRecords(bench)
+    let calls = 0
+    bench.faults.fate = (call) => {
+      if (call !== 'terminate') return 'done'
+      return calls++ === 0 ? 'silent' : 'refused'
+    }
+    await bench.pass(59 * 60)
+    expect(kinds).not.toContain('reprieved')
+    await bench.pass(5 * 60)
+    expect(kinds).toContain('reprieved')
+  })
+
+  it.each([
+    ['paused', (bench: PoolBench) => bench.fleet.pause()],
+    [
+      'changed by another provisioner',
+      async (bench: PoolBench) => {
+        const [vm] = bench.cloud.instances.values()
+        const instance = { ...vm!.instance, id: 'i-other', writerId: 'somebody' }
+        bench.cloud.instances.set('i-other', { ...vm!, instance })
+      },
+    ],
+  ])('is not undone while the pool is %s', async (_, hold) => {
+    const [bench, id] = await drained()
+    const kinds = watchRecords(bench)
+    bench.faults.fate = (call) => (call === 'terminate' ? 'silent' : 'done')
+    for (let n = 0; n < 60 && bench.calls.terminated.length === 0; n++) await bench.pass(1)
+    await hold(bench)
+    bench.wants(4)
+    await bench.pass(120)
+    expect(kinds).not.toContain('undraining')
+    expect(bench.master.agents.get(id)).toMatchObject({ draining: true, enabled: false })
+  })
+
   it('is not undone at a stop', async () => {
     const [bench, id] = await drained()
     bench.faults.fate = (call) => (call === 'terminate' ? 'failed' : 'done')
