@@ -194,7 +194,11 @@ function removalStep(
   if (mayTerminate(instance, agent, demandAt)) return 'terminate'
   if (!agent?.connected) return undefined
   if (instance.undrainDoubt) return 'drain'
-  if (instance.drainedAt !== undefined) return undefined
+  if (instance.drainedAt !== undefined) {
+    // A person has disabled it since: that ends the drain, which a termination waits for.
+    const hasEnded = demandAt > instance.drainedAt && !agent.enabled && !agent.draining
+    return hasEnded ? 'drain' : undefined
+  }
   return code === 'ORDERED' || mayDrain(instance, demandAt, now) ? 'drain' : undefined
 }
 
