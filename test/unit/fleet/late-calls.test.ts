@@ -156,6 +156,29 @@ describe('a termination that was begun', () => {
     expect(bench.master.agents.get(id)).toMatchObject({ draining: true, enabled: false })
   })
 
+  it('cannot be called off: a person who tries to keep the instance learns so', async () => {
+    const [bench, id] = await drained()
+    await bench.fleet.remove([id], 'when_idle')
+    bench.faults.fate = (call) => (call === 'terminate' ? 'failed' : 'done')
+    for (let n = 0; n < 60 && bench.calls.terminated.length < 3; n++) await bench.pass(1)
+    // Between two calls.
+    await bench.pass(1)
+    expect(bench.fleet.status().instances).toMatchObject([{ id, ordered: 'when_idle', condemned: true }])
+    expect(bench.fleet.status().instances[0]).not.toHaveProperty('busyWith')
+    expect(await bench.fleet.keep([id])).toEqual([])
+  })
+
+  it('is finished when a person disables the agent meanwhile', async () => {
+    const [bench, id] = await drained()
+    bench.faults.fate = (call) => (call === 'terminate' ? 'failed' : 'done')
+    for (let n = 0; n < 60 && bench.calls.terminated.length === 0; n++) await bench.pass(1)
+    Object.assign(bench.master.agents.get(id)!, { enabled: false, draining: false })
+    await bench.pass(5)
+    bench.faults.fate = () => 'done'
+    await bench.pass(120)
+    expect(bench.cloud.instances.get(id)!.instance.state).not.toBe('running')
+  })
+
   it('is not undone at a stop', async () => {
     const [bench, id] = await drained()
     bench.faults.fate = (call) => (call === 'terminate' ? 'failed' : 'done')
