@@ -168,6 +168,20 @@ describe('a termination that was begun', () => {
     expect(await bench.fleet.keep([id])).toEqual([])
   })
 
+  it('leaves no agent to join for jobs: one that is there stays, and gets none', async () => {
+    const bench = await startSettled({ bootTimeout: 2 * minute, maxInstances: 1 })
+    bench.wants(4)
+    await bench.pass(5)
+    const [id] = bench.ids()
+    expect(bench.fleet.admission(id!)).toBe('yes')
+    // Its agent joins only after its boot timeout, when the first call to terminate it is under way.
+    bench.faults.fate = (call) => (call === 'terminate' ? 'failed' : 'done')
+    for (let n = 0; n < 300 && bench.calls.terminated.length < 3; n++) await bench.pass(1)
+    await bench.pass(1)
+    expect(bench.fleet.status().instances[0]).not.toHaveProperty('ending')
+    expect(bench.fleet.admission(id!)).toBe('later')
+  })
+
   it('is finished when a person disables the agent meanwhile', async () => {
     const [bench, id] = await drained()
     bench.faults.fate = (call) => (call === 'terminate' ? 'failed' : 'done')
