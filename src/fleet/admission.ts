@@ -9,7 +9,7 @@ import type { ManagedInstance, PoolMemory } from './run.ts'
  * - `ended`: it belongs to a terminated VM
  * - `no`: it belongs to no VM
  * - `absent`: the newest listing does not show its VM running, but may still
- * - `later`: not known yet
+ * - `later`: not known yet, or the cloud was asked to terminate its VM: no new jobs
  */
 export type Admission = 'yes' | 'no' | 'ended' | 'absent' | 'later'
 
@@ -18,7 +18,9 @@ export function admissionOf(
   id: string,
 ): Admission {
   const track = tracks.get(id)
-  if (track && isLive(track) && !track.ending && !track.wasEnded && !isMissing(track)) return 'yes'
+  if (track && isLive(track) && !track.ending && !track.wasEnded && !isMissing(track))
+    // A job that it got could be ended by a termination that is under way; the jobs that it has may go on.
+    return track.condemned ? 'later' : 'yes'
   if (track?.state === 'terminated') return 'ended'
   // Instances of another writer may be adopted.
   if (firstCompleteAt === undefined || foreign.has(id)) return 'later'

@@ -322,8 +322,9 @@ function isDrained({ drainedAt, drainDoubtAt, busyWith, ending, condemned }: Man
   return mayBe && !ending && !condemned && (busyWith === undefined || busyWith === 'end')
 }
 
-function isKeepable({ ordered, ending, busyWith }: ManagedInstance): boolean {
-  return ordered !== undefined && !ending && busyWith !== 'end'
+/** A condemned instance is terminated without the order, too. */
+function isKeepable({ ordered, ending, condemned, busyWith }: ManagedInstance): boolean {
+  return ordered !== undefined && !ending && !condemned && busyWith !== 'end'
 }
 
 /** Without its journal the loop must not start: it would not know what it has launched. */

@@ -27,6 +27,8 @@ import {
 /** Few enough that no answer about one of them is old when the cloud is asked to terminate it. */
 const batchSize = 500
 const retryGrowth = { first: 2_000, most: 60_000 }
+/** A request that was sent so long ago cannot arrive any more: its signature or token has expired. Milliseconds. */
+const requestLife = 3_600_000
 
 /** Terminates the VMs for which the plan gave these reasons; one call of this kind at a time. */
 export function terminateInstances(run: PoolRun, reasons: ReadonlyMap<ManagedInstance, ReasonCode>): void {
@@ -79,6 +81,8 @@ function mayStillEnd(run: PoolRun, track: ManagedInstance): boolean {
  */
 async function condemned(run: PoolRun, tracks: ManagedInstance[]): Promise<ManagedInstance[]> {
   const fresh = tracks.filter((track) => !track.condemned)
+  // A refusal would have taken it back: an earlier call, perhaps of an earlier process, has got no answer.
+  for (const track of tracks) if (track.condemned) track.endDoubtAt ??= run.now()
   if (fresh.length === 0) return tracks
   // Marked before, for a checkpoint that takes the place of the record.
   for (const track of fresh) track.condemned = true
@@ -96,7 +100,10 @@ async function condemned(run: PoolRun, tracks: ManagedInstance[]): Promise<Manag
 
 /** No request about them is under way. */
 function reprieve(run: PoolRun, tracks: readonly ManagedInstance[]): void {
-  for (const track of tracks) delete track.condemned
+  for (const track of tracks) {
+    delete track.condemned
+    delete track.endDoubtAt
+  }
   const ids = tracks.map(({ id }) => id)
   run.background(() => run.write({ at: run.now(), kind: 'reprieved', ids }).catch(() => {}))
 }
@@ -133,7 +140,10 @@ async function end(run: PoolRun, tracks: ManagedInstance[]): Promise<void> {
     if (kept.has(track.id)) keep(run, track)
     else delete track.kept
   }
-  const spared = tracks.filter(({ id }) => open.has(id) && refused.has(id))
+  for (const track of tracks) if (open.has(track.id) && !refused.has(track.id)) track.endDoubtAt = now
+  const isUnderWay = ({ endDoubtAt }: ManagedInstance) =>
+    endDoubtAt !== undefined && now - endDoubtAt < requestLife
+  const spared = tracks.filter((track) => refused.has(track.id) && open.has(track.id) && !isUnderWay(track))
   if (spared.length > 0) reprieve(run, spared)
   const ended = ids.filter((id) => !open.has(id))
   const accepted = tracks.filter((track) => !open.has(track.id))

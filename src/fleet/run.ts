@@ -253,6 +253,8 @@ export interface ManagedInstance extends KnownInstance {
   drainDoubtAt?: number
   /** The last call to the master about it failed: not repeated before. */
   retryAt?: number
+  /** When a call to terminate it was last known to be without an answer: it may still arrive. */
+  endDoubtAt?: number
   /** The cloud accepted its termination. */
   endedAt?: number
   /** The cloud refused to terminate this VM, so many times in a row: not repeated before. */

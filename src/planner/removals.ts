@@ -194,7 +194,11 @@ function removalStep(
   if (mayTerminate(instance, agent, demandAt)) return 'terminate'
   if (!agent?.connected) return undefined
   if (instance.undrainDoubt) return 'drain'
-  if (instance.drainedAt !== undefined) return undefined
+  if (instance.drainedAt !== undefined) {
+    // A person has disabled it since: that ends the drain, which a termination waits for.
+    const hasEnded = demandAt > instance.drainedAt && !agent.enabled && !agent.draining
+    return hasEnded ? 'drain' : undefined
+  }
   return code === 'ORDERED' || mayDrain(instance, demandAt, now) ? 'drain' : undefined
 }
 
@@ -204,6 +208,8 @@ function removalStep(
  */
 function undrainStep({ instance, agent, phase }: Member, { demandAt = 0 }: Snapshot): Step | undefined {
   if (instance.drainedAt === undefined || demandAt <= instance.drainedAt) return undefined
+  // In a paused pool, too: a job that it got could be ended by a termination that is under way.
+  if (instance.condemned) return undefined
   if (!agent?.connected || isDisabledByPerson(agent)) return undefined
   return phase !== 'leaving' ? 'undrain' : undefined
 }

@@ -147,13 +147,21 @@ function filesOf(given: unknown): ArchiveFile[] {
     if (type !== fileType.file && type !== fileType.directory)
       throw new Wrong(`files[${i}] (${path.slice(0, 60)}) must be a file or a folder`)
     const bytes = content ?? ''
-    if (typeof bytes !== 'string' || !/^[A-Za-z0-9+/]*={0,2}$/.test(bytes))
-      throw new Wrong(`files[${i}].content (${path.slice(0, 60)}) must be base64`)
+    if (!isBase64(bytes)) throw new Wrong(`files[${i}].content (${path.slice(0, 60)}) must be base64`)
+    // Clients send it as a string. Agents end the connection at an order with anything but an integer.
+    const seconds = Math.trunc(Number(mtime ?? 0))
+    if (!Number.isSafeInteger(seconds))
+      throw new Wrong(`files[${i}].mtime (${path.slice(0, 60)}) must be whole seconds since 1970`)
     return {
       ...{ path, type, content: type === fileType.file ? bytes : '' },
-      ...{ mode: Number(mode) & 0o777 || 0o644, mtime: Math.trunc(Number(mtime)) || 0, uid: 0, gid: 0 },
+      ...{ mode: Number(mode) & 0o777 || 0o644, mtime: seconds, uid: 0, gid: 0 },
     }
   })
+}
+
+/** With its padding, as Go's decoder requires it. */
+function isBase64(text: unknown): text is string {
+  return typeof text === 'string' && text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text)
 }
 
 function isInside(path: string): boolean {

@@ -51,8 +51,9 @@ from urllib.parse import urlsplit
 LONGEST_LINE = 16 * 1024
 # Characters that wait for the master; lines beyond are dropped.
 MOST_WAITING = 8 * 1024 * 1024
-# Characters of one request; JSON may make six of one.
+# Characters and lines of one request, which may have 1 MiB: JSON may make six characters of one, and adds 80 to each line.
 PORTION = 100 * 1024
+PORTION_LINES = 3000
 LAST_SECONDS = 30
 
 master = urlsplit(os.environ["DET_MASTER"])
@@ -96,7 +97,7 @@ def take():
         while not waiting and not closing:
             changed.wait()
         lines, size = [], 0
-        while waiting and size < PORTION:
+        while waiting and size < PORTION and len(lines) < PORTION_LINES:
             size += len(waiting[0]["text"])
             lines.append(waiting.popleft())
         waiting_size -= size
@@ -124,7 +125,8 @@ def send_all():
         if status in (401, 404):
             return
         # A pause after each request makes few requests of many lines.
-        time.sleep(0.2)
+        if not closing:
+            time.sleep(0.2)
 
 
 def line(stream, text):

@@ -1,6 +1,7 @@
 // Parses a submitted job from JSON: returns a submission, or the fault.
 import { type JobOrder, jobOrderSchema } from '../../http/index.ts'
 import { parseDuration } from '../../platform/index.ts'
+import { orderLimits } from '../protocol/container.ts'
 import { priorities, type Submission, type Work } from './allocation.ts'
 
 export type ReadSubmission =
@@ -22,6 +23,8 @@ type Body = { [Field in keyof JobOrder]?: unknown }
 const keys = Object.keys(jobOrderSchema.shape)
 /** More than any pool has, and small enough for exact sums. */
 const mostSlots = 100_000
+/** The orders add words and variables of their own. */
+const [mostWords, mostVariables] = [orderLimits.words - 100, orderLimits.variables - 100]
 
 /** `duration` in Go's syntax, or `command` as a list of strings; exactly one of them. */
 export function readSubmission(given: Record<string, unknown>, defaults: SubmissionDefaults): ReadSubmission {
@@ -66,10 +69,16 @@ function readWork(body: Body): Work | string {
   }
   if (!Array.isArray(command) || command.length === 0 || !command.every(isWord) || command[0] === '')
     return 'command must be a list of strings without NUL, the program first'
+  if (command.length > mostWords) return `command has ${command.length} words; ${mostWords} are the most`
   if (typeof env !== 'object' || env === null || Array.isArray(env)) return 'env must be an object of strings'
-  const odd = Object.entries(env).find(([name, value]) => !/^[A-Za-z_]\w*$/.test(name) || !isWord(value))
+  const variables = Object.entries(env)
+  if (variables.length > mostVariables)
+    return `env has ${variables.length} variables; ${mostVariables} are the most`
+  const odd = variables.find(([name, value]) => !/^[A-Za-z_]\w*$/.test(name) || !isWord(value))
   if (odd) return `env: \`${odd[0].slice(0, 60)}\` must be a variable name with a string without NUL`
   if (!isWord(workingDirectory)) return 'workingDirectory must be a string without NUL'
+  if (workingDirectory.length > orderLimits.pathLength)
+    return `workingDirectory may have ${orderLimits.pathLength} characters at most`
   if (image !== undefined && !isImage(image))
     return 'image must name a container image, such as "python:3.12"'
   return {

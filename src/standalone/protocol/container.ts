@@ -229,19 +229,25 @@ export const fileType = { file: 48, directory: 53 } as const
 /** Most characters of a command, a variable or a packed file; the frame limit applies, too. */
 const long = text(64 * 1024 * 1024)
 
+/**
+ * A built-in agent takes no order beyond these limits: the order would end its connection, again after each reconnect. The
+ * master refuses such a job when it is submitted.
+ */
+export const orderLimits = { words: 10_000, variables: 10_000, pathLength: 4096, files: 10_000 } as const
+
 const readConfig = object<ContainerConfig>({
-  Cmd: list(long, 10_000),
-  Env: list(long, 10_000),
-  WorkingDir: text(4096),
+  Cmd: list(long, orderLimits.words),
+  Env: list(long, orderLimits.variables),
+  WorkingDir: text(orderLimits.pathLength),
   Image: text(4096),
   Labels: labels(4096),
 })
 
 const readArchive = object<RunArchive>({
-  Path: text(4096),
+  Path: text(orderLimits.pathLength),
   Archive: list(
     object<ArchiveFile>({
-      path: text(4096),
+      path: text(orderLimits.pathLength),
       type: integer,
       content: long,
       mode: integer,
@@ -249,7 +255,7 @@ const readArchive = object<RunArchive>({
       uid: integer,
       gid: integer,
     }),
-    10_000,
+    orderLimits.files,
   ),
 })
 

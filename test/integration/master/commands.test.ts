@@ -1,5 +1,6 @@
 // Commands as Determined's clients launch, list and kill them.
 import { afterEach, describe, expect, it } from 'vitest'
+import { readSpec } from '../../../src/standalone/protocol/container.ts'
 import { startMaster, type TestMaster } from '../../support/master.ts'
 import { until } from '../../support/server.ts'
 import { becomes, type Json, post, work } from '../../support/work.ts'
@@ -144,6 +145,10 @@ describe('a command', () => {
       'files[0] (x) must be a file or a folder',
     ],
     [{ entrypoint: ['a'] }, { files: [file('x', '', { content: '%' })] }, 'must be base64'],
+    [{ entrypoint: ['a'] }, { files: [file('x', '', { content: 'A' })] }, 'must be base64'],
+    [{ entrypoint: ['a'] }, { files: [file('x', '', { content: 'AAAA=' })] }, 'must be base64'],
+    [{ entrypoint: ['a'] }, { files: [file('x', '', { mtime: 1e300 })] }, 'mtime (x) must be whole seconds'],
+    [{ entrypoint: ['a'] }, { files: [file('x', '', { mtime: 'now' })] }, 'mtime (x) must be whole seconds'],
     [{ entrypoint: ['a'], work_dir: '/d' }, { files: [file('x', '')] }, 'cannot be combined with files'],
   ])('%j %j is refused by name', async (config, more, message) => {
     const m = await start()
@@ -153,11 +158,44 @@ describe('a command', () => {
   })
 })
 
+// An agent that cannot read an order ends its connection, and gets the order again when it returns.
+describe('what no agent could read', () => {
+  const numbered = (count: number) => Array.from({ length: count }, (_, i) => `V${i}=x`)
+  const command = ['a', 'b']
+  it.each<[string, Json, string]>([
+    ['words', { command: numbered(10_001) }, 'command has 10001 words'],
+    [
+      'variables',
+      { command, env: Object.fromEntries(numbered(10_001).map((name) => [name.slice(0, -2), 'x'])) },
+      'env has 10001 variables',
+    ],
+    ['a long folder', { command, workingDirectory: `/${'x'.repeat(4096)}` }, '4096 characters'],
+  ])('%s: is refused', async (_, body, message) => {
+    const m = await start()
+    const { status, json } = await post(m, '/provision/v1/jobs', body)
+    expect([status, json.error.error]).toEqual([400, expect.stringContaining(message)])
+  })
+
+  it('ends short of the limits, with the words and variables that the master adds', async () => {
+    const m = await start()
+    const agent = await workingAgent(m, 'a')
+    const { status } = await launch(m, {
+      entrypoint: numbered(9_900),
+      environment: { environment_variables: numbered(9_900) },
+      work_dir: `/${'x'.repeat(4095)}`,
+    })
+    expect(status).toBe(200)
+    await until(() => agent.started.length)
+    const { Spec } = agent.started[0]!
+    expect(readSpec(Spec, 'Spec').RunSpec.ContainerConfig.Cmd).toHaveLength(9_900)
+  })
+})
+
 describe('files', () => {
   it('are where the command runs, and belong to who runs it', async () => {
     const m = await start()
     const agent = await workingAgent(m, 'a')
-    const files = [file('lib', '', { type: 53 }), file('lib/run.sh', 'echo hi')]
+    const files = [file('lib', '', { type: 53 }), file('lib/run.sh', 'echo hi', { mtime: '5' })]
     await launch(m, { entrypoint: ['lib/run.sh', 'x'] }, { files })
     await until(() => agent.started.length)
     const { ContainerConfig, Archives } = agent.started[0]!.Spec.RunSpec

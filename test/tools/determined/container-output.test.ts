@@ -128,6 +128,13 @@ it('sends much output in order, long lines in parts, and what is no text', async
   expect(texts.at(-1)).toBe('\ufffd\n')
 })
 
+it('sends very many short lines without losing one', async () => {
+  const ended = await run(['sh', '-c', 'yes | head -100000; echo last'])
+  await over(ended)
+  const { logs, count } = (await m.ask(`/provision/v1/jobs/${ended.id}/logs`)).json
+  expect([count, logs.at(-1).text]).toEqual([100_001, 'last\n'])
+})
+
 it('says why a command cannot be started, as a shell does', async () => {
   const ended = await run(['no-such-program'])
   await over(ended)

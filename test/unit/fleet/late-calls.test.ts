@@ -103,6 +103,96 @@ describe('a termination that was begun', () => {
     expect(bench.master.agents.get(id)).toMatchObject({ draining: false, enabled: true })
   })
 
+  it('is not taken back by the refusal of a later call: the earlier one may still arrive', async () => {
+    const [bench, id] = await drained()
+    const kinds = watchRecords(bench)
+    let calls = 0
+    bench.faults.lateness = () => 5 * minute
+    bench.faults.fate = (call) => {
+      if (call !== 'terminate') return 'done'
+      return calls++ === 0 ? 'effect_late' : 'refused'
+    }
+    await bench.pass(120)
+    expect(calls).toBeGreaterThan(1)
+    bench.wants(4)
+    await bench.pass(60)
+    expect(kinds).toEqual(['condemned'])
+    expect(bench.master.agents.get(id)).toMatchObject({ draining: true, enabled: false })
+  })
+
+  it('is taken back by a refusal once no earlier call can arrive any more', async () => {
+    const [bench] = await drained()
+    const kinds = watchRecords(bench)
+    let calls = 0
+    bench.faults.fate = (call) => {
+      if (call !== 'terminate') return 'done'
+      return calls++ === 0 ? 'silent' : 'refused'
+    }
+    await bench.pass(59 * 60)
+    expect(kinds).not.toContain('reprieved')
+    await bench.pass(5 * 60)
+    expect(kinds).toContain('reprieved')
+  })
+
+  it.each([
+    ['paused', (bench: PoolBench) => bench.fleet.pause()],
+    [
+      'changed by another provisioner',
+      async (bench: PoolBench) => {
+        const [vm] = bench.cloud.instances.values()
+        const instance = { ...vm!.instance, id: 'i-other', writerId: 'somebody' }
+        bench.cloud.instances.set('i-other', { ...vm!, instance })
+      },
+    ],
+  ])('is not undone while the pool is %s', async (_, hold) => {
+    const [bench, id] = await drained()
+    const kinds = watchRecords(bench)
+    bench.faults.fate = (call) => (call === 'terminate' ? 'silent' : 'done')
+    for (let n = 0; n < 60 && bench.calls.terminated.length === 0; n++) await bench.pass(1)
+    await hold(bench)
+    bench.wants(4)
+    await bench.pass(120)
+    expect(kinds).not.toContain('undraining')
+    expect(bench.master.agents.get(id)).toMatchObject({ draining: true, enabled: false })
+  })
+
+  it('cannot be called off: a person who tries to keep the instance learns so', async () => {
+    const [bench, id] = await drained()
+    await bench.fleet.remove([id], 'when_idle')
+    bench.faults.fate = (call) => (call === 'terminate' ? 'failed' : 'done')
+    for (let n = 0; n < 60 && bench.calls.terminated.length < 3; n++) await bench.pass(1)
+    // Between two calls.
+    await bench.pass(1)
+    expect(bench.fleet.status().instances).toMatchObject([{ id, ordered: 'when_idle', condemned: true }])
+    expect(bench.fleet.status().instances[0]).not.toHaveProperty('busyWith')
+    expect(await bench.fleet.keep([id])).toEqual([])
+  })
+
+  it('leaves no agent to join for jobs: one that is there stays, and gets none', async () => {
+    const bench = await startSettled({ bootTimeout: 2 * minute, maxInstances: 1 })
+    bench.wants(4)
+    await bench.pass(5)
+    const [id] = bench.ids()
+    expect(bench.fleet.admission(id!)).toBe('yes')
+    // Its agent joins only after its boot timeout, when the first call to terminate it is under way.
+    bench.faults.fate = (call) => (call === 'terminate' ? 'failed' : 'done')
+    for (let n = 0; n < 300 && bench.calls.terminated.length < 3; n++) await bench.pass(1)
+    await bench.pass(1)
+    expect(bench.fleet.status().instances[0]).not.toHaveProperty('ending')
+    expect(bench.fleet.admission(id!)).toBe('later')
+  })
+
+  it('is finished when a person disables the agent meanwhile', async () => {
+    const [bench, id] = await drained()
+    bench.faults.fate = (call) => (call === 'terminate' ? 'failed' : 'done')
+    for (let n = 0; n < 60 && bench.calls.terminated.length === 0; n++) await bench.pass(1)
+    Object.assign(bench.master.agents.get(id)!, { enabled: false, draining: false })
+    await bench.pass(5)
+    bench.faults.fate = () => 'done'
+    await bench.pass(120)
+    expect(bench.cloud.instances.get(id)!.instance.state).not.toBe('running')
+  })
+
   it('is not undone at a stop', async () => {
     const [bench, id] = await drained()
     bench.faults.fate = (call) => (call === 'terminate' ? 'failed' : 'done')
