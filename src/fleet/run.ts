@@ -56,7 +56,6 @@ export interface PoolRun {
   rewrite(records: () => PoolRecord[]): Promise<void>
   /** Runs beside the loop. What it throws is logged; nothing stops. */
   background(task: () => Promise<void>): void
-  /** Tasks in progress. */
   readonly tasks: Set<Promise<void>>
   /** Something changed: decide again. */
   changed(): void
@@ -243,7 +242,6 @@ export type FleetEvent = { at: number; pool: string } & (
 
 /** A managed VM, and the call in progress about it. */
 export interface ManagedInstance extends KnownInstance {
-  /** Listed at least once. */
   listed: boolean
   /** What it was launched with, when that is known. */
   sha256?: string

@@ -114,6 +114,8 @@ export interface BreakerEvidence {
   old: Set<string>
   /** Too old then to be evidence for certain. */
   doubtful: Set<string>
+  /** When that instance was seen to be usable. */
+  closedAt: number
   /** How often it opened since. */
   openings: number
   /** Openings that may have been forgotten in a crash. */
@@ -121,13 +123,14 @@ export interface BreakerEvidence {
 }
 
 export function createBreakerEvidence(): BreakerEvidence {
-  return { failed: new Set(), old: new Set(), doubtful: new Set(), openings: 0, forgotten: 0 }
+  const nothing = { failed: new Set<string>(), old: new Set<string>(), doubtful: new Set<string>() }
+  return { ...nothing, closedAt: Number.NEGATIVE_INFINITY, openings: 0, forgotten: 0 }
 }
 
 /** An instance became usable: from now on only what fails after it counts. */
 function closeBreaker(world: ObservedWorld, seen: Observations): void {
   const { cloud, clock, policy } = world
-  const breaker = createBreakerEvidence()
+  const breaker = { ...createBreakerEvidence(), closedAt: clock.now() }
   for (const id of seen.failedLaunches.reported.keys()) breaker.old.add(id)
   for (const vm of cloud.instances.values())
     if (vm.endedAt !== undefined || clock.now() - vm.createdAt > policy.bootTimeout - minute)
@@ -162,6 +165,9 @@ export function checkBreaker(
     )
 }
 
+/** Milliseconds from a failure that is counted to its report, which waits for the console. */
+const reportTakes = 10_000
+
 /** What a provisioner reports: failures, openings of the breaker, and agents that joined. */
 export function noteEvent(world: ObservedWorld, seen: Observations, event: FleetEvent): void {
   if (event.kind === 'joined') {
@@ -179,6 +185,7 @@ export function noteEvent(world: ObservedWorld, seen: Observations, event: Fleet
   if (!failureCodes.includes(code)) return
   const id = String(details?.['id'])
   const { breaker } = seen
+  if (world.clock.now() - breaker.closedAt < reportTakes) breaker.doubtful.add(id)
   if (code !== 'DID_NOT_LAST' && !breaker.doubtful.has(id) && !breaker.old.has(id)) breaker.failed.add(id)
   noteFailure(world, seen, id)
 }
