@@ -206,17 +206,22 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   }
 
   async function keepCheckpoints(): Promise<void> {
-    for (let wait = checkpointEvery; !run.stopping; ) {
-      await checkpointWakeup.wait(wait)
-      // Woken by a failure: not at once, so that a disk that always fails does not keep the loop busy.
-      const isNewFailure = isRepairing && wait !== repairEvery
-      wait = isRepairing ? repairEvery : checkpointEvery
-      if (isNewFailure && !run.stopping) continue
-      await checkpoint(run)
-      const wasRepairing = isRepairing
-      isRepairing = run.memory.problems.has('journal')
-      if (wasRepairing && !isRepairing) turn()
+    while (!run.stopping) {
+      await checkpointWakeup.wait(checkpointEvery)
+      if (isRepairing) await keepRepairing()
+      else await checkpoint(run)
     }
+  }
+
+  /** Never at once: a disk that takes a whole journal and no record would keep the loop busy. */
+  async function keepRepairing(): Promise<void> {
+    while (isRepairing) {
+      await checkpointWakeup.wait(repairEvery)
+      if (run.stopping) return
+      await checkpoint(run)
+      isRepairing = run.memory.problems.has('journal')
+    }
+    turn()
   }
 
   async function order(record: PoolRecord): Promise<void> {
