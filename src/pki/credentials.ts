@@ -78,8 +78,12 @@ export function loadTlsCredentials(files: TlsCredentialFiles, options: LoadOptio
     file: files.certFile,
     keyFile: files.keyFile,
   })
-  const inCert = judged.problems.map((found) => namedBy(found, files.certFile, where.cert))
-  const parsed = { ...judged, problems: inCert.map((found) => namedBy(found, files.keyFile, where.key)) }
+  // Both settings may name one file; what is wrong with the key is at the key's then.
+  const ofKey = (found: Problem) => namedBy(found, files.keyFile, where.key)
+  const ofCert = (found: Problem) => namedBy(found, files.certFile, where.cert)
+  const named = (found: Problem) =>
+    found.code.startsWith('TLS_KEY_') ? ofCert(ofKey(found)) : ofKey(ofCert(found))
+  const parsed = { ...judged, problems: judged.problems.map(named) }
   if (unread.length === 0) return parsed
   const { material, faulty = material } = parsed
   return { ...(faulty && { faulty }), problems: [...unread, ...parsed.problems] }

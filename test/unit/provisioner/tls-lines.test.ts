@@ -78,6 +78,7 @@ describe('a start', () => {
     ['a missing certificate', { cert: 'missing' }, 4],
     ['a missing key', { key: 'missing' }, 5],
     ['a key that is none', { key: 'text' }, 5],
+    ['the certificate as its key', { key: 'chain.crt' }, 5],
     [
       'a certificate of the listener that is none',
       { top: 'demand: {type: push}\nlisten: {tls: {cert: text, key: server.key}}' },
