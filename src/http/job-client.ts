@@ -142,8 +142,10 @@ export async function followJob(
     try {
       // The job first: once it is over, all its output is there.
       const job = await showJob(client, id)
+      // That it runs is said before its first line, and that it is over after the last.
+      if (!isOver(job)) report(job)
       seen = await passOn(job, seen)
-      report(job)
+      if (isOver(job)) report(job)
       silent = 0
       if (isOver(job)) return job
     } catch (error) {

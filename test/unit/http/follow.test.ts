@@ -46,10 +46,17 @@ let polls = 0
 async function follow(looks: Look[]) {
   const lines: string[] = []
   const states: string[] = []
+  const said: string[] = []
   let silences = 0
   const follower = {
-    onLine: ({ text }: { text: string }) => void lines.push(text),
-    onState: ({ state }: { state: string }) => void states.push(state),
+    onLine({ text }: { text: string }) {
+      lines.push(text)
+      said.push(text)
+    },
+    onState({ state }: { state: string }) {
+      states.push(state)
+      said.push(state)
+    },
     onSilence: () => void silences++,
   }
   const outcome = followJob(scripted(looks), 'w', follower, clock)
@@ -57,7 +64,7 @@ async function follow(looks: Look[]) {
     ({ state }) => state,
     (error: ProvisionError) => error.code,
   )
-  return { ended, lines, states, silences }
+  return { ended, lines, states, silences, said }
 }
 
 it('passes on each line and each state once, to the last line', async () => {
@@ -72,6 +79,7 @@ it('passes on each line and each state once, to the last line', async () => {
     lines: ['a', 'b', 'c'],
     states: ['pending', 'running', 'finished'],
     silences: 0,
+    said: ['pending', 'running', 'a', 'b', 'c', 'finished'],
   })
 })
 
@@ -99,7 +107,7 @@ it('survives an outage and reports it once', async () => {
     'silence',
     { state: 'lost', lines: ['a'] },
   ])
-  expect(outcome).toEqual({ ended: 'lost', lines: ['a'], states: ['running', 'lost'], silences: 1 })
+  expect(outcome).toMatchObject({ ended: 'lost', lines: ['a'], states: ['running', 'lost'], silences: 1 })
 })
 
 it('gives up on a master that stays unreachable', async () => {
