@@ -58,7 +58,7 @@ export function takeInventory(snapshot: Snapshot, policy: Policy, now: number): 
     if (member.phase === 'coming') inventory.coming++
     if (member.phase === 'faulty' || member.phase === 'leaving') continue
     if (isShown(member.instance)) inventory.lasting++
-    else if (member.phase !== 'away' || member.instance.missingSince === undefined) inventory.doubtful++
+    else if (member.phase !== 'away' || member.agent?.connected) inventory.doubtful++
   }
   for (const agent of unpaired)
     if (agent.connected && isOpen(agent) && !agent.getsNoWork) inventory.foreignAgents.push(agent)

@@ -194,11 +194,14 @@ describe('what is removed', () => {
     },
   )
 
-  it('is nothing for a VM that listings omit while a person has disabled its agent, and nothing is launched for it', () => {
-    const instances = [vm('i1', { unshownSince: now - second })]
-    const agents = [busy('i1', { enabled: false, draining: false })]
-    expect(briefly({ instances, agents }, { minInstances: 1 })).toEqual([])
-  })
+  it.each([[{ unshownSince: now - second }], [{ missingSince: now - second }]])(
+    'is nothing for a VM that listings omit while a person has disabled its agent, and nothing is launched for it',
+    (omitted) => {
+      const instances = [vm('i1', omitted)]
+      const agents = [busy('i1', { enabled: false, draining: false })]
+      expect(briefly({ instances, agents }, { minInstances: 1 })).toEqual([])
+    },
+  )
 
   it('is not requested twice', () => {
     expect(briefly({ instances: [vm('i1', { ending: true })], agents: [idle('i1', now - hour)] })).toEqual([])
