@@ -1,4 +1,4 @@
-// A response that goes on for as long as there is something to send: one JSON value on each line.
+// A response that continues as long as there is something to send: one JSON value on each line.
 
 import type { ServerResponse } from 'node:http'
 

@@ -19,7 +19,7 @@ export interface Reply {
   value: unknown
 }
 
-/** A reply that goes on: one JSON value on each line, with status 200. */
+/** A reply without a fixed end: one JSON value on each line, with status 200. */
 export interface StreamReply {
   lines: Lines
 }

@@ -127,7 +127,7 @@ export interface OpenedJournal {
   isNew: boolean
 }
 
-// Decisions and their outcomes, for people.
+// Decisions and their outcomes, for `provision logs`.
 
 export interface DecisionLog {
   /** Returns at once. A record that cannot be written is reported to `onFault` and lost; the provisioner keeps running. */

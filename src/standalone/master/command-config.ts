@@ -13,7 +13,7 @@ export interface CommandLaunch {
 
 type Given = Record<string, unknown>
 
-/** The fault, for people. */
+/** The fault, as a message for the user. */
 class Wrong extends Error {}
 
 /** @param body of POST /api/v1/commands. Returns what is wrong with it as a sentence. */

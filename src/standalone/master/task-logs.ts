@@ -224,7 +224,7 @@ export async function* wantedLines(lines: AsyncIterable<TaskLog>, query: TaskLog
 // Readers that wait for news of an allocation.
 
 export interface Waiters {
-  /** There is news: everybody who waits for it goes on. */
+  /** There is news: everybody who waits for it continues. */
   wake(id: string): void
   /** Resolves at the next news, or when `signal` is aborted. */
   wait(id: string, signal: AbortSignal): Promise<void>

@@ -1,5 +1,5 @@
-// Not used by the daemon yet. Leads pools as long as their leases last. The lease in the store decides; this process counts its own time, from before it
-// asked, and stops earlier than the store's time is over.
+// Leads pools as long as their leases last; the daemon does not use it yet. The lease in the store decides; this process
+// counts its own time, from before it asked, and stops earlier than the store's time is over.
 import { type Clock, withDeadline } from '../../platform/index.ts'
 import { chooseLeases } from './choice.ts'
 import type { Candidate, Epoch, LeaseStore, LeaseView } from './port.ts'

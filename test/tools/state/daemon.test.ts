@@ -172,7 +172,7 @@ it('a second provisioner on the same schema is refused, and told who has it', {
 })
 
 describe('the state of a stopped provisioner', () => {
-  it('is copied from its folder to the database, checked, and goes on there; and back', {
+  it('is copied from its folder to the database, checked, and used there; and back', {
     timeout: 180_000,
   }, async () => {
     await start()
