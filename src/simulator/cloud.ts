@@ -7,6 +7,8 @@ import type { LaunchFailure, LaunchOrder, LaunchResult, Ownership } from '../pro
 export interface CloudInstance {
   instance: Instance
   clusterId: string
+  /** The writer whose call made it: not its tag's when a copy of that writer's state sent the same launch. */
+  madeBy: string
   /** By the true clock. */
   createdAt: number
   visibleAt: number
@@ -67,8 +69,12 @@ export function createCloud({ clock, faults, catalogue, events = {} }: CloudOpti
   }
 }
 
-/** Handles a launch request. The same token gives the same VMs, whatever happened to them since. */
-export function performLaunch(cloud: Cloud, order: LaunchOrder): LaunchResult {
+/** Handles a caller's launch request. The same token gives the same VMs, whatever happened to them since. */
+export function performLaunch(
+  cloud: Cloud,
+  order: LaunchOrder,
+  caller: string = order.owner.writerId,
+): LaunchResult {
   const request = requestOf(order)
   const known = cloud.tokens.get(order.intent.id)
   cloud.events.onLaunchRequest?.(order, known !== undefined)
@@ -79,7 +85,7 @@ export function performLaunch(cloud: Cloud, order: LaunchOrder): LaunchResult {
   if (known) return { ...known.result, instances: known.result.instances.map(({ id }) => shown(cloud, id)) }
   if (order.userData.packed.byteLength > cloud.userDataLimit)
     return refused(order, 'config', 'PROVIDER_CONFIG', 'the user data is too large')
-  const result = fulfil(cloud, order)
+  const result = fulfil(cloud, order, caller)
   // A refusal is not stored: the same request may succeed later.
   if (result.instances.length > 0) cloud.tokens.set(order.intent.id, { request, result })
   return result
@@ -89,7 +95,7 @@ function requestOf({ intent, owner, userData }: LaunchOrder): string {
   return JSON.stringify([intent, owner, userData.sha256, Buffer.from(userData.packed).toString('base64')])
 }
 
-function fulfil(cloud: Cloud, order: LaunchOrder): LaunchResult {
+function fulfil(cloud: Cloud, order: LaunchOrder, caller: string): LaunchResult {
   const { faults, catalogue } = cloud
   const instances: Instance[] = []
   const failures: LaunchFailure[] = []
@@ -103,7 +109,8 @@ function fulfil(cloud: Cloud, order: LaunchOrder): LaunchResult {
     const inQuota = Math.max(0, faults.quota() - liveCount(cloud))
     const inStock = Math.max(0, faults.stock(offering))
     const count = Math.min(left, inQuota, inStock)
-    for (let n = 0; n < faults.gives(count); n++) instances.push(create(cloud, order, offering).instance)
+    for (let n = 0; n < faults.gives(count); n++)
+      instances.push(create(cloud, order, caller, offering).instance)
     left -= count
     if (left > 0 && inQuota < inStock) failures.push(failureOf('quota', offering, 'the quota is used up'))
     else if (left > 0) failures.push(failureOf('capacity', offering, 'there are no more of them'))
@@ -122,6 +129,7 @@ function liveCount(cloud: Cloud): number {
 function create(
   cloud: Cloud,
   order: LaunchOrder,
+  caller: string,
   { instanceType, zone, capacityType, slots }: Offering,
 ): CloudInstance {
   const { faults, clock } = cloud
@@ -140,6 +148,7 @@ function create(
       writerId: order.owner.writerId,
     },
     clusterId: order.owner.clusterId,
+    madeBy: caller,
     createdAt: now,
     visibleAt: now + faults.hiddenFor(),
     slots,

@@ -153,8 +153,8 @@ export function isOf(
 const listedWithin = 15_000
 
 /** What another writer launched can be known only once listings have shown it for a while. */
-export function isListed(name: string, { instance, visibleAt }: CloudInstance, now: number): boolean {
-  return nameOfWriter(instance.writerId ?? '') === name || visibleAt + listedWithin < now
+export function isListed(name: string, { madeBy, visibleAt }: CloudInstance, now: number): boolean {
+  return nameOfWriter(madeBy) === name || visibleAt + listedWithin < now
 }
 
 const mustWork: TimedFaultKind[] = [

@@ -48,7 +48,7 @@ export function simulatedProvider(cloud: Cloud, owner: Ownership): Provider {
     },
 
     async launch(order, signal): Promise<LaunchResult> {
-      const outcome = await call(cloud, 'launch', signal, () => performLaunch(cloud, order))
+      const outcome = await call(cloud, 'launch', signal, () => performLaunch(cloud, order, owner.writerId))
       if ('answer' in outcome) return outcome.answer
       return { instances: [], failures: [{ ...outcome.failure, missing: order.intent.count }] }
     },
