@@ -57,7 +57,9 @@ export function declareExplain(program: CliCommand): void {
 async function take(client: Client, named: string[]): Promise<{ name: string; text: string }[]> {
   const { fleetStatus, poolStatus } = await import('../http/index.ts')
   const { pools } = await fleetStatus(client)
-  const running = pools.filter(({ state }) => state !== 'failed').map(({ pool }) => pool)
+  const running = pools
+    .filter(({ state }) => state !== 'failed' && state !== 'standby')
+    .map(({ pool }) => pool)
   return Promise.all(
     (named.length > 0 ? named : running).map(async (name) => {
       const { snapshot } = await poolStatus(client, name)

@@ -37,7 +37,8 @@ function orphanNote(count: number): string[] {
 }
 
 function rowOf(pool: PoolOverview): string[] {
-  if (pool.state === 'failed') return [pool.pool, pool.provider, 'failed', ...Array(6).fill('-')]
+  if (pool.state === 'failed' || pool.state === 'standby')
+    return [pool.pool, pool.provider, pool.state, ...Array(6).fill('-')]
   const coming = pool.inFlight > 0 ? `${pool.live}+${pool.inFlight}` : String(pool.live)
   return [
     pool.pool,
@@ -54,7 +55,7 @@ function rowOf(pool: PoolOverview): string[] {
 
 /** Each with its remedy. A problem that is the cause of a blocked reason is not listed a second time. */
 function poolNotes(pool: PoolOverview): [words: string, remedy: string | undefined][] {
-  const blocked = pool.state === 'failed' ? [] : pool.blocked
+  const blocked = 'blocked' in pool ? pool.blocked : []
   const behind = new Set(blocked.flatMap(({ problem }) => (problem ? [problem.code] : [])))
   const rest = pool.problems.filter(({ code }) => !behind.has(code))
   return [

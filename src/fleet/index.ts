@@ -71,6 +71,8 @@ export interface PoolFleet {
   start(): Promise<void>
   /** Stops deciding, waits a while for calls in progress, undrains agents. VMs keep running. */
   stop(): Promise<void>
+  /** The right to the pool is over: from now on there is no call and no write any more. `stop` then waits for nothing. */
+  abandon(): void
   /** Until `resume`, also after a restart, nothing is launched or terminated. */
   pause(): Promise<void>
   resume(): Promise<void>
@@ -229,8 +231,21 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     await run.write(record)
   }
 
+  function halt(): void {
+    run.stopping = true
+    run.halt.abort()
+    unsubscribe()
+    for (const wakeup of [listWakeup, demandWakeup, lookUpWakeup, checkpointWakeup]) wakeup.trigger()
+  }
+
   return {
     pool,
+    abandon() {
+      halt()
+      run.over.abort(
+        new ProvisionError(problem('STATE_RIGHT_LOST', `pool ${pool} is led by another process`)),
+      )
+    },
     async start() {
       await recallJournal(run)
       if (run.stopping) return
@@ -243,10 +258,8 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       loops = [keepListing(), keepAsking(), keepLookingUp(), keepCheckpoints()]
     },
     async stop() {
-      run.stopping = true
-      run.halt.abort()
-      unsubscribe()
-      for (const wakeup of [listWakeup, demandWakeup, lookUpWakeup, checkpointWakeup]) wakeup.trigger()
+      halt()
+      if (run.over.signal.aborted) return
       const drained = () => [...run.memory.tracks.values()].filter(isDrained)
       undrain(run, drained(), true)
       await within(run, stopTime, Promise.allSettled([...run.tasks, ...loops]))

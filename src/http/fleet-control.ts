@@ -4,21 +4,23 @@ import type { OrphanStatus, PoolStatus } from '../fleet/index.ts'
 import type { AgentState, InstanceState } from '../planner/index.ts'
 import type { Problem } from '../problems/index.ts'
 import type { EventQuery, LoggedEvent } from './event-view.ts'
-import type { ProcessView } from './pool-view.ts'
+import type { PoolPlace, ProcessView } from './pool-view.ts'
 
 export interface FleetControl extends FleetOrders {
   /** About this process: the first fields of `GET /v1/status`. */
   about(): ProcessView
-  /** Pools in the order of the configuration; `failed` are those that could not be started. */
-  status(): { pools: PoolStatus[]; failed: { pool: string; problems: Problem[] }[] }
+  /** Pools in the order of the configuration; `failed` are those that could not be started, `elsewhere` those not led here. */
+  status(): { pools: PoolStatus[]; failed: { pool: string; problems: Problem[] }[]; elsewhere: string[] }
+  /** Of the whole provisioner. */
+  problems(): Problem[]
   /** Instances of the cluster that belong to no configured pool. */
   orphans(): OrphanStatus
   /** One row for each VM, with its agent. */
   rows(): FleetRow[]
   /** Agents of the configured pools without a provider, of one or all, as far as the master reports them. Never rejects. */
   otherAgents(pool?: string): Promise<PoolAgents[]>
-  /** Provider type of a pool; `none` for a pool that is not configured. */
-  providerOf(pool: string): string
+  /** Provider type of a pool, `none` for a pool that is not configured, and who leads it. */
+  placeOf(pool: string): PoolPlace
   /** The snapshot of the pool's last turn, as `provision explain --snapshot` reads it; undefined before the first turn. */
   snapshotOf(status: PoolStatus): object | undefined
   /** From the decision log, oldest first. */

@@ -26,6 +26,7 @@ import {
   poolDetails,
   type poolStatusSchema,
   poolSummary,
+  standbySummary,
 } from './pool-view.ts'
 import { problemView, type Refusal, reasonView } from './reason-view.ts'
 import { answerRoutes, type Call, ok, type Reply, type Route } from './router.ts'
@@ -43,10 +44,11 @@ function routesOf(fleet: FleetControl): Route[] {
     return fleet.status().pools.filter(({ pool }) => wanted === null || pool === wanted)
   }
   const summaries = () => {
-    const { pools, failed } = fleet.status()
+    const { pools, failed, elsewhere } = fleet.status()
     return [
-      ...pools.map((status) => poolSummary(status, fleet.providerOf(status.pool))),
-      ...failed.map((pool) => failedSummary(pool, fleet.providerOf(pool.pool))),
+      ...pools.map((status) => poolSummary(status, fleet.placeOf(status.pool))),
+      ...failed.map((pool) => failedSummary(pool, fleet.placeOf(pool.pool))),
+      ...elsewhere.map((pool) => standbySummary(pool, fleet.placeOf(pool))),
     ]
   }
   const get = <View>(path: string, answer: (call: Call) => View | Promise<View>): Route => ({
@@ -69,7 +71,7 @@ function routesOf(fleet: FleetControl): Route[] {
       ...fleet.about(),
       pools: summaries(),
       orphans: fleet.orphans().orphans.length,
-      problems: fleet.orphans().problems.map(problemView),
+      problems: [...fleet.problems(), ...fleet.orphans().problems].map(problemView),
     })),
     get<OrphansView>('/v1/orphans', () => orphansView(fleet.orphans())),
     post<AdoptedOrphans>('/v1/orphans/adopt', async ({ body }) => {
@@ -80,7 +82,7 @@ function routesOf(fleet: FleetControl): Route[] {
     get<z.output<typeof poolStatusSchema>>('/v1/pools/:pool', ({ params: { pool = '' } }) => {
       fleet.check(pool)
       const status = fleet.status().pools.find((each) => each.pool === pool)!
-      return { pool: poolDetails(status, fleet.providerOf(pool), fleet.snapshotOf(status)) }
+      return { pool: poolDetails(status, fleet.placeOf(pool), fleet.snapshotOf(status)) }
     }),
     get<z.output<typeof instancesSchema>>('/v1/instances', ({ query }) => ({
       instances: instanceViews(inPool(query), fleet.rows()),

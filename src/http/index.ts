@@ -40,7 +40,7 @@ export {
 export { type Listener, type ListenOptions, listen, listenLocally } from './listen.ts'
 export type { Removed } from './order-view.ts'
 export type { OrphanView } from './orphan-view.ts'
-export type { FleetStatus, PoolOverview, ProcessView } from './pool-view.ts'
+export type { FleetStatus, LeaderView, PoolOverview, ProcessView } from './pool-view.ts'
 export { openPushEndpoint } from './push-endpoint.ts'
 export type { ReasonView } from './reason-view.ts'
 export {

@@ -11,9 +11,23 @@ import type { Written } from './view.ts'
 const time = z.number()
 const count = z.number()
 
+/** The provisioner that decides about a pool; missing while there is none. */
+const leaderSchema = z.object({
+  host: z.string(),
+  pid: count,
+  writerId: z.string(),
+  /** Grows with each term; 0 where the state is a folder. */
+  epoch: count,
+  /** Start of that process. */
+  since: time,
+  /** It is the one that answers. */
+  self: z.boolean(),
+})
+
 const runningPoolSchema = z.object({
   pool: z.string(),
   provider: z.string(),
+  leader: z.optional(leaderSchema),
   state: z.enum(['ok', 'blocked', 'paused']),
   at: z.optional(time),
   paused: z.optional(z.boolean()),
@@ -39,7 +53,17 @@ const runningPoolSchema = z.object({
 const failedPoolSchema = z.object({
   pool: z.string(),
   provider: z.string(),
+  leader: z.optional(leaderSchema),
   state: z.literal('failed'),
+  problems: z.array(problemSchema),
+})
+
+/** A pool that another provisioner leads, or none. */
+const standbyPoolSchema = z.object({
+  pool: z.string(),
+  provider: z.string(),
+  leader: z.optional(leaderSchema),
+  state: z.literal('standby'),
   problems: z.array(problemSchema),
 })
 
@@ -52,7 +76,7 @@ export const statusSchema = z.object({
   demand: z.string(),
   startedAt: time,
   now: time,
-  pools: z.array(z.discriminatedUnion('state', [runningPoolSchema, failedPoolSchema])),
+  pools: z.array(z.discriminatedUnion('state', [runningPoolSchema, failedPoolSchema, standbyPoolSchema])),
   /** Instances of the cluster that belong to no configured pool: `GET /v1/orphans`. */
   orphans: z.optional(count),
   /** Of the whole provisioner, such as a location that cannot be listed. */
@@ -75,17 +99,26 @@ export type PoolOverview = FleetStatus['pools'][number]
 export type PoolStatusView = z.output<typeof poolStatusSchema>['pool']
 type RunningPool = z.output<typeof runningPoolSchema>
 type FailedPool = z.output<typeof failedPoolSchema>
+type StandbyPool = z.output<typeof standbyPoolSchema>
+export type LeaderView = z.output<typeof leaderSchema>
 
 /** About this process: the first fields of `GET /v1/status`. */
 export type ProcessView = Written<Omit<FleetStatus, 'pools' | 'orphans' | 'problems'>>
 
-export function poolSummary(status: PoolStatus, provider: string): Written<RunningPool> {
+/** What the configuration and the leases say about a pool. */
+export interface PoolPlace {
+  provider: string
+  leader: LeaderView | undefined
+}
+
+export function poolSummary(status: PoolStatus, { provider, leader }: PoolPlace): Written<RunningPool> {
   const { pool, at, paused, policy, live, joined, inFlight, pending, breaker, foreignWriters } = status
   const { snapshot, blocked, problems } = status
   const agents = snapshot?.agents ?? []
   return {
     pool,
     provider,
+    leader,
     state: stateOf(status),
     at,
     paused,
@@ -113,20 +146,24 @@ function stateOf({ paused, blocked, problems }: PoolStatus): RunningPool['state'
 
 export function failedSummary(
   { pool, problems }: { pool: string; problems: Problem[] },
-  provider: string,
+  place: PoolPlace,
 ): Written<FailedPool> {
-  return { pool, provider, state: 'failed', problems: problems.map(problemView) }
+  return { pool, ...place, state: 'failed', problems: problems.map(problemView) }
+}
+
+export function standbySummary(pool: string, place: PoolPlace): Written<StandbyPool> {
+  return { pool, ...place, state: 'standby', problems: [] }
 }
 
 /** `snapshot` is that of the last turn, in the form of snapshot files. */
 export function poolDetails(
   status: PoolStatus,
-  provider: string,
+  place: PoolPlace,
   snapshot: object | undefined,
 ): Written<PoolStatusView> {
   const { separateGangs: _, ...policy } = status.policy
   return {
-    ...poolSummary(status, provider),
+    ...poolSummary(status, place),
     policy,
     decisions: decisionViews(status),
     snapshot,

@@ -38,9 +38,10 @@ export function ok(value: unknown): Reply {
 }
 
 /** The first handler that answers. */
-export function anyOf(handlers: Handler[]): Handler {
+export function anyOf(handlers: readonly Handler[] | (() => readonly Handler[])): Handler {
   return async (request, response) => {
-    for (const handler of handlers) if (await handler(request, response)) return true
+    const now = typeof handlers === 'function' ? handlers() : handlers
+    for (const handler of now) if (await handler(request, response)) return true
     return false
   }
 }

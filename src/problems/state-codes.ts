@@ -46,9 +46,17 @@ export const stateCodes = {
   STATE_RIGHT_LOST: {
     severity: 'error',
     exit: 1,
-    meaning: 'Another provisioner has taken over the state, so this one can write nothing more.',
+    meaning:
+      'The right of this process to write is over: it was not renewed in time, or another process has taken it over.',
     remedy:
-      'Let only one provisioner use the state. This one stops; start it again when the other has stopped.',
+      'Nothing is needed while another provisioner leads. Otherwise see why this one could not renew it: STATE_UNREACHABLE, or a machine that was suspended.',
+  },
+  CONFIG_DIFFERS: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'Two provisioners of the cluster run with different configurations.',
+    remedy:
+      'Bring the same configuration to every host. Meanwhile each pool is led only by hosts that have it, with the settings of its leader.',
   },
   STATE_COPY_REFUSED: {
     severity: 'error',

@@ -43,6 +43,7 @@ import { type Identity, knownClusterId } from './identity.ts'
 import { handshakeLog, listenAddressOf, openReadsOf, readClientCa, rememberAddresses } from './listeners.ts'
 import type { RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
+import type { Term } from './term.ts'
 
 export interface DemandContext {
   config: MasterConfig
@@ -53,6 +54,8 @@ export interface DemandContext {
   identity: Identity
   /** Stores the jobs of our own master. */
   store: StateStore
+  /** The right to run it. */
+  term: Term
   /** The built-in master serves it. */
   certificate: MasterCertificate
   /** For our own master: whether an agent of a pool with a provider is one of its instances. */
@@ -114,6 +117,7 @@ async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> 
   const { clusterId, provisionerId: writer } = context.identity
   const jobStore = await openJobStore({
     store: context.store,
+    lease: context.term,
     owner: { cluster: clusterId, writer },
     clusterId,
     clock,

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { ListenConfig, MasterConfig, TlsFiles } from '../config/index.ts'
 import {
   accessHandler,
+  anyOf,
   healthHandler,
   type Info,
   infoHandler,
@@ -30,10 +31,10 @@ export interface EndpointsOptions {
   info: Info
   /** The control API. */
   control: Handler
-  /** Further handlers on the network listener: pushed demand. */
-  further: Handler[]
+  /** Further handlers on the network listener, as they are now: pushed demand. */
+  further: () => Handler[]
   /** Further handlers on the control socket only. */
-  local: Handler[]
+  local: () => Handler[]
   clock: Clock
   logger: Logger
 }
@@ -49,10 +50,11 @@ export async function openEndpoints(options: EndpointsOptions): Promise<Endpoint
   const { config, control, further, local, logger } = options
   const common = [infoHandler(options.info), healthHandler(() => []), control]
   const listener =
-    config.listen && (await openListener(config.listen, { ...options, handlers: [...common, ...further] }))
+    config.listen &&
+    (await openListener(config.listen, { ...options, handlers: [...common, anyOf(further)] }))
   const socket = await listenLocally(
     controlSocketOf(config),
-    [...common, ...further, ...local],
+    [...common, anyOf(further), anyOf(local)],
     logger,
   ).catch((error: unknown) => {
     if (!(error instanceof ProvisionError)) throw error

@@ -23,7 +23,6 @@ export {
   prepareAll,
   validateConfig,
 } from './library.ts'
-export { poolSettings } from './pools.ts'
 export {
   choosePool,
   type DryRunPool,
@@ -33,5 +32,6 @@ export {
   planAll,
   type ReadyPlan,
 } from './prepare.ts'
+export { poolSettings } from './running-pool.ts'
 export { type Explanation, explainSnapshot } from './snapshot-file.ts'
 export { type NotChecked, once, type ValidateOptions, type Validation, validateAll } from './validate.ts'

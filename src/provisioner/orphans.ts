@@ -16,6 +16,7 @@ import {
 import { type Clock, type Logger, writeFileAtomic } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
+import type { Term } from './term.ts'
 
 const fileName = 'locations.json'
 
@@ -110,8 +111,12 @@ export interface OrphansInput {
   /** Names of pools that ran with this state: a cloud may shorten or change names. */
   poolsEver: readonly string[]
   clusterId: string
-  /** Every writer that is this provisioner. */
-  ownWriters: ReadonlySet<string>
+  /** Every writer that is this provisioner, as far as this process knows. */
+  ownWriters: () => ReadonlySet<string>
+  /** The right to search. */
+  term: Term
+  /** A pool that another provisioner of the cluster has in its configuration. */
+  isElsewhere: (pool: string) => boolean
   providers: readonly AnyProvider[]
   /** Where the instances of a running pool are; undefined for a pool that does not run. */
   locationOf: (pool: string) => ClusterLocation | undefined
@@ -164,6 +169,7 @@ export function createOrphans(input: OrphansInput): Orphans {
     },
     isConfigured(place, shown) {
       const shownAs = definitionOf(place.provider)?.poolShownAs ?? ((name: string) => name)
+      if (input.isElsewhere(shown)) return true
       return input.config().resource_pools.some(({ pool_name, provider }) => {
         if (provider?.type !== place.provider || shownAs(pool_name) !== shown) return false
         // The location of a pool that does not run is not known: its instances may be here.
@@ -171,12 +177,12 @@ export function createOrphans(input: OrphansInput): Orphans {
         return here === undefined || keyOf(here) === keyOf(place)
       })
     },
-    isOwnWriter: (writer = '', pool) => input.ownWriters.has(writer) || memory.adopted(pool).has(writer),
+    isOwnWriter: (writer = '', pool) => input.ownWriters().has(writer) || memory.adopted(pool).has(writer),
     // It begins with our id, but is not one of our starts.
     isCopy: (writer = '', pool) =>
-      !input.ownWriters.has(writer) &&
+      !input.ownWriters().has(writer) &&
       !memory.adopted(pool).has(writer) &&
-      [...input.ownWriters].some((own) => writer.startsWith(`${own}-`)),
+      [...input.ownWriters()].some((own) => writer.startsWith(`${own}-`)),
     drained: memory,
     isFileTrusted: input.isFileTrusted,
     rules() {

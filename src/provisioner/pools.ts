@@ -1,38 +1,17 @@
 // The pools of one provisioner, each with its own loop: a failure in one does not affect the others.
 
-import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
 import type { ProvidedPool } from '../agent-setup/index.ts'
 import type { DemandSource } from '../demand/index.ts'
-import {
-  type Admission,
-  type ClusterLocation,
-  createPoolFleet,
-  type FleetEvent,
-  keyOf,
-  type PoolFleet,
-  type PoolSettings,
-  type PoolStatus,
-} from '../fleet/index.ts'
-import { fixedPeriods, type Instance } from '../planner/index.ts'
-import {
-  bootMark,
-  type Clock,
-  fileNameOf,
-  type Logger,
-  limit,
-  type Metrics,
-  tellProblems,
-} from '../platform/index.ts'
+import type { Admission, ClusterLocation, FleetEvent, PoolStatus } from '../fleet/index.ts'
+import { type Clock, type Logger, limit, type Metrics } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
-import { type AnyProvider, definitionOf, type Ownership, type Provider } from '../providers/index.ts'
-import type { JournalOptions, OpenedJournal, StateStore } from '../state/index.ts'
-import { meteredDemand, meteredProvider } from './metered.ts'
+import type { AnyProvider } from '../providers/index.ts'
+import type { StateStore } from '../state/index.ts'
 import type { PoolPlans } from './plans.ts'
 import { createPoolRetries, startProblems } from './pool-retries.ts'
-import { type PreflightGate, preflightGate } from './preflight-gate.ts'
-import type { ReadyPlan } from './prepare.ts'
+import { poolSettings, type RunningPool, runPool } from './running-pool.ts'
 import { createSharedClusters, type SharedClusters } from './shared-clusters.ts'
+import type { Term } from './term.ts'
 
 /** A pool that could not be started yet, and why; the start is retried while the others run. */
 export interface FailedPool {
@@ -44,11 +23,21 @@ export interface PoolsStatus {
   /** In the order of the configuration. */
   pools: PoolStatus[]
   failed: FailedPool[]
+  /** Pools that this process does not lead. */
+  elsewhere: string[]
 }
 
 export interface RunningPools {
-  /** All at once. Throws the first failure when no pool could be started, each for a known reason. */
-  start(options: StartPools): Promise<void>
+  /** What pools are started with, before any is. */
+  prepare(options: StartPools): void
+  /** All at once, under one term. Throws the first failure when no pool could be started, each for a known reason. */
+  start(term: Term): Promise<void>
+  /** Starts a pool, and keeps trying. Never rejects. */
+  lead(pool: string, term: Term): Promise<void>
+  /** Stops a pool: its agents are left as a restart finds them. */
+  leave(pool: string): Promise<void>
+  /** Somebody else leads the pool: it is stopped without a call to the cloud or the master. */
+  abandon(pool: string): Promise<void>
   /** Stops every pool, even if stopping another fails. */
   stop(): Promise<void>
   /** Throws POOL_UNKNOWN, or POOL_NOT_RUNNING with the reason why it did not start. */
@@ -73,7 +62,8 @@ export interface StartPools {
   plans: PoolPlans
   /** See `Identity` and `PoolDeps`. */
   provisionerId: string
-  ownWriters: ReadonlySet<string>
+  /** Read at the start of each pool: other provisioners that share the state have started since. */
+  ownWriters: () => Promise<ReadonlySet<string>>
   /** Further writers whose instances of the pool a person has adopted. */
   adoptedOf?: (pool: string) => ReadonlySet<string>
   stateDir: string
@@ -99,6 +89,7 @@ export function createRunningPools(
   const names = provided.map((pool) => pool.pool_name)
   const running = new Map<string, RunningPool>()
   const failed = new Map<string, unknown>()
+  const terms = new Map<string, Term>()
   const restarts = new Set<Promise<void>>()
   let clusters: SharedClusters | undefined
   let started: StartPools | undefined
@@ -107,13 +98,14 @@ export function createRunningPools(
   const oneByOne = new Map(names.map((name) => [name, limit(1)]))
   const all = () => names.flatMap((name) => running.get(name) ?? [])
 
-  async function startOne(name: string, { plans, ...rest }: StartPools): Promise<void> {
+  async function startOne(name: string, term: Term): Promise<void> {
+    const { plans, ...rest } = started!
     try {
-      const ownWriters = new Set([...rest.ownWriters, ...(rest.adoptedOf?.(name) ?? [])])
+      const ownWriters = new Set([...(await rest.ownWriters()), ...(rest.adoptedOf?.(name) ?? [])])
       const owner = plans.ownerOf(name)
       clusters ??= createSharedClusters({ ...rest, clusterId: owner.clusterId, random: Math.random })
       const plan = () => plans.get(name)
-      const pool = await runPool({ ...rest, ownWriters, plan, owner, clusters })
+      const pool = await runPool({ ...rest, ownWriters, plan, owner, clusters, term })
       running.set(name, pool)
       failed.delete(name)
       retries.succeeded(name)
@@ -138,18 +130,33 @@ export function createRunningPools(
 
   async function beginAnew(name: string): Promise<void> {
     retries.cancel(name)
+    await end(name)
+    const term = terms.get(name)
+    if (term && !isStopping) await startOne(name, term)
+  }
+
+  async function end(name: string): Promise<void> {
     const before = running.get(name)
     running.delete(name)
     await before?.stop().catch((error: unknown) => notStopped(name, error))
-    if (!isStopping) await startOne(name, started!)
   }
 
   async function restart(name: string): Promise<void> {
     if (isStopping) return
+    await inTurn(name, () => beginAnew(name))
+  }
+
+  async function inTurn(name: string, work: () => Promise<void>): Promise<void> {
     const oneAtATime = oneByOne.get(name)!
-    const begun = oneAtATime(() => beginAnew(name))
+    const begun = oneAtATime(work)
     restarts.add(begun)
     await begun.finally(() => restarts.delete(begun))
+  }
+
+  function forget(name: string): void {
+    terms.delete(name)
+    failed.delete(name)
+    retries.succeeded(name)
   }
 
   function notStopped(pool: string, error: unknown): void {
@@ -158,14 +165,35 @@ export function createRunningPools(
 
   return {
     all,
-    async start(options) {
+    prepare(options) {
       started = options
-      await Promise.all(names.map((name) => startOne(name, options)))
+    },
+    async start(term) {
+      for (const name of names) terms.set(name, term)
+      await Promise.all(names.map((name) => inTurn(name, () => startOne(name, term))))
       // An unexpected error may be gone at the next try; a known problem of the pools is not.
       const errors = [...failed.values()]
       if (running.size > 0 || !errors[0] || !errors.every((error) => error instanceof ProvisionError)) return
-      retries.stop()
+      for (const name of names) retries.cancel(name)
       throw errors[0]
+    },
+    lead: (name, term) =>
+      inTurn(name, async () => {
+        terms.set(name, term)
+        if (!isStopping) await startOne(name, term)
+      }),
+    leave: (name) =>
+      inTurn(name, async () => {
+        await end(name)
+        forget(name)
+      }),
+    async abandon(name) {
+      // At once, whatever the pool is waiting for.
+      running.get(name)?.fleet.abandon()
+      await inTurn(name, async () => {
+        await end(name)
+        forget(name)
+      })
     },
     async stop() {
       isStopping = true
@@ -181,12 +209,13 @@ export function createRunningPools(
       const pool = running.get(name)
       if (pool) return pool
       throw new ProvisionError(
-        names.includes(name) ? notRunning(name, failed.get(name)) : unknown(name, names),
+        names.includes(name) ? notRunning(name, failed.get(name), terms.has(name)) : unknown(name, names),
       )
     },
     status: () => ({
       pools: all().map(({ fleet }) => fleet.status()),
       failed: [...failed].map(([pool, error]) => ({ pool, problems: startProblems(pool, error) })),
+      elsewhere: names.filter((name) => !terms.has(name)),
     }),
     mayJoin: (name, id) => running.get(name)?.fleet.admission(id) ?? 'later',
     locationOf: (name) => running.get(name)?.location,
@@ -207,157 +236,8 @@ function unknown(name: string, names: string[]): Problem {
   return problem('POOL_UNKNOWN', `there is no pool ${name}; the pools are: ${names.join(', ')}`)
 }
 
-function notRunning(name: string, error: unknown): Problem {
+function notRunning(name: string, error: unknown, isLed: boolean): Problem {
   const [first] = startProblems(name, error)
-  return problem(
-    'POOL_NOT_RUNNING',
-    `pool ${name} is not running: ${first?.message ?? 'it is not started yet'}`,
-  )
-}
-
-// One running pool: its provider, its preflight, its fleet loop and its journal. Nothing here affects another pool.
-
-export interface RunPoolOptions {
-  /** The current plan: a renewed certificate and a changed configuration change it. */
-  plan: () => ReadyPlan
-  owner: Ownership
-  provisionerId: string
-  ownWriters: ReadonlySet<string>
-  stateDir: string
-  store: Pick<StateStore, 'openJournal'>
-  env: Readonly<Record<string, string | undefined>>
-  providers: readonly AnyProvider[]
-  /** What this pool shares with the others. */
-  clusters: SharedClusters
-  demand: DemandSource
-  onEvent: (event: FleetEvent) => void
-  onLocation: (place: ClusterLocation) => void
-  isFirstStart: boolean
-  onListed?: (pool: string) => void
-  clock: Clock
-  logger: Logger
-  metrics: Metrics
-}
-
-export interface RunningPool {
-  readonly fleet: PoolFleet
-  readonly location: ClusterLocation
-  instances(): Instance[]
-  /** Dials the master again before anything more is launched. */
-  userDataChanged(): void
-  /** Ends the loop, then what runs only on this machine. */
-  stop(): Promise<void>
-}
-
-const journalKind = 'fleet 1'
-
-/** Throws a ProvisionError when the provider or the journal cannot be opened. */
-export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
-  const { plan, owner, provisionerId, stateDir, store, logger } = options
-  const { pool } = plan()
-  const name = fileNameOf(pool.pool_name)
-  const meter = { ...options, pool: pool.pool_name }
-  const opening = await openProvider(options, join(stateDir, pool.provider.type, name))
-  const provider = meteredProvider(opening, meter)
-  const shared = options.clusters.viewOf(provider)
-  const location = { provider: provider.kind, location: provider.location ?? {} }
-  options.onLocation(location)
-  const opened = await openedOrClosed(provider, store, {
-    name: { pool: pool.pool_name },
-    kind: journalKind,
-    owner: { cluster: owner.clusterId, pool: owner.pool, writer: provisionerId },
-  })
-  tellProblems(logger, opened.problems)
-  const gate = preflightGate(options)
-  const fleet = createPoolFleet(
-    {
-      ...options,
-      pool: pool.pool_name,
-      owner,
-      provider,
-      ...(shared ? { shared } : {}),
-      demand: meteredDemand(options.demand, meter),
-      journal: opened.journal,
-      journalDamaged: opened.problems.length > 0,
-      isFirstStart: options.isFirstStart,
-      locationKey: keyOf(location),
-      bootMark,
-      random: Math.random,
-      newId: randomUUID,
-      launchInputs: gate.launchInputs,
-      onListed: () => options.onListed?.(pool.pool_name),
-    },
-    poolSettings(pool, options.providers),
-  )
-  const running: RunningPool = {
-    fleet,
-    location,
-    instances: () => fleet.status().instances,
-    userDataChanged: () => void gate.ask().catch(() => {}),
-    async stop() {
-      gate.stop()
-      await fleet.stop()
-      await provider.close()
-      await opened.journal.close()
-    },
-  }
-  try {
-    await begin(gate, fleet)
-  } catch (error) {
-    await running.stop().catch(() => {})
-    throw error
-  }
-  return running
-}
-
-/** The journal of the pool; if it cannot be opened, the provider is closed. */
-async function openedOrClosed(
-  provider: Provider,
-  store: Pick<StateStore, 'openJournal'>,
-  options: JournalOptions,
-): Promise<OpenedJournal> {
-  try {
-    return await store.openJournal(options)
-  } catch (error) {
-    await provider.close().catch(() => {})
-    throw error
-  }
-}
-
-/** The preflight should be answered before the first turn of the loop; otherwise the loop waits for its next turn. */
-async function begin(gate: PreflightGate, fleet: PoolFleet): Promise<void> {
-  await gate.ask()
-  await fleet.start()
-}
-
-async function openProvider(options: RunPoolOptions, folder: string): Promise<Provider> {
-  const { pool, setup } = options.plan()
-  const { open } = definitionOf(options.providers, pool.provider)
-  return open({ ...options, config: pool.provider, master: setup.master, stateDir: folder })
-}
-
-// The settings of a pool: the configuration in the form of the planner.
-
-export function poolSettings(pool: ProvidedPool, providers: readonly AnyProvider[]): PoolSettings {
-  const { provider } = pool
-  const definition = definitionOf(providers, provider)
-  return {
-    policy: {
-      ...fixedPeriods,
-      minInstances: provider.min_instances,
-      maxInstances: provider.max_instances,
-      maxIdle: provider.max_idle_agent_period,
-      bootTimeout: provider.boot_timeout,
-      reconnectWait: pool.agent_reconnect_wait,
-      placementGrace: provider.placement_grace,
-      maxAuxPerAgent: pool.max_aux_containers_per_agent,
-      separateGangs: definition.separatesGangs?.(provider) === true ? true : undefined,
-      launchRate: definition.onThisMachine ? undefined : provider.launch_rate,
-    },
-    // In the order they are tried: this keeps an on-demand fallback behind spot.
-    offerings: definition.offerings(provider).map((offering, preference) => ({ ...offering, preference })),
-    launchError: { timeout: provider.launch_error_timeout, retries: provider.launch_error_retries },
-    visibility: definition.visibilityMs,
-    ...(definition.largestLaunch === undefined ? {} : { largestLaunch: definition.largestLaunch }),
-  }
+  const otherwise = isLed ? 'it is not started yet' : 'another provisioner leads it, or none'
+  return problem('POOL_NOT_RUNNING', `pool ${name} is not running here: ${first?.message ?? otherwise}`)
 }

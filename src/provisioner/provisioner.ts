@@ -2,26 +2,29 @@
 
 import { demandTypes, type MasterConfig } from '../config/index.ts'
 import type { DemandSource } from '../demand/index.ts'
-import type { ClusterLocation, FleetEvent, OrphanStatus } from '../fleet/index.ts'
+import type { FleetEvent, OrphanStatus } from '../fleet/index.ts'
 import { anyOf, controlHandler, type FleetRow, type ProcessView } from '../http/index.ts'
 import { type Clock, type Logger, tellProblems, wallTime } from '../platform/index.ts'
 import { ProvisionError } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
-import { openStateStore, type StateStore } from '../state/index.ts'
+import { openStateStore } from '../state/index.ts'
+import { candidateOf } from './candidate.ts'
 import { openCertificate } from './certificate.ts'
 import { type Configuration, createConfiguration, type Reloaded } from './configuration.ts'
-import { learnClusterId, type OpenedDemand, openDemand } from './demand.ts'
+import { learnClusterId } from './demand.ts'
 import { type Endpoints, openEndpoints } from './endpoints.ts'
 import { fleetRows, joinedAgents, otherAgents } from './fleet-rows.ts'
-import { ensureIdentity, type Identity } from './identity.ts'
+import { ensureIdentity } from './identity.ts'
 import { createJobAdvice } from './job-advice.ts'
+import { createLeading, type Leading } from './leading.ts'
 import { createOrders, type Orders } from './orders.ts'
-import { createOrphans, type Orphans, openClusterMemory } from './orphans.ts'
+import { openClusterMemory } from './orphans.ts'
 import { dialledHosts, openPlans, type PoolPlans, usePlansForLaunches } from './plans.ts'
 import { createRunningPools, type PoolsStatus, type RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
 import { snapshotFileOf } from './snapshot-file.ts'
-import { openTelemetry, type Telemetry } from './telemetry.ts'
+import { openTelemetry } from './telemetry.ts'
+import { createWork, everything, type Work } from './work.ts'
 
 export interface ProvisionerOptions {
   config: MasterConfig
@@ -76,11 +79,11 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
   let starting: Promise<void> | undefined
   let stopped: Promise<void> | undefined
 
-  const orders = createOrders(running, () => opened?.orphans)
+  const orders = createOrders(running, () => opened?.work.orphans())
 
   async function openAndRun(): Promise<void> {
     opened = await open(options, { provisioner, orders, running, startedAt, undo })
-    await run(options, { ...opened, provisioner, running, undo })
+    await opened.leading.start()
   }
 
   /** Stopping waits for the start to finish: a half-open provisioner cannot be closed. */
@@ -107,7 +110,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     },
     stop: () => (stopped ??= stop()),
     status: running.status,
-    orphans: () => opened?.orphans.status() ?? { orphans: [], problems: [] },
+    orphans: () => opened?.work.orphans()?.status() ?? { orphans: [], problems: [] },
     configurationRead: (isUsable) => opened?.configuration.read(isUsable),
     async reload(after) {
       if (!opened) throw new TypeError('a provisioner can reload only after it has started')
@@ -116,7 +119,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     },
     rows: () => (opened ? rowsOf(running.status(), opened) : []),
     get master() {
-      return opened?.demand.listener
+      return opened?.work.demand()?.listener
     },
     get listener() {
       return opened?.endpoints.listener
@@ -130,17 +133,11 @@ type Undo = () => void | Promise<void>
 
 /** What is open from the start to the stop. */
 interface Opened {
-  store: StateStore
-  identity: Identity
   configuration: Configuration
   plans: PoolPlans
-  telemetry: Telemetry
-  demand: OpenedDemand
   endpoints: Endpoints
-  orphans: Orphans
-  onLocation: (place: ClusterLocation) => void
-  adoptedOf: (pool: string) => ReadonlySet<string>
-  isFirstStart: boolean
+  work: Work
+  leading: Leading
 }
 
 interface Opening {
@@ -153,7 +150,7 @@ interface Opening {
   undo: Undo[]
 }
 
-/** Everything except the loops of the pools. Throws a ProvisionError. */
+/** Everything except what is led. Throws a ProvisionError. */
 async function open(
   given: ProvisionerOptions,
   { provisioner, orders, running, startedAt, undo }: Opening,
@@ -162,7 +159,7 @@ async function open(
   // A reload may move the lines of keys that stay as they are.
   const locate: MasterConfig['locate'] = (path) => configuration.current().locate(path)
   const options = { ...given, config: { ...given.config, locate } }
-  const { config, version, clock, logger } = options
+  const { config, version, clock, logger, onChange = () => {} } = options
   const store = await openStateStore(config, options)
   undo.push(store.close)
   undo.push(await store.hold({ onLost: () => options.onLockLost?.() }))
@@ -191,6 +188,7 @@ async function open(
     status: running.status,
     orphans: provisioner.orphans,
     certificate: certificate.current,
+    standbyOf: () => standbyOf(leading, work),
   })
   undo.push(telemetry.close)
   const about = (): ProcessView => ({
@@ -201,123 +199,95 @@ async function open(
     startedAt,
     now: clock.now(),
   })
-  let opened: OpenedDemand | undefined
   const fleet = controlHandler({
     ...orders,
     about,
     status: running.status,
     orphans: provisioner.orphans,
     rows: provisioner.rows,
-    otherAgents: async (pool) =>
-      opened ? await otherAgents(configuration.current(), opened.source, pool) : [],
-    providerOf: (name) =>
-      config.resource_pools.find(({ pool_name }) => pool_name === name)?.provider?.type ?? 'none',
+    otherAgents: async (pool) => {
+      const source = work.demand()?.source
+      return source ? await otherAgents(configuration.current(), source, pool) : []
+    },
+    problems: () => leading.problems(),
+    placeOf: (name) => ({
+      provider: config.resource_pools.find(({ pool_name }) => pool_name === name)?.provider?.type ?? 'none',
+      leader: leading.leaderOf(work.unitOf(name)),
+    }),
     snapshotOf: snapshotFileOf,
     events: store.readDecisions,
   })
-  const control = anyOf([fleet, ...telemetry.handlers])
-  const { mayJoin } = running
-  let orphans: Orphans | undefined
-  const mayReturn: Orphans['mayReturn'] = (pool, id) => orphans?.mayReturn(pool, id) ?? 'later'
-  const hasOrphans = (pool: string) =>
-    orphans?.status().orphans.some((orphan) => orphan.pool === pool) ?? false
-  const demand = await openDemand({
-    ...options,
+  const memory = openClusterMemory(config.state_dir)
+  const { demand: givenDemand, ...rest } = options
+  const work = createWork({
+    ...rest,
+    ...(givenDemand && { given: givenDemand }),
+    configuration: configuration.current,
+    running,
     identity,
     store,
     certificate,
-    mayJoin,
-    mayReturn,
-    hasOrphans,
+    plans,
     advice: createJobAdvice(config, { status: running.status, now: clock.now }),
-    control,
-  })
-  opened = demand
-  undo.push(demand.close)
-  const memory = openClusterMemory(config.state_dir)
-  orphans = createOrphans({
-    ...options,
-    config: configuration.current,
+    control: anyOf([fleet, ...telemetry.handlers]),
     memory,
     poolsEver: [...(await stored.pools()), ...config.resource_pools.map(({ pool_name }) => pool_name)],
-    clusterId,
-    ownWriters: identity.ownWriters,
-    locationOf: running.locationOf,
+    ownWriters: async () => identity.ownWriters,
+    knownWriters: () => identity.ownWriters,
+    isElsewhere: (shown) => leading.others().some(({ configured }) => configured.includes(shown)),
     isFileTrusted: configuration.isTrusted,
-    demand: demand.source,
+    adoptedOf: memory.adopted,
+    onLocation: memory.addLocation,
+    isFirstStart,
+    metrics: telemetry.metrics,
     onEvent(event) {
       telemetry.onEvent(event)
-      if (event.kind === 'terminated') demand.forget?.(event.ids, 'its instance is gone')
+      if (event.kind === 'terminated') work.demand()?.forget?.(event.ids, 'its instance is gone')
       options.onEvent?.(event)
+      onChange()
     },
+    onChange,
+    localIds: () => provisioner.rows().flatMap(({ local, instance }) => (local ? [instance] : [])),
   })
-  const info = { version, cluster_id: clusterId, cluster_name: config.cluster_name }
-  const { handlers: further = [], local = [] } = demand
-  const endpoints = await openEndpoints({ ...options, control, info, further, local })
+  const leading = createLeading({
+    leases: store.leases,
+    self: () =>
+      candidateOf(configuration.current(), { writerId, version, startedAt, providers: options.providers }),
+    units: work.units,
+    clock,
+    logger,
+    random: Math.random,
+  })
+  undo.push(work.close)
+  await work.open()
+  const endpoints = await openEndpoints({
+    ...options,
+    control: anyOf([fleet, ...telemetry.handlers]),
+    info: { version, cluster_id: clusterId, cluster_name: config.cluster_name },
+    further: () => work.demand()?.handlers ?? [],
+    local: () => work.demand()?.local ?? [],
+  })
   undo.push(endpoints.close)
 
   const onPlanned = running.certificateChanged
   certificate.subscribe((renewed) => void usePlansForLaunches(renewed, { plans, onPlanned, logger }))
   undo.push(certificate.watch())
-  const { addLocation: onLocation, adopted: adoptedOf } = memory
-  return {
-    ...{ store, identity, configuration, plans, telemetry, demand, endpoints: endpoints, orphans },
-    ...{ onLocation, adoptedOf, isFirstStart },
-  }
-}
 
-/** The loops of the pools. Throws the first failure when none can be started. */
-async function run(
-  options: ProvisionerOptions,
-  opened: Omit<Opening, 'startedAt' | 'orders'> & Opened,
-): Promise<void> {
-  const { config, onChange = () => {} } = options
-  const { provisioner, running, undo, plans, telemetry, demand, orphans } = opened
-  function onEvent(event: FleetEvent): void {
-    telemetry.onEvent(event)
-    if (event.kind === 'terminated') demand.forget?.(event.ids, 'its instance is gone')
-    options.onEvent?.(event)
-    onChange()
-  }
-  /** The processes of local VMs stop with their pools; the next start must not wait for their agents. */
-  async function end(): Promise<void> {
-    const local = provisioner.rows().filter((row) => row.local)
-    await running.stop()
-    demand.forget?.(
-      local.map(({ instance }) => instance),
-      'the provisioner stopped',
-    )
-  }
-
-  undo.push(end)
-  const { state_dir: stateDir } = config
-  const { metrics } = telemetry
-  const { onLocation, isFirstStart, identity, store } = opened
-  const { provisionerId, ownWriters } = identity
-  await running.start({
-    ...options,
-    plans,
-    provisionerId,
-    ownWriters,
-    adoptedOf: opened.adoptedOf,
-    stateDir,
-    store,
-    demand: demand.source,
-    onEvent,
-    onLocation,
-    isFirstStart,
-    onListed: demand.judge,
-    metrics,
-  })
-  orphans.start()
-  undo.push(orphans.stop)
-  undo.push(demand.onAgent?.(onChange) ?? (() => {}))
+  undo.push(leading.stop)
+  return { configuration, plans, endpoints, work, leading }
 }
 
 /** Agents as our own master knows them, if there is one; else as demand shows them. */
-function rowsOf({ pools }: PoolsStatus, { plans, demand }: Opened): FleetRow[] {
-  const known = demand.agents?.()
+function rowsOf({ pools }: PoolsStatus, { plans, work }: Opened): FleetRow[] {
+  const known = work.demand()?.agents?.()
   return pools.flatMap((status) => fleetRows(status, known ?? joinedAgents(status), plans.get(status.pool)))
+}
+
+/** Who leads instead of this process, where one process does everything; undefined where it leads, or others may lead beside it. */
+function standbyOf({ leaderOf }: Leading, { units }: Work): string | undefined {
+  if (!units.has(everything)) return undefined
+  const leader = leaderOf(everything)
+  return leader?.self ? undefined : (leader?.host ?? 'nobody')
 }
 
 /** A given source has its own kind, which overrides the file; a kind that no file can name is treated as pushed. */

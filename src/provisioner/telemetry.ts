@@ -21,6 +21,8 @@ export interface TelemetryOptions {
   orphans: () => OrphanStatus
   /** Of the master; undefined without TLS. */
   certificate: () => TlsCredentials | undefined
+  /** The host that leads while this process does nothing; undefined while it leads. */
+  standbyOf: () => string | undefined
   logger: Logger
   clock: Clock
 }
@@ -51,7 +53,10 @@ export function openTelemetry(options: TelemetryOptions): Telemetry {
           return metrics.render()
         },
       }),
-      readyHandler(() => missingOf(status())),
+      readyHandler(() => {
+        const leader = options.standbyOf()
+        return leader === undefined ? missingOf(status()) : [`standby: ${leader} leads`]
+      }),
     ],
     onEvent(event) {
       events.add(event)

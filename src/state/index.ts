@@ -3,9 +3,12 @@
 // Start with store.ts, the port, and open.ts, which chooses the adapter.
 
 export { copyBetween, tablesBack } from './commands.ts'
+export { createLeadership, type Leadership } from './leases/leadership.ts'
+export type { Candidate, Epoch, LeaseStore, LeaseView } from './leases/port.ts'
 export { checkDatabase, identityHere, openStateReader, openStateStore } from './open.ts'
 export type {
   IdentityPart,
+  JournalLease,
   JournalOptions,
   JournalOwner,
   OpenedJournal,

@@ -1,6 +1,7 @@
 // The port: what the program remembers from one start to the next, wherever that is kept.
 import type { Journal, JournalRecord } from '../platform/index.ts'
 import type { Problem } from '../problems/index.ts'
+import type { Epoch, LeaseStore } from './leases/port.ts'
 
 /**
  * All that outlives the process: who it is, the journals of its pools and of the built-in master, its decisions, and the
@@ -15,6 +16,8 @@ export interface StateStore {
    */
   hold(options: HoldOptions): Promise<() => void | Promise<void>>
   readonly identity: StoredIdentity
+  /** Where several processes share the store: who may lead what. */
+  readonly leases?: LeaseStore
   /**
    * Opens a journal, which is created if it is missing. Throws a ProvisionError: STATE_FOREIGN when it has another owner,
    * JOURNAL_UNUSABLE when it cannot be read or written.
@@ -96,10 +99,19 @@ export interface JournalOptions {
   kind: string
   /** A journal with another owner is refused; one without an owner, of an earlier version, is accepted. */
   owner?: JournalOwner
+  /** Under which it is written; needed where several processes share the store. */
+  lease?: JournalLease
+}
+
+/** A lease of this process: its writes are refused once another process has taken it. */
+export interface JournalLease {
+  readonly name: string
+  /** As it is at each write: a process that takes its own lease again continues. */
+  epoch(): Epoch | undefined
 }
 
 /** What is stored with a journal. */
-export type JournalHeader = JournalOptions
+export type JournalHeader = Omit<JournalOptions, 'lease'>
 
 export interface StoredJournal extends Journal {
   /**

@@ -48,7 +48,7 @@ export function leaseWorld(pools: readonly string[], random: () => number = () =
     const self: Process = {
       id,
       leads,
-      candidate: { id, ...about, pools, wants: 'share', ...more },
+      candidate: { id, ...about, pools, pinned: [], configured: pools, wants: 'share', ...more },
       answersIn: 0,
       endsIn: 0,
       ended: [],
@@ -73,7 +73,7 @@ export function leaseWorld(pools: readonly string[], random: () => number = () =
       },
     }
     processes.push(self)
-    self.leadership.start()
+    void self.leadership.start().catch(() => {})
     return self
   }
 

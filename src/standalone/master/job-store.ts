@@ -1,7 +1,7 @@
 // Stores the master's jobs and agents: appends and compacts records; after a failure it waits and rewrites everything.
 import type { Clock, JournalRecord, Logger } from '../../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
-import type { JournalOwner, OpenedJournal, StateStore } from '../../state/index.ts'
+import type { JournalLease, JournalOwner, OpenedJournal, StateStore } from '../../state/index.ts'
 import type { Agent } from './agent.ts'
 import type { Allocation } from './allocation.ts'
 
@@ -23,6 +23,7 @@ export interface JobStore {
 
 export interface JobStoreOptions {
   store: Pick<StateStore, 'openJournal'>
+  lease?: JournalLease
   /** Owner of the journal. Another owner's is rejected. */
   owner?: JournalOwner
   /** Written into the journal; that of another cluster is set aside. Left out: the owner is not checked. */
@@ -50,8 +51,8 @@ export function inMemoryJobStore(): JobStore {
 
 /** Throws a ProvisionError when the journal cannot be opened (JOURNAL_UNUSABLE) or has another owner (STATE_FOREIGN). */
 export async function openJobStore(options: JobStoreOptions): Promise<JobStore> {
-  const { store, clusterId } = options
-  const opened = await store.openJournal({ name: 'master', kind: journalKind, owner: options.owner })
+  const { store, clusterId, owner: self, lease } = options
+  const opened = await store.openJournal({ name: 'master', kind: journalKind, owner: self, lease })
   const { journal } = opened
   const owner = replay(opened.records).clusterId
   if (clusterId === undefined || owner === undefined || owner === clusterId)

@@ -40,7 +40,8 @@ export function chooseLeases(view: LeaseView, self: Candidate, held: Iterable<st
     if (chosen === self) take.push(pool)
   }
   const own = counts.get(self.id)!
-  const move = kept.find((pool) => counts.get(leastBusy(eligible(pool), counts)!.id)! <= own - 2)
+  const movable = kept.filter((pool) => !self.pinned.includes(pool))
+  const move = movable.find((pool) => counts.get(leastBusy(eligible(pool), counts)!.id)! <= own - 2)
   return { take, giveUp, ...(move === undefined ? {} : { move }) }
 }
 

@@ -1,4 +1,4 @@
-// Leads pools as long as their leases last; the daemon does not use it yet. The lease in the store decides; this process
+// Leads pools as long as their leases last. The lease in the store decides; this process
 // counts its own time, from before it asked, and stops earlier than the store's time is over.
 import { type Clock, withDeadline } from '../../platform/index.ts'
 import { chooseLeases } from './choice.ts'
@@ -42,9 +42,12 @@ export interface LeadershipOptions {
 }
 
 export interface Leadership {
-  start(): void
+  /** Resolves after the first round: what was free is led. Rejects when the store does not answer it. */
+  start(): Promise<void>
   /** The epoch in which this process may act for the pool at this moment; undefined: it must not. Ask right before acting. */
   epochOf(pool: string): Epoch | undefined
+  /** Leaves one pool. What `self` still names is taken again. */
+  giveUp(pool: string): Promise<void>
   /** Leaves all pools, and announces that it is gone. */
   stop(): Promise<void>
 }
@@ -135,13 +138,18 @@ export function createLeadership(options: LeadershipOptions): Leadership {
     await asked('the end of a lease', () => store.release(pool, lease.epoch))
   }
 
-  async function run(): Promise<void> {
+  async function round(): Promise<void> {
+    const { view, self } = await renew()
+    await act(view, self)
+  }
+
+  async function run(first: number): Promise<void> {
+    await clock.sleep(first, stopping.signal).catch(() => {})
     while (!stopping.signal.aborted) {
       const sentAt = clock.now()
       let next = times.period * (0.9 + 0.2 * random())
       try {
-        const { view, self } = await renew()
-        await act(view, self)
+        await round()
         // Not after the answer: a slow store would leave too little of the lease.
         next -= clock.now() - sentAt
       } catch (error) {
@@ -165,9 +173,11 @@ export function createLeadership(options: LeadershipOptions): Leadership {
   }
 
   return {
-    start() {
-      loop = run()
+    async start() {
+      await round()
+      loop = run(times.period)
     },
+    giveUp: giveAway,
     epochOf(pool) {
       const lease = held.get(pool)
       return lease && clock.now() < lease.until ? lease.epoch : undefined

@@ -20,8 +20,12 @@ export interface Candidate {
   version: string
   /** Hash of its configuration. */
   configuration: string
-  /** Names of the pools that it has. */
+  /** What it can lead now. */
   pools: readonly string[]
+  /** Of these, what it does not leave only to spread the work. */
+  pinned: readonly string[]
+  /** Every pool with a provider in its configuration: instances of none of them are orphans. */
+  configured: readonly string[]
   /** `all`: it leads everything as long as it is there, and others only what it does not have. */
   wants: 'share' | 'all'
 }

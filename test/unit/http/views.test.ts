@@ -25,7 +25,13 @@ import { instanceViews } from '../../../src/http/instance-view.ts'
 import { oneJobSchema } from '../../../src/http/job-view.ts'
 import { type LocalListener, listenLocally } from '../../../src/http/listen.ts'
 import { orphansView } from '../../../src/http/orphan-view.ts'
-import { failedSummary, poolDetails, poolSummary, statusSchema } from '../../../src/http/pool-view.ts'
+import {
+  failedSummary,
+  poolDetails,
+  poolSummary,
+  standbySummary,
+  statusSchema,
+} from '../../../src/http/pool-view.ts'
 import { problemView, type ReasonView, reasonView } from '../../../src/http/reason-view.ts'
 import { checkView, type Written } from '../../../src/http/view.ts'
 import { plan } from '../../../src/planner/index.ts'
@@ -104,16 +110,21 @@ const orphan: FoundOrphan = {
   next: { kind: 'keep', why: 'foreign' },
 }
 
+const differs = problem('CONFIG_DIFFERS', 'another configuration')
+const leader = { host: 'a', pid: 1, writerId: 'w', epoch: 3, since: 0, self: false }
+const place = { provider: 'aws', leader }
+
 let status: PoolStatus
 let rows: FleetRow[]
 let others: PoolAgents[] = []
 const fleet: FleetControl = {
   about: () => about,
-  status: () => ({ pools: [status], failed: [failed] }),
+  status: () => ({ pools: [status], failed: [failed], elsewhere: ['far'] }),
+  problems: () => [differs],
   orphans: () => ({ orphans: [orphan], problems: [lost] }),
   rows: () => rows,
   otherAgents: async () => others,
-  providerOf: () => 'aws',
+  placeOf: () => place,
   snapshotOf: ({ snapshot }) => snapshot && { format: 'any' },
   events: async () => [event],
   check() {},
@@ -156,10 +167,10 @@ describe('the output of a provisioner', () => {
           launchedAt,
           ...row,
         }))
-        const pools = [poolSummary(given, 'aws'), failedSummary(failed, 'aws')]
-        const details = poolDetails(given, 'aws', fleet.snapshotOf(given))
+        const pools = [poolSummary(given, place), failedSummary(failed, place), standbySummary('far', place)]
+        const details = poolDetails(given, place, fleet.snapshotOf(given))
         expect(await fleetStatus(client)).toStrictEqual(
-          sent({ ...about, pools, orphans: 1, problems: [problemView(lost)] }),
+          sent({ ...about, pools, orphans: 1, problems: [problemView(differs), problemView(lost)] }),
         )
         expect(await listOrphans(client)).toStrictEqual(sent(orphansView(fleet.orphans())))
         expect(await adoptOrphans(client)).toEqual(['w2'])

@@ -15,7 +15,7 @@ function adviceOf(status: () => PoolsStatus, now = 1000) {
   return createJobAdvice(config!, { status, now: () => now })
 }
 const ofBench = (bench: PoolBench) =>
-  adviceOf(() => ({ pools: [bench.fleet.status()], failed: [] }), bench.now())
+  adviceOf(() => ({ pools: [bench.fleet.status()], failed: [], elsewhere: [] }), bench.now())
 const job = (id: string, pool = 'default') => ({ id, pool, submittedAt: 0 })
 
 describe('the reason of a waiting job', () => {
@@ -59,7 +59,7 @@ describe('the reason of a waiting job', () => {
 
   it('is the problem of a pool that could not be started, or that the pool has no provider', () => {
     const failed = [{ pool: 'default', problems: [problem('PROVIDER_AUTH', 'no credentials')] }]
-    const whyWaits = adviceOf(() => ({ pools: [], failed })).whyWaits()
+    const whyWaits = adviceOf(() => ({ pools: [], failed, elsewhere: [] })).whyWaits()
     expect(whyWaits(job('a'))).toMatchObject({
       code: 'POOL_NOT_RUNNING',
       problem: { code: 'PROVIDER_AUTH', message: 'no credentials' },
@@ -71,7 +71,7 @@ describe('the reason of a waiting job', () => {
     let reads = 0
     const status = () => {
       reads++
-      return { pools: [], failed: [] }
+      return { pools: [], failed: [], elsewhere: [] }
     }
     const whyWaits = adviceOf(status).whyWaits()
     for (let n = 0; n < 100; n++) whyWaits(job(`${n}`))

@@ -11,6 +11,7 @@ import { builtInProviders } from '../../../src/providers/index.ts'
 import { openPlans } from '../../../src/provisioner/plans.ts'
 import { createRunningPools } from '../../../src/provisioner/pools.ts'
 import { isProvided } from '../../../src/provisioner/prepare.ts'
+import { wholeTerm } from '../../../src/provisioner/term.ts'
 import { type CapturingLogger, capturingLogger } from '../../support/capturing-logger.ts'
 import { parseConfig } from '../../support/config.ts'
 import { storeIn } from '../../support/state-store.ts'
@@ -68,11 +69,11 @@ async function started({ providers = builtInProviders, clock = systemClock } = {
   if (!plans) throw new Error(JSON.stringify(problems))
   const running = createRunningPools(config!.resource_pools.filter(isProvided), { clock, logger })
   const demand = new QuietMaster()
-  await running.start({
+  running.prepare({
     providers,
     plans,
     provisionerId: 'w',
-    ownWriters: new Set(['w']),
+    ownWriters: async () => new Set(['w']),
     stateDir: config!.state_dir,
     store: storeIn(config!.state_dir, clock),
     demand,
@@ -84,6 +85,7 @@ async function started({ providers = builtInProviders, clock = systemClock } = {
     logger,
     metrics: { count() {}, gauge() {}, observe() {} },
   })
+  await running.start(wholeTerm)
   return { running, demand, config: config!, plans }
 }
 

@@ -23,7 +23,10 @@ afterEach(async () => {
   for (const step of undo.splice(0).reverse()) await step()
 })
 
-async function readiness(status: PoolsStatus): Promise<{ status: number; faults: string[] }> {
+async function readiness(
+  status: PoolsStatus,
+  standby?: string,
+): Promise<{ status: number; faults: string[] }> {
   const folder = mkdtempSync(join(tmpdir(), 'telemetry-'))
   undo.push(() => rmSync(folder, { recursive: true }))
   const telemetry = openTelemetry({
@@ -32,6 +35,7 @@ async function readiness(status: PoolsStatus): Promise<{ status: number; faults:
     status: () => status,
     orphans: () => ({ orphans: [], problems: [] }),
     certificate: () => undefined,
+    standbyOf: () => standby,
     logger: silentLogger,
     clock: new FakeClock(),
   })
@@ -53,14 +57,21 @@ function pool(name: string, codes: string[], started = true): PoolStatus {
 
 describe('readiness', () => {
   it('is reported when every pool reads its cloud and master, whatever else is blocked', async () => {
-    const seen = { pools: [pool('gpu', ['MAX_REACHED', 'PAUSED'])], failed: [] }
+    const seen = { pools: [pool('gpu', ['MAX_REACHED', 'PAUSED'])], failed: [], elsewhere: [] }
     expect(await readiness(seen)).toEqual({ status: 200, faults: [] })
+  })
+
+  it('is not reported by a process that waits for another to end, so that a load balancer leaves it out', async () => {
+    expect(await readiness({ pools: [], failed: [], elsewhere: ['gpu'] }, 'host-a')).toEqual({
+      status: 503,
+      faults: ['standby: host-a leads'],
+    })
   })
 
   it('is not reported while a pool has no view, has not started, or could not be started', async () => {
     const failed = [{ pool: 'cpu', problems: [problem('PROVIDER_AUTH', 'no credentials')] }]
     const pools = [pool('gpu', ['DEMAND_MISSING', 'MAX_REACHED']), pool('new', [], false)]
-    expect(await readiness({ pools, failed })).toEqual({
+    expect(await readiness({ pools, failed, elsewhere: [] })).toEqual({
       status: 503,
       faults: ['pool gpu: DEMAND_MISSING', 'pool new: not started', 'pool cpu: PROVIDER_AUTH'],
     })

@@ -1,0 +1,47 @@
+// This process as the other provisioners of the cluster see it.
+import { createHash } from 'node:crypto'
+import { hostname } from 'node:os'
+import { dirname, sep } from 'node:path'
+import type { MasterConfig } from '../config/index.ts'
+import { type AnyProvider, definitionOf } from '../providers/index.ts'
+import type { Candidate } from '../state/index.ts'
+import { everything, orphansOnly } from './work.ts'
+
+export interface AboutProcess {
+  writerId: string
+  version: string
+  /** Milliseconds since the epoch. */
+  startedAt: number
+  providers: readonly AnyProvider[]
+}
+
+export function candidateOf(
+  config: MasterConfig,
+  { writerId, version, startedAt, providers }: AboutProcess,
+): Omit<Candidate, 'pools'> {
+  const provided = config.resource_pools.filter(({ provider }) => provider !== undefined)
+  const here = provided.filter(({ provider }) => definitionOf(providers, provider!).onThisMachine)
+  return {
+    id: writerId,
+    host: hostname(),
+    pid: process.pid,
+    since: startedAt,
+    version,
+    configuration: hashOf(config),
+    pinned: [everything, orphansOnly, ...here.map(({ pool_name }) => pool_name)],
+    configured: provided.map(({ pool_name }) => pool_name),
+    wants: 'share',
+  }
+}
+
+/** Of what decides about instances, with paths relative to the file: hosts may have it in different folders. */
+export function hashOf(config: MasterConfig): string {
+  const { file, resource_pools, orphans, demand, prices, cluster_id, security } = config
+  const folder = `${dirname(file)}${sep}`
+  const text = JSON.stringify(
+    { resource_pools, orphans, demand, prices, cluster_id, security },
+    (_, value: unknown) =>
+      typeof value === 'string' && value.startsWith(folder) ? value.slice(folder.length) : value,
+  )
+  return createHash('sha256').update(text).digest('hex')
+}

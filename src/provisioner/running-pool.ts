@@ -1,0 +1,178 @@
+// One running pool: its provider, its preflight, its fleet loop and its journal. Nothing here affects another pool.
+
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import type { ProvidedPool } from '../agent-setup/index.ts'
+import type { DemandSource } from '../demand/index.ts'
+import {
+  type ClusterLocation,
+  createPoolFleet,
+  type FleetEvent,
+  keyOf,
+  type PoolFleet,
+  type PoolSettings,
+} from '../fleet/index.ts'
+import { fixedPeriods, type Instance } from '../planner/index.ts'
+import {
+  bootMark,
+  type Clock,
+  fileNameOf,
+  type Logger,
+  type Metrics,
+  tellProblems,
+} from '../platform/index.ts'
+import { type AnyProvider, definitionOf, type Ownership, type Provider } from '../providers/index.ts'
+import type { JournalOptions, OpenedJournal, StateStore } from '../state/index.ts'
+import { meteredDemand, meteredProvider } from './metered.ts'
+import { type PreflightGate, preflightGate } from './preflight-gate.ts'
+import type { ReadyPlan } from './prepare.ts'
+import type { SharedClusters } from './shared-clusters.ts'
+import type { Term } from './term.ts'
+
+export interface RunPoolOptions {
+  /** The current plan: a renewed certificate and a changed configuration change it. */
+  plan: () => ReadyPlan
+  owner: Ownership
+  provisionerId: string
+  ownWriters: ReadonlySet<string>
+  stateDir: string
+  store: Pick<StateStore, 'openJournal'>
+  env: Readonly<Record<string, string | undefined>>
+  providers: readonly AnyProvider[]
+  /** The right to lead it. */
+  term: Term
+  /** What this pool shares with the others. */
+  clusters: SharedClusters
+  demand: DemandSource
+  onEvent: (event: FleetEvent) => void
+  onLocation: (place: ClusterLocation) => void
+  isFirstStart: boolean
+  onListed?: (pool: string) => void
+  clock: Clock
+  logger: Logger
+  metrics: Metrics
+}
+
+export interface RunningPool {
+  readonly fleet: PoolFleet
+  readonly location: ClusterLocation
+  instances(): Instance[]
+  /** Dials the master again before anything more is launched. */
+  userDataChanged(): void
+  /** Ends the loop, then what runs only on this machine. */
+  stop(): Promise<void>
+}
+
+const journalKind = 'fleet 1'
+
+/** Throws a ProvisionError when the provider or the journal cannot be opened. */
+export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
+  const { plan, owner, provisionerId, stateDir, store, logger } = options
+  const { pool } = plan()
+  const name = fileNameOf(pool.pool_name)
+  const meter = { ...options, pool: pool.pool_name }
+  const opening = await openProvider(options, join(stateDir, pool.provider.type, name))
+  const provider = meteredProvider(opening, meter)
+  const shared = options.clusters.viewOf(provider)
+  const location = { provider: provider.kind, location: provider.location ?? {} }
+  options.onLocation(location)
+  const opened = await openedOrClosed(provider, store, {
+    name: { pool: pool.pool_name },
+    kind: journalKind,
+    lease: options.term,
+    owner: { cluster: owner.clusterId, pool: owner.pool, writer: provisionerId },
+  })
+  tellProblems(logger, opened.problems)
+  const gate = preflightGate(options)
+  const fleet = createPoolFleet(
+    {
+      ...options,
+      pool: pool.pool_name,
+      owner,
+      provider,
+      ...(shared ? { shared } : {}),
+      demand: meteredDemand(options.demand, meter),
+      journal: opened.journal,
+      journalDamaged: opened.problems.length > 0,
+      isFirstStart: options.isFirstStart,
+      locationKey: keyOf(location),
+      bootMark,
+      random: Math.random,
+      newId: randomUUID,
+      launchInputs: gate.launchInputs,
+      onListed: () => options.onListed?.(pool.pool_name),
+    },
+    poolSettings(pool, options.providers),
+  )
+  const running: RunningPool = {
+    fleet,
+    location,
+    instances: () => fleet.status().instances,
+    userDataChanged: () => void gate.ask().catch(() => {}),
+    async stop() {
+      gate.stop()
+      await fleet.stop()
+      await provider.close()
+      await opened.journal.close()
+    },
+  }
+  try {
+    await begin(gate, fleet)
+  } catch (error) {
+    await running.stop().catch(() => {})
+    throw error
+  }
+  return running
+}
+
+/** The journal of the pool; if it cannot be opened, the provider is closed. */
+async function openedOrClosed(
+  provider: Provider,
+  store: Pick<StateStore, 'openJournal'>,
+  options: JournalOptions,
+): Promise<OpenedJournal> {
+  try {
+    return await store.openJournal(options)
+  } catch (error) {
+    await provider.close().catch(() => {})
+    throw error
+  }
+}
+
+/** The preflight should be answered before the first turn of the loop; otherwise the loop waits for its next turn. */
+async function begin(gate: PreflightGate, fleet: PoolFleet): Promise<void> {
+  await gate.ask()
+  await fleet.start()
+}
+
+async function openProvider(options: RunPoolOptions, folder: string): Promise<Provider> {
+  const { pool, setup } = options.plan()
+  const { open } = definitionOf(options.providers, pool.provider)
+  return open({ ...options, config: pool.provider, master: setup.master, stateDir: folder })
+}
+
+// The settings of a pool: the configuration in the form of the planner.
+
+export function poolSettings(pool: ProvidedPool, providers: readonly AnyProvider[]): PoolSettings {
+  const { provider } = pool
+  const definition = definitionOf(providers, provider)
+  return {
+    policy: {
+      ...fixedPeriods,
+      minInstances: provider.min_instances,
+      maxInstances: provider.max_instances,
+      maxIdle: provider.max_idle_agent_period,
+      bootTimeout: provider.boot_timeout,
+      reconnectWait: pool.agent_reconnect_wait,
+      placementGrace: provider.placement_grace,
+      maxAuxPerAgent: pool.max_aux_containers_per_agent,
+      separateGangs: definition.separatesGangs?.(provider) === true ? true : undefined,
+      launchRate: definition.onThisMachine ? undefined : provider.launch_rate,
+    },
+    // In the order they are tried: this keeps an on-demand fallback behind spot.
+    offerings: definition.offerings(provider).map((offering, preference) => ({ ...offering, preference })),
+    launchError: { timeout: provider.launch_error_timeout, retries: provider.launch_error_retries },
+    visibility: definition.visibilityMs,
+    ...(definition.largestLaunch === undefined ? {} : { largestLaunch: definition.largestLaunch }),
+  }
+}
