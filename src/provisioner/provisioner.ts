@@ -119,7 +119,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     },
     rows: () => (opened ? rowsOf(running.status(), opened) : []),
     get master() {
-      return opened?.work.demand()?.listener
+      return opened?.work.listener()
     },
     get listener() {
       return opened?.endpoints.listener
