@@ -165,7 +165,8 @@ async function open(
   const { config, version, clock, logger } = options
   const store = await openStateStore(config, options)
   undo.push(store.close)
-  undo.push(await store.hold({ onLost: () => options.onLockLost?.() }))
+  const alone = store.leases !== undefined
+  undo.push(await store.hold({ onLost: () => options.onLockLost?.(), alone }))
   const certificate = openCertificate(options)
   const { identity: stored } = store
   const isFirstStart = await stored.isNew()

@@ -1,23 +1,27 @@
 // The port: what the program remembers from one start to the next, wherever that is kept.
 import type { Journal, JournalRecord } from '../platform/index.ts'
 import type { Problem } from '../problems/index.ts'
+import type { Epoch, LeaseStore } from './leases/port.ts'
 
 /**
  * All that outlives the process: who it is, the journals of its pools and of the built-in master, its decisions, and the
- * right to work with them, which one process has at a time. Nothing outside this room knows where they are kept.
+ * right to work with them. One process has it alone, or several share it and have leases. Nothing outside this room knows
+ * where they are kept.
  */
 export interface StateStore {
   /** What it is and where, for messages, such as `state_dir /var/lib/provision`. Never contains a password. */
   readonly name: string
   /**
-   * Takes the exclusive right to this state, before anything is written. Returns a function that gives it up. Throws a
-   * ProvisionError: LOCK_HELD, which names the holder, or why the state cannot be used.
+   * Takes the right to work with this state, before anything is written. Returns a function that gives it up. Throws a
+   * ProvisionError: LOCK_HELD, which names who keeps this process from it, or why the state cannot be used.
    */
   hold(options: HoldOptions): Promise<() => void | Promise<void>>
+  /** Only where several processes can share the state. */
+  readonly leases?: LeaseStore
   readonly identity: StoredIdentity
   /**
    * Opens a journal, which is created if it is missing. Throws a ProvisionError: STATE_FOREIGN when it has another owner,
-   * JOURNAL_UNUSABLE when it cannot be read or written.
+   * JOURNAL_UNUSABLE when it cannot be read or written, STATE_RIGHT_LOST without the right to write it.
    */
   openJournal(options: JournalOptions): Promise<OpenedJournal>
   /** Every journal that is in use, without those that were set aside. */
@@ -31,6 +35,11 @@ export interface StateStore {
 export interface HoldOptions {
   /** Called when another process has taken the right: this one must stop. */
   onLost: () => void
+  /**
+   * Nobody else may work with the state meanwhile, and journals need no lease: for commands such as `state copy`. A store
+   * without leases is always held so.
+   */
+  alone?: boolean
 }
 
 // The identity: short texts, written once or at each start.
@@ -44,8 +53,18 @@ export type IdentityPart = (typeof identityParts)[number]
 export interface StoredIdentity {
   /** undefined if it was never written. Throws whatever keeps it from being read. */
   read(part: IdentityPart): Promise<string | undefined>
-  /** Resolves once it survives a crash. */
+  /** Replaces it; needs the state alone. Resolves once it survives a crash. */
   write(part: IdentityPart, value: string): Promise<void>
+  /**
+   * Writes the part if it was never written, and resolves with what is there: two that do so at once get the same value.
+   * Throws a ProvisionError, LOCK_HELD when another process has the state alone.
+   */
+  settle(part: IdentityPart, value: string): Promise<string>
+  /**
+   * Adds a line to `incarnations`, of which the newest `most` stay. Resolves with all lines, oldest first. None is lost when
+   * several are added at once. Throws as `settle`.
+   */
+  addIncarnation(line: string, most: number): Promise<string[]>
   /** Where it is, for messages: an absolute path, or a table. */
   placeOf(part: IdentityPart): string
   /** What only a start writes, once it knows its cluster: signs of an earlier one, in a fixed order. */
@@ -96,10 +115,24 @@ export interface JournalOptions {
   kind: string
   /** A journal with another owner is refused; one without an owner, of an earlier version, is accepted. */
   owner?: JournalOwner
+  /**
+   * Of the lease `leaseOf(name)`, under which everything is written. Needed where a store has leases and is not held alone;
+   * ignored elsewhere.
+   */
+  epoch?: Epoch
 }
 
 /** What is stored with a journal. */
-export type JournalHeader = JournalOptions
+export type JournalHeader = Omit<JournalOptions, 'epoch'>
+
+/**
+ * The name of the lease under which a journal is written: of a pool its own name, of the built-in master `@master`. A name
+ * that begins with `@` gets another one in front, so that no pool can be mistaken for anything else that has a lease.
+ */
+export function leaseOf(name: JournalName): string {
+  if (name === 'master') return '@master'
+  return name.pool.startsWith('@') ? `@${name.pool}` : name.pool
+}
 
 export interface StoredJournal extends Journal {
   /**

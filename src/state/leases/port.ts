@@ -1,4 +1,5 @@
 // The part of the port for several provisioners: who leads which pool. A store that one process has alone has no leases.
+import type { ProcessMark } from '../../platform/index.ts'
 
 /**
  * One term of leadership of a pool. The number grows with each term; the nonce tells terms apart that a restored or promoted
@@ -9,18 +10,19 @@ export interface Epoch {
   nonce: string
 }
 
-/** A provisioner as it announces itself to the others. */
-export interface Candidate {
+/**
+ * A provisioner as it announces itself to the others. With its process (`thisProcess()`), so that another one on the same
+ * machine knows when it has exited: it counts as gone at once then, and so do its leases.
+ */
+export interface Candidate extends ProcessMark {
   /** Of this start: see `Identity.writerId`. */
   id: string
-  host: string
-  pid: number
   /** Milliseconds since the epoch, by its own clock. */
   since: number
   version: string
   /** Hash of its configuration. */
   configuration: string
-  /** Names of the pools that it has. */
+  /** Names of the leases that it can have, one for each of its pools: see `leaseOf`. */
   pools: readonly string[]
   /** `all`: it leads everything as long as it is there, and others only what it does not have. */
   wants: 'share' | 'all'
@@ -33,6 +35,7 @@ export interface LeaseView {
 }
 
 export interface Lease {
+  /** Its name: see `leaseOf`. */
   pool: string
   epoch: Epoch
   /** `id` of its candidate. */
@@ -44,14 +47,15 @@ export interface LeaseStore {
   /**
    * Announces this provisioner, and renews what it holds, for `ttl` milliseconds from now by the clock of the store: in one
    * statement, only where epoch and holder are still these and the time is not over. Returns everything as it is then.
+   * Announces nothing while a process has the store alone.
    */
   renew(self: Candidate, held: ReadonlyMap<string, Epoch>, ttl: number): Promise<LeaseView>
   /**
    * Takes a pool whose lease is over or was never given. Resolves with the new epoch, or with undefined when another was
-   * quicker.
+   * quicker, or a process has the store alone. Waits for what is being written under the epoch before; later it is refused.
    */
   take(pool: string, holder: string, ttl: number): Promise<Epoch | undefined>
-  /** Ends the lease at once; nothing happens where the epoch is no longer the newest. */
+  /** Ends the lease at once, and nothing is written under it any more; nothing happens where the epoch is no longer the newest. */
   release(pool: string, epoch: Epoch): Promise<void>
   /** Removes the announcement; leases are released before. */
   leave(id: string): Promise<void>

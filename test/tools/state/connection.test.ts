@@ -111,7 +111,7 @@ describe('a login', () => {
       clock: systemClock,
       logger: silentLogger,
     })
-    const refusal = await store.hold({ onLost() {} }).catch((error) => error)
+    const refusal = await store.hold({ onLost() {}, alone: true }).catch((error) => error)
     await store.close()
     expect(refusal.code).toBe('STATE_REFUSED')
     expect(refusal.message).toContain('permission denied for database postgres')
@@ -128,7 +128,7 @@ describe('a login', () => {
       clock: systemClock,
       logger: silentLogger,
     })
-    expect((await store.hold({ onLost() {} }).catch((error) => error)).message).toMatch(
+    expect((await store.hold({ onLost() {}, alone: true }).catch((error) => error)).message).toMatch(
       /STATE_UNSUITABLE.*SQL_ASCII/,
     )
     await store.close()
@@ -147,7 +147,7 @@ describe('a login', () => {
       clock: systemClock,
       logger: silentLogger,
     })
-    expect((await store.hold({ onLost() {} }).catch((error) => error)).message).toMatch(
+    expect((await store.hold({ onLost() {}, alone: true }).catch((error) => error)).message).toMatch(
       /^STATE_UNREACHABLE: .*read-only/,
     )
     await store.close()
@@ -186,7 +186,7 @@ describe.runIf(pgbouncer)('behind PgBouncer', () => {
       clock: systemClock,
       logger: silentLogger,
     })
-    const release = await store.hold({ onLost() {} })
+    const release = await store.hold({ onLost() {}, alone: true })
     const journals = await Promise.all(
       Array.from({ length: 8 }, (_, n) => store.openJournal({ name: { pool: `p${n}` }, kind: 'test 1' })),
     )
@@ -201,7 +201,7 @@ describe.runIf(pgbouncer)('behind PgBouncer', () => {
       clock: systemClock,
       logger: silentLogger,
     })
-    expect((await other.hold({ onLost() {} }).catch((error) => error)).code).toBe('LOCK_HELD')
+    expect((await other.hold({ onLost() {}, alone: true }).catch((error) => error)).code).toBe('LOCK_HELD')
     await release()
     await store.close()
   })
