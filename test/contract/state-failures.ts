@@ -115,7 +115,7 @@ export function describeStateFailures(clause: Clause<StateAbility>, here: Here):
         const child = startChild('hold', harness.settings!)
         await eventually(() => child.lines()).toEqual(['held'])
         const store = await harness.open()
-        const refusal = await store.hold({ onLost() {} }).catch((thrown) => thrown)
+        const refusal = await store.hold({ onLost() {}, alone: true }).catch((thrown) => thrown)
         expect(refusal.code).toBe('LOCK_HELD')
         expect(refusal.message).toContain(`process ${child.process.pid} on `)
         await store.close()
@@ -131,7 +131,7 @@ export function describeStateFailures(clause: Clause<StateAbility>, here: Here):
           for (const ours of [0, -300_000, 300_000]) {
             const clock = { now: () => Date.now() + ours, sleep: () => new Promise<void>(() => {}) }
             const store = await harness.open(clock)
-            const refusal = await store.hold({ onLost() {} }).catch((thrown) => thrown)
+            const refusal = await store.hold({ onLost() {}, alone: true }).catch((thrown) => thrown)
             expect(refusal.code, `${skew} against ${ours}`).toBe('LOCK_HELD')
             await store.close()
           }
@@ -145,7 +145,7 @@ export function describeStateFailures(clause: Clause<StateAbility>, here: Here):
       await here.life().end()
       const store = await harness.open()
       let lost = false
-      const release = await store.hold({ onLost: () => (lost = true) })
+      const release = await store.hold({ onLost: () => (lost = true), alone: true })
       const { journal } = await store.openJournal({ name: { pool: 'gpu' }, kind: 'test 1' })
       await journal.append(record(1))
       await harness.takeRight!()

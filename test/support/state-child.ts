@@ -3,6 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import type { Clock } from '../../src/platform/ports.ts'
 import { openStateStore, type StateConfig } from '../../src/state/open.ts'
 import { silentLogger } from './silent-logger.ts'
+import { underLeases } from './under-leases.ts'
 
 export interface ChildSettings {
   config: StateConfig
@@ -68,9 +69,12 @@ const clock: Clock = {
   sleep: (ms, signal) => setTimeout(ms, undefined, { signal }),
 }
 const store = await openStateStore(config, { clock, logger: silentLogger, env: {} })
-const release = await store.hold({ onLost: () => say('lost') })
-const { journal } = await store.openJournal({ name: { pool: 'gpu' }, kind: 'test 1' })
+const alone = task === 'hold'
+const release = await store.hold({ onLost: () => say('lost'), alone })
+const under = alone ? { open: store.openJournal, end: async () => {} } : underLeases(store)
+const { journal } = await under.open({ name: { pool: 'gpu' }, kind: 'test 1' })
 await tasks[task as ChildTask]()
 await journal.close()
+await under.end()
 await release()
 await store.close()
