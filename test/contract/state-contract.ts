@@ -13,12 +13,9 @@ import { clausesFor, eventually } from '../../src/testing/clauses.ts'
 import { type UnderLeases, underLeases } from '../support/under-leases.ts'
 import { describeStateFailures } from './state-failures.ts'
 import type { StateHarness, StateSubject } from './state-harness.ts'
+import { numbers, record, upTo } from './state-records.ts'
 
 const test1 = { name: { pool: 'gpu' }, kind: 'test 1' } satisfies JournalOptions
-export const record = (n: number, more: object = {}): JournalRecord => ({ at: n, kind: 'test', ...more })
-export const numbers = (records: readonly JournalRecord[]) => records.map(({ at }) => at)
-export const upTo = (count: number, from = 0) => Array.from({ length: count }, (_, n) => from + n)
-
 /** A process with the state: what it opens is closed again. */
 export interface Life {
   store: StateStore
@@ -55,11 +52,7 @@ async function begin(harness: StateHarness, manner: Manner = {}): Promise<Life> 
 }
 
 /** A killed process may keep the state for so many milliseconds. */
-async function held(
-  store: StateStore,
-  options: HoldOptions,
-  within: number,
-): ReturnType<StateStore['hold']> {
+async function held(store: StateStore, options: HoldOptions, within: number): ReturnType<StateStore['hold']> {
   const end = performance.now() + within
   for (;;)
     try {

@@ -1,48 +1,11 @@
 // The state contract, second part: crashes, disks and connections that fail, and several processes.
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
-import { describe, expect, onTestFinished } from 'vitest'
+import { describe, expect } from 'vitest'
 import { type Clause, eventually } from '../../src/testing/clauses.ts'
-import type { ChildSettings, ChildTask } from '../support/state-child.ts'
-import { type Life, numbers, record, upTo } from './state-contract.ts'
+import { type Child, startChild } from '../support/start-child.ts'
+import type { Life } from './state-contract.ts'
 import type { StateAbility, StateHarness } from './state-harness.ts'
-
-interface Child {
-  lines(): string[]
-  process: ChildProcess
-  kill(): Promise<void>
-}
-
-function startChild(task: ChildTask, settings: ChildSettings, before = ':'): Child {
-  const script = fileURLToPath(import.meta.resolve('../support/state-child.ts'))
-  const child = spawn(
-    'bash',
-    [
-      '-c',
-      `${before}; exec "$@"`,
-      'bash',
-      process.execPath,
-      '--no-warnings',
-      script,
-      task,
-      JSON.stringify(settings),
-    ],
-    {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  )
-  let text = ''
-  child.stdout.on('data', (part) => (text += part))
-  child.stderr.on('data', (part) => (text += part))
-  const exited = once(child, 'exit')
-  const kill = async () => {
-    child.kill('SIGKILL')
-    await exited
-  }
-  onTestFinished(kill)
-  return { lines: () => text.split('\n').filter(Boolean), process: child, kill }
-}
+import { numbers, record, upTo } from './state-records.ts'
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 /** Of the last step that the child has printed. */
