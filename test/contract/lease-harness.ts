@@ -25,6 +25,8 @@ export interface LeaseHarness {
   open?(clock?: Clock): Promise<StateStore>
   /** How many rows there are, of leases and of announcements. */
   rows?(): Promise<{ leases: number; candidates: number }>
+  /** Inserts into the table take at least so many milliseconds from now on; call the result to undo it. */
+  slow?(table: 'journal_records' | 'leases' | 'identity', ms: number): Promise<() => Promise<void>>
   /** How a child process opens it, on another host. */
   settings?(): ChildSettings
 }

@@ -41,6 +41,8 @@ export function describeLeasedJournals(clause: Clause<LeaseAbility>, harness: ()
     return { epoch, journal, numbers: numbers(records) }
   }
 
+  /** The other statement has begun, and is slowed down. */
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 200))
   const refusal = (attempt: Promise<unknown>) =>
     attempt.then(
       () => 'done',
@@ -159,6 +161,31 @@ export function describeLeasedJournals(clause: Clause<LeaseAbility>, harness: ()
     )
   })
 
+  /** Each way to write while another takes the lease, in a statement that the server has begun. */
+  const writes: [string, (journal: StoredJournal) => Promise<unknown>][] = [
+    ['an append', (journal) => journal.append(record(2))],
+    ['a rewrite', (journal) => journal.rewrite([record(1), record(2)])],
+  ]
+  describe.each(writes)('%s', (_, write) => {
+    clause('that has begun is done before a take or a release is', ['sessions'], async () => {
+      const [here, there] = [await share(), await share()]
+      await harness().slow!('journal_records', 500)
+      for (const [pool, isReleased] of [
+        ['a', true],
+        ['b', false],
+      ] as const) {
+        const old = await lead(there, pool)
+        await old.journal.append(record(1))
+        const writing = write(old.journal)
+        await pause()
+        if (isReleased) await there.leases.release(pool, old.epoch)
+        else await harness().pass(ttl + 1)
+        expect((await lead(here, pool)).numbers).toEqual([1, 2])
+        await writing
+      }
+    })
+  })
+
   describe('the identity of several hosts', () => {
     clause('is the same for all that start at once, and has a line of each', ['journals'], async () => {
       const hosts = await Promise.all(upTo(4).map(() => share()))
@@ -234,17 +261,37 @@ export function describeLeasedJournals(clause: Clause<LeaseAbility>, harness: ()
       expect(await here.leases.take('gpu', 'one', ttl)).toBeDefined()
     })
 
-    clause('never has it beside another, alone or not, that begins at once', ['sessions'], async () => {
+    clause('never has it beside one that takes a lease at that moment', ['sessions'], async () => {
       const [here, store] = [await share(), await open()]
-      for (let round = 0; round < 20; round++) {
-        const [release, epoch] = await Promise.all([
-          alone(store).catch(() => undefined),
-          here.leases.take(`pool ${round}`, 'one', ttl),
-        ])
-        expect([release !== undefined, epoch !== undefined].filter(Boolean)).toHaveLength(1)
-        await release?.()
-        if (epoch) await here.leases.release(`pool ${round}`, epoch)
-      }
+      await harness().slow!('leases', 500)
+      const taking = here.leases.take('first', 'one', ttl)
+      await pause()
+      expect(await messageOf(alone(store))).toMatch(/^LOCK_HELD: provisioner one works with /)
+      await here.leases.release('first', (await taking)!)
+      const holding = alone(store)
+      await pause()
+      expect(await here.leases.take('second', 'one', ttl)).toBeUndefined()
+      await (await holding)()
+    })
+
+    clause('never has it beside one that announces itself at that moment', ['sessions'], async () => {
+      const [here, store] = [await share(), await open()]
+      await harness().slow!('leases', 500)
+      const holding = alone(store)
+      await pause()
+      expect((await here.leases.renew(candidate('one'), none, ttl)).candidates).toEqual([])
+      await (await holding)()
+    })
+
+    clause('reads all of the identity that others have begun to write', ['sessions'], async () => {
+      const [here, store] = [await share(), await open()]
+      await harness().slow!('identity', 500)
+      const settling = here.store.identity.settle('cluster-id', 'prod')
+      await pause()
+      const release = await alone(store)
+      expect(await store.identity.read('cluster-id')).toBe('prod')
+      await settling
+      await release()
     })
   })
 

@@ -78,7 +78,7 @@ export function leaseTable({ database, schema, faults }: LeaseTable): LeaseStore
   return {
     async renew(self, held, ttl) {
       const asked = [...held].map(([pool, epoch]) => proofOf(pool, epoch))
-      // The order of locks is that of `lockOccupants`. A statement does not see its own changes, hence `renewed` and `announced`.
+      // A statement does not see its own changes, hence `renewed` and `announced`.
       const answer = database.query(
         `WITH asked AS (SELECT * FROM unnest($4::text[], $5::bigint[], $6::uuid[]) AS a (name, epoch, nonce)),
          renewed AS (UPDATE ${leases} l SET renewed_at = clock_timestamp(), expires_at = ${until('$3')}

@@ -13,9 +13,12 @@ export function isShared(schema: string): string {
   return `NOT EXISTS (SELECT FROM ${schema}.leases WHERE name = '${aloneRow}' AND expires_at > clock_timestamp())`
 }
 
-/** Until the end of the transaction nobody joins or leaves, and no identity is written. Journals go on, under their leases. */
+/**
+ * Until the end of the transaction no lease is taken or renewed, nobody is announced, because that is part of a renewal, and no
+ * identity is written. Journals are written all the while, under their leases.
+ */
 export function lockOccupants(schema: string): string {
-  return `LOCK TABLE ${schema}.leases, ${schema}.provisioners, ${schema}.identity IN SHARE ROW EXCLUSIVE MODE`
+  return `LOCK TABLE ${schema}.leases, ${schema}.identity IN SHARE ROW EXCLUSIVE MODE`
 }
 
 /**

@@ -13,6 +13,7 @@ import { checkPostgres } from '../../../src/state/postgres/open.ts'
 import { postgresStore } from '../../../src/state/postgres/postgres-store.ts'
 import { type PostgresCluster, postgresCluster } from '../../support/postgres-cluster.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
+import { underLeases } from '../../support/under-leases.ts'
 
 let cluster: PostgresCluster
 let folder: string
@@ -203,6 +204,18 @@ describe.runIf(pgbouncer)('behind PgBouncer', () => {
     })
     expect((await other.hold({ onLost() {}, alone: true }).catch((error) => error)).code).toBe('LOCK_HELD')
     await release()
+    await store.hold({ onLost() {} })
+    await other.hold({ onLost() {} })
+    const [one, two] = [underLeases(store), underLeases(other)]
+    for (const [n, under] of [one, two, one, two].entries()) {
+      const { journal } = await under.open({ name: { pool: `p${n}` }, kind: 'test 1' })
+      await Promise.all([1, 2].map((at) => journal.append({ at, kind: 'test' })))
+      expect((await journal.read()).map(({ at }) => at)).toEqual([-1, 1, 2])
+    }
+    await expect(two.open({ name: { pool: 'p0' }, kind: 'test 1' })).rejects.toThrow('held by another')
+    await one.end()
+    await two.open({ name: { pool: 'p0' }, kind: 'test 1' })
+    await two.end()
     await store.close()
   })
 })

@@ -9,6 +9,7 @@ import type { StateStore } from '../../../src/state/store.ts'
 import { describeLeaseContract } from '../../contract/lease-contract.ts'
 import type { LeaseHarness } from '../../contract/lease-harness.ts'
 import { leasesInTables } from '../../contract/lease-tables.ts'
+import { slowInserts } from '../../contract/state-tables.ts'
 import { type PostgresCluster, postgresCluster } from '../../support/postgres-cluster.ts'
 import { databaseOf } from '../../support/postgres-database.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
@@ -48,6 +49,7 @@ describeLeaseContract('PostgreSQL', {
         return store.leases!
       },
       open,
+      slow: (table, ms) => slowInserts((sql) => database.query(sql), { schema, table }, ms),
       settings: () => ({ config: host() }),
       ...leasesInTables(database.query, schema),
       async dispose() {
