@@ -46,9 +46,10 @@ export const stateCodes = {
   STATE_RIGHT_LOST: {
     severity: 'error',
     exit: 1,
-    meaning: 'Another provisioner has taken over the state, so this one can write nothing more.',
+    meaning:
+      'Another process has taken over the state, or the lease of a pool, so this one can write nothing more there.',
     remedy:
-      'Let only one provisioner use the state. This one stops; start it again when the other has stopped.',
+      'Nothing is to be done for a pool that another provisioner leads now. A provisioner that stopped was suspended or cut off for too long: start it again.',
   },
   STATE_COPY_REFUSED: {
     severity: 'error',
