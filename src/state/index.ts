@@ -16,3 +16,4 @@ export type {
   StoredIdentity,
   Trace,
 } from './store.ts'
+export { leaseOfPool } from './store.ts'
