@@ -13,9 +13,10 @@ import {
   type OrphanStatus,
   type OrphanWatch,
 } from '../fleet/index.ts'
-import { type Clock, type Logger, writeFileAtomic } from '../platform/index.ts'
+import { type Clock, type Logger, type MayAct, writeFileAtomic } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
+import { guardedCluster, guardedDemand } from './guarded.ts'
 
 const fileName = 'locations.json'
 
@@ -118,6 +119,8 @@ export interface OrphansInput {
   /** False while the current file is invalid. */
   isFileTrusted: () => boolean
   demand: DemandSource
+  /** Whether this process may still drain and terminate orphans; default: it may. */
+  mayAct?: MayAct
   env: Readonly<Record<string, string | undefined>>
   clock: Clock
   logger: Logger
@@ -142,20 +145,18 @@ export interface Orphans {
 }
 
 export function createOrphans(input: OrphansInput): Orphans {
-  const { memory, providers, clusterId, env, clock, logger, demand, onEvent } = input
+  const { memory, providers, clusterId, env, clock, logger, mayAct = () => true, onEvent } = input
+  const demand = guardedDemand(input.demand, mayAct)
   const definitionOf = (kind: string) => providers.find((definition) => definition.kind === kind)
   const watch = createOrphanWatch({
     locations: memory.locations,
     async open({ provider, location }) {
       const definition = definitionOf(provider)
       if (!definition) throw new Error(`there is no provider of type ${provider}`)
-      return definition.openCluster?.(location, {
-        clusterId,
-        stateDir: input.config().state_dir,
-        env,
-        clock,
-        logger,
-      })
+      const stateDir = input.config().state_dir
+      const context = { clusterId, stateDir, env, clock, logger, mayAct }
+      const cluster = await definition.openCluster?.(location, context)
+      return cluster && guardedCluster(cluster, mayAct)
     },
     onAccount: (place, account) => memory.addLocation({ ...place, account }),
     nameOf(place, shown) {
