@@ -81,8 +81,8 @@ export interface StartPools {
   demand: DemandSource
   env: Readonly<Record<string, string | undefined>>
   onEvent: (event: FleetEvent) => void
-  /** Called before anything is launched there. */
-  onLocation: (place: ClusterLocation) => void
+  /** Resolves when it is stored; nothing is launched there before. */
+  onLocation: (place: ClusterLocation) => Promise<void>
   /** The store has nothing of an earlier run. */
   isFirstStart: boolean
   /** A listing of the pool was complete, and the pool's loop has applied it. */
@@ -231,7 +231,7 @@ export interface RunPoolOptions {
   clusters: SharedClusters
   demand: DemandSource
   onEvent: (event: FleetEvent) => void
-  onLocation: (place: ClusterLocation) => void
+  onLocation: (place: ClusterLocation) => Promise<void>
   isFirstStart: boolean
   onListed?: (pool: string) => void
   clock: Clock
@@ -261,7 +261,10 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   const provider = meteredProvider(opening, meter)
   const shared = options.clusters.viewOf(provider)
   const location = { provider: provider.kind, location: provider.location ?? {} }
-  options.onLocation(location)
+  await options.onLocation(location).catch(async (error: unknown) => {
+    await provider.close().catch(() => {})
+    throw error
+  })
   const opened = await openedOrClosed(provider, store, {
     name: { pool: pool.pool_name },
     kind: journalKind,

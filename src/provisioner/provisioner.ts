@@ -9,6 +9,7 @@ import { ProvisionError } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
 import { openStateStore, type StateStore } from '../state/index.ts'
 import { openCertificate } from './certificate.ts'
+import { openClusterMemory } from './cluster-memory.ts'
 import { type Configuration, createConfiguration, type Reloaded } from './configuration.ts'
 import { learnClusterId, type OpenedDemand, openDemand } from './demand.ts'
 import { type Endpoints, openEndpoints } from './endpoints.ts'
@@ -16,7 +17,7 @@ import { fleetRows, joinedAgents, otherAgents } from './fleet-rows.ts'
 import { ensureIdentity, type Identity } from './identity.ts'
 import { createJobAdvice } from './job-advice.ts'
 import { createOrders, type Orders } from './orders.ts'
-import { createOrphans, type Orphans, openClusterMemory } from './orphans.ts'
+import { createOrphans, type Orphans } from './orphans.ts'
 import { dialledHosts, openPlans, type PoolPlans, usePlansForLaunches } from './plans.ts'
 import { createRunningPools, type PoolsStatus, type RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
@@ -138,7 +139,7 @@ interface Opened {
   demand: OpenedDemand
   endpoints: Endpoints
   orphans: Orphans
-  onLocation: (place: ClusterLocation) => void
+  onLocation: (place: ClusterLocation) => Promise<void>
   adoptedOf: (pool: string) => ReadonlySet<string>
   isFirstStart: boolean
 }
@@ -234,7 +235,7 @@ async function open(
   })
   opened = demand
   undo.push(demand.close)
-  const memory = openClusterMemory(config.state_dir)
+  const memory = await openClusterMemory(store.cluster)
   orphans = createOrphans({
     ...options,
     config: configuration.current,

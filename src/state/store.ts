@@ -1,10 +1,11 @@
 // The port: what the program remembers from one start to the next, wherever that is kept.
 import type { Journal, JournalRecord } from '../platform/index.ts'
 import type { Problem } from '../problems/index.ts'
+import type { StoredCluster } from './cluster.ts'
 
 /**
- * All that outlives the process: who it is, the journals of its pools and of the built-in master, its decisions, and the
- * right to work with them, which one process has at a time. Nothing outside this room knows where they are kept.
+ * All that outlives the process: who it is, what is noted of the cluster, the journals of its pools and of the built-in master, its
+ * decisions, and the right to work with them, which one process has at a time. Nothing outside this room knows where they are kept.
  */
 export interface StateStore {
   /** What it is and where, for messages, such as `state_dir /var/lib/provision`. Never contains a password. */
@@ -15,6 +16,7 @@ export interface StateStore {
    */
   hold(options: HoldOptions): Promise<() => void | Promise<void>>
   readonly identity: StoredIdentity
+  readonly cluster: StoredCluster
   /**
    * Opens a journal, which is created if it is missing. Throws a ProvisionError: STATE_FOREIGN when it has another owner,
    * JOURNAL_UNUSABLE when it cannot be read or written.

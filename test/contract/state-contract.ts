@@ -4,6 +4,7 @@ import type { JournalRecord } from '../../src/platform/ports.ts'
 import { ProvisionError } from '../../src/problems/index.ts'
 import type { IdentityPart, JournalOptions, OpenedJournal, StateStore } from '../../src/state/store.ts'
 import { clausesFor, eventually } from '../../src/testing/clauses.ts'
+import { describeStateCluster } from './state-cluster.ts'
 import { describeStateFailures } from './state-failures.ts'
 import type { StateHarness, StateSubject } from './state-harness.ts'
 
@@ -333,6 +334,8 @@ export function describeStateContract(name: string, subject: StateSubject): void
       })
     })
 
-    describeStateFailures(clause, { harness: () => harness, life: () => life, restart })
+    const here = { harness: () => harness, life: () => life, restart }
+    describeStateCluster(clause, here)
+    describeStateFailures(clause, here)
   })
 }

@@ -8,13 +8,13 @@ import type { ChildSettings, ChildTask } from '../support/state-child.ts'
 import { type Life, numbers, record, upTo } from './state-contract.ts'
 import type { StateAbility, StateHarness } from './state-harness.ts'
 
-interface Child {
+export interface Child {
   lines(): string[]
   process: ChildProcess
   kill(): Promise<void>
 }
 
-function startChild(task: ChildTask, settings: ChildSettings, before = ':'): Child {
+export function startChild(task: ChildTask, settings: ChildSettings, before = ':'): Child {
   const script = fileURLToPath(import.meta.resolve('../support/state-child.ts'))
   const child = spawn(
     'bash',
@@ -46,7 +46,7 @@ function startChild(task: ChildTask, settings: ChildSettings, before = ':'): Chi
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 /** Of the last step that the child has printed. */
-const lastStep = (child: Child) => Number(child.lines().at(-1)?.split(' ')[1])
+export const lastStep = (child: Child) => Number(child.lines().at(-1)?.split(' ')[1])
 
 /** The test's own process with the state. */
 export interface Here {

@@ -10,7 +10,7 @@ export interface ChildSettings {
   skew?: number
 }
 
-export type ChildTask = 'append' | 'rewrite' | 'hold' | 'fill'
+export type ChildTask = 'append' | 'rewrite' | 'hold' | 'fill' | 'note'
 
 const tasks: Record<ChildTask, () => Promise<void>> = {
   /** `appended N` once record N is stored. */
@@ -27,6 +27,13 @@ const tasks: Record<ChildTask, () => Promise<void>> = {
         Array.from({ length: 10 }, () => ({ at: n, kind: 'test', text: 'x'.repeat(1000) })),
       )
       say(`rewritten ${n}`)
+    }
+  },
+  /** `noted N` once location N is noted. */
+  async note() {
+    for (let n = 0; ; n++) {
+      await store.cluster.addLocation({ provider: 'test', location: { n: String(n) } })
+      say(`noted ${n}`)
     }
   },
   async hold() {

@@ -2,6 +2,7 @@
 import type { Clock, Logger } from '../../platform/index.ts'
 import type { HoldOptions, IdentityPart, StateStore, StoredIdentity, StoreWords, Trace } from '../store.ts'
 import { groupedAppends } from './appends.ts'
+import { type ClusterTables, clusterIn, hasNotes } from './cluster-tables.ts'
 import type { Database } from './database.ts'
 import { openDecisionTable, queryDecisions } from './decision-table.ts'
 import { migrate, quoted, versionOf } from './migrations.ts'
@@ -19,6 +20,7 @@ export interface PostgresStoreOptions {
   logger: Logger
   /** What else only one process may have: its folder on this machine. Taken first. */
   holdMachine?: (options: HoldOptions) => Promise<() => void>
+  earlier?: ClusterTables['earlier']
 }
 
 /** Connects at the first use; makes or changes tables only in `hold`. */
@@ -61,6 +63,7 @@ export function postgresStore(options: PostgresStoreOptions): StateStore {
       }
     },
     identity: identityIn({ ...table, ready }),
+    cluster: clusterIn({ ...table, ...(options.earlier && { earlier: options.earlier }) }),
     openJournal: (journal) => openPostgresJournal(table, journal),
     async journals() {
       if (!(await ready())) return []
@@ -129,7 +132,10 @@ function identityIn({ database, schema, name, right, ready }: IdentityTable): St
       const parts = ['writer-id', 'incarnations'].filter((part) => there.includes(part))
       return [...parts.map((part) => ({ place: placeOf(part) })), ...(await journals('in_use'))]
     },
-    isNew: async () => (await partsThere()).length === 0 && (await journals('true')).length === 0,
+    isNew: async () =>
+      (await partsThere()).length === 0 &&
+      (await journals('true')).length === 0 &&
+      !((await ready()) && (await hasNotes({ database, schema }))),
     pools: async () => (await journals('true')).flatMap(({ owner }) => owner?.pool ?? []),
     words: wordsOf(schema),
   }
