@@ -89,7 +89,7 @@ describe('a database that goes', () => {
         '--',
         'bash',
         '-c',
-        `while date +%s%N > ${running}; do sleep 0.2; done`,
+        `while date +%s%N > ${running}.new && mv ${running}.new ${running}; do sleep 0.2; done`,
       )
       await run('submit', '--slots', '1', '--', 'true')
       await expect.poll(() => existsSync(running!), { timeout: 60_000 }).toBe(true)
