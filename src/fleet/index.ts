@@ -45,6 +45,7 @@ export {
   type OrphanStatus,
   type OrphanWatch,
 } from './orphans.ts'
+export { type OwnWriters, withAdopted, writersOf } from './own-writers.ts'
 export type {
   FleetEvent,
   LaunchInputs,

@@ -3,6 +3,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import { clusterIdPattern, type MasterConfig } from '../config/index.ts'
+import { type OwnWriters, writersOf } from '../fleet/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf, type Ownership } from '../providers/index.ts'
 import type { IdentityPart, StoredIdentity, Trace } from '../state/index.ts'
@@ -16,7 +17,7 @@ export interface Identity {
    */
   writerId: string
   /** This one, those of earlier starts, and the one without a start's part, which earlier versions used. */
-  ownWriters: ReadonlySet<string>
+  ownWriters: OwnWriters
 }
 
 /** Shown by a dry run if a first start would generate an id. */
@@ -58,7 +59,7 @@ export async function ensureIdentity({
   const incarnation = randomBytes(4).toString('hex')
   const incarnations = [...(await incarnationsOf(stored)), incarnation].slice(-mostIncarnations)
   await remember(stored, 'incarnations', incarnations.join('\n'))
-  return identityOf(clusterId, id, incarnations)
+  return identityOf(clusterId, id, incarnations, stored)
 }
 
 /**
@@ -72,14 +73,14 @@ export async function peekIdentity(
   const clusterId = await orUndefined(() => knownClusterId(config, stored))
   const writerId = stored && (await orUndefined(() => writerIdOf(stored)))
   const incarnations = (stored && (await orUndefined(() => incarnationsOf(stored)))) ?? []
-  if (writerId === undefined)
+  if (!stored || writerId === undefined)
     return {
       clusterId: clusterId ?? notYet,
       provisionerId: notYet,
       writerId: notYet,
       ownWriters: new Set(),
     }
-  return identityOf(clusterId ?? notYet, writerId, [...incarnations, exampleIncarnation])
+  return identityOf(clusterId ?? notYet, writerId, [...incarnations, exampleIncarnation], stored)
 }
 
 /** Its problems come from `identityProblems`. */
@@ -96,9 +97,14 @@ export function ownerOf({ clusterId, writerId }: Identity, pool: string): Owners
   return { clusterId, writerId, pool }
 }
 
-function identityOf(clusterId: string, id: string, incarnations: string[]): Identity {
+function identityOf(clusterId: string, id: string, incarnations: string[], stored: StoredIdentity): Identity {
   const writers = incarnations.map((incarnation) => `${id}-${incarnation}`)
-  return { clusterId, provisionerId: id, writerId: writers.at(-1)!, ownWriters: new Set([id, ...writers]) }
+  return {
+    clusterId,
+    provisionerId: id,
+    writerId: writers.at(-1)!,
+    ownWriters: writersOf(id, writers, stored),
+  }
 }
 
 /**

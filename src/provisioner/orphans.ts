@@ -12,6 +12,7 @@ import {
   keyOf,
   type OrphanStatus,
   type OrphanWatch,
+  type OwnWriters,
 } from '../fleet/index.ts'
 import { type Clock, type Logger, writeFileAtomic } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
@@ -111,7 +112,9 @@ export interface OrphansInput {
   poolsEver: readonly string[]
   clusterId: string
   /** Every writer that is this provisioner. */
-  ownWriters: ReadonlySet<string>
+  ownWriters: OwnWriters
+  /** Of which their names begin with. */
+  provisionerId: string
   providers: readonly AnyProvider[]
   /** Where the instances of a running pool are; undefined for a pool that does not run. */
   locationOf: (pool: string) => ClusterLocation | undefined
@@ -176,7 +179,7 @@ export function createOrphans(input: OrphansInput): Orphans {
     isCopy: (writer = '', pool) =>
       !input.ownWriters.has(writer) &&
       !memory.adopted(pool).has(writer) &&
-      [...input.ownWriters].some((own) => writer.startsWith(`${own}-`)),
+      writer.startsWith(`${input.provisionerId}-`),
     drained: memory,
     isFileTrusted: input.isFileTrusted,
     rules() {

@@ -10,9 +10,11 @@ import {
   createPoolFleet,
   type FleetEvent,
   keyOf,
+  type OwnWriters,
   type PoolFleet,
   type PoolSettings,
   type PoolStatus,
+  withAdopted,
 } from '../fleet/index.ts'
 import { fixedPeriods, type Instance } from '../planner/index.ts'
 import {
@@ -65,6 +67,8 @@ export interface RunningPools {
   reconfigure(pool: string): void
   /** Restarts the loop of the pool, or retries its start; its VMs keep running. */
   restart(pool: string): Promise<void>
+  /** Restarts all that run: their journals are not what they wrote. */
+  reopen(): void
 }
 
 export interface StartPools {
@@ -73,7 +77,7 @@ export interface StartPools {
   plans: PoolPlans
   /** See `Identity` and `PoolDeps`. */
   provisionerId: string
-  ownWriters: ReadonlySet<string>
+  ownWriters: OwnWriters
   /** Further writers whose instances of the pool a person has adopted. */
   adoptedOf?: (pool: string) => ReadonlySet<string>
   stateDir: string
@@ -109,7 +113,7 @@ export function createRunningPools(
 
   async function startOne(name: string, { plans, ...rest }: StartPools): Promise<void> {
     try {
-      const ownWriters = new Set([...rest.ownWriters, ...(rest.adoptedOf?.(name) ?? [])])
+      const ownWriters = withAdopted(rest.ownWriters, rest.adoptedOf?.(name))
       const owner = plans.ownerOf(name)
       clusters ??= createSharedClusters({ ...rest, clusterId: owner.clusterId, random: Math.random })
       const plan = () => plans.get(name)
@@ -200,6 +204,7 @@ export function createRunningPools(
       pool?.userDataChanged()
     },
     restart,
+    reopen: () => all().forEach(({ fleet }) => void restart(fleet.pool)),
   }
 }
 
@@ -222,7 +227,7 @@ export interface RunPoolOptions {
   plan: () => ReadyPlan
   owner: Ownership
   provisionerId: string
-  ownWriters: ReadonlySet<string>
+  ownWriters: OwnWriters
   stateDir: string
   store: Pick<StateStore, 'openJournal'>
   env: Readonly<Record<string, string | undefined>>

@@ -165,10 +165,18 @@ async function open(
   const { config, version, clock, logger } = options
   const store = await openStateStore(config, options)
   undo.push(store.close)
-  undo.push(await store.hold({ onLost: () => options.onLockLost?.() }))
+  let commitsLost = false
+  const release = await store.hold({
+    onLost: () => options.onLockLost?.(),
+    onCommitsLost() {
+      commitsLost = true
+      running.reopen()
+    },
+  })
+  undo.push(release)
   const certificate = openCertificate(options)
   const { identity: stored } = store
-  const isFirstStart = await stored.isNew()
+  const isFirstStart = !commitsLost && (await stored.isNew())
   const learned = options.demand ? undefined : await learnClusterId({ ...options, store })
   const identity = await ensureIdentity({ config, stored, providers: options.providers, learned })
   const { clusterId, writerId } = identity
@@ -242,6 +250,7 @@ async function open(
     poolsEver: [...(await stored.pools()), ...config.resource_pools.map(({ pool_name }) => pool_name)],
     clusterId,
     ownWriters: identity.ownWriters,
+    provisionerId: identity.provisionerId,
     locationOf: running.locationOf,
     isFileTrusted: configuration.isTrusted,
     demand: demand.source,

@@ -31,6 +31,11 @@ export interface StateStore {
 export interface HoldOptions {
   /** Called when another process has taken the right: this one must stop. */
   onLost: () => void
+  /**
+   * The store has lost writes that it had confirmed: journals that are open must be opened again, and show that by a
+   * problem. Also called before `hold` resolves.
+   */
+  onCommitsLost?: (found: Problem) => void
 }
 
 // The identity: short texts, written once or at each start.
@@ -42,6 +47,8 @@ export const identityParts = ['cluster-id', 'writer-id', 'incarnations'] as cons
 export type IdentityPart = (typeof identityParts)[number]
 
 export interface StoredIdentity {
+  /** Every process of this provisioner uses this one: there are no copies, as there may be of a folder. */
+  readonly isShared: boolean
   /** undefined if it was never written. Throws whatever keeps it from being read. */
   read(part: IdentityPart): Promise<string | undefined>
   /** Resolves once it survives a crash. */
@@ -121,7 +128,7 @@ export interface OpenedJournal {
   journal: StoredJournal
   /** Every record that could be read, oldest first. */
   records: JournalRecord[]
-  /** JOURNAL_SET_ASIDE, when it was damaged or of another kind. */
+  /** It may lack records: JOURNAL_SET_ASIDE, damaged or of another kind; STATE_COMMITS_LOST, until it is rewritten. */
   problems: Problem[]
   /** It did not exist. */
   isNew: boolean

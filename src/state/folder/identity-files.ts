@@ -11,6 +11,7 @@ export function folderIdentity(stateDir: string): StoredIdentity {
   const fleet = at('fleet')
   const inFleet = () => (existsSync(fleet) ? readdirSync(fleet) : [])
   return {
+    isShared: false,
     read: async (part) => readPlainFile(at(part)),
     async write(part, value) {
       writeFileAtomic(at(part), `${value}\n`)

@@ -3,6 +3,7 @@ import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import { describeOwner, isSameOwner } from '../owner.ts'
 import type { JournalName, JournalOptions, JournalOwner, OpenedJournal } from '../store.ts'
 import type { Query } from './database.ts'
+import type { LineageWatch } from './lineage-watch.ts'
 import {
   createPostgresJournal,
   type JournalRow,
@@ -31,13 +32,13 @@ interface Found {
 }
 
 export async function openPostgresJournal(
-  table: JournalTable,
+  table: JournalTable & { lineage: LineageWatch },
   options: JournalOptions,
 ): Promise<OpenedJournal> {
   const { database, name, right } = table
   const key = keyOf(options.name)
   const problems: Problem[] = []
-  const { row, isNew } = await database.transaction(async (query) => {
+  async function openRow(query: Query): Promise<{ row: JournalRow; isNew: boolean }> {
     const { count } = await query(heldRow(table.schema), heldBy(right.epoch()))
     if (count === 0) throw rightLost(name)
     const found = await find(query, table, key)
@@ -54,7 +55,13 @@ export async function openPostgresJournal(
     // An owner of earlier records stays until they are rewritten.
     const kept = options.owner ? JSON.stringify(options.owner) : found.owner
     return { row: { id: found.id, key, first: found.first, next, owner: kept }, isNew: false }
+  }
+
+  const { row, isNew, lineage } = await database.transaction(async (query) => {
+    const opened = await openRow(query)
+    return { ...opened, lineage: await table.lineage.opened(query, opened.row.id, key) }
   })
+  if (lineage.problem) problems.push(lineage.problem)
   const { records, damaged } = await readRecords(table, row.id)
   if (damaged.length > 0) {
     const aside = await keepDamaged(table, row, damaged)
@@ -65,7 +72,7 @@ export async function openPostgresJournal(
       ),
     )
   }
-  return { journal: createPostgresJournal(table, row), records, problems, isNew }
+  return { journal: createPostgresJournal(table, row, lineage.lineage), records, problems, isNew }
 }
 
 async function find(query: Query, { schema }: JournalTable, key: string): Promise<Found | undefined> {

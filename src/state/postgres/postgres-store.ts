@@ -4,6 +4,8 @@ import type { HoldOptions, IdentityPart, StateStore, StoredIdentity, StoreWords,
 import { groupedAppends } from './appends.ts'
 import type { Database } from './database.ts'
 import { openDecisionTable, queryDecisions } from './decision-table.ts'
+import type { LineageFile } from './lineage-file.ts'
+import { createLineageWatch } from './lineage-watch.ts'
 import { migrate, quoted, versionOf } from './migrations.ts'
 import { nameOf, openPostgresJournal, ownerIn } from './open-journal.ts'
 import { placeOfJournal } from './postgres-journal.ts'
@@ -19,6 +21,8 @@ export interface PostgresStoreOptions {
   logger: Logger
   /** What else only one process may have: its folder on this machine. Taken first. */
   holdMachine?: (options: HoldOptions) => Promise<() => void>
+  /** Where this host remembers the database; left out: nowhere. */
+  lineageFile?: LineageFile
 }
 
 /** Connects at the first use; makes or changes tables only in `hold`. */
@@ -26,9 +30,10 @@ export function postgresStore(options: PostgresStoreOptions): StateStore {
   const { database, program, clock, logger } = options
   const schema = quoted(options.schema)
   const name = `${database.name}, schema ${options.schema}`
-  const right = createRight({ database, schema, name, clock, logger })
+  const lineage = createLineageWatch({ database, schema, name, file: options.lineageFile, logger })
+  const right = createRight({ database, schema, name, clock, logger, onRenewed: lineage.check })
   const append = groupedAppends({ database, schema, name, right })
-  const table = { database, schema, name, right, append }
+  const table = { database, schema, name, right, append, lineage }
   let isReady: Promise<boolean> | undefined
 
   /** False where there are no tables yet: a reader finds nothing. Throws STATE_SCHEMA_NEWER. */
@@ -51,6 +56,13 @@ export function postgresStore(options: PostgresStoreOptions): StateStore {
         await migrate(database, options.schema, program)
         isReady = Promise.resolve(true)
         const release = await right.hold(holding)
+        try {
+          lineage.onLoss((found) => holding.onCommitsLost?.(found))
+          await lineage.check()
+        } catch (error) {
+          await release()
+          throw error
+        }
         return async () => {
           await release()
           releaseMachine?.()
@@ -109,6 +121,7 @@ function identityIn({ database, schema, name, right, ready }: IdentityTable): St
   }
 
   return {
+    isShared: true,
     async read(part) {
       if (!(await ready())) return undefined
       const { rows } = await database.query(`SELECT value FROM ${schema}.identity WHERE part = $1`, [part])
@@ -145,14 +158,4 @@ function wordsOf(schema: string): StoreWords {
       `start with an empty schema: ALTER SCHEMA ${schema} RENAME TO ${quoted(`${schema.slice(1, -1).replaceAll('""', '"')}_${label}`)}`,
     removeAll: `run DROP SCHEMA ${schema} CASCADE`,
   }
-}
-
-/** About the database, for `provision check`. Throws a ProvisionError. */
-export async function describeDatabase({
-  database,
-  schema,
-}: Pick<PostgresStoreOptions, 'database' | 'schema'>): Promise<{ server: string; tables: number }> {
-  const { rows } = await database.query("SELECT current_setting('server_version') AS version")
-  const tables = await versionOf(database.query, schema, database.name)
-  return { server: String(rows[0]?.['version']).split(' ')[0]!, tables }
 }

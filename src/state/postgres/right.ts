@@ -36,6 +36,8 @@ export interface RightOptions {
   name: string
   clock: Clock
   logger: Logger
+  /** With each renewal; while it fails, the renewal counts as failed. */
+  onRenewed?: () => Promise<void>
 }
 
 /**
@@ -56,7 +58,7 @@ export function rightLost(name: string): ProvisionError {
   )
 }
 
-export function createRight({ database, schema, name, clock, logger }: RightOptions): Right {
+export function createRight({ database, schema, name, clock, logger, onRenewed }: RightOptions): Right {
   let held: Epoch | undefined
   let fault: Problem | undefined
 
@@ -91,6 +93,7 @@ export function createRight({ database, schema, name, clock, logger }: RightOpti
       await clock.sleep(fault ? retryEvery : renewEvery, released)
       try {
         const isHeld = await renew(epoch)
+        if (isHeld && !released.aborted) await onRenewed?.()
         if (released.aborted) return
         noteFault(undefined)
         if (isHeld) continue

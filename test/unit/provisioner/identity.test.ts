@@ -230,6 +230,19 @@ describe('the writer', () => {
     expect(copy.ownWriters.has(original.writerId)).toBe(false)
   })
 
+  it('includes every name that begins with its id where the state is shared', async () => {
+    const config = configOf(local)
+    const { provisionerId } = await start(config)
+    const { ownWriters } = await ensureIdentity({
+      config,
+      stored: { ...stored(), isShared: true },
+      providers,
+    })
+    expect(
+      [`${provisionerId}-0a1b2c3d`, provisionerId, `${provisionerId}0`].map((name) => ownWriters.has(name)),
+    ).toEqual([...[true, true, false]])
+  })
+
   it('of a version without such names is still known', async () => {
     leave('cluster-id', 'c\n')
     leave('writer-id', '1a40c97f-d2a3-44a4-a270-72f819bdce74\n')
