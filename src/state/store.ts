@@ -114,6 +114,8 @@ export interface StoredJournal extends Journal {
    * other work runs, and must not change.
    */
   rewrite(records: JournalRecord[]): Promise<void>
+  /** Calls back when records that were confirmed may be missing: who knows them all rewrites the journal. */
+  onDoubt?(listener: () => void): void
   /** Where it is, for messages: an absolute path, or a table. */
   readonly place: string
   /** Records appended since it was opened or rewritten. */

@@ -12,6 +12,7 @@ import {
   type LossSign,
   lineageColumns,
   lineageIn,
+  noColumns,
   signOfLostCommits,
 } from './lineage.ts'
 import type { LineageFile, RememberedLineage } from './lineage-file.ts'
@@ -31,6 +32,9 @@ export interface LineageWatchOptions {
 export interface JournalLineage {
   /** Commits were lost since the journal was opened or rewritten: only a rewrite makes certain what is in it. */
   doubt(): Problem | undefined
+  onDoubt(listener: () => void): void
+  /** Nothing calls back any more. */
+  close(): void
   /** To be called before a rewrite; its result when the rewrite is committed. */
   rewriting(): () => Promise<void>
 }
@@ -65,30 +69,25 @@ export function createLineageWatch({
   let losses = 0
   let last: Problem | undefined
   let listener: (found: Problem) => void = () => {}
+  const doubting = new Set<() => void>()
   let checking: Promise<void> = Promise.resolve()
-
-  /** Anew where another server forbids what the one before allowed. */
-  async function withColumns<T>(query: Query, work: (columns: string) => Promise<T>): Promise<T> {
-    columns ??= await lineageColumns(query)
-    try {
-      return await work(columns.sql)
-    } catch (error) {
-      if (isForbidden(error)) columns = undefined
-      throw error
-    }
-  }
 
   /** A row that is older than it should be stays as it is until the loss was written down. */
   async function beat(host: string, before: number): Promise<Lineage> {
-    const { rows } = await withColumns(database.query, (sql) =>
-      database.query(
+    columns ??= await lineageColumns(database.query)
+    const { rows } = await database
+      .query(
         `INSERT INTO ${schema}.lineage_beats AS b (host, beats) VALUES ($1::uuid, CASE WHEN $2::bigint > 0 THEN 0 ELSE 1 END)
          ON CONFLICT (host) DO UPDATE SET seen_at = clock_timestamp(),
            beats = CASE WHEN b.beats >= $2::bigint THEN b.beats + 1 ELSE b.beats END
-         RETURNING beats::float8 AS beats, ${sql}`,
+         RETURNING beats::float8 AS beats, ${columns.sql}`,
         [host, before],
-      ),
-    )
+      )
+      .catch((error: unknown) => {
+        // Another server may forbid what the one before allowed.
+        if (isForbidden(error)) columns = undefined
+        throw error
+      })
     return { ...lineageIn(rows[0]), beats: Number(rows[0]?.['beats']) }
   }
 
@@ -132,6 +131,7 @@ export function createLineageWatch({
         why: last.message,
       })
       listener(last)
+      for (const notice of doubting) notice()
     }
     await file?.write(remembered)
   }
@@ -139,7 +139,13 @@ export function createLineageWatch({
   function lineageOf(id: string, opened: { losses: number; isLost: boolean }): JournalLineage {
     let known = losses
     let isSettled = !opened.isLost
+    let notice: (() => void) | undefined
     return {
+      onDoubt(called) {
+        notice = called
+        doubting.add(called)
+      },
+      close: () => notice && doubting.delete(notice),
       doubt: () => (losses > known ? last : undefined),
       rewriting() {
         const seen = losses
@@ -172,13 +178,13 @@ export function createLineageWatch({
       listener = called
     },
     async opened(query, id, key) {
-      const { rows } = await withColumns(database.query, (sql) =>
-        query(
-          `SELECT l.system AS was_system, l.timeline::float8 AS was_timeline, coalesce(l.losses > l.settled, false) AS lost,
+      // Not asked for here: the connections are few, and one is in use.
+      const { sql } = columns ?? noColumns
+      const { rows } = await query(
+        `SELECT l.system AS was_system, l.timeline::float8 AS was_timeline, coalesce(l.losses > l.settled, false) AS lost,
              l.stamp % 4294967296 <> l.xmin::text::bigint AS copied, ${sql}
            FROM (VALUES (1)) AS one LEFT JOIN ${schema}.journal_lineages l ON l.journal = $1::bigint`,
-          [id],
-        ),
+        [id],
       )
       const row = rows[0]!
       const now = lineageIn(row)

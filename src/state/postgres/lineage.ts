@@ -82,6 +82,14 @@ export interface LineageColumns {
   hidden: string[]
 }
 
+/** Nothing is shown, and so nothing is compared. */
+export const noColumns: LineageColumns = {
+  sql: Object.keys(expressions)
+    .map((column) => `NULL::text AS ${column}`)
+    .join(', '),
+  hidden: [],
+}
+
 const names: Record<Column, string> = {
   system: 'the system identifier (pg_control_system)',
   file: 'the timeline (pg_walfile_name)',

@@ -114,6 +114,7 @@ export function createPostgresJournal(
 
   return {
     place: placeOfJournal(row.key, name),
+    onDoubt: lineage.onDoubt,
     append: (record) =>
       new Promise((resolve, reject) => {
         assertOpen()
@@ -158,6 +159,7 @@ export function createPostgresJournal(
     async close() {
       const before = working
       closed = true
+      lineage.close()
       await before
     },
   }

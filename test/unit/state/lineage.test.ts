@@ -198,9 +198,11 @@ describe('a store', () => {
     const [clock, logger] = [new FakeClock(), capturingLogger()]
     const { store, losses } = await begin({ clock, logger })
     const { journal } = await journalOf(store)
+    let doubts = 0
+    journal.onDoubt?.(() => doubts++)
     await journal.append(record(1))
     await clock.advance(3_000)
-    expect([losses, journal.fault?.()]).toEqual([[], undefined])
+    expect([losses, doubts, journal.fault?.()]).toEqual([[], 0, undefined])
     await sql(`UPDATE ${tables()}.lineage_beats SET beats = 0`)
     const passing = async () => {
       await clock.advance(1_000)
@@ -208,6 +210,7 @@ describe('a store', () => {
     }
     await expect.poll(passing).toEqual(['STATE_COMMITS_LOST'])
     expect(logger.lines.filter((line) => line.includes('has lost commits'))).toHaveLength(1)
+    expect(doubts).toBe(1)
     expect(journal.fault?.()).toMatchObject({ code: 'STATE_COMMITS_LOST' })
     await expect(journal.append(record(2))).rejects.toThrow('STATE_COMMITS_LOST')
     // It writes all that it knows; but another process may have written meanwhile what is lost.
