@@ -148,7 +148,7 @@ describe('a login', () => {
       logger: silentLogger,
     })
     expect((await store.hold({ onLost() {} }).catch((error) => error)).message).toMatch(
-      /^STATE_UNREACHABLE: .*read-only/,
+      /^STATE_READ_ONLY: .*read-only/,
     )
     await store.close()
   })
