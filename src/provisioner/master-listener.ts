@@ -98,4 +98,5 @@ export async function openMasterListener(context: MasterListenerContext): Promis
 
 const standbyMessage = 'this provisioner does not lead; ask the one that does'
 
-const notHere: Handler = (_, response) => sendJson(response, 503, { message: standbyMessage })
+/** What needs the master, or the pushed demand, of who leads. */
+export const notHere: Handler = (_, response) => sendJson(response, 503, { message: standbyMessage })
