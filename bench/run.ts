@@ -12,6 +12,7 @@ import { fleetCosts } from './fleet.ts'
 import { localAgents } from './local-agents.ts'
 import type { Report, Row } from './measure.ts'
 import { planTimes } from './plan.ts'
+import { sharedCosts } from './shared.ts'
 import { stateCosts } from './state.ts'
 import { userData } from './user-data.ts'
 
@@ -30,6 +31,7 @@ const benchmarks: Record<string, () => Promise<Report>> = {
   agents,
   'local-agents': localAgents,
   state: stateCosts,
+  shared: sharedCosts,
 }
 
 function line({ what, measured, budget, met }: Row): string {

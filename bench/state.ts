@@ -21,7 +21,7 @@ async function withJournals<T>(
   act: (all: StoredJournal[]) => Promise<T>,
 ): Promise<T> {
   const store = await openStateStore(config, { clock, logger, env: {} })
-  const release = await store.hold({ onLost() {} })
+  const release = await store.hold({ onLost() {}, alone: true })
   const names = Array.from({ length: count }, (_, n) => ({ pool: `pool-${n}` }))
   const opened = await Promise.all(names.map((name) => store.openJournal({ name, kind: 'fleet 1' })))
   try {

@@ -24,6 +24,8 @@ export interface SharedHost {
   log(): string
   start(): void
   isUp(): boolean
+  /** Of the process that was started last. */
+  pid(): number | undefined
   signal(signal: NodeJS.Signals): void
   kill(): Promise<void>
   /** SIGTERM; resolves with the exit status. */
@@ -186,6 +188,7 @@ ${(own.pools ?? pools).map(pool).join('\n')}
         child.stderr!.on('data', (part: Buffer) => (log += part.toString()))
       },
       isUp: () => child !== undefined && child.exitCode === null && child.signalCode === null,
+      pid: () => child?.pid,
       signal: (signal) => void child?.kill(signal),
       async kill() {
         if (!self.isUp()) return

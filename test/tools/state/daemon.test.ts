@@ -153,25 +153,6 @@ it('a killed provisioner finds its jobs, instances and decisions in the database
   await expect.poll(() => existsSync(done), { timeout: 60_000 }).toBe(true)
 })
 
-it('a second provisioner on the same schema is refused, and told who has it', {
-  timeout: 120_000,
-}, async () => {
-  useDatabase()
-  await start()
-  const file = join(cluster.dir, 'other.yaml')
-  writeFileSync(
-    file,
-    `state_dir: other\n${readFileSync(join(cluster.dir, 'master.yaml'), 'utf8').replace(/^port: .*$/m, 'port: 1')}`,
-  )
-  const { stderr, status } = await runCliAside(['-c', 'other.yaml'], { cwd: cluster.dir })
-  expect([status, stderr]).toEqual([
-    1,
-    expect.stringMatching(
-      /LOCK_HELD process \d+ on \S+ holds PostgreSQL 127\.0\.0\.1:\d+, database postgres, schema daemon_\d+/,
-    ),
-  ])
-})
-
 describe('the state of a stopped provisioner', () => {
   it('is copied from its folder to the database, checked, and used there; and back', {
     timeout: 180_000,
