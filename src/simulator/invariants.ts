@@ -25,7 +25,6 @@ import {
 } from './checks.ts'
 import type { CloudInstance } from './cloud.ts'
 import { checkPlaced, checkRoom } from './foreign-agent-checks.ts'
-import type { Work } from './master.ts'
 import {
   createObservations,
   type Findings,
@@ -43,6 +42,7 @@ import {
 } from './progress.ts'
 import type { Watcher } from './provisioner.ts'
 import { nameOfWriter } from './scenario.ts'
+import type { Work } from './scheduler.ts'
 
 /** The promise behind each number; 0 is a bug of the program itself. */
 export const promises: Record<number, string> = {

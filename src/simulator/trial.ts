@@ -3,8 +3,6 @@
 import type { PoolSettings } from '../fleet/index.ts'
 import type { Offering, Policy } from '../planner/index.ts'
 import type { FleetCode } from '../problems/index.ts'
-
-import type { Work, WorkWatcher } from './master.ts'
 import type { Violation } from './observations.ts'
 import type { StartProvisioner } from './provisioner.ts'
 import { scheduleIncidents } from './run-world.ts'
@@ -17,6 +15,7 @@ import {
   type Scenario,
   vmFaults,
 } from './scenario.ts'
+import type { Work, WorkWatcher } from './scheduler.ts'
 import type { Trace, TraceJob } from './trace.ts'
 import { createWorld, diskOf, startInWorld, type World } from './world.ts'
 

@@ -4,18 +4,13 @@ import type { LaunchInputs, PoolSettings } from '../fleet/index.ts'
 import type { Policy } from '../planner/index.ts'
 import { problem } from '../problems/index.ts'
 import { type Cloud, type CloudInstance, createCloud, endInstance } from './cloud.ts'
+import { createDisk, type Disk } from './disk.ts'
 import { createFaults, type FaultSchedule, type InstanceLife, lifeOf } from './faults.ts'
 import { createInvariants, type Invariants } from './invariants.ts'
-import { createMaster, type Master, type PlacementRules, type WorkWatcher } from './master.ts'
+import { createMaster, type Master, type PlacementRules } from './master.ts'
 import { type Neighbours, noNeighbours, startNeighbours } from './neighbours.ts'
 import { simulatedCluster, simulatedProvider } from './provider.ts'
-import {
-  createDisk,
-  type Disk,
-  type Provisioner,
-  type StartProvisioner,
-  startProvisioner,
-} from './provisioner.ts'
+import { type Provisioner, type StartProvisioner, startProvisioner } from './provisioner.ts'
 import {
   clusterId,
   createRandom,
@@ -25,6 +20,7 @@ import {
   type Scenario,
   writerOf,
 } from './scenario.ts'
+import type { WorkWatcher } from './scheduler.ts'
 import { createTimeline, createVirtualClock, type Timeline, type VirtualClock } from './virtual-clock.ts'
 
 export interface World {

@@ -1,4 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { createDisk } from '../../../src/simulator/disk.ts'
+import { createLife } from '../../../src/simulator/life.ts'
+import { createRandom, createScenario, faultKinds, someFaults } from '../../../src/simulator/scenario.ts'
 import {
   type Agent,
   type Board,
@@ -6,9 +9,7 @@ import {
   placeAll,
   release,
   type Work,
-} from '../../../src/simulator/master.ts'
-import { createDisk, createLife } from '../../../src/simulator/provisioner.ts'
-import { createRandom, createScenario, faultKinds, someFaults } from '../../../src/simulator/scenario.ts'
+} from '../../../src/simulator/scheduler.ts'
 import { createVirtualClock } from '../../../src/simulator/virtual-clock.ts'
 
 describe('randomness', () => {
