@@ -247,7 +247,10 @@ export interface ManagedInstance extends KnownInstance {
   sha256?: string
   /** A call about it is in progress, or was answered a moment ago. */
   busyWith?: 'drain' | 'undrain' | 'end'
-  /** When a drain got no answer: it may have taken effect. */
+  /**
+   * When a drain was last known to have no answer, of this process or an earlier one: it may have taken effect, or may do so
+   * minutes later, also after the agent was enabled again.
+   */
   drainDoubtAt?: number
   /** The last call to the master about it failed: not repeated before. */
   retryAt?: number

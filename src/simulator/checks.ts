@@ -5,6 +5,7 @@ import type { JournalRecord } from '../platform/index.ts'
 import type { LaunchOrder, LaunchResult } from '../providers/index.ts'
 import { checkBreaker, checkHasListed, checkLaunchRate, checkMayChange } from './change-checks.ts'
 import type { CloudInstance } from './cloud.ts'
+import { noteCondemned } from './late-effect-checks.ts'
 import {
   demandMet,
   type Findings,
@@ -160,7 +161,10 @@ export function checkTerminateCall(world: ObservedWorld, seen: Observations, ids
   const isOver = (id: string) =>
     now - (cloud.instances.get(id)?.endedAt ?? 0) < forgottenWithin || seen.endedAsOrphans.has(id)
   if (!ids.every(isOver)) seen.terminations++
-  for (const id of ids) seen.terminated.add(id)
+  for (const id of ids) {
+    seen.terminated.add(id)
+    noteCondemned(seen, id)
+  }
   checkMayChange(world, seen, 'terminate', ids.join(', '))
   if (seen.stoppingAt !== undefined)
     invariants.violated(3, `${ids} are terminated while the provisioner stops`)

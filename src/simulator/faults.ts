@@ -51,6 +51,7 @@ export function createFaults(
     if (call === 'list' && active('failed_listing') && draw.chance(80)) return 'failed'
     if (active('foreign_answers') && draw.chance(50)) return draw.chance(50) ? 'garbled' : 'failed'
     if (call === 'launch' && active('effect_late') && draw.chance(50)) return 'effect_late'
+    if (call === 'terminate' && active('late_terminations') && draw.chance(50)) return 'effect_late'
     if ((call === 'launch' || call === 'terminate') && active('reply_lost') && draw.chance(50))
       return 'reply_lost'
     return 'done'

@@ -25,6 +25,7 @@ import {
 } from './checks.ts'
 import type { CloudInstance } from './cloud.ts'
 import { checkPlaced, checkRoom } from './foreign-agent-checks.ts'
+import { checkTerminated } from './late-effect-checks.ts'
 import {
   createObservations,
   type Findings,
@@ -92,6 +93,8 @@ export interface Invariants extends Findings {
   onOrphansTerminated(name: string, ids: readonly string[]): void
   onWritten(name: string, record: JournalRecord): void
   onCreated(vm: CloudInstance): void
+  /** A termination takes effect. */
+  onTerminating(vm: CloudInstance): void
   /** The master has placed a job. */
   onPlaced(work: Work): void
   /** Runs the checks that are possible at any time; `check` runs them too. */
@@ -244,6 +247,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
     onOrphansTerminated: (name, ids) => checkOrphansTerminated(observed(), of(name), ids),
     onWritten: (name, record) => checkWritten(observed(), of(name), record),
     onCreated: (vm) => checkCreated(observed(), of(nameOfWriter(vm.instance.writerId!)), vm),
+    onTerminating: ({ instance: { id } }) => checkTerminated(observed(), id),
     onPlaced: (work) => checkPlaced(observed(), work),
     checkNow() {
       checkRoom(observed())

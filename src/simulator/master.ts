@@ -34,6 +34,8 @@ export interface Master extends Board {
   expel(ids: readonly string[]): void
   /** When a person last enabled an agent. */
   readonly enabledByPersonAt: Map<string, number>
+  /** Undrains that were carried out long after they were sent, by agent: the last one of each. */
+  readonly lateUndrains: Map<string, { sentAt: number; at: number }>
   /** `name`: the provisioner that reads it. */
   source(name: string): DemandSource
 }
@@ -47,6 +49,8 @@ export interface PlacementRules {
 
 const placesWithinAtWorst = 10_000
 const [oldestView, slowestRead] = [150_000, 50_000]
+/** Milliseconds after which who sent a drain or an undrain has given it up, and the latest time of its effect. */
+const [givenUp, latestDrain] = [20_000, 300_000]
 
 export function createMaster(
   scenario: Scenario,
@@ -67,6 +71,7 @@ export function createMaster(
   }
   const listeners = new Set<(pool: string) => void>()
   const enabledByPersonAt = new Map<string, number>()
+  const lateUndrains = new Map<string, { sentAt: number; at: number }>()
   const views: Demand[] = []
   const placesWithin = scenario.given?.placesWithin ?? placesWithinAtWorst
   let isDue = false
@@ -121,20 +126,33 @@ export function createMaster(
   }
 
   async function setDrained(id: string, drained: boolean, by: string): Promise<boolean> {
+    const sentAt = clock.now()
     await ask()
+    if (faults.now('late_drains') && draw.chance(50)) {
+      clock.after(draw.whole(givenUp, latestDrain), () => {
+        if (!drained) lateUndrains.set(id, { sentAt, at: clock.now() })
+        carryOut(id, drained, by)
+      })
+      await clock.sleep(givenUp)
+      throw new ProvisionError(problem('DEMAND_MISSING', 'the master did not answer'))
+    }
     const fails = faults.now('drain_fails') && draw.chance(60)
     if (fails && draw.chance(50)) throw new ProvisionError(problem('DEMAND_MISSING', 'the master failed'))
-    const agent = board.agents.get(id)
-    if (agent) {
-      agent.enabled = !drained && !agent.disabledByPerson
-      agent.draining = drained
-      agent.drainedBy = drained ? by : undefined
-      timeline.add('master', `${drained ? 'drains' : 'undrains'} ${id}`)
-      changed()
-    }
+    const isKnown = carryOut(id, drained, by)
     await clock.sleep(draw.whole(5, 300))
     if (fails) throw new ProvisionError(problem('DEMAND_MISSING', 'the answer was lost'))
-    return agent !== undefined
+    return isKnown
+  }
+
+  function carryOut(id: string, drained: boolean, by: string): boolean {
+    const agent = board.agents.get(id)
+    if (!agent) return false
+    agent.enabled = !drained && !agent.disabledByPerson
+    agent.draining = drained
+    agent.drainedBy = drained ? by : undefined
+    timeline.add('master', `${drained ? 'drains' : 'undrains'} ${id}`)
+    changed()
+    return true
   }
 
   /** The newest view, or an earlier one whose `at` is as old as it is. */
@@ -168,6 +186,7 @@ export function createMaster(
   return {
     ...board,
     enabledByPersonAt,
+    lateUndrains,
     submit({ id, slots, duration, job, maxSlots, unplaceable }) {
       const since = clock.now()
       board.work.set(id, {
@@ -193,6 +212,7 @@ export function createMaster(
           id,
           slots,
           broken,
+          joinedAt: clock.now(),
           connected: true,
           enabled: true,
           draining: false,
@@ -205,7 +225,8 @@ export function createMaster(
     intrude(ids, slots) {
       for (const id of ids) {
         const order = { enabled: true, draining: false, disabledByPerson: false }
-        const agent = { id, slots, broken: false, connected: true, ...order, foreign: true, work: new Map() }
+        const since = { joinedAt: clock.now(), connected: true, foreign: true }
+        const agent = { id, slots, broken: false, ...since, ...order, work: new Map() }
         if (!board.agents.has(id)) board.agents.set(id, agent)
       }
       timeline.add('world', 'foreign agents join', { ids, slots })

@@ -101,6 +101,8 @@ export interface Observations {
   usable: Set<string>
   /** VMs it has asked the cloud to terminate. */
   terminated: Set<string>
+  /** The last of those calls about each, in a view of the master from when; whether that showed its agent as connected. */
+  condemned: Map<string, { demandAt: number; knewAgent: boolean }>
   /** Those that the search for orphans terminated while the pool was away. */
   endedAsOrphans: Set<string>
   /** VMs launched for it since the last one that became a usable agent. */
@@ -122,6 +124,7 @@ export function createObservations(name: string): Observations {
     breaker: createBreakerEvidence(),
     usable: new Set(),
     terminated: new Set(),
+    condemned: new Map(),
     endedAsOrphans: new Set(),
     joined: new Set(),
     reasons: new Map(),
@@ -172,6 +175,8 @@ const mustWork: TimedFaultKind[] = [
   'foreign_answers',
   'master_down',
   'drain_fails',
+  'late_terminations',
+  'late_drains',
 ]
 const afterwards = 120_000
 

@@ -206,6 +206,10 @@ export const timedFaultKinds = [
   'old_views',
   /** Reads of the master take up to 50 s, as those of ten thousand agents do: a later one may be answered first. */
   'slow_reads',
+  /** A termination takes effect up to two minutes later, whoever sent it has died or not. */
+  'late_terminations',
+  /** The master carries out a drain or an undrain up to five minutes later, and does not answer. */
+  'late_drains',
 ] as const
 export type TimedFaultKind = (typeof timedFaultKinds)[number]
 
@@ -299,6 +303,8 @@ const newest: readonly FaultKind[] = [
   'short_lived',
   'shared_listing',
   'neighbours',
+  'late_terminations',
+  'late_drains',
 ]
 const allKinds: readonly FaultKind[] = [...timedFaultKinds, ...vmFaults, ...incidentKinds, ...oddities]
 export const faultKinds: readonly FaultKind[] = [

@@ -19,6 +19,8 @@ export interface Work {
 export interface Agent {
   id: string
   slots: number
+  /** Since when the master knows it: after it was given up, it joins as a new one. */
+  joinedAt: number
   connected: boolean
   enabled: boolean
   draining: boolean

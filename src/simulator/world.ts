@@ -95,6 +95,7 @@ export function createWorld(
           world.invariants.onCreated(vm)
           liveInstance(world, vm)
         },
+        onTerminating: (vm) => vm.instance.pool === poolName && world.invariants.onTerminating(vm),
         onEnded: (vm) => (vm.instance.pool === poolName ? onEnded(world, vm) : world.neighbours.onEnded(vm)),
         onMismatch: ({ intent }) =>
           world.invariants.violated(4, `${intent.id} was sent again with another request`),

@@ -139,6 +139,7 @@ describe('the scheduler of the world', () => {
   const agent = (id: string, slots = 4): Agent => ({
     id,
     slots,
+    joinedAt: 0,
     connected: true,
     enabled: true,
     draining: false,
