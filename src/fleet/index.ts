@@ -22,6 +22,7 @@ import {
 } from './pace.ts'
 import { checkpointOf, type PoolRecord, writtenIn } from './records.ts'
 import { cleared, undrain } from './removal.ts'
+import { rightOver } from './right.ts'
 import {
   createRun,
   letOthersRun,
@@ -35,6 +36,7 @@ import { foreignWriters, type PoolStatus, statusOf } from './status.ts'
 import { recallNow } from './stored-times.ts'
 
 export type { Admission } from './admission.ts'
+export type { FleetEvent } from './events.ts'
 export { type Refusal, refusalGrowth } from './failures.ts'
 export { leftProblem, locationOf } from './orphan-reports.ts'
 export {
@@ -46,7 +48,6 @@ export {
   type OrphanWatch,
 } from './orphans.ts'
 export type {
-  FleetEvent,
   LaunchInputs,
   ManagedInstance,
   PoolSettings,
@@ -129,7 +130,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
 
   /** Undefined when the loop does not run, or the turn failed. */
   function turn(requests: readonly ManualLaunch[] = []): Turn | undefined {
-    if (run.stopping || loops.length === 0) return undefined
+    if (run.stopping || loops.length === 0 || run.isOver()) return undefined
     const from = run.now()
     try {
       const taken = takeTurn(run, requests)
@@ -241,10 +242,9 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   return {
     pool,
     abandon() {
+      run.abandoned = true
       halt()
-      run.over.abort(
-        new ProvisionError(problem('STATE_RIGHT_LOST', `pool ${pool} is led by another process`)),
-      )
+      run.over.abort(rightOver(pool))
     },
     async start() {
       await recallJournal(run)
@@ -259,7 +259,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     },
     async stop() {
       halt()
-      if (run.over.signal.aborted) return
+      if (run.abandoned) return
       const drained = () => [...run.memory.tracks.values()].filter(isDrained)
       undrain(run, drained(), true)
       await within(run, stopTime, Promise.allSettled([...run.tasks, ...loops]))

@@ -14,9 +14,10 @@ import {
 import { createWakeup, withDeadline } from '../platform/index.ts'
 import type { Problem } from '../problems/index.ts'
 import type { ClusterProvider, Location } from '../providers/index.ts'
+import type { FleetEvent } from './events.ts'
 import { createOrphanAgents, type OrphanAgentsDeps } from './orphan-agents.ts'
 import { goneProblems, unseenProblem } from './orphan-reports.ts'
-import { callDeadlines, type FleetEvent } from './run.ts'
+import { callDeadlines } from './run.ts'
 
 /** A location of the cluster: one that a pool uses, or one that a pool once used. */
 export interface ClusterLocation {

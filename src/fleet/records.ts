@@ -387,5 +387,6 @@ function applyCheckpoint(memory: PoolMemory, stored: StoredMemory, now: number):
 
 function reopened(intent: StoredIntent, now: number): OpenIntent {
   const seen = new Set(intent.seen)
-  return { ...intent, seen, sending: false, doubtful: true, lastSentAt: now, retryAt: now, listAfter: now }
+  const open = { seen, sending: false, doubtful: true, lastSentAt: now, recalledAt: now }
+  return { ...intent, ...open, retryAt: now, listAfter: now }
 }

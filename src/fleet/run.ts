@@ -10,7 +10,6 @@ import type {
   Offering,
   PendingAllocation,
   Policy,
-  Reason,
   Unplaced,
 } from '../planner/index.ts'
 import {
@@ -23,6 +22,7 @@ import {
 } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import type { Ownership, Provider, SharedCluster } from '../providers/index.ts'
+import type { FleetEvent } from './events.ts'
 import {
   type BreakerMemory,
   closedBreaker,
@@ -33,6 +33,7 @@ import {
   type OfferingMemory,
 } from './failures.ts'
 import type { PoolRecord, Written } from './records.ts'
+import { whileLed } from './right.ts'
 
 type EventBody = FleetEvent extends infer E ? (E extends FleetEvent ? Omit<E, 'at' | 'pool'> : never) : never
 
@@ -42,6 +43,10 @@ export interface PoolRun {
   memory: PoolMemory
   /** Set when the loop must decide nothing more. */
   stopping: boolean
+  /** The right to the pool is over. */
+  abandoned: boolean
+  /** It is, as far as is known at this moment: nothing may be decided, called or written any more. */
+  isOver(): boolean
   /** Aborted at the same time: what several pools share is not waited for any more. */
   readonly halt: AbortController
   /** Aborted when the loop is over: calls in progress must not continue beside the next loop. */
@@ -61,7 +66,9 @@ export interface PoolRun {
   changed(): void
 }
 
-export function createRun(deps: PoolDeps, settings: PoolSettings, changed: () => void): PoolRun {
+export function createRun(given: PoolDeps, settings: PoolSettings, changed: () => void): PoolRun {
+  const isOver = () => run.abandoned || given.isLed?.() === false
+  const deps = whileLed(given, isOver)
   const { clock, journal, logger, pool } = deps
   const inTurn = limit(1)
   const run: PoolRun = {
@@ -69,6 +76,8 @@ export function createRun(deps: PoolDeps, settings: PoolSettings, changed: () =>
     settings,
     memory: emptyMemory(),
     stopping: false,
+    abandoned: false,
+    isOver,
     halt: new AbortController(),
     over: new AbortController(),
     tasks: new Set(),
@@ -106,6 +115,7 @@ async function kept(run: PoolRun, write: () => Promise<void>): Promise<void> {
     await write()
     run.memory.problems.delete('journal')
   } catch (error) {
+    if (run.abandoned) throw error
     const isNew = !run.memory.problems.has('journal')
     reportProblem(
       run,
@@ -200,6 +210,11 @@ export interface PoolDeps {
   onEvent?: (event: FleetEvent) => void
   /** A complete listing was applied. */
   onListed?: () => void
+  /**
+   * Where pools are led for a term: whether this process still leads the pool. Asked right before each decision, call and
+   * write. Earlier leaders may be suspended, and send the call that they were about to make when they resume.
+   */
+  isLed?: () => boolean
 }
 
 /** When and where a checkpoint was written. */
@@ -218,25 +233,6 @@ export const callDeadlines = {
   console: 10_000,
   traces: 10_000,
 }
-
-// Events of a pool, as data: for the log, the command line and the decision log.
-
-export type FleetEvent = { at: number; pool: string } & (
-  | {
-      kind: 'decided'
-      move: 'launch' | 'drain' | 'undrain' | 'terminate' | 'mark'
-      ids: string[]
-      count: number
-      reason: Reason
-    }
-  /** The blocked steps have changed; an empty list: nothing is blocked any more. */
-  | { kind: 'blocked'; reasons: Reason[] }
-  | { kind: 'launched'; intentId: string; ids: string[]; missing: number }
-  | { kind: 'joined'; ids: string[] }
-  | { kind: 'terminated'; ids: string[] }
-  /** Something went wrong that a person may want to know. */
-  | { kind: 'problem'; problem: Problem }
-)
 
 // The memory of a pool's loop. Everything that must survive a restart can be written down (records.ts).
 
@@ -309,6 +305,8 @@ export interface OpenIntent {
   retryAt: number
   /** A complete listing that began at least this late is needed before it is repeated. */
   listAfter: number
+  /** When this process read it from the journal: who wrote it down may still send it. */
+  recalledAt?: number
   /** Start of the first complete listing that could have shown its VMs. */
   settleFrom?: number
 }

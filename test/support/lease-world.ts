@@ -1,8 +1,8 @@
 // Several provisioners that lead pools on one store, on a clock that the test moves.
 import { createLeadership, type Leadership } from '../../src/state/leases/leadership.ts'
+import { memoryLeases } from '../../src/state/leases/memory-leases.ts'
 import type { Candidate, Epoch, LeaseStore } from '../../src/state/leases/port.ts'
 import { FakeClock } from './fake-clock.ts'
-import { memoryLeases } from './memory-leases.ts'
 
 export interface Process {
   readonly id: string

@@ -1,8 +1,9 @@
 // A pool's loop with the simulated cloud and a scripted master, in virtual time.
 
 import type { DemandSource } from '../../src/demand/source.ts'
+import type { FleetEvent } from '../../src/fleet/events.ts'
 import { createPoolFleet, type PoolFleet } from '../../src/fleet/index.ts'
-import type { FleetEvent, LaunchInputs, PoolDeps, PoolSettings } from '../../src/fleet/run.ts'
+import type { LaunchInputs, PoolDeps, PoolSettings } from '../../src/fleet/run.ts'
 import type { AgentState, PendingAllocation, Policy } from '../../src/planner/snapshot.ts'
 import type { Clock } from '../../src/platform/ports.ts'
 import type { LaunchOrder } from '../../src/providers/contract.ts'

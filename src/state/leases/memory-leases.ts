@@ -1,5 +1,5 @@
 // A store of leases in memory, by the rules of the port: what a database does, on a clock that the test moves.
-import type { Candidate, Epoch, LeaseStore, LeaseView } from '../../src/state/leases/port.ts'
+import type { Candidate, Epoch, LeaseStore, LeaseView } from './port.ts'
 
 interface Row {
   epoch: Epoch
