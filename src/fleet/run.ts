@@ -210,10 +210,8 @@ export interface PoolDeps {
   onEvent?: (event: FleetEvent) => void
   /** A complete listing was applied. */
   onListed?: () => void
-  /**
-   * Where pools are led for a term: whether this process still leads the pool. Asked right before each decision, call and
-   * write. Earlier leaders may be suspended, and send the call that they were about to make when they resume.
-   */
+  /** Where pools are led for a term: whether this process leads the pool now. Asked right before each decision, call and write.
+   * Earlier leaders may be suspended, and send the call that they were about to make when they resume. */
   isLed?: () => boolean
 }
 

@@ -37,6 +37,7 @@ export function startDeterminedProvisioner(options: ProvisionerOptions): Provisi
     life,
     fleet: {
       stop: async () => life.kill(),
+      abandon: () => life.kill(),
       pause: async () => {},
       resume: async () => {},
       adopt: async () => [],

@@ -3,7 +3,8 @@
 import type { FailureStage } from '../agent-setup/index.ts'
 import { type Offering, offeringKey } from '../planner/index.ts'
 import type { CallKind, Cloud, Fate, Faults } from './cloud.ts'
-import type { InstanceFault, Random, Scenario, TimedFault, TimedFaultKind } from './scenario.ts'
+import type { Random } from './random.ts'
+import type { InstanceFault, Scenario, TimedFault, TimedFaultKind } from './scenario.ts'
 
 const second = 1000
 /**

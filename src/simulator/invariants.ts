@@ -3,6 +3,7 @@
 import type { FleetEvent } from '../fleet/index.ts'
 import type { Demand } from '../planner/index.ts'
 import type { JournalRecord } from '../platform/index.ts'
+import type { Epoch } from '../state/index.ts'
 import {
   checkDrained,
   checkStopped,
@@ -26,6 +27,7 @@ import {
 import type { CloudInstance } from './cloud.ts'
 import { checkPlaced, checkRoom } from './foreign-agent-checks.ts'
 import { checkTerminated } from './late-effect-checks.ts'
+import { checkLeaders, checkSameRequest, checkTerm, createLeadershipEvidence } from './leadership-checks.ts'
 import {
   createObservations,
   type Findings,
@@ -67,6 +69,7 @@ export const promises: Record<number, string> = {
   17: 'nothing changes before the cloud was listed, or while instances of another writer are in the pool',
   18: 'an agent that was drained is terminated or gets jobs again, and none stays drained after a stop',
   19: 'the breaker opens because of new failures only, and limits launches until an instance is usable',
+  20: "at most one epoch's launch per intent, nothing decided without a lease, and each pool is led again soon",
 }
 
 export interface Invariants extends Findings {
@@ -79,6 +82,11 @@ export interface Invariants extends Findings {
   /** Its machine is suspended, and runs again. */
   onSuspended(name: string): void
   onAwake(name: string): void
+  /** Its term is over, and nobody leads the pool until the next start. */
+  onTermOver(name: string): void
+  /** A host decides something, or the store accepts a write of that epoch. */
+  onDecided(host: string, epoch: Epoch): void
+  onAccepted(epoch: Epoch): void
   /** It died in the middle of a call, which may have been a write. */
   onLossyCrash(name: string): void
   /** The machine was booted with another clock: how much time has passed is not known. */
@@ -130,6 +138,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
   const neglect = createNeglect()
   const progress = createProgress()
   const drained: Drained = new Map()
+  const leadership = createLeadershipEvidence()
 
   function of(name: string): Observations {
     let known = seen.get(name)
@@ -154,7 +163,10 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
       const life = of(name).starts.length + 1
       const isOver = () => of(name).starts.length > life
       return {
-        onLaunchCall: (order) => checkLaunchCall(observed(), of(name), order),
+        onLaunchCall(order) {
+          checkSameRequest(observed(), leadership, order)
+          checkLaunchCall(observed(), of(name), order)
+        },
         onLaunched: (order, result) => checkLaunchResult(observed(), of(name), order, result),
         onTerminateCall: (ids) => checkTerminateCall(observed(), of(name), ids),
         onDrainCall: (id) => checkDrainCall(observed(), of(name), id),
@@ -218,6 +230,11 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
       neglect.since.clear()
       drained.clear()
     },
+    onTermOver(name) {
+      Object.assign(of(name), { upSince: undefined, stoppingAt: undefined, suspendedAt: undefined })
+    },
+    onDecided: (host, epoch) => checkTerm(observed(), `${host} decides`, epoch),
+    onAccepted: (epoch) => checkTerm(observed(), 'a write is accepted', epoch),
     onLossyCrash: (name) => noteLossyCrash(observed(), of(name)),
     onTimeUnknown(name) {
       of(name).failedLaunches.spent = 0
@@ -256,6 +273,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
       checkSilence(observed(), progress)
     },
     check() {
+      checkLeaders(observed(), leadership)
       checkRoom(observed())
       checkOrphans(observed(), neglect)
       checkDrained(observed(), drained)

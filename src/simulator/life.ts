@@ -109,4 +109,8 @@ const asyncMethods = new Set([
   'drain',
   'undrain',
   'close',
+  'renew',
+  'take',
+  'release',
+  'leave',
 ])

@@ -3,7 +3,8 @@ import type { DemandSource } from '../demand/index.ts'
 import type { Demand } from '../planner/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import type { FaultSchedule } from './faults.ts'
-import type { JobPlan, Random, Scenario } from './scenario.ts'
+import type { Random } from './random.ts'
+import type { JobPlan, Scenario } from './scenario.ts'
 import {
   type Agent,
   auxOf,

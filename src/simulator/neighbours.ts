@@ -8,7 +8,8 @@ import { type Cloud, type CloudInstance, endInstance } from './cloud.ts'
 import { createDisk } from './disk.ts'
 import { createLife, type Life } from './life.ts'
 import { simulatedCluster, simulatedProvider } from './provider.ts'
-import { clusterId, type Random } from './scenario.ts'
+import type { Random } from './random.ts'
+import { clusterId } from './scenario.ts'
 import type { World } from './world.ts'
 
 const second = 1000

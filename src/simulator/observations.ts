@@ -8,6 +8,8 @@ import {
   type FailedLaunches,
 } from './change-checks.ts'
 import type { Cloud, CloudInstance } from './cloud.ts'
+import type { FaultSchedule } from './faults.ts'
+import type { Hosts } from './hosts.ts'
 import type { Master } from './master.ts'
 import type { Provisioner } from './provisioner.ts'
 import { nameOfWriter, type Scenario, type TimedFaultKind } from './scenario.ts'
@@ -29,6 +31,9 @@ export interface ObservedWorld {
   /** By name. */
   readonly provisioners: ReadonlyMap<string, Provisioner>
   readonly invariants: Findings
+  /** In worlds with several provisioners. */
+  readonly hosts?: Hosts | undefined
+  readonly faults: FaultSchedule
 }
 
 export interface Findings {
@@ -177,6 +182,9 @@ const mustWork: TimedFaultKind[] = [
   'drain_fails',
   'late_terminations',
   'late_drains',
+  'store_down',
+  'store_paused',
+  'store_slow',
 ]
 const afterwards = 120_000
 

@@ -9,7 +9,7 @@ import {
   type SharedView,
 } from '../fleet/index.ts'
 import type { Demand } from '../planner/index.ts'
-import type { Clock, Logger, Metrics } from '../platform/index.ts'
+import type { Clock, Journal, Logger, Metrics } from '../platform/index.ts'
 import {
   type ClusterProvider,
   type LaunchOrder,
@@ -19,9 +19,8 @@ import {
   type Provider,
   shareCluster,
 } from '../providers/index.ts'
-import type { Disk } from './disk.ts'
 import { createLife, type Life } from './life.ts'
-import type { Random } from './scenario.ts'
+import type { Random } from './random.ts'
 
 export interface ProvisionerOptions {
   owner: Ownership
@@ -36,7 +35,7 @@ export interface ProvisionerOptions {
   /** If its pool shares a listing: the whole cluster. */
   cluster?: ClusterProvider | undefined
   demand: DemandSource
-  disk: Disk
+  disk: Journal
   random: Random
   settings: PoolSettings
   launchInputs: () => LaunchInputs
@@ -46,6 +45,17 @@ export interface ProvisionerOptions {
   onFault: (message: string, fields: unknown) => void
   /** Called with whether it died at a call. */
   onDeath: (atCall: boolean) => void
+  /** Where its pool is led for a term. */
+  term?: Term
+}
+
+/** One term of a pool on a host that leads others before and after, and other pools. */
+export interface Term {
+  /** Of the host. */
+  life: Life
+  isLed: () => boolean
+  /** Passed between the last check of the lease and each call that changes something: here the simulation stops a leader. */
+  gap: () => Promise<void>
 }
 
 export interface Provisioner {
@@ -55,7 +65,7 @@ export interface Provisioner {
   readonly life: Life
   readonly fleet: Pick<
     PoolFleet,
-    'stop' | 'pause' | 'resume' | 'adopt' | 'remove' | 'reconfigure' | 'status' | 'admission'
+    'stop' | 'abandon' | 'pause' | 'resume' | 'adopt' | 'remove' | 'reconfigure' | 'status' | 'admission'
   >
 }
 
@@ -64,7 +74,7 @@ export type StartProvisioner = (options: ProvisionerOptions) => Provisioner
 export function startProvisioner(options: ProvisionerOptions): Provisioner {
   const { owner, clock, clockOffset, bootMark, provider, demand, disk, random, watcher } = options
   const { onEvent, onFault } = options
-  const life = createLife(options.onDeath)
+  const life = options.term?.life ?? createLife(options.onDeath)
   const ids = random.fork('ids')
   const silent = () => {}
   const logger: Logger = { debug: silent, info: silent, warn: silent, error: onFault }
@@ -79,12 +89,12 @@ export function startProvisioner(options: ProvisionerOptions): Provisioner {
       pool: owner.pool,
       owner,
       ownWriters: options.ownWriters,
-      provider: life.crashable(watchedProvider(provider, watcher, () => clock.now())),
+      provider: life.crashable(watchedProvider(passing(provider, options.term), watcher, () => clock.now())),
       ...(shared ? { shared: life.crashable(shared) } : {}),
       demand: crashableDemand(
         life,
         shiftedDemand(
-          watchedDemand(demand, watcher, () => clock.now()),
+          watchedDemand(passing(demand, options.term), watcher, () => clock.now()),
           clockOffset,
         ),
       ),
@@ -97,12 +107,30 @@ export function startProvisioner(options: ProvisionerOptions): Provisioner {
       logger,
       metrics,
       onEvent: (event) => life.alive && onEvent(event),
+      ...(options.term ? { isLed: options.term.isLed } : {}),
     },
     options.settings,
   )
   void fleet.start()
   return { owner, clockOffset, life, fleet }
 }
+
+/** Calls that change something pass the gap, and are sent whatever has happened meanwhile. */
+function passing<T extends object>(port: T, term: Term | undefined): T {
+  if (!term) return port
+  return new Proxy(port, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      if (typeof value !== 'function' || !changing.has(String(name))) return value
+      return async (...args: unknown[]) => {
+        await term.gap()
+        return value.apply(target, args)
+      }
+    },
+  })
+}
+
+const changing = new Set(['launch', 'terminate', 'drain', 'undrain'])
 
 /** The pool's part of the whole cluster, by the clock of the process. */
 function watchedView(

@@ -1,6 +1,6 @@
 // Several provisioners that lead pools on one store, on a clock that the test moves.
 import { createLeadership, type Leadership } from '../../src/state/leases/leadership.ts'
-import { memoryLeases } from '../../src/state/leases/memory-leases.ts'
+import { type MemoryLeases, memoryLeases } from '../../src/state/leases/memory-leases.ts'
 import type { Candidate, Epoch, LeaseStore } from '../../src/state/leases/port.ts'
 import { FakeClock } from './fake-clock.ts'
 
@@ -22,6 +22,7 @@ export interface Process {
 
 export interface LeaseWorld {
   readonly clock: FakeClock
+  readonly store: MemoryLeases
   readonly processes: Process[]
   start(id: string, more?: Partial<Candidate>): Process
   /** Moves the clock in small steps; throws as soon as two lead one pool. */
@@ -84,6 +85,7 @@ export function leaseWorld(pools: readonly string[], random: () => number = () =
 
   return {
     clock,
+    store,
     processes,
     start,
     leaders,

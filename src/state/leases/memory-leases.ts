@@ -1,4 +1,5 @@
-// A store of leases in memory, by the rules of the port: what a database does, on a clock that the test moves.
+// A store of leases in memory, by the rules of the port: what a database does, on a clock that somebody else moves. For
+// the simulation and tests.
 import type { Candidate, Epoch, LeaseStore, LeaseView } from './port.ts'
 
 interface Row {
@@ -9,6 +10,8 @@ interface Row {
 
 export interface MemoryLeases extends LeaseStore {
   view(): LeaseView
+  /** Whether no later epoch of the pool was taken: the condition of every write. */
+  isNewest(pool: string, epoch: Epoch): boolean
 }
 
 export function memoryLeases(now: () => number): MemoryLeases {
@@ -28,6 +31,7 @@ export function memoryLeases(now: () => number): MemoryLeases {
 
   return {
     view,
+    isNewest: (pool, epoch) => is(rows.get(pool), epoch),
     async renew(self, held, ttl) {
       announced.set(self.id, { ...self, expires: now() + ttl })
       for (const [pool, epoch] of held) {

@@ -3,7 +3,7 @@ import { createLeading, type Leading, type Unit } from '../../../src/provisioner
 import type { Term } from '../../../src/provisioner/term.ts'
 import type { Candidate, LeaseStore } from '../../../src/state/leases/port.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { memoryLeases } from '../../support/memory-leases.ts'
+import { memoryLeases } from '../../../src/state/leases/memory-leases.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 
 interface Host {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { createDisk } from '../../../src/simulator/disk.ts'
 import { createLife } from '../../../src/simulator/life.ts'
-import { createRandom, createScenario, faultKinds, someFaults } from '../../../src/simulator/scenario.ts'
+import { createRandom } from '../../../src/simulator/random.ts'
+import { createScenario, faultKinds, someFaults } from '../../../src/simulator/scenario.ts'
 import {
   type Agent,
   type Board,
