@@ -104,28 +104,4 @@ export const faultsOfMemory: PlantedFault[] = [
       },
     ],
   },
-  {
-    name: 'forget terminations under way',
-    does: 'forgets after a restart that a termination was begun, so that the agent may get jobs again',
-    always: ['late_terminations', 'crash_loop'],
-    edits: [
-      {
-        file: 'fleet/records.ts',
-        find: '    track.recalled = true\n',
-        replace: '    track.recalled = true\n    delete track.condemned\n',
-      },
-    ],
-  },
-  {
-    name: 'forget late drains',
-    does: 'takes a drain that arrives minutes late for that of a person, and leaves the agent drained',
-    always: ['late_drains', 'restart', 'max_changed'],
-    edits: [
-      {
-        file: 'fleet/demand.ts',
-        find: 'else if (agent.draining) track.drainedAt ??= demandAt',
-        replace: 'else if (agent.draining && demandAt < 0) track.drainedAt ??= demandAt',
-      },
-    ],
-  },
 ]

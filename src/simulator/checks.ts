@@ -129,6 +129,7 @@ export function checkWritten({ invariants }: ObservedWorld, seen: Observations, 
     if (seen.written.has(id)) invariants.violated(4, `the token of ${id} is used for another launch`)
     seen.written.add(id)
   }
+  if (record.kind === 'settled') seen.closed.add(record['id'] as string)
   if (record.kind === 'adopted') for (const writer of record['writers'] as string[]) seen.adopted.add(writer)
   if (record.kind === 'refused') checkSpread(invariants, seen, record)
 }

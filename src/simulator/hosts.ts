@@ -11,7 +11,7 @@ import {
   memoryLeases,
 } from '../state/index.ts'
 import { createLife, type Life } from './life.ts'
-import type { Provisioner } from './provisioner.ts'
+import type { Provisioner, Watcher } from './provisioner.ts'
 import type { Random } from './random.ts'
 import { type Incident, mainName, poolName, writerOf } from './scenario.ts'
 import { createLink, reachedLeases, sharedJournal, storeFault } from './shared-store.ts'
@@ -145,8 +145,13 @@ function startHost(world: World, hosts: Hosts, host: Host): void {
       isNewest,
       onAccepted: () => invariants.onAccepted(epoch),
     })
+    const options = provisionerOptions(world, mainName, number)
     const provisioner = world.start({
-      ...provisionerOptions(world, mainName, number),
+      ...options,
+      watcher: {
+        ...options.watcher,
+        ...whoActs(options.watcher, () => invariants.onActing(host.name, epoch)),
+      },
       ownWriters: hosts.writers,
       clockOffset: host.clockOffset,
       bootMark: {
@@ -172,6 +177,25 @@ function startHost(world: World, hosts: Hosts, host: Host): void {
   }
 }
 
+/** The observer of calls that change something, after `act`. */
+function whoActs(
+  { onLaunchCall, onTerminateCall, onDrainCall, onUndrainCall }: Watcher,
+  act: () => void,
+): Partial<Watcher> {
+  const after =
+    <T>(call: (what: T) => void) =>
+    (what: T) => {
+      act()
+      call(what)
+    }
+  return {
+    onLaunchCall: after(onLaunchCall),
+    onTerminateCall: after(onTerminateCall),
+    onDrainCall: after(onDrainCall),
+    onUndrainCall: after(onUndrainCall),
+  }
+}
+
 /** Errors of a store that is out of reach, or whose lease is over, are no errors of the loop. */
 function isOfStore(error: unknown): boolean {
   return error instanceof ProvisionError && error.problems.some(({ code }) => code.startsWith('STATE_'))
@@ -180,7 +204,7 @@ function isOfStore(error: unknown): boolean {
 function onEvent(world: World, hosts: Hosts, host: Host, epoch: Epoch, event: FleetEvent): void {
   const { at: _, pool: __, kind, ...details } = event
   world.timeline.add(host.name, kind, details)
-  if (kind === 'decided') world.invariants.onDecided(host.name, epoch)
+  if (kind === 'decided') world.invariants.onActing(host.name, epoch)
   if (hosts.newest === host && host.term?.epoch === epoch) world.invariants.onEvent(mainName, event)
 }
 
@@ -248,7 +272,7 @@ export function happenToHosts(world: World, hosts: Hosts, { kind, lasts, draw }:
       return true
     case 'stopped_in_call':
       if (isRunning)
-        Object.assign(leader, { stopsIn: 1 + Math.floor(draw * 4), stopsFor: 5 * second + 1.5 * lasts })
+        Object.assign(leader, { stopsIn: 1 + Math.floor(draw * 4), stopsFor: 5 * second + 3 * lasts })
       return true
     case 'host_killed':
       if (chosen) kill(world, hosts, chosen, lasts)

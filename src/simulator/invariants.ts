@@ -27,7 +27,13 @@ import {
 import type { CloudInstance } from './cloud.ts'
 import { checkPlaced, checkRoom } from './foreign-agent-checks.ts'
 import { checkTerminated } from './late-effect-checks.ts'
-import { checkLeaders, checkSameRequest, checkTerm, createLeadershipEvidence } from './leadership-checks.ts'
+import {
+  checkLeaders,
+  checkOpen,
+  checkSameRequest,
+  checkTerm,
+  createLeadershipEvidence,
+} from './leadership-checks.ts'
 import {
   createObservations,
   type Findings,
@@ -84,8 +90,8 @@ export interface Invariants extends Findings {
   onAwake(name: string): void
   /** Its term is over, and nobody leads the pool until the next start. */
   onTermOver(name: string): void
-  /** A host decides something, or the store accepts a write of that epoch. */
-  onDecided(host: string, epoch: Epoch): void
+  /** A host decides something or makes a call that changes something, or the store accepts a write of that epoch. */
+  onActing(host: string, epoch: Epoch): void
   onAccepted(epoch: Epoch): void
   /** It died in the middle of a call, which may have been a write. */
   onLossyCrash(name: string): void
@@ -233,8 +239,8 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
     onTermOver(name) {
       Object.assign(of(name), { upSince: undefined, stoppingAt: undefined, suspendedAt: undefined })
     },
-    onDecided: (host, epoch) => checkTerm(observed(), `${host} decides`, epoch),
-    onAccepted: (epoch) => checkTerm(observed(), 'a write is accepted', epoch),
+    onActing: (host, epoch) => checkTerm(observed(), `${host} acts`, epoch, true),
+    onAccepted: (epoch) => checkTerm(observed(), 'a write is accepted', epoch, false),
     onLossyCrash: (name) => noteLossyCrash(observed(), of(name)),
     onTimeUnknown(name) {
       of(name).failedLaunches.spent = 0
@@ -263,7 +269,11 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
     },
     onOrphansTerminated: (name, ids) => checkOrphansTerminated(observed(), of(name), ids),
     onWritten: (name, record) => checkWritten(observed(), of(name), record),
-    onCreated: (vm) => checkCreated(observed(), of(nameOfWriter(vm.instance.writerId!)), vm),
+    onCreated(vm) {
+      const seen = of(nameOfWriter(vm.instance.writerId!))
+      checkOpen(observed(), seen, vm)
+      checkCreated(observed(), seen, vm)
+    },
     onTerminating: ({ instance: { id } }) => checkTerminated(observed(), id),
     onPlaced: (work) => checkPlaced(observed(), work),
     checkNow() {

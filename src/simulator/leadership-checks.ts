@@ -1,8 +1,9 @@
 // The checks behind promise 20: several provisioners of one cluster, of which one at a time leads a pool.
 import type { LaunchOrder } from '../providers/index.ts'
 import type { Epoch } from '../state/index.ts'
+import type { CloudInstance } from './cloud.ts'
 import { canLead, type Host, ledPools } from './hosts.ts'
-import type { ObservedWorld } from './observations.ts'
+import type { Observations, ObservedWorld } from './observations.ts'
 import { poolName } from './scenario.ts'
 
 /** Milliseconds until somebody leads a pool again. */
@@ -52,13 +53,28 @@ function checkSoon(
   unledSince.set(pool, Number.POSITIVE_INFINITY)
 }
 
-/** A decision, or a write that the store accepts. */
-export function checkTerm(world: ObservedWorld, what: string, epoch: Epoch): void {
-  const { hosts, invariants } = world
-  const row = hosts?.leases.view().leases.find(({ pool }) => pool === poolName)
-  const isNewest = row?.epoch.number === epoch.number && row.epoch.nonce === epoch.nonce
-  if (!isNewest)
-    invariants.violated(20, `${what} in epoch ${epoch.number}, the newest is ${row?.epoch.number}`)
+/** A write that the store accepts; or a decision or a call, for which the lease must last, too. */
+export function checkTerm(
+  { hosts, invariants }: ObservedWorld,
+  what: string,
+  epoch: Epoch,
+  mustLast: boolean,
+): void {
+  const row = hosts!.leases.view().leases.find(({ pool }) => pool === poolName)!
+  if (row.epoch.number !== epoch.number || row.epoch.nonce !== epoch.nonce)
+    invariants.violated(20, `${what} in epoch ${epoch.number}, the newest is ${row.epoch.number}`)
+  else if (mustLast && row.left <= 0)
+    invariants.violated(20, `${what} after the lease of epoch ${epoch.number}`)
+}
+
+/** An intent is closed when no call of any epoch can launch its instances any more. */
+export function checkOpen(
+  { hosts, invariants }: ObservedWorld,
+  { closed }: Observations,
+  { instance: { id, intentId = '' } }: CloudInstance,
+): void {
+  if (hosts && closed.has(intentId))
+    invariants.violated(20, `${id} is launched for ${intentId}, which was closed`)
 }
 
 /** At most one epoch's launch for an intent: whoever sends it again sends the same. */

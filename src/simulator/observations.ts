@@ -79,8 +79,9 @@ export interface Observations {
   joined: Set<string>
   /** The last reason to drain or terminate a VM. */
   reasons: Map<string, string>
-  /** Intents on the disk. */
+  /** Intents on the disk, and those of them that are closed. */
   written: Set<string>
+  closed: Set<string>
   /** By intent: the largest limit in force when it was sent, its request and user data, and which writers were ours. */
   sent: Map<
     string,
@@ -134,6 +135,7 @@ export function createObservations(name: string): Observations {
     joined: new Set(),
     reasons: new Map(),
     written: new Set(),
+    closed: new Set(),
     sent: new Map(),
     refusals: new Map(),
     listCalls: [],
