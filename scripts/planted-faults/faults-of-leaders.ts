@@ -91,7 +91,7 @@ export const faultsOfLeaders: PlantedFault[] = [
   {
     name: 'terminate after an undrain in doubt',
     does: 'terminates a drained agent although an undrain of an earlier process may still arrive',
-    always: ['late_drains', 'late_terminations', 'crash_loop'],
+    always: ['late_drains', 'late_terminations', 'removal_ordered', 'max_changed'],
     edits: [
       { file: 'planner/rules.ts', find: '  if (instance.undrainDoubt) return false\n', replace: '' },
       { file: 'planner/removals.ts', find: "  if (instance.undrainDoubt) return 'drain'\n", replace: '' },

@@ -35,6 +35,8 @@ export interface Host {
   /** It is suspended at that call from now that changes something, after the last check of its lease; 0: at none. */
   stopsIn: number
   stopsFor: number
+  /** Only launches count. */
+  stopsAtLaunch: boolean
 }
 
 export interface Hosts {
@@ -62,7 +64,14 @@ export function startHosts(world: World): Hosts {
     const name = `host-${index + 1}`
     const life = createLife(() => {})
     life.kill()
-    const off = { leadership: noLeadership, leaving: false, term: undefined, stopsIn: 0, stopsFor: 0 }
+    const off = {
+      leadership: noLeadership,
+      leaving: false,
+      term: undefined,
+      stopsIn: 0,
+      stopsFor: 0,
+      stopsAtLaunch: false,
+    }
     return { name, clockOffset, index, starts: 0, life, ...off }
   })
   const hosts: Hosts = { all, leases, writers: new Set(), newest: undefined, draw }
@@ -167,7 +176,7 @@ function startHost(world: World, hosts: Hosts, host: Host): void {
       term: {
         life,
         isLed: () => host.leadership.epochOf(poolName) === epoch,
-        gap: () => gap(world, hosts, host),
+        gap: (call) => gap(world, hosts, host, call),
       },
     })
     host.term = { epoch, provisioner }
@@ -209,9 +218,14 @@ function onEvent(world: World, hosts: Hosts, host: Host, epoch: Epoch, event: Fl
 }
 
 /** The await between the last check of the lease and the socket. */
-async function gap(world: World, hosts: Hosts, host: Host): Promise<void> {
+async function gap(world: World, hosts: Hosts, host: Host, call: string): Promise<void> {
   const { life } = host
-  if (host.stopsIn > 0 && --host.stopsIn === 0) suspend(world, hosts, host, host.stopsFor)
+  const counts = !host.stopsAtLaunch || call === 'launch'
+  if (counts && host.stopsIn > 0 && --host.stopsIn === 0) {
+    suspend(world, hosts, host, host.stopsFor)
+    // Who takes over cannot send the same request any more.
+    if (host.stopsAtLaunch && world.scenario.faults.includes('certificate_renewed')) world.certificate++
+  }
   if (life.suspended) await life.awake()
   if (!life.alive) await new Promise(() => {})
 }
@@ -272,7 +286,11 @@ export function happenToHosts(world: World, hosts: Hosts, { kind, lasts, draw }:
       return true
     case 'stopped_in_call':
       if (isRunning)
-        Object.assign(leader, { stopsIn: 1 + Math.floor(draw * 4), stopsFor: 5 * second + 3 * lasts })
+        Object.assign(leader, {
+          stopsAtLaunch: draw < 0.5,
+          stopsIn: draw < 0.5 ? 1 : 1 + Math.floor(draw * 4),
+          stopsFor: 5 * second + 3 * lasts,
+        })
       return true
     case 'host_killed':
       if (chosen) kill(world, hosts, chosen, lasts)

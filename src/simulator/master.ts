@@ -37,6 +37,8 @@ export interface Master extends Board {
   readonly enabledByPersonAt: Map<string, number>
   /** Undrains that were carried out long after they were sent, by agent: the last one of each. */
   readonly lateUndrains: Map<string, { sentAt: number; at: number }>
+  /** The last undrain of this agent that is under way arrives now. */
+  hasten(id: string): void
   /** `name`: the provisioner that reads it. */
   source(name: string): DemandSource
 }
@@ -72,6 +74,7 @@ export function createMaster(
   }
   const listeners = new Set<(pool: string) => void>()
   const enabledByPersonAt = new Map<string, number>()
+  const undrainsUnderWay = new Map<string, () => void>()
   const lateUndrains = new Map<string, { sentAt: number; at: number }>()
   const views: Demand[] = []
   const placesWithin = scenario.given?.placesWithin ?? placesWithinAtWorst
@@ -129,11 +132,16 @@ export function createMaster(
   async function setDrained(id: string, drained: boolean, by: string): Promise<boolean> {
     const sentAt = clock.now()
     await ask()
-    if (faults.now('late_drains') && draw.chance(50)) {
-      clock.after(draw.whole(givenUp, latestDrain), () => {
-        if (!drained) lateUndrains.set(id, { sentAt, at: clock.now() })
-        carryOut(id, drained, by)
-      })
+    const late = faults.now('late_drains')
+    if (late && draw.chance(late.draw < 0.4 ? 100 : 50)) {
+      let isOver = false
+      const arrive = () => {
+        if (!isOver && !drained) lateUndrains.set(id, { sentAt, at: clock.now() })
+        if (!isOver) carryOut(id, drained, by)
+        isOver = true
+      }
+      clock.after(draw.whole(givenUp, latestDrain), arrive)
+      if (!drained) undrainsUnderWay.set(id, arrive)
       await clock.sleep(givenUp)
       throw new ProvisionError(problem('DEMAND_MISSING', 'the master did not answer'))
     }
@@ -188,6 +196,7 @@ export function createMaster(
     ...board,
     enabledByPersonAt,
     lateUndrains,
+    hasten: (id) => clock.after(1, () => undrainsUnderWay.get(id)?.()),
     submit({ id, slots, duration, job, maxSlots, unplaceable }) {
       const since = clock.now()
       board.work.set(id, {

@@ -55,7 +55,7 @@ export interface Term {
   life: Life
   isLed: () => boolean
   /** Passed between the last check of the lease and each call that changes something: here the simulation stops a leader. */
-  gap: () => Promise<void>
+  gap: (call: string) => Promise<void>
 }
 
 export interface Provisioner {
@@ -123,7 +123,7 @@ function passing<T extends object>(port: T, term: Term | undefined): T {
       const value: unknown = Reflect.get(target, name)
       if (typeof value !== 'function' || !changing.has(String(name))) return value
       return async (...args: unknown[]) => {
-        await term.gap()
+        await term.gap(String(name))
         return value.apply(target, args)
       }
     },

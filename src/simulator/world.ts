@@ -16,6 +16,7 @@ import {
   type ProvisionerOptions,
   type StartProvisioner,
   startProvisioner,
+  type Watcher,
 } from './provisioner.ts'
 import { createRandom, type Random } from './random.ts'
 import { clusterId, mainName, poolName, type Scenario, writerOf } from './scenario.ts'
@@ -203,7 +204,7 @@ export function provisionerOptions(
     random: random.fork('provisioner', name, life),
     settings: settingsOf(world),
     launchInputs: () => launchInputsOf(world),
-    watcher: invariants.watcher(name),
+    watcher: worstFor(world, invariants.watcher(name)),
     onEvent(event) {
       const { at: _, pool: __, kind, ...details } = event
       timeline.add(name, kind, details)
@@ -214,6 +215,17 @@ export function provisionerOptions(
     onDeath(atCall) {
       timeline.add(name, 'dies')
       if (atCall) invariants.onLossyCrash(name)
+    },
+  }
+}
+
+/** Undrains that are under way arrive at the worst moment: once their agent's instance is to be terminated. */
+function worstFor({ master }: World, watcher: Watcher): Watcher {
+  return {
+    ...watcher,
+    onTerminateCall(ids) {
+      watcher.onTerminateCall(ids)
+      for (const id of ids) master.hasten(id)
     },
   }
 }
