@@ -122,8 +122,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   let listDueAt = 0
   let demandDueAt = 0
   const blockedSince = new Map<string, number>()
-  let isLookingUp = false
-  let isRepairing = false
+  let [isLookingUp, isRepairing, isRecalled] = [false, false, false]
   let loops: Promise<void>[] = []
   let unsubscribe = () => {}
   const run = createRun(deps, settings, () => void turn())
@@ -247,7 +246,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       run.over.abort(rightOver(pool))
     },
     async start() {
-      await recallJournal(run)
+      isRecalled = await recallJournal(run)
       if (run.stopping) return
       await checkpoint(run)
       unsubscribe = deps.demand.onChange((changed) => {
@@ -267,7 +266,8 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       undrain(run, drained(), true)
       await within(run, undrainTime, Promise.allSettled(run.tasks))
       run.over.abort(new ProvisionError(problem('POOL_NOT_RUNNING', `pool ${pool} was stopped meanwhile`)))
-      await within(run, stopTime, checkpoint(run))
+      // What was not read must not be replaced.
+      if (isRecalled) await within(run, stopTime, checkpoint(run))
     },
     async pause() {
       run.memory.paused = true
@@ -345,8 +345,8 @@ function isKeepable({ ordered, ending, condemned, busyWith }: ManagedInstance): 
   return ordered !== undefined && !ending && !condemned && busyWith !== 'end'
 }
 
-/** Without its journal the loop must not start: it would not know what it has launched. */
-async function recallJournal(run: PoolRun): Promise<void> {
+/** Without its journal the loop must not start: it would not know what it has launched. False: it was stopped before. */
+async function recallJournal(run: PoolRun): Promise<boolean> {
   const { journal, journalDamaged, clock, logger, pool } = run.deps
   while (!run.stopping) {
     try {
@@ -354,18 +354,19 @@ async function recallJournal(run: PoolRun): Promise<void> {
       if (isElsewhere(run, records)) {
         // A person's order about the pool does not depend on its location.
         run.memory.paused = recallNow(records, run.now(), run.deps.bootMark?.()).paused
-        return
+        return true
       }
       run.memory = recallNow(records, run.now(), run.deps.bootMark?.(), (kind, why) =>
         logger.error('a journal record cannot be read', { pool, kind, why }),
       )
       if (journalDamaged) run.memory.journalMissing = true
-      return
+      return true
     } catch (error) {
       logger.error('the journal of the pool cannot be read', { pool, error })
       await clock.sleep(journalRetry)
     }
   }
+  return false
 }
 
 /**
