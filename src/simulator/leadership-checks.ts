@@ -12,8 +12,8 @@ const ledWithin = 15_000
 export interface LeadershipEvidence {
   /** Since when a host could lead. */
   ableSince: Map<Host, number>
-  /** Since when nobody leads a pool. */
-  unledSince: Map<string, number>
+  /** Since when nobody leads a pool, and its newest epoch then: one whose leader fails at once, or is suspended, counts anew. */
+  unledSince: Map<string, { at: number; epoch: number }>
   /** The request of each intent, as it was sent first. */
   requests: Map<string, string>
 }
@@ -35,22 +35,23 @@ export function checkLeaders(world: ObservedWorld, { ableSince, unledSince }: Le
     const leaders = hosts.all.filter(({ life, leadership }) => life.alive && leadership.epochOf(pool))
     if (leaders.length > 1)
       invariants.violated(20, `${leaders.map(({ name }) => name).join(' and ')} lead ${pool}`)
+    const epoch = hosts.leases.newest(pool)?.number ?? 0
     if (leaders.length > 0) unledSince.delete(pool)
-    else if (!unledSince.has(pool)) unledSince.set(pool, now)
-    else checkSoon(world, pool, unledSince, ableSince)
+    else if (unledSince.get(pool)?.epoch !== epoch) unledSince.set(pool, { at: now, epoch })
+    else checkSoon(world, pool, unledSince.get(pool)!, ableSince)
   }
 }
 
 function checkSoon(
   { clock, invariants }: ObservedWorld,
   pool: string,
-  unledSince: Map<string, number>,
+  unled: { at: number },
   ableSince: ReadonlyMap<Host, number>,
 ): void {
-  const since = Math.max(unledSince.get(pool)!, Math.min(...ableSince.values()))
+  const since = Math.max(unled.at, Math.min(...ableSince.values()))
   if (clock.now() - since <= ledWithin) return
   invariants.violated(20, `nobody leads ${pool} for ${ledWithin / 1000} s, although somebody could`)
-  unledSince.set(pool, Number.POSITIVE_INFINITY)
+  unled.at = Number.POSITIVE_INFINITY
 }
 
 /** A write that the store accepts; or a decision or a call, for which the lease must last, too. */

@@ -10,7 +10,9 @@ interface Row {
 
 export interface MemoryLeases extends LeaseStore {
   view(): LeaseView
-  /** Whether no later epoch of the pool was taken: the condition of every write. */
+  /** The newest epoch of the pool, over or not. */
+  newest(pool: string): Epoch | undefined
+  /** Whether it is this one: the condition of every write. */
   isNewest(pool: string, epoch: Epoch): boolean
 }
 
@@ -31,6 +33,7 @@ export function memoryLeases(now: () => number): MemoryLeases {
 
   return {
     view,
+    newest: (pool) => rows.get(pool)?.epoch,
     isNewest: (pool, epoch) => is(rows.get(pool), epoch),
     async renew(self, held, ttl) {
       announced.set(self.id, { ...self, expires: now() + ttl })
