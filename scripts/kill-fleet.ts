@@ -6,7 +6,7 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'n
 import { request } from 'node:http'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { createRandom } from '../src/simulator/scenario.ts'
+import { createRandom } from '../src/simulator/random.ts'
 import { type FakeEc2, fakeEc2 } from '../test/support/fake-ec2/server.ts'
 import { bundle } from './bundle.ts'
 

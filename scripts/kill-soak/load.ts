@@ -4,7 +4,7 @@ import type { Client } from '../../src/http/client.ts'
 import { isNoAnswer, listJobs } from '../../src/http/job-client.ts'
 import { isOver, type JobOrder, type JobView } from '../../src/http/job-view.ts'
 import { systemClock } from '../../src/platform/clock.ts'
-import type { Random } from '../../src/simulator/scenario.ts'
+import type { Random } from '../../src/simulator/random.ts'
 import { submitWithRetries } from '../../test/support/retrying-submit.ts'
 import type { Trace } from './verdict.ts'
 

@@ -1,6 +1,7 @@
 // Faults to plant in a copy of the sources: each is a promise broken on purpose, which the simulation must notice.
 
 import type { FaultKind } from '../../src/simulator/scenario.ts'
+import { faultsOfLeaders } from './faults-of-leaders.ts'
 import { faultsOfMemory } from './faults-of-memory.ts'
 
 interface Edit {
@@ -343,4 +344,5 @@ export const plantedFaults: PlantedFault[] = [
     ],
   },
   ...faultsOfMemory,
+  ...faultsOfLeaders,
 ]

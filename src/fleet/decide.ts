@@ -89,7 +89,7 @@ function reviewIntents(run: PoolRun, material: LaunchInputs, now: number): void 
       // While it can be repeated, listings alone do not settle it: they may leave out an instance for minutes. Its instances
       // count as in flight, and as soon as the plan wants them, the repeated request shows what exists.
       if (isDue(intent, memory, now) && isWanted(run, intent.id)) run.background(() => send(run, intent))
-    } else if (isShown(intent, memory)) settle(run, intent)
+    } else if (isShown(intent, memory, run.deps.isLed !== undefined)) settle(run, intent)
   }
 }
 

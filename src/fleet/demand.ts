@@ -141,15 +141,21 @@ function rememberJoins(memory: PoolMemory, now: number): ManagedInstance[] {
   return joined
 }
 
-/** Milliseconds after a drain without an answer, in which the master may still carry it out. */
-const drainEffectTime = 60_000
+/**
+ * Milliseconds in which the master may still carry out a drain without an answer: who sent it may have been suspended between
+ * its last check and the call.
+ */
+const drainEffectTime = 600_000
 
-/** A drain took effect although its answer was lost. It counts from this view on: a termination needs a newer one. */
+/**
+ * A drain took effect although it had no answer. It counts from this view on: a termination needs a newer one. The doubt
+ * stays, because several may be under way.
+ */
 function noticeDrain(track: ManagedInstance, agent: AgentState, demandAt: number): void {
   const { drainDoubtAt } = track
   if (drainDoubtAt === undefined || demandAt <= drainDoubtAt) return
-  if (agent.draining) track.drainedAt = demandAt
-  if (agent.draining || demandAt > drainDoubtAt + drainEffectTime) delete track.drainDoubtAt
+  if (demandAt > drainDoubtAt + drainEffectTime) delete track.drainDoubtAt
+  else if (agent.draining) track.drainedAt ??= demandAt
 }
 
 /** A person enabled an agent that we had drained. */

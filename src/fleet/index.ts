@@ -22,6 +22,7 @@ import {
 } from './pace.ts'
 import { checkpointOf, type PoolRecord, writtenIn } from './records.ts'
 import { cleared, undrain } from './removal.ts'
+import { rightOver } from './right.ts'
 import {
   createRun,
   letOthersRun,
@@ -36,12 +37,12 @@ import { recallNow } from './stored-times.ts'
 
 export { type ClusterLocation, keyOf } from '../state/index.ts'
 export type { Admission } from './admission.ts'
+export type { FleetEvent } from './events.ts'
 export { type Refusal, refusalGrowth } from './failures.ts'
 export { leftProblem, locationOf } from './orphan-reports.ts'
 export { createOrphanWatch, type FoundOrphan, type OrphanStatus, type OrphanWatch } from './orphans.ts'
 export { type OwnWriters, withAdopted, writersOf } from './own-writers.ts'
 export type {
-  FleetEvent,
   LaunchInputs,
   ManagedInstance,
   PoolSettings,
@@ -116,15 +117,14 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   let listDueAt = 0
   let demandDueAt = 0
   const blockedSince = new Map<string, number>()
-  let isLookingUp = false
-  let isRepairing = false
+  let [isLookingUp, isRepairing, isRecalled] = [false, false, false]
   let loops: Promise<void>[] = []
   let unsubscribe = () => {}
   const run = createRun(deps, settings, () => void turn())
 
   /** Undefined when the loop does not run, or the turn failed. */
   function turn(requests: readonly ManualLaunch[] = []): Turn | undefined {
-    if (run.stopping || loops.length === 0) return undefined
+    if (run.stopping || loops.length === 0 || run.isOver()) return undefined
     const from = run.now()
     try {
       const taken = takeTurn(run, requests)
@@ -236,13 +236,12 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   return {
     pool,
     abandon() {
+      run.abandoned = true
       halt()
-      run.over.abort(
-        new ProvisionError(problem('STATE_RIGHT_LOST', `pool ${pool} is led by another process`)),
-      )
+      run.over.abort(rightOver(pool))
     },
     async start() {
-      await recallJournal(run)
+      isRecalled = await recallJournal(run)
       if (run.stopping) return
       await checkpoint(run)
       unsubscribe = deps.demand.onChange((changed) => {
@@ -254,7 +253,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     },
     async stop() {
       halt()
-      if (run.over.signal.aborted) return
+      if (run.abandoned) return
       const drained = () => [...run.memory.tracks.values()].filter(isDrained)
       undrain(run, drained(), true)
       await within(run, stopTime, Promise.allSettled([...run.tasks, ...loops]))
@@ -262,7 +261,8 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       undrain(run, drained(), true)
       await within(run, undrainTime, Promise.allSettled(run.tasks))
       run.over.abort(new ProvisionError(problem('POOL_NOT_RUNNING', `pool ${pool} was stopped meanwhile`)))
-      await within(run, stopTime, checkpoint(run))
+      // What was not read must not be replaced.
+      if (isRecalled) await within(run, stopTime, checkpoint(run))
     },
     async pause() {
       run.memory.paused = true
@@ -340,8 +340,8 @@ function isKeepable({ ordered, ending, condemned, busyWith }: ManagedInstance): 
   return ordered !== undefined && !ending && !condemned && busyWith !== 'end'
 }
 
-/** Without its journal the loop must not start: it would not know what it has launched. */
-async function recallJournal(run: PoolRun): Promise<void> {
+/** Without its journal the loop must not start: it would not know what it has launched. False: it was stopped before. */
+async function recallJournal(run: PoolRun): Promise<boolean> {
   const { journal, journalDamaged, clock, logger, pool } = run.deps
   while (!run.stopping) {
     try {
@@ -349,18 +349,19 @@ async function recallJournal(run: PoolRun): Promise<void> {
       if (isElsewhere(run, records)) {
         // A person's order about the pool does not depend on its location.
         run.memory.paused = recallNow(records, run.now(), run.deps.bootMark?.()).paused
-        return
+        return true
       }
       run.memory = recallNow(records, run.now(), run.deps.bootMark?.(), (kind, why) =>
         logger.error('a journal record cannot be read', { pool, kind, why }),
       )
       if (journalDamaged) run.memory.journalMissing = true
-      return
+      return true
     } catch (error) {
       logger.error('the journal of the pool cannot be read', { pool, error })
       await clock.sleep(journalRetry)
     }
   }
+  return false
 }
 
 /**

@@ -237,9 +237,14 @@ export function isDue({ retryAt, listAfter }: OpenIntent, { listing }: PoolMemor
   return now >= retryAt && listing?.complete === true && listing.completeAt >= listAfter
 }
 
-/** Whether two complete listings far enough apart, begun after the request can have had an effect, have shown all its VMs. */
-export function isShown(intent: OpenIntent, { listing }: PoolMemory): boolean {
-  if (!listing?.complete || listing.completeAt < intent.lastSentAt + effectTime) return false
+/**
+ * Whether two complete listings far enough apart, begun after the request can have had an effect, have shown all its VMs.
+ * `isLed`: the pool is led for a term, so that an earlier leader may still send what it wrote down.
+ */
+export function isShown(intent: OpenIntent, { listing }: PoolMemory, isLed: boolean): boolean {
+  const lateUntil = isLed && intent.recalledAt !== undefined ? intent.recalledAt + replayTime : 0
+  const effectUntil = Math.max(intent.lastSentAt + effectTime, lateUntil)
+  if (!listing?.complete || listing.completeAt < effectUntil) return false
   intent.settleFrom ??= listing.completeAt
   return listing.completeAt - intent.settleFrom >= settleTimes.usual
 }

@@ -15,9 +15,10 @@ import { createWakeup, withDeadline } from '../platform/index.ts'
 import type { Problem } from '../problems/index.ts'
 import type { ClusterProvider, Location } from '../providers/index.ts'
 import { type ClusterLocation, keyOf } from '../state/index.ts'
+import type { FleetEvent } from './events.ts'
 import { createOrphanAgents, type OrphanAgentsDeps } from './orphan-agents.ts'
 import { goneProblems, unseenProblem } from './orphan-reports.ts'
-import { callDeadlines, type FleetEvent } from './run.ts'
+import { callDeadlines } from './run.ts'
 
 export interface OrphanDeps extends OrphanAgentsDeps {
   /** Called before each search, for what other provisioners have noted; after a failure the search is tried again later. */

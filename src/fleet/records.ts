@@ -145,7 +145,8 @@ const record = z.discriminatedUnion('kind', [
   z.object({ at, kind: z.literal('draining'), ids }),
   /** Before the request that enables their agents. */
   z.object({ at, kind: z.literal('undraining'), ids }),
-  z.object({ at, kind: z.literal('undrained'), ids }),
+  /** `doubtful`: of these an earlier drain may still arrive. */
+  z.object({ at, kind: z.literal('undrained'), ids, doubtful: z.optional(ids) }),
   /** Before the request that terminates them. */
   z.object({ at, kind: z.literal('condemned'), ids }),
   /** The cloud refused that request. */
@@ -220,12 +221,12 @@ export function checkpointOf(
 
 /** A drain or a termination in progress may take effect: the drain counts as ours, the termination is decided again. */
 export function storedTrack(
-  { busyWith, drainDoubtAt, ending: _, shownAt: __, endDoubtAt: ___, endedAt, ...track }: ManagedInstance,
+  { busyWith, ending: _, shownAt: __, endDoubtAt: ___, endedAt, ...track }: ManagedInstance,
   now: number,
 ): ManagedInstance {
   return {
     ...track,
-    ...((busyWith === 'drain' || drainDoubtAt !== undefined) && { drainedAt: now }),
+    ...(busyWith === 'drain' && { drainedAt: now, drainDoubtAt: now }),
     ...(endedAt !== undefined && { wasEnded: true }),
   }
 }
@@ -325,8 +326,9 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
       // It is not known when the master answered; it must show the drain after this moment.
       for (const id of record.ids)
         withTrack(memory, id, (track) => {
+          // Nor whether it was sent at all: an undrain before it may still be under way.
           track.drainedAt = now
-          delete track.undrainDoubt
+          track.drainDoubtAt = now
         })
       break
     case 'undraining':
@@ -343,6 +345,7 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
         withTrack(memory, id, (track) => {
           delete track.drainedAt
           delete track.undrainDoubt
+          if (!record.doubtful?.includes(id)) delete track.drainDoubtAt
           track.undrainedAt = record.at
         })
       break
@@ -374,7 +377,11 @@ function withTrack(memory: PoolMemory, id: string, change: (track: ManagedInstan
 
 function applyCheckpoint(memory: PoolMemory, stored: StoredMemory, now: number): void {
   memory.tracks = new Map(stored.tracks.map((track) => [track.id, track]))
-  for (const track of memory.tracks.values()) if (track.drainedAt !== undefined) track.drainedAt = now
+  for (const track of memory.tracks.values()) {
+    if (track.drainedAt !== undefined) track.drainedAt = now
+    // Who sent it may be suspended, and send it when it resumes.
+    if (track.drainDoubtAt !== undefined) track.drainDoubtAt = now
+  }
   memory.agents = new Map(stored.agents)
   memory.unplaced = new Map(stored.unplaced)
   memory.intents = new Map(stored.intents.map((intent) => [intent.id, reopened(intent, now)]))
@@ -391,5 +398,6 @@ function applyCheckpoint(memory: PoolMemory, stored: StoredMemory, now: number):
 
 function reopened(intent: StoredIntent, now: number): OpenIntent {
   const seen = new Set(intent.seen)
-  return { ...intent, seen, sending: false, doubtful: true, lastSentAt: now, retryAt: now, listAfter: now }
+  const open = { seen, sending: false, doubtful: true, lastSentAt: now, recalledAt: now }
+  return { ...intent, ...open, retryAt: now, listAfter: now }
 }

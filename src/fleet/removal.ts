@@ -200,11 +200,17 @@ function change(
     } finally {
       for (const track of tracks) delete track.busyWith
     }
-    const given = tracks.filter((track) => track.drainedAt === undefined).map(({ id }) => id)
-    if (move === 'undrain' && given.length > 0)
-      run.background(() => run.write({ at: run.now(), kind: 'undrained', ids: given }).catch(() => {}))
+    const given = tracks.filter((track) => track.drainedAt === undefined)
+    if (move === 'undrain' && given.length > 0) rememberUndrained(run, given)
     run.changed()
   })
+}
+
+function rememberUndrained(run: PoolRun, tracks: readonly ManagedInstance[]): void {
+  const ids = tracks.map(({ id }) => id)
+  const doubtful = tracks.filter(({ drainDoubtAt }) => drainDoubtAt !== undefined).map(({ id }) => id)
+  const record = { at: run.now(), kind: 'undrained' as const, ids, ...(doubtful.length > 0 && { doubtful }) }
+  run.background(() => run.write(record).catch(() => {}))
 }
 
 async function ask(run: PoolRun, move: 'drain' | 'undrain', track: ManagedInstance): Promise<void> {
@@ -213,8 +219,7 @@ async function ask(run: PoolRun, move: 'drain' | 'undrain', track: ManagedInstan
     const known = await withDeadline(clock, callDeadlines.master, `a ${move}`, (signal) =>
       demand[move](track.id, signal),
     )
-    // An agent the master does not know cannot be drained, and needs no undrain.
-    delete track.drainDoubtAt
+    // An agent the master does not know cannot be drained, and needs no undrain. An earlier drain may still arrive.
     if (move === 'undrain') giveBack(track, run.now())
     else if (known) {
       track.drainedAt = run.now()

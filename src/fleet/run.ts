@@ -10,7 +10,6 @@ import type {
   Offering,
   PendingAllocation,
   Policy,
-  Reason,
   Unplaced,
 } from '../planner/index.ts'
 import {
@@ -23,6 +22,7 @@ import {
 } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import type { Ownership, Provider, SharedCluster } from '../providers/index.ts'
+import type { FleetEvent } from './events.ts'
 import {
   type BreakerMemory,
   closedBreaker,
@@ -34,6 +34,7 @@ import {
 } from './failures.ts'
 import type { OwnWriters } from './own-writers.ts'
 import type { PoolRecord, Written } from './records.ts'
+import { whileLed } from './right.ts'
 
 type EventBody = FleetEvent extends infer E ? (E extends FleetEvent ? Omit<E, 'at' | 'pool'> : never) : never
 
@@ -43,6 +44,10 @@ export interface PoolRun {
   memory: PoolMemory
   /** Set when the loop must decide nothing more. */
   stopping: boolean
+  /** The right to the pool is over. */
+  abandoned: boolean
+  /** It is, as far as is known at this moment: nothing may be decided, called or written any more. */
+  isOver(): boolean
   /** Aborted at the same time: what several pools share is not waited for any more. */
   readonly halt: AbortController
   /** Aborted when the loop is over: calls in progress must not continue beside the next loop. */
@@ -62,7 +67,9 @@ export interface PoolRun {
   changed(): void
 }
 
-export function createRun(deps: PoolDeps, settings: PoolSettings, changed: () => void): PoolRun {
+export function createRun(given: PoolDeps, settings: PoolSettings, changed: () => void): PoolRun {
+  const isOver = () => run.abandoned || given.isLed?.() === false
+  const deps = whileLed(given, { isOver, isAbandoned: () => run.abandoned })
   const { clock, journal, logger, pool } = deps
   const inTurn = limit(1)
   const run: PoolRun = {
@@ -70,6 +77,8 @@ export function createRun(deps: PoolDeps, settings: PoolSettings, changed: () =>
     settings,
     memory: emptyMemory(),
     stopping: false,
+    abandoned: false,
+    isOver,
     halt: new AbortController(),
     over: new AbortController(),
     tasks: new Set(),
@@ -107,6 +116,7 @@ async function kept(run: PoolRun, write: () => Promise<void>): Promise<void> {
     await write()
     run.memory.problems.delete('journal')
   } catch (error) {
+    if (run.abandoned) throw error
     const isNew = !run.memory.problems.has('journal')
     reportProblem(
       run,
@@ -200,6 +210,9 @@ export interface PoolDeps {
   onEvent?: (event: FleetEvent) => void
   /** A complete listing was applied. */
   onListed?: () => void
+  /** Where pools are led for a term: whether this process leads the pool now. Asked right before each decision, call and write.
+   * Earlier leaders may be suspended, and send the call that they were about to make when they resume. */
+  isLed?: () => boolean
 }
 
 /** When and where a checkpoint was written. */
@@ -219,25 +232,6 @@ export const callDeadlines = {
   traces: 10_000,
 }
 
-// Events of a pool, as data: for the log, the command line and the decision log.
-
-export type FleetEvent = { at: number; pool: string } & (
-  | {
-      kind: 'decided'
-      move: 'launch' | 'drain' | 'undrain' | 'terminate' | 'mark'
-      ids: string[]
-      count: number
-      reason: Reason
-    }
-  /** The blocked steps have changed; an empty list: nothing is blocked any more. */
-  | { kind: 'blocked'; reasons: Reason[] }
-  | { kind: 'launched'; intentId: string; ids: string[]; missing: number }
-  | { kind: 'joined'; ids: string[] }
-  | { kind: 'terminated'; ids: string[] }
-  /** Something went wrong that a person may want to know. */
-  | { kind: 'problem'; problem: Problem }
-)
-
 // The memory of a pool's loop. Everything that must survive a restart can be written down (records.ts).
 
 /** A managed VM, and the call in progress about it. */
@@ -247,7 +241,10 @@ export interface ManagedInstance extends KnownInstance {
   sha256?: string
   /** A call about it is in progress, or was answered a moment ago. */
   busyWith?: 'drain' | 'undrain' | 'end'
-  /** When a drain got no answer: it may have taken effect. */
+  /**
+   * When a drain was last known to have no answer, of this process or an earlier one: it may have taken effect, or may do so
+   * minutes later, also after the agent was enabled again.
+   */
   drainDoubtAt?: number
   /** The last call to the master about it failed: not repeated before. */
   retryAt?: number
@@ -306,6 +303,8 @@ export interface OpenIntent {
   retryAt: number
   /** A complete listing that began at least this late is needed before it is repeated. */
   listAfter: number
+  /** When this process read it from the journal: who wrote it down may still send it. */
+  recalledAt?: number
   /** Start of the first complete listing that could have shown its VMs. */
   settleFrom?: number
 }

@@ -107,6 +107,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
       newId: randomUUID,
       launchInputs: gate.launchInputs,
       onListed: () => options.onListed?.(pool.pool_name),
+      isLed: mayAct,
     },
     poolSettings(pool, options.providers),
   )

@@ -221,7 +221,7 @@ export function noteMemoryLost(world: ObservedWorld, seen: Observations): void {
 /** Reading the master and listing the cloud may take a minute each, and both are needed after the drain. */
 const drainedFor = 5 * minute
 /** Faults in which the master may not carry out an undrain, and how long they matter. */
-const masterFaults: readonly TimedFaultKind[] = ['master_down', 'drain_fails']
+const masterFaults: readonly TimedFaultKind[] = ['master_down', 'drain_fails', 'late_drains']
 const masterFaultsFor = 30 * second
 
 export function checkStopped(world: ObservedWorld, seen: Observations): void {

@@ -5,6 +5,7 @@ import type { JournalRecord } from '../platform/index.ts'
 import type { LaunchOrder, LaunchResult } from '../providers/index.ts'
 import { checkBreaker, checkHasListed, checkLaunchRate, checkMayChange } from './change-checks.ts'
 import type { CloudInstance } from './cloud.ts'
+import { noteCondemned } from './late-effect-checks.ts'
 import {
   demandMet,
   type Findings,
@@ -128,6 +129,7 @@ export function checkWritten({ invariants }: ObservedWorld, seen: Observations, 
     if (seen.written.has(id)) invariants.violated(4, `the token of ${id} is used for another launch`)
     seen.written.add(id)
   }
+  if (record.kind === 'settled') seen.closed.add(record['id'] as string)
   if (record.kind === 'adopted') for (const writer of record['writers'] as string[]) seen.adopted.add(writer)
   if (record.kind === 'refused') checkSpread(invariants, seen, record)
 }
@@ -160,7 +162,10 @@ export function checkTerminateCall(world: ObservedWorld, seen: Observations, ids
   const isOver = (id: string) =>
     now - (cloud.instances.get(id)?.endedAt ?? 0) < forgottenWithin || seen.endedAsOrphans.has(id)
   if (!ids.every(isOver)) seen.terminations++
-  for (const id of ids) seen.terminated.add(id)
+  for (const id of ids) {
+    seen.terminated.add(id)
+    noteCondemned(seen, id)
+  }
   checkMayChange(world, seen, 'terminate', ids.join(', '))
   if (seen.stoppingAt !== undefined)
     invariants.violated(3, `${ids} are terminated while the provisioner stops`)

@@ -26,6 +26,8 @@ export interface CloudEvents {
   onLaunchRequest?(order: LaunchOrder, isRepeat: boolean): void
   onCreated?(vm: CloudInstance): void
   onEnded?(vm: CloudInstance): void
+  /** The cloud is about to carry out a termination that a pool's provisioner has sent, perhaps long ago. */
+  onTerminating?(vm: CloudInstance): void
   /** A token was reused for another request. */
   onMismatch?(order: LaunchOrder): void
 }

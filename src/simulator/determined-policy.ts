@@ -13,14 +13,8 @@ import type {
   Policy,
   Snapshot,
 } from '../planner/index.ts'
-import {
-  createLife,
-  type Life,
-  type Provisioner,
-  type ProvisionerOptions,
-  watchedDemand,
-  watchedProvider,
-} from './provisioner.ts'
+import { createLife, type Life } from './life.ts'
+import { type Provisioner, type ProvisionerOptions, watchedDemand, watchedProvider } from './provisioner.ts'
 
 const tick = 5_000
 
@@ -43,6 +37,7 @@ export function startDeterminedProvisioner(options: ProvisionerOptions): Provisi
     life,
     fleet: {
       stop: async () => life.kill(),
+      abandon: () => life.kill(),
       pause: async () => {},
       resume: async () => {},
       adopt: async () => [],

@@ -1,6 +1,6 @@
 // The example trace: a working day of a research group, the same every time.
 import { formatDuration } from '../platform/index.ts'
-import { createRandom, type Random } from './scenario.ts'
+import { createRandom, type Random } from './random.ts'
 
 const minute = 60_000
 const hour = 60 * minute

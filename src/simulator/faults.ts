@@ -3,7 +3,8 @@
 import type { FailureStage } from '../agent-setup/index.ts'
 import { type Offering, offeringKey } from '../planner/index.ts'
 import type { CallKind, Cloud, Fate, Faults } from './cloud.ts'
-import type { InstanceFault, Random, Scenario, TimedFault, TimedFaultKind } from './scenario.ts'
+import type { Random } from './random.ts'
+import type { InstanceFault, Scenario, TimedFault, TimedFaultKind } from './scenario.ts'
 
 const second = 1000
 /**
@@ -51,6 +52,7 @@ export function createFaults(
     if (call === 'list' && active('failed_listing') && draw.chance(80)) return 'failed'
     if (active('foreign_answers') && draw.chance(50)) return draw.chance(50) ? 'garbled' : 'failed'
     if (call === 'launch' && active('effect_late') && draw.chance(50)) return 'effect_late'
+    if (call === 'terminate' && active('late_terminations') && draw.chance(50)) return 'effect_late'
     if ((call === 'launch' || call === 'terminate') && active('reply_lost') && draw.chance(50))
       return 'reply_lost'
     return 'done'

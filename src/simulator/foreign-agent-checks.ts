@@ -1,9 +1,9 @@
 // Promise 14: agents that run on no managed VM get no jobs, and the planner does not count their slots.
 
 import { foreignRoom } from '../planner/index.ts'
-import type { Work } from './master.ts'
 import type { ObservedWorld } from './observations.ts'
 import { mainName } from './scenario.ts'
+import type { Work } from './scheduler.ts'
 
 export function checkPlaced({ master, invariants }: ObservedWorld, { id, agents }: Work): void {
   for (const agent of agents)

@@ -3,6 +3,7 @@
 import type { FleetEvent } from '../fleet/index.ts'
 import type { Demand } from '../planner/index.ts'
 import type { JournalRecord } from '../platform/index.ts'
+import type { Epoch } from '../state/index.ts'
 import {
   checkDrained,
   checkStopped,
@@ -25,7 +26,14 @@ import {
 } from './checks.ts'
 import type { CloudInstance } from './cloud.ts'
 import { checkPlaced, checkRoom } from './foreign-agent-checks.ts'
-import type { Work } from './master.ts'
+import { checkTerminated } from './late-effect-checks.ts'
+import {
+  checkLeaders,
+  checkOpen,
+  checkSameRequest,
+  checkTerm,
+  createLeadershipEvidence,
+} from './leadership-checks.ts'
 import {
   createObservations,
   type Findings,
@@ -43,6 +51,7 @@ import {
 } from './progress.ts'
 import type { Watcher } from './provisioner.ts'
 import { nameOfWriter } from './scenario.ts'
+import type { Work } from './scheduler.ts'
 
 /** The promise behind each number; 0 is a bug of the program itself. */
 export const promises: Record<number, string> = {
@@ -66,6 +75,7 @@ export const promises: Record<number, string> = {
   17: 'nothing changes before the cloud was listed, or while instances of another writer are in the pool',
   18: 'an agent that was drained is terminated or gets jobs again, and none stays drained after a stop',
   19: 'the breaker opens because of new failures only, and limits launches until an instance is usable',
+  20: "at most one epoch's launch per intent, nothing decided without a lease, and each pool is led again soon",
 }
 
 export interface Invariants extends Findings {
@@ -78,6 +88,11 @@ export interface Invariants extends Findings {
   /** Its machine is suspended, and runs again. */
   onSuspended(name: string): void
   onAwake(name: string): void
+  /** Its term is over, and nobody leads the pool until the next start. */
+  onTermOver(name: string): void
+  /** A host decides something or makes a call that changes something, or the store accepts a write of that epoch. */
+  onActing(host: string, epoch: Epoch): void
+  onAccepted(epoch: Epoch): void
   /** It died in the middle of a call, which may have been a write. */
   onLossyCrash(name: string): void
   /** The machine was booted with another clock: how much time has passed is not known. */
@@ -92,6 +107,8 @@ export interface Invariants extends Findings {
   onOrphansTerminated(name: string, ids: readonly string[]): void
   onWritten(name: string, record: JournalRecord): void
   onCreated(vm: CloudInstance): void
+  /** A termination takes effect. */
+  onTerminating(vm: CloudInstance): void
   /** The master has placed a job. */
   onPlaced(work: Work): void
   /** Runs the checks that are possible at any time; `check` runs them too. */
@@ -127,6 +144,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
   const neglect = createNeglect()
   const progress = createProgress()
   const drained: Drained = new Map()
+  const leadership = createLeadershipEvidence()
 
   function of(name: string): Observations {
     let known = seen.get(name)
@@ -151,7 +169,10 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
       const life = of(name).starts.length + 1
       const isOver = () => of(name).starts.length > life
       return {
-        onLaunchCall: (order) => checkLaunchCall(observed(), of(name), order),
+        onLaunchCall(order) {
+          checkSameRequest(observed(), leadership, order)
+          checkLaunchCall(observed(), of(name), order)
+        },
         onLaunched: (order, result) => checkLaunchResult(observed(), of(name), order, result),
         onTerminateCall: (ids) => checkTerminateCall(observed(), of(name), ids),
         onDrainCall: (id) => checkDrainCall(observed(), of(name), id),
@@ -215,6 +236,11 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
       neglect.since.clear()
       drained.clear()
     },
+    onTermOver(name) {
+      Object.assign(of(name), { upSince: undefined, stoppingAt: undefined, suspendedAt: undefined })
+    },
+    onActing: (host, epoch) => checkTerm(observed(), `${host} acts`, epoch, true),
+    onAccepted: (epoch) => checkTerm(observed(), 'a write is accepted', epoch, false),
     onLossyCrash: (name) => noteLossyCrash(observed(), of(name)),
     onTimeUnknown(name) {
       of(name).failedLaunches.spent = 0
@@ -243,7 +269,12 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
     },
     onOrphansTerminated: (name, ids) => checkOrphansTerminated(observed(), of(name), ids),
     onWritten: (name, record) => checkWritten(observed(), of(name), record),
-    onCreated: (vm) => checkCreated(observed(), of(nameOfWriter(vm.instance.writerId!)), vm),
+    onCreated(vm) {
+      const seen = of(nameOfWriter(vm.instance.writerId!))
+      checkOpen(observed(), seen, vm)
+      checkCreated(observed(), seen, vm)
+    },
+    onTerminating: ({ instance: { id } }) => checkTerminated(observed(), id),
     onPlaced: (work) => checkPlaced(observed(), work),
     checkNow() {
       checkRoom(observed())
@@ -252,6 +283,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
       checkSilence(observed(), progress)
     },
     check() {
+      checkLeaders(observed(), leadership)
       checkRoom(observed())
       checkOrphans(observed(), neglect)
       checkDrained(observed(), drained)

@@ -3,7 +3,19 @@ import type { DemandSource } from '../demand/index.ts'
 import type { Demand } from '../planner/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import type { FaultSchedule } from './faults.ts'
-import type { JobPlan, Random, Scenario } from './scenario.ts'
+import type { Random } from './random.ts'
+import type { JobPlan, Scenario } from './scenario.ts'
+import {
+  type Agent,
+  auxOf,
+  type Board,
+  freeSlots,
+  placeAll,
+  release,
+  slotsOfJobs,
+  type Work,
+  type WorkWatcher,
+} from './scheduler.ts'
 import type { Timeline, VirtualClock } from './virtual-clock.ts'
 
 export interface Master extends Board {
@@ -23,6 +35,10 @@ export interface Master extends Board {
   expel(ids: readonly string[]): void
   /** When a person last enabled an agent. */
   readonly enabledByPersonAt: Map<string, number>
+  /** Undrains that were carried out long after they were sent, by agent: the last one of each. */
+  readonly lateUndrains: Map<string, { sentAt: number; at: number }>
+  /** The last undrain of this agent that is under way arrives now. */
+  hasten(id: string): void
   /** `name`: the provisioner that reads it. */
   source(name: string): DemandSource
 }
@@ -36,6 +52,8 @@ export interface PlacementRules {
 
 const placesWithinAtWorst = 10_000
 const [oldestView, slowestRead] = [150_000, 50_000]
+/** Milliseconds after which who sent a drain or an undrain has given it up, and the latest time of its effect. */
+const [givenUp, latestDrain] = [20_000, 300_000]
 
 export function createMaster(
   scenario: Scenario,
@@ -56,6 +74,8 @@ export function createMaster(
   }
   const listeners = new Set<(pool: string) => void>()
   const enabledByPersonAt = new Map<string, number>()
+  const undrainsUnderWay = new Map<string, () => void>()
+  const lateUndrains = new Map<string, { sentAt: number; at: number }>()
   const views: Demand[] = []
   const placesWithin = scenario.given?.placesWithin ?? placesWithinAtWorst
   let isDue = false
@@ -110,20 +130,38 @@ export function createMaster(
   }
 
   async function setDrained(id: string, drained: boolean, by: string): Promise<boolean> {
+    const sentAt = clock.now()
     await ask()
+    const late = faults.now('late_drains')
+    if (late && draw.chance(late.draw < 0.4 ? 100 : 50)) {
+      let isOver = false
+      const arrive = () => {
+        if (!isOver && !drained) lateUndrains.set(id, { sentAt, at: clock.now() })
+        if (!isOver) carryOut(id, drained, by)
+        isOver = true
+      }
+      clock.after(draw.whole(givenUp, latestDrain), arrive)
+      if (!drained) undrainsUnderWay.set(id, arrive)
+      await clock.sleep(givenUp)
+      throw new ProvisionError(problem('DEMAND_MISSING', 'the master did not answer'))
+    }
     const fails = faults.now('drain_fails') && draw.chance(60)
     if (fails && draw.chance(50)) throw new ProvisionError(problem('DEMAND_MISSING', 'the master failed'))
-    const agent = board.agents.get(id)
-    if (agent) {
-      agent.enabled = !drained && !agent.disabledByPerson
-      agent.draining = drained
-      agent.drainedBy = drained ? by : undefined
-      timeline.add('master', `${drained ? 'drains' : 'undrains'} ${id}`)
-      changed()
-    }
+    const isKnown = carryOut(id, drained, by)
     await clock.sleep(draw.whole(5, 300))
     if (fails) throw new ProvisionError(problem('DEMAND_MISSING', 'the answer was lost'))
-    return agent !== undefined
+    return isKnown
+  }
+
+  function carryOut(id: string, drained: boolean, by: string): boolean {
+    const agent = board.agents.get(id)
+    if (!agent) return false
+    agent.enabled = !drained && !agent.disabledByPerson
+    agent.draining = drained
+    agent.drainedBy = drained ? by : undefined
+    timeline.add('master', `${drained ? 'drains' : 'undrains'} ${id}`)
+    changed()
+    return true
   }
 
   /** The newest view, or an earlier one whose `at` is as old as it is. */
@@ -157,6 +195,8 @@ export function createMaster(
   return {
     ...board,
     enabledByPersonAt,
+    lateUndrains,
+    hasten: (id) => clock.after(1, () => undrainsUnderWay.get(id)?.()),
     submit({ id, slots, duration, job, maxSlots, unplaceable }) {
       const since = clock.now()
       board.work.set(id, {
@@ -182,6 +222,7 @@ export function createMaster(
           id,
           slots,
           broken,
+          joinedAt: clock.now(),
           connected: true,
           enabled: true,
           draining: false,
@@ -194,7 +235,8 @@ export function createMaster(
     intrude(ids, slots) {
       for (const id of ids) {
         const order = { enabled: true, draining: false, disabledByPerson: false }
-        const agent = { id, slots, broken: false, connected: true, ...order, foreign: true, work: new Map() }
+        const since = { joinedAt: clock.now(), connected: true, foreign: true }
+        const agent = { id, slots, broken: false, ...since, ...order, work: new Map() }
         if (!board.agents.has(id)) board.agents.set(id, agent)
       }
       timeline.add('world', 'foreign agents join', { ids, slots })
@@ -271,130 +313,4 @@ function readAgents(board: Board, demand: Demand): void {
       ...(board.getsWork(agent) ? {} : { getsNoWork: true }),
     })
   }
-}
-
-// The world's jobs and agents, and a scheduler that places jobs late and as Determined's does: best fit on one agent,
-// else whole agents of one size together.
-
-export interface Work {
-  id: string
-  slots: number
-  duration: number
-  job?: string
-  maxSlots?: number
-  unplaceable?: boolean
-  since: number
-  state: 'pending' | 'running' | 'done'
-  agents: string[]
-  placedAt?: number
-  /** Counts its starts, so that the end of an earlier start does not end it. */
-  starts: number
-}
-
-export interface Agent {
-  id: string
-  slots: number
-  connected: boolean
-  enabled: boolean
-  draining: boolean
-  /** The provisioner that drained it last; undefined when a person has changed that since. */
-  drainedBy?: string | undefined
-  /** Its devices do not work: no job is ever placed on it. */
-  broken: boolean
-  disabledByPerson: boolean
-  /** It runs on no VM. */
-  foreign?: boolean
-  /** Jobs on it, by id, with the slots they use. */
-  work: Map<string, number>
-}
-
-export interface Board {
-  work: Map<string, Work>
-  agents: Map<string, Agent>
-  maxAuxPerAgent: number
-  getsWork(agent: Agent): boolean
-}
-
-/** Called at each start and end of a job: it finished, or its agent was given up. */
-export interface WorkWatcher {
-  onStart(work: Work): void
-  onEnd(work: Work, how: 'done' | 'lost'): void
-  /** False once the VM of an agent has stopped, whether the master knows or not: jobs on it do not finish. */
-  isUp(agent: string): boolean
-}
-
-export function freeSlots({ slots, work }: Agent): number {
-  let free = slots
-  for (const taken of work.values()) free -= taken
-  return free
-}
-
-/** Places what can be placed, oldest first; returns what was. */
-export function placeAll(board: Board, now: number): Work[] {
-  const pending = [...board.work.values()]
-    .filter((w) => w.state === 'pending')
-    .sort((a, b) => a.since - b.since)
-  const placed: Work[] = []
-  const running = pending.some((work) => work.job !== undefined) ? slotsOfJobs(board) : new Map()
-  // Placing only reduces room: a job that did not fit once does not fit later in the same round.
-  const tooLarge = new Set<number>()
-  for (const work of pending) {
-    if (work.unplaceable || tooLarge.has(work.slots) || !isWithinJob(running, work)) continue
-    const agents = agentsFor(board, work)
-    if (agents.length === 0) {
-      tooLarge.add(work.slots)
-      continue
-    }
-    if (work.job !== undefined) running.set(work.job, (running.get(work.job) ?? 0) + work.slots)
-    work.state = 'running'
-    work.placedAt = now
-    work.starts++
-    work.agents = agents.map(({ id }) => id)
-    for (const agent of agents) agent.work.set(work.id, work.slots / agents.length)
-    placed.push(work)
-  }
-  return placed
-}
-
-function isWithinJob(running: ReadonlyMap<string, number>, { job, maxSlots, slots }: Work): boolean {
-  return job === undefined || maxSlots === undefined || (running.get(job) ?? 0) + slots <= maxSlots
-}
-
-/** Slots used by running allocations of each job. */
-export function slotsOfJobs({ work }: Board): Map<string, number> {
-  const sums = new Map<string, number>()
-  for (const { job, state, slots } of work.values())
-    if (job !== undefined && state === 'running') sums.set(job, (sums.get(job) ?? 0) + slots)
-  return sums
-}
-
-export function slotsOfJob(board: Board, job: string): number {
-  return slotsOfJobs(board).get(job) ?? 0
-}
-
-function agentsFor(board: Board, { slots }: Work): Agent[] {
-  const open = [...board.agents.values()].filter(
-    (a) => a.connected && a.enabled && !a.draining && !a.broken && board.getsWork(a),
-  )
-  if (slots === 0) return open.filter((agent) => auxOf(agent) < board.maxAuxPerAgent).slice(0, 1)
-  const best = open.filter((a) => freeSlots(a) >= slots).sort((a, b) => freeSlots(a) - freeSlots(b))[0]
-  if (best) return [best]
-  const sizes = new Set(open.map((agent) => agent.slots).filter((size) => size > 0 && slots % size === 0))
-  for (const size of sizes) {
-    const whole = open.filter((agent) => agent.slots === size && freeSlots(agent) === size)
-    if (whole.length >= slots / size) return whole.slice(0, slots / size)
-  }
-  return []
-}
-
-export function auxOf({ work }: Agent): number {
-  let count = 0
-  for (const slots of work.values()) if (slots === 0) count++
-  return count
-}
-
-/** Removes a job from its agents. */
-export function release(board: Board, work: Work): void {
-  for (const id of work.agents) board.agents.get(id)?.work.delete(work.id)
-  work.agents = []
 }

@@ -5,9 +5,11 @@ import { createPoolFleet, type PoolSettings } from '../fleet/index.ts'
 import type { AgentState, PendingAllocation } from '../planner/index.ts'
 import { type SharedCluster, shareCluster } from '../providers/index.ts'
 import { type Cloud, type CloudInstance, endInstance } from './cloud.ts'
+import { createDisk } from './disk.ts'
+import { createLife, type Life } from './life.ts'
 import { simulatedCluster, simulatedProvider } from './provider.ts'
-import { createDisk, createLife, type Life } from './provisioner.ts'
-import { clusterId, type Random } from './scenario.ts'
+import type { Random } from './random.ts'
+import { clusterId } from './scenario.ts'
 import type { World } from './world.ts'
 
 const second = 1000

@@ -8,6 +8,8 @@ import {
   type FailedLaunches,
 } from './change-checks.ts'
 import type { Cloud, CloudInstance } from './cloud.ts'
+import type { FaultSchedule } from './faults.ts'
+import type { Hosts } from './hosts.ts'
 import type { Master } from './master.ts'
 import type { Provisioner } from './provisioner.ts'
 import { nameOfWriter, type Scenario, type TimedFaultKind } from './scenario.ts'
@@ -29,6 +31,9 @@ export interface ObservedWorld {
   /** By name. */
   readonly provisioners: ReadonlyMap<string, Provisioner>
   readonly invariants: Findings
+  /** In worlds with several provisioners. */
+  readonly hosts?: Hosts | undefined
+  readonly faults: FaultSchedule
 }
 
 export interface Findings {
@@ -74,8 +79,9 @@ export interface Observations {
   joined: Set<string>
   /** The last reason to drain or terminate a VM. */
   reasons: Map<string, string>
-  /** Intents on the disk. */
+  /** Intents on the disk, and those of them that are closed. */
   written: Set<string>
+  closed: Set<string>
   /** By intent: the largest limit in force when it was sent, its request and user data, and which writers were ours. */
   sent: Map<
     string,
@@ -101,6 +107,8 @@ export interface Observations {
   usable: Set<string>
   /** VMs it has asked the cloud to terminate. */
   terminated: Set<string>
+  /** The last of those calls about each, in a view of the master from when; whether that showed its agent as connected. */
+  condemned: Map<string, { demandAt: number; knewAgent: boolean }>
   /** Those that the search for orphans terminated while the pool was away. */
   endedAsOrphans: Set<string>
   /** VMs launched for it since the last one that became a usable agent. */
@@ -122,10 +130,12 @@ export function createObservations(name: string): Observations {
     breaker: createBreakerEvidence(),
     usable: new Set(),
     terminated: new Set(),
+    condemned: new Map(),
     endedAsOrphans: new Set(),
     joined: new Set(),
     reasons: new Map(),
     written: new Set(),
+    closed: new Set(),
     sent: new Map(),
     refusals: new Map(),
     listCalls: [],
@@ -172,6 +182,11 @@ const mustWork: TimedFaultKind[] = [
   'foreign_answers',
   'master_down',
   'drain_fails',
+  'late_terminations',
+  'late_drains',
+  'store_down',
+  'store_paused',
+  'store_slow',
 ]
 const afterwards = 120_000
 

@@ -1,9 +1,9 @@
 // The checks behind promises 5, 8, 9 and 12: instances left alone, jobs that wait, and a world that comes to rest.
 import type { ManagedInstance } from '../fleet/index.ts'
 import { type CloudInstance, isOwned } from './cloud.ts'
-import { slotsOfJob, type Work } from './master.ts'
 import { ableSince, isOf, type ObservedWorld } from './observations.ts'
 import { clusterId, mainName, poolName } from './scenario.ts'
+import { slotsOfJob, type Work } from './scheduler.ts'
 
 // Abandoned VMs: promise 5, every managed VM joins or is terminated within its time, while its provisioner can act.
 

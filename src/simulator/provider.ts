@@ -147,6 +147,7 @@ function terminate(
       result.failures.push({ id, class: 'config', problem: foreign })
       continue
     }
+    if (vm && owner.pool !== undefined) cloud.events.onTerminating?.(vm)
     if (vm) endInstance(cloud, vm, 'terminated by its owner')
     result.terminated.push(id)
   }

@@ -9,7 +9,7 @@ import {
   type SharedView,
 } from '../fleet/index.ts'
 import type { Demand } from '../planner/index.ts'
-import type { Clock, Journal, JournalRecord, Logger, Metrics } from '../platform/index.ts'
+import type { Clock, Journal, Logger, Metrics } from '../platform/index.ts'
 import {
   type ClusterProvider,
   type LaunchOrder,
@@ -19,7 +19,8 @@ import {
   type Provider,
   shareCluster,
 } from '../providers/index.ts'
-import type { Random } from './scenario.ts'
+import { createLife, type Life } from './life.ts'
+import type { Random } from './random.ts'
 
 export interface ProvisionerOptions {
   owner: Ownership
@@ -34,7 +35,7 @@ export interface ProvisionerOptions {
   /** If its pool shares a listing: the whole cluster. */
   cluster?: ClusterProvider | undefined
   demand: DemandSource
-  disk: Disk
+  disk: Journal
   random: Random
   settings: PoolSettings
   launchInputs: () => LaunchInputs
@@ -44,6 +45,17 @@ export interface ProvisionerOptions {
   onFault: (message: string, fields: unknown) => void
   /** Called with whether it died at a call. */
   onDeath: (atCall: boolean) => void
+  /** Where its pool is led for a term. */
+  term?: Term
+}
+
+/** One term of a pool on a host that leads others before and after, and other pools. */
+export interface Term {
+  /** Of the host. */
+  life: Life
+  isLed: () => boolean
+  /** Passed between the last check of the lease and each call that changes something: here the simulation stops a leader. */
+  gap: (call: string) => Promise<void>
 }
 
 export interface Provisioner {
@@ -53,7 +65,7 @@ export interface Provisioner {
   readonly life: Life
   readonly fleet: Pick<
     PoolFleet,
-    'stop' | 'pause' | 'resume' | 'adopt' | 'remove' | 'reconfigure' | 'status' | 'admission'
+    'stop' | 'abandon' | 'pause' | 'resume' | 'adopt' | 'remove' | 'reconfigure' | 'status' | 'admission'
   >
 }
 
@@ -62,7 +74,7 @@ export type StartProvisioner = (options: ProvisionerOptions) => Provisioner
 export function startProvisioner(options: ProvisionerOptions): Provisioner {
   const { owner, clock, clockOffset, bootMark, provider, demand, disk, random, watcher } = options
   const { onEvent, onFault } = options
-  const life = createLife(options.onDeath)
+  const life = options.term?.life ?? createLife(options.onDeath)
   const ids = random.fork('ids')
   const silent = () => {}
   const logger: Logger = { debug: silent, info: silent, warn: silent, error: onFault }
@@ -77,12 +89,12 @@ export function startProvisioner(options: ProvisionerOptions): Provisioner {
       pool: owner.pool,
       owner,
       ownWriters: options.ownWriters,
-      provider: life.crashable(watchedProvider(provider, watcher, () => clock.now())),
+      provider: life.crashable(watchedProvider(passing(provider, options.term), watcher, () => clock.now())),
       ...(shared ? { shared: life.crashable(shared) } : {}),
       demand: crashableDemand(
         life,
         shiftedDemand(
-          watchedDemand(demand, watcher, () => clock.now()),
+          watchedDemand(passing(demand, options.term), watcher, () => clock.now()),
           clockOffset,
         ),
       ),
@@ -95,12 +107,30 @@ export function startProvisioner(options: ProvisionerOptions): Provisioner {
       logger,
       metrics,
       onEvent: (event) => life.alive && onEvent(event),
+      ...(options.term ? { isLed: options.term.isLed } : {}),
     },
     options.settings,
   )
   void fleet.start()
   return { owner, clockOffset, life, fleet }
 }
+
+/** Calls that change something pass the gap, and are sent whatever has happened meanwhile. */
+function passing<T extends object>(port: T, term: Term | undefined): T {
+  if (!term) return port
+  return new Proxy(port, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      if (typeof value !== 'function' || !changing.has(String(name))) return value
+      return async (...args: unknown[]) => {
+        await term.gap(String(name))
+        return value.apply(target, args)
+      }
+    },
+  })
+}
+
+const changing = new Set(['launch', 'terminate', 'drain', 'undrain'])
 
 /** The pool's part of the whole cluster, by the clock of the process. */
 function watchedView(
@@ -162,119 +192,6 @@ function crashableDemand(life: Life, demand: DemandSource): DemandSource {
   }
 }
 
-// A process that can die at any await: from then on none of its promises resolves. While it is suspended they wait.
-
-export interface Life {
-  readonly alive: boolean
-  readonly suspended: boolean
-  suspend(): void
-  resume(): void
-  /** Resolves when it is not suspended. */
-  awake(): Promise<void>
-  /** Dies now. */
-  kill(): void
-  /** Dies at a later call: call number `calls` from now, before or after its effect. Takes back an earlier order. */
-  killAtCall(calls: number, afterEffect: boolean): void
-  /** Makes every method of a port stop when its caller dies. */
-  crashable<T extends object>(port: T): T
-}
-
-/** `onDeath` gets whether it died at a call. */
-export function createLife(onDeath: (atCall: boolean) => void): Life {
-  let alive = true
-  let suspension: { over: Promise<void>; end: () => void } | undefined
-  let countdown: { calls: number; afterEffect: boolean } | undefined
-  /** It dies when the call in flight answers, unless that is taken back. */
-  let isDoomed = false
-  const never = () => new Promise<never>(() => {})
-
-  function kill(atCall = false): void {
-    if (!alive) return
-    alive = false
-    onDeath(atCall)
-  }
-
-  async function guarded(call: () => Promise<unknown>): Promise<unknown> {
-    if (!alive) return never()
-    const isLast = countdown !== undefined && --countdown.calls === 0
-    const diesBefore = isLast && !countdown!.afterEffect
-    if (isLast) {
-      countdown = undefined
-      isDoomed = true
-    }
-    if (diesBefore) {
-      kill(true)
-      return never()
-    }
-    let outcome: { value: unknown } | { error: unknown }
-    try {
-      outcome = { value: await call() }
-    } catch (error) {
-      outcome = { error }
-    }
-    if (isLast && isDoomed) kill(true)
-    while (suspension) await suspension.over
-    if (!alive) return never()
-    if ('error' in outcome) throw outcome.error
-    return outcome.value
-  }
-
-  return {
-    get alive() {
-      return alive
-    },
-    get suspended() {
-      return suspension !== undefined
-    },
-    suspend() {
-      let end = () => {}
-      const over = new Promise<void>((resolve) => {
-        end = resolve
-      })
-      suspension ??= { over, end }
-    },
-    resume() {
-      const ended = suspension
-      suspension = undefined
-      ended?.end()
-    },
-    awake: async () => suspension?.over,
-    kill: () => kill(),
-    killAtCall(calls, afterEffect) {
-      countdown = { calls, afterEffect }
-      isDoomed = false
-    },
-    crashable: (port) =>
-      new Proxy(port, {
-        get(target, name) {
-          const value: unknown = Reflect.get(target, name)
-          if (typeof value !== 'function') return value
-          return (...args: unknown[]) => {
-            const call = () => value.apply(target, args) as Promise<unknown>
-            return asyncMethods.has(String(name)) ? guarded(call) : call()
-          }
-        },
-      }),
-  }
-}
-
-/** Methods of the ports that return a promise. */
-const asyncMethods = new Set([
-  'sleep',
-  'append',
-  'read',
-  'rewrite',
-  'list',
-  'find',
-  'launch',
-  'terminate',
-  'slotsOf',
-  'consoleStage',
-  'drain',
-  'undrain',
-  'close',
-])
-
 // Observes every call of a provisioner and passes it to the invariants at once.
 
 export interface Watcher {
@@ -328,43 +245,6 @@ export function watchedDemand(demand: DemandSource, watcher: Watcher, now: () =>
     undrain(id, signal) {
       watcher.onUndrainCall(id)
       return demand.undrain(id, signal)
-    },
-  }
-}
-
-// A disk that keeps its contents when the writer dies.
-
-export interface Disk extends Journal {
-  /** What a reader would get now. */
-  readonly lines: readonly string[]
-  erase(): void
-  /** Replaces its contents with those of the other. */
-  copy(other: Disk): void
-}
-
-/** `onAppend` is called for each record after it is stored. */
-export function createDisk(onAppend: (record: JournalRecord) => void = () => {}): Disk {
-  let lines: string[] = []
-  return {
-    async append(record) {
-      // Stored as text: later changes to the object must not reach the disk.
-      lines.push(JSON.stringify(record))
-      onAppend(record)
-    },
-    async read() {
-      return lines.map((line) => JSON.parse(line) as JournalRecord)
-    },
-    async rewrite(records) {
-      lines = records.map((record) => JSON.stringify(record))
-    },
-    get lines() {
-      return lines
-    },
-    erase() {
-      lines = []
-    },
-    copy(other) {
-      lines = [...other.lines]
     },
   }
 }

@@ -1,6 +1,7 @@
 // One world from its seed until it comes to rest, with every promise checked after every step.
 
 import { createOrphanWatch } from '../fleet/index.ts'
+import { calmHosts, happenToHosts, leaderOf, startHosts } from './hosts.ts'
 import { promises } from './invariants.ts'
 import type { Violation } from './observations.ts'
 import { simulatedCluster } from './provider.ts'
@@ -50,7 +51,9 @@ export async function runWorld(
 ): Promise<WorldReport> {
   const scenario = createScenario(seed, faults)
   const world = createWorld(scenario, start)
-  startInWorld(world, mainName)
+  // The loop of Determined's provisioner has no leases.
+  if (scenario.oddities.has('several_provisioners') && start === undefined) world.hosts = startHosts(world)
+  else startInWorld(world, mainName)
   scheduleIncidents(world)
   const { clock, invariants } = world
   await clock.run(() => {
@@ -58,7 +61,7 @@ export async function runWorld(
     const isBroken = invariants.violations.length > 0 && !continueAfterFailure
     return rests || isBroken || clock.now() > scenario.calmAt + longest
   })
-  for (const { life } of world.provisioners.values()) life.kill()
+  for (const { life } of [...world.provisioners.values(), ...(world.hosts?.all ?? [])]) life.kill()
   return {
     scenario,
     violations: world.invariants.violations,
@@ -90,9 +93,10 @@ export function scheduleIncidents(world: World): void {
 
 function happen(world: World, { kind, lasts, draw }: Incident): void {
   const { clock, timeline, master, random } = world
-  const main = world.provisioners.get(mainName)!
-  const isDown = !main.life.alive || main.life.suspended
   timeline.add('incident', kind, { lasts: lasts / 1000 })
+  if (world.hosts && happenToHosts(world, world.hosts, { kind, at: 0, lasts, draw })) return
+  const main = world.provisioners.get(mainName)!
+  const isDown = !isUp(world)
   switch (kind) {
     case 'crash':
       if (!isDown) crash(world, lasts)
@@ -164,7 +168,7 @@ function happen(world: World, { kind, lasts, draw }: Incident): void {
     case 'paused':
       if (isDown) break
       world.invariants.onPaused(mainName, true)
-      void main.fleet.pause().then(() => world.invariants.onPauseConfirmed(mainName))
+      void main.fleet.pause().then(() => world.invariants.onPauseConfirmed(mainName), ignored)
       clock.after(lasts, () => resume(world))
       break
     case 'drained_by_person': {
@@ -195,10 +199,20 @@ function happen(world: World, { kind, lasts, draw }: Incident): void {
       const id = random.fork('order', draw).pick(ids)
       const how = draw < 0.5 ? 'when_idle' : 'even_if_busy'
       world.invariants.orders.set(id, how)
-      void main.fleet.remove([id], how)
+      void main.fleet.remove([id], how).catch(() => world.invariants.orders.delete(id))
     }
   }
 }
+
+/** A process decides about the world's pool. */
+function isUp({ provisioners, hosts }: World): boolean {
+  const main = provisioners.get(mainName)
+  if (hosts && !leaderOf(hosts)) return false
+  return main?.life.alive === true && !main.life.suspended
+}
+
+/** The store is out of reach, or the lease is over: a person would order it again. */
+const ignored = () => {}
 
 function crash(world: World, downFor: number): void {
   world.provisioners.get(mainName)!.life.kill()
@@ -277,10 +291,10 @@ function wakeUp(world: World): void {
 }
 
 function resume(world: World): void {
-  const main = world.provisioners.get(mainName)!
-  if (!main.life.alive || main.life.suspended) return
-  void main.fleet.resume()
+  if (!isUp(world)) return
+  const { fleet } = world.provisioners.get(mainName)!
   world.invariants.onPaused(mainName, false)
+  void fleet.resume().catch(() => world.invariants.onPaused(mainName, true))
 }
 
 function closeGate(world: World, ms: number): void {
@@ -305,13 +319,15 @@ function calmDown(world: World): void {
   world.neighbours.leave()
   world.provisioners.get(secondName)?.life.kill()
   for (const work of world.master.work.values()) if (work.unplaceable) work.state = 'done'
-  const main = world.provisioners.get(mainName)!
-  main.life.killAtCall(Number.POSITIVE_INFINITY, false)
-  wakeUp(world)
-  revive(world)
+  if (world.hosts) calmHosts(world, world.hosts)
+  else {
+    world.provisioners.get(mainName)!.life.killAtCall(Number.POSITIVE_INFINITY, false)
+    wakeUp(world)
+    revive(world)
+  }
   for (const after of [1, 60, 120, 240, 360])
     world.clock.after(after * 1000, () => {
       resume(world)
-      void world.provisioners.get(mainName)!.fleet.adopt()
+      void world.provisioners.get(mainName)!.fleet.adopt().catch(ignored)
     })
 }

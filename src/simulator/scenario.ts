@@ -1,6 +1,7 @@
 // A world before it starts: everything that follows from the seed and the selected faults, as data.
 import type { PoolSettings } from '../fleet/index.ts'
 import { fixedPeriods, type KnownOffering, type Policy } from '../planner/index.ts'
+import { createRandom, type Random } from './random.ts'
 
 export interface JobPlan {
   id: string
@@ -82,13 +83,23 @@ export function createScenario(seed: string, faults: readonly FaultKind[]): Scen
       .filter(has)
       .flatMap((kind) => faultTimesOf(kind, random.fork('weather', kind), chaos)),
     incidents: incidentKinds
-      .filter(has)
+      .filter((kind) => has(kind) && (!has('several_provisioners') || !ofOneFolder.includes(kind)))
       .flatMap((kind) => incidentsOf(kind, random.fork('incident', kind), chaos))
       .sort((a, b) => a.at - b.at),
     instanceFaults: vmFaults.filter(has),
     oddities: new Set(faults as Oddity[]),
   }
 }
+
+/** Incidents of a state folder, or of a process that is alone on its machine. */
+const ofOneFolder: readonly IncidentKind[] = [
+  'journal_lost',
+  'second_writer',
+  'cloned_writer',
+  'clock_set',
+  'clock_moves',
+  'pool_leaves',
+]
 
 function policyOf(random: Random): Policy {
   const maxInstances = random.whole(1, 10)
@@ -206,6 +217,14 @@ export const timedFaultKinds = [
   'old_views',
   /** Reads of the master take up to 50 s, as those of ten thousand agents do: a later one may be answered first. */
   'slow_reads',
+  /** A termination takes effect up to two minutes later, whoever sent it has died or not. */
+  'late_terminations',
+  /** The master carries out a drain or an undrain up to five minutes later, and does not answer. */
+  'late_drains',
+  /** Of several provisioners, one or all cannot reach the store, get no answer until the fault ends, or wait for seconds. */
+  'store_down',
+  'store_paused',
+  'store_slow',
 ] as const
 export type TimedFaultKind = (typeof timedFaultKinds)[number]
 
@@ -259,6 +278,12 @@ export const incidentKinds = [
   'clock_moves',
   /** The machine is suspended: time passes, and nothing in the process runs. */
   'suspended',
+  /** Of several provisioners, the leader is suspended between its last check of its lease and a call, which it sends then. */
+  'stopped_in_call',
+  /** Of several provisioners, one is killed, one stops in order and gives up its leases, and one is suspended. */
+  'host_killed',
+  'host_leaves',
+  'host_suspended',
 ] as const
 export type IncidentKind = (typeof incidentKinds)[number]
 
@@ -283,6 +308,8 @@ export const oddities = [
   'shared_listing',
   /** Other pools of the cluster use up the account's quota and rate limits. */
   'neighbours',
+  /** Two or three provisioners on hosts with different clocks share a store, and lead pools for a term. */
+  'several_provisioners',
 ] as const
 export type Oddity = (typeof oddities)[number]
 
@@ -299,6 +326,16 @@ const newest: readonly FaultKind[] = [
   'short_lived',
   'shared_listing',
   'neighbours',
+  'late_terminations',
+  'late_drains',
+  'several_provisioners',
+  'store_down',
+  'store_paused',
+  'store_slow',
+  'stopped_in_call',
+  'host_killed',
+  'host_leaves',
+  'host_suspended',
 ]
 const allKinds: readonly FaultKind[] = [...timedFaultKinds, ...vmFaults, ...incidentKinds, ...oddities]
 export const faultKinds: readonly FaultKind[] = [
@@ -311,54 +348,6 @@ export function someFaults(seed: string): FaultKind[] {
   const random = createRandom(seed).fork('menu')
   const percent = random.pick([8, 15, 30, 60])
   return faultKinds.filter(() => random.chance(percent))
-}
-
-// Repeatable randomness: the same seed and the same name give the same numbers, whatever else is drawn.
-
-export interface Random {
-  /** From 0 up to 1. */
-  next(): number
-  /** True with this percentage. */
-  chance(percent: number): boolean
-  /** An integer from `least` to `most`, both included. */
-  whole(least: number, most: number): number
-  pick<T>(choices: readonly T[]): T
-  /** An independent source that depends only on the seed and the words. */
-  fork(...words: (string | number)[]): Random
-}
-
-export function createRandom(seed: string): Random {
-  const draw = generator(hash(seed))
-  const random: Random = {
-    next: draw,
-    chance: (percent) => draw() * 100 < percent,
-    whole: (least, most) => least + Math.floor(draw() * (most - least + 1)),
-    pick: (choices) => choices[Math.floor(draw() * choices.length)]!,
-    fork: (...words) => createRandom(`${seed}/${words.join('/')}`),
-  }
-  return random
-}
-
-/**
- * FNV-1a, 32 bits (http://www.isthe.com/chongo/tech/comp/fnv/), with a final mix, so that similar seeds differ widely.
- */
-function hash(text: string): number {
-  let value = 0x811c9dc5
-  for (let n = 0; n < text.length; n++) value = Math.imul(value ^ text.charCodeAt(n), 0x01000193)
-  value = Math.imul(value ^ (value >>> 16), 0x7feb352d)
-  value = Math.imul(value ^ (value >>> 15), 0x846ca68b)
-  return (value ^ (value >>> 16)) >>> 0
-}
-
-/** Mulberry32: small, fast, and good enough for simulations. */
-function generator(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296
-  }
 }
 
 // The names in a world: its cluster, the main provisioner, and the intruding one.

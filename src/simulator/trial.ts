@@ -3,20 +3,12 @@
 import type { PoolSettings } from '../fleet/index.ts'
 import type { Offering, Policy } from '../planner/index.ts'
 import type { FleetCode } from '../problems/index.ts'
-
-import type { Work, WorkWatcher } from './master.ts'
 import type { Violation } from './observations.ts'
 import type { StartProvisioner } from './provisioner.ts'
+import { createRandom } from './random.ts'
 import { scheduleIncidents } from './run-world.ts'
-import {
-  createRandom,
-  createScenario,
-  type FaultKind,
-  faultKinds,
-  mainName,
-  type Scenario,
-  vmFaults,
-} from './scenario.ts'
+import { createScenario, type FaultKind, faultKinds, mainName, type Scenario, vmFaults } from './scenario.ts'
+import type { Work, WorkWatcher } from './scheduler.ts'
 import type { Trace, TraceJob } from './trace.ts'
 import { createWorld, diskOf, startInWorld, type World } from './world.ts'
 
@@ -271,6 +263,16 @@ const notForTrials: readonly FaultKind[] = [
   'short_lived',
   'shared_listing',
   'neighbours',
+  'late_terminations',
+  'late_drains',
+  'several_provisioners',
+  'store_down',
+  'store_paused',
+  'store_slow',
+  'stopped_in_call',
+  'host_killed',
+  'host_leaves',
+  'host_suspended',
 ]
 
 /** The faults that can be requested by name. */

@@ -35,15 +35,16 @@ export function createVirtualClock(start: number): VirtualClock {
     sleep(ms, signal) {
       if (signal?.aborted) return Promise.reject(signal.reason)
       return new Promise((resolve, reject) => {
-        const waiter = add(now + ms, resolve)
-        signal?.addEventListener(
-          'abort',
-          () => {
-            waiter.gone = true
-            reject(signal.reason)
-          },
-          { once: true },
-        )
+        const abort = () => {
+          waiter.gone = true
+          reject(signal!.reason)
+        }
+        const waiter = add(now + ms, () => {
+          // A signal that lives as long as the world would gather them.
+          signal?.removeEventListener('abort', abort)
+          resolve()
+        })
+        signal?.addEventListener('abort', abort, { once: true })
       })
     },
     at(time, task) {

@@ -4,27 +4,23 @@ import type { LaunchInputs, PoolSettings } from '../fleet/index.ts'
 import type { Policy } from '../planner/index.ts'
 import { problem } from '../problems/index.ts'
 import { type Cloud, type CloudInstance, createCloud, endInstance } from './cloud.ts'
+import { createDisk, type Disk } from './disk.ts'
 import { createFaults, type FaultSchedule, type InstanceLife, lifeOf } from './faults.ts'
+import type { Hosts } from './hosts.ts'
 import { createInvariants, type Invariants } from './invariants.ts'
-import { createMaster, type Master, type PlacementRules, type WorkWatcher } from './master.ts'
+import { createMaster, type Master, type PlacementRules } from './master.ts'
 import { type Neighbours, noNeighbours, startNeighbours } from './neighbours.ts'
 import { simulatedCluster, simulatedProvider } from './provider.ts'
 import {
-  createDisk,
-  type Disk,
   type Provisioner,
+  type ProvisionerOptions,
   type StartProvisioner,
   startProvisioner,
+  type Watcher,
 } from './provisioner.ts'
-import {
-  clusterId,
-  createRandom,
-  mainName,
-  poolName,
-  type Random,
-  type Scenario,
-  writerOf,
-} from './scenario.ts'
+import { createRandom, type Random } from './random.ts'
+import { clusterId, mainName, poolName, type Scenario, writerOf } from './scenario.ts'
+import type { WorkWatcher } from './scheduler.ts'
 import { createTimeline, createVirtualClock, type Timeline, type VirtualClock } from './virtual-clock.ts'
 
 export interface World {
@@ -55,6 +51,8 @@ export interface World {
   /** Milliseconds by which the machine's clock is wrong, and how often the machine was booted. */
   clockOffset: number
   boots: number
+  /** Several provisioners that share a store; undefined: there is one, with a state folder. */
+  hosts?: Hosts
 }
 
 /** `watcher` is called when a job starts or ends. */
@@ -99,6 +97,7 @@ export function createWorld(
           world.invariants.onCreated(vm)
           liveInstance(world, vm)
         },
+        onTerminating: (vm) => vm.instance.pool === poolName && world.invariants.onTerminating(vm),
         onEnded: (vm) => (vm.instance.pool === poolName ? onEnded(world, vm) : world.neighbours.onEnded(vm)),
         onMismatch: ({ intent }) =>
           world.invariants.violated(4, `${intent.id} was sent again with another request`),
@@ -173,27 +172,39 @@ export function startClone(world: World, name: string): void {
 
 /** Starts a provisioner with this name, for the first time or again, on the disk that its previous process left. */
 export function startInWorld(world: World, name: string): Provisioner {
-  const { random, clock, cloud, master, invariants, timeline } = world
-  const disk = diskOf(world, name)
+  const { invariants, timeline } = world
   const life = ++world.lives
   const writers = [...(world.writers.get(name) ?? []), writerOf(name, life)]
   world.writers.set(name, writers)
-  const owner = { clusterId, pool: poolName, writerId: writerOf(name, life) }
   timeline.add(name, 'starts')
-  const provisioner = world.start({
+  const options = provisionerOptions(world, name, life)
+  const provisioner = world.start({ ...options, ownWriters: new Set(writers) })
+  world.provisioners.set(name, provisioner)
+  invariants.onStart(name)
+  return provisioner
+}
+
+/** `life`: number of the process. */
+export function provisionerOptions(
+  world: World,
+  name: string,
+  life: number,
+): Omit<ProvisionerOptions, 'ownWriters'> {
+  const { random, clock, cloud, master, invariants, timeline } = world
+  const owner = { clusterId, pool: poolName, writerId: writerOf(name, life) }
+  return {
     owner,
-    ownWriters: new Set(writers),
     clock,
     clockOffset: world.clockOffset,
     bootMark: { boot: `boot ${world.boots}`, uptime: () => clock.now() - world.scenario.startsAt },
-    disk,
+    disk: diskOf(world, name),
     provider: simulatedProvider(cloud, owner),
     cluster: world.scenario.oddities.has('shared_listing') ? simulatedCluster(cloud, clusterId) : undefined,
     demand: master.source(name),
     random: random.fork('provisioner', name, life),
     settings: settingsOf(world),
     launchInputs: () => launchInputsOf(world),
-    watcher: invariants.watcher(name),
+    watcher: worstFor(world, invariants.watcher(name)),
     onEvent(event) {
       const { at: _, pool: __, kind, ...details } = event
       timeline.add(name, kind, details)
@@ -205,10 +216,18 @@ export function startInWorld(world: World, name: string): Provisioner {
       timeline.add(name, 'dies')
       if (atCall) invariants.onLossyCrash(name)
     },
-  })
-  world.provisioners.set(name, provisioner)
-  invariants.onStart(name)
-  return provisioner
+  }
+}
+
+/** Undrains that are under way arrive at the worst moment: once their agent's instance is to be terminated. */
+function worstFor({ master }: World, watcher: Watcher): Watcher {
+  return {
+    ...watcher,
+    onTerminateCall(ids) {
+      watcher.onTerminateCall(ids)
+      for (const id of ids) master.hasten(id)
+    },
+  }
 }
 
 export function diskOf(world: World, name: string): Disk {

@@ -15,6 +15,7 @@ export {
 } from './cluster.ts'
 export { copyBetween, tablesBack } from './commands.ts'
 export { createLeadership, type Leadership } from './leases/leadership.ts'
+export { type MemoryLeases, memoryLeases } from './leases/memory-leases.ts'
 export type { Candidate, Epoch, LeaseStore, LeaseView } from './leases/port.ts'
 export { checkDatabase, identityHere, openStateReader, openStateStore } from './open.ts'
 export type {

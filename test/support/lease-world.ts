@@ -1,8 +1,8 @@
 // Several provisioners that lead pools on one store, on a clock that the test moves.
 import { createLeadership, type Leadership } from '../../src/state/leases/leadership.ts'
+import { type MemoryLeases, memoryLeases } from '../../src/state/leases/memory-leases.ts'
 import type { Candidate, Epoch, LeaseStore } from '../../src/state/leases/port.ts'
 import { FakeClock } from './fake-clock.ts'
-import { memoryLeases } from './memory-leases.ts'
 
 export interface Process {
   readonly id: string
@@ -22,6 +22,7 @@ export interface Process {
 
 export interface LeaseWorld {
   readonly clock: FakeClock
+  readonly store: MemoryLeases
   readonly processes: Process[]
   start(id: string, more?: Partial<Candidate>): Process
   /** Moves the clock in small steps; throws as soon as two lead one pool. */
@@ -85,6 +86,7 @@ export function leaseWorld(pools: readonly string[], random: () => number = () =
 
   return {
     clock,
+    store,
     processes,
     start,
     leaders,

@@ -1,8 +1,8 @@
 // The search for orphans with the simulated cloud and a scripted master, in virtual time.
 import { onTestFinished } from 'vitest'
 import type { DemandSource } from '../../src/demand/source.ts'
+import type { FleetEvent } from '../../src/fleet/events.ts'
 import { createOrphanWatch, type OrphanDeps } from '../../src/fleet/orphans.ts'
-import type { FleetEvent } from '../../src/fleet/run.ts'
 import type { AgentState } from '../../src/planner/snapshot.ts'
 import { ProvisionError, problem } from '../../src/problems/index.ts'
 import type { ClusterProvider } from '../../src/providers/contract.ts'

@@ -1,14 +1,16 @@
 // A pool's loop with the simulated cloud and a scripted master, in virtual time.
 
 import type { DemandSource } from '../../src/demand/source.ts'
+import type { FleetEvent } from '../../src/fleet/events.ts'
 import { createPoolFleet, type PoolFleet } from '../../src/fleet/index.ts'
-import type { FleetEvent, LaunchInputs, PoolDeps, PoolSettings } from '../../src/fleet/run.ts'
+import type { LaunchInputs, PoolDeps, PoolSettings } from '../../src/fleet/run.ts'
 import type { AgentState, PendingAllocation, Policy } from '../../src/planner/snapshot.ts'
 import type { Clock } from '../../src/platform/ports.ts'
 import type { LaunchOrder } from '../../src/providers/contract.ts'
 import { type Cloud, createCloud, endInstance, type Faults, noFaults } from '../../src/simulator/cloud.ts'
+import { createDisk, type Disk } from '../../src/simulator/disk.ts'
+import { createLife, type Life } from '../../src/simulator/life.ts'
 import { simulatedProvider } from '../../src/simulator/provider.ts'
-import { createDisk, createLife, type Disk, type Life } from '../../src/simulator/provisioner.ts'
 import { createVirtualClock } from '../../src/simulator/virtual-clock.ts'
 import { userDataOf } from '../../src/testing/order.ts'
 import { policy, second, now as start } from './planner.ts'

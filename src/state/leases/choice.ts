@@ -2,8 +2,10 @@
 import type { Candidate, LeaseView } from './port.ts'
 
 export interface Choice {
-  /** Pools that nobody leads, and that fall to this provisioner. */
+  /** Those that this provisioner takes. */
   take: string[]
+  /** Pools that nobody leads. */
+  free: string[]
   /** Pools that it must not lead any longer. */
   giveUp: string[]
   /** A pool that another one should lead, so that the work is spread; at most one at a time. */
@@ -12,9 +14,15 @@ export interface Choice {
 
 /**
  * Everybody chooses by the same rules from the same view, so that each free pool falls to one of them; who is wrong about the
- * view is refused by the store. `held`: the pools that this provisioner leads.
+ * view is refused by the store. `held`: the pools that this provisioner leads; `freeBefore`: those that nobody led in its last
+ * view either. To whom they fall does not take them, so whoever can does.
  */
-export function chooseLeases(view: LeaseView, self: Candidate, held: Iterable<string>): Choice {
+export function chooseLeases(
+  view: LeaseView,
+  self: Candidate,
+  held: Iterable<string>,
+  freeBefore: ReadonlySet<string> = new Set(),
+): Choice {
   const others = view.candidates.filter(({ id, left }) => id !== self.id && left > 0)
   const candidates = [...others, self].sort((a, b) => (a.id < b.id ? -1 : 1))
   const mine = [...held].sort()
@@ -33,16 +41,19 @@ export function chooseLeases(view: LeaseView, self: Candidate, held: Iterable<st
   for (const _ of kept) add(self.id)
 
   const take: string[] = []
+  const free: string[] = []
   for (const pool of new Set(candidates.flatMap(({ pools }) => pools).sort())) {
     if (led.has(pool)) continue
-    const chosen = leastBusy(eligible(pool), counts)!
+    free.push(pool)
+    const able = eligible(pool)
+    const chosen = leastBusy(able, counts)!
     add(chosen.id)
-    if (chosen === self) take.push(pool)
+    if (chosen === self || (freeBefore.has(pool) && able.includes(self))) take.push(pool)
   }
   const own = counts.get(self.id)!
   const movable = kept.filter((pool) => !self.pinned.includes(pool))
   const move = movable.find((pool) => counts.get(leastBusy(eligible(pool), counts)!.id)! <= own - 2)
-  return { take, giveUp, ...(move === undefined ? {} : { move }) }
+  return { take, free, giveUp, ...(move === undefined ? {} : { move }) }
 }
 
 /** Who has the pool; of those, who wants all pools, if anybody does. */

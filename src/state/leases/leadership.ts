@@ -65,6 +65,7 @@ export function createLeadership(options: LeadershipOptions): Leadership {
   const held = new Map<string, Held>()
   const stopping = new AbortController()
   const over = new AbortController()
+  let freeBefore: ReadonlySet<string> = new Set()
   let movedAt = Number.NEGATIVE_INFINITY
   let loop: Promise<void> = Promise.resolve()
 
@@ -92,7 +93,8 @@ export function createLeadership(options: LeadershipOptions): Leadership {
   }
 
   async function renew(): Promise<{ view: LeaseView; self: Candidate }> {
-    const self = options.self()
+    // One that leaves takes nothing any more.
+    const self = stopping.signal.aborted ? { ...options.self(), pools: [] } : options.self()
     const before = new Map(held)
     const sentAt = clock.now()
     const epochs = new Map([...before].map(([pool, { epoch }]) => [pool, epoch]))
@@ -106,7 +108,8 @@ export function createLeadership(options: LeadershipOptions): Leadership {
   }
 
   async function act(view: LeaseView, self: Candidate): Promise<void> {
-    const { take, giveUp, move } = chooseLeases(view, self, held.keys())
+    const { take, free, giveUp, move } = chooseLeases(view, self, held.keys(), freeBefore)
+    freeBefore = new Set(free)
     for (const pool of giveUp) void giveAway(pool)
     if (move !== undefined && clock.now() - movedAt >= times.moveEvery) {
       movedAt = clock.now()

@@ -1,11 +1,11 @@
 // A pool's real loop between a simulated cloud and a fake Determined master on a real socket, with a fast clock.
 import type { DeterminedDemand } from '../../../src/demand/determined/source.ts'
+import type { FleetEvent } from '../../../src/fleet/events.ts'
 import { createPoolFleet, type PoolFleet } from '../../../src/fleet/index.ts'
-import type { FleetEvent } from '../../../src/fleet/run.ts'
 import type { Policy } from '../../../src/planner/snapshot.ts'
 import { type Cloud, createCloud, noFaults } from '../../../src/simulator/cloud.ts'
+import { createDisk } from '../../../src/simulator/disk.ts'
 import { simulatedProvider } from '../../../src/simulator/provider.ts'
-import { createDisk } from '../../../src/simulator/provisioner.ts'
 import { userDataOf } from '../../../src/testing/order.ts'
 import { FastClock } from '../fast-clock.ts'
 import { policy, second } from '../planner.ts'

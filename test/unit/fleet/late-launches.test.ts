@@ -23,7 +23,7 @@ describe('a launch of unknown outcome', () => {
     const memory = emptyMemory()
     const isShownBy = (completeAt: number, complete = true) => {
       memory.listing = { completeAt, took: 0, complete }
-      return isShown(intent, memory)
+      return isShown(intent, memory, false)
     }
     expect(isShownBy(now + 2 * minute - 1)).toBe(false)
     expect(isShownBy(now + 2 * minute, false)).toBe(false)

@@ -75,6 +75,23 @@ describe('a stop', () => {
     expect(bench.fleet.knows(bench.ids()[0]!)).toBe(true)
   })
 
+  it.each([
+    ['fails', () => Promise.reject(new Error('the journal cannot be read'))],
+    ['gets no answer', () => new Promise<never>(() => {})],
+  ])('while reading the journal %s leaves the journal as it is', async (_, read) => {
+    const bench = await startSettled()
+    bench.wants(4)
+    await bench.pass(5)
+    bench.life.kill()
+    const before = [...bench.disk.lines]
+    bench.restart({ journal: { ...bench.disk, read } })
+    await bench.pass(1)
+    const stopped = bench.fleet.stop()
+    await bench.pass(60)
+    await stopped
+    expect(bench.disk.lines).toEqual(before)
+  })
+
   it('does not wait forever for calls that are not answered', async () => {
     const bench = await startSettled()
     bench.faults.fate = () => 'silent'

@@ -1,7 +1,7 @@
 // The sums of a simulation, on spans small enough to count by hand.
 import { describe, expect, it } from 'vitest'
 import { costOf, type InstanceSpan, peakOf, useOf, waitsOf } from '../../../src/simulator/compare.ts'
-import type { Work } from '../../../src/simulator/master.ts'
+import type { Work } from '../../../src/simulator/scheduler.ts'
 import { createMeter, misfitOf } from '../../../src/simulator/trial.ts'
 
 const hour = 3_600_000

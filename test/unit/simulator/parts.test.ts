@@ -1,4 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { createDisk } from '../../../src/simulator/disk.ts'
+import { createLife } from '../../../src/simulator/life.ts'
+import { createRandom } from '../../../src/simulator/random.ts'
+import { createScenario, faultKinds, someFaults } from '../../../src/simulator/scenario.ts'
 import {
   type Agent,
   type Board,
@@ -6,9 +10,7 @@ import {
   placeAll,
   release,
   type Work,
-} from '../../../src/simulator/master.ts'
-import { createDisk, createLife } from '../../../src/simulator/provisioner.ts'
-import { createRandom, createScenario, faultKinds, someFaults } from '../../../src/simulator/scenario.ts'
+} from '../../../src/simulator/scheduler.ts'
 import { createVirtualClock } from '../../../src/simulator/virtual-clock.ts'
 
 describe('randomness', () => {
@@ -138,6 +140,7 @@ describe('the scheduler of the world', () => {
   const agent = (id: string, slots = 4): Agent => ({
     id,
     slots,
+    joinedAt: 0,
     connected: true,
     enabled: true,
     draining: false,

@@ -1,7 +1,7 @@
 // Traces that run to their end in virtual time.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Work } from '../../../src/simulator/master.ts'
+import type { Work } from '../../../src/simulator/scheduler.ts'
 import { trialScenario } from '../../../src/simulator/trial.ts'
 import { createWorld } from '../../../src/simulator/world.ts'
 import { compareOn, trialAssumptions, trialSettings } from '../../support/trial.ts'

@@ -99,6 +99,55 @@ describe('leading pools', () => {
   })
 })
 
+describe('a pool that nobody leads', () => {
+  it('is taken by another one soon when the one to which it falls does not take it', async () => {
+    const world = leaseWorld(['a'])
+    world.start('z')
+    await world.pass(5_000)
+    // It announces itself, and every other request of it is lost.
+    const store = world.store
+    const about = {
+      host: 'b',
+      pid: 1,
+      start: undefined,
+      boot: undefined,
+      pidNamespace: undefined,
+      since: 0,
+      version: '1',
+      configuration: 'a',
+      pinned: [],
+      configured: ['a'],
+    }
+    const silent = { id: 'b', pools: ['a'], wants: 'share' as const, ...about }
+    for (let n = 0; n < 10; n++) {
+      await store.renew(silent, new Map(), leaseTimes.ttl)
+      if (n === 4) {
+        const [lease] = store.view().leases
+        await store.release('a', lease!.epoch)
+      }
+      await world.pass(1_000)
+    }
+    expect(world.leaders('a')).toEqual(['z'])
+  })
+
+  it('does not fall to one that is about to leave', async () => {
+    const world = leaseWorld(['a', 'b'])
+    const one = world.start('one')
+    await world.pass(5_000)
+    world.start('two')
+    await world.pass(30_000)
+    expect(world.counts()).toEqual({ one: 1, two: 1 })
+    one.endsIn = 30_000
+    void one.leadership.stop()
+    await world.pass(2_000)
+    const two = world.processes[1]!
+    expect([...two.leads.keys()]).toEqual(['a'])
+    void two.leadership.giveUp('a')
+    await world.pass(leaseTimes.period * 1.2)
+    expect([world.leaders('a'), world.leaders('b')]).toEqual([['two'], ['one']])
+  })
+})
+
 type Event =
   | { kind: 'starts' }
   | { kind: 'dies' | 'is cut off' | 'is back' | 'is slow' | 'stops' | 'forgets a pool'; who: number }

@@ -1,6 +1,7 @@
-// A store of leases in memory, by the rules of the port: what a database does, on a clock that the test moves.
-import { hasExited } from '../../src/platform/locks.ts'
-import type { Candidate, Epoch, LeaseStore, LeaseView } from '../../src/state/leases/port.ts'
+// A store of leases in memory, by the rules of the port: what a database does, on a clock that somebody else moves. For
+// the simulation and tests.
+import { hasExited } from '../../platform/index.ts'
+import type { Candidate, Epoch, LeaseStore, LeaseView } from './port.ts'
 
 interface Row {
   epoch: Epoch
@@ -10,6 +11,10 @@ interface Row {
 
 export interface MemoryLeases extends LeaseStore {
   view(): LeaseView
+  /** The newest epoch of the pool, over or not. */
+  newest(pool: string): Epoch | undefined
+  /** Whether it is this one: the condition of every write. */
+  isNewest(pool: string, epoch: Epoch): boolean
 }
 
 export function memoryLeases(now: () => number): MemoryLeases {
@@ -42,6 +47,8 @@ export function memoryLeases(now: () => number): MemoryLeases {
 
   return {
     view,
+    newest: (pool) => rows.get(pool)?.epoch,
+    isNewest: (pool, epoch) => is(rows.get(pool), epoch),
     async renew(self, held, ttl) {
       announced.set(self.id, { ...self, expires: now() + ttl })
       for (const [pool, epoch] of held) {

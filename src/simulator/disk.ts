@@ -1,0 +1,37 @@
+// A disk that keeps its contents when the writer dies.
+import type { Journal, JournalRecord } from '../platform/index.ts'
+
+export interface Disk extends Journal {
+  /** What a reader would get now. */
+  readonly lines: readonly string[]
+  erase(): void
+  /** Replaces its contents with those of the other. */
+  copy(other: Disk): void
+}
+
+/** `onAppend` is called for each record after it is stored. */
+export function createDisk(onAppend: (record: JournalRecord) => void = () => {}): Disk {
+  let lines: string[] = []
+  return {
+    async append(record) {
+      // Stored as text: later changes to the object must not reach the disk.
+      lines.push(JSON.stringify(record))
+      onAppend(record)
+    },
+    async read() {
+      return lines.map((line) => JSON.parse(line) as JournalRecord)
+    },
+    async rewrite(records) {
+      lines = records.map((record) => JSON.stringify(record))
+    },
+    get lines() {
+      return lines
+    },
+    erase() {
+      lines = []
+    },
+    copy(other) {
+      lines = [...other.lines]
+    },
+  }
+}
