@@ -1,9 +1,16 @@
 // The right to a pool: once it is over, nothing is called or written any more.
 import { ProvisionError, problem } from '../problems/index.ts'
-import type { PoolDeps } from './run.ts'
+
+interface Ports {
+  pool: string
+  provider: object
+  demand: object
+  journal: object
+  shared?: object
+}
 
 /** The same with ports that refuse each call that is made when the right to the pool is over. */
-export function whileLed(deps: PoolDeps, isOver: () => boolean): PoolDeps {
+export function whileLed<Deps extends Ports>(deps: Deps, isOver: () => boolean): Deps {
   const { provider, demand, journal, shared, pool } = deps
   const guard = <T extends object>(port: T): T =>
     new Proxy(port, {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { createLeading, type Leading, type Unit } from '../../../src/provisioner/leading.ts'
 import type { Term } from '../../../src/provisioner/term.ts'
+import { memoryLeases } from '../../../src/state/leases/memory-leases.ts'
 import type { Candidate, LeaseStore } from '../../../src/state/leases/port.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { memoryLeases } from '../../../src/state/leases/memory-leases.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 
 interface Host {
