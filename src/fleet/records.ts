@@ -323,13 +323,10 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
       for (const id of record.ids) memory.tracks.delete(id)
       break
     case 'draining':
-      // It is not known when the master answered; it must show the drain after this moment.
+      // It is not known when the master answered: it must show the drain after this moment. Nor whether it was sent at all: an
+      // undrain before it may still be under way.
       for (const id of record.ids)
-        withTrack(memory, id, (track) => {
-          // Nor whether it was sent at all: an undrain before it may still be under way.
-          track.drainedAt = now
-          track.drainDoubtAt = now
-        })
+        withTrack(memory, id, (track) => Object.assign(track, { drainedAt: now, drainDoubtAt: now }))
       break
     case 'undraining':
       for (const id of record.ids) withTrack(memory, id, (track) => (track.undrainDoubt = true))

@@ -3,51 +3,13 @@
 
 import type { FleetEvent } from '../fleet/index.ts'
 import { ProvisionError } from '../problems/index.ts'
-import {
-  createLeadership,
-  type Epoch,
-  type Leadership,
-  type MemoryLeases,
-  memoryLeases,
-} from '../state/index.ts'
-import { createLife, type Life } from './life.ts'
-import type { Provisioner, Watcher } from './provisioner.ts'
-import type { Random } from './random.ts'
+import { createLeadership, type Epoch, type Leadership, memoryLeases } from '../state/index.ts'
+import { type Host, type Hosts, leaderOf, ledPools } from './host.ts'
+import { createLife } from './life.ts'
+import type { Watcher } from './provisioner.ts'
 import { type Incident, mainName, poolName, writerOf } from './scenario.ts'
-import { createLink, reachedLeases, sharedJournal, storeFault } from './shared-store.ts'
+import { createLink, reachedLeases, sharedJournal } from './shared-store.ts'
 import { diskOf, provisionerOptions, settingsOf, type World } from './world.ts'
-
-/** The others have no loop in the simulation: they make leases move between hosts. */
-export const ledPools = [poolName, 'second', 'third'] as const
-
-export interface Host {
-  readonly name: string
-  /** Milliseconds by which its clock is ahead of the world's. */
-  readonly clockOffset: number
-  readonly index: number
-  starts: number
-  life: Life
-  leadership: Leadership
-  /** It ends its pools and gives up its leases. */
-  leaving: boolean
-  /** Its term of the world's pool. */
-  term: { epoch: Epoch; provisioner: Provisioner } | undefined
-  /** It is suspended at that call from now that changes something, after the last check of its lease; 0: at none. */
-  stopsIn: number
-  stopsFor: number
-  /** Only launches count. */
-  stopsAtLaunch: boolean
-}
-
-export interface Hosts {
-  readonly all: readonly Host[]
-  readonly leases: MemoryLeases
-  /** The writers of all terms: instances that carry one are the cluster's own. */
-  readonly writers: Set<string>
-  /** Whose term began last. */
-  newest: Host | undefined
-  readonly draw: Random
-}
 
 const second = 1000
 /** Clocks of hosts differ by up to that much from the true time. */
@@ -87,22 +49,6 @@ const noLeadership: Leadership = {
   epochOf: () => undefined,
   giveUp: async () => {},
   stop: async () => {},
-}
-
-/** Whether it could lead: it runs, and nothing is wrong with its way to the store. */
-export function canLead(
-  { faults }: Pick<World, 'faults'>,
-  hosts: Hosts,
-  { life, leaving, index }: Host,
-): boolean {
-  return life.alive && !life.suspended && !leaving && !storeFault({ faults, index, hosts: hosts.all.length })
-}
-
-/** The host that leads the world's pool by its own clock. */
-export function leaderOf(hosts: Hosts): Host | undefined {
-  return hosts.all.find(
-    ({ life, term, leadership }) => life.alive && term && leadership.epochOf(poolName) === term.epoch,
-  )
 }
 
 function startHost(world: World, hosts: Hosts, host: Host): void {

@@ -2,7 +2,7 @@
 import type { LaunchOrder } from '../providers/index.ts'
 import type { Epoch } from '../state/index.ts'
 import type { CloudInstance } from './cloud.ts'
-import { canLead, type Host, ledPools } from './hosts.ts'
+import { canLead, type Host, ledPools } from './host.ts'
 import type { Observations, ObservedWorld } from './observations.ts'
 import { poolName } from './scenario.ts'
 

@@ -9,7 +9,7 @@ import {
 } from './change-checks.ts'
 import type { Cloud, CloudInstance } from './cloud.ts'
 import type { FaultSchedule } from './faults.ts'
-import type { Hosts } from './hosts.ts'
+import type { Hosts } from './host.ts'
 import type { Master } from './master.ts'
 import type { Provisioner } from './provisioner.ts'
 import { nameOfWriter, type Scenario, type TimedFaultKind } from './scenario.ts'

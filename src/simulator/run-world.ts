@@ -1,7 +1,8 @@
 // One world from its seed until it comes to rest, with every promise checked after every step.
 
 import { createOrphanWatch } from '../fleet/index.ts'
-import { calmHosts, happenToHosts, leaderOf, startHosts } from './hosts.ts'
+import { leaderOf } from './host.ts'
+import { calmHosts, happenToHosts, startHosts } from './hosts.ts'
 import { promises } from './invariants.ts'
 import type { Violation } from './observations.ts'
 import { simulatedCluster } from './provider.ts'

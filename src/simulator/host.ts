@@ -1,0 +1,56 @@
+// The hosts of a world with several provisioners, as the world and the checks know them.
+import type { Epoch, Leadership, MemoryLeases } from '../state/index.ts'
+import type { FaultSchedule } from './faults.ts'
+import type { Life } from './life.ts'
+import type { Provisioner } from './provisioner.ts'
+import type { Random } from './random.ts'
+import { poolName } from './scenario.ts'
+import { storeFault } from './shared-store.ts'
+
+/** The others have no loop in the simulation: they make leases move between hosts. */
+export const ledPools = [poolName, 'second', 'third'] as const
+
+export interface Host {
+  readonly name: string
+  /** Milliseconds by which its clock is ahead of the world's. */
+  readonly clockOffset: number
+  readonly index: number
+  starts: number
+  life: Life
+  leadership: Leadership
+  /** It ends its pools and gives up its leases. */
+  leaving: boolean
+  /** Its term of the world's pool. */
+  term: { epoch: Epoch; provisioner: Provisioner } | undefined
+  /** It is suspended at that call from now that changes something, after the last check of its lease; 0: at none. */
+  stopsIn: number
+  stopsFor: number
+  /** Only launches count. */
+  stopsAtLaunch: boolean
+}
+
+export interface Hosts {
+  readonly all: readonly Host[]
+  readonly leases: MemoryLeases
+  /** The writers of all terms: instances that carry one are the cluster's own. */
+  readonly writers: Set<string>
+  /** Whose term began last. */
+  newest: Host | undefined
+  readonly draw: Random
+}
+
+/** Whether it could lead: it runs, and nothing is wrong with its way to the store. */
+export function canLead(
+  { faults }: { faults: FaultSchedule },
+  hosts: Hosts,
+  { life, leaving, index }: Host,
+): boolean {
+  return life.alive && !life.suspended && !leaving && !storeFault({ faults, index, hosts: hosts.all.length })
+}
+
+/** The host that leads the world's pool by its own clock. */
+export function leaderOf(hosts: Hosts): Host | undefined {
+  return hosts.all.find(
+    ({ life, term, leadership }) => life.alive && term && leadership.epochOf(poolName) === term.epoch,
+  )
+}
