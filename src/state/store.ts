@@ -1,6 +1,7 @@
 // The port: what the program remembers from one start to the next, wherever that is kept.
 import type { Journal, JournalRecord } from '../platform/index.ts'
 import type { Problem } from '../problems/index.ts'
+import type { Exchange } from './exchange/port.ts'
 import type { Epoch, LeaseStore } from './leases/port.ts'
 
 /**
@@ -18,6 +19,8 @@ export interface StateStore {
   readonly identity: StoredIdentity
   /** Where several processes share the store: who may lead what. */
   readonly leases?: LeaseStore
+  /** Where several processes share the store: views of what each leads, and orders. */
+  readonly exchange?: Exchange
   /**
    * Opens a journal, which is created if it is missing. Throws a ProvisionError: STATE_FOREIGN when it has another owner,
    * JOURNAL_UNUSABLE when it cannot be read or written.

@@ -4,6 +4,7 @@ import type { HoldOptions, IdentityPart, StateStore, StoredIdentity, StoreWords,
 import { groupedAppends } from './appends.ts'
 import type { Database } from './database.ts'
 import { openDecisionTable, queryDecisions } from './decision-table.ts'
+import { exchangeTable } from './exchange-table.ts'
 import { migrate, quoted, versionOf } from './migrations.ts'
 import { nameOf, openPostgresJournal, ownerIn } from './open-journal.ts'
 import { placeOfJournal } from './postgres-journal.ts'
@@ -60,6 +61,7 @@ export function postgresStore(options: PostgresStoreOptions): StateStore {
         throw error
       }
     },
+    exchange: exchangeTable({ database, schema }),
     identity: identityIn({ ...table, ready }),
     openJournal: (journal) => openPostgresJournal(table, journal),
     async journals() {

@@ -31,7 +31,9 @@ it('are made once, whatever the schema is called', async () => {
   expect(await version()).toBe(0)
   await migrate(database, schema, '1.0')
   const made = await tables()
-  expect(made).toEqual(['decisions', 'identity', 'journal_records', 'journals', 'leases', 'migrations'])
+  expect(made).toEqual([
+    ...['decisions', 'identity', 'journal_records', 'journals', 'leases', 'migrations', 'orders', 'views'],
+  ])
   await database.query(
     `INSERT INTO "${schema.replaceAll('"', '""')}".identity (part, value) VALUES ('writer-id', 'w')`,
   )
@@ -44,7 +46,7 @@ it('are made once, whatever the schema is called', async () => {
 it('go one version back and forward again; not below the first', async () => {
   await migrate(database, schema, '1.0')
   expect(await migrateBack(database, schema)).toBe(newestVersion - 1)
-  expect(await tables()).not.toContain('decisions')
+  expect(await tables()).not.toContain('views')
   await expect(migrateBack(database, schema)).rejects.toThrow(/USAGE.*none before/)
   await migrate(database, schema, '1.0')
   expect(await version()).toBe(newestVersion)
