@@ -3,7 +3,7 @@
 import { demandTypes, type MasterConfig } from '../config/index.ts'
 import type { DemandSource } from '../demand/index.ts'
 import type { FleetEvent, OrphanStatus } from '../fleet/index.ts'
-import { anyOf, controlHandler, type FleetRow, type ProcessView } from '../http/index.ts'
+import { anyOf, controlHandler, type FleetControl, type FleetRow, type ProcessView } from '../http/index.ts'
 import { type Clock, type Logger, tellProblems, wallTime } from '../platform/index.ts'
 import { ProvisionError } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
@@ -22,6 +22,8 @@ import { openClusterMemory } from './orphans.ts'
 import { dialledHosts, openPlans, type PoolPlans, usePlansForLaunches } from './plans.ts'
 import { createRunningPools, type PoolsStatus, type RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
+import { sharedUnits } from './shared-units.ts'
+import { createSharing, type Sharing } from './sharing.ts'
 import { snapshotFileOf } from './snapshot-file.ts'
 import { openTelemetry } from './telemetry.ts'
 import { createWork, everything, type Work } from './work.ts'
@@ -61,8 +63,8 @@ export interface Provisioner extends Orders {
    * configuration that cannot launch VMs changes nothing. Not before the start.
    */
   reload(config: MasterConfig): Promise<Reloaded>
-  /** One row for each VM, with its agent. */
-  rows(): FleetRow[]
+  /** One row for each VM, of all pools or of one, with its agent. */
+  rows(pool?: string): FleetRow[]
   /** Where the built-in master listens; undefined with another source of demand, and before the start. */
   readonly master: { address: string; port: number } | undefined
   /** Where `listen` is; undefined when it is not configured, and before the start. */
@@ -84,6 +86,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
   async function openAndRun(): Promise<void> {
     opened = await open(options, { provisioner, orders, running, startedAt, undo })
     await opened.leading.start()
+    opened.sharing.start()
   }
 
   /** Stopping waits for the start to finish: a half-open provisioner cannot be closed. */
@@ -117,7 +120,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
       const { configuration, plans } = opened
       return configuration.reload(after, { plans, running })
     },
-    rows: () => (opened ? rowsOf(running.status(), opened) : []),
+    rows: (pool) => (opened ? rowsOf(running.status(), opened, pool) : []),
     get master() {
       return opened?.work.demand()?.listener
     },
@@ -138,6 +141,7 @@ interface Opened {
   endpoints: Endpoints
   work: Work
   leading: Leading
+  sharing: Sharing
 }
 
 interface Opening {
@@ -199,7 +203,7 @@ async function open(
     startedAt,
     now: clock.now(),
   })
-  const fleet = controlHandler({
+  const fleet: FleetControl = {
     ...orders,
     about,
     status: running.status,
@@ -216,7 +220,26 @@ async function open(
     }),
     snapshotOf: snapshotFileOf,
     events: store.readDecisions,
+  }
+  const self = () =>
+    candidateOf(configuration.current(), { writerId, version, startedAt, providers: options.providers })
+  const sharing = createSharing({
+    exchange: store.exchange,
+    fleet,
+    rowsOf: (pool) => provisioner.rows(pool),
+    units: sharedUnits(
+      () => work,
+      () => leading,
+    ),
+    unitNames: () => work.units.keys(),
+    self,
+    others: () => leading.others(),
+    configured: config.resource_pools.filter(isProvided).map(({ pool_name }) => pool_name),
+    notLed: running.elsewhere,
+    clock,
+    logger,
   })
+  const endpoint = controlHandler({ ...fleet, elsewhere: sharing.elsewhere })
   const memory = openClusterMemory(config.state_dir)
   const { demand: givenDemand, ...rest } = options
   const work = createWork({
@@ -229,7 +252,7 @@ async function open(
     certificate,
     plans,
     advice: createJobAdvice(config, { status: running.status, now: clock.now }),
-    control: anyOf([fleet, ...telemetry.handlers]),
+    control: anyOf([endpoint, ...telemetry.handlers]),
     memory,
     poolsEver: [...(await stored.pools()), ...config.resource_pools.map(({ pool_name }) => pool_name)],
     ownWriters: async () => identity.ownWriters,
@@ -251,8 +274,7 @@ async function open(
   })
   const leading = createLeading({
     leases: store.leases,
-    self: () =>
-      candidateOf(configuration.current(), { writerId, version, startedAt, providers: options.providers }),
+    self,
     units: work.units,
     clock,
     logger,
@@ -262,7 +284,7 @@ async function open(
   await work.open()
   const endpoints = await openEndpoints({
     ...options,
-    control: anyOf([fleet, ...telemetry.handlers]),
+    control: anyOf([endpoint, ...telemetry.handlers]),
     info: { version, cluster_id: clusterId, cluster_name: config.cluster_name },
     further: () => work.demand()?.handlers ?? [],
     local: () => work.demand()?.local ?? [],
@@ -274,13 +296,19 @@ async function open(
   undo.push(certificate.watch())
 
   undo.push(leading.stop)
-  return { configuration, plans, endpoints, work, leading }
+  // Before: what was taken is carried out by whoever still leads.
+  undo.push(sharing.stop)
+  return { configuration, plans, endpoints, work, leading, sharing }
 }
 
 /** Agents as our own master knows them, if there is one; else as demand shows them. */
-function rowsOf({ pools }: PoolsStatus, { plans, work }: Opened): FleetRow[] {
+function rowsOf({ pools }: PoolsStatus, { plans, work }: Opened, wanted?: string): FleetRow[] {
   const known = work.demand()?.agents?.()
-  return pools.flatMap((status) => fleetRows(status, known ?? joinedAgents(status), plans.get(status.pool)))
+  return pools.flatMap((status) =>
+    wanted === undefined || status.pool === wanted
+      ? fleetRows(status, known ?? joinedAgents(status), plans.get(status.pool))
+      : [],
+  )
 }
 
 /** Who leads instead of this process, where one process does everything; undefined where it leads, or others may lead beside it. */

@@ -38,6 +38,8 @@ export interface Work {
   units: ReadonlyMap<string, Unit>
   /** The unit that a pool is part of. */
   unitOf(pool: string): string
+  /** The unit that searches for orphans. */
+  readonly searcher: string
   /** Opens what does not depend on who leads. Throws a ProvisionError. */
   open(): Promise<void>
   close(): Promise<void>
@@ -144,6 +146,7 @@ export function createWork(options: WorkOptions): Work {
       ? new Map([...pools.map((pool) => [pool, poolUnit(pool)] as const), [orphansOnly, searching]])
       : new Map([[everything, whole]]),
     unitOf: (pool) => (isShared ? pool : everything),
+    searcher: isShared ? orphansOnly : everything,
     async open() {
       if (isShared) await openTheDemand(wholeTerm)
     },

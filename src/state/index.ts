@@ -3,6 +3,8 @@
 // Start with store.ts, the port, and open.ts, which chooses the adapter.
 
 export { copyBetween, tablesBack } from './commands.ts'
+export { packed, unpacked } from './exchange/pack.ts'
+export type { Exchange, NewView, StoredBody, StoredView } from './exchange/port.ts'
 export { createLeadership, type Leadership } from './leases/leadership.ts'
 export type { Candidate, Epoch, LeaseStore, LeaseView } from './leases/port.ts'
 export { checkDatabase, identityHere, openStateReader, openStateStore } from './open.ts'

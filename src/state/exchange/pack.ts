@@ -1,15 +1,13 @@
 // A large value as bytes and back: in pieces, so that other work runs in between, and compressed outside of the event loop.
-import { setImmediate } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
+import { turns } from '../../platform/index.ts'
 
 const compress = promisify(gzip)
 const decompress = promisify(gunzip)
 
 /** Elements of an array in a piece: about a millisecond of work where they are instances. */
 const elements = 250
-/** Milliseconds of work until other work may run. */
-const slice = 5
 
 /** The elements of an array that is empty in the first line. */
 interface Piece {
@@ -42,16 +40,6 @@ export async function unpacked(bytes: Uint8Array): Promise<unknown> {
     await turn()
   }
   return value
-}
-
-/** Lets other work run after some milliseconds of this. */
-export function turns(): () => Promise<void> {
-  let since = performance.now()
-  return async () => {
-    if (performance.now() - since < slice) return
-    await setImmediate()
-    since = performance.now()
-  }
 }
 
 function withoutLists(value: unknown, at: string[], pieces: Piece[]): unknown {

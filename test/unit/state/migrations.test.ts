@@ -47,6 +47,7 @@ it('go one version back and forward again; not below the first', async () => {
   await migrate(database, schema, '1.0')
   expect(await migrateBack(database, schema)).toBe(newestVersion - 1)
   expect(await tables()).not.toContain('views')
+  for (let left = newestVersion - 2; left >= 1; left--) expect(await migrateBack(database, schema)).toBe(left)
   await expect(migrateBack(database, schema)).rejects.toThrow(/USAGE.*none before/)
   await migrate(database, schema, '1.0')
   expect(await version()).toBe(newestVersion)
