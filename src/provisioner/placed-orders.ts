@@ -17,12 +17,20 @@ export interface PlacedOrdersOptions {
   /** This process, for the log of the leader. */
   from: string
   clock: Clock
+  /** Ends the waits. */
+  signal: AbortSignal
 }
 
 /** Places the order and waits for the reply. Throws ORDER_UNANSWERED, or why the store cannot be used. */
 export type PlaceOrder = (place: OrderPlace, order: Order) => Promise<Reply>
 
-export function createPlacedOrders({ exchange, units, from, clock }: PlacedOrdersOptions): PlaceOrder {
+export function createPlacedOrders({
+  exchange,
+  units,
+  from,
+  clock,
+  signal,
+}: PlacedOrdersOptions): PlaceOrder {
   const waiting = new Map<string, (answer: string) => void>()
   let isReading = false
 
@@ -31,7 +39,7 @@ export function createPlacedOrders({ exchange, units, from, clock }: PlacedOrder
     if (isReading) return
     isReading = true
     while (waiting.size > 0) {
-      await clock.sleep(readEvery)
+      await clock.sleep(readEvery, signal).catch(() => {})
       // The next read may succeed; who waits for too long ends by itself.
       const found = await exchange.answers([...waiting.keys()]).catch(() => new Map<string, string>())
       for (const [id, answer] of found) waiting.get(id)?.(answer)
@@ -46,7 +54,7 @@ export function createPlacedOrders({ exchange, units, from, clock }: PlacedOrder
     try {
       return await Promise.race([
         answered,
-        clock.sleep(longestWait, limit.signal).then(
+        clock.sleep(longestWait, AbortSignal.any([signal, limit.signal])).then(
           () => undefined,
           () => undefined,
         ),
@@ -95,6 +103,6 @@ function unanswered(place: OrderPlace, host: string | undefined, isTaken: boolea
   const who = host === undefined ? `no provisioner leads ${what}` : `the provisioner on ${host} leads ${what}`
   const outcome = isTaken
     ? 'the order was taken but not answered in time, and may still be carried out'
-    : `nobody took the order within ${longestWait / 1000} s, and it will not be carried out`
+    : `nobody took the order in time, and it will not be carried out`
   return new ProvisionError(problem('ORDER_UNANSWERED', `${who}; ${outcome}`))
 }

@@ -45,18 +45,20 @@ export function createSharing(options: SharingOptions): Sharing {
     return [...options.notLed(), ...new Set(unknown)]
   }
   const { host, pid } = self()
+  const stopping = new AbortController()
   return {
     elsewhere: createElsewhere({
       ...given,
       names,
       placeOf: options.fleet.placeOf,
-      order: createPlacedOrders({ ...given, from: `${host}, process ${pid}` }),
+      order: createPlacedOrders({ ...given, from: `${host}, process ${pid}`, signal: stopping.signal }),
     }),
     start() {
       publishing.start()
       orders.start()
     },
     async stop() {
+      stopping.abort()
       await orders.stop()
       await publishing.stop()
     },

@@ -19,12 +19,12 @@ interface Piece {
 export async function packed(value: object): Promise<Uint8Array> {
   const pieces: Piece[] = []
   const turn = turns()
-  const lines = [JSON.stringify(withoutLists(value, [], pieces))]
+  const lines = [Buffer.from(JSON.stringify(withoutLists(value, [], pieces)))]
   for (const piece of pieces) {
-    lines.push(JSON.stringify(piece))
+    lines.push(Buffer.from(`\n${JSON.stringify(piece)}`))
     await turn()
   }
-  return compress(lines.join('\n'), { level: 1 })
+  return compress(Buffer.concat(lines), { level: 1 })
 }
 
 /** Throws an Error for anything that `packed` has not made. */

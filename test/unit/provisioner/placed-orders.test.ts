@@ -24,7 +24,8 @@ function world(isLed = true) {
     epochOf: () => epoch,
     leaderOf: () => (isLed ? leader : undefined),
   }
-  const place = createPlacedOrders({ exchange, units, from: 'here', clock })
+  const stopping = new AbortController()
+  const place = createPlacedOrders({ exchange, units, from: 'here', clock, signal: stopping.signal })
   const order = () => {
     const reply: Promise<Reply | string> = place({ pool: 'gpu' }, launch).catch(
       (error: Error) => error.message,
@@ -32,7 +33,7 @@ function world(isLed = true) {
     return reply
   }
   const take = () => exchange.take(new Map([['gpu', epoch]]))
-  return { clock, exchange, units, order, take }
+  return { clock, exchange, units, order, take, stopping }
 }
 
 it('an order that nobody takes is withdrawn, and is never carried out', async () => {
@@ -40,7 +41,7 @@ it('an order that nobody takes is withdrawn, and is never carried out', async ()
   const reply = order()
   await clock.advance(12_000)
   expect(await reply).toBe(
-    'ORDER_UNANSWERED: no provisioner leads pool gpu; nobody took the order within 12 s, and it will not be carried out',
+    'ORDER_UNANSWERED: no provisioner leads pool gpu; nobody took the order in time, and it will not be carried out',
   )
   expect(await take()).toEqual([])
 })
@@ -54,6 +55,15 @@ it('an order that was taken and not answered may still be carried out, and nobod
   expect(await reply).toBe(
     'ORDER_UNANSWERED: the provisioner on far leads pool gpu; the order was taken but not answered in time, and may still be carried out',
   )
+  expect(await take()).toEqual([])
+})
+
+it('a stop ends the wait, and the order', async () => {
+  const { clock, order, take, stopping } = world()
+  const reply = order()
+  await clock.advance(300)
+  stopping.abort()
+  expect(await reply).toMatch(/^ORDER_UNANSWERED.*it will not be carried out$/)
   expect(await take()).toEqual([])
 })
 
