@@ -11,6 +11,10 @@ type StateType = (typeof stateTypes)[number]
 /** The default of `state_dir`. */
 export const defaultStateDir = '.provision'
 
+/** Which pools a provisioner leads when several share a database. */
+export const leaseChoices = ['share', 'all'] as const
+export type LeaseChoice = (typeof leaseChoices)[number]
+
 export const stateKeys = {
   type: keyOr(
     choice(...stateTypes),
@@ -36,6 +40,11 @@ export const stateKeys = {
     'Schema of the tables; created if it is missing.',
     '`provision`',
   ),
+  leases: key(
+    choice(...leaseChoices),
+    'Pools that this provisioner leads where several share the database: its share, or all that it can have.',
+    '`share`',
+  ),
   ca_file: key(name, 'CA certificates (PEM) of the database.', 'the well-known CAs'),
   client_cert: key(name, 'Client certificate (PEM) for the database.'),
   client_key: key(name, 'Its private key (PEM).'),
@@ -50,6 +59,8 @@ export interface PostgresConfig {
   /** Absolute, as the other paths. */
   url_file?: string
   schema: string
+  /** Default: `share`. */
+  leases?: LeaseChoice
   ca_file?: string
   client_cert?: string
   client_key?: string
@@ -71,12 +82,13 @@ export function stateOf(keys: StateKeys, pathOf: (path: string) => string): Stat
   return {
     type: 'postgres',
     schema: keys.schema ?? 'provision',
+    ...(keys.leases !== undefined && { leases: keys.leases }),
     ...(keys.url !== undefined && { url: new SecretText(keys.url) }),
     ...Object.fromEntries(files),
   }
 }
 
-const postgresOnly = ['url', 'url_file', 'schema', 'ca_file', 'client_cert', 'client_key']
+const postgresOnly = ['url', 'url_file', 'schema', 'leases', 'ca_file', 'client_cert', 'client_key']
 
 /** Rules between the keys. Values are never part of a message: they may contain a password. */
 export function checkState(

@@ -64,8 +64,13 @@ export function takeTurn(run: PoolRun, requests: readonly ManualLaunch[] = []): 
   judgeInstances(run)
   const material = launchInputsOf(run)
   reviewIntents(run, material, now)
-  const snapshot = { ...snapshotOf(deps.pool, memory, settings, material, now), requests }
-  const decisions = plan(snapshot, settings.policy, now)
+  const planned = () => {
+    const snapshot = { ...snapshotOf(deps.pool, memory, settings, material, now), requests }
+    return { snapshot, decisions: plan(snapshot, settings.policy, now) }
+  }
+  const first = planned()
+  // What the plan removes may be a failure more: nothing is launched in its place that the breaker does not allow then.
+  const { snapshot, decisions } = judgeDecided(run, first.decisions) ? planned() : first
   act(run, decisions, material)
   // Kept to explain this turn, without the requests, which are answered.
   return { at: now, snapshot: { ...snapshot, requests: [] }, decisions, launchInputs: material }
@@ -86,6 +91,15 @@ function reviewIntents(run: PoolRun, material: LaunchInputs, now: number): void 
       if (isDue(intent, memory, now) && isWanted(run, intent.id)) run.background(() => send(run, intent))
     } else if (isShown(intent, memory)) settle(run, intent)
   }
+}
+
+/** Whether something counts as failed now that did not before. */
+function judgeDecided(run: PoolRun, decisions: readonly Decision[]): boolean {
+  let isNew = false
+  for (const decision of decisions)
+    if (decision.kind === 'drain' || decision.kind === 'terminate')
+      isNew = judgeRemoved(run, tracksOf(run, decision), decision.reason.code) || isNew
+  return isNew
 }
 
 /** Whether the plan, without this intent, would launch VMs of its kind. */
@@ -138,7 +152,6 @@ export function act(run: PoolRun, decisions: readonly Decision[], material: Laun
     if (decision.kind === 'terminate') {
       const tracks = tracksOf(run, decision).filter((track) => ending.has(track))
       const ids = tracks.map(({ id }) => id)
-      judgeRemoved(run, tracks, decision.reason.code)
       if (ids.length > 0) reportDecision(run, 'terminate', ids, ids.length, decision.reason)
     }
   terminateInstances(run, ending)
@@ -163,7 +176,6 @@ function move(
   const tracks = freeTracks(run, decision).filter(({ retryAt = 0 }) => retryAt <= run.now())
   if (tracks.length === 0) return
   const ids = tracks.map(({ id }) => id)
-  if (decision.kind === 'drain') judgeRemoved(run, tracks, decision.reason.code)
   reportDecision(run, decision.kind, ids, ids.length, decision.reason)
   call(run, tracks)
 }

@@ -86,15 +86,19 @@ export function judgeInstances(run: PoolRun): void {
 /** Reasons that are no fault of the instance, and one that is counted elsewhere. */
 const notJudged: readonly ReasonCode[] = ['NEVER_JOINED', 'ORDERED', 'SPOT_INTERRUPTED', 'TIME_LIMIT']
 
-/** Instances that are removed for another reason and had fewer slots than promised count as failed launches as well. */
-export function judgeRemoved(run: PoolRun, tracks: readonly ManagedInstance[], code: ReasonCode): void {
-  if (notJudged.includes(code)) return
+/**
+ * Instances that are removed for another reason and had fewer slots than promised count as failed launches as well.
+ * Returns whether there are any.
+ */
+export function judgeRemoved(run: PoolRun, tracks: readonly ManagedInstance[], code: ReasonCode): boolean {
+  if (notJudged.includes(code)) return false
   const short = tracks.filter((track) => {
     const agent = run.memory.agents.get(track.id)
     return !track.judged && agent !== undefined && agent.slots < (track.slots ?? 0)
   })
   for (const track of short) reportShortOfSlots(run, track)
   remember(run, short)
+  return short.length > 0
 }
 
 function reportShortOfSlots(run: PoolRun, track: ManagedInstance): void {

@@ -42,6 +42,15 @@ function whyPartial({ problems: [first] }: Listing): Problem {
   return first ?? problem('LISTING_PARTIAL', 'a listing of the instances was not complete')
 }
 
+/** The next process must know them too: its own listings may leave some out when a person adopts the others. */
+function rememberForeign(run: PoolRun, known: ReadonlySet<string>): void {
+  const instances = [...run.memory.foreign.values()].flatMap(({ id, writer }) =>
+    known.has(id) ? [] : [{ id, writer }],
+  )
+  if (instances.length === 0) return
+  run.background(() => run.write({ at: run.now(), kind: 'foreign', instances }).catch(() => {}))
+}
+
 /** Throws nothing. Returns whether the listing was complete. */
 export async function listInstances(run: PoolRun, notBefore = run.now()): Promise<boolean> {
   const { memory } = run
@@ -56,7 +65,9 @@ export async function listInstances(run: PoolRun, notBefore = run.now()): Promis
     if (memory.otherAccount) await findMissing(run, () => {})
     if (memory.otherAccount) return true
     await observe(run, async (rules) => {
+      const known = new Set(memory.foreign.keys())
       const lost = observeListing(memory, listing, startedAt, run.now(), rules)
+      rememberForeign(run, known)
       if (!listing.complete) return lost
       const gone = await findMissing(run, (found, since) =>
         lost.push(...observeFound(memory, found, since, run.now(), rules)),

@@ -88,6 +88,8 @@ const breaker = z.object({
   until: time,
 } satisfies ShapeOf<BreakerMemory>)
 
+const foreign = z.object({ id: text, writer: text })
+
 const memory = z.object({
   tracks: z.array(track),
   agents: z.array(z.tuple([text, agent])),
@@ -105,6 +107,8 @@ const memory = z.object({
     problem: z.catch(z.optional(storedProblem), undefined),
   } satisfies ShapeOf<LaunchErrorMemory>),
   adopted: z.array(text),
+  /** Left out by versions that forgot them at a restart. */
+  foreign: z._default(z.array(foreign), []),
   paused: z.boolean(),
   proven: z.array(text),
   account: z.optional(text),
@@ -148,6 +152,8 @@ const record = z.discriminatedUnion('kind', [
   z.object({ at, kind: z.literal('reprieved'), ids }),
   z.object({ at, kind: z.literal('paused'), paused: z.boolean() }),
   z.object({ at, kind: z.literal('adopted'), writers: z.array(text) }),
+  /** Another writer's instances that were not known before. */
+  z.object({ at, kind: z.literal('foreign'), instances: z.array(foreign) }),
   z.object({ at, kind: z.literal('ordered'), ids, how: z.enum(['when_idle', 'even_if_busy']) }),
   z.object({ at, kind: z.literal('kept'), ids }),
   z.object({ at, kind: z.literal('checkpoint'), memory }),
@@ -203,6 +209,7 @@ export function checkpointOf(
         budget: { ...memory.budget },
         launchError: { ...memory.launchError },
         adopted: [...memory.adopted],
+        foreign: [...memory.foreign.values()].map(({ id, writer }) => ({ id, writer })),
         paused: memory.paused,
         proven: [...memory.proven],
         ...(memory.account === undefined ? {} : { account: memory.account }),
@@ -342,6 +349,9 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
     case 'paused':
       memory.paused = record.paused
       break
+    case 'foreign':
+      for (const one of record.instances) memory.foreign.set(one.id, one)
+      break
     case 'adopted':
       for (const writer of record.writers) memory.adopted.add(writer)
       break
@@ -373,6 +383,7 @@ function applyCheckpoint(memory: PoolMemory, stored: StoredMemory, now: number):
   memory.budget = stored.budget
   memory.launchError = stored.launchError
   memory.adopted = new Set(stored.adopted)
+  memory.foreign = new Map(stored.foreign.map((one) => [one.id, one]))
   memory.paused = stored.paused
   memory.proven = new Set(stored.proven)
   if (stored.account !== undefined) memory.account = stored.account

@@ -30,7 +30,7 @@ export function candidateOf(
     configuration: hashOf(config),
     pinned: [everything, orphansOnly, ...here.map(({ pool_name }) => pool_name)],
     configured: provided.map(({ pool_name }) => pool_name),
-    wants: 'share',
+    wants: (config.state.type === 'postgres' ? config.state.leases : undefined) ?? 'share',
   }
 }
 

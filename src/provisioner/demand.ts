@@ -1,7 +1,6 @@
 // From `demand.type` to the source of demand, with everything that is opened for it and closed with it.
 
 import { randomUUID } from 'node:crypto'
-import { join } from 'node:path'
 import type { ProvidedPool } from '../agent-setup/index.ts'
 import { clusterIdPattern, type DemandConfig, type MasterConfig } from '../config/index.ts'
 import {
@@ -13,18 +12,8 @@ import {
   wantsPlaceholders,
   warningsFor,
 } from '../demand/index.ts'
-import {
-  accessHandler,
-  createSessions,
-  healthHandler,
-  type Listener,
-  listen,
-  loadToken,
-  openFault,
-  openPushEndpoint,
-  readUsers,
-} from '../http/index.ts'
-import { pathFacts, servedPair, type TlsCredentials } from '../pki/index.ts'
+import { openPushEndpoint } from '../http/index.ts'
+import { pathFacts, type TlsCredentials } from '../pki/index.ts'
 import { type Clock, type Handler, type Logger, tellProblems, wallTime } from '../platform/index.ts'
 import { isError, type Problem, type ProblemCode, ProvisionError } from '../problems/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
@@ -33,14 +22,13 @@ import {
   createMaster,
   holdPlaceholders,
   type JobAdvice,
-  type Master,
   openJobStore,
 } from '../standalone/index.ts'
 import type { StateStore } from '../state/index.ts'
 import type { MasterCertificate } from './certificate.ts'
 import type { JoinedAgent } from './fleet-rows.ts'
 import { type Identity, knownClusterId } from './identity.ts'
-import { handshakeLog, listenAddressOf, openReadsOf, readClientCa, rememberAddresses } from './listeners.ts'
+import type { MasterListener } from './master-listener.ts'
 import type { RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
 import type { Term } from './term.ts'
@@ -68,6 +56,8 @@ export interface DemandContext {
   advice: JobAdvice
   /** The control API, for the listener of our own master. */
   control: Handler
+  /** Of our own master. */
+  listener?: MasterListener | undefined
   clock: Clock
   logger: Logger
 }
@@ -86,8 +76,6 @@ export interface OpenedDemand {
   handlers?: Handler[]
   /** Further ones for the control socket: the jobs of our own master. */
   local?: Handler[]
-  /** Where our own master listens. */
-  listener?: { address: string; port: number }
   close(): Promise<void>
 }
 
@@ -106,14 +94,12 @@ export async function openDemand(context: DemandContext & { demand?: DemandSourc
   return openers[context.config.demand.type](context)
 }
 
-// Demand of the built-in master, which this process runs and serves: its state on the disk, its listener, its token.
+// Demand of the built-in master, which this process runs and serves.
 
-/** Throws a ProvisionError when the port, the state folder or a file it needs is not available. */
+/** Throws a ProvisionError when its journal cannot be opened. */
 async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> {
-  const { config, certificate, clock, logger } = context
-  const { client_ca } = config.resource_manager
-  const clientCa = client_ca && readClientCa(client_ca, config.locate('resource_manager.client_ca'))
-  const token = loadToken(join(config.state_dir, 'token'))
+  const { listener, certificate, clock, logger } = context
+  if (!listener) throw new TypeError('the built-in master needs its listener')
   const { clusterId, provisionerId: writer } = context.identity
   const jobStore = await openJobStore({
     store: context.store,
@@ -131,11 +117,7 @@ async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> 
     jobStore,
     taskCertificate: () => pemOf(certificate.current()),
   })
-  const listener = await serve(master, context, { token, clientCa }).catch(async (error: unknown) => {
-    await master.close()
-    throw error
-  })
-  certificate.serveWith((renewed) => listener.useCertificate(servedPair(renewed)))
+  const leavePort = listener.serve(master)
   const source = builtInDemand(master)
   return {
     source,
@@ -146,11 +128,10 @@ async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> 
       for (const id of ids) master.forget(id, reason)
     },
     local: [master.rest],
-    listener: { address: listener.address, port: listener.port },
     async close() {
       await source.close()
+      leavePort()
       await master.close()
-      await listener.close()
     },
   }
 }
@@ -176,47 +157,6 @@ function viewOf({ id, phase, devices, unknownContainers, link: { tls } }: Agent)
       tls: tls && { version: tls.version, name: tls.serverName },
     },
   ]
-}
-
-async function serve(
-  master: Master,
-  { config, providers, clock, logger, certificate, control }: DemandContext,
-  { token, clientCa }: { token: string; clientCa?: string },
-): Promise<Listener> {
-  const faults = () => [master.fault()].flatMap((fault) => (fault ? [openFault(fault)] : []))
-  const served = certificate.current()
-  const addresses = rememberAddresses()
-  master.onAgent(({ kind, agent }) => {
-    if (kind === 'joined' || kind === 'returned') addresses.joined(agent)
-  })
-  const sessions = createSessions({
-    users: () => readUsers(join(config.state_dir, 'users')),
-    clock,
-    logger,
-  })
-  const listener = await listen({
-    address: listenAddressOf(config, providers),
-    port: config.port,
-    tls: served && { ...servedPair(served), clientCa },
-    handlers: [
-      sessions.login,
-      master.taskOutput,
-      accessHandler({ token, accepts: sessions.accepts, open: openReadsOf(config) }),
-      sessions.own,
-      healthHandler(faults),
-      control,
-      ...master.handlers,
-    ],
-    upgrades: master.upgrades,
-    logger,
-    onHandshakeFailure: handshakeLog({ clock, logger, agentsAt: addresses.agentsAt }),
-  })
-  logger.info('the master listens', {
-    address: listener.address,
-    port: listener.port,
-    tls: listener.secure,
-  })
-  return listener
 }
 
 // Demand of a Determined master: checked before the pools run, so that what can never work is reported at once.

@@ -122,7 +122,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     },
     rows: (pool) => (opened ? rowsOf(running.status(), opened, pool) : []),
     get master() {
-      return opened?.work.demand()?.listener
+      return opened?.work.listener()
     },
     get listener() {
       return opened?.endpoints.listener

@@ -5,6 +5,7 @@ import type { ClusterLocation, FleetEvent } from '../fleet/index.ts'
 import type { StateStore } from '../state/index.ts'
 import { type DemandContext, type OpenedDemand, openDemand } from './demand.ts'
 import type { Unit } from './leading.ts'
+import { type MasterListener, openMasterListener } from './master-listener.ts'
 import { createOrphans, type Orphans, type OrphansInput } from './orphans.ts'
 import type { RunningPools, StartPools } from './pools.ts'
 import { type Term, wholeTerm } from './term.ts'
@@ -45,6 +46,8 @@ export interface Work {
   close(): Promise<void>
   /** While it is open here. */
   demand(): OpenedDemand | undefined
+  /** Where our own master listens, or its standby. */
+  listener(): { address: string; port: number } | undefined
   orphans(): Orphans | undefined
 }
 
@@ -53,6 +56,7 @@ export function createWork(options: WorkOptions): Work {
   const pools = config.resource_pools.flatMap(({ pool_name, provider }) => (provider ? [pool_name] : []))
   // A Determined master answers everybody; what others push, and our own master, are in one process.
   const isShared = store.leases !== undefined && !given && config.demand.type === 'determined'
+  let listener: MasterListener | undefined
   let demand: OpenedDemand | undefined
   let orphans: Orphans | undefined
   let stopHearing = () => {}
@@ -61,6 +65,7 @@ export function createWork(options: WorkOptions): Work {
     demand = await openDemand({
       ...options,
       ...(given && { demand: given }),
+      listener,
       term,
       mayJoin: running.mayJoin,
       mayReturn: (pool, id) => orphans?.mayReturn(pool, id) ?? 'later',
@@ -149,12 +154,15 @@ export function createWork(options: WorkOptions): Work {
     searcher: isShared ? orphansOnly : everything,
     async open() {
       if (isShared) await openTheDemand(wholeTerm)
+      if (!given && config.demand.type === 'built-in') listener = await openMasterListener(options)
     },
     async close() {
       await running.stop()
       await closeDemand()
+      await listener?.close()
     },
     demand: () => demand,
+    listener: () => listener && { address: listener.address, port: listener.port },
     orphans: () => orphans,
   }
 }

@@ -147,16 +147,18 @@ const maxAge = 15_000
 const listingsIn = { ms: 600_000, most: 135 }
 /** A VM that stopped by itself is known to be gone once a listing has shown it. */
 const seenWithin = 30_000
+/** One complete listing that lacks a VM is no proof that it is gone, and a listing may take a minute. */
+const forgottenWithin = 180_000
 /** Reasons that shrink the pool: the others replace unusable VMs. */
 const shrinking = ['LONG_IDLE', 'ABOVE_MAX']
 
 export function checkTerminateCall(world: ObservedWorld, seen: Observations, ids: readonly string[]): void {
   const { clock, invariants, cloud } = world
   const now = clock.now()
-  // A VM that stopped a moment ago may be terminated again before a listing has shown it; one that the search for orphans
-  // terminated is unknown to the pool's journal, and may be asked for until listings have lacked it for long enough.
+  // A VM that has stopped may be terminated again until listings have lacked it for long enough; one that the search for
+  // orphans terminated is unknown to the pool's journal, and may be asked for longer.
   const isOver = (id: string) =>
-    now - (cloud.instances.get(id)?.endedAt ?? 0) < seenWithin || seen.endedAsOrphans.has(id)
+    now - (cloud.instances.get(id)?.endedAt ?? 0) < forgottenWithin || seen.endedAsOrphans.has(id)
   if (!ids.every(isOver)) seen.terminations++
   for (const id of ids) seen.terminated.add(id)
   checkMayChange(world, seen, 'terminate', ids.join(', '))

@@ -95,6 +95,23 @@ describe('agents that join without their slots', () => {
     // One of them may be a probe.
     expect(bench.ids().length).toBeLessThanOrEqual(4)
   })
+
+  it('open the breaker in the turn that removes them: no more than a probe is launched in their place', async () => {
+    const bench = await startSettled({ maxInstances: 4, placementGrace: 22_000 })
+    bench.wants(4, 4, 4, 4)
+    await bench.pass(10)
+    bench.joins(...bench.ids())
+    for (const agent of bench.master.agents.values()) Object.assign(agent, { slots: 3, freeSlots: 3 })
+    bench.wants(4, 4, 4, 4, 4)
+    // Now they are in the way for longer than the grace, which was not over when the master was read.
+    await bench.pass(23)
+    expect(problemsOf(bench)).toEqual([])
+    const { policy } = bench.settings
+    bench.fleet.reconfigure({ ...bench.settings, policy: { ...policy, maxInstances: 6 } })
+    await bench.pass(1)
+    expect(problemsOf(bench)).toContain('BREAKER_OPEN')
+    expect(bench.ids()).toHaveLength(4)
+  })
 })
 
 describe('the journal', () => {

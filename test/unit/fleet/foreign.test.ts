@@ -110,6 +110,20 @@ describe('VMs of another writer', () => {
     expect(bench.calls.launches).toEqual([])
   })
 
+  it('are known after a restart, although listings leave one out when the others are adopted', async () => {
+    const bench = await startSettled({ maxInstances: 2 })
+    const ids = [foreignVm(bench), foreignVm(bench)]
+    await bench.pass(10)
+    bench.life.kill()
+    bench.faults.listing = (all) => ({ instances: all.filter(({ id }) => id !== ids[0]), complete: true })
+    bench.restart()
+    await bench.pass(10)
+    await bench.fleet.adopt()
+    bench.wants(4, 4, 4)
+    await bench.pass(60)
+    expect(bench.calls.launches).toEqual([])
+  })
+
   it('count as foreign also when their writer is not known', async () => {
     const bench = await startSettled()
     delete bench.cloud.instances.get(foreignVm(bench))!.instance.writerId

@@ -1,0 +1,101 @@
+// The port of the built-in master, open from the start to the stop. Only who leads has the master behind it; a standby
+// answers there that it is one, so that a load balancer finds the other.
+import { join } from 'node:path'
+import {
+  accessHandler,
+  anyOf,
+  createSessions,
+  healthHandler,
+  type Listener,
+  listen,
+  loadToken,
+  openFault,
+  readUsers,
+  refuseUpgrade,
+  sendJson,
+} from '../http/index.ts'
+import { servedPair } from '../pki/index.ts'
+import type { Handler, UpgradeHandler } from '../platform/index.ts'
+import type { Master } from '../standalone/index.ts'
+import type { DemandContext } from './demand.ts'
+import { handshakeLog, listenAddressOf, openReadsOf, readClientCa, rememberAddresses } from './listeners.ts'
+
+export interface MasterListener {
+  address: string
+  port: number
+  /** The master is behind it until the returned function is called. */
+  serve(master: Master): () => void
+  close(): Promise<void>
+}
+
+export type MasterListenerContext = Pick<
+  DemandContext,
+  'config' | 'providers' | 'certificate' | 'control' | 'clock' | 'logger'
+>
+
+/** Throws a ProvisionError when the port or a file it needs is not available. */
+export async function openMasterListener(context: MasterListenerContext): Promise<MasterListener> {
+  const { config, providers, certificate, control, clock, logger } = context
+  const { client_ca } = config.resource_manager
+  const clientCa = client_ca && readClientCa(client_ca, config.locate('resource_manager.client_ca'))
+  const access = { token: loadToken(join(config.state_dir, 'token')), open: openReadsOf(config) }
+  const served = certificate.current()
+  const addresses = rememberAddresses()
+  const sessions = createSessions({
+    users: () => readUsers(join(config.state_dir, 'users')),
+    clock,
+    logger,
+  })
+  const standby = [accessHandler(access), healthHandler(() => []), control, notHere]
+  let handlers: readonly Handler[] = standby
+  let upgrades: readonly UpgradeHandler[] = []
+  const listener: Listener = await listen({
+    address: listenAddressOf(config, providers),
+    port: config.port,
+    tls: served && { ...servedPair(served), clientCa },
+    handlers: [anyOf(() => handlers)],
+    upgrades: [
+      (request, socket, head) => {
+        if (upgrades.some((upgrade) => upgrade(request, socket, head))) return true
+        if (handlers !== standby) return false
+        refuseUpgrade(socket, 503, standbyMessage, 1)
+        return true
+      },
+    ],
+    logger,
+    onHandshakeFailure: handshakeLog({ clock, logger, agentsAt: addresses.agentsAt }),
+  })
+  certificate.serveWith((renewed) => listener.useCertificate(servedPair(renewed)))
+  const { address, port, secure: tls } = listener
+
+  return {
+    address,
+    port,
+    serve(master) {
+      const faults = () => [master.fault()].flatMap((fault) => (fault ? [openFault(fault)] : []))
+      master.onAgent(({ kind, agent }) => {
+        if (kind === 'joined' || kind === 'returned') addresses.joined(agent)
+      })
+      handlers = [
+        sessions.login,
+        master.taskOutput,
+        accessHandler({ ...access, accepts: sessions.accepts }),
+        sessions.own,
+        healthHandler(faults),
+        control,
+        ...master.handlers,
+      ]
+      upgrades = master.upgrades
+      logger.info('the master listens', { address, port, tls })
+      return () => {
+        handlers = standby
+        upgrades = []
+      }
+    },
+    close: () => listener.close(),
+  }
+}
+
+const standbyMessage = 'this provisioner does not lead; ask the one that does'
+
+const notHere: Handler = (_, response) => sendJson(response, 503, { message: standbyMessage })
