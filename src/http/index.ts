@@ -23,7 +23,7 @@ export {
 } from './fleet-client.ts'
 export type { FleetControl, FleetOrders, FleetRow, PoolAgents } from './fleet-control.ts'
 export { controlHandler } from './fleet-endpoints.ts'
-export { carryOut, failure, type Order, orderSchema, replyOf } from './fleet-orders.ts'
+export { carryOut, failure, type Order, orderSchema } from './fleet-orders.ts'
 export type { InstanceView } from './instance-view.ts'
 export { followJob, isNoAnswer, killJob, listJobs, logsOf, showJob, submitJob } from './job-client.ts'
 export {

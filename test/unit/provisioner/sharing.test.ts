@@ -19,7 +19,7 @@ import { performLaunch } from '../../../src/simulator/cloud.ts'
 import type { Exchange } from '../../../src/state/exchange/port.ts'
 import { userDataOf } from '../../../src/testing/order.ts'
 import { type PoolBench, startBench } from '../../support/pool-bench.ts'
-import { sharedCluster } from '../../support/shared-hosts.ts'
+import { sharingHosts } from '../../support/sharing-hosts.ts'
 
 const within = { timeout: 10_000, interval: 50 }
 
@@ -41,7 +41,7 @@ const idsOf = ({ fleet }: PoolBench) => fleet.status().instances.map(({ id }) =>
 
 async function world() {
   const [gpu, cpu] = [await benchWith(2), await benchWith(1, 5)]
-  const cluster = sharedCluster(
+  const cluster = sharingHosts(
     new Map([
       ['gpu', gpu],
       ['cpu', cpu],

@@ -25,7 +25,7 @@ import { memoryExchange } from './memory-exchange.ts'
 import type { PoolBench } from './pool-bench.ts'
 import { silentLogger } from './silent-logger.ts'
 
-export interface SharedHost {
+export interface SharingHost {
   name: string
   client: Client
   /** Pools that could not be started. */
@@ -41,7 +41,7 @@ interface Lead {
 }
 
 /** `pools`: each runs at whoever leads it. */
-export function sharedCluster(pools: ReadonlyMap<string, PoolBench>) {
+export function sharingHosts(pools: ReadonlyMap<string, PoolBench>) {
   const leads = new Map<string, Lead>()
   const exchange = memoryExchange(
     () => performance.now(),
@@ -58,7 +58,7 @@ export function sharedCluster(pools: ReadonlyMap<string, PoolBench>) {
   }
 
   /** `store`: the exchange as this host reaches it. */
-  async function host(name: string, store: Exchange = exchange): Promise<SharedHost> {
+  async function host(name: string, store: Exchange = exchange): Promise<SharingHost> {
     const leaderOf = (unit: string): LeaderView | undefined => {
       const lead = leads.get(unit)
       const about = { pid: 7, writerId: `writer of ${lead?.host}`, since: 1 }
@@ -121,7 +121,7 @@ export function sharedCluster(pools: ReadonlyMap<string, PoolBench>) {
     const dir = mkdtempSync(join(tmpdir(), 'host-'))
     const control = controlHandler({ ...fleet, elsewhere: sharing.elsewhere })
     const listener = await listenLocally(join(dir, 'control.sock'), [control], silentLogger)
-    const self: SharedHost = {
+    const self: SharingHost = {
       name,
       client: createLocalClient({ stateDir: dir, version: '1' }),
       failed: [],
