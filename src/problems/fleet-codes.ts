@@ -256,7 +256,7 @@ export const fleetCodes = {
     severity: 'error',
     exit: 1,
     meaning:
-      'Another provisioner uses the same state, or did less than a minute ago (15 seconds in a database) on another machine.',
+      'Another process uses the same state, and one of the two needs it alone; or it did less than a minute ago (15 seconds in a database) on another machine.',
     remedy:
       'Stop it, or set another state_dir (another schema) and cluster_id for this provisioner. If the other has certainly stopped, wait a minute.',
   },

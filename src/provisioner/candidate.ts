@@ -1,10 +1,10 @@
 // This process as the other provisioners of the cluster see it.
 import { createHash } from 'node:crypto'
-import { hostname } from 'node:os'
 import { dirname, sep } from 'node:path'
 import type { MasterConfig } from '../config/index.ts'
+import { thisProcess } from '../platform/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
-import type { Candidate } from '../state/index.ts'
+import { type Candidate, leaseOfPool } from '../state/index.ts'
 import { everything, orphansOnly } from './work.ts'
 
 export interface AboutProcess {
@@ -23,12 +23,11 @@ export function candidateOf(
   const here = provided.filter(({ provider }) => definitionOf(providers, provider!).onThisMachine)
   return {
     id: writerId,
-    host: hostname(),
-    pid: process.pid,
+    ...thisProcess(),
     since: startedAt,
     version,
     configuration: hashOf(config),
-    pinned: [everything, orphansOnly, ...here.map(({ pool_name }) => pool_name)],
+    pinned: [everything, orphansOnly, ...here.map(({ pool_name }) => leaseOfPool(pool_name))],
     configured: provided.map(({ pool_name }) => pool_name),
     wants: (config.state.type === 'postgres' ? config.state.leases : undefined) ?? 'share',
   }

@@ -46,19 +46,43 @@ export async function ensureIdentity({
   ...input
 }: IdentityInput & { learned?: string }): Promise<Identity> {
   const { config, stored } = input
-  const known = await knownClusterId(config, stored)
-  if (known === undefined && learned === undefined) {
-    const found = await lostOrMissing(input)
-    if (found) throw new ProvisionError(found)
-  }
-  const clusterId = known ?? (await remember(stored, 'cluster-id', learned ?? randomUUID()))
-  const id = (await writerIdOf(stored)) ?? (await remember(stored, 'writer-id', await newWriterId(stored)))
+  const clusterId = await settled(
+    () => knownClusterId(config, stored),
+    () => newClusterId(input, learned),
+  )
+  const id = await settled(
+    () => writerIdOf(stored),
+    () => newWriterId(stored),
+  )
   const other = await otherCluster(input, clusterId, id)
   if (other) throw new ProvisionError(other)
+  await incarnationsOf(stored)
   const incarnation = randomBytes(4).toString('hex')
-  const incarnations = [...(await incarnationsOf(stored)), incarnation].slice(-mostIncarnations)
-  await remember(stored, 'incarnations', incarnations.join('\n'))
-  return identityOf(clusterId, id, incarnations)
+  const incarnations = await stored.addIncarnation(incarnation, mostIncarnations)
+  return identityOf(clusterId, id, incarnation, incarnations)
+}
+
+/**
+ * What is known, else what this start settles. Another host may start for the first time at this moment: whatever speaks
+ * against a new id may come from there, and then the id is known by now.
+ */
+async function settled(
+  known: () => Promise<string | undefined>,
+  settle: () => Promise<unknown>,
+): Promise<string> {
+  const before = await known()
+  if (before !== undefined) return before
+  let refusal: unknown
+  await settle().catch((error: unknown) => (refusal = error))
+  const now = await known()
+  if (now === undefined) throw refusal
+  return now
+}
+
+async function newClusterId(input: IdentityInput, learned: string | undefined): Promise<void> {
+  const found = learned === undefined && (await lostOrMissing(input))
+  if (found) throw new ProvisionError(found)
+  await input.stored.settle('cluster-id', learned ?? randomUUID())
 }
 
 /**
@@ -79,7 +103,7 @@ export async function peekIdentity(
       writerId: notYet,
       ownWriters: new Set(),
     }
-  return identityOf(clusterId ?? notYet, writerId, [...incarnations, exampleIncarnation])
+  return identityOf(clusterId ?? notYet, writerId, exampleIncarnation, incarnations)
 }
 
 /** Its problems come from `identityProblems`. */
@@ -96,9 +120,11 @@ export function ownerOf({ clusterId, writerId }: Identity, pool: string): Owners
   return { clusterId, writerId, pool }
 }
 
-function identityOf(clusterId: string, id: string, incarnations: string[]): Identity {
-  const writers = incarnations.map((incarnation) => `${id}-${incarnation}`)
-  return { clusterId, provisionerId: id, writerId: writers.at(-1)!, ownWriters: new Set([id, ...writers]) }
+/** @param own of this start; another host may have started since */
+function identityOf(clusterId: string, id: string, own: string, incarnations: readonly string[]): Identity {
+  const writerOf = (incarnation: string) => `${id}-${incarnation}`
+  const writers = [id, ...incarnations.map(writerOf), writerOf(own)]
+  return { clusterId, provisionerId: id, writerId: writerOf(own), ownWriters: new Set(writers) }
 }
 
 /**
@@ -119,7 +145,7 @@ async function writerIdOf(stored: StoredIdentity): Promise<string | undefined> {
 }
 
 /** The journals contain it too: with another id they would count as another provisioner's. */
-async function newWriterId(stored: StoredIdentity): Promise<string> {
+async function newWriterId(stored: StoredIdentity): Promise<void> {
   const writer = await writerInJournals(stored)
   if (writer !== undefined)
     throw unusable(
@@ -127,7 +153,7 @@ async function newWriterId(stored: StoredIdentity): Promise<string> {
       `is missing, and the journals beside it belong to provisioner ${writer}`,
       await wayToWriter(stored),
     )
-  return randomUUID()
+  await stored.settle('writer-id', randomUUID())
 }
 
 async function wayToWriter(stored: StoredIdentity): Promise<string> {
@@ -272,9 +298,4 @@ function damaged(file: string, way: string): ProvisionError {
 function unusable(file: string, what: string, way: string, cause?: unknown): ProvisionError {
   const remedy = `Restore ${file} from a backup, or ${way}.`
   return new ProvisionError(problem('IDENTITY_UNUSABLE', `${file} ${what}`, { remedy, cause }))
-}
-
-async function remember(stored: StoredIdentity, part: IdentityPart, value: string): Promise<string> {
-  await stored.write(part, value)
-  return value
 }

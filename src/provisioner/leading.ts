@@ -27,7 +27,7 @@ export interface Unit {
 export interface LeadingOptions {
   /** undefined where one process has the whole store. */
   leases: LeaseStore | undefined
-  /** This process, with its pools as they are now; `pools` is filled in. */
+  /** This process as it announces itself; `pools` is filled in. */
   self: () => Omit<Candidate, 'pools'>
   units: ReadonlyMap<string, Unit>
   clock: Clock
@@ -114,21 +114,22 @@ function byLeases(options: LeadingOptions & { leases: LeaseStore }): Leading {
   }
 
   function termOf(name: string, held: () => Held): Term {
+    function isCurrent(): boolean {
+      const epoch = leadership.epochOf(name)
+      return epoch !== undefined && isSame(epoch, held().epoch)
+    }
     return {
       name,
-      epoch: () => held().epoch,
-      isCurrent() {
-        const epoch = leadership.epochOf(name)
-        return epoch !== undefined && isSame(epoch, held().epoch)
-      },
+      epoch: () => (isCurrent() ? held().epoch : undefined),
+      isCurrent,
     }
   }
 
   function lead(name: string, epoch: Epoch): void {
     const before = suspended.get(name)
     suspended.delete(name)
-    // The next number after ours: nobody has led it since, so what this process remembers is the truth.
-    if (before && epoch.number === before.epoch.number + 1) {
+    // Nobody has led it since, so what this process remembers is the truth.
+    if (before && epoch.before === before.epoch.nonce) {
       before.epoch = epoch
       led.set(name, before)
       logger.info('leading again', { unit: name, epoch: epoch.number })

@@ -2,7 +2,7 @@
 // demand comes from.
 import type { DemandSource } from '../demand/index.ts'
 import type { ClusterLocation, FleetEvent } from '../fleet/index.ts'
-import type { StateStore } from '../state/index.ts'
+import { leaseOfPool, type StateStore } from '../state/index.ts'
 import { type DemandContext, type OpenedDemand, openDemand } from './demand.ts'
 import type { Unit } from './leading.ts'
 import { type MasterListener, openMasterListener } from './master-listener.ts'
@@ -148,9 +148,12 @@ export function createWork(options: WorkOptions): Work {
 
   return {
     units: isShared
-      ? new Map([...pools.map((pool) => [pool, poolUnit(pool)] as const), [orphansOnly, searching]])
+      ? new Map([
+          ...pools.map((pool) => [leaseOfPool(pool), poolUnit(pool)] as const),
+          [orphansOnly, searching],
+        ])
       : new Map([[everything, whole]]),
-    unitOf: (pool) => (isShared ? pool : everything),
+    unitOf: (pool) => (isShared ? leaseOfPool(pool) : everything),
     searcher: isShared ? orphansOnly : everything,
     async open() {
       if (isShared) await openTheDemand(wholeTerm)

@@ -20,7 +20,7 @@ export async function copyBetween(
   const stores: Record<StoreKind, StateStore> = { folder, postgres: database }
   try {
     // With the right to the database comes that to state_dir, which is the folder.
-    const release = await database.hold({ onLost() {} })
+    const release = await database.hold({ onLost() {}, alone: true })
     try {
       const parts = await copyState(stores[from], stores[to])
       return { from: stores[from].name, to: stores[to].name, parts }

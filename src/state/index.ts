@@ -18,3 +18,4 @@ export type {
   StoredIdentity,
   Trace,
 } from './store.ts'
+export { leaseOfPool } from './store.ts'

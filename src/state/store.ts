@@ -6,14 +6,15 @@ import type { Epoch, LeaseStore } from './leases/port.ts'
 
 /**
  * All that outlives the process: who it is, the journals of its pools and of the built-in master, its decisions, and the
- * right to work with them, which one process has at a time. Nothing outside this room knows where they are kept.
+ * right to work with them. One process has it alone, or several share it and have leases. Nothing outside this room knows
+ * where they are kept.
  */
 export interface StateStore {
   /** What it is and where, for messages, such as `state_dir /var/lib/provision`. Never contains a password. */
   readonly name: string
   /**
-   * Takes the exclusive right to this state, before anything is written. Returns a function that gives it up. Throws a
-   * ProvisionError: LOCK_HELD, which names the holder, or why the state cannot be used.
+   * Takes the right to work with this state, before anything is written. Returns a function that gives it up. Throws a
+   * ProvisionError: LOCK_HELD, which names who keeps this process from it, or why the state cannot be used.
    */
   hold(options: HoldOptions): Promise<() => void | Promise<void>>
   readonly identity: StoredIdentity
@@ -23,7 +24,7 @@ export interface StateStore {
   readonly exchange?: Exchange
   /**
    * Opens a journal, which is created if it is missing. Throws a ProvisionError: STATE_FOREIGN when it has another owner,
-   * JOURNAL_UNUSABLE when it cannot be read or written.
+   * JOURNAL_UNUSABLE when it cannot be read or written, STATE_RIGHT_LOST without the right to write it.
    */
   openJournal(options: JournalOptions): Promise<OpenedJournal>
   /** Every journal that is in use, without those that were set aside. */
@@ -37,6 +38,11 @@ export interface StateStore {
 export interface HoldOptions {
   /** Called when another process has taken the right: this one must stop. */
   onLost: () => void
+  /**
+   * Nobody else may work with the state meanwhile, and journals need no lease: for commands such as `state copy`. A store
+   * without leases is always held so.
+   */
+  alone?: boolean
 }
 
 // The identity: short texts, written once or at each start.
@@ -50,8 +56,18 @@ export type IdentityPart = (typeof identityParts)[number]
 export interface StoredIdentity {
   /** undefined if it was never written. Throws whatever keeps it from being read. */
   read(part: IdentityPart): Promise<string | undefined>
-  /** Resolves once it survives a crash. */
+  /** Replaces it; needs the state alone. Resolves once it survives a crash. */
   write(part: IdentityPart, value: string): Promise<void>
+  /**
+   * Writes the part if it was never written, and resolves with what is there: two that do so at once get the same value.
+   * Throws a ProvisionError, LOCK_HELD when another process has the state alone.
+   */
+  settle(part: IdentityPart, value: string): Promise<string>
+  /**
+   * Adds a line to `incarnations`, of which the newest `most` stay. Resolves with all lines, oldest first. None is lost when
+   * several are added at once. Throws as `settle`.
+   */
+  addIncarnation(line: string, most: number): Promise<string[]>
   /** Where it is, for messages: an absolute path, or a table. */
   placeOf(part: IdentityPart): string
   /** What only a start writes, once it knows its cluster: signs of an earlier one, in a fixed order. */
@@ -109,12 +125,20 @@ export interface JournalOptions {
 /** A lease of this process: its writes are refused once another process has taken it. */
 export interface JournalLease {
   readonly name: string
-  /** As it is at each write: a process that takes its own lease again continues. */
+  /** As it is at each write, undefined when it is over: a process that takes its own lease again continues. */
   epoch(): Epoch | undefined
 }
 
 /** What is stored with a journal. */
 export type JournalHeader = Omit<JournalOptions, 'lease'>
+
+/**
+ * The name of the lease of a pool that is led by itself. A name that begins with `@` gets another one in front, so that no
+ * pool can be mistaken for anything else that has a lease.
+ */
+export function leaseOfPool(pool: string): string {
+  return pool.startsWith('@') ? `@${pool}` : pool
+}
 
 export interface StoredJournal extends Journal {
   /**

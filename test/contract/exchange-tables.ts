@@ -1,8 +1,9 @@
 // What the contract of the exchange needs of the tables of a store.
 import { randomUUID } from 'node:crypto'
 import type { Database } from '../../src/state/postgres/database.ts'
-import { exchangeTable, rowOf } from '../../src/state/postgres/exchange-table.ts'
+import { exchangeTable } from '../../src/state/postgres/exchange-table.ts'
 import { migrate, quoted } from '../../src/state/postgres/migrations.ts'
+import { rowOf } from '../../src/state/postgres/right.ts'
 import type { ExchangeHarness } from './exchange-contract.ts'
 
 /** `others`: connections of another process. */

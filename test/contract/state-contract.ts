@@ -2,37 +2,48 @@
 import { afterEach, beforeEach, describe, expect } from 'vitest'
 import type { JournalRecord } from '../../src/platform/ports.ts'
 import { ProvisionError } from '../../src/problems/index.ts'
-import type { IdentityPart, JournalOptions, OpenedJournal, StateStore } from '../../src/state/store.ts'
+import type {
+  HoldOptions,
+  IdentityPart,
+  JournalOptions,
+  OpenedJournal,
+  StateStore,
+} from '../../src/state/store.ts'
 import { clausesFor, eventually } from '../../src/testing/clauses.ts'
+import { type UnderLeases, underLeases } from '../support/under-leases.ts'
 import { describeStateFailures } from './state-failures.ts'
 import type { StateHarness, StateSubject } from './state-harness.ts'
+import { numbers, record, upTo } from './state-records.ts'
 
 const test1 = { name: { pool: 'gpu' }, kind: 'test 1' } satisfies JournalOptions
-export const record = (n: number, more: object = {}): JournalRecord => ({ at: n, kind: 'test', ...more })
-export const numbers = (records: readonly JournalRecord[]) => records.map(({ at }) => at)
-export const upTo = (count: number, from = 0) => Array.from({ length: count }, (_, n) => from + n)
-
 /** A process with the state: what it opens is closed again. */
 export interface Life {
   store: StateStore
+  /** Under its lease, where the store has leases and is shared. */
   journal(options?: Partial<JournalOptions>): Promise<OpenedJournal>
   end(): Promise<void>
 }
 
-async function begin(harness: StateHarness): Promise<Life> {
+type Manner = Pick<HoldOptions, 'alone'>
+
+async function begin(harness: StateHarness, manner: Manner = {}): Promise<Life> {
   const store = await harness.open()
-  const release = await held(store, harness.freeAfter ?? 0)
+  const release = await held(store, { ...manner, onLost() {} }, harness.freeAfter ?? 0)
+  const under: UnderLeases = manner.alone
+    ? { open: store.openJournal, end: async () => {} }
+    : underLeases(store)
   const open: OpenedJournal[] = []
   let ended: Promise<void> | undefined
   async function end(): Promise<void> {
     for (const { journal } of open) await journal.close().catch(() => {})
+    await under.end()
     await release()
     await store.close()
   }
   return {
     store,
     async journal(options) {
-      const opened = await store.openJournal({ ...test1, ...options })
+      const opened = await under.open({ ...test1, ...options })
       open.push(opened)
       return opened
     },
@@ -41,11 +52,11 @@ async function begin(harness: StateHarness): Promise<Life> {
 }
 
 /** A killed process may keep the state for so many milliseconds. */
-async function held(store: StateStore, within: number): ReturnType<StateStore['hold']> {
+async function held(store: StateStore, options: HoldOptions, within: number): ReturnType<StateStore['hold']> {
   const end = performance.now() + within
   for (;;)
     try {
-      return await store.hold({ onLost() {} })
+      return await store.hold(options)
     } catch (error) {
       if (!(error instanceof ProvisionError) || error.code !== 'LOCK_HELD' || performance.now() > end)
         throw error
@@ -57,9 +68,9 @@ export function describeStateContract(name: string, subject: StateSubject): void
   let harness: StateHarness
   let life: Life
 
-  async function restart(): Promise<Life> {
+  async function restart(manner?: Manner): Promise<Life> {
     await life.end()
-    life = await begin(harness)
+    life = await begin(harness, manner)
     return life
   }
 
@@ -256,7 +267,7 @@ export function describeStateContract(name: string, subject: StateSubject): void
       const parts: IdentityPart[] = ['cluster-id', 'writer-id', 'incarnations']
 
       clause('is nothing at first, and then what was written', [], async () => {
-        const { identity } = life.store
+        const { identity } = (await restart({ alone: true })).store
         expect(await Promise.all(parts.map(identity.read))).toEqual([undefined, undefined, undefined])
         expect([await identity.isNew(), await identity.traces()]).toEqual([true, []])
         for (const part of parts) await identity.write(part, `value of ${part}`)
@@ -271,14 +282,34 @@ export function describeStateContract(name: string, subject: StateSubject): void
       })
 
       clause('can be read by a command while the state is held', [], async () => {
-        await life.store.identity.write('cluster-id', 'prod')
+        await life.store.identity.settle('cluster-id', 'prod')
         const reader = await harness.open()
         expect((await reader.identity.read('cluster-id'))?.trim()).toBe('prod')
         await reader.close()
       })
 
+      clause('is settled once: the first value stays', [], async () => {
+        for (const manner of [{}, { alone: true }]) {
+          const { identity } = (await restart(manner)).store
+          for (const value of ['first', 'second'])
+            expect((await identity.settle('cluster-id', value)).trim()).toBe('first')
+          expect((await identity.read('cluster-id'))?.trim()).toBe('first')
+        }
+      })
+
+      clause('has a line for each start, of which the newest stay', [], async () => {
+        expect(await life.store.identity.addIncarnation('a', 3)).toEqual(['a'])
+        expect(await life.store.identity.addIncarnation('b', 3)).toEqual(['a', 'b'])
+        const { identity } = (await restart({ alone: true })).store
+        await identity.write('incarnations', 'b\nc\n')
+        expect(await identity.addIncarnation('d', 3)).toEqual(['b', 'c', 'd'])
+        expect(await identity.addIncarnation('e', 3)).toEqual(['c', 'd', 'e'])
+        await restart()
+        expect((await life.store.identity.read('incarnations'))?.trim()).toBe('c\nd\ne')
+      })
+
       clause('that was damaged is shown as it is, and stays so', [], async () => {
-        for (const part of parts) await life.store.identity.write(part, 'whole')
+        for (const part of parts) await life.store.identity.settle(part, 'whole')
         for (const text of ['', ' \n', 'Not An Id\n# edited\n']) {
           await harness.damage('writer-id', text)
           await restart()

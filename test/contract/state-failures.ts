@@ -1,48 +1,11 @@
 // The state contract, second part: crashes, disks and connections that fail, and several processes.
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
-import { describe, expect, onTestFinished } from 'vitest'
+import { describe, expect } from 'vitest'
 import { type Clause, eventually } from '../../src/testing/clauses.ts'
-import type { ChildSettings, ChildTask } from '../support/state-child.ts'
-import { type Life, numbers, record, upTo } from './state-contract.ts'
+import { type Child, startChild } from '../support/start-child.ts'
+import type { Life } from './state-contract.ts'
 import type { StateAbility, StateHarness } from './state-harness.ts'
-
-interface Child {
-  lines(): string[]
-  process: ChildProcess
-  kill(): Promise<void>
-}
-
-function startChild(task: ChildTask, settings: ChildSettings, before = ':'): Child {
-  const script = fileURLToPath(import.meta.resolve('../support/state-child.ts'))
-  const child = spawn(
-    'bash',
-    [
-      '-c',
-      `${before}; exec "$@"`,
-      'bash',
-      process.execPath,
-      '--no-warnings',
-      script,
-      task,
-      JSON.stringify(settings),
-    ],
-    {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  )
-  let text = ''
-  child.stdout.on('data', (part) => (text += part))
-  child.stderr.on('data', (part) => (text += part))
-  const exited = once(child, 'exit')
-  const kill = async () => {
-    child.kill('SIGKILL')
-    await exited
-  }
-  onTestFinished(kill)
-  return { lines: () => text.split('\n').filter(Boolean), process: child, kill }
-}
+import { numbers, record, upTo } from './state-records.ts'
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 /** Of the last step that the child has printed. */
@@ -115,7 +78,7 @@ export function describeStateFailures(clause: Clause<StateAbility>, here: Here):
         const child = startChild('hold', harness.settings!)
         await eventually(() => child.lines()).toEqual(['held'])
         const store = await harness.open()
-        const refusal = await store.hold({ onLost() {} }).catch((thrown) => thrown)
+        const refusal = await store.hold({ onLost() {}, alone: true }).catch((thrown) => thrown)
         expect(refusal.code).toBe('LOCK_HELD')
         expect(refusal.message).toContain(`process ${child.process.pid} on `)
         await store.close()
@@ -131,7 +94,7 @@ export function describeStateFailures(clause: Clause<StateAbility>, here: Here):
           for (const ours of [0, -300_000, 300_000]) {
             const clock = { now: () => Date.now() + ours, sleep: () => new Promise<void>(() => {}) }
             const store = await harness.open(clock)
-            const refusal = await store.hold({ onLost() {} }).catch((thrown) => thrown)
+            const refusal = await store.hold({ onLost() {}, alone: true }).catch((thrown) => thrown)
             expect(refusal.code, `${skew} against ${ours}`).toBe('LOCK_HELD')
             await store.close()
           }
@@ -145,7 +108,7 @@ export function describeStateFailures(clause: Clause<StateAbility>, here: Here):
       await here.life().end()
       const store = await harness.open()
       let lost = false
-      const release = await store.hold({ onLost: () => (lost = true) })
+      const release = await store.hold({ onLost: () => (lost = true), alone: true })
       const { journal } = await store.openJournal({ name: { pool: 'gpu' }, kind: 'test 1' })
       await journal.append(record(1))
       await harness.takeRight!()

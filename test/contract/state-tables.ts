@@ -27,3 +27,20 @@ export function inTables(query: Query, schema: string): InTables {
     },
   }
 }
+
+/** Each insert into the table takes at least so many milliseconds more; call the result to undo it. */
+export async function slowInserts(
+  query: Query,
+  { schema, table = 'journal_records' }: { schema: string; table?: string },
+  ms: number,
+): Promise<() => Promise<void>> {
+  const s = quoted(schema)
+  const body = `BEGIN PERFORM pg_sleep(${ms / 1000}); RETURN NULL; END`
+  await query(`CREATE FUNCTION ${s}.slow_${table}() RETURNS trigger LANGUAGE plpgsql AS $$ ${body} $$`)
+  await query(
+    `CREATE TRIGGER slow AFTER INSERT ON ${s}.${table} FOR EACH STATEMENT EXECUTE FUNCTION ${s}.slow_${table}()`,
+  )
+  return async () => {
+    await query(`DROP FUNCTION ${s}.slow_${table} CASCADE`)
+  }
+}

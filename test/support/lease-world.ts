@@ -44,7 +44,8 @@ export function leaseWorld(pools: readonly string[], random: () => number = () =
     const offset = (processes.length - 1) * 300_000
     const own = { now: () => clock.now() + offset, sleep: clock.sleep.bind(clock) }
     const leads = new Map<string, Epoch>()
-    const about = { host: id, pid: 1, since: own.now(), version: '1', configuration: 'a' }
+    const process = { host: id, pid: 1, start: undefined, boot: undefined, pidNamespace: undefined }
+    const about = { ...process, since: own.now(), version: '1', configuration: 'a' }
     const self: Process = {
       id,
       leads,

@@ -1,4 +1,5 @@
 // A store of leases in memory, by the rules of the port: what a database does, on a clock that the test moves.
+import { hasExited } from '../../src/platform/locks.ts'
 import type { Candidate, Epoch, LeaseStore, LeaseView } from '../../src/state/leases/port.ts'
 
 interface Row {
@@ -19,10 +20,23 @@ export function memoryLeases(now: () => number): MemoryLeases {
   const is = (row: Row | undefined, epoch: Epoch) =>
     row?.epoch.number === epoch.number && row.epoch.nonce === epoch.nonce
 
+  const isGone = (id: string) => {
+    const candidate = announced.get(id)
+    return candidate !== undefined && hasExited(candidate)
+  }
+  const left = (id: string, expires: number) => (isGone(id) ? 0 : expires - now())
+
   function view(): LeaseView {
     return {
-      candidates: [...announced.values()].map(({ expires, ...each }) => ({ ...each, left: expires - now() })),
-      leases: [...rows].map(([pool, { expires, ...row }]) => ({ pool, ...row, left: expires - now() })),
+      candidates: [...announced.values()].map(({ expires, ...each }) => ({
+        ...each,
+        left: left(each.id, expires),
+      })),
+      leases: [...rows].map(([pool, { expires, ...row }]) => ({
+        pool,
+        ...row,
+        left: left(row.holder, expires),
+      })),
     }
   }
 
@@ -38,8 +52,12 @@ export function memoryLeases(now: () => number): MemoryLeases {
     },
     async take(pool, holder, ttl) {
       const row = rows.get(pool)
-      if (row && row.expires > now()) return undefined
-      const epoch = { number: (row?.epoch.number ?? 0) + 1, nonce: `n${nonces++}` }
+      if (row && left(row.holder, row.expires) > 0) return undefined
+      const epoch = {
+        number: (row?.epoch.number ?? 0) + 1,
+        nonce: `n${nonces++}`,
+        ...(row && { before: row.epoch.nonce }),
+      }
       rows.set(pool, { epoch, holder, expires: now() + ttl })
       return epoch
     },

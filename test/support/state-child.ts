@@ -2,7 +2,9 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Clock } from '../../src/platform/ports.ts'
 import { openStateStore, type StateConfig } from '../../src/state/open.ts'
+import type { StoredJournal } from '../../src/state/store.ts'
 import { silentLogger } from './silent-logger.ts'
+import { underLeases } from './under-leases.ts'
 
 export interface ChildSettings {
   config: StateConfig
@@ -10,9 +12,9 @@ export interface ChildSettings {
   skew?: number
 }
 
-export type ChildTask = 'append' | 'rewrite' | 'hold' | 'fill'
+export type ChildTask = 'append' | 'rewrite' | 'hold' | 'fill' | 'start'
 
-const tasks: Record<ChildTask, () => Promise<void>> = {
+const tasks: Record<Exclude<ChildTask, 'start'>, () => Promise<void>> = {
   /** `appended N` once record N is stored. */
   async append() {
     for (let n = 0; ; n++) {
@@ -52,6 +54,16 @@ const tasks: Record<ChildTask, () => Promise<void>> = {
   },
 }
 
+/** As a provisioner starts; prints its identity. */
+async function start(): Promise<void> {
+  const { parseConfig } = await import('./config.ts')
+  const { builtInProviders: providers } = await import('../../src/providers/index.ts')
+  const { ensureIdentity } = await import('../../src/provisioner/identity.ts')
+  const text = 'resource_pools: [{pool_name: here, provider: {type: local}}]'
+  const { config: parsed } = parseConfig(text, 'master.yaml')
+  say(JSON.stringify(await ensureIdentity({ config: parsed!, stored: store.identity, providers })))
+}
+
 /** What no disk compresses. */
 function noise(length: number): string {
   return Array.from({ length }, () => Math.random().toString(36)[2] ?? '0').join('')
@@ -68,9 +80,18 @@ const clock: Clock = {
   sleep: (ms, signal) => setTimeout(ms, undefined, { signal }),
 }
 const store = await openStateStore(config, { clock, logger: silentLogger, env: {} })
-const release = await store.hold({ onLost: () => say('lost') })
-const { journal } = await store.openJournal({ name: { pool: 'gpu' }, kind: 'test 1' })
-await tasks[task as ChildTask]()
-await journal.close()
+let journal: StoredJournal
+const alone = task === 'hold'
+const release = await store.hold({ onLost: () => say('lost'), alone })
+const under = alone ? { open: store.openJournal, end: async () => {} } : underLeases(store)
+if (task === 'start') {
+  await start()
+} else {
+  const opened = await under.open({ name: { pool: 'gpu' }, kind: 'test 1' })
+  journal = opened.journal
+  await tasks[task as keyof typeof tasks]()
+  await journal.close()
+}
+await under.end()
 await release()
 await store.close()

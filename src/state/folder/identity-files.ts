@@ -2,7 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { readPlainFile, syncFolderOf, writeFileAtomic } from '../../platform/index.ts'
-import type { StoredIdentity, StoreWords, Trace } from '../store.ts'
+import type { IdentityPart, StoredIdentity, StoreWords, Trace } from '../store.ts'
 import { journalOwnerOf } from './journal-file.ts'
 
 /** Reads without creating or locking anything: a dry run uses it, too. */
@@ -10,11 +10,24 @@ export function folderIdentity(stateDir: string): StoredIdentity {
   const at = (name: string) => join(stateDir, name)
   const fleet = at('fleet')
   const inFleet = () => (existsSync(fleet) ? readdirSync(fleet) : [])
+  const read = (part: IdentityPart) => readPlainFile(at(part))
+  function write(part: IdentityPart, value: string): void {
+    writeFileAtomic(at(part), `${value}\n`)
+    syncFolderOf(at(part))
+  }
   return {
-    read: async (part) => readPlainFile(at(part)),
-    async write(part, value) {
-      writeFileAtomic(at(part), `${value}\n`)
-      syncFolderOf(at(part))
+    read: async (part) => read(part),
+    write: async (part, value) => write(part, value),
+    // One process has the folder, so nobody writes in between.
+    async settle(part, value) {
+      const found = read(part)
+      if (found === undefined) write(part, value)
+      return found ?? value
+    },
+    async addIncarnation(line, most) {
+      const lines = [...(read('incarnations')?.trim().split('\n') ?? []), line].slice(-most)
+      write('incarnations', lines.join('\n'))
+      return lines
     },
     placeOf: at,
     async traces() {

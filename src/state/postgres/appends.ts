@@ -1,8 +1,9 @@
-// Records of many journals in one statement: a commit costs the same for all that wait for it.
+// Records of many journals in one statement: a commit costs the same for all that wait for it. Each journal has its own right.
 import type { Database } from './database.ts'
-import { heldBy, heldRow, type Right, rightLost } from './right.ts'
+import { type Proof, type Right, rightLost } from './right.ts'
 
 export interface NewRecords {
+  right: Right
   /** Of its row. */
   journal: string
   /** Number of the first. */
@@ -11,13 +12,17 @@ export interface NewRecords {
   lines: readonly string[]
 }
 
-/** Resolves once they are committed. Throws a ProvisionError; then it may be unknown whether they were. */
+/**
+ * Resolves once they are committed. Throws a ProvisionError: STATE_RIGHT_LOST when nothing was written; otherwise it may be
+ * unknown whether they were.
+ */
 export type Append = (records: NewRecords) => Promise<void>
 
 /** While one statement waits for its commit, another collects what has come since. */
 const mostAtOnce = 2
 
 interface Waiting extends NewRecords {
+  proof: Proof
   resolve: () => void
   reject: (error: unknown) => void
 }
@@ -25,36 +30,49 @@ interface Waiting extends NewRecords {
 export function groupedAppends({
   database,
   schema,
-  name,
-  right,
 }: {
   database: Database
   /** Quoted. */
   schema: string
-  /** Of the store, for messages. */
-  name: string
-  right: Right
 }): Append {
   let waiting: Waiting[] = []
   let running = 0
 
-  async function write(group: readonly Waiting[]): Promise<void> {
-    const rows = group.flatMap(({ journal, first, lines }) =>
-      lines.map((line, n) => ({ journal, number: first + n, line })),
+  /** Returns those that have the right to write, and whose records are committed. */
+  async function write(group: readonly Waiting[]): Promise<Set<Waiting>> {
+    const asked = [...new Map(group.map(({ proof }) => [keyOf(proof), proof])).values()]
+    const place = new Map(asked.map((proof, n) => [keyOf(proof), n + 1]))
+    const placeOf = ({ proof }: Waiting) => place.get(keyOf(proof))!
+    const rows = group.flatMap((part) =>
+      part.lines.map((line, n) => ({
+        journal: part.journal,
+        number: part.first + n,
+        line,
+        asked: placeOf(part),
+      })),
     )
-    const { count } = await database.query(
-      `WITH held AS (${heldRow(schema)})
-       INSERT INTO ${schema}.journal_records (journal, number, epoch, nonce, record)
-       SELECT r.journal, r.number, held.epoch, held.nonce, r.record
-       FROM held, unnest($4::bigint[], $5::bigint[], string_to_array($6, E'\\n')) AS r (journal, number, record)`,
+    // In order, so that two statements that wait for the same rows do not wait for each other.
+    const { rows: found } = await database.query(
+      `WITH asked AS (SELECT * FROM unnest($1::text[], $2::bigint[], $3::uuid[]) WITH ORDINALITY AS a (name, epoch, nonce, n)),
+       held AS (SELECT a.n, l.epoch, l.nonce FROM ${schema}.leases l
+         JOIN asked a ON a.name = l.name AND a.epoch = l.epoch AND a.nonce = l.nonce ORDER BY l.name FOR KEY SHARE OF l),
+       written AS (INSERT INTO ${schema}.journal_records (journal, number, epoch, nonce, record)
+         SELECT r.journal, r.number, held.epoch, held.nonce, r.record
+         FROM unnest($4::bigint[], $5::bigint[], $6::bigint[], string_to_array($7, E'\\n')) AS r (n, journal, number, record)
+         JOIN held ON held.n = r.n)
+       SELECT n::int FROM held`,
       [
-        ...heldBy(right.epoch()),
+        asked.map(([name]) => name),
+        asked.map(([, number]) => number),
+        asked.map(([, , nonce]) => nonce),
+        rows.map(({ asked }) => asked),
         rows.map(({ journal }) => journal),
         rows.map(({ number }) => number),
         rows.map(({ line }) => line).join('\n'),
       ],
     )
-    if (count !== rows.length) throw rightLost(name)
+    const held = new Set(found.map(({ n }) => Number(n)))
+    return new Set(group.filter((part) => held.has(placeOf(part))))
   }
 
   async function run(): Promise<void> {
@@ -65,8 +83,10 @@ export function groupedAppends({
       const group = waiting
       waiting = []
       try {
-        await write(group)
-        for (const { resolve } of group) resolve()
+        const written = await write(group)
+        for (const part of group)
+          if (written.has(part)) part.resolve()
+          else part.reject(rightLost(part.right.to))
       } catch (error) {
         for (const { reject } of group) reject(error)
       }
@@ -76,7 +96,11 @@ export function groupedAppends({
 
   return (records) =>
     new Promise((resolve, reject) => {
-      waiting.push({ ...records, resolve, reject })
+      waiting.push({ ...records, proof: records.right.proof(), resolve, reject })
       if (running < mostAtOnce) void run()
     })
+}
+
+function keyOf(proof: Proof): string {
+  return JSON.stringify(proof)
 }

@@ -4,6 +4,7 @@ import { ProvisionError, problem } from '../../problems/index.ts'
 import { type Exchange, mostWaiting, type NewView, ordersKept, type TakenOrder } from '../exchange/port.ts'
 import type { Epoch } from '../leases/port.ts'
 import type { Database } from './database.ts'
+import { proofOf, rowOf } from './right.ts'
 
 export interface ExchangeTable {
   database: Database
@@ -129,16 +130,12 @@ export function exchangeTable({ database, schema }: ExchangeTable): Exchange {
 }
 
 function proofsOf(leases: readonly [string, Epoch][]): [string[], number[], string[]] {
+  const proofs = leases.map(([lease, epoch]) => proofOf(lease, epoch))
   return [
-    leases.map(([lease]) => rowOf(lease)),
-    leases.map(([, { number }]) => number),
-    leases.map(([, { nonce }]) => nonce),
+    proofs.map(([name]) => name),
+    proofs.map(([, number]) => number),
+    proofs.map(([, , nonce]) => nonce),
   ]
-}
-
-/** The row of a lease in the table of leases. */
-export function rowOf(lease: string): string {
-  return lease.startsWith('@') ? lease : `pool/${lease}`
 }
 
 function bodyText({ body }: NewView): string | null {

@@ -2,6 +2,8 @@
 import { crc32 } from 'node:zlib'
 import { ProvisionError, problem } from '../../problems/index.ts'
 import type { Database, Query } from './database.ts'
+import { lockOccupants, refuseWhileAlone, refuseWhileShared } from './occupants.ts'
+import { aloneRow, numbersOf } from './right.ts'
 
 interface Migration {
   up(schema: string): string[]
@@ -73,7 +75,30 @@ const migrations: readonly Migration[] = [
     down: (s) => [`DROP TABLE ${s}.decisions`],
   },
   {
-    oldest: 1,
+    // Earlier programs know one right to everything, and would write beside the holders of leases.
+    oldest: 3,
+    up: (s) => [
+      // about: as announced, JSON.
+      `CREATE TABLE ${s}.provisioners (
+        id text PRIMARY KEY,
+        about text NOT NULL,
+        expires_at timestamptz NOT NULL
+      )`,
+      // Of the term that this one followed.
+      `ALTER TABLE ${s}.leases ADD COLUMN before uuid`,
+      `CREATE SEQUENCE ${s}.epochs`,
+      // Leases of a time before are gone, and their numbers are in use.
+      `SELECT setval('${numbersOf(s)}', (SELECT coalesce(max(epoch), 0) FROM ${s}.journal_records) + 1, false)`,
+    ],
+    down: (s) => [
+      `DELETE FROM ${s}.leases WHERE name <> '${aloneRow}'`,
+      `DROP SEQUENCE ${s}.epochs`,
+      `ALTER TABLE ${s}.leases DROP COLUMN before`,
+      `DROP TABLE ${s}.provisioners`,
+    ],
+  },
+  {
+    oldest: 3,
     up: (s) => [
       // name: of what is led; summary: JSON; body: compressed, so that it is not worth trying again.
       `CREATE TABLE ${s}.views (
@@ -175,16 +200,15 @@ export async function migrateBack(database: Database, schema: string): Promise<n
         }),
       )
     const s = quoted(schema)
-    const { count } = await query(`SELECT FROM ${s}.leases WHERE expires_at > clock_timestamp()`)
-    if (count > 0) throw inUse(database.name)
+    if (version >= 3) {
+      await query(lockOccupants(s))
+      await refuseWhileShared(query, s, database.name)
+    }
+    await refuseWhileAlone(query, s, database.name)
     for (const statement of step.down(s)) await query(statement)
     await query(`DELETE FROM ${s}.migrations WHERE version = $1`, [version])
     return version - 1
   })
-}
-
-function inUse(name: string): ProvisionError {
-  return new ProvisionError(problem('LOCK_HELD', `a provisioner works with the tables of ${name}`))
 }
 
 /** Milliseconds for all steps. */

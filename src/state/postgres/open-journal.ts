@@ -4,6 +4,7 @@ import { describeOwner, isSameOwner } from '../owner.ts'
 import type { JournalName, JournalOptions, JournalOwner, OpenedJournal } from '../store.ts'
 import type { Query } from './database.ts'
 import {
+  assertHeld,
   createPostgresJournal,
   type JournalRow,
   type JournalTable,
@@ -11,9 +12,10 @@ import {
   readRecords,
   stamp,
 } from './postgres-journal.ts'
-import { heldBy, heldRow, rightLost } from './right.ts'
+import type { Right } from './right.ts'
 
-function keyOf(name: JournalName): string {
+/** In the table. */
+export function keyOf(name: JournalName): string {
   return name === 'master' ? 'master' : `pool/${name.pool}`
 }
 
@@ -33,13 +35,13 @@ interface Found {
 export async function openPostgresJournal(
   table: JournalTable,
   options: JournalOptions,
+  right: Right,
 ): Promise<OpenedJournal> {
-  const { database, name, right } = table
+  const { database, name } = table
   const key = keyOf(options.name)
   const problems: Problem[] = []
   const { row, isNew } = await database.transaction(async (query) => {
-    const { count } = await query(heldRow(table.schema), heldBy(right.epoch()))
-    if (count === 0) throw rightLost(name)
+    await assertHeld(query, table.schema, right)
     const found = await find(query, table, key)
     if (!found) return { row: await create(query, table, key, options), isNew: true }
     if (found.kind !== options.kind) {
@@ -57,7 +59,7 @@ export async function openPostgresJournal(
   })
   const { records, damaged } = await readRecords(table, row.id)
   if (damaged.length > 0) {
-    const aside = await keepDamaged(table, row, damaged)
+    const aside = await keepDamaged(table, row, damaged, right)
     problems.push(
       problem(
         'JOURNAL_SET_ASIDE',
@@ -65,7 +67,7 @@ export async function openPostgresJournal(
       ),
     )
   }
-  return { journal: createPostgresJournal(table, row), records, problems, isNew }
+  return { journal: createPostgresJournal(table, row, right), records, problems, isNew }
 }
 
 async function find(query: Query, { schema }: JournalTable, key: string): Promise<Found | undefined> {
@@ -106,8 +108,10 @@ function keepDamaged(
   { database, schema }: JournalTable,
   row: JournalRow,
   damaged: number[],
+  right: Right,
 ): Promise<string> {
   return database.transaction(async (query) => {
+    await assertHeld(query, schema, right)
     const { rows } = await query(
       `INSERT INTO ${schema}.journals (name, in_use, kind, owner, first_number)
        SELECT name || '.damaged-' || ${stamp}, false, kind, owner, first_number FROM ${schema}.journals WHERE id = $1::bigint

@@ -5,8 +5,8 @@ import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import { jsonPieces } from '../json-pieces.ts'
 import type { StoredJournal } from '../store.ts'
 import type { Append } from './appends.ts'
-import { callDeadline, type Database } from './database.ts'
-import { heldBy, heldRow, type Right, rightLost } from './right.ts'
+import { callDeadline, type Database, type Query } from './database.ts'
+import { heldRow, type Right, rightLost } from './right.ts'
 
 export interface JournalTable {
   database: Database
@@ -14,7 +14,6 @@ export interface JournalTable {
   schema: string
   /** Of the store, for messages. */
   name: string
-  right: Right
   append: Append
 }
 
@@ -40,8 +39,8 @@ export function placeOfJournal(key: string, store: string): string {
   return `journal ${key} in ${store}`
 }
 
-export function createPostgresJournal(table: JournalTable, row: JournalRow): StoredJournal {
-  const { database, schema, name, right } = table
+export function createPostgresJournal(table: JournalTable, row: JournalRow, right: Right): StoredJournal {
+  const { database, schema, name } = table
   let { next } = row
   let waiting: Waiting[] | undefined
   let working: Promise<void> = Promise.resolve()
@@ -72,7 +71,7 @@ export function createPostgresJournal(table: JournalTable, row: JournalRow): Sto
       if (broken) throw new ProvisionError(broken)
       // Also when it fails: what was sent may still be written, under these numbers.
       next += batch.length
-      await table.append({ journal: row.id, first, lines: batch.map(({ json }) => json) })
+      await table.append({ right, journal: row.id, first, lines: batch.map(({ json }) => json) })
       appended += batch.length
       for (const { resolve } of batch) resolve()
     } catch (error) {
@@ -95,11 +94,11 @@ export function createPostgresJournal(table: JournalTable, row: JournalRow): Sto
          SELECT renewed.id, $5::bigint + r.n - 1, held.epoch, held.nonce, r.record
          FROM held, renewed, unnest(string_to_array(NULLIF($6, ''), E'\\n')) WITH ORDINALITY AS r (record, n))
        SELECT (SELECT count(*)::int FROM held) AS held, (SELECT count(*)::int FROM renewed) AS renewed`,
-      [...heldBy(right.epoch()), row.id, first, lines, row.owner],
+      [...right.proof(), row.id, first, lines, row.owner],
       // A second for each megabyte, in addition.
       callDeadline + lines.length / 1_000,
     )
-    if (rows[0]?.['held'] !== 1 || rows[0]['renewed'] !== 1) throw rightLost(name)
+    if (rows[0]?.['held'] !== 1 || rows[0]['renewed'] !== 1) throw rightLost(right.to)
     broken = undefined
     appended = 0
   }
@@ -135,7 +134,7 @@ export function createPostgresJournal(table: JournalTable, row: JournalRow): Sto
       waiting = undefined
       return then(async () => {
         assertOpen()
-        const aside = await setAside(table, row)
+        const aside = await setAside(table, row, right)
         row = aside.row
         next = row.next
         broken = undefined
@@ -213,14 +212,20 @@ function recordOf(text: string): JournalRecord | undefined {
   }
 }
 
+/** For a transaction: the right stays until its end. Throws STATE_RIGHT_LOST. */
+export async function assertHeld(query: Query, schema: string, right: Right): Promise<void> {
+  const { count } = await query(heldRow(schema), right.proof())
+  if (count === 0) throw rightLost(right.to)
+}
+
 /** Gives the journal another name, and its own to an empty one of the same kind. */
 async function setAside(
-  { database, schema, name, right }: JournalTable,
+  { database, schema }: JournalTable,
   row: JournalRow,
+  right: Right,
 ): Promise<{ row: JournalRow; key: string }> {
   return database.transaction(async (query) => {
-    const { count } = await query(heldRow(schema), heldBy(right.epoch()))
-    if (count === 0) throw rightLost(name)
+    await assertHeld(query, schema, right)
     const { rows } = await query(
       `UPDATE ${schema}.journals SET in_use = false, name = name || '.foreign-' || ${stamp} WHERE id = $1 RETURNING name, kind`,
       [row.id],

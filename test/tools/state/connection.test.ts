@@ -13,6 +13,7 @@ import { checkPostgres } from '../../../src/state/postgres/open.ts'
 import { postgresStore } from '../../../src/state/postgres/postgres-store.ts'
 import { type PostgresCluster, postgresCluster } from '../../support/postgres-cluster.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
+import { underLeases } from '../../support/under-leases.ts'
 
 let cluster: PostgresCluster
 let folder: string
@@ -111,7 +112,7 @@ describe('a login', () => {
       clock: systemClock,
       logger: silentLogger,
     })
-    const refusal = await store.hold({ onLost() {} }).catch((error) => error)
+    const refusal = await store.hold({ onLost() {}, alone: true }).catch((error) => error)
     await store.close()
     expect(refusal.code).toBe('STATE_REFUSED')
     expect(refusal.message).toContain('permission denied for database postgres')
@@ -128,7 +129,7 @@ describe('a login', () => {
       clock: systemClock,
       logger: silentLogger,
     })
-    expect((await store.hold({ onLost() {} }).catch((error) => error)).message).toMatch(
+    expect((await store.hold({ onLost() {}, alone: true }).catch((error) => error)).message).toMatch(
       /STATE_UNSUITABLE.*SQL_ASCII/,
     )
     await store.close()
@@ -147,7 +148,7 @@ describe('a login', () => {
       clock: systemClock,
       logger: silentLogger,
     })
-    expect((await store.hold({ onLost() {} }).catch((error) => error)).message).toMatch(
+    expect((await store.hold({ onLost() {}, alone: true }).catch((error) => error)).message).toMatch(
       /^STATE_UNREACHABLE: .*read-only/,
     )
     await store.close()
@@ -186,7 +187,7 @@ describe.runIf(pgbouncer)('behind PgBouncer', () => {
       clock: systemClock,
       logger: silentLogger,
     })
-    const release = await store.hold({ onLost() {} })
+    const release = await store.hold({ onLost() {}, alone: true })
     const journals = await Promise.all(
       Array.from({ length: 8 }, (_, n) => store.openJournal({ name: { pool: `p${n}` }, kind: 'test 1' })),
     )
@@ -201,8 +202,20 @@ describe.runIf(pgbouncer)('behind PgBouncer', () => {
       clock: systemClock,
       logger: silentLogger,
     })
-    expect((await other.hold({ onLost() {} }).catch((error) => error)).code).toBe('LOCK_HELD')
+    expect((await other.hold({ onLost() {}, alone: true }).catch((error) => error)).code).toBe('LOCK_HELD')
     await release()
+    await store.hold({ onLost() {} })
+    await other.hold({ onLost() {} })
+    const [one, two] = [underLeases(store), underLeases(other)]
+    for (const [n, under] of [one, two, one, two].entries()) {
+      const { journal } = await under.open({ name: { pool: `p${n}` }, kind: 'test 1' })
+      await Promise.all([1, 2].map((at) => journal.append({ at, kind: 'test' })))
+      expect((await journal.read()).map(({ at }) => at)).toEqual([-1, 1, 2])
+    }
+    await expect(two.open({ name: { pool: 'p0' }, kind: 'test 1' })).rejects.toThrow('held by another')
+    await one.end()
+    await two.open({ name: { pool: 'p0' }, kind: 'test 1' })
+    await two.end()
     await store.close()
   })
 })

@@ -217,7 +217,7 @@ describe('the state of a stopped provisioner', () => {
     ])
     await start()
     expect(await check()).toMatchObject([
-      { result: 'passed', note: expect.stringContaining('tables of version 2') },
+      { result: 'passed', note: expect.stringContaining('tables of version 3') },
     ])
     writeFileSync(join(cluster.dir, 'state-url'), database.url('nowhere'))
     expect(await check()).toMatchObject([

@@ -8,7 +8,7 @@ import { openStateStore, type StateConfig } from '../../../src/state/open.ts'
 import type { StateStore } from '../../../src/state/store.ts'
 import { describeStateContract } from '../../contract/state-contract.ts'
 import type { StateHarness } from '../../contract/state-harness.ts'
-import { inTables } from '../../contract/state-tables.ts'
+import { inTables, slowInserts } from '../../contract/state-tables.ts'
 import { type PostgresCluster, postgresCluster } from '../../support/postgres-cluster.ts'
 import { databaseOf } from '../../support/postgres-database.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
@@ -55,16 +55,7 @@ describeStateContract('PostgreSQL', {
         return { settings: { config: configOf('full', full) }, before: ':' }
       },
       async slow(ms) {
-        const s = `"${schema.replaceAll('"', '""')}"`
-        await database.query(
-          `CREATE FUNCTION ${s}.slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(${ms / 1000}); RETURN NULL; END $$`,
-        )
-        await database.query(
-          `CREATE TRIGGER slow AFTER INSERT ON ${s}.journal_records FOR EACH STATEMENT EXECUTE FUNCTION ${s}.slow()`,
-        )
-        return async () => {
-          await database.query(`DROP FUNCTION ${s}.slow CASCADE`)
-        }
+        return slowInserts((sql) => database.query(sql), { schema }, ms)
       },
       async disconnect() {
         await cluster.crash()

@@ -10,6 +10,7 @@ import { labelOf } from '../../../src/providers/gcp/labels.ts'
 import { builtInProviders as providers } from '../../../src/providers/index.ts'
 import {
   ensureIdentity,
+  type Identity,
   identityProblems,
   identityWarnings,
   knownClusterId,
@@ -17,6 +18,7 @@ import {
 } from '../../../src/provisioner/identity.ts'
 import { folderIdentity } from '../../../src/state/folder/identity-files.ts'
 import { openJournalFile } from '../../../src/state/folder/journal-file.ts'
+import type { StoredIdentity } from '../../../src/state/store.ts'
 import { parseConfig } from '../../support/config.ts'
 
 let state_dir: string
@@ -58,6 +60,44 @@ async function refusalOf(config: MasterConfig) {
   }
   throw new Error('it was started')
 }
+
+describe('two hosts that start for the first time at once, on one state', () => {
+  /** The other host starts, and leaves a journal, after this one has found that the part is missing. */
+  function interrupted(part: string, other: () => Promise<unknown>): StoredIdentity {
+    const real = stored()
+    let isDone = false
+    return {
+      ...real,
+      async read(each) {
+        const found = await real.read(each)
+        if (each !== part || isDone) return found
+        isDone = true
+        await other()
+        return found
+      },
+    }
+  }
+
+  it.each(['cluster-id', 'writer-id'])(
+    'agree on both ids, whoever has written the %s first',
+    async (part) => {
+      const config = configOf(local)
+      let other: Identity | undefined
+      const input = { config, providers, learned: undefined }
+      const between = async () => {
+        other = await start(config)
+        const owner = { cluster: other.clusterId, pool: 'here', writer: other.provisionerId }
+        const file = join(state_dir, 'fleet/here.journal')
+        mkdirSync(dirname(file), { recursive: true })
+        await (await openJournalFile({ file, kind: 'fleet 1', now: 0, owner })).journal.close()
+      }
+      const mine = await ensureIdentity({ ...input, stored: interrupted(part, between) })
+      expect([mine.clusterId, mine.provisionerId]).toEqual([other!.clusterId, other!.provisionerId])
+      expect(mine.writerId).not.toBe(other!.writerId)
+      expect([...mine.ownWriters]).toEqual([mine.provisionerId, other!.writerId, mine.writerId])
+    },
+  )
+})
 
 describe('the cluster', () => {
   it('stays the same over restarts', async () => {

@@ -45,7 +45,8 @@ function world() {
       },
     }
     const about: Omit<Candidate, 'pools'> = {
-      ...{ id, host: id, pid: 1, since: 0, version: '1', configuration, wants: 'share' },
+      ...{ id, host: id, pid: 1, start: undefined, boot: undefined, pidNamespace: undefined },
+      ...{ since: 0, version: '1', configuration, wants: 'share' },
       ...{ pinned: [], configured: ['gpu'] },
     }
     self.leading = createLeading({

@@ -29,7 +29,7 @@ afterEach(async () => {
 })
 
 async function held(store: StateStore): Promise<StateStore> {
-  releases.push(await store.hold({ onLost() {} }))
+  releases.push(await store.hold({ onLost() {}, alone: true }))
   return store
 }
 const folder = (name: string) => held(storeIn(join(root, name)))

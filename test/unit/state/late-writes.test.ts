@@ -38,7 +38,7 @@ beforeEach(async () => {
   const options = { program: 'test', clock: systemClock, logger: silentLogger }
   await release?.()
   store = postgresStore({ database, schema: `late ${++count}`, ...options })
-  release = await store.hold({ onLost() {} })
+  release = await store.hold({ onLost() {}, alone: true })
   journal = (await store.openJournal({ name: { pool: 'gpu' }, kind: 'test 1' })).journal
   await journal.append({ at: 1, kind: 'test' })
 })

@@ -3,7 +3,11 @@ import type { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import type { Database } from '../../../src/state/postgres/database.ts'
 import { migrate, migrateBack, newestVersion, versionOf } from '../../../src/state/postgres/migrations.ts'
+import { postgresStore } from '../../../src/state/postgres/postgres-store.ts'
+import { numbersOf } from '../../../src/state/postgres/right.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 import { databaseOn, openSession } from '../../support/pglite-database.ts'
+import { silentLogger } from '../../support/silent-logger.ts'
 
 let session: PGlite
 let database: Database
@@ -32,7 +36,15 @@ it('are made once, whatever the schema is called', async () => {
   await migrate(database, schema, '1.0')
   const made = await tables()
   expect(made).toEqual([
-    ...['decisions', 'identity', 'journal_records', 'journals', 'leases', 'migrations', 'orders', 'views'],
+    'decisions',
+    'identity',
+    'journal_records',
+    'journals',
+    'leases',
+    'migrations',
+    'orders',
+    'provisioners',
+    'views',
   ])
   await database.query(
     `INSERT INTO "${schema.replaceAll('"', '""')}".identity (part, value) VALUES ('writer-id', 'w')`,
@@ -45,9 +57,12 @@ it('are made once, whatever the schema is called', async () => {
 
 it('go one version back and forward again; not below the first', async () => {
   await migrate(database, schema, '1.0')
-  expect(await migrateBack(database, schema)).toBe(newestVersion - 1)
+  expect(await migrateBack(database, schema)).toBe(3)
   expect(await tables()).not.toContain('views')
-  for (let left = newestVersion - 2; left >= 1; left--) expect(await migrateBack(database, schema)).toBe(left)
+  expect(await migrateBack(database, schema)).toBe(2)
+  expect(await tables()).not.toContain('provisioners')
+  expect(await migrateBack(database, schema)).toBe(1)
+  expect(await tables()).not.toContain('decisions')
   await expect(migrateBack(database, schema)).rejects.toThrow(/USAGE.*none before/)
   await migrate(database, schema, '1.0')
   expect(await version()).toBe(newestVersion)
@@ -55,16 +70,55 @@ it('go one version back and forward again; not below the first', async () => {
 
 it('do not go back while a provisioner works with them', async () => {
   await migrate(database, schema, '1.0')
-  const table = `"${schema.replaceAll('"', '""')}".leases`
-  const lease = (expiry: string) =>
+  const s = `"${schema.replaceAll('"', '""')}"`
+  const lease = (name: string, expiry: string) =>
     database.query(
-      `INSERT INTO ${table} (name, epoch, nonce, holder, expires_at) VALUES ('provisioner', 0, gen_random_uuid(), '{}', clock_timestamp() + interval '${expiry}')
+      `INSERT INTO ${s}.leases (name, epoch, nonce, holder, expires_at) VALUES ('${name}', 0, gen_random_uuid(), '{}', clock_timestamp() + interval '${expiry}')
        ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at`,
     )
-  await lease('15 seconds')
+  const announced = (expiry: string) =>
+    database.query(
+      `INSERT INTO ${s}.provisioners (id, about, expires_at) VALUES ('w', '{}', clock_timestamp() + interval '${expiry}')
+       ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at`,
+    )
+  for (const name of ['provisioner', 'pool/gpu']) {
+    await lease(name, '15 seconds')
+    await expect(migrateBack(database, schema)).rejects.toThrow('LOCK_HELD')
+    await lease(name, '-1 seconds')
+  }
+  await announced('15 seconds')
   await expect(migrateBack(database, schema)).rejects.toThrow('LOCK_HELD')
-  await lease('-1 seconds')
+  await announced('-1 seconds')
   expect(await migrateBack(database, schema)).toBe(newestVersion - 1)
+})
+
+it('give no epoch a number that a record has, also after a way back', async () => {
+  await migrate(database, schema, '1.0')
+  const s = `"${schema.replaceAll('"', '""')}"`
+  await database.query(`INSERT INTO ${s}.journals (name, kind) VALUES ('pool/gpu', 'test 1')`)
+  await database.query(
+    `INSERT INTO ${s}.journal_records (journal, number, epoch, nonce, record) SELECT id, 1, 41, gen_random_uuid(), '{}' FROM ${s}.journals`,
+  )
+  await migrateBack(database, schema)
+  await migrate(database, schema, '1.0')
+  const { rows } = await database.query(`SELECT nextval('${numbersOf(s)}')::int AS number`)
+  expect(rows).toEqual([{ number: 42 }])
+})
+
+it('stay as they are while an earlier program has them alone', async () => {
+  await migrate(database, schema, '1.0')
+  await migrateBack(database, schema)
+  const s = `"${schema.replaceAll('"', '""')}"`
+  const elsewhere = JSON.stringify({ pid: 77, host: 'host-1', boot: 'another boot' })
+  await database.query(
+    `INSERT INTO ${s}.leases (name, epoch, nonce, holder, expires_at) VALUES ('provisioner', 0, gen_random_uuid(), $1, clock_timestamp() + interval '15 seconds')`,
+    [elsewhere],
+  )
+  const options = { program: '1.0', clock: new FakeClock(), logger: silentLogger }
+  const store = postgresStore({ database, schema, ...options })
+  for (const alone of [false, true])
+    await expect(store.hold({ onLost() {}, alone })).rejects.toThrow(/LOCK_HELD: process 77 on host-1 holds /)
+  expect(await version()).toBe(newestVersion - 1)
 })
 
 it('of a newer program are used when it says so, and refused when it does not', async () => {

@@ -1,11 +1,12 @@
-// The right to the state in a database: who gets it, when it is free, and what is known while the database is gone.
+// The right to have the state in a database alone: who gets it, when it is free, and what is known while the database is gone.
 import type { PGlite } from '@electric-sql/pglite'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { thisProcess } from '../../../src/platform/locks.ts'
 import { ProvisionError, problem } from '../../../src/problems/index.ts'
+import { type AloneRight, createAlone } from '../../../src/state/postgres/alone.ts'
 import type { Database } from '../../../src/state/postgres/database.ts'
+import { createFaults } from '../../../src/state/postgres/faults.ts'
 import { migrate, quoted } from '../../../src/state/postgres/migrations.ts'
-import { createRight, type Right } from '../../../src/state/postgres/right.ts'
 import { capturingLogger } from '../../support/capturing-logger.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { databaseOn, openSession } from '../../support/pglite-database.ts'
@@ -33,8 +34,9 @@ beforeEach(async () => {
   await migrate(database, name, 'test')
 })
 
-function rightOf(clock = new FakeClock(), logger = capturingLogger()): Right {
-  return createRight({ database, schema, name: 'the database', clock, logger })
+function rightOf(clock = new FakeClock(), logger = capturingLogger()): AloneRight {
+  const faults = createFaults(logger)
+  return createAlone({ database, schema, name: 'the database', clock, logger, faults })
 }
 
 /** A holder that this process cannot know to have exited. */
@@ -47,7 +49,7 @@ async function leaseOf(holder: object, expiry: string): Promise<void> {
 }
 
 const elsewhere = { ...thisProcess(), host: 'other-host', pid: 77, boot: 'another boot' }
-const hold = (right: Right) =>
+const hold = (right: AloneRight) =>
   right.hold({ onLost() {} }).then(
     () => 'held',
     (error: ProvisionError) => error.message,
@@ -85,7 +87,7 @@ describe('the right', () => {
     await expect.poll(renewedAt).not.toBe(before)
     await release()
     expect(await renewedAt()).toBeUndefined()
-    expect(() => right.epoch()).toThrow('STATE_RIGHT_LOST')
+    expect(() => right.proof()).toThrow('STATE_RIGHT_LOST')
   })
 
   it('is kept while the database is gone, which is reported once, and so is its return', async () => {
