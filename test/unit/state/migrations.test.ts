@@ -99,7 +99,7 @@ it('give no epoch a number that a record has, also after a way back', async () =
   await database.query(
     `INSERT INTO ${s}.journal_records (journal, number, epoch, nonce, record) SELECT id, 1, 41, gen_random_uuid(), '{}' FROM ${s}.journals`,
   )
-  await migrateBack(database, schema)
+  while ((await migrateBack(database, schema)) > 2);
   await migrate(database, schema, '1.0')
   const { rows } = await database.query(`SELECT nextval('${numbersOf(s)}')::int AS number`)
   expect(rows).toEqual([{ number: 42 }])
