@@ -19,7 +19,7 @@ export type { DemandSource } from './demand/index.ts'
 export type { FleetRow } from './http/index.ts'
 export type { TrustPlan } from './pki/index.ts'
 export type { AgentState, Demand, Instance, Offering, PendingAllocation } from './planner/index.ts'
-export type { Clock, Logger } from './platform/index.ts'
+export { type Clock, checkMayAct, type Logger, type MayAct } from './platform/index.ts'
 export { type Problem, ProvisionError, problem, problemCodes } from './problems/index.ts'
 export type { AnyProvider, ProviderDefinition } from './providers/index.ts'
 export {

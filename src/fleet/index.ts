@@ -1,5 +1,5 @@
 // The loop around the plan, one for each pool: observe, decide, act, and write everything down.
-// Imports problems, platform, planner, agent-setup, providers and demand.
+// Imports problems, platform, planner, agent-setup, providers, demand and state.
 // Start here: createPoolFleet() is the loop, decide.ts one turn of it.
 
 import type { ManualLaunch } from '../planner/index.ts'
@@ -34,17 +34,11 @@ import {
 import { foreignWriters, type PoolStatus, statusOf } from './status.ts'
 import { recallNow } from './stored-times.ts'
 
+export { type ClusterLocation, keyOf } from '../state/index.ts'
 export type { Admission } from './admission.ts'
 export { type Refusal, refusalGrowth } from './failures.ts'
 export { leftProblem, locationOf } from './orphan-reports.ts'
-export {
-  type ClusterLocation,
-  createOrphanWatch,
-  type FoundOrphan,
-  keyOf,
-  type OrphanStatus,
-  type OrphanWatch,
-} from './orphans.ts'
+export { createOrphanWatch, type FoundOrphan, type OrphanStatus, type OrphanWatch } from './orphans.ts'
 export type {
   FleetEvent,
   LaunchInputs,

@@ -76,6 +76,7 @@ export async function send(run: PoolRun, intent: OpenIntent): Promise<void> {
     owner: { ...deps.owner, writerId },
     userData: memory.userData.get(sha256)!,
   }
+  const { lastSentAt: before } = intent
   intent.sending = true
   intent.lastSentAt = run.now()
   delete intent.settleFrom
@@ -91,7 +92,30 @@ export async function send(run: PoolRun, intent: OpenIntent): Promise<void> {
       failures: [{ class: 'transient', missing: missingOf(intent), problem: failed }],
     }
   }
-  take(run, intent, result)
+  if (isUnsent(result)) putOff(run, intent, before, result)
+  else take(run, intent, result)
+}
+
+/** Milliseconds until a launch is sent again that this process was not allowed to send. */
+const stoppedPause = 5_000
+
+/** This call had no effect at all: `mayAct` stopped it. */
+function isUnsent({ instances, failures }: LaunchResult): boolean {
+  return instances.length === 0 && failures.length > 0 && failures.every(({ notSent }) => notSent === true)
+}
+
+/** The intent stays as it was before the call: whoever leads the pool then sends it. Nothing was refused. */
+function putOff(run: PoolRun, intent: OpenIntent, lastSentAt: number, { failures }: LaunchResult): void {
+  intent.sending = false
+  intent.lastSentAt = lastSentAt
+  intent.retryAt = run.now() + stoppedPause
+  reportProblem(run, 'launch', failures[0]!.problem)
+  run.changed()
+}
+
+/** Without what `mayAct` stopped: it shows nothing about the cloud. */
+function refusedBy(failures: readonly LaunchFailure[]): LaunchFailure[] {
+  return failures.filter(({ problem: { code } }) => code !== 'STATE_RIGHT_LOST')
 }
 
 function take(run: PoolRun, intent: OpenIntent, result: LaunchResult): void {
@@ -102,21 +126,23 @@ function take(run: PoolRun, intent: OpenIntent, result: LaunchResult): void {
     intent.seen.add(instance.id)
     if (!memory.tracks.has(instance.id)) memory.tracks.set(instance.id, trackOf(instance, intent, now))
   }
-  learn(memory.offerings, intent.offerings, instances, failures, now, deps.random)
+  const refused = refusedBy(failures)
+  learn(memory.offerings, intent.offerings, instances, refused, now, deps.random)
   intent.sending = false
   intent.retryAt = Math.max(
     ...intent.offerings.map((o) => memory.offerings.get(offeringKey(o))?.until ?? now),
+    refused.length < failures.length ? now + stoppedPause : now,
   )
-  const failure = failures[0]
-  countResult(run, instances, failures)
+  const failure = refused[0] ?? failures[0]
+  countResult(run, instances, refused)
   if (failure) {
     reportProblem(run, 'launch', failure.problem)
     const offerings = [...memory.offerings]
     run.background(() => run.write({ at: now, kind: 'refused', offerings }).catch(() => {}))
   } else memory.problems.delete('launch')
   if (instances.length > 0) forgetLaunchFailures(memory.launchError)
-  else if (failure)
-    recordLaunchFailure(memory.launchError, run.settings.launchError, failure.problem, now, intent.retryAt)
+  else if (refused[0])
+    recordLaunchFailure(memory.launchError, run.settings.launchError, refused[0].problem, now, intent.retryAt)
   run.emit({
     kind: 'launched',
     intentId: intent.id,
@@ -124,7 +150,7 @@ function take(run: PoolRun, intent: OpenIntent, result: LaunchResult): void {
     missing: missingOf(intent),
   })
   // An answer with VMs is valid for this token, however often it was sent.
-  const isAnswered = !failures.some((f) => f.class === 'transient' && f.missing > 0)
+  const isAnswered = !failures.some((f) => f.class === 'transient' && f.missing > 0 && !f.notSent)
   intent.doubtful ||= !isAnswered
   // The call may have waited for its turn, or been repeated, until now.
   if (!isAnswered) intent.lastSentAt = now

@@ -8,8 +8,12 @@ import { callDeadlines } from './run.ts'
 
 export interface OrphanAgentsDeps {
   demand: DemandSource
-  /** Which agents are drained as orphans, kept across restarts. */
-  drained?: { drained(): ReadonlySet<string>; setDrained(ids: readonly string[]): void }
+  /** Which agents are drained as orphans, kept across restarts; each change resolves when it is stored. */
+  drained?: {
+    drained(): ReadonlySet<string>
+    addDrained(ids: readonly string[]): Promise<void>
+    removeDrained(ids: readonly string[]): Promise<void>
+  }
   clock: Clock
   logger: Logger
 }
@@ -23,7 +27,7 @@ export interface OrphanAgents {
   /** Agents drained as orphans by an earlier process whose pool is configured again: nothing else would undrain them. */
   giveBackConfigured(ids: readonly string[]): Promise<void>
   /** They are terminated: there is nothing to undrain. */
-  forget(ids: readonly string[]): void
+  forget(ids: readonly string[]): Promise<void>
 }
 
 export function createOrphanAgents({ demand, drained, clock, logger }: OrphanAgentsDeps): OrphanAgents {
@@ -57,14 +61,14 @@ export function createOrphanAgents({ demand, drained, clock, logger }: OrphanAge
 
   /** Remembered before the call: its answer may be lost, and the process may die. */
   async function drain(orphan: Orphan): Promise<void> {
-    sent.add(orphan.id)
-    drained?.setDrained([...drainedIds().add(orphan.id)])
     try {
+      await drained?.addDrained([orphan.id])
+      sent.add(orphan.id)
       const isKnown = await withDeadline(clock, callDeadlines.master, 'a drain', (signal) =>
         demand.drain(orphan.id, signal),
       )
       if (isKnown) orphan.drainedAt = clock.now()
-      else forget([orphan.id])
+      else await forget([orphan.id])
     } catch (error) {
       logger.warn('an orphan could not be drained', { instance: orphan.id, error })
     }
@@ -77,7 +81,7 @@ export function createOrphanAgents({ demand, drained, clock, logger }: OrphanAge
         demand.undrain(orphan.id, signal),
       )
       delete orphan.drainedAt
-      forget([orphan.id])
+      await forget([orphan.id])
     } catch (error) {
       logger.warn('an orphan could not be undrained', { instance: orphan.id, error })
     }
@@ -87,16 +91,20 @@ export function createOrphanAgents({ demand, drained, clock, logger }: OrphanAge
     return new Set(drained?.drained())
   }
 
-  function forget(ids: readonly string[]): void {
+  /** Where that cannot be stored, the worst is an undrain that nobody needs. */
+  async function forget(ids: readonly string[]): Promise<void> {
     for (const id of ids) sent.delete(id)
-    drained?.setDrained([...drainedIds()].filter((id) => !ids.includes(id)))
+    if (ids.length === 0) return
+    await drained?.removeDrained(ids).catch((error: unknown) => {
+      logger.warn('drains that are no longer in force could not be forgotten', { ids: ids.join(','), error })
+    })
   }
 
   async function giveBackConfigured(ids: readonly string[]): Promise<void> {
     for (const id of ids.filter((one) => drainedIds().has(one)))
       try {
         await withDeadline(clock, callDeadlines.master, 'an undrain', (signal) => demand.undrain(id, signal))
-        forget([id])
+        await forget([id])
       } catch (error) {
         logger.warn('an orphan could not be undrained', { instance: id, error })
       }

@@ -3,7 +3,8 @@
 import type { OrphanRules } from '../planner/index.ts'
 import { formatDuration } from '../platform/index.ts'
 import { type Problem, problem } from '../problems/index.ts'
-import type { ClusterLocation, FoundOrphan } from './orphans.ts'
+import type { ClusterLocation } from '../state/index.ts'
+import type { FoundOrphan } from './orphans.ts'
 
 /** More are counted, not named. */
 const mostNamed = 20

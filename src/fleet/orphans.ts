@@ -14,25 +14,19 @@ import {
 import { createWakeup, withDeadline } from '../platform/index.ts'
 import type { Problem } from '../problems/index.ts'
 import type { ClusterProvider, Location } from '../providers/index.ts'
+import { type ClusterLocation, keyOf } from '../state/index.ts'
 import { createOrphanAgents, type OrphanAgentsDeps } from './orphan-agents.ts'
 import { goneProblems, unseenProblem } from './orphan-reports.ts'
 import { callDeadlines, type FleetEvent } from './run.ts'
 
-/** A location of the cluster: one that a pool uses, or one that a pool once used. */
-export interface ClusterLocation {
-  /** The kind of provider. */
-  provider: string
-  location: Location
-  /** The account in which instances were launched there, once it is known. */
-  account?: string
-}
-
 export interface OrphanDeps extends OrphanAgentsDeps {
+  /** Called before each search, for what other provisioners have noted; after a failure the search is tried again later. */
+  refresh?: () => Promise<void>
   /** Read again for each search. */
   locations: () => readonly ClusterLocation[]
   open: (location: ClusterLocation) => Promise<ClusterProvider | undefined>
-  /** The account at a location became known. */
-  onAccount: (location: ClusterLocation, account: string) => void
+  /** The account at a location became known. While that cannot be stored, the location is not searched. */
+  onAccount: (location: ClusterLocation, account: string) => void | Promise<void>
   /** The name by which the master knows a pool that the cloud shows under another; default: the same. */
   nameOf?: (location: ClusterLocation, pool: string) => string
   /** The instance belongs to a configured pool, whether that runs or not. */
@@ -116,6 +110,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
   let unsubscribe = () => {}
 
   async function look(): Promise<void> {
+    await deps.refresh?.()
     const now = clock.now()
     const passed = wasTrusted && deps.isFileTrusted() && lookedAt !== undefined ? now - lookedAt : 0
     wasTrusted = deps.isFileTrusted()
@@ -159,7 +154,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
           `the credentials belong to account ${account}, the instances are in account ${place.account}`,
         )
       }
-      if (account !== undefined && place.account === undefined) deps.onAccount(place, account)
+      if (account !== undefined && place.account === undefined) await deps.onAccount(place, account)
       const isNow = listing.instances.some(
         (one) => canBill(one) && deps.isCopy?.(one.writerId, nameOf(place, one)),
       )
@@ -293,7 +288,7 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
     for (const { id, problem: why } of result.failures)
       logger.error(why.message, { instance: id, code: why.code, remedy: why.remedy })
     for (const id of result.terminated) orders.delete(id)
-    agents.forget(result.terminated)
+    await agents.forget(result.terminated)
   }
 
   /** Reports what is new at once, and everything every hour while there are orphans. */
@@ -335,8 +330,12 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
       unsubscribe = deps.demand.onChange(onChange)
       loop = (async () => {
         while (!isStopping) {
-          await look().catch((error: unknown) => logger.error('the search for orphans failed', { error }))
-          if (!isStopping) await wakeup.wait(wait())
+          let longest = hour
+          await look().catch((error: unknown) => {
+            longest = retry
+            logger.error('the search for orphans failed', { error })
+          })
+          if (!isStopping) await wakeup.wait(Math.min(wait(), longest))
         }
       })()
     },
@@ -379,11 +378,6 @@ export function createOrphanWatch(deps: OrphanDeps): OrphanWatch {
 /** It runs, may run, or keeps a disk. */
 function canBill(instance: Instance): boolean {
   return isLive(instance) || instance.state === 'stopped'
-}
-
-/** Equal for equal locations, whatever the order of the keys. */
-export function keyOf({ provider, location }: Pick<ClusterLocation, 'provider' | 'location'>): string {
-  return JSON.stringify([provider, Object.entries(location).sort()])
 }
 
 function poolOf({ details }: Problem): string {

@@ -41,7 +41,7 @@ export {
 } from './job-view.ts'
 export { type Listener, type ListenOptions, listen, listenLocally } from './listen.ts'
 export type { Removed } from './order-view.ts'
-export { type OrphansView, type OrphanView, orphansView } from './orphan-view.ts'
+export { type OrphanView, orphansView } from './orphan-view.ts'
 export {
   type FleetStatus,
   failedSummary,

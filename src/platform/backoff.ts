@@ -1,4 +1,5 @@
 // Backoff: the delay after the nth failure in a row, and a call that is retried with these delays.
+import { notSentIn } from './may-act.ts'
 import type { Clock } from './ports.ts'
 
 /** How delays grow. The caller chooses all numbers. */
@@ -39,8 +40,8 @@ export interface RetryOptions {
 }
 
 /**
- * Repeats the call while it fails with a transient error. Rejects with the error of the last try, or with
- * the reason of `signal` once that is aborted.
+ * Repeats the call while it fails with a transient error, unless this process may not act any more. Rejects with the error of
+ * the last try, or with the reason of `signal` once that is aborted.
  */
 export async function retry<T>(call: () => Promise<T>, options: RetryOptions): Promise<T> {
   const { tries, pauses, isRetryable, requestedPause, clock, signal } = options
@@ -49,7 +50,7 @@ export async function retry<T>(call: () => Promise<T>, options: RetryOptions): P
       return await call()
     } catch (error) {
       signal?.throwIfAborted()
-      if (failures >= tries || !isRetryable(error)) throw error
+      if (failures >= tries || notSentIn(error) || !isRetryable(error)) throw error
       await clock.sleep(Math.max(delayAfter(failures, pauses), requestedPause?.(error) ?? 0), signal)
     }
 }

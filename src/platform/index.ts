@@ -37,6 +37,7 @@ export {
   shortIds,
   tellProblems,
 } from './log.ts'
+export { checkMayAct, type MayAct, notSent, notSentIn } from './may-act.ts'
 export { askMetadata, type MetadataOptions, neededValue, unavailable } from './metadata-server.ts'
 export { createPrometheusMetrics, type PrometheusMetrics } from './metrics.ts'
 export { completed, nearest, snakeCase } from './nearest.ts'

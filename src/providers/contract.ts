@@ -4,7 +4,7 @@ import type { AgentSetup, Stage, UserData } from '../agent-setup/index.ts'
 import type { CommonProviderConfig } from '../config/index.ts'
 import type { MasterAddress } from '../pki/index.ts'
 import type { FailureClass, Instance, Offering } from '../planner/index.ts'
-import type { Clock, Logger } from '../platform/index.ts'
+import type { Clock, Logger, MayAct } from '../platform/index.ts'
 import type { Problem } from '../problems/index.ts'
 
 export interface Provider {
@@ -51,7 +51,10 @@ export interface Provider {
   /** The last stage the VM's script reported, or undefined when nothing can be read. */
   consoleStage(id: string, signal?: AbortSignal): Promise<Stage | undefined>
 
-  /** Releases connections and timers. VMs keep running, except those of `local`, which terminates its processes. */
+  /**
+   * Releases connections and timers. VMs keep running, except those of `local`, which terminates its processes, whatever
+   * `mayAct` says: nobody else could.
+   */
   close(): Promise<void>
 }
 
@@ -69,6 +72,8 @@ export interface ClusterContext {
   env: Readonly<Record<string, string | undefined>>
   clock: Clock
   logger: Logger
+  /** See `ProviderContext`. */
+  mayAct?: MayAct | undefined
 }
 
 /** All instances of the cluster at one location, in any pool. It cannot launch. */
@@ -98,6 +103,11 @@ export interface ProviderContext<C extends CommonProviderConfig = CommonProvider
   env: Readonly<Record<string, string | undefined>>
   clock: Clock
   logger: Logger
+  /**
+   * Whether this process may still change something; default: it may. Asked right before each request that does, each attempt
+   * of it, with `checkMayAct`: while it is false, nothing is launched, terminated, tagged or deleted. Reads are sent.
+   */
+  mayAct?: MayAct | undefined
 }
 
 /** One item of `provision check`. Without a problem, the item passed. */
@@ -145,6 +155,11 @@ export interface LaunchFailure {
   /** VMs requested but not launched; 0 when an offering failed but another one replaced it. */
   missing: number
   problem: Problem
+  /**
+   * Nothing of this part of the launch can have taken effect: `mayAct` stopped its first request, or all that were sent before were
+   * refused. Set only when that is certain.
+   */
+  notSent?: true
 }
 
 export interface LaunchResult {

@@ -1,5 +1,6 @@
 // Errors of clouds by class: one code for each class, independent of the cloud's own codes.
 import type { FailureClass } from '../planner/index.ts'
+import { notSentIn } from '../platform/index.ts'
 import {
   type Problem,
   type ProblemCode,
@@ -57,9 +58,13 @@ export function failureFrom(row: FailureRow, doing: string, error: CloudError): 
   }
 }
 
-/** The failure in a problem found before the cloud was called, such as a missing image; undefined for other errors. */
+/**
+ * The failure in a problem found before the cloud was called, such as a missing image; undefined for other errors. A request
+ * that `mayAct` stopped is no mistake of the configuration: whoever may act can send it.
+ */
 export function ownFailure(error: unknown): Failure | undefined {
-  return error instanceof ProvisionError ? { class: 'config', problem: error.problems[0]! } : undefined
+  if (!(error instanceof ProvisionError)) return undefined
+  return { class: notSentIn(error) ? 'transient' : 'config', problem: error.problems[0]! }
 }
 
 /** For a call whose result cannot contain a failure: throws it as a ProvisionError. */

@@ -3,11 +3,16 @@
 import type { Instance } from '../planner/index.ts'
 import { isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
 import type { LaunchFailure, LaunchOrder, LaunchResult, Ownership, TerminateResult } from './contract.ts'
-import type { FailureOf } from './failure.ts'
+import type { Failure, FailureOf } from './failure.ts'
 
 export interface StepOutcome {
   instances: Instance[]
   failures: LaunchFailure[]
+}
+
+/** Of a launch that `mayAct` stopped. `isUnknown`: an earlier attempt of it may have taken effect. */
+export function stopped(failure: Failure, isUnknown: boolean): LaunchFailure {
+  return { ...failure, missing: 0, ...(isUnknown ? {} : { notSent: true }) }
 }
 
 /** The parts that differ between clouds. */
@@ -58,12 +63,14 @@ export async function runSteps<Step>(
   return { instances, failures: withMissing(failures, count - instances.length) }
 }
 
-/** Failures are about offerings, not VMs: the VMs that are still missing are counted once, in the last failure. */
+/**
+ * Failures are about offerings, not VMs: the VMs that are still missing are counted once, in the last failure; in one of unknown
+ * outcome if there is any, because they may exist.
+ */
 function withMissing(failures: LaunchFailure[], missing: number): LaunchFailure[] {
-  return failures.map((failure, index) => ({
-    ...failure,
-    missing: index === failures.length - 1 ? Math.max(0, missing) : 0,
-  }))
+  const unknown = failures.findLastIndex((failure) => failure.class === 'transient' && !failure.notSent)
+  const at = unknown >= 0 ? unknown : failures.length - 1
+  return failures.map((failure, index) => ({ ...failure, missing: index === at ? Math.max(0, missing) : 0 }))
 }
 
 // Terminates VMs of a pool on a cloud. Foreign ones are rejected, and one failure does not stop the rest.

@@ -116,6 +116,15 @@ async function orUndefined<T>(ask: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
+/** As they are stored now: with a shared state, other processes have started since. Throws IDENTITY_UNUSABLE. */
+export async function readOwnWriters(
+  stored: StoredIdentity,
+  { provisionerId, ownWriters }: Pick<Identity, 'provisionerId' | 'ownWriters'>,
+): Promise<ReadonlySet<string>> {
+  const incarnations = await incarnationsOf(stored)
+  return new Set([...ownWriters, ...incarnations.map((incarnation) => `${provisionerId}-${incarnation}`)])
+}
+
 export function ownerOf({ clusterId, writerId }: Identity, pool: string): Ownership {
   return { clusterId, writerId, pool }
 }

@@ -46,8 +46,9 @@ export function meteredDemand(demand: DemandSource, meter: Meter): DemandSource 
     onChange: (listener) => demand.onChange(listener),
     close: () => demand.close(),
     read: (pool, signal) => timed(meter, 'demand', demand.read(pool, signal), () => 'done'),
-    drain: (id, signal) => timed(meter, 'drain', demand.drain(id, signal), () => 'done'),
-    undrain: (id, signal) => timed(meter, 'undrain', demand.undrain(id, signal), () => 'done'),
+    drain: (id, signal, mayAct) => timed(meter, 'drain', demand.drain(id, signal, mayAct), () => 'done'),
+    undrain: (id, signal, mayAct) =>
+      timed(meter, 'undrain', demand.undrain(id, signal, mayAct), () => 'done'),
   }
 }
 

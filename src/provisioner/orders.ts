@@ -30,10 +30,10 @@ export function createOrders(
     resume: async (pool) => get(pool).fleet.resume(),
     async adopt(pool) {
       const writers = await get(pool).fleet.adopt()
-      orphans()?.rememberAdopted(pool, writers)
+      await orphans()?.rememberAdopted(pool, writers)
       return writers
     },
-    adoptOrphans: async () => orphans()?.adopt() ?? [],
+    adoptOrphans: async () => (await orphans()?.adopt()) ?? [],
     launch: async (pool, count) => get(pool).fleet.launch(count),
     drain: (ids) => remove(ids, 'when_idle'),
     undrain: keep,

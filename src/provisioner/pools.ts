@@ -73,8 +73,8 @@ export interface StartPools {
   demand: DemandSource
   env: Readonly<Record<string, string | undefined>>
   onEvent: (event: FleetEvent) => void
-  /** Called before anything is launched there. */
-  onLocation: (place: ClusterLocation) => void
+  /** Resolves when it is stored; nothing is launched there before. */
+  onLocation: (place: ClusterLocation) => Promise<void>
   /** The store has nothing of an earlier run. */
   isFirstStart: boolean
   /** A listing of the pool was complete, and the pool's loop has applied it. */

@@ -10,15 +10,15 @@ import type { AnyProvider } from '../providers/index.ts'
 import { openStateStore } from '../state/index.ts'
 import { candidateOf } from './candidate.ts'
 import { openCertificate } from './certificate.ts'
+import { openClusterMemory } from './cluster-memory.ts'
 import { type Configuration, createConfiguration, type Reloaded } from './configuration.ts'
 import { learnClusterId } from './demand.ts'
 import { type Endpoints, openEndpoints } from './endpoints.ts'
 import { fleetRows, joinedAgents, otherAgents } from './fleet-rows.ts'
-import { ensureIdentity } from './identity.ts'
+import { ensureIdentity, readOwnWriters } from './identity.ts'
 import { createJobAdvice } from './job-advice.ts'
 import { createLeading, type Leading } from './leading.ts'
 import { createOrders, type Orders } from './orders.ts'
-import { openClusterMemory } from './orphans.ts'
 import { dialledHosts, openPlans, type PoolPlans, usePlansForLaunches } from './plans.ts'
 import { createRunningPools, type PoolsStatus, type RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
@@ -240,7 +240,8 @@ async function open(
     logger,
   })
   const endpoint = controlHandler({ ...fleet, elsewhere: sharing.elsewhere })
-  const memory = openClusterMemory(config.state_dir)
+  const memory = await openClusterMemory(store.cluster)
+  let writers = identity.ownWriters
   const { demand: givenDemand, ...rest } = options
   const work = createWork({
     ...rest,
@@ -255,8 +256,14 @@ async function open(
     control: anyOf([endpoint, ...telemetry.handlers]),
     memory,
     poolsEver: [...(await stored.pools()), ...config.resource_pools.map(({ pool_name }) => pool_name)],
-    ownWriters: async () => identity.ownWriters,
-    knownWriters: () => identity.ownWriters,
+    // Before a pool starts: other provisioners that share the state have written since.
+    async ownWriters() {
+      if (!store.leases) return writers
+      await memory.refresh()
+      writers = await readOwnWriters(stored, identity)
+      return writers
+    },
+    knownWriters: () => writers,
     isElsewhere: (shown) => leading.others().some(({ configured }) => configured.includes(shown)),
     isFileTrusted: configuration.isTrusted,
     adoptedOf: memory.adopted,

@@ -23,6 +23,7 @@ import {
 } from '../platform/index.ts'
 import { type AnyProvider, definitionOf, type Ownership, type Provider } from '../providers/index.ts'
 import type { JournalOptions, OpenedJournal, StateStore } from '../state/index.ts'
+import { guardedDemand, guardedProvider } from './guarded.ts'
 import { meteredDemand, meteredProvider } from './metered.ts'
 import { type PreflightGate, preflightGate } from './preflight-gate.ts'
 import type { ReadyPlan } from './prepare.ts'
@@ -45,7 +46,7 @@ export interface RunPoolOptions {
   clusters: SharedClusters
   demand: DemandSource
   onEvent: (event: FleetEvent) => void
-  onLocation: (place: ClusterLocation) => void
+  onLocation: (place: ClusterLocation) => Promise<void>
   isFirstStart: boolean
   onListed?: (pool: string) => void
   clock: Clock
@@ -72,10 +73,14 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   const name = fileNameOf(pool.pool_name)
   const meter = { ...options, pool: pool.pool_name }
   const opening = await openProvider(options, join(stateDir, pool.provider.type, name))
-  const provider = meteredProvider(opening, meter)
+  const mayAct = options.term.isCurrent
+  const provider = meteredProvider(guardedProvider(opening, mayAct), meter)
   const shared = options.clusters.viewOf(provider)
   const location = { provider: provider.kind, location: provider.location ?? {} }
-  options.onLocation(location)
+  await options.onLocation(location).catch(async (error: unknown) => {
+    await provider.close().catch(() => {})
+    throw error
+  })
   const opened = await openedOrClosed(provider, store, {
     name: { pool: pool.pool_name },
     kind: journalKind,
@@ -91,7 +96,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
       owner,
       provider,
       ...(shared ? { shared } : {}),
-      demand: meteredDemand(options.demand, meter),
+      demand: meteredDemand(guardedDemand(options.demand, mayAct), meter),
       journal: opened.journal,
       journalDamaged: opened.problems.length > 0,
       isFirstStart: options.isFirstStart,
@@ -148,7 +153,13 @@ async function begin(gate: PreflightGate, fleet: PoolFleet): Promise<void> {
 async function openProvider(options: RunPoolOptions, folder: string): Promise<Provider> {
   const { pool, setup } = options.plan()
   const { open } = definitionOf(options.providers, pool.provider)
-  return open({ ...options, config: pool.provider, master: setup.master, stateDir: folder })
+  return open({
+    ...options,
+    mayAct: options.term.isCurrent,
+    config: pool.provider,
+    master: setup.master,
+    stateDir: folder,
+  })
 }
 
 // The settings of a pool: the configuration in the form of the planner.

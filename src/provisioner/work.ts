@@ -16,7 +16,10 @@ export const orphansOnly = '@orphans'
 
 export interface WorkOptions
   extends Omit<DemandContext, 'mayReturn' | 'mayJoin' | 'hasOrphans' | 'term'>,
-    Omit<OrphansInput, 'config' | 'demand' | 'locationOf' | 'onEvent' | 'clusterId' | 'term' | 'ownWriters'>,
+    Omit<
+      OrphansInput,
+      'config' | 'demand' | 'locationOf' | 'onEvent' | 'clusterId' | 'mayAct' | 'ownWriters'
+    >,
     Omit<StartPools, 'demand' | 'onListed' | 'onEvent' | 'stateDir' | 'provisionerId' | 'onLocation'> {
   /** Replaces the `demand` of the configuration. */
   given?: DemandSource
@@ -24,7 +27,7 @@ export interface WorkOptions
   configuration: OrphansInput['config']
   running: RunningPools
   store: StateStore
-  onLocation: (place: ClusterLocation) => void
+  onLocation: (place: ClusterLocation) => Promise<void>
   onEvent: (event: FleetEvent) => void
   /** Something has changed that nothing else tells. */
   onChange: () => void
@@ -96,7 +99,7 @@ export function createWork(options: WorkOptions): Work {
       clusterId: options.identity.clusterId,
       locationOf: running.locationOf,
       demand: demand!.source,
-      term,
+      mayAct: term.isCurrent,
     })
   }
 

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { JournalRecord } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
+import { keyOf } from './cluster.ts'
 import { type IdentityPart, identityParts, type JournalHeader, type StateStore } from './store.ts'
 
 export interface CopiedPart {
@@ -21,6 +22,7 @@ export async function copyState(from: StateStore, to: StateStore): Promise<Copie
   if (!(await to.identity.isNew())) throw refused(`${to.name} is not empty: nothing is overwritten`)
   const copied: CopiedPart[] = []
   for (const part of identityParts) copied.push(...(await copyPart(from, to, part)))
+  copied.push(...(await copyCluster(from, to)))
   for (const header of await from.journals()) copied.push(await copyJournal(from, to, header))
   copied.push(await copyDecisions(from, to))
   return copied
@@ -32,6 +34,25 @@ async function copyPart(from: StateStore, to: StateStore, part: IdentityPart): P
   await to.identity.write(part, text)
   const back = (await to.identity.read(part))?.trim()
   return [compared(part, text.split('\n'), back?.split('\n') ?? [], to)]
+}
+
+async function copyCluster(from: StateStore, to: StateStore): Promise<CopiedPart[]> {
+  const { locations, adopted, drained } = await from.cluster.read()
+  for (const place of locations) await to.cluster.addLocation(place)
+  await to.cluster.adopt(adopted)
+  await to.cluster.addDrained(drained)
+  const lines = await clusterLines(from)
+  return lines.length > 0 ? [compared('notes about the cluster', lines, await clusterLines(to), to)] : []
+}
+
+/** Their order means nothing. */
+async function clusterLines({ cluster }: StateStore): Promise<string[]> {
+  const { locations, adopted, drained } = await cluster.read()
+  return [
+    ...locations.map((place) => JSON.stringify([keyOf(place), place.account])),
+    ...adopted.map(({ writer, pool }) => JSON.stringify({ writer, pool })),
+    ...drained.map((id) => JSON.stringify(id)),
+  ].sort()
 }
 
 async function copyJournal(from: StateStore, to: StateStore, header: JournalHeader): Promise<CopiedPart> {

@@ -2,6 +2,17 @@
 // Imports problems, platform, pki and config.
 // Start with store.ts, the port, and open.ts, which chooses the adapter.
 
+export {
+  type Adoption,
+  type ClusterLocation,
+  type ClusterNotes,
+  keyOf,
+  type StoredCluster,
+  withAdopted,
+  withDrained,
+  withLocation,
+  withoutDrained,
+} from './cluster.ts'
 export { copyBetween, tablesBack } from './commands.ts'
 export { packed, unpacked } from './exchange/pack.ts'
 export type { Exchange, NewView, StoredBody, StoredView } from './exchange/port.ts'

@@ -1,11 +1,12 @@
 // The port: what the program remembers from one start to the next, wherever that is kept.
 import type { Journal, JournalRecord } from '../platform/index.ts'
 import type { Problem } from '../problems/index.ts'
+import type { StoredCluster } from './cluster.ts'
 import type { Exchange } from './exchange/port.ts'
 import type { Epoch, LeaseStore } from './leases/port.ts'
 
 /**
- * All that outlives the process: who it is, the journals of its pools and of the built-in master, its decisions, and the
+ * All that outlives the process: who it is, what is noted of the cluster, the journals of its pools and of the built-in master, its decisions, and the
  * right to work with them. One process has it alone, or several share it and have leases. Nothing outside this room knows
  * where they are kept.
  */
@@ -22,6 +23,7 @@ export interface StateStore {
   readonly leases?: LeaseStore
   /** Where several processes share the store: views of what each leads, and orders. */
   readonly exchange?: Exchange
+  readonly cluster: StoredCluster
   /**
    * Opens a journal, which is created if it is missing. Throws a ProvisionError: STATE_FOREIGN when it has another owner,
    * JOURNAL_UNUSABLE when it cannot be read or written, STATE_RIGHT_LOST without the right to write it.

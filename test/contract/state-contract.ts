@@ -11,6 +11,7 @@ import type {
 } from '../../src/state/store.ts'
 import { clausesFor, eventually } from '../../src/testing/clauses.ts'
 import { type UnderLeases, underLeases } from '../support/under-leases.ts'
+import { describeStateCluster } from './state-cluster.ts'
 import { describeStateFailures } from './state-failures.ts'
 import type { StateHarness, StateSubject } from './state-harness.ts'
 import { numbers, record, upTo } from './state-records.ts'
@@ -364,6 +365,8 @@ export function describeStateContract(name: string, subject: StateSubject): void
       })
     })
 
-    describeStateFailures(clause, { harness: () => harness, life: () => life, restart })
+    const here = { harness: () => harness, life: () => life, restart }
+    describeStateCluster(clause, here)
+    describeStateFailures(clause, here)
   })
 }

@@ -9,7 +9,7 @@ import { numbers, record, upTo } from './state-records.ts'
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 /** Of the last step that the child has printed. */
-const lastStep = (child: Child) => Number(child.lines().at(-1)?.split(' ')[1])
+export const lastStep = (child: Child) => Number(child.lines().at(-1)?.split(' ')[1])
 
 /** The test's own process with the state. */
 export interface Here {

@@ -18,6 +18,8 @@ export interface AwsCloud {
   clock: Clock & { waited: number[] }
   /** The environment given to the provider; the SDK reads that of the process. */
   env: Record<string, string>
+  /** Asked by every provider; a test may replace it. */
+  mayAct: () => boolean
   open(config?: Partial<AwsConfig>, owner?: Ownership, logger?: Logger): Promise<Provider>
   openCluster(clusterId: string): Promise<ClusterProvider>
   order(count: number, offerings?: Offering[], owner?: Ownership): LaunchOrder
@@ -54,11 +56,12 @@ export async function awsCloud(): Promise<AwsCloud> {
     AWS_EC2_METADATA_DISABLED: 'true',
   }
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value)
-  return {
+  const self: AwsCloud = {
     ec2,
     owner,
     clock,
     env,
+    mayAct: () => true,
     async open(config = {}, by = owner, logger = silentLogger) {
       const provider = await create({
         config: awsConfig({ image: { id: 'ami-2' }, ...config }),
@@ -68,6 +71,7 @@ export async function awsCloud(): Promise<AwsCloud> {
         env,
         clock,
         logger,
+        mayAct: () => self.mayAct(),
       })
       opened.push(provider)
       return provider
@@ -75,7 +79,7 @@ export async function awsCloud(): Promise<AwsCloud> {
     openCluster: (clusterId) =>
       aws.openCluster!(
         { region: 'us-west-2' },
-        { clusterId, stateDir: '/nowhere', env, clock, logger: silentLogger },
+        { clusterId, stateDir: '/nowhere', env, clock, logger: silentLogger, mayAct: () => self.mayAct() },
       ),
     order: (count, offerings = bothTypes, by = owner) => ({
       intent: { id: randomUUID(), count, offerings },
@@ -88,6 +92,7 @@ export async function awsCloud(): Promise<AwsCloud> {
       vi.unstubAllEnvs()
     },
   }
+  return self
 }
 
 export function userDataOf(script: string): UserData {

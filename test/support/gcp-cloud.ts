@@ -26,6 +26,8 @@ export interface GcpCloud {
   clock: Clock & { waited: number[] }
   /** The environment given to the provider; Google's library reads that of the process, which is the same. */
   env: Record<string, string>
+  /** Asked by every provider; a test may replace it. */
+  mayAct: () => boolean
   context(config?: Partial<GcpConfig>, owner?: Ownership): ProviderContext<GcpConfig>
   open(config?: Partial<GcpConfig>, owner?: Ownership): Promise<Provider>
   openCluster(clusterId: string): Promise<ClusterProvider>
@@ -86,13 +88,15 @@ export async function gcpCloud(): Promise<GcpCloud> {
     env,
     clock,
     logger: silentLogger,
+    mayAct: () => self.mayAct(),
   })
-  return {
+  const self: GcpCloud = {
     gce,
     metadata,
     owner,
     clock,
     env,
+    mayAct: () => true,
     context,
     async open(config, by) {
       const provider = await create(context(config, by))
@@ -102,7 +106,7 @@ export async function gcpCloud(): Promise<GcpCloud> {
     openCluster: (clusterId) =>
       gcp.openCluster!(
         { project: gcpConfig({}).project! },
-        { clusterId, stateDir: '/nowhere', env, clock, logger: silentLogger },
+        { clusterId, stateDir: '/nowhere', env, clock, logger: silentLogger, mayAct: () => self.mayAct() },
       ),
     order: (count, offerings = bothTypes, by = owner) => ({
       intent: { id: randomUUID(), count, offerings },
@@ -119,4 +123,5 @@ export async function gcpCloud(): Promise<GcpCloud> {
       vi.unstubAllEnvs()
     },
   }
+  return self
 }

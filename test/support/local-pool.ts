@@ -29,6 +29,7 @@ interface OpenOptions {
   clock: Clock
   env: Record<string, string | undefined>
   stateDir: string
+  mayAct: () => boolean
 }
 
 /** A VM that only runs. */

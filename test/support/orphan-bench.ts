@@ -87,7 +87,7 @@ export function startWatch({
   const watch = createOrphanWatch({
     locations: () => [place],
     open: async () => wrap(simulatedCluster(cloud, 'cluster')),
-    onAccount: (_, account) => accounts.push(account),
+    onAccount: (_, account) => void accounts.push(account),
     isConfigured: (_, pool) => pool === 'current',
     isOwnWriter: (writer) => writer === 'us',
     isFileTrusted: () => state.isTrusted,

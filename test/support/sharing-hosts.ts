@@ -80,8 +80,8 @@ export function sharingHosts(pools: ReadonlyMap<string, PoolBench>) {
     const orphans = {
       remove: () => [],
       keep: async () => [],
-      adopt: () => [`adopted by ${name} ${++self.adopted}`],
-      rememberAdopted() {},
+      adopt: async () => [`adopted by ${name} ${++self.adopted}`],
+      async rememberAdopted() {},
     } satisfies Pick<Orphans, 'remove' | 'keep' | 'adopt' | 'rememberAdopted'>
     const rowsOf = (pool: string) => {
       const plan = { onThisMachine: false, setup: { trust: {} } } as unknown as ReadyPlan

@@ -12,7 +12,7 @@ export interface ChildSettings {
   skew?: number
 }
 
-export type ChildTask = 'append' | 'rewrite' | 'hold' | 'fill' | 'start'
+export type ChildTask = 'append' | 'rewrite' | 'hold' | 'fill' | 'start' | 'note'
 
 const tasks: Record<Exclude<ChildTask, 'start'>, () => Promise<void>> = {
   /** `appended N` once record N is stored. */
@@ -29,6 +29,13 @@ const tasks: Record<Exclude<ChildTask, 'start'>, () => Promise<void>> = {
         Array.from({ length: 10 }, () => ({ at: n, kind: 'test', text: 'x'.repeat(1000) })),
       )
       say(`rewritten ${n}`)
+    }
+  },
+  /** `noted N` once location N is noted. */
+  async note() {
+    for (let n = 0; ; n++) {
+      await store.cluster.addLocation({ provider: 'test', location: { n: String(n) } })
+      say(`noted ${n}`)
     }
   },
   async hold() {

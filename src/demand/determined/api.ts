@@ -1,5 +1,6 @@
 // The calls to the master, page by page where it has pages.
 import * as z from 'zod/mini'
+import type { MayAct } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
 import type { Order } from './connections.ts'
 import { parsed, refusal, wordsOf } from './failures.ts'
@@ -19,8 +20,8 @@ export interface Api {
   /** undefined when the agent does not exist. */
   agent(agentId: string, signal?: AbortSignal): Promise<SeenAgent | undefined>
   /** False when the master does not know the agent. Throws DETERMINED_AGENT_AWAY while it may still reconnect. */
-  drain(agentId: string, signal?: AbortSignal): Promise<boolean>
-  enable(agentId: string, signal?: AbortSignal): Promise<boolean>
+  drain(agentId: string, signal?: AbortSignal, mayAct?: MayAct): Promise<boolean>
+  enable(agentId: string, signal?: AbortSignal, mayAct?: MayAct): Promise<boolean>
 }
 
 /** Small enough that parsing one page does not block the event loop. */
@@ -61,12 +62,18 @@ export function createApi(session: Session): Api {
     )
   }
 
-  async function order(agentId: string, verb: 'disable' | 'enable', signal?: AbortSignal): Promise<boolean> {
+  async function order(
+    agentId: string,
+    verb: 'disable' | 'enable',
+    signal?: AbortSignal,
+    mayAct?: MayAct,
+  ): Promise<boolean> {
     const asked: Order = {
       method: 'POST',
       path: `/api/v1/agents/${encodeURIComponent(agentId)}/${verb}`,
       body: verb === 'disable' ? { drain: true } : {},
       signal,
+      mayAct,
     }
     const answer = await session.ask(asked)
     if (answer.status === 200) return true
@@ -126,8 +133,8 @@ export function createApi(session: Session): Api {
       if (answer.status !== 200) throw refusal(asked, answer, session.endpoint())
       return parsed(masterConfigSchema, asked, answer).config.launch_error ?? true
     },
-    drain: (agentId, signal) => order(agentId, 'disable', signal),
-    enable: (agentId, signal) => order(agentId, 'enable', signal),
+    drain: (agentId, signal, mayAct) => order(agentId, 'disable', signal, mayAct),
+    enable: (agentId, signal, mayAct) => order(agentId, 'enable', signal, mayAct),
   }
 }
 

@@ -1,5 +1,5 @@
 // Requests to one master over connections that stay open: each with a deadline, bounded responses, and no redirects.
-import { Agent, type ClientRequestArgs, request } from 'node:http'
+import { Agent, type ClientRequest, type ClientRequestArgs, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { planTrust } from '../../agent-setup/index.ts'
@@ -15,7 +15,9 @@ import {
 } from '../../pki/index.ts'
 import {
   authorityOf,
+  checkMayAct,
   type Environment,
+  type MayAct,
   type Opened,
   type Route,
   readAll,
@@ -34,6 +36,8 @@ export interface Order {
   /** Milliseconds; default: the one of the connections. */
   timeoutMs?: number
   signal?: AbortSignal
+  /** Of a request that changes something; asked for each attempt, once the connection is there. */
+  mayAct?: MayAct | undefined
 }
 
 export interface HttpAnswer {
@@ -65,7 +69,8 @@ export function openConnections(
       : connect({ host, port }),
   )
 
-  function once({ method, path, token, body, timeoutMs = usual, signal }: Order): Promise<HttpAnswer> {
+  function once(order: Order): Promise<HttpAnswer> {
+    const { method, path, token, body, timeoutMs = usual, signal, mayAct } = order
     const deadline = AbortSignal.timeout(timeoutMs)
     const text = body === undefined ? undefined : JSON.stringify(body)
     const headers = {
@@ -108,7 +113,15 @@ export function openConnections(
         else reject(Object.assign(error, { reused: sent.reusedSocket }))
       }
       sent.on('error', fail)
-      sent.end(text)
+      if (!mayAct) return void sent.end(text)
+      whenConnected(sent, trust !== undefined, () => {
+        try {
+          checkMayAct(mayAct, `${method} ${path}`)
+          sent.end(text)
+        } catch (error) {
+          sent.destroy(error as Error)
+        }
+      })
     })
   }
 
@@ -128,6 +141,16 @@ export function openConnections(
     retire: () => agent.retire(),
     close: () => agent.destroy(),
   }
+}
+
+/** Waiting for a free connection and opening one take time, in which a lease may end. Nothing is written before. */
+function whenConnected(sent: ClientRequest, overTls: boolean, go: () => void): void {
+  sent.once('socket', (socket) => {
+    if (sent.reusedSocket) go()
+    else if (overTls) socket.once('secureConnect', go)
+    else if (socket.connecting) socket.once('connect', go)
+    else go()
+  })
 }
 
 class DiallingAgent extends Agent {

@@ -2,7 +2,7 @@
 
 import * as z from 'zod/mini'
 import { masterUrl } from '../../pki/index.ts'
-import type { Clock, Logger } from '../../platform/index.ts'
+import { type Clock, type Logger, notSentIn } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
 import {
   type Connections,
@@ -68,7 +68,7 @@ export function openSession(options: SessionOptions): Session {
     try {
       return await used.connections.send(order)
     } catch (error) {
-      if (order.signal?.aborted) throw error
+      if (order.signal?.aborted || notSentIn(error)) throw error
       if (line === used) line = undefined
       // A login may be in progress on another connection. Ending it would make the master check the password again.
       used.connections.retire()

@@ -88,8 +88,8 @@ export function determinedDemand(options: DeterminedDemandOptions): DeterminedDe
   const drains = createDrains(
     {
       agent: api.agent,
-      drain: (id, signal) => permission.watch(api.drain(id, signal)),
-      enable: (id, signal) => permission.watch(api.enable(id, signal)),
+      drain: (id, signal, mayAct) => permission.watch(api.drain(id, signal, mayAct)),
+      enable: (id, signal, mayAct) => permission.watch(api.enable(id, signal, mayAct)),
     },
     clock,
   )
@@ -313,7 +313,7 @@ export function createDrains(api: Pick<Api, 'agent' | 'drain' | 'enable'>, clock
   }
 
   return {
-    async drain(agentId, signal) {
+    async drain(agentId, signal, mayAct) {
       signal?.throwIfAborted()
       // Not from the last view: an agent that was disabled since then would seem to accept jobs.
       const before = await api.agent(agentId, signal)
@@ -323,18 +323,18 @@ export function createDrains(api: Pick<Api, 'agent' | 'drain' | 'enable'>, clock
       }
       const now = before.enabled ? 'ours' : (whose(before) ?? 'theirs')
       // A disabled agent gets no jobs anyway. If we drained it as well, the disabling would look like ours.
-      const known = (!before.enabled && !before.draining) || (await api.drain(agentId, signal))
+      const known = (!before.enabled && !before.draining) || (await api.drain(agentId, signal, mayAct))
       if (known) drained.set(agentId, { whose: now, at: clock.now() })
       else drained.delete(agentId)
       return known
     },
-    async undrain(agentId, signal) {
+    async undrain(agentId, signal, mayAct) {
       signal?.throwIfAborted()
       const agent = await api.agent(agentId, signal)
       // A draining agent that is not remembered was drained by us before a restart: the journal of the fleet contains
       // it.
       const isOurs = agent?.draining === true && (whose(agent) ?? 'ours') === 'ours'
-      const known = isOurs ? await api.enable(agentId, signal) : agent !== undefined
+      const known = isOurs ? await api.enable(agentId, signal, mayAct) : agent !== undefined
       drained.delete(agentId)
       return known
     },

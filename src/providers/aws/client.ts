@@ -26,7 +26,7 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { partition } from '@aws-sdk/core/client'
-import { type Environment, outgoingAgents } from '../../platform/index.ts'
+import { checkMayAct, type Environment, type MayAct, outgoingAgents } from '../../platform/index.ts'
 import { codeOf, notFromEc2 } from './errors.ts'
 import { type Answered, filterResponses, type OwnOutputs } from './responses.ts'
 
@@ -102,15 +102,27 @@ const timeouts = { connectionTimeout: 5000, requestTimeout: 90_000, throwOnReque
 /** Makes the SDK read the profile files again; by default it reads each file once in the life of a process. */
 const reloadFiles = { ignoreCache: true }
 
+export interface Ec2ClientOptions extends EC2ClientConfig {
+  /** See `ProviderContext`. */
+  mayAct?: MayAct | undefined
+}
+
 /** @param env names the proxies, and the profile in the error when no credentials are found */
-export function ec2Client(region: string, env: Environment, more: EC2ClientConfig = {}): Ec2Api {
+export function ec2Client(
+  region: string,
+  env: Environment,
+  { mayAct, ...more }: Ec2ClientOptions = {},
+): Ec2Api {
   const profile = env['AWS_PROFILE']
   const requestHandler = { ...timeouts, ...outgoingAgents(env) }
   const shared: EC2ClientConfig = { region, requestHandler, ...reloadFiles, ...more }
   // Adaptive mode slows down while EC2 throttles.
   const adaptive = new EC2Client({ maxAttempts: 5, ...shared, retryMode: 'adaptive' })
   const once = new EC2Client({ ...shared, maxAttempts: 1 })
-  for (const client of [adaptive, once]) filterResponses(client)
+  for (const client of [adaptive, once]) {
+    filterResponses(client)
+    checkLast(client, mayAct)
+  }
 
   function call<Name extends CallName>(
     client: EC2Client,
@@ -142,6 +154,24 @@ export function ec2Client(region: string, env: Environment, more: EC2ClientConfi
       once.destroy()
     },
   }
+}
+
+/**
+ * Asks `mayAct` for each attempt of a call that is not only read, when it is signed and nothing but the network follows
+ * (https://docs.aws.amazon.com/sdk-for-javascript/v3/developer-guide/middleware-stack.html). A call whose name is not one of a read
+ * counts as a change. The SDK does not repeat a request that was stopped: the error is none of its transient ones.
+ */
+function checkLast(client: EC2Client, mayAct: MayAct | undefined): void {
+  client.middlewareStack.add(
+    (next, { commandName = '' }) =>
+      async (args) => {
+        const action = commandName.replace(/Command$/, '')
+        if (!/^(?:Describe|Get|List)/.test(action)) checkMayAct(mayAct, action)
+        return next(args)
+      },
+    // Retries and signatures have high priority in this step, so they are outside.
+    { step: 'finalizeRequest', priority: 'low', name: 'mayAct' },
+  )
 }
 
 /** Adds the name of the profile or the region to an error that it explains. */

@@ -7,9 +7,12 @@ import { findOwned, listOwned, terminateOwned } from './instances.ts'
 import { deleteUnusedGroups } from './placement-groups.ts'
 
 /** Throws a TypeError for a location without a region. */
-export function openCluster({ region }: Location, { clusterId, env }: ClusterContext): ClusterProvider {
+export function openCluster(
+  { region }: Location,
+  { clusterId, env, mayAct }: ClusterContext,
+): ClusterProvider {
   if (!region) throw new TypeError('an AWS location needs a region')
-  const api = ec2Client(region, env)
+  const api = ec2Client(region, env, { mayAct })
   const owner = { clusterId }
   return {
     list: (signal) => listOwned(api, owner, signal),

@@ -1,10 +1,10 @@
 // Carries out a launch on EC2: RunInstances for one offering, CreateFleet for several.
 import type { FailureClass, Instance, Offering } from '../../planner/index.ts'
-import { type Clock, type Logger, retry } from '../../platform/index.ts'
+import { type Clock, type Logger, notSentIn, retry } from '../../platform/index.ts'
 import { problem } from '../../problems/index.ts'
 import type { LaunchFailure, LaunchOrder, LaunchResult, Ownership } from '../contract.ts'
 import type { Failure } from '../failure.ts'
-import { runSteps, type StepOutcome } from '../launch-steps.ts'
+import { runSteps, type StepOutcome, stopped } from '../launch-steps.ts'
 import {
   type CreateFleetError,
   type CreateFleetInstance,
@@ -113,18 +113,26 @@ async function sendBatch(
     if (isWithoutGroup(step, error)) return true
     return retryable.includes(ec2Failure(error, doing).class)
   }
+  /** An attempt had no answer, so that the launch may have taken effect. */
+  let isUnknown = false
+  const attempt = () =>
+    send(step, order, context, signal).catch((error: unknown) => {
+      isUnknown ||= !notSentIn(error) && ec2Failure(error, doing).class === 'transient'
+      throw error
+    })
   try {
     const { clock } = context
     if (step.offerings[0]?.capacityType === 'reserved') {
       const failure = await context.reservedRefusal?.(doing, signal)
       if (failure) return withOfferings(step, failure)
     }
-    return await retry(() => send(step, order, context, signal), { ...policy, isRetryable, clock, signal })
+    return await retry(attempt, { ...policy, isRetryable, clock, signal })
   } catch (error) {
     signal?.throwIfAborted()
-    return isReplayed(error)
-      ? replayedLaunch(codeOf(error), order, context, signal)
-      : refused(step, ec2Failure(error, doing), context)
+    if (isReplayed(error)) return replayedLaunch(codeOf(error), order, context, signal)
+    const failure = ec2Failure(error, doing)
+    if (notSentIn(error)) return { instances: [], failures: [stopped(failure, isUnknown)] }
+    return refused(step, failure, context)
   }
 }
 

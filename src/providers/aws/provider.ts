@@ -25,7 +25,8 @@ export async function create(context: ProviderContext<AwsConfig>): Promise<Provi
   const { config } = context
   const metadata: MetadataOptions = { fetch: globalThis.fetch, clock: context.clock, env: context.env }
   const region = await regionOf(config.region, regionOfSdk, metadata)
-  return awsProvider(context, ec2Client(region, context.env), region, metadata)
+  const api = ec2Client(region, context.env, { mayAct: context.mayAct })
+  return awsProvider(context, api, region, metadata)
 }
 
 /** The provider with a given EC2 client. */

@@ -1,5 +1,5 @@
 // The part of Compute Engine's API that is used: the calls, the fields of their responses, and the client for them.
-import { type Clock, retry } from '../../platform/index.ts'
+import { type Clock, notSentIn, retry } from '../../platform/index.ts'
 import type { RegionalBulkInsert, ZonalBulkInsert } from './base-config.ts'
 import { type Service, type ServiceClient, serviceClient } from './compute-package.ts'
 import { codeOf, gceErrorIn, gceFailure } from './errors.ts'
@@ -146,7 +146,7 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceApi {
       try {
         return (await clientOf(service).call(method, request, signal)) as Result
       } catch (error) {
-        throw signal?.aborted ? error : (gceErrorIn(error) ?? error)
+        throw signal?.aborted ? error : (notSentIn(error) ?? gceErrorIn(error) ?? error)
       }
     }
   }

@@ -1,10 +1,10 @@
 // Carries out a launch on Compute Engine: bulkInsert for each step, followed until its result is known.
 import type { FailureClass, Instance, Offering } from '../../planner/index.ts'
-import { type Clock, limit, retry } from '../../platform/index.ts'
+import { type Clock, limit, notSentIn, retry } from '../../platform/index.ts'
 import { problem } from '../../problems/index.ts'
 import type { LaunchFailure, LaunchOrder, LaunchResult } from '../contract.ts'
 import type { Failure } from '../failure.ts'
-import { runSteps, type StepOutcome } from '../launch-steps.ts'
+import { runSteps, type StepOutcome, stopped } from '../launch-steps.ts'
 import { type GceApi, type GceInstance, type GceOperation, timeouts } from './client.ts'
 import { gceErrorIn, gceFailure, isNotFound, refusal } from './errors.ts'
 import { allInstances, allOperations, instanceOf, intentFilter, isManaged, lastPart } from './instances.ts'
@@ -55,10 +55,15 @@ async function sendStep(
 ): Promise<StepOutcome> {
   const { api, clock, operationTimeoutMs: timeoutMs } = context
   let accepted: GceOperation | undefined
+  const attempts = { isUnknown: false }
   try {
-    accepted = await insert(step, context, signal)
+    accepted = await insert(step, context, attempts, signal)
   } catch (error) {
     signal?.throwIfAborted()
+    if (notSentIn(error)) {
+      const failure = gceFailure(error, launching(step))
+      return { instances: [], failures: [stopped(failure, attempts.isUnknown)] }
+    }
     return { instances: [], failures: refusalsOf(step, order, gceFailure(error, launching(step))) }
   }
   try {
@@ -73,10 +78,14 @@ async function sendStep(
   }
 }
 
-/** Retries with the same request id; undefined when its VMs exist, because an earlier attempt took effect. */
+/**
+ * Retries with the same request id; undefined when its VMs exist, because an earlier attempt took effect. `attempts` gets
+ * whether one may have taken effect without an answer.
+ */
 function insert(
   step: LaunchStep,
   { api, clock }: LaunchContext,
+  attempts: { isUnknown: boolean },
   signal?: AbortSignal,
 ): Promise<GceOperation | undefined> {
   const send = async () => {
@@ -86,6 +95,7 @@ function insert(
         : await api.bulkInsertInRegion(step.request, signal)
     } catch (error) {
       if (gceErrorIn(error)?.status === 409) return undefined
+      attempts.isUnknown ||= !notSentIn(error) && gceFailure(error, launching(step)).class === 'transient'
       throw error
     }
   }

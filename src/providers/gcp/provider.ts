@@ -42,14 +42,18 @@ export async function create(context: ProviderContext<GcpConfig>): Promise<Provi
   const scope = await projectAndZone(config, metadata)
   const baseConfigProblems = baseProblems(config.base_config)
   if (baseConfigProblems.length) throw new ProvisionError(baseConfigProblems)
-  return gcpProvider(context, apiOf(scope.project, env, clock), scope, metadata)
+  return gcpProvider(context, apiOf(scope.project, context), scope, metadata)
 }
 
 /** Throws PROVIDER_CONFIG for an invalid endpoint. */
-function apiOf(project: string, env: ClusterContext['env'], clock: Clock): GceApi {
+function apiOf(
+  project: string,
+  { env, clock, mayAct }: Pick<ClusterContext, 'env' | 'clock' | 'mayAct'>,
+): GceApi {
   const endpoints = endpointsOf(env)
   const credentials = applicationDefault(googleAuth(project, env), env['GOOGLE_APPLICATION_CREDENTIALS'])
-  return gceClient({ endpoints, send: transport({ credentials, fetch: outgoingFetch(env) }), clock })
+  const send = transport({ credentials, fetch: outgoingFetch(env), mayAct })
+  return gceClient({ endpoints, send, clock })
 }
 
 /** The provider with a given Compute Engine client. */
@@ -150,11 +154,11 @@ export function gcpProvider(
 
 /** All instances of a cluster in one project. Throws PROVIDER_CONFIG for a location without a project. */
 export async function createCluster(location: Location, context: ClusterContext): Promise<ClusterProvider> {
-  const { clusterId, clock, env } = context
+  const { clusterId, clock } = context
   const { project } = location
   if (!project)
     throw new ProvisionError(problem('PROVIDER_CONFIG', 'the location contains no Google Cloud project'))
-  const api = apiOf(project, env, clock)
+  const api = apiOf(project, context)
   const known = zoneCache(clock)
   const cluster = { api, clusterId, project }
   const isManaged = (instance: GceInstance) => isOfCluster(instance, clusterId)

@@ -1,6 +1,6 @@
 // Sends requests to Google: adds credentials and a deadline, and always ends with a response or a `GceError`.
 import about from '../../../package.json' with { type: 'json' }
-import { type Fetch, orAborted, reasonOf } from '../../platform/index.ts'
+import { checkMayAct, type Fetch, type MayAct, notSentIn, orAborted, reasonOf } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
 import { bodyOfKind, credentialsError, errorOfAnswer, GceError, gceErrorIn, isProxyError } from './errors.ts'
 
@@ -18,12 +18,19 @@ export interface TransportInput {
   credentials: Credentials
   fetch: Fetch
   timeouts?: { waitMs: number; callMs: number }
+  /** See `ProviderContext`. */
+  mayAct?: MayAct | undefined
 }
 
 export type Send = (url: string | URL, init?: RequestInit) => Promise<Response>
 
 /** Resolves with the response once its whole body has arrived; the client passes its own signal in `init`. */
-export function transport({ credentials, fetch, timeouts = { waitMs, callMs } }: TransportInput): Send {
+export function transport({
+  credentials,
+  fetch,
+  timeouts = { waitMs, callMs },
+  mayAct,
+}: TransportInput): Send {
   return async (url, { method = 'GET', headers, body, signal } = {}) => {
     const target = method === 'GET' ? trimUrl(new URL(url)) : new URL(url)
     const deadline = AbortSignal.timeout(/\/wait$/.test(target.pathname) ? timeouts.waitMs : timeouts.callMs)
@@ -34,6 +41,7 @@ export function transport({ credentials, fetch, timeouts = { waitMs, callMs } }:
       for (const [name, value] of await orAborted(credentials.headers(target), stop))
         authorized.set(name, value)
       for (const [name, value] of Object.entries(ownHeaders)) authorized.set(name, value)
+      if (changes(method, target)) checkMayAct(mayAct, `${method} ${target.pathname}`)
       const response = await fetch(target, {
         method,
         headers: authorized,
@@ -52,10 +60,15 @@ export function transport({ credentials, fetch, timeouts = { waitMs, callMs } }:
         headers: { 'content-type': 'application/json', ...(date ? { date } : {}) },
       })
     } catch (error) {
-      if (signal?.aborted) throw error
+      if (signal?.aborted || notSentIn(error)) throw error
       throw gceErrorIn(error) ?? unanswered(error, deadline.aborted)
     }
   }
+}
+
+/** Two calls use POST and only read: waiting for an operation, and asking which permissions the caller has. */
+function changes(method: string, { pathname }: URL): boolean {
+  return method !== 'GET' && !/\/operations\/[^/]+\/wait$|:testIamPermissions$/.test(pathname)
 }
 
 /** Its JSON was parsed for the check already: a page of 500 VMs is not parsed twice. */

@@ -2,6 +2,7 @@
 
 import { failureStages } from '../../agent-setup/index.ts'
 import {
+  checkMayAct,
   type GatedProcess,
   type ProcessEnd,
   processesWith,
@@ -48,11 +49,15 @@ export function openInstances({
   owner,
   clock,
   logger,
-}: Pick<ProviderContext, 'stateDir' | 'owner' | 'clock' | 'logger'>): LocalInstances {
+  mayAct = () => true,
+}: Pick<ProviderContext, 'stateDir' | 'owner' | 'clock' | 'logger' | 'mayAct'>): LocalInstances {
   const folder = openPoolFolder(stateDir)
   /** Exit reasons of the VMs that this process started; undefined while they run. */
   const watched = new Map<string, string | undefined>()
   const terminating = new Map<string, Promise<void>>()
+  /** The processes end with the provider: nobody else could end them. */
+  let isClosing = false
+  const mayEnd = () => isClosing || mayAct()
 
   function read(id: string): InstanceRecord | undefined {
     return folder.exists(id) ? readRecord(folder.root(id)) : undefined
@@ -115,14 +120,18 @@ export function openInstances({
         problem('PROVIDER_NOT_OURS', `local instance ${id} does not belong to this cluster and pool`),
       )
     const settled = settle(record)
+    checkMayAct(mayEnd, `the termination of local instance ${id}`)
     const requested =
       settled.terminateAt === undefined ? save({ ...settled, terminateAt: clock.now() }) : settled
     if (!requested.ended) beginTermination(requested)
   }
 
-  /** Requests the termination and returns; the rest happens in the background, as in a cloud. */
+  /**
+   * Requests the termination and returns; the rest happens in the background, as in a cloud. An earlier request that was not carried
+   * out waits until this process may act.
+   */
   function beginTermination(record: InstanceRecord): void {
-    if (terminating.has(record.id)) return
+    if (terminating.has(record.id) || !mayEnd()) return
     signalInstance(record, folder.root(record.id), 'SIGTERM')
     terminating.set(record.id, Promise.resolve())
     const done = waitForExit(record.id)
@@ -170,6 +179,7 @@ export function openInstances({
       })
     },
     async terminateAll() {
+      isClosing = true
       const { records, problems } = look()
       for (const { id } of records.filter((record) => !record.ended))
         try {

@@ -3,7 +3,7 @@ import { closeSync, createReadStream, existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { lastStage, type Stage } from '../../agent-setup/index.ts'
 import type { Offering } from '../../planner/index.ts'
-import { type GatedProcess, limit } from '../../platform/index.ts'
+import { checkMayAct, type GatedProcess, limit, notSentIn } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
 import {
   type ClusterContext,
@@ -17,6 +17,7 @@ import {
   type ProviderContext,
   type TerminateResult,
 } from '../contract.ts'
+import { stopped } from '../launch-steps.ts'
 import {
   type InstanceRecord,
   instanceOf,
@@ -85,7 +86,9 @@ async function launch(
       result.instances.push(instanceOf(record))
     } catch (error) {
       const missing = order.intent.count - result.instances.length
-      result.failures.push({ ...localFailure(error, `start local instance ${id}`), missing })
+      const failure = localFailure(error, `start local instance ${id}`)
+      // What is started was started here: the rest was not.
+      result.failures.push({ ...(notSentIn(error) ? stopped(failure, false) : failure), missing })
       break
     }
   }
@@ -130,6 +133,7 @@ export async function openCluster({
   stateDir,
   clock,
   logger,
+  mayAct,
 }: ClusterContext): Promise<ClusterProvider> {
   const root = join(stateDir, 'local')
 
@@ -172,7 +176,8 @@ export async function openCluster({
           continue
         }
         const owner = { clusterId, pool: known.pool, writerId: '' }
-        const one = terminate([id], openInstances({ stateDir: known.stateDir, owner, clock, logger }), signal)
+        const vms = openInstances({ stateDir: known.stateDir, owner, clock, logger, mayAct })
+        const one = terminate([id], vms, signal)
         result.terminated.push(...one.terminated)
         result.failures.push(...one.failures)
       }
@@ -202,13 +207,15 @@ export async function launchInstance(
   id: string,
   order: LaunchOrder,
   folder: PoolFolder,
-  context: Pick<ProviderContext, 'env' | 'clock'>,
+  context: Pick<ProviderContext, 'env' | 'clock' | 'mayAct'>,
 ): Promise<Launched> {
   const known = folder.exists(id) ? readRecord(folder.root(id)) : undefined
   if (known) {
     refuseOtherIntent(known, order)
     return { record: known }
   }
+  const what = `the start of local instance ${id}`
+  checkMayAct(context.mayAct, what)
   const root = folder.create(id, order.userData.script)
   try {
     return await start(newRecord(id, order, context.clock.now()), root, folder, context)
@@ -222,7 +229,7 @@ async function start(
   record: Omit<InstanceRecord, 'process'>,
   root: string,
   folder: PoolFolder,
-  { env }: Pick<ProviderContext, 'env'>,
+  { env, mayAct }: Pick<ProviderContext, 'env' | 'mayAct'>,
 ): Promise<Launched> {
   const console = folder.openConsole(record.id)
   let waiting: GatedProcess | undefined
@@ -230,6 +237,7 @@ async function start(
     waiting = await startInstance({ id: record.id, root, script: join(root, 'script'), console, env })
     const started = { ...record, process: { pid: waiting.pid, start: waiting.start } }
     writeRecord(root, started)
+    checkMayAct(mayAct, `the start of local instance ${record.id}`)
     waiting.release()
     return { record: started, ended: waiting.ended.then(reasonOf) }
   } catch (error) {

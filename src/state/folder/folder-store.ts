@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { type Clock, fileNameOf, type Logger, wallTime } from '../../platform/index.ts'
 import type { JournalName, StateStore } from '../store.ts'
+import { folderCluster } from './cluster-file.ts'
 import { openDecisionFile, readDecisionFile } from './decision-file.ts'
 import { holdStateFolder } from './hold.ts'
 import { folderIdentity } from './identity-files.ts'
@@ -23,6 +24,7 @@ export function folderStore({ stateDir, clock, logger, env }: FolderStoreOptions
     name: `state_dir ${stateDir}`,
     hold: ({ onLost }) => holdStateFolder({ stateDir, clock, logger, env, onLost }),
     identity: folderIdentity(stateDir),
+    cluster: folderCluster(stateDir),
     openJournal: ({ name, ...options }) =>
       openJournalFile({ ...options, file: join(stateDir, journalPath(name)), now: wallTime(clock) }),
     journals: async () => journalsIn(stateDir),

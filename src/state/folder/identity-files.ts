@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { readPlainFile, syncFolderOf, writeFileAtomic } from '../../platform/index.ts'
 import type { IdentityPart, StoredIdentity, StoreWords, Trace } from '../store.ts'
+import { clusterFile } from './cluster-file.ts'
 import { journalOwnerOf } from './journal-file.ts'
 
 /** Reads without creating or locking anything: a dry run uses it, too. */
@@ -38,7 +39,7 @@ export function folderIdentity(stateDir: string): StoredIdentity {
         .map(traceOf)
     },
     isNew: async () =>
-      !['writer-id', 'cluster-id', 'fleet', 'incarnations'].some((name) => existsSync(at(name))),
+      !['writer-id', 'cluster-id', 'fleet', 'incarnations', clusterFile].some((name) => existsSync(at(name))),
     // A journal that was set aside may be the only one left of its pool.
     pools: async () => inFleet().flatMap((name) => journalOwnerOf(join(fleet, name))?.pool ?? []),
     words: wordsOf(stateDir),

@@ -1,5 +1,6 @@
 // The identity in a table: short texts, which several processes may write at their first start.
 import type { IdentityPart, StoredIdentity, StoreWords, Trace } from '../store.ts'
+import { hasNotes } from './cluster-tables.ts'
 import type { Database } from './database.ts'
 import { quoted } from './migrations.ts'
 import { isShared, refuseWhileAlone } from './occupants.ts'
@@ -107,7 +108,10 @@ export function identityTable({
       const parts = ['writer-id', 'incarnations'].filter((part) => there.includes(part))
       return [...parts.map((part) => ({ place: placeOf(part) })), ...(await journals('in_use'))]
     },
-    isNew: async () => (await partsThere()).length === 0 && (await journals('true')).length === 0,
+    isNew: async () =>
+      (await partsThere()).length === 0 &&
+      (await journals('true')).length === 0 &&
+      !((await ready()) && (await hasNotes({ database, schema }))),
     pools: async () => (await journals('true')).flatMap(({ owner }) => owner?.pool ?? []),
     words: wordsOf(schema),
   }

@@ -98,6 +98,38 @@ const migrations: readonly Migration[] = [
     ],
   },
   {
+    oldest: 1,
+    up: (s) => [
+      // location: JSON with its keys in order, as text, so that it can be a key.
+      `CREATE TABLE ${s}.cluster_locations (
+        provider text NOT NULL,
+        location text NOT NULL,
+        account text,
+        noted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        PRIMARY KEY (provider, location)
+      )`,
+      `CREATE TABLE ${s}.cluster_adopted (
+        writer text NOT NULL,
+        pool text NOT NULL,
+        noted_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        PRIMARY KEY (writer, pool)
+      )`,
+      `CREATE TABLE ${s}.cluster_drained (
+        instance text PRIMARY KEY,
+        noted_at timestamptz NOT NULL DEFAULT clock_timestamp()
+      )`,
+      // Files of earlier states in a folder, each added once.
+      `CREATE TABLE ${s}.cluster_imports (
+        sha256 text PRIMARY KEY,
+        noted_at timestamptz NOT NULL DEFAULT clock_timestamp()
+      )`,
+    ],
+    down: (s) =>
+      ['cluster_imports', 'cluster_drained', 'cluster_adopted', 'cluster_locations'].map(
+        (table) => `DROP TABLE ${s}.${table}`,
+      ),
+  },
+  {
     oldest: 3,
     up: (s) => [
       // name: of what is led; summary: JSON; body: compressed, so that it is not worth trying again.

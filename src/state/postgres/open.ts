@@ -3,6 +3,7 @@ import about from '../../../package.json' with { type: 'json' }
 import type { PostgresConfig } from '../../config/index.ts'
 import { tellProblems } from '../../platform/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
+import { readClusterFile } from '../folder/cluster-file.ts'
 import { holdStateFolder } from '../folder/hold.ts'
 import type { StateSurroundings } from '../open.ts'
 import type { StateStore } from '../store.ts'
@@ -23,6 +24,7 @@ export function openPostgresStore(
     database: databaseOf(config, env),
     schema: config.schema,
     program: about.version,
+    earlier: () => readClusterFile(stateDir),
     async holdMachine({ onLost }) {
       tellProblems(logger, warnings)
       return holdStateFolder({ ...surroundings, stateDir, onLost })

@@ -3,6 +3,7 @@ import type { Clock, Logger } from '../../platform/index.ts'
 import type { HoldOptions, JournalOptions, StateStore } from '../store.ts'
 import { createAlone } from './alone.ts'
 import { groupedAppends } from './appends.ts'
+import { type ClusterTables, clusterIn } from './cluster-tables.ts'
 import type { Database } from './database.ts'
 import { openDecisionTable, queryDecisions } from './decision-table.ts'
 import { exchangeTable } from './exchange-table.ts'
@@ -25,6 +26,7 @@ export interface PostgresStoreOptions {
   logger: Logger
   /** What else only one process may have: its folder on this machine. Taken first. */
   holdMachine?: (options: HoldOptions) => Promise<() => void>
+  earlier?: ClusterTables['earlier']
 }
 
 /** Connects at the first use; makes or changes tables only in `hold`. */
@@ -97,6 +99,7 @@ export function postgresStore(options: PostgresStoreOptions): StateStore {
     leases: leaseTable({ database, schema, faults }),
     identity: identityTable({ ...table, ready, alone, isShared: () => isShared }),
     openJournal: async (journal) => openPostgresJournal(table, journal, rightTo(journal)),
+    cluster: clusterIn({ ...table, ...(options.earlier && { earlier: options.earlier }) }),
     async journals() {
       if (!(await ready())) return []
       const { rows } = await database.query(

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
+import { newestVersion } from '../../../src/state/postgres/migrations.ts'
 import { killable } from '../../support/killable.ts'
 import { type PostgresCluster, postgresCluster } from '../../support/postgres-cluster.ts'
 import { runCliAside } from '../../support/run-cli.ts'
@@ -88,7 +89,7 @@ describe('a database that goes', () => {
         '--',
         'bash',
         '-c',
-        `while date +%s%N > ${running}; do sleep 0.2; done`,
+        `while date +%s%N > ${running}.new && mv ${running}.new ${running}; do sleep 0.2; done`,
       )
       await run('submit', '--slots', '1', '--', 'true')
       await expect.poll(() => existsSync(running!), { timeout: 60_000 }).toBe(true)
@@ -184,6 +185,7 @@ describe('the state of a stopped provisioner', () => {
     const copied = await run('state', 'copy', '--from', 'folder', '--to', 'postgres')
     expect(copied).toMatch(/journal of pool default +\d/)
     expect(copied).toMatch(/journal of the master +\d/)
+    expect(copied).toMatch(/notes about the cluster +1 /)
     await expect(run('state', 'copy', '--from', 'folder', '--to', 'postgres')).rejects.toThrow(
       'STATE_COPY_REFUSED',
     )
@@ -200,6 +202,10 @@ describe('the state of a stopped provisioner', () => {
     await run('state', 'copy', '--from', 'postgres', '--to', 'folder')
     expect(readFileSync(join(cluster.dir, 'second/cluster-id'), 'utf8').trim()).toBe(id)
     expect(existsSync(join(cluster.dir, 'second/fleet/default.journal'))).toBe(true)
+    const file = 'locations.json'
+    expect(readFileSync(join(cluster.dir, 'second', file), 'utf8')).toBe(
+      readFileSync(join(cluster.dir, '.provision', file), 'utf8'),
+    )
   })
 
   it('is one row of the check: server, TLS and tables, or why it cannot be used', {
@@ -217,7 +223,7 @@ describe('the state of a stopped provisioner', () => {
     ])
     await start()
     expect(await check()).toMatchObject([
-      { result: 'passed', note: expect.stringContaining('tables of version 3') },
+      { result: 'passed', note: expect.stringContaining(`tables of version ${newestVersion}`) },
     ])
     writeFileSync(join(cluster.dir, 'state-url'), database.url('nowhere'))
     expect(await check()).toMatchObject([

@@ -262,42 +262,6 @@ describe('a copy of the state folder', () => {
   })
 })
 
-describe('agents that an earlier process drained as orphans', () => {
-  it('are undrained when their pool is configured again', async () => {
-    let kept: readonly string[] = []
-    const bench = startWatch({
-      isConfigured: () => true,
-      drained: {
-        drained: () => new Set(kept),
-        setDrained: (ids) => {
-          kept = ids
-        },
-      },
-    })
-    kept = [bench.own[0]!]
-    await bench.pass(minute)
-    expect(bench.state.undrains).toEqual([bench.own[0]])
-    expect(kept).toEqual([])
-  })
-
-  it('are remembered as long as they are drained', async () => {
-    let kept: readonly string[] = []
-    const drained = {
-      drained: () => new Set(kept),
-      setDrained(ids: readonly string[]) {
-        kept = ids
-      },
-    }
-    const bench = startWatch({ drained, rules: () => ({ terminateAfter: 0, terminateUnknown: false }) })
-    bench.joins(bench.own[0]!, true)
-    await bench.pass(5 * minute)
-    expect(kept).toEqual([bench.own[0]])
-    void bench.watch.stop()
-    await bench.pass(minute)
-    expect(kept).toEqual([])
-  })
-})
-
 describe('a search for orphans', () => {
   /** Counts the listings of the cluster. */
   function startCounting(foundPool: string) {
@@ -364,20 +328,5 @@ describe('a search for orphans', () => {
     })
     await bench.pass(11 * second)
     expect(isOver).toBe(true)
-  })
-
-  it('remembers no drain of an instance that it terminated', async () => {
-    let kept: readonly string[] = []
-    const drained = {
-      drained: () => new Set(kept),
-      setDrained(ids: readonly string[]) {
-        kept = ids
-      },
-    }
-    const bench = startWatch({ drained, rules: () => ({ terminateAfter: 0, terminateUnknown: false }) })
-    for (const id of bench.own) bench.joins(id)
-    await bench.pass(5 * minute)
-    for (const id of bench.own) expect(bench.live()).not.toContain(id)
-    expect(kept).toEqual([])
   })
 })

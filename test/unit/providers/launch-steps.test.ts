@@ -70,6 +70,17 @@ describe('the steps of a launch', () => {
     expect(failures.map(({ missing }) => missing)).toEqual([0])
   })
 
+  it('count what is missing in the failure of unknown outcome, wherever it is: those may exist', async () => {
+    const unknown = cloud([outcome(1, 'transient', 'capacity')])
+    const { failures } = await runSteps(order, unknown.rules)
+    expect(failures.map(({ missing }) => missing)).toEqual([2, 0])
+    const parts = outcome(1, 'capacity', 'transient')
+    Object.assign(parts.failures[1]!, { notSent: true })
+    parts.failures.push(failure('capacity'))
+    const known = await runSteps(order, cloud([parts]).rules)
+    expect(known.failures.map(({ missing }) => missing)).toEqual([0, 0, 2])
+  })
+
   it('end when a later one cannot help', async () => {
     const { rules, asked } = cloud([outcome(1, 'auth')])
     const { failures } = await runSteps(order, rules)

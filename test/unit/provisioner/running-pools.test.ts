@@ -1,12 +1,13 @@
 // Pools that restart while the provisioner stops, and demand from an instance of a foreign class.
 
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { DemandSource } from '../../../src/demand/source.ts'
 import type { Demand } from '../../../src/planner/snapshot.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
+import { ProvisionError, problem } from '../../../src/problems/index.ts'
 import { builtInProviders } from '../../../src/providers/index.ts'
 import { openPlans } from '../../../src/provisioner/plans.ts'
 import { createRunningPools } from '../../../src/provisioner/pools.ts'
@@ -55,7 +56,15 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(folder, { recursive: true }))
 
-async function started({ providers = builtInProviders, clock = systemClock } = {}) {
+async function started({
+  providers = builtInProviders,
+  clock = systemClock,
+  onLocation = async () => {},
+}: {
+  providers?: typeof builtInProviders
+  clock?: typeof systemClock
+  onLocation?: () => Promise<void>
+} = {}) {
   const { config } = parseConfig(`state_dir: ${folder}\n${text}`, join(folder, 'master.yaml'))
   const { plans, problems } = await openPlans({
     config: () => config!,
@@ -79,7 +88,7 @@ async function started({ providers = builtInProviders, clock = systemClock } = {
     demand,
     env: {},
     onEvent: () => {},
-    onLocation: () => {},
+    onLocation,
     isFirstStart: false,
     clock,
     logger,
@@ -96,6 +105,39 @@ describe('running pools', () => {
     expect(demand.listeners.size).toBe(1)
     await running.stop()
     expect(demand.listeners.size).toBe(0)
+  })
+
+  it('open no journal and launch nothing at a location that is not noted yet', async () => {
+    const noted = Promise.withResolvers<void>()
+    const opening = started({ onLocation: () => noted.promise })
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(existsSync(join(folder, 'fleet'))).toBe(false)
+    noted.resolve()
+    const { running } = await opening
+    expect(existsSync(join(folder, 'fleet'))).toBe(true)
+    await running.stop()
+  })
+
+  it('do not start where their location cannot be noted, and leave no provider open', async () => {
+    const closed: string[] = []
+    const providers = builtInProviders.map((definition) => ({
+      ...definition,
+      async open(context: Parameters<typeof definition.open>[0]) {
+        const provider = await definition.open(context)
+        return {
+          ...provider,
+          async close() {
+            closed.push(provider.kind)
+            await provider.close()
+          },
+        }
+      },
+    }))
+    const gone = new ProvisionError(problem('STATE_UNREACHABLE', 'the database is gone'))
+    const failing = started({ providers, onLocation: () => Promise.reject(gone) })
+    await expect(failing).rejects.toThrow('the database is gone')
+    expect(closed).toEqual(['local'])
+    expect(existsSync(join(folder, 'fleet'))).toBe(false)
   })
 
   it('may launch again at once after a limit has changed that is part of the user data', async () => {

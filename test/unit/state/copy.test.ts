@@ -51,6 +51,10 @@ async function fill(store: StateStore): Promise<StateStore> {
   await store.identity.write('cluster-id', 'prod')
   await store.identity.write('writer-id', 'w')
   await store.identity.write('incarnations', '0000000a\n0000000b')
+  await store.cluster.addLocation({ provider: 'gcp', location: { project: 'p', region: 'r' } })
+  await store.cluster.addLocation({ provider: 'aws', location: { region: 'us-west-2' }, account: '1' })
+  await store.cluster.adopt([{ writer: 'v', pool: owner.pool }])
+  await store.cluster.addDrained(['i-2', 'i-1'])
   const { journal } = await store.openJournal(gpu)
   for (let n = 0; n < 20; n++)
     await journal.append({ at: n, kind: 'intent', text: `ü\u0000 ${n}`, deep: [{ n }] })
@@ -77,6 +81,7 @@ describe('a copy', () => {
       ['cluster-id', 1],
       ['writer-id', 1],
       ['incarnations', 2],
+      ['notes about the cluster', 5],
       ['journal of the master', 1],
       [`journal of pool ${owner.pool}`, 20],
       ['decisions', 2_500],
@@ -84,6 +89,9 @@ describe('a copy', () => {
     const third = await folder('third')
     expect(await copyState(second, third)).toEqual(parts)
     expect(await third.identity.read('incarnations')).toBe(await first.identity.read('incarnations'))
+    const drained = async (store: StateStore) => (await store.cluster.read()).drained.sort()
+    expect(await drained(third)).toEqual(['i-1', 'i-2'])
+    expect((await third.cluster.read()).locations).toHaveLength(2)
     const { records, problems } = await third.openJournal(gpu)
     expect([records.length, records[3]!['text'], problems]).toEqual([20, 'ü\u0000 3', []])
     expect(await third.readDecisions({})).toEqual(await first.readDecisions({}))
@@ -94,6 +102,22 @@ describe('a copy', () => {
     await expect(copyState(empty, full)).rejects.toThrow(/STATE_COPY_REFUSED.*nothing to copy/)
     await copyState(full, empty)
     await expect(copyState(full, empty)).rejects.toThrow(/STATE_COPY_REFUSED.*nothing is overwritten/)
+  })
+
+  it('over locations alone is refused', async () => {
+    const [full, noted] = [await fill(await folder('full')), await tables()]
+    await noted.cluster.addLocation({ provider: 'aws', location: { region: 'us-east-1' } })
+    await expect(copyState(full, noted)).rejects.toThrow(/STATE_COPY_REFUSED.*nothing is overwritten/)
+  })
+
+  it('whose locations are read back differently is refused', async () => {
+    const full = await fill(await folder('full'))
+    const lossy = await tables()
+    const addDrained = async () => {}
+    const cluster = { ...lossy.cluster, addDrained }
+    await expect(copyState(full, { ...lossy, cluster })).rejects.toThrow(
+      /STATE_COPY_DIFFERS.*notes about the cluster/,
+    )
   })
 
   it('that is read back differently is refused', async () => {
