@@ -13,7 +13,7 @@ import {
 import { ProvisionError, problem } from '../problems/index.ts'
 import { type Exchange, type StoredBody, type StoredView, unpacked } from '../state/index.ts'
 import type { PlaceOrder } from './placed-orders.ts'
-import { type SharedUnits, viewNameOf } from './shared-units.ts'
+import { type SharedUnits, viewNameOf } from './work.ts'
 
 export interface ElsewhereOptions {
   exchange: Exchange

@@ -4,7 +4,7 @@ import type { Order, OrderPlace, Reply } from '../http/index.ts'
 import type { Clock } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import type { Exchange } from '../state/index.ts'
-import type { SharedUnits } from './shared-units.ts'
+import type { SharedUnits } from './work.ts'
 
 /** Milliseconds: less than clients wait, and more than it takes until another one leads. */
 const longestWait = 12_000

@@ -22,11 +22,10 @@ import { createOrders, type Orders } from './orders.ts'
 import { dialledHosts, openPlans, type PoolPlans, usePlansForLaunches } from './plans.ts'
 import { createRunningPools, type PoolsStatus, type RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
-import { sharedUnits } from './shared-units.ts'
 import { createSharing, type Sharing } from './sharing.ts'
 import { snapshotFileOf } from './snapshot-file.ts'
 import { openTelemetry } from './telemetry.ts'
-import { createWork, everything, type Work } from './work.ts'
+import { createWork, everything, sharedUnits, type Work } from './work.ts'
 
 export interface ProvisionerOptions {
   config: MasterConfig

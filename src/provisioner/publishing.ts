@@ -11,7 +11,7 @@ import {
 } from '../http/index.ts'
 import { type Clock, type Logger, limit, turns } from '../platform/index.ts'
 import { type Exchange, type NewView, packed } from '../state/index.ts'
-import { type SharedUnits, viewNameOf } from './shared-units.ts'
+import { type SharedUnits, viewNameOf } from './work.ts'
 
 /** Milliseconds from one statement to the next, at least. */
 const publishEvery = 2_000

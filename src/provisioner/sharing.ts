@@ -5,8 +5,8 @@ import type { Candidate, Exchange } from '../state/index.ts'
 import { createElsewhere, nothingElsewhere } from './elsewhere.ts'
 import { createPlacedOrders } from './placed-orders.ts'
 import { createPublishing } from './publishing.ts'
-import type { SharedUnits } from './shared-units.ts'
 import { createTakenOrders } from './taken-orders.ts'
+import type { SharedUnits } from './work.ts'
 
 export interface SharingOptions {
   /** undefined where one process has the whole store. */

@@ -4,7 +4,7 @@ import { carryOut, type FleetControl, failure, orderSchema, type Reply } from '.
 import type { Clock, Logger } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import type { Epoch, Exchange } from '../state/index.ts'
-import type { SharedUnits } from './shared-units.ts'
+import type { SharedUnits } from './work.ts'
 
 /** Milliseconds between two reads of new orders, and for a while after there were some. */
 const readEvery = 1_000
