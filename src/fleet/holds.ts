@@ -25,6 +25,7 @@ function isOfDatabase(fault: Problem | undefined): boolean {
 const ofDatabase: readonly ProblemCode[] = [
   'STATE_UNREACHABLE',
   'STATE_REFUSED',
+  'STATE_READ_ONLY',
   'STATE_URL_INVALID',
   'STATE_RIGHT_LOST',
 ]

@@ -39,6 +39,7 @@ export type { Admission } from './admission.ts'
 export { type Refusal, refusalGrowth } from './failures.ts'
 export { leftProblem, locationOf } from './orphan-reports.ts'
 export { createOrphanWatch, type FoundOrphan, type OrphanStatus, type OrphanWatch } from './orphans.ts'
+export { type OwnWriters, withAdopted, writersOf } from './own-writers.ts'
 export type {
   FleetEvent,
   LaunchInputs,

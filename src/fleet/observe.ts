@@ -8,6 +8,7 @@ import { type Listing, listDeadline, type TimedListing } from '../providers/inde
 import { reportLost } from './failed-instances.ts'
 import { noticeForeign } from './foreign.ts'
 import { checkAccount, findMissing, noticeMissing } from './missing.ts'
+import type { OwnWriters } from './own-writers.ts'
 import { storedTrack } from './records.ts'
 import {
   callDeadlines,
@@ -180,7 +181,7 @@ export interface ListingRules {
   /** Of this life. */
   writer: string
   /** Of all lives. */
-  ownWriters: ReadonlySet<string>
+  ownWriters: OwnWriters
   /** Milliseconds for which a VM may be missing although it exists. */
   visibility: number
   /** Milliseconds for which the master's report of a connected agent counts. */
@@ -250,6 +251,7 @@ function observeFound(
 function isOurs(memory: PoolMemory, instance: Instance, { writer, ownWriters }: ListingRules): boolean {
   const { writerId = unknownWriter } = instance
   if (memory.adopted.has(writerId) || writerId === writer) return true
+  if (ownWriters.shares?.(writerId)) return true
   return ownWriters.has(writerId) && !isOfClone(memory, instance)
 }
 

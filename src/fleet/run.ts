@@ -32,6 +32,7 @@ import {
   noLaunchError,
   type OfferingMemory,
 } from './failures.ts'
+import type { OwnWriters } from './own-writers.ts'
 import type { PoolRecord, Written } from './records.ts'
 
 type EventBody = FleetEvent extends infer E ? (E extends FleetEvent ? Omit<E, 'at' | 'pool'> : never) : never
@@ -172,8 +173,7 @@ export type SharedView = Pick<SharedCluster, 'list' | 'find'>
 export interface PoolDeps {
   pool: string
   owner: Ownership
-  /** Names of this provisioner in the tags of instances, those of earlier starts too: we may change instances that carry one. */
-  ownWriters: ReadonlySet<string>
+  ownWriters: OwnWriters
   provider: Provider
   /** What the pools at a location share: their listing, and lookups by id. Without it the pool lists by itself. */
   shared?: SharedView

@@ -58,6 +58,30 @@ export const stateCodes = {
     remedy:
       'Bring the same configuration to every host. Meanwhile each pool is led only by hosts that have it, with the settings of its leader.',
   },
+  STATE_READ_ONLY: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      'The state database answers, but cannot be written: it is a standby, or read-only. Until it can be, nothing is launched or terminated.',
+    remedy:
+      'Let the address lead to the primary: a virtual address, a proxy or a DNS name; or promote the standby. The provisioner resumes by itself.',
+  },
+  STATE_COMMITS_LOST: {
+    severity: 'warning',
+    exit: 1,
+    meaning:
+      'The state database has gone back to an earlier moment: a standby was promoted, or a dump, a disk or a point in time was restored. What was written last may be missing, so nothing is launched until two complete listings, a minute apart, have shown what exists.',
+    remedy:
+      'Wait a minute. Look at `provision jobs`, drains and pauses of the last moments before: orders that were lost must be given again.',
+  },
+  STATE_MAY_LOSE_COMMITS: {
+    severity: 'warning',
+    exit: 1,
+    meaning:
+      'The settings of the state database allow that writes which it has confirmed are lost when it fails; each loss stops launches for a minute.',
+    remedy:
+      'Set synchronous_standby_names to the standbys that may be promoted, and leave synchronous_commit and fsync on.',
+  },
   STATE_COPY_REFUSED: {
     severity: 'error',
     exit: 2,

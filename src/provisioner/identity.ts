@@ -3,6 +3,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { resolve } from 'node:path'
 import { clusterIdPattern, type MasterConfig } from '../config/index.ts'
+import { type OwnWriters, writersOf } from '../fleet/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf, type Ownership } from '../providers/index.ts'
 import type { IdentityPart, StoredIdentity, Trace } from '../state/index.ts'
@@ -16,7 +17,7 @@ export interface Identity {
    */
   writerId: string
   /** This one, those of earlier starts, and the one without a start's part, which earlier versions used. */
-  ownWriters: ReadonlySet<string>
+  ownWriters: OwnWriters
 }
 
 /** Shown by a dry run if a first start would generate an id. */
@@ -59,7 +60,7 @@ export async function ensureIdentity({
   await incarnationsOf(stored)
   const incarnation = randomBytes(4).toString('hex')
   const incarnations = await stored.addIncarnation(incarnation, mostIncarnations)
-  return identityOf(clusterId, id, incarnation, incarnations)
+  return identityOf(clusterId, id, incarnation, incarnations, stored)
 }
 
 /**
@@ -96,14 +97,14 @@ export async function peekIdentity(
   const clusterId = await orUndefined(() => knownClusterId(config, stored))
   const writerId = stored && (await orUndefined(() => writerIdOf(stored)))
   const incarnations = (stored && (await orUndefined(() => incarnationsOf(stored)))) ?? []
-  if (writerId === undefined)
+  if (!stored || writerId === undefined)
     return {
       clusterId: clusterId ?? notYet,
       provisionerId: notYet,
       writerId: notYet,
       ownWriters: new Set(),
     }
-  return identityOf(clusterId ?? notYet, writerId, exampleIncarnation, incarnations)
+  return identityOf(clusterId ?? notYet, writerId, exampleIncarnation, incarnations, stored)
 }
 
 /** Its problems come from `identityProblems`. */
@@ -116,24 +117,21 @@ async function orUndefined<T>(ask: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** As they are stored now: with a shared state, other processes have started since. Throws IDENTITY_UNUSABLE. */
-export async function readOwnWriters(
-  stored: StoredIdentity,
-  { provisionerId, ownWriters }: Pick<Identity, 'provisionerId' | 'ownWriters'>,
-): Promise<ReadonlySet<string>> {
-  const incarnations = await incarnationsOf(stored)
-  return new Set([...ownWriters, ...incarnations.map((incarnation) => `${provisionerId}-${incarnation}`)])
-}
-
 export function ownerOf({ clusterId, writerId }: Identity, pool: string): Ownership {
   return { clusterId, writerId, pool }
 }
 
 /** @param own of this start; another host may have started since */
-function identityOf(clusterId: string, id: string, own: string, incarnations: readonly string[]): Identity {
+function identityOf(
+  clusterId: string,
+  id: string,
+  own: string,
+  incarnations: readonly string[],
+  stored: StoredIdentity,
+): Identity {
   const writerOf = (incarnation: string) => `${id}-${incarnation}`
   const writers = [id, ...incarnations.map(writerOf), writerOf(own)]
-  return { clusterId, provisionerId: id, writerId: writerOf(own), ownWriters: new Set(writers) }
+  return { clusterId, provisionerId: id, writerId: writerOf(own), ownWriters: writersOf(id, writers, stored) }
 }
 
 /**

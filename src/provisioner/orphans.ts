@@ -9,6 +9,7 @@ import {
   keyOf,
   type OrphanStatus,
   type OrphanWatch,
+  type OwnWriters,
 } from '../fleet/index.ts'
 import type { Clock, Logger, MayAct } from '../platform/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
@@ -22,8 +23,10 @@ export interface OrphansInput {
   /** Names of pools that ran with this state: a cloud may shorten or change names. */
   poolsEver: readonly string[]
   clusterId: string
-  /** Every writer that is this provisioner, as far as this process knows. */
-  ownWriters: () => ReadonlySet<string>
+  /** Every writer that is this provisioner. */
+  ownWriters: OwnWriters
+  /** Of which their names begin with. */
+  provisionerId: string
   /** A pool that another provisioner of the cluster has in its configuration. */
   isElsewhere: (pool: string) => boolean
   providers: readonly AnyProvider[]
@@ -87,12 +90,12 @@ export function createOrphans(input: OrphansInput): Orphans {
         return here === undefined || keyOf(here) === keyOf(place)
       })
     },
-    isOwnWriter: (writer = '', pool) => input.ownWriters().has(writer) || memory.adopted(pool).has(writer),
+    isOwnWriter: (writer = '', pool) => input.ownWriters.has(writer) || memory.adopted(pool).has(writer),
     // It begins with our id, but is not one of our starts.
     isCopy: (writer = '', pool) =>
-      !input.ownWriters().has(writer) &&
+      !input.ownWriters.has(writer) &&
       !memory.adopted(pool).has(writer) &&
-      [...input.ownWriters()].some((own) => writer.startsWith(`${own}-`)),
+      writer.startsWith(`${input.provisionerId}-`),
     drained: memory,
     isFileTrusted: input.isFileTrusted,
     rules() {

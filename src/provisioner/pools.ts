@@ -2,7 +2,14 @@
 
 import type { ProvidedPool } from '../agent-setup/index.ts'
 import type { DemandSource } from '../demand/index.ts'
-import type { Admission, ClusterLocation, FleetEvent, PoolStatus } from '../fleet/index.ts'
+import {
+  type Admission,
+  type ClusterLocation,
+  type FleetEvent,
+  type OwnWriters,
+  type PoolStatus,
+  withAdopted,
+} from '../fleet/index.ts'
 import { type Clock, type Logger, limit, type Metrics } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
@@ -56,6 +63,8 @@ export interface RunningPools {
   reconfigure(pool: string): void
   /** Restarts the loop of the pool, or retries its start; its VMs keep running. */
   restart(pool: string): Promise<void>
+  /** Restarts all that run: their journals are not what they wrote. */
+  reopen(): void
 }
 
 export interface StartPools {
@@ -64,8 +73,9 @@ export interface StartPools {
   plans: PoolPlans
   /** See `Identity` and `PoolDeps`. */
   provisionerId: string
-  /** Read at the start of each pool: other provisioners that share the state have started since. */
-  ownWriters: () => Promise<ReadonlySet<string>>
+  ownWriters: OwnWriters
+  /** Reads what other provisioners that share the state have noted; before each pool starts. */
+  refresh?: () => Promise<void>
   /** Further writers whose instances of the pool a person has adopted. */
   adoptedOf?: (pool: string) => ReadonlySet<string>
   stateDir: string
@@ -102,9 +112,10 @@ export function createRunningPools(
   const elsewhere = () => names.filter((name) => !terms.has(name))
 
   async function startOne(name: string, term: Term): Promise<void> {
-    const { plans, ...rest } = started!
+    const { plans, refresh, ...rest } = started!
     try {
-      const ownWriters = new Set([...(await rest.ownWriters()), ...(rest.adoptedOf?.(name) ?? [])])
+      await refresh?.()
+      const ownWriters = withAdopted(rest.ownWriters, rest.adoptedOf?.(name))
       const owner = plans.ownerOf(name)
       clusters ??= createSharedClusters({ ...rest, clusterId: owner.clusterId, random: Math.random })
       const plan = () => plans.get(name)
@@ -233,6 +244,7 @@ export function createRunningPools(
       pool?.userDataChanged()
     },
     restart,
+    reopen: () => all().forEach(({ fleet }) => void restart(fleet.pool)),
   }
 }
 

@@ -15,7 +15,7 @@ import { type Configuration, createConfiguration, type Reloaded } from './config
 import { learnClusterId } from './demand.ts'
 import { type Endpoints, openEndpoints } from './endpoints.ts'
 import { fleetRows, joinedAgents, otherAgents } from './fleet-rows.ts'
-import { ensureIdentity, readOwnWriters } from './identity.ts'
+import { ensureIdentity } from './identity.ts'
 import { createJobAdvice } from './job-advice.ts'
 import { createLeading, type Leading } from './leading.ts'
 import { createOrders, type Orders } from './orders.ts'
@@ -165,10 +165,18 @@ async function open(
   const { config, version, clock, logger, onChange = () => {} } = options
   const store = await openStateStore(config, options)
   undo.push(store.close)
-  undo.push(await store.hold({ onLost: () => options.onLockLost?.() }))
+  let commitsLost = false
+  const release = await store.hold({
+    onLost: () => options.onLockLost?.(),
+    onCommitsLost() {
+      commitsLost = true
+      running.reopen()
+    },
+  })
+  undo.push(release)
   const certificate = openCertificate(options)
   const { identity: stored } = store
-  const isFirstStart = await stored.isNew()
+  const isFirstStart = !commitsLost && (await stored.isNew())
   const learned = options.demand ? undefined : await learnClusterId({ ...options, store })
   const identity = await ensureIdentity({ config, stored, providers: options.providers, learned })
   const { clusterId, writerId } = identity
@@ -240,7 +248,6 @@ async function open(
   })
   const endpoint = controlHandler({ ...fleet, elsewhere: sharing.elsewhere })
   const memory = await openClusterMemory(store.cluster)
-  let writers = identity.ownWriters
   const { demand: givenDemand, ...rest } = options
   const work = createWork({
     ...rest,
@@ -255,14 +262,9 @@ async function open(
     control: anyOf([endpoint, ...telemetry.handlers]),
     memory,
     poolsEver: [...(await stored.pools()), ...config.resource_pools.map(({ pool_name }) => pool_name)],
-    // Before a pool starts: other provisioners that share the state have written since.
-    async ownWriters() {
-      if (!store.leases) return writers
-      await memory.refresh()
-      writers = await readOwnWriters(stored, identity)
-      return writers
-    },
-    knownWriters: () => writers,
+    ownWriters: identity.ownWriters,
+    provisionerId: identity.provisionerId,
+    refresh: memory.refresh,
     isElsewhere: (shown) => leading.others().some(({ configured }) => configured.includes(shown)),
     isFileTrusted: configuration.isTrusted,
     adoptedOf: memory.adopted,

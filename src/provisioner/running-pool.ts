@@ -9,6 +9,7 @@ import {
   createPoolFleet,
   type FleetEvent,
   keyOf,
+  type OwnWriters,
   type PoolFleet,
   type PoolSettings,
 } from '../fleet/index.ts'
@@ -35,7 +36,7 @@ export interface RunPoolOptions {
   plan: () => ReadyPlan
   owner: Ownership
   provisionerId: string
-  ownWriters: ReadonlySet<string>
+  ownWriters: OwnWriters
   stateDir: string
   store: Pick<StateStore, 'openJournal'>
   env: Readonly<Record<string, string | undefined>>

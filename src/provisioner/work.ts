@@ -17,10 +17,7 @@ export const orphansOnly = '@orphans'
 
 export interface WorkOptions
   extends Omit<DemandContext, 'mayReturn' | 'mayJoin' | 'hasOrphans' | 'term'>,
-    Omit<
-      OrphansInput,
-      'config' | 'demand' | 'locationOf' | 'onEvent' | 'clusterId' | 'mayAct' | 'ownWriters'
-    >,
+    Omit<OrphansInput, 'config' | 'demand' | 'locationOf' | 'onEvent' | 'clusterId' | 'mayAct'>,
     Omit<StartPools, 'demand' | 'onListed' | 'onEvent' | 'stateDir' | 'provisionerId' | 'onLocation'> {
   /** Replaces the `demand` of the configuration. */
   given?: DemandSource
@@ -32,8 +29,6 @@ export interface WorkOptions
   onEvent: (event: FleetEvent) => void
   /** Something has changed that nothing else tells. */
   onChange: () => void
-  /** As last read. */
-  knownWriters: () => ReadonlySet<string>
   /** Instances that are processes on this machine. */
   localIds: () => string[]
 }
@@ -95,7 +90,6 @@ export function createWork(options: WorkOptions): Work {
   function searchOrphans(term: Term): Orphans {
     return createOrphans({
       ...options,
-      ownWriters: options.knownWriters,
       config: options.configuration,
       clusterId: options.identity.clusterId,
       locationOf: running.locationOf,

@@ -3,7 +3,7 @@ import type { MasterConfig, PostgresConfig } from '../config/index.ts'
 import { type Clock, type Logger, systemClock } from '../platform/index.ts'
 import { folderStore } from './folder/folder-store.ts'
 import { folderIdentity } from './folder/identity-files.ts'
-import type { DatabaseReport } from './postgres/open.ts'
+import type { DatabaseReport } from './postgres/report.ts'
 import type { StateStore, StoredIdentity } from './store.ts'
 
 /** Without `state`: the folder `state_dir`. */
@@ -40,7 +40,7 @@ export async function checkDatabase(
   config: PostgresConfig,
   env: StateSurroundings['env'],
 ): Promise<DatabaseReport> {
-  const { checkPostgres } = await import('./postgres/open.ts')
+  const { checkPostgres } = await import('./postgres/report.ts')
   return checkPostgres(config, env)
 }
 

@@ -45,6 +45,11 @@ export interface HoldOptions {
    * without leases is always held so.
    */
   alone?: boolean
+  /**
+   * The store has lost writes that it had confirmed: journals that are open must be opened again, and show that by a
+   * problem. Also called before `hold` resolves.
+   */
+  onCommitsLost?: (found: Problem) => void
 }
 
 // The identity: short texts, written once or at each start.
@@ -56,6 +61,8 @@ export const identityParts = ['cluster-id', 'writer-id', 'incarnations'] as cons
 export type IdentityPart = (typeof identityParts)[number]
 
 export interface StoredIdentity {
+  /** Every process of this provisioner uses this one: there are no copies, as there may be of a folder. */
+  readonly isShared: boolean
   /** undefined if it was never written. Throws whatever keeps it from being read. */
   read(part: IdentityPart): Promise<string | undefined>
   /** Replaces it; needs the state alone. Resolves once it survives a crash. */
@@ -148,6 +155,8 @@ export interface StoredJournal extends Journal {
    * other work runs, and must not change.
    */
   rewrite(records: JournalRecord[]): Promise<void>
+  /** Calls back when records that were confirmed may be missing: who knows them all rewrites the journal. */
+  onDoubt?(listener: () => void): void
   /** Where it is, for messages: an absolute path, or a table. */
   readonly place: string
   /** Records appended since it was opened or rewritten. */
@@ -162,7 +171,7 @@ export interface OpenedJournal {
   journal: StoredJournal
   /** Every record that could be read, oldest first. */
   records: JournalRecord[]
-  /** JOURNAL_SET_ASIDE, when it was damaged or of another kind. */
+  /** It may lack records: JOURNAL_SET_ASIDE, damaged or of another kind; STATE_COMMITS_LOST, until it is rewritten. */
   problems: Problem[]
   /** It did not exist. */
   isNew: boolean

@@ -41,6 +41,14 @@ export interface PostgresCluster {
   dispose(): Promise<void>
 }
 
+/** A hot standby, which replicates asynchronously. */
+export interface PostgresStandby extends PostgresCluster {
+  /** It gets no more of the log of its primary. */
+  detach(): Promise<void>
+  /** It becomes a primary; resolves when it can be written. */
+  promote(): Promise<void>
+}
+
 export interface ClusterOptions {
   /** Run by a shell before the server, such as `ulimit -f 4096`. */
   before?: string
@@ -77,6 +85,12 @@ function otherUser(): { uid?: number; gid?: number } {
   }
 }
 
+function giveTo({ uid, gid }: { uid?: number; gid?: number }, file: string): void {
+  if (uid !== undefined) chownSync(file, uid, gid!)
+}
+
+const password = 'a:pass word@/%'
+
 export async function postgresCluster({
   before = ':',
   initdb = [],
@@ -85,11 +99,8 @@ export async function postgresCluster({
   const folder = mkdtempSync(join(tmpdir(), 'pg-'))
   const data = join(folder, 'data')
   const as = otherUser()
-  const give = (file: string) => {
-    if (as.uid !== undefined) chownSync(file, as.uid, as.gid!)
-  }
+  const give = (file: string) => giveTo(as, file)
   give(folder)
-  const password = 'a:pass word@/%'
   const pwfile = join(folder, 'pwfile')
   writeFileSync(pwfile, `${password}\n`, { mode: 0o600 })
   give(pwfile)
@@ -113,11 +124,59 @@ export async function postgresCluster({
     { ...as, stdio: 'pipe', cwd: folder },
   )
   const port = await freePort()
-  const config = join(data, 'postgresql.conf')
   appendFileSync(
-    config,
+    join(data, 'postgresql.conf'),
     `listen_addresses = '127.0.0.1'\nport = ${port}\nunix_socket_directories = '${folder}'\nshared_buffers = 16MB\nlog_timezone = 'UTC'\n`,
   )
+  const cluster = clusterIn(folder, { port, before, isReady: 'ready to accept connections' })
+  await cluster.start()
+  return cluster
+}
+
+/** A copy of the primary as it is now, that follows it. */
+export async function postgresStandby(primary: PostgresCluster): Promise<PostgresStandby> {
+  const { as, give, user } = primary
+  const folder = mkdtempSync(join(tmpdir(), 'pg-'))
+  give(folder)
+  const from = ['-h', primary.folder, '-p', String(primary.port), '-U', user]
+  const data = join(folder, 'data')
+  execFileSync(join(postgresPrograms(), 'pg_basebackup'), [...from, '-D', data, '-R', '-c', 'fast'], {
+    ...as,
+    stdio: 'pipe',
+    cwd: folder,
+  })
+  const port = await freePort()
+  appendFileSync(join(data, 'postgresql.conf'), `port = ${port}\nunix_socket_directories = '${folder}'\n`)
+  const isReady = 'ready to accept read-only connections'
+  const cluster = clusterIn(folder, { port, before: ':', isReady })
+  const until = async (condition: string, of = cluster) => {
+    while (of.sql(`SELECT ${condition}`) !== 't') await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  await cluster.start()
+  await until('count(*) = 1 FROM pg_stat_replication', primary)
+  return {
+    ...cluster,
+    async detach() {
+      cluster.sql("ALTER SYSTEM SET primary_conninfo = ''")
+      cluster.reload()
+      await until('count(*) = 0 FROM pg_stat_wal_receiver')
+    },
+    async promote() {
+      cluster.sql('SELECT pg_promote()')
+      await until('NOT pg_is_in_recovery()')
+    },
+  }
+}
+
+/** Of the folder that was made for it. */
+function clusterIn(
+  folder: string,
+  { port, before, isReady }: { port: number; before: string; isReady: string },
+): PostgresCluster {
+  const programs = postgresPrograms()
+  const data = join(folder, 'data')
+  const config = join(data, 'postgresql.conf')
+  const as = otherUser()
   let server: ChildProcess | undefined
 
   const cluster: PostgresCluster = {
@@ -144,7 +203,7 @@ export async function postgresCluster({
         throw new Error(`PostgreSQL ended: ${log}`)
       })
       exited.catch(() => {})
-      while (!log.includes('ready to accept connections'))
+      while (!log.includes(isReady))
         await Promise.race([exited, new Promise((resolve) => setTimeout(resolve, 20))])
     },
     isUp: () => server !== undefined && server.exitCode === null,
@@ -174,7 +233,7 @@ export async function postgresCluster({
         { encoding: 'utf8', stdio: 'pipe', cwd: folder },
       ).trim(),
     as,
-    give,
+    give: (file) => giveTo(as, file),
     async dispose() {
       signalAll('-CONT')
       await end('SIGQUIT')
@@ -204,7 +263,6 @@ export async function postgresCluster({
       } catch {}
   }
 
-  await cluster.start()
   return cluster
 }
 

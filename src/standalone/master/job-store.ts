@@ -36,6 +36,11 @@ export interface JobStoreOptions {
 const retryEvery = 2000
 /** Appended records that justify a rewrite, in addition to a multiple of the live records. */
 const compactAfter = 2000
+/**
+ * Milliseconds after which a journal that lacks records counts as complete: by then agents have returned, and have reported
+ * the containers of jobs that were lost. Until then each start asks them.
+ */
+const lossKept = 600_000
 
 /** For a master whose state is lost when the process exits. */
 export function inMemoryJobStore(): JobStore {
@@ -122,7 +127,11 @@ export function createJobStore(
 
   async function compact(): Promise<void> {
     const live = state.agents.size + state.allocations.size
-    if (compacting || journal.appended <= Math.max(compactAfter, 4 * live)) return
+    if (journal.appended > Math.max(compactAfter, 4 * live)) await rewrite()
+  }
+
+  async function rewrite(): Promise<void> {
+    if (compacting) return
     compacting = true
     await journal.rewrite(snapshot(state, clock.now())).catch(mended)
     compacting = false
@@ -140,6 +149,10 @@ export function createJobStore(
     return true
   }
 
+  // What is known here is all there is; a store that lost the last records has it again at once.
+  journal.onDoubt?.(() => void rewrite())
+  if (problems.some(({ code }) => code === 'STATE_COMMITS_LOST'))
+    clock.sleep(lossKept, closed.signal).then(rewrite, () => {})
   if (clusterId !== undefined && found.clusterId === undefined)
     void keep({ at: clock.now(), kind: 'cluster', clusterId })
   return {

@@ -17,6 +17,7 @@ export function folderIdentity(stateDir: string): StoredIdentity {
     syncFolderOf(at(part))
   }
   return {
+    isShared: false,
     read: async (part) => read(part),
     write: async (part, value) => write(part, value),
     // One process has the folder, so nobody writes in between.

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import type { PostgresConfig } from '../../config/index.ts'
-import { ProvisionError, problem } from '../../problems/index.ts'
+import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
 
 export type Env = Readonly<Record<string, string | undefined>>
 
@@ -79,6 +79,14 @@ export function addressOf(config: PostgresConfig, env: Env): Address {
 export function describeAddress({ host, port, database }: Address): string {
   const place = isIP(host) === 6 ? `[${host}]` : host
   return `PostgreSQL ${host.startsWith('/') ? `${host}, port ${port}` : `${place}:${port}`}, database ${database}`
+}
+
+/** STATE_UNENCRYPTED, where the way to the server is not private. */
+export function unencrypted(address: Address): Problem[] {
+  const { tls, isLocal } = address
+  if (tls === 'verified' || isLocal) return []
+  const what = tls === 'off' ? 'the connection is not encrypted' : 'the certificate is not verified'
+  return [problem('STATE_UNENCRYPTED', `${describeAddress(address)}: ${what}`)]
 }
 
 const oneHost = 'Name one host: a virtual address, a proxy or a DNS name that leads to the primary.'

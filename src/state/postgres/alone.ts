@@ -27,10 +27,12 @@ export interface AloneOptions {
   clock: Clock
   logger: Logger
   faults: Faults
+  /** With each renewal; while it fails, the renewal counts as failed. */
+  onRenewed?: () => Promise<void>
 }
 
 export function createAlone(options: AloneOptions): AloneRight {
-  const { database, schema, name, clock, logger, faults } = options
+  const { database, schema, name, clock, logger, faults, onRenewed } = options
   let held: Epoch | undefined
 
   const proofOf = ({ number, nonce }: Epoch): Proof => [aloneRow, number, nonce]
@@ -50,6 +52,7 @@ export function createAlone(options: AloneOptions): AloneRight {
       await clock.sleep(faults.current() ? retryEvery : renewEvery, released)
       try {
         const isHeld = await renew(epoch)
+        if (isHeld && !released.aborted) await onRenewed?.()
         if (released.aborted) return
         faults.note(undefined)
         if (isHeld) continue

@@ -2,8 +2,9 @@
 // that a pooler in transaction mode is no different.
 import { readFileSync } from 'node:fs'
 import type { Client } from 'pg'
+import type { PostgresConfig } from '../../config/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
-import { type Address, describeAddress } from './address.ts'
+import { type Address, addressOf, describeAddress, type Env } from './address.ts'
 import { failureOf } from './failures.ts'
 
 export type Value =
@@ -41,6 +42,11 @@ const mostConnections = 4
 export const callDeadline = 5_000
 const idleTime = 30_000
 const closingTime = 1_000
+
+/** Connects at the first call. Throws STATE_URL_INVALID only then. */
+export function databaseOf(config: PostgresConfig, env: Env): Database {
+  return postgresDatabase(() => addressOf(config, env))
+}
 
 /** Connects at the first call. `address` is called for each connection. */
 export function postgresDatabase(address: () => Address): Database {

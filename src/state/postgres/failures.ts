@@ -10,6 +10,9 @@ const refusals: Record<string, string> = {
   '3F000': 'Grant CREATE on the database, so that the schema can be created.',
 }
 
+/** A standby, or a primary whose default_transaction_read_only is on. */
+const readOnly = '25006'
+
 /** OpenSSL's and Node's, while the certificate of the server is verified. */
 const untrusted =
   /CERT|SELF_SIGNED|UNABLE_TO|ERR_TLS|ERR_SSL|ERR_OSSL|HOSTNAME_MISMATCH|PATH_LENGTH|INVALID_CA|INVALID_PURPOSE/
@@ -23,6 +26,7 @@ export function failureOf(error: unknown, server: string): ProvisionError {
   const cause = error instanceof Error ? error : new Error(String(error))
   const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : ''
   const why = `${server}: ${reasonOf(cause)}${code ? ` (${code})` : ''}`
+  if (code === readOnly) return new ProvisionError(problem('STATE_READ_ONLY', why, { cause }))
   const remedy = refusals[code]
   if (remedy !== undefined) return new ProvisionError(problem('STATE_REFUSED', why, { remedy, cause }))
   if (untrusted.test(code) || /does not support SSL/.test(cause.message))

@@ -79,6 +79,7 @@ export function identityTable({
   }
 
   return {
+    isShared: true,
     read,
     async write(part, value) {
       const { count } = await database.query(

@@ -16,6 +16,8 @@ export interface LeaseTable {
   /** Quoted. */
   schema: string
   faults: Faults
+  /** With each renewal; while it fails, the renewal counts as failed. */
+  onRenewed?: () => Promise<void>
 }
 
 interface Row {
@@ -27,7 +29,7 @@ interface Row {
   left: number
 }
 
-export function leaseTable({ database, schema, faults }: LeaseTable): LeaseStore {
+export function leaseTable({ database, schema, faults, onRenewed = async () => {} }: LeaseTable): LeaseStore {
   const leases = `${schema}.leases`
   const until = (parameter: string) => `clock_timestamp() + ${parameter}::float8 * interval '1 millisecond'`
   const left = (expiry: string) => `(extract(epoch FROM ${expiry} - clock_timestamp()) * 1000)::float8`
@@ -105,7 +107,8 @@ export function leaseTable({ database, schema, faults }: LeaseTable): LeaseStore
           asked.map(([, , nonce]) => nonce),
         ],
       )
-      const { rows } = (await noted(answer, faults)) as unknown as { rows: Row[] }
+      const both = Promise.all([answer, answer.then(onRenewed)])
+      const [{ rows }] = (await noted(both, faults)) as unknown as [{ rows: Row[] }]
       if (rows.some(({ left }) => left < -keptFor)) void prune().catch(() => {})
       return viewOf(rows)
     },

@@ -130,6 +130,26 @@ const migrations: readonly Migration[] = [
       ),
   },
   {
+    oldest: 1,
+    up: (s) => [
+      // stamp: the transaction that wrote the row. In a restored dump it is not the one that the row itself has (xmin).
+      `CREATE TABLE ${s}.journal_lineages (
+        journal bigint PRIMARY KEY REFERENCES ${s}.journals (id) ON DELETE CASCADE,
+        system text,
+        timeline bigint,
+        stamp bigint NOT NULL,
+        losses integer NOT NULL DEFAULT 0,
+        settled integer NOT NULL DEFAULT 0
+      )`,
+      `CREATE TABLE ${s}.lineage_beats (
+        host uuid PRIMARY KEY,
+        beats bigint NOT NULL,
+        seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
+      )`,
+    ],
+    down: (s) => [`DROP TABLE ${s}.lineage_beats`, `DROP TABLE ${s}.journal_lineages`],
+  },
+  {
     oldest: 3,
     up: (s) => [
       // name: of what is led; summary: JSON; body: compressed, so that it is not worth trying again.

@@ -3,6 +3,7 @@ import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import { describeOwner, isSameOwner } from '../owner.ts'
 import type { JournalName, JournalOptions, JournalOwner, OpenedJournal } from '../store.ts'
 import type { Query } from './database.ts'
+import type { LineageWatch } from './lineage-watch.ts'
 import {
   assertHeld,
   createPostgresJournal,
@@ -33,14 +34,14 @@ interface Found {
 }
 
 export async function openPostgresJournal(
-  table: JournalTable,
+  table: JournalTable & { lineage: LineageWatch },
   options: JournalOptions,
   right: Right,
 ): Promise<OpenedJournal> {
   const { database, name } = table
   const key = keyOf(options.name)
   const problems: Problem[] = []
-  const { row, isNew } = await database.transaction(async (query) => {
+  async function openRow(query: Query): Promise<{ row: JournalRow; isNew: boolean }> {
     await assertHeld(query, table.schema, right)
     const found = await find(query, table, key)
     if (!found) return { row: await create(query, table, key, options), isNew: true }
@@ -56,7 +57,13 @@ export async function openPostgresJournal(
     // An owner of earlier records stays until they are rewritten.
     const kept = options.owner ? JSON.stringify(options.owner) : found.owner
     return { row: { id: found.id, key, first: found.first, next, owner: kept }, isNew: false }
+  }
+
+  const { row, isNew, lineage } = await database.transaction(async (query) => {
+    const opened = await openRow(query)
+    return { ...opened, lineage: await table.lineage.opened(query, opened.row.id, key) }
   })
+  if (lineage.problem) problems.push(lineage.problem)
   const { records, damaged } = await readRecords(table, row.id)
   if (damaged.length > 0) {
     const aside = await keepDamaged(table, row, damaged, right)
@@ -67,7 +74,7 @@ export async function openPostgresJournal(
       ),
     )
   }
-  return { journal: createPostgresJournal(table, row, right), records, problems, isNew }
+  return { journal: createPostgresJournal(table, row, right, lineage.lineage), records, problems, isNew }
 }
 
 async function find(query: Query, { schema }: JournalTable, key: string): Promise<Found | undefined> {

@@ -1,16 +1,17 @@
 // From the configuration to a store in PostgreSQL, and what `provision check` reports about it.
+import { join } from 'node:path'
 import about from '../../../package.json' with { type: 'json' }
 import type { PostgresConfig } from '../../config/index.ts'
 import { tellProblems } from '../../platform/index.ts'
-import { type Problem, problem } from '../../problems/index.ts'
 import { readClusterFile } from '../folder/cluster-file.ts'
 import { holdStateFolder } from '../folder/hold.ts'
 import type { StateSurroundings } from '../open.ts'
 import type { StateStore } from '../store.ts'
-import { type Address, addressOf, describeAddress, type Env } from './address.ts'
-import { type Database, postgresDatabase } from './database.ts'
+import { addressOf, type Env, unencrypted } from './address.ts'
+import { databaseOf } from './database.ts'
+import { lineageFile } from './lineage-file.ts'
 import { migrateBack, newestVersion } from './migrations.ts'
-import { describeDatabase, postgresStore } from './postgres-store.ts'
+import { postgresStore } from './postgres-store.ts'
 
 /** Throws STATE_URL_INVALID. `stateDir` stays the folder of the process: its lock, socket and token. */
 export function openPostgresStore(
@@ -25,45 +26,12 @@ export function openPostgresStore(
     schema: config.schema,
     program: about.version,
     earlier: () => readClusterFile(stateDir),
+    lineageFile: lineageFile(join(stateDir, 'lineage.json'), logger),
     async holdMachine({ onLost }) {
       tellProblems(logger, warnings)
       return holdStateFolder({ ...surroundings, stateDir, onLost })
     },
   })
-}
-
-function databaseOf(config: PostgresConfig, env: Env): Database {
-  return postgresDatabase(() => addressOf(config, env))
-}
-
-function unencrypted(address: Address): Problem[] {
-  const { tls, isLocal } = address
-  if (tls === 'verified' || isLocal) return []
-  const what = tls === 'off' ? 'the connection is not encrypted' : 'the certificate is not verified'
-  return [problem('STATE_UNENCRYPTED', `${describeAddress(address)}: ${what}`)]
-}
-
-export interface DatabaseReport {
-  /** Such as `PostgreSQL 15.4 at db:5432, database state, schema provision: TLS, verified; tables of version 2`. */
-  note: string
-  problems: Problem[]
-}
-
-/** Connects and reads; changes nothing. Throws a ProvisionError. */
-export async function checkPostgres(config: PostgresConfig, env: Env): Promise<DatabaseReport> {
-  const address = addressOf(config, env)
-  const database = databaseOf(config, env)
-  try {
-    const { server, tables } = await describeDatabase({ database, schema: config.schema })
-    const made = tables === 0 ? 'no tables yet; the first start makes them' : `tables of version ${tables}`
-    const place = describeAddress(address).replace('PostgreSQL ', `PostgreSQL ${server} at `)
-    return {
-      note: `${place}, schema ${config.schema}: ${database.tls()}; ${made}`,
-      problems: unencrypted(address),
-    }
-  } finally {
-    await database.close()
-  }
 }
 
 /** For the program before this one. Returns a sentence. Throws a ProvisionError. */

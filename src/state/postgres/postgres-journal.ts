@@ -6,6 +6,7 @@ import { jsonPieces } from '../json-pieces.ts'
 import type { StoredJournal } from '../store.ts'
 import type { Append } from './appends.ts'
 import { callDeadline, type Database, type Query } from './database.ts'
+import type { JournalLineage } from './lineage-watch.ts'
 import { heldRow, type Right, rightLost } from './right.ts'
 
 export interface JournalTable {
@@ -39,7 +40,12 @@ export function placeOfJournal(key: string, store: string): string {
   return `journal ${key} in ${store}`
 }
 
-export function createPostgresJournal(table: JournalTable, row: JournalRow, right: Right): StoredJournal {
+export function createPostgresJournal(
+  table: JournalTable,
+  row: JournalRow,
+  right: Right,
+  lineage: JournalLineage,
+): StoredJournal {
   const { database, schema, name } = table
   let { next } = row
   let waiting: Waiting[] | undefined
@@ -68,6 +74,7 @@ export function createPostgresJournal(table: JournalTable, row: JournalRow, righ
     if (waiting === batch) waiting = undefined
     const first = next
     try {
+      broken ??= lineage.doubt()
       if (broken) throw new ProvisionError(broken)
       // Also when it fails: what was sent may still be written, under these numbers.
       next += batch.length
@@ -84,6 +91,7 @@ export function createPostgresJournal(table: JournalTable, row: JournalRow, righ
     const lines = await linesOf(records)
     const first = next
     next += Math.max(1, records.length)
+    const rewritten = lineage.rewriting()
     // A rewrite that was given up before, and is carried out late, must not undo this one: hence the numbers.
     const { rows } = await database.query(
       `WITH held AS (${heldRow(schema)}),
@@ -101,10 +109,12 @@ export function createPostgresJournal(table: JournalTable, row: JournalRow, righ
     if (rows[0]?.['held'] !== 1 || rows[0]['renewed'] !== 1) throw rightLost(right.to)
     broken = undefined
     appended = 0
+    await rewritten()
   }
 
   return {
     place: placeOfJournal(row.key, name),
+    onDoubt: lineage.onDoubt,
     append: (record) =>
       new Promise((resolve, reject) => {
         assertOpen()
@@ -145,10 +155,11 @@ export function createPostgresJournal(table: JournalTable, row: JournalRow, righ
     get appended() {
       return appended
     },
-    fault: () => broken ?? right.fault(),
+    fault: () => broken ?? lineage.doubt() ?? right.fault(),
     async close() {
       const before = working
       closed = true
+      lineage.close()
       await before
     },
   }

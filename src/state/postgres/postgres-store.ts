@@ -10,6 +10,8 @@ import { exchangeTable } from './exchange-table.ts'
 import { createFaults } from './faults.ts'
 import { identityTable } from './identity-table.ts'
 import { leaseTable } from './lease-table.ts'
+import type { LineageFile } from './lineage-file.ts'
+import { createLineageWatch } from './lineage-watch.ts'
 import { migrate, quoted, versionOf } from './migrations.ts'
 import { refuseWhileAlone } from './occupants.ts'
 import { keyOf, nameOf, openPostgresJournal, ownerIn } from './open-journal.ts'
@@ -27,6 +29,8 @@ export interface PostgresStoreOptions {
   /** What else only one process may have: its folder on this machine. Taken first. */
   holdMachine?: (options: HoldOptions) => Promise<() => void>
   earlier?: ClusterTables['earlier']
+  /** Where this host remembers the database; left out: nowhere. */
+  lineageFile?: LineageFile
 }
 
 /** Connects at the first use; makes or changes tables only in `hold`. */
@@ -35,8 +39,9 @@ export function postgresStore(options: PostgresStoreOptions): StateStore {
   const schema = quoted(options.schema)
   const name = `${database.name}, schema ${options.schema}`
   const faults = createFaults(logger)
-  const alone = createAlone({ database, schema, name, clock, logger, faults })
-  const table = { database, schema, name, append: groupedAppends({ database, schema }) }
+  const lineage = createLineageWatch({ database, schema, name, file: options.lineageFile, logger })
+  const alone = createAlone({ database, schema, name, clock, logger, faults, onRenewed: lineage.check })
+  const table = { database, schema, name, append: groupedAppends({ database, schema }), lineage }
   let isShared = false
   let isReady: Promise<boolean> | undefined
 
@@ -86,6 +91,13 @@ export function postgresStore(options: PostgresStoreOptions): StateStore {
       const releaseMachine = await options.holdMachine?.(holding)
       try {
         const release = await holdTables(holding)
+        try {
+          lineage.onLoss((found) => holding.onCommitsLost?.(found))
+          await lineage.check()
+        } catch (error) {
+          await release()
+          throw error
+        }
         return async () => {
           await release()
           releaseMachine?.()
@@ -96,7 +108,7 @@ export function postgresStore(options: PostgresStoreOptions): StateStore {
       }
     },
     exchange: exchangeTable({ database, schema }),
-    leases: leaseTable({ database, schema, faults }),
+    leases: leaseTable({ database, schema, faults, onRenewed: lineage.check }),
     identity: identityTable({ ...table, ready, alone, isShared: () => isShared }),
     openJournal: async (journal) => openPostgresJournal(table, journal, rightTo(journal)),
     cluster: clusterIn({ ...table, ...(options.earlier && { earlier: options.earlier }) }),
@@ -116,14 +128,4 @@ export function postgresStore(options: PostgresStoreOptions): StateStore {
 function headerOf({ name, kind, owner: text }: { name: string; kind: string; owner: string | null }) {
   const owner = ownerIn(text)
   return { name: nameOf(name), kind, ...(owner && { owner }) }
-}
-
-/** About the database, for `provision check`. Throws a ProvisionError. */
-export async function describeDatabase({
-  database,
-  schema,
-}: Pick<PostgresStoreOptions, 'database' | 'schema'>): Promise<{ server: string; tables: number }> {
-  const { rows } = await database.query("SELECT current_setting('server_version') AS version")
-  const tables = await versionOf(database.query, schema, database.name)
-  return { server: String(rows[0]?.['version']).split(' ')[0]!, tables }
 }

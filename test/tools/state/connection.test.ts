@@ -9,8 +9,8 @@ import { systemClock } from '../../../src/platform/clock.ts'
 import { SecretText } from '../../../src/platform/secret-text.ts'
 import { addressOf } from '../../../src/state/postgres/address.ts'
 import { postgresDatabase } from '../../../src/state/postgres/database.ts'
-import { checkPostgres } from '../../../src/state/postgres/open.ts'
 import { postgresStore } from '../../../src/state/postgres/postgres-store.ts'
+import { checkPostgres } from '../../../src/state/postgres/report.ts'
 import { type PostgresCluster, postgresCluster } from '../../support/postgres-cluster.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 import { underLeases } from '../../support/under-leases.ts'
@@ -149,7 +149,7 @@ describe('a login', () => {
       logger: silentLogger,
     })
     expect((await store.hold({ onLost() {}, alone: true }).catch((error) => error)).message).toMatch(
-      /^STATE_UNREACHABLE: .*read-only/,
+      /^STATE_READ_ONLY: .*read-only/,
     )
     await store.close()
   })

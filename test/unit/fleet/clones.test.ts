@@ -2,6 +2,7 @@
 // names that
 // the folder does not know are those of another provisioner.
 import { expect, it } from 'vitest'
+import { withAdopted, writersOf } from '../../../src/fleet/own-writers.ts'
 import { codesOf, owner, startSettled } from '../../support/pool-bench.ts'
 
 const as = (life: number, own: readonly number[]) => ({
@@ -58,4 +59,33 @@ it('instances launched by a clone block the original until they are adopted', as
   expect(await bench.fleet.adopt()).toEqual(['writer-2'])
   await bench.pass(30)
   expect(codesOf(bench)).not.toContain('FOREIGN_WRITER')
+})
+
+it('with a shared database, instances of a start that the database has lost are managed, also those launched later', async () => {
+  const bench = await startSettled()
+  bench.life.kill()
+  bench.restart(as(2, [1, 2]))
+  await bench.pass(20)
+  bench.wants(4)
+  await bench.pass(5)
+  bench.life.kill()
+  // The database goes back: the journal and the name of the second start are lost.
+  bench.disk.erase()
+  const shared = { isShared: true }
+  const own = withAdopted(writersOf('writer', ['writer-1'], shared), new Set(['stranger']))
+  bench.restart({ ...as(1, [1]), ownWriters: own })
+  await bench.pass(90)
+  bench.wants(4)
+  await bench.pass(30)
+  expect(codesOf(bench)).toEqual([])
+  expect(bench.calls.launches).toHaveLength(1)
+  expect(bench.fleet.status().instances.map(({ id }) => id)).toEqual(bench.ids())
+  expect(['writer', 'writer-2', 'stranger', 'writer2-1', ''].map((writer) => own.has(writer))).toEqual([
+    ...[true, true, true, false, false],
+  ])
+  expect(['writer-2', 'stranger', 'writer2-1'].map((writer) => own.shares?.(writer))).toEqual([
+    true,
+    false,
+    false,
+  ])
 })

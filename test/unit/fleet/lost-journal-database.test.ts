@@ -1,5 +1,7 @@
 // A journal in a database that is out of reach: nothing is launched or terminated until it is back, and then at once.
 import { beforeEach, describe, expect, it } from 'vitest'
+import { stopsOf } from '../../../src/fleet/holds.ts'
+import { emptyMemory } from '../../../src/fleet/run.ts'
 import { type Problem, ProvisionError, problem } from '../../../src/problems/index.ts'
 import { codesOf, type PoolBench, problemsOf, startSettled } from '../../support/pool-bench.ts'
 
@@ -108,3 +110,14 @@ it('a disk that was full is used again a few seconds after there is space', asyn
   await bench.pass(5)
   expect(bench.calls.launches).toHaveLength(1)
 })
+
+it.each(['STATE_UNREACHABLE', 'STATE_READ_ONLY', 'STATE_REFUSED', 'STATE_RIGHT_LOST'] as const)(
+  '%s stops launches and terminations; a full disk stops launches',
+  (code) => {
+    const memory = emptyMemory()
+    memory.problems.set('journal', problem(code, 'PostgreSQL db:5432'))
+    expect(stopsOf(memory)).toEqual([{ code: 'JOURNAL_FAILING', stops: ['launch', 'remove'] }])
+    memory.problems.set('journal', problem('JOURNAL_FAILING', 'no space left'))
+    expect(stopsOf(memory)).toEqual([])
+  },
+)

@@ -94,7 +94,8 @@ describe('two hosts that start for the first time at once, on one state', () => 
       const mine = await ensureIdentity({ ...input, stored: interrupted(part, between) })
       expect([mine.clusterId, mine.provisionerId]).toEqual([other!.clusterId, other!.provisionerId])
       expect(mine.writerId).not.toBe(other!.writerId)
-      expect([...mine.ownWriters]).toEqual([mine.provisionerId, other!.writerId, mine.writerId])
+      for (const writer of [mine.provisionerId, other!.writerId, mine.writerId])
+        expect(mine.ownWriters.has(writer)).toBe(true)
     },
   )
 })
@@ -268,6 +269,19 @@ describe('the writer', () => {
     const original = await start(config)
     expect(original.ownWriters.has(copy.writerId)).toBe(false)
     expect(copy.ownWriters.has(original.writerId)).toBe(false)
+  })
+
+  it('includes every name that begins with its id where the state is shared', async () => {
+    const config = configOf(local)
+    const { provisionerId } = await start(config)
+    const { ownWriters } = await ensureIdentity({
+      config,
+      stored: { ...stored(), isShared: true },
+      providers,
+    })
+    expect(
+      [`${provisionerId}-0a1b2c3d`, provisionerId, `${provisionerId}0`].map((name) => ownWriters.has(name)),
+    ).toEqual([...[true, true, false]])
   })
 
   it('of a version without such names is still known', async () => {

@@ -82,7 +82,7 @@ async function started({
     providers,
     plans,
     provisionerId: 'w',
-    ownWriters: async () => new Set(['w']),
+    ownWriters: new Set(['w']),
     stateDir: config!.state_dir,
     store: storeIn(config!.state_dir, clock),
     demand,

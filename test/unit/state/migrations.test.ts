@@ -37,7 +37,18 @@ it('are made once, whatever the schema is called', async () => {
   const made = await tables()
   const notes = ['cluster_adopted', 'cluster_drained', 'cluster_imports', 'cluster_locations']
   const first = ['identity', 'journal_records', 'journals', 'leases', 'migrations']
-  expect(made).toEqual([...notes, 'decisions', ...first, 'orders', 'provisioners', 'views'])
+  expect(made).toEqual(
+    [
+      ...notes,
+      'decisions',
+      ...first,
+      'journal_lineages',
+      'lineage_beats',
+      'orders',
+      'provisioners',
+      'views',
+    ].toSorted(),
+  )
   await database.query(
     `INSERT INTO "${schema.replaceAll('"', '""')}".identity (part, value) VALUES ('writer-id', 'w')`,
   )

@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { type Problem, problem } from '../../../../src/problems/index.ts'
 import type { Allocation } from '../../../../src/standalone/master/allocation.ts'
 import {
   createJobStore,
@@ -190,5 +191,39 @@ describe('a file', () => {
     await open.pop()!.close()
     writeFileSync(file, text)
     expect((await of('ours')).stateLost).toBe(true)
+  })
+})
+
+describe('a journal that may lack records', () => {
+  async function withJournal(problems: Problem[] = []) {
+    const of = storeIn(folder, clock)
+    const { journal, records } = await of.openJournal({ name: 'master', kind: journalKind })
+    let doubt = () => {}
+    const doubting: StoredJournal = { ...journal, onDoubt: (listener) => (doubt = listener) }
+    const store = createJobStore(
+      { clock, logger: silentLogger },
+      { journal: doubting, records, problems, isNew: false },
+    )
+    open.push(store)
+    return { store, journal, doubt: () => doubt() }
+  }
+
+  it('is rewritten at once by a master that was there all the time', async () => {
+    const { store, journal, doubt } = await withJournal()
+    await store.keep(work('a'))
+    await journal.rewrite([])
+    doubt()
+    await expect.poll(() => journal.read()).toMatchObject([{ kind: 'allocation', allocation: { id: 'a' } }])
+  })
+
+  it('counts as lost at each start until agents have had time to return', async () => {
+    const found = problem('STATE_COMMITS_LOST', 'a standby was promoted')
+    const { store, journal } = await withJournal([found])
+    expect(store.stateLost).toBe(true)
+    for (const id of ['a', 'b', 'a']) await store.keep(work(id))
+    await clock.advance(599_000)
+    expect(await journal.read()).toHaveLength(3)
+    await clock.advance(1_000)
+    await expect.poll(async () => (await journal.read()).length).toBe(2)
   })
 })
