@@ -22,12 +22,27 @@ export async function statusLines(status: FleetStatus): Promise<string[]> {
   return [
     `provisioner ${version}, cluster ${clusterId}, demand ${demand}, up ${age(now - startedAt)}`,
     '',
-    ...(await table(statusHead, pools.map(rowOf))),
+    ...(await statusTable(pools)),
     ...(notes.length + orphans + problems.length > 0 ? [''] : []),
     ...(orphans > 0 ? orphanNote(orphans) : []),
     ...problems.flatMap(({ code, message, remedy }) => [`${code} ${message}`, `  ${remedy}`]),
     ...notes.flatMap(([words, remedy]) => [words!, ...(remedy ? [`  ${remedy}`] : [])]),
   ].map(printable)
+}
+
+/** With a column for the leaders where others lead, too. */
+function statusTable(pools: PoolOverview[]): Promise<string[]> {
+  const isAlone = pools.every(({ leader, state }) => leader?.self ?? state !== 'standby')
+  if (isAlone) return table(statusHead, pools.map(rowOf))
+  return table(
+    [...statusHead, 'LEADER'],
+    pools.map((pool) => [...rowOf(pool), leaderOf(pool)]),
+  )
+}
+
+function leaderOf({ leader }: PoolOverview): string {
+  if (!leader) return 'none'
+  return leader.self ? 'this one' : leader.host
 }
 
 function orphanNote(count: number): string[] {

@@ -4,6 +4,7 @@
 export { accessHandler, bearer, loadToken, sameToken } from './access.ts'
 export type { AgentView } from './agent-view.ts'
 export { type Client, createClient, createLocalClient, type MasterClient } from './client.ts'
+export type { Elsewhere, OrderPlace } from './elsewhere.ts'
 export {
   adoptOrphans,
   adoptPool,
@@ -20,8 +21,9 @@ export {
   terminateInstances,
   undrainInstances,
 } from './fleet-client.ts'
-export type { FleetOrders, FleetRow, PoolAgents } from './fleet-control.ts'
+export type { FleetControl, FleetOrders, FleetRow, PoolAgents } from './fleet-control.ts'
 export { controlHandler } from './fleet-endpoints.ts'
+export { carryOut, failure, type Order, orderSchema } from './fleet-orders.ts'
 export type { InstanceView } from './instance-view.ts'
 export { followJob, isNoAnswer, killJob, listJobs, logsOf, showJob, submitJob } from './job-client.ts'
 export {
@@ -39,8 +41,17 @@ export {
 } from './job-view.ts'
 export { type Listener, type ListenOptions, listen, listenLocally } from './listen.ts'
 export type { Removed } from './order-view.ts'
-export type { OrphanView } from './orphan-view.ts'
-export type { FleetStatus, LeaderView, PoolOverview, ProcessView } from './pool-view.ts'
+export { type OrphanView, orphansView } from './orphan-view.ts'
+export {
+  type FleetStatus,
+  failedSummary,
+  type LeaderView,
+  type PoolOverview,
+  type PoolPlace,
+  type ProcessView,
+  poolSummary,
+  standbySummary,
+} from './pool-view.ts'
 export { openPushEndpoint } from './push-endpoint.ts'
 export type { ReasonView } from './reason-view.ts'
 export {
@@ -56,6 +67,15 @@ export {
   sendJson,
 } from './router.ts'
 export { createSessions } from './sessions.ts'
+export {
+  orphansSummary,
+  readOrphans,
+  readOrphansSummary,
+  readSharedPool,
+  readSharedSummary,
+  type SharedPool,
+  sharedPool,
+} from './shared-view.ts'
 export {
   healthHandler,
   type Info,

@@ -24,10 +24,14 @@ const leaderSchema = z.object({
   self: z.boolean(),
 })
 
+/** Of a pool that another provisioner leads: milliseconds since that one has written what is shown here. */
+const age = z.optional(z.number())
+
 const runningPoolSchema = z.object({
   pool: z.string(),
   provider: z.string(),
   leader: z.optional(leaderSchema),
+  age,
   state: z.enum(['ok', 'blocked', 'paused']),
   at: z.optional(time),
   paused: z.optional(z.boolean()),
@@ -54,11 +58,12 @@ const failedPoolSchema = z.object({
   pool: z.string(),
   provider: z.string(),
   leader: z.optional(leaderSchema),
+  age,
   state: z.literal('failed'),
   problems: z.array(problemSchema),
 })
 
-/** A pool that another provisioner leads, or none. */
+/** A pool that no provisioner leads, or another one of which nothing can be read yet. */
 const standbyPoolSchema = z.object({
   pool: z.string(),
   provider: z.string(),
@@ -66,6 +71,9 @@ const standbyPoolSchema = z.object({
   state: z.literal('standby'),
   problems: z.array(problemSchema),
 })
+
+/** What the leader of a pool publishes for lists. */
+export const sharedSummarySchema = z.discriminatedUnion('state', [runningPoolSchema, failedPoolSchema])
 
 /** `GET /v1/status` */
 export const statusSchema = z.object({
@@ -97,6 +105,7 @@ export const poolStatusSchema = z.object({
 export type FleetStatus = z.output<typeof statusSchema>
 export type PoolOverview = FleetStatus['pools'][number]
 export type PoolStatusView = z.output<typeof poolStatusSchema>['pool']
+export type SharedSummary = z.output<typeof sharedSummarySchema>
 type RunningPool = z.output<typeof runningPoolSchema>
 type FailedPool = z.output<typeof failedPoolSchema>
 type StandbyPool = z.output<typeof standbyPoolSchema>
@@ -119,6 +128,7 @@ export function poolSummary(status: PoolStatus, { provider, leader }: PoolPlace)
     pool,
     provider,
     leader,
+    age: undefined,
     state: stateOf(status),
     at,
     paused,
@@ -148,7 +158,7 @@ export function failedSummary(
   { pool, problems }: { pool: string; problems: Problem[] },
   place: PoolPlace,
 ): Written<FailedPool> {
-  return { pool, ...place, state: 'failed', problems: problems.map(problemView) }
+  return { pool, ...place, age: undefined, state: 'failed', problems: problems.map(problemView) }
 }
 
 export function standbySummary(pool: string, place: PoolPlace): Written<StandbyPool> {

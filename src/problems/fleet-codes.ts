@@ -343,6 +343,14 @@ export const controlCodes = {
     meaning: 'A request to the provisioner is invalid.',
     remedy: 'Correct the field that the message names: docs/operate/control.md.',
   },
+  ORDER_UNANSWERED: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      'The provisioner that leads the pool did not answer the order in time. The message says whether it may still be carried out.',
+    remedy:
+      'See who leads the pool, and what was done: `provision status`, `provision logs`. Then repeat the order if it is still needed.',
+  },
   PUSH_MISSING: {
     severity: 'warning',
     exit: 1,

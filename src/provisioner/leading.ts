@@ -41,6 +41,8 @@ export interface Leading {
   start(): Promise<void>
   stop(): Promise<void>
   leaderOf(unit: string): LeaderView | undefined
+  /** The lease under which this process leads the unit at this moment; undefined where it does not, or has no leases. */
+  epochOf(unit: string): Epoch | undefined
   /** Other provisioners that share the state, as last seen. */
   others(): Candidate[]
   problems(): Problem[]
@@ -59,6 +61,7 @@ function alone({ units, self }: LeadingOptions): Leading {
       for (const unit of [...units.values()].reverse()) await unit.leave()
     },
     leaderOf: () => leaderBy(self(), 0, true),
+    epochOf: () => undefined,
     others: () => [],
     problems: () => [],
   }
@@ -217,6 +220,10 @@ function byLeases(options: LeadingOptions & { leases: LeaseStore }): Leading {
       const lease = view?.leases.find(({ pool, left }) => pool === name && left > 0)
       const holder = lease && others().find(({ id }) => id === lease.holder)
       return holder && leaderBy(holder, lease.epoch.number, false)
+    },
+    epochOf(name) {
+      const held = led.get(name)
+      return held?.term.isCurrent() ? held.epoch : undefined
     },
     others,
     problems: () => [...(fault ? [fault] : []), ...differing(options.self(), others())],

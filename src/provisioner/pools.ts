@@ -51,6 +51,8 @@ export interface RunningPools {
   get(pool: string): RunningPool
   all(): RunningPool[]
   status(): PoolsStatus
+  /** Pools that this process does not lead. */
+  elsewhere(): string[]
   /** Whether the agent with this id belongs to an instance of the pool that can run; `later` while that is not known. */
   mayJoin(pool: string, id: string): Admission
   /** Where the instances of a pool are; undefined for a pool that does not run. */
@@ -107,6 +109,7 @@ export function createRunningPools(
   const retries = createPoolRetries((name) => void restart(name), clock)
   const oneByOne = new Map(names.map((name) => [name, limit(1)]))
   const all = () => names.flatMap((name) => running.get(name) ?? [])
+  const elsewhere = () => names.filter((name) => !terms.has(name))
 
   async function startOne(name: string, term: Term): Promise<void> {
     const { plans, refresh, ...rest } = started!
@@ -226,8 +229,9 @@ export function createRunningPools(
     status: () => ({
       pools: all().map(({ fleet }) => fleet.status()),
       failed: [...failed].map(([pool, error]) => ({ pool, problems: startProblems(pool, error) })),
-      elsewhere: names.filter((name) => !terms.has(name)),
+      elsewhere: elsewhere(),
     }),
+    elsewhere,
     mayJoin: (name, id) => running.get(name)?.fleet.admission(id) ?? 'later',
     locationOf: (name) => running.get(name)?.location,
     certificateChanged() {

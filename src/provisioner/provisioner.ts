@@ -3,7 +3,7 @@
 import { demandTypes, type MasterConfig } from '../config/index.ts'
 import type { DemandSource } from '../demand/index.ts'
 import type { FleetEvent, OrphanStatus } from '../fleet/index.ts'
-import { anyOf, controlHandler, type FleetRow, type ProcessView } from '../http/index.ts'
+import { anyOf, controlHandler, type FleetControl, type FleetRow, type ProcessView } from '../http/index.ts'
 import { type Clock, type Logger, tellProblems, wallTime } from '../platform/index.ts'
 import { ProvisionError } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
@@ -23,9 +23,10 @@ import { createOrders, type Orders } from './orders.ts'
 import { dialledHosts, openPlans, type PoolPlans, usePlansForLaunches } from './plans.ts'
 import { createRunningPools, type PoolsStatus, type RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
+import { createSharing, type Sharing } from './sharing.ts'
 import { snapshotFileOf } from './snapshot-file.ts'
 import { openTelemetry } from './telemetry.ts'
-import { createWork, everything, type Work } from './work.ts'
+import { createWork, everything, sharedUnits, type Work } from './work.ts'
 
 export interface ProvisionerOptions {
   config: MasterConfig
@@ -62,8 +63,8 @@ export interface Provisioner extends Orders {
    * configuration that cannot launch VMs changes nothing. Not before the start.
    */
   reload(config: MasterConfig): Promise<Reloaded>
-  /** One row for each VM, with its agent. */
-  rows(): FleetRow[]
+  /** One row for each VM, of all pools or of one, with its agent. */
+  rows(pool?: string): FleetRow[]
   /** Where the built-in master listens; undefined with another source of demand, and before the start. */
   readonly master: { address: string; port: number } | undefined
   /** Where `listen` is; undefined when it is not configured, and before the start. */
@@ -85,6 +86,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
   async function openAndRun(): Promise<void> {
     opened = await open(options, { provisioner, orders, running, startedAt, undo })
     await opened.leading.start()
+    opened.sharing.start()
   }
 
   /** Stopping waits for the start to finish: a half-open provisioner cannot be closed. */
@@ -118,7 +120,7 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
       const { configuration, plans } = opened
       return configuration.reload(after, { plans, running })
     },
-    rows: () => (opened ? rowsOf(running.status(), opened) : []),
+    rows: (pool) => (opened ? rowsOf(running.status(), opened, pool) : []),
     get master() {
       return opened?.work.listener()
     },
@@ -139,6 +141,7 @@ interface Opened {
   endpoints: Endpoints
   work: Work
   leading: Leading
+  sharing: Sharing
 }
 
 interface Opening {
@@ -208,7 +211,7 @@ async function open(
     startedAt,
     now: clock.now(),
   })
-  const fleet = controlHandler({
+  const fleet: FleetControl = {
     ...orders,
     about,
     status: running.status,
@@ -225,7 +228,26 @@ async function open(
     }),
     snapshotOf: snapshotFileOf,
     events: store.readDecisions,
+  }
+  const self = () =>
+    candidateOf(configuration.current(), { writerId, version, startedAt, providers: options.providers })
+  const sharing = createSharing({
+    exchange: store.exchange,
+    fleet,
+    rowsOf: (pool) => provisioner.rows(pool),
+    units: sharedUnits(
+      () => work,
+      () => leading,
+    ),
+    unitNames: () => work.units.keys(),
+    self,
+    others: () => leading.others(),
+    configured: config.resource_pools.filter(isProvided).map(({ pool_name }) => pool_name),
+    notLed: running.elsewhere,
+    clock,
+    logger,
   })
+  const endpoint = controlHandler({ ...fleet, elsewhere: sharing.elsewhere })
   const memory = await openClusterMemory(store.cluster)
   const { demand: givenDemand, ...rest } = options
   const work = createWork({
@@ -238,7 +260,7 @@ async function open(
     certificate,
     plans,
     advice: createJobAdvice(config, { status: running.status, now: clock.now }),
-    control: anyOf([fleet, ...telemetry.handlers]),
+    control: anyOf([endpoint, ...telemetry.handlers]),
     memory,
     poolsEver: [...(await stored.pools()), ...config.resource_pools.map(({ pool_name }) => pool_name)],
     ownWriters: identity.ownWriters,
@@ -261,8 +283,7 @@ async function open(
   })
   const leading = createLeading({
     leases: store.leases,
-    self: () =>
-      candidateOf(configuration.current(), { writerId, version, startedAt, providers: options.providers }),
+    self,
     units: work.units,
     clock,
     logger,
@@ -272,7 +293,7 @@ async function open(
   await work.open()
   const endpoints = await openEndpoints({
     ...options,
-    control: anyOf([fleet, ...telemetry.handlers]),
+    control: anyOf([endpoint, ...telemetry.handlers]),
     info: { version, cluster_id: clusterId, cluster_name: config.cluster_name },
     further: () => (work.demand() ? (work.demand()?.handlers ?? []) : [notHere]),
     local: () => work.demand()?.local ?? [],
@@ -284,13 +305,19 @@ async function open(
   undo.push(certificate.watch())
 
   undo.push(leading.stop)
-  return { configuration, plans, endpoints, work, leading }
+  // Before: what was taken is carried out by whoever still leads.
+  undo.push(sharing.stop)
+  return { configuration, plans, endpoints, work, leading, sharing }
 }
 
 /** Agents as our own master knows them, if there is one; else as demand shows them. */
-function rowsOf({ pools }: PoolsStatus, { plans, work }: Opened): FleetRow[] {
+function rowsOf({ pools }: PoolsStatus, { plans, work }: Opened, wanted?: string): FleetRow[] {
   const known = work.demand()?.agents?.()
-  return pools.flatMap((status) => fleetRows(status, known ?? joinedAgents(status), plans.get(status.pool)))
+  return pools.flatMap((status) =>
+    wanted === undefined || status.pool === wanted
+      ? fleetRows(status, known ?? joinedAgents(status), plans.get(status.pool))
+      : [],
+  )
 }
 
 /** Who leads instead of this process, where one process does everything; undefined where it leads, or others may lead beside it. */

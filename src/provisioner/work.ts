@@ -2,9 +2,10 @@
 // demand comes from.
 import type { DemandSource } from '../demand/index.ts'
 import type { ClusterLocation, FleetEvent } from '../fleet/index.ts'
+import type { OrderPlace } from '../http/index.ts'
 import { leaseOfPool, type StateStore } from '../state/index.ts'
 import { type DemandContext, type OpenedDemand, openDemand } from './demand.ts'
-import type { Unit } from './leading.ts'
+import type { Leading, Unit } from './leading.ts'
 import { type MasterListener, openMasterListener } from './master-listener.ts'
 import { createOrphans, type Orphans, type OrphansInput } from './orphans.ts'
 import type { RunningPools, StartPools } from './pools.ts'
@@ -37,6 +38,8 @@ export interface Work {
   units: ReadonlyMap<string, Unit>
   /** The unit that a pool is part of. */
   unitOf(pool: string): string
+  /** The unit that searches for orphans. */
+  readonly searcher: string
   /** Opens what does not depend on who leads. Throws a ProvisionError. */
   open(): Promise<void>
   close(): Promise<void>
@@ -149,6 +152,7 @@ export function createWork(options: WorkOptions): Work {
         ])
       : new Map([[everything, whole]]),
     unitOf: (pool) => (isShared ? leaseOfPool(pool) : everything),
+    searcher: isShared ? orphansOnly : everything,
     async open() {
       if (isShared) await openTheDemand(wholeTerm)
       if (!given && config.demand.type === 'built-in') listener = await openMasterListener(options)
@@ -162,4 +166,30 @@ export function createWork(options: WorkOptions): Work {
     listener: () => listener && { address: listener.address, port: listener.port },
     orphans: () => orphans,
   }
+}
+
+// How what is led is called in the store, for views and orders.
+
+/** What the parts for sharing need to know about who leads what. */
+export interface SharedUnits {
+  unitOf(place: OrderPlace): string
+  /** This process leads it, now. */
+  epochOf: Leading['epochOf']
+  leaderOf: Leading['leaderOf']
+}
+
+export function sharedUnits(
+  work: () => Pick<Work, 'unitOf' | 'searcher'>,
+  leading: () => Pick<Leading, 'epochOf' | 'leaderOf'>,
+): SharedUnits {
+  return {
+    unitOf: (place) => (place === 'orphans' ? work().searcher : work().unitOf(place.pool)),
+    epochOf: (unit) => leading().epochOf(unit),
+    leaderOf: (unit) => leading().leaderOf(unit),
+  }
+}
+
+/** No pool is called as the orphans are. */
+export function viewNameOf(place: OrderPlace): string {
+  return place === 'orphans' ? 'orphans' : `pool/${place.pool}`
 }

@@ -14,6 +14,8 @@ export {
   withoutDrained,
 } from './cluster.ts'
 export { copyBetween, tablesBack } from './commands.ts'
+export { packed, unpacked } from './exchange/pack.ts'
+export type { Exchange, NewView, StoredBody, StoredView } from './exchange/port.ts'
 export { createLeadership, type Leadership } from './leases/leadership.ts'
 export { type MemoryLeases, memoryLeases } from './leases/memory-leases.ts'
 export type { Candidate, Epoch, LeaseStore, LeaseView } from './leases/port.ts'

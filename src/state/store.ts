@@ -2,6 +2,7 @@
 import type { Journal, JournalRecord } from '../platform/index.ts'
 import type { Problem } from '../problems/index.ts'
 import type { StoredCluster } from './cluster.ts'
+import type { Exchange } from './exchange/port.ts'
 import type { Epoch, LeaseStore } from './leases/port.ts'
 
 /**
@@ -20,6 +21,8 @@ export interface StateStore {
   readonly identity: StoredIdentity
   /** Where several processes share the store: who may lead what. */
   readonly leases?: LeaseStore
+  /** Where several processes share the store: views of what each leads, and orders. */
+  readonly exchange?: Exchange
   readonly cluster: StoredCluster
   /**
    * Opens a journal, which is created if it is missing. Throws a ProvisionError: STATE_FOREIGN when it has another owner,

@@ -149,6 +149,38 @@ const migrations: readonly Migration[] = [
     ],
     down: (s) => [`DROP TABLE ${s}.lineage_beats`, `DROP TABLE ${s}.journal_lineages`],
   },
+  {
+    oldest: 3,
+    up: (s) => [
+      // name: of what is led; summary: JSON; body: compressed, so that it is not worth trying again.
+      `CREATE TABLE ${s}.views (
+        name text PRIMARY KEY,
+        epoch bigint NOT NULL,
+        nonce uuid NOT NULL,
+        written_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        summary text NOT NULL,
+        body bytea,
+        body_at timestamptz
+      )`,
+      `ALTER TABLE ${s}.views ALTER COLUMN body SET STORAGE EXTERNAL`,
+      // lease: the name of its row; whoever has it may take the order. epoch, nonce: of who took it.
+      `CREATE TABLE ${s}.orders (
+        id uuid PRIMARY KEY,
+        lease text NOT NULL,
+        placed_by text NOT NULL,
+        placed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        expires_at timestamptz NOT NULL,
+        body text NOT NULL,
+        taken_at timestamptz,
+        epoch bigint,
+        nonce uuid,
+        answer text,
+        answered_at timestamptz
+      )`,
+      `CREATE INDEX orders_waiting ON ${s}.orders (lease) WHERE taken_at IS NULL`,
+    ],
+    down: (s) => [`DROP TABLE ${s}.orders`, `DROP TABLE ${s}.views`],
+  },
 ]
 
 export const newestVersion = migrations.length

@@ -6,6 +6,7 @@ import { groupedAppends } from './appends.ts'
 import { type ClusterTables, clusterIn } from './cluster-tables.ts'
 import type { Database } from './database.ts'
 import { openDecisionTable, queryDecisions } from './decision-table.ts'
+import { exchangeTable } from './exchange-table.ts'
 import { createFaults } from './faults.ts'
 import { identityTable } from './identity-table.ts'
 import { leaseTable } from './lease-table.ts'
@@ -106,6 +107,7 @@ export function postgresStore(options: PostgresStoreOptions): StateStore {
         throw error
       }
     },
+    exchange: exchangeTable({ database, schema }),
     leases: leaseTable({ database, schema, faults, onRenewed: lineage.check }),
     identity: identityTable({ ...table, ready, alone, isShared: () => isShared }),
     openJournal: async (journal) => openPostgresJournal(table, journal, rightTo(journal)),

@@ -38,6 +38,23 @@ describe('the status', () => {
     `)
   })
 
+  it('names the leaders where other provisioners lead pools, too', async () => {
+    const leader = { host: 'host-b', pid: 7, writerId: 'w', epoch: 3, since: 0, self: false }
+    const standby: PoolOverview = { pool: 'cpu', provider: 'aws', state: 'standby', problems: [] }
+    const here = { ...ok, pool: 'gpu', leader: { ...leader, host: 'host-a', self: true } }
+    expect(
+      (await statusLines(statusOf(here, { ...ok, leader, age: 900 }, standby))).slice(2),
+    ).toMatchInlineSnapshot(`
+      [
+        "POOL     PROVIDER  STATE    INSTANCES  JOINED  MIN  MAX  WAITING  FREE SLOTS  LEADER",
+        "gpu      aws       ok       2+1        1       0    8    3        4 of 8      this one",
+        "default  aws       ok       2+1        1       0    8    3        4 of 8      host-b",
+        "cpu      aws       standby  -          -       -    -    -        -           none",
+      ]
+    `)
+    expect((await statusLines(statusOf(here)))[2]).not.toContain('LEADER')
+  })
+
   it('lists below the rows what blocks a pool, its cause and its remedy, each once', async () => {
     const problem = {
       code: 'PREFLIGHT_REFUSED',

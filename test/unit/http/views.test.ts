@@ -9,6 +9,7 @@ import type { ManagedInstance } from '../../../src/fleet/run.ts'
 import type { PoolStatus } from '../../../src/fleet/status.ts'
 import { agentViews } from '../../../src/http/agent-view.ts'
 import { type Client, createLocalClient } from '../../../src/http/client.ts'
+import type { SharedFleet } from '../../../src/http/elsewhere.ts'
 import {
   adoptOrphans,
   drainInstances,
@@ -19,7 +20,7 @@ import {
   listOrphans,
   poolStatus,
 } from '../../../src/http/fleet-client.ts'
-import type { FleetControl, FleetRow, PoolAgents } from '../../../src/http/fleet-control.ts'
+import type { FleetRow, PoolAgents } from '../../../src/http/fleet-control.ts'
 import { controlHandler } from '../../../src/http/fleet-endpoints.ts'
 import { instanceViews } from '../../../src/http/instance-view.ts'
 import { oneJobSchema } from '../../../src/http/job-view.ts'
@@ -36,6 +37,7 @@ import { problemView, type ReasonView, reasonView } from '../../../src/http/reas
 import { checkView, type Written } from '../../../src/http/view.ts'
 import { plan } from '../../../src/planner/index.ts'
 import { problem } from '../../../src/problems/index.ts'
+import { nothingElsewhere } from '../../../src/provisioner/elsewhere.ts'
 import type { Allocation } from '../../../src/standalone/master/allocation.ts'
 import { workView } from '../../../src/standalone/master/rest-work.ts'
 import { now } from '../../support/planner.ts'
@@ -117,7 +119,7 @@ const place = { provider: 'aws', leader }
 let status: PoolStatus
 let rows: FleetRow[]
 let others: PoolAgents[] = []
-const fleet: FleetControl = {
+const fleet: SharedFleet = {
   about: () => about,
   status: () => ({ pools: [status], failed: [failed], elsewhere: ['far'] }),
   problems: () => [differs],
@@ -136,6 +138,10 @@ const fleet: FleetControl = {
   drain: async (ids) => [...ids],
   undrain: async () => [],
   terminate: async () => [],
+  elsewhere: {
+    ...nothingElsewhere,
+    summaries: async () => [standbySummary('far', place)],
+  },
 }
 
 const dir = mkdtempSync(join(tmpdir(), 'views-'))

@@ -38,7 +38,16 @@ it('are made once, whatever the schema is called', async () => {
   const notes = ['cluster_adopted', 'cluster_drained', 'cluster_imports', 'cluster_locations']
   const first = ['identity', 'journal_records', 'journals', 'leases', 'migrations']
   expect(made).toEqual(
-    [...notes, 'decisions', ...first, 'journal_lineages', 'lineage_beats', 'provisioners'].toSorted(),
+    [
+      ...notes,
+      'decisions',
+      ...first,
+      'journal_lineages',
+      'lineage_beats',
+      'orders',
+      'provisioners',
+      'views',
+    ].toSorted(),
   )
   await database.query(
     `INSERT INTO "${schema.replaceAll('"', '""')}".identity (part, value) VALUES ('writer-id', 'w')`,
