@@ -8,8 +8,8 @@ export interface Choice {
   free: string[]
   /** Pools that it must not lead any longer. */
   giveUp: string[]
-  /** A pool that another one should lead, so that the work is spread; at most one at a time. */
-  move?: string
+  /** Pools that others should lead, so that the work is spread: a quarter of those that are too many, at least one. */
+  move: string[]
 }
 
 /**
@@ -50,10 +50,16 @@ export function chooseLeases(
     add(chosen.id)
     if (chosen === self || (freeBefore.has(pool) && able.includes(self))) take.push(pool)
   }
-  const own = counts.get(self.id)!
-  const movable = kept.filter((pool) => !self.pinned.includes(pool))
-  const move = movable.find((pool) => counts.get(leastBusy(eligible(pool), counts)!.id)! <= own - 2)
-  return { take, free, giveUp, ...(move === undefined ? {} : { move }) }
+  const move: string[] = []
+  for (const pool of kept) {
+    if (self.pinned.includes(pool)) continue
+    const { id } = leastBusy(eligible(pool), counts)!
+    if (counts.get(id)! > counts.get(self.id)! - 2) continue
+    add(id)
+    counts.set(self.id, counts.get(self.id)! - 1)
+    move.push(pool)
+  }
+  return { take, free, giveUp, move: move.slice(0, Math.ceil(move.length / 4)) }
 }
 
 /** Who has the pool; of those, who wants all pools, if anybody does. */

@@ -12,7 +12,7 @@ export interface LeaseTimes {
   margin: number
   /** From one renewal to the next. */
   period: number
-  /** From one pool that is left to another provisioner to the next. */
+  /** From pools that are left to other provisioners to the next ones. */
   moveEvery: number
 }
 
@@ -111,9 +111,9 @@ export function createLeadership(options: LeadershipOptions): Leadership {
     const { take, free, giveUp, move } = chooseLeases(view, self, held.keys(), freeBefore)
     freeBefore = new Set(free)
     for (const pool of giveUp) void giveAway(pool)
-    if (move !== undefined && clock.now() - movedAt >= times.moveEvery) {
+    if (move.length > 0 && clock.now() - movedAt >= times.moveEvery) {
       movedAt = clock.now()
-      void giveAway(move)
+      for (const pool of move) void giveAway(pool)
     }
     for (const pool of take) {
       if (stopping.signal.aborted) return

@@ -13,6 +13,16 @@ describe('leading pools', () => {
     expect(world.counts()).toEqual({ one: 6 })
   })
 
+  it('moves in few steps where there are a hundred', async () => {
+    const many = Array.from({ length: 100 }, (_, n) => `pool-${n}`)
+    const world = leaseWorld(many)
+    world.start('one')
+    await world.pass(5_000)
+    world.start('two')
+    await world.pass(130_000)
+    expect(world.counts()).toEqual({ one: 50, two: 50 })
+  })
+
   it('is spread over those that are there, and one pool after the other moves to who comes', async () => {
     const world = leaseWorld(six)
     world.start('one')
