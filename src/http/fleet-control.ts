@@ -21,6 +21,8 @@ export interface FleetControl extends FleetOrders {
   otherAgents(pool?: string): Promise<PoolAgents[]>
   /** Provider type of a pool, `none` for a pool that is not configured, and who leads it. */
   placeOf(pool: string): PoolPlace
+  /** Pools in the order in which lists show them; others come last. */
+  names?(): readonly string[]
   /** The snapshot of the pool's last turn, as `provision explain --snapshot` reads it; undefined before the first turn. */
   snapshotOf(status: PoolStatus): object | undefined
   /** From the decision log, oldest first. */

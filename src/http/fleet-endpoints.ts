@@ -49,11 +49,14 @@ function routesOf(fleet: SharedFleet): FleetRoute[] {
   }
   const summaries = async () => {
     const { pools, failed } = fleet.status()
-    return [
+    const all = [
       ...pools.map((status) => poolSummary(status, fleet.placeOf(status.pool))),
       ...failed.map((pool) => failedSummary(pool, fleet.placeOf(pool.pool))),
       ...(await elsewhere.summaries()),
     ]
+    const places = new Map(fleet.names?.().map((name, n) => [name, n]))
+    const placeOf = ({ pool }: { pool: string }) => places.get(pool) ?? places.size
+    return all.sort((a, b) => placeOf(a) - placeOf(b))
   }
   const get = <View>(path: string, answer: (call: Call) => View | Promise<View>): FleetRoute => ({
     method: 'GET',

@@ -1,6 +1,6 @@
 // This process as the other provisioners of the cluster see it.
 import { createHash } from 'node:crypto'
-import { dirname, sep } from 'node:path'
+import { dirname, resolve, sep } from 'node:path'
 import type { MasterConfig } from '../config/index.ts'
 import { thisProcess } from '../platform/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
@@ -36,7 +36,7 @@ export function candidateOf(
 /** Of what decides about instances, with paths relative to the file: hosts may have it in different folders. */
 export function hashOf(config: MasterConfig): string {
   const { file, resource_pools, orphans, demand, prices, cluster_id, security } = config
-  const folder = `${dirname(file)}${sep}`
+  const folder = `${dirname(resolve(file))}${sep}`
   const text = JSON.stringify(
     { resource_pools, orphans, demand, prices, cluster_id, security },
     (_, value: unknown) =>

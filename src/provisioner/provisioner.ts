@@ -222,6 +222,7 @@ async function open(
       return source ? await otherAgents(configuration.current(), source, pool) : []
     },
     problems: () => leading.problems(),
+    names: () => config.resource_pools.map(({ pool_name }) => pool_name),
     placeOf: (name) => ({
       provider: config.resource_pools.find(({ pool_name }) => pool_name === name)?.provider?.type ?? 'none',
       leader: leading.leaderOf(work.unitOf(name)),

@@ -87,7 +87,9 @@ describe('two provisioners of one cluster', () => {
     await spread([one, two], [2, 2])
     await launchesFor([...cluster.pools])
     for (const host of [one, two]) {
-      const { pools } = await host.status()
+      const { pools, problems } = await host.status()
+      expect(problems).toEqual([])
+      expect(pools.map(({ pool }) => pool)).toEqual(cluster.pools)
       for (const { leader } of pools) expect(leader?.epoch).toBeGreaterThan(0)
       expect(new Set(pools.map(({ leader }) => leader?.pid)).size).toBe(2)
     }
