@@ -177,6 +177,8 @@ export function createLeadership(options: LeadershipOptions): Leadership {
 
   return {
     async start() {
+      // Nothing moves at first: a first start has to write its journals, or the next leader takes them for lost.
+      movedAt = clock.now() + times.moveEvery
       await round()
       loop = run(times.period)
     },
