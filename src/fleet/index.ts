@@ -119,6 +119,8 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   const blockedSince = new Map<string, number>()
   let [isLookingUp, isRepairing, isRecalled] = [false, false, false]
   let loops: Promise<void>[] = []
+  // An order that came earlier would be overwritten by what is read.
+  const recalled = Promise.withResolvers<void>()
   let unsubscribe = () => {}
   const run = createRun(deps, settings, () => void turn())
 
@@ -242,6 +244,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     },
     async start() {
       isRecalled = await recallJournal(run)
+      recalled.resolve()
       if (run.stopping) return
       await checkpoint(run)
       unsubscribe = deps.demand.onChange((changed) => {
@@ -265,14 +268,17 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       if (isRecalled) await within(run, stopTime, checkpoint(run))
     },
     async pause() {
+      await recalled.promise
       run.memory.paused = true
       await order({ at: run.now(), kind: 'paused', paused: true })
     },
     async resume() {
+      await recalled.promise
       run.memory.paused = false
       await order({ at: run.now(), kind: 'paused', paused: false })
     },
     async adopt() {
+      await recalled.promise
       const writers = foreignWriters(run.memory)
       for (const writer of writers) run.memory.adopted.add(writer)
       // The next listing shows them as managed; until then the pool stays as it is.
@@ -290,6 +296,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       return request.id
     },
     async remove(ids, how) {
+      await recalled.promise
       const tracks = ids.flatMap((id) => run.memory.tracks.get(id) ?? [])
       for (const track of tracks) track.ordered = how
       const ours = tracks.map(({ id }) => id)
@@ -297,6 +304,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       return ours
     },
     async keep(ids) {
+      await recalled.promise
       const tracks = ids.flatMap((id) => run.memory.tracks.get(id) ?? []).filter(isKeepable)
       for (const track of tracks) delete track.ordered
       const kept = tracks.map(({ id }) => id)
@@ -323,10 +331,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
 function notDecided({ deps, stopping }: PoolRun, lastTurn: Turn | undefined): Problem {
   const { pool } = deps
   if (stopping || !lastTurn) return problem('POOL_NOT_RUNNING', `pool ${pool} is stopped`)
-  return problem(
-    'INTERNAL',
-    `reconciling pool ${pool} failed, so nothing was decided; see the log for the reason`,
-  )
+  return problem('INTERNAL', `reconciling pool ${pool} failed: nothing was decided; the log has the reason`)
 }
 
 /** By us, perhaps without an answer. A termination that was not sent before the stop is not sent any more. */

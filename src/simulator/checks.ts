@@ -130,6 +130,8 @@ export function checkWritten({ invariants }: ObservedWorld, seen: Observations, 
     seen.written.add(id)
   }
   if (record.kind === 'settled') seen.closed.add(record['id'] as string)
+  // Written before the call, which may not have been sent: the next leader terminates it, and nobody gives it jobs.
+  if (record.kind === 'condemned') for (const id of record['ids'] as string[]) seen.terminated.add(id)
   if (record.kind === 'adopted') for (const writer of record['writers'] as string[]) seen.adopted.add(writer)
   if (record.kind === 'refused') checkSpread(invariants, seen, record)
 }
@@ -164,7 +166,7 @@ export function checkTerminateCall(world: ObservedWorld, seen: Observations, ids
   if (!ids.every(isOver)) seen.terminations++
   for (const id of ids) {
     seen.terminated.add(id)
-    noteCondemned(seen, id)
+    noteCondemned(world, seen, id)
   }
   checkMayChange(world, seen, 'terminate', ids.join(', '))
   if (seen.stoppingAt !== undefined)

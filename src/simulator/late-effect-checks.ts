@@ -2,9 +2,10 @@
 import type { Observations, ObservedWorld } from './observations.ts'
 
 /** Called for each VM of a call, before the call is sent. */
-export function noteCondemned(seen: Observations, id: string): void {
+export function noteCondemned({ invariants }: ObservedWorld, seen: Observations, id: string): void {
   const knewAgent = seen.demand?.agents.some((agent) => agent.id === id && agent.connected) === true
-  seen.condemned.set(id, { demandAt: seen.demand?.at ?? 0, knewAgent })
+  const isForced = invariants.orders.get(id) === 'even_if_busy'
+  seen.condemned.set(id, { demandAt: seen.demand?.at ?? 0, knewAgent, isForced })
 }
 
 /**
@@ -17,7 +18,8 @@ export function checkTerminated(world: ObservedWorld, id: string): void {
   const agent = master.agents.get(id)
   if (!agent || agent.work.size === 0 || invariants.orders.get(id) === 'even_if_busy') return
   const callers = [...invariants.seen.values()].filter(({ condemned }) => condemned.has(id))
-  if (callers.length === 0) return
+  // Another order may have come since.
+  if (callers.length === 0 || callers.some((seen) => seen.condemned.get(id)!.isForced)) return
   const isExcused = callers.some((seen) => isUnpreventable(world, seen, id))
   if (!isExcused) invariants.violated(3, `${id} ends with ${[...agent.work.keys()]} on it`)
 }

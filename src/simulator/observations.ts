@@ -105,10 +105,10 @@ export interface Observations {
   breaker: BreakerEvidence
   /** VMs that it reported as joined, with the slots that they promise. */
   usable: Set<string>
-  /** VMs it has asked the cloud to terminate. */
+  /** VMs it has asked the cloud to terminate, or has written down that it will. */
   terminated: Set<string>
   /** The last of those calls about each, in a view of the master from when; whether that showed its agent as connected. */
-  condemned: Map<string, { demandAt: number; knewAgent: boolean }>
+  condemned: Map<string, { demandAt: number; knewAgent: boolean; isForced: boolean }>
   /** Those that the search for orphans terminated while the pool was away. */
   endedAsOrphans: Set<string>
   /** VMs launched for it since the last one that became a usable agent. */

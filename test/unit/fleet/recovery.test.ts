@@ -319,3 +319,22 @@ describe('after a crash', () => {
     expect(codesOf(bench)).toEqual(['LAUNCH_RATE_SPENT'])
   })
 })
+
+describe('an order while the journal is being read', () => {
+  it('is carried out after it, and not forgotten', async () => {
+    const bench = await startSettled()
+    bench.life.kill()
+    const slow = bench.disk.read()
+    const journal = { ...bench.disk, read: () => bench.clock.sleep(5 * second).then(() => slow) }
+    bench.restart({ journal })
+    const paused = bench.fleet.pause()
+    await bench.pass(20)
+    await paused
+    bench.life.kill()
+    bench.restart()
+    bench.wants(4)
+    await bench.pass(60)
+    expect(codesOf(bench)).toContain('PAUSED')
+    expect(bench.calls.launches).toEqual([])
+  })
+})
