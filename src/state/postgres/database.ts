@@ -41,6 +41,8 @@ const mostConnections = 4
 /** Milliseconds. */
 export const callDeadline = 5_000
 const idleTime = 30_000
+/** The server ends a transaction whose client is suspended or cut off: its locks would stop everybody for hours. */
+const begin = `BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${callDeadline}`
 const closingTime = 1_000
 
 /** Connects at the first call. Throws STATE_URL_INVALID only then. */
@@ -137,7 +139,7 @@ export function postgresDatabase(address: () => Address): Database {
     query: (sql, values, deadline = callDeadline) => call(deadline, (query) => query(sql, values)),
     transaction: (work, deadline = callDeadline) =>
       call(deadline, async (query) => {
-        await query('BEGIN')
+        await query(begin)
         try {
           const result = await work(query)
           await query('COMMIT')
