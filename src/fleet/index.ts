@@ -22,7 +22,7 @@ import {
 } from './pace.ts'
 import { checkpointOf, type PoolRecord, writtenIn } from './records.ts'
 import { cleared, undrain } from './removal.ts'
-import { rightOver } from './right.ts'
+import { assertLed, rightOver } from './right.ts'
 import {
   createRun,
   letOthersRun,
@@ -265,14 +265,17 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       if (isRecalled) await within(run, stopTime, checkpoint(run))
     },
     async pause() {
+      assertLed(run)
       run.memory.paused = true
       await order({ at: run.now(), kind: 'paused', paused: true })
     },
     async resume() {
+      assertLed(run)
       run.memory.paused = false
       await order({ at: run.now(), kind: 'paused', paused: false })
     },
     async adopt() {
+      assertLed(run)
       const writers = foreignWriters(run.memory)
       for (const writer of writers) run.memory.adopted.add(writer)
       // The next listing shows them as managed; until then the pool stays as it is.
@@ -281,6 +284,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       return writers
     },
     launch(count) {
+      if (!run.stopping) assertLed(run)
       const request = { id: deps.newId(), count }
       const taken = turn([request])
       if (!taken) throw new ProvisionError(notDecided(run, lastTurn))
@@ -290,6 +294,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       return request.id
     },
     async remove(ids, how) {
+      assertLed(run)
       const tracks = ids.flatMap((id) => run.memory.tracks.get(id) ?? [])
       for (const track of tracks) track.ordered = how
       const ours = tracks.map(({ id }) => id)
@@ -297,6 +302,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       return ours
     },
     async keep(ids) {
+      assertLed(run)
       const tracks = ids.flatMap((id) => run.memory.tracks.get(id) ?? []).filter(isKeepable)
       for (const track of tracks) delete track.ordered
       const kept = tracks.map(({ id }) => id)
