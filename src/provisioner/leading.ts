@@ -18,6 +18,8 @@ export interface Unit {
   lead(term: Term): Promise<void>
   /** Ends in order, while the lease is still good. */
   leave(): Promise<void>
+  /** The lease was over and is back, and nobody else has led: what could not begin meanwhile is tried again at once. */
+  again?(): void
   /** Another process leads it: ends without changing anything. */
   abandon(): Promise<void>
   /** It answers others who would go to the next leader, so it must not wait to see whether there is one. */
@@ -135,6 +137,7 @@ function byLeases(options: LeadingOptions & { leases: LeaseStore }): Leading {
       before.epoch = epoch
       led.set(name, before)
       logger.info('leading again', { unit: name, epoch: epoch.number })
+      units.get(name)!.again?.()
       return
     }
     const held: Held = { epoch, term: termOf(name, () => held) }

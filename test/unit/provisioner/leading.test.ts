@@ -46,6 +46,7 @@ function world() {
         await self.leaving
         self.story.push('leaves')
       },
+      again: () => void self.story.push('leads again'),
       async abandon() {
         self.story.push('abandons')
       },
@@ -90,7 +91,7 @@ describe('what a process leads', () => {
     expect(one.leading.problems()[0]?.message).toContain('no answer')
     one.isCut = false
     await clock.advance(5_000)
-    expect(one.story).toEqual(['leads'])
+    expect(one.story).toEqual(['leads', 'leads again'])
     expect(one.term().isCurrent()).toBe(true)
     expect(one.term().epoch()?.number).toBe(2)
     expect(one.leading.problems()).toEqual([])
