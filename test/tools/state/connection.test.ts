@@ -170,6 +170,17 @@ describe('a login', () => {
     relay.close()
   })
 
+  it('is left free for urgent calls, however many others wait', async () => {
+    const database = postgresDatabase(() => addressOf(of({ url: new SecretText(cluster.url()) }), {}))
+    const slow = Array.from({ length: 12 }, () => database.query('SELECT pg_sleep(0.5)'))
+    const from = performance.now()
+    for (let n = 0; n < 3; n++) await database.urgent('SELECT 1')
+    const took = performance.now() - from
+    await Promise.all(slow)
+    await database.close()
+    expect(took).toBeLessThan(1_000)
+  })
+
   it('that finds no free connection, or a server that only reads, passes by itself', async () => {
     cluster.sql('CREATE ROLE few LOGIN CONNECTION LIMIT 0; CREATE SCHEMA few AUTHORIZATION few')
     const few = new SecretText(`postgresql:///postgres?host=${cluster.folder}&port=${cluster.port}&user=few`)
