@@ -41,8 +41,9 @@ export const faultsOfLeaders: PlantedFault[] = [
       { file: 'simulator/shared-store.ts', find: '      onAccepted()\n', replace: '' },
       {
         file: 'fleet/run.ts',
-        find: 'const deps = whileLed(given, isOver)',
-        replace: 'const deps = { ...whileLed(given, isOver), journal: given.journal }',
+        find: 'const deps = whileLed(given, { isOver, isAbandoned: () => run.abandoned })',
+        replace:
+          'const deps = { ...whileLed(given, { isOver, isAbandoned: () => run.abandoned }), journal: given.journal }',
       },
     ],
   },
@@ -56,7 +57,7 @@ export const faultsOfLeaders: PlantedFault[] = [
         find: 'run.abandoned || given.isLed?.() === false',
         replace: 'run.abandoned',
       },
-      { file: 'state/leases/leadership.ts', find: '      void guard(pool, lease)\n', replace: '' },
+      { file: 'state/leases/leadership.ts', find: '    void guard(pool, lease)\n', replace: '' },
     ],
   },
   {

@@ -3,7 +3,7 @@
 // Start here: createPoolFleet() is the loop, decide.ts one turn of it.
 
 import type { ManualLaunch } from '../planner/index.ts'
-import { createWakeup, type JournalRecord } from '../platform/index.ts'
+import { createWakeup } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type Admission, admissionOf } from './admission.ts'
 import { type Turn, takeTurn } from './decide.ts'
@@ -20,9 +20,10 @@ import {
   nextSharedListing,
   startingIds,
 } from './pace.ts'
-import { checkpointOf, type PoolRecord, writtenIn } from './records.ts'
+import { recallJournal } from './recall-journal.ts'
+import { checkpointOf, type PoolRecord } from './records.ts'
 import { cleared, undrain } from './removal.ts'
-import { rightOver } from './right.ts'
+import { assertLed, rightOver } from './right.ts'
 import {
   createRun,
   letOthersRun,
@@ -33,7 +34,6 @@ import {
   writtenBy,
 } from './run.ts'
 import { foreignWriters, type PoolStatus, statusOf } from './status.ts'
-import { recallNow } from './stored-times.ts'
 
 export { type ClusterLocation, keyOf } from '../state/index.ts'
 export type { Admission } from './admission.ts'
@@ -101,7 +101,6 @@ const checkpointEvery = 60_000
 const repairEvery = 2_000
 const stopTime = 10_000
 const undrainTime = 2_000
-const journalRetry = 10_000
 /** Without starting instances nothing is looked up: the next one ends the wait. */
 const lookUpIdle = 3_600_000
 
@@ -119,7 +118,6 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   const blockedSince = new Map<string, number>()
   let [isLookingUp, isRepairing, isRecalled] = [false, false, false]
   let loops: Promise<void>[] = []
-  // An order that came earlier would be overwritten by what is read.
   const recalled = Promise.withResolvers<void>()
   let unsubscribe = () => {}
   const run = createRun(deps, settings, () => void turn())
@@ -235,6 +233,12 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     for (const wakeup of [listWakeup, demandWakeup, lookUpWakeup, checkpointWakeup]) wakeup.trigger()
   }
 
+  /** For orders: what came before the journal was read would be overwritten by it. */
+  async function ready(): Promise<void> {
+    await recalled.promise
+    assertLed(run)
+  }
+
   return {
     pool,
     abandon() {
@@ -268,17 +272,17 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       if (isRecalled) await within(run, stopTime, checkpoint(run))
     },
     async pause() {
-      await recalled.promise
+      await ready()
       run.memory.paused = true
       await order({ at: run.now(), kind: 'paused', paused: true })
     },
     async resume() {
-      await recalled.promise
+      await ready()
       run.memory.paused = false
       await order({ at: run.now(), kind: 'paused', paused: false })
     },
     async adopt() {
-      await recalled.promise
+      await ready()
       const writers = foreignWriters(run.memory)
       for (const writer of writers) run.memory.adopted.add(writer)
       // The next listing shows them as managed; until then the pool stays as it is.
@@ -287,6 +291,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       return writers
     },
     launch(count) {
+      if (!run.stopping) assertLed(run)
       const request = { id: deps.newId(), count }
       const taken = turn([request])
       if (!taken) throw new ProvisionError(notDecided(run, lastTurn))
@@ -296,7 +301,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       return request.id
     },
     async remove(ids, how) {
-      await recalled.promise
+      await ready()
       const tracks = ids.flatMap((id) => run.memory.tracks.get(id) ?? [])
       for (const track of tracks) track.ordered = how
       const ours = tracks.map(({ id }) => id)
@@ -304,7 +309,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       return ours
     },
     async keep(ids) {
-      await recalled.promise
+      await ready()
       const tracks = ids.flatMap((id) => run.memory.tracks.get(id) ?? []).filter(isKeepable)
       for (const track of tracks) delete track.ordered
       const kept = tracks.map(({ id }) => id)
@@ -343,47 +348,6 @@ function isDrained({ drainedAt, drainDoubtAt, busyWith, ending, condemned }: Man
 /** A condemned instance is terminated without the order, too. */
 function isKeepable({ ordered, ending, condemned, busyWith }: ManagedInstance): boolean {
   return ordered !== undefined && !ending && !condemned && busyWith !== 'end'
-}
-
-/** Without its journal the loop must not start: it would not know what it has launched. False: it was stopped before. */
-async function recallJournal(run: PoolRun): Promise<boolean> {
-  const { journal, journalDamaged, clock, logger, pool } = run.deps
-  while (!run.stopping) {
-    try {
-      const records = await journal.read()
-      if (isElsewhere(run, records)) {
-        // A person's order about the pool does not depend on its location.
-        run.memory.paused = recallNow(records, run.now(), run.deps.bootMark?.()).paused
-        return true
-      }
-      run.memory = recallNow(records, run.now(), run.deps.bootMark?.(), (kind, why) =>
-        logger.error('a journal record cannot be read', { pool, kind, why }),
-      )
-      if (journalDamaged) run.memory.journalMissing = true
-      return true
-    } catch (error) {
-      logger.error('the journal of the pool cannot be read', { pool, error })
-      await clock.sleep(journalRetry)
-    }
-  }
-  return false
-}
-
-/**
- * A pool that was moved starts without memory: its instances at the earlier location are no longer its own, and those at
- * the new one must be listed first.
- */
-function isElsewhere({ memory, deps }: PoolRun, records: readonly JournalRecord[]): boolean {
-  const { locationKey, logger, pool } = deps
-  const before = writtenIn(records)?.location
-  if (before === undefined || locationKey === undefined || before === locationKey) return false
-  logger.warn('the pool was moved: its journal belongs to another location', {
-    pool,
-    before,
-    now: locationKey,
-  })
-  memory.journalMissing = true
-  return true
 }
 
 /** Compacts the journal to what is known now. A pool that lost its journal starts a new one only after enough listings. */

@@ -1,5 +1,5 @@
 // The right to a pool: once it is over, nothing is called or written any more.
-import { ProvisionError, problem } from '../problems/index.ts'
+import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 
 /** What a pool asks and changes. */
 interface Ports {
@@ -39,6 +39,22 @@ export function whileLed<T extends Ports>(deps: T, { isOver, isAbandoned }: Righ
 const changes = new Set(['launch', 'terminate', 'drain', 'undrain', 'append', 'rewrite'])
 /** Those that call nobody. */
 const answersAtOnce = new Set(['partOf', 'onChange', 'fault'])
+
+/**
+ * Before an order changes anything: one that is refused must not be carried out once the pool is led again. Throws why the pool
+ * is not led: the fault of the database if it is known, or STATE_RIGHT_LOST.
+ */
+export function assertLed({
+  isOver,
+  deps,
+}: {
+  isOver: () => boolean
+  deps: { pool: string; journal: { fault?: () => Problem | undefined } }
+}): void {
+  if (!isOver()) return
+  const fault = deps.journal.fault?.()
+  throw fault ? new ProvisionError(fault) : rightOver(deps.pool)
+}
 
 export function rightOver(pool: string): ProvisionError {
   return new ProvisionError(

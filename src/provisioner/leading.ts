@@ -18,6 +18,8 @@ export interface Unit {
   lead(term: Term): Promise<void>
   /** Ends in order, while the lease is still good. */
   leave(): Promise<void>
+  /** The lease was over and is back, and nobody else has led: what could not begin meanwhile is tried again at once. */
+  again?(): void
   /** Another process leads it: ends without changing anything. */
   abandon(): Promise<void>
   /** It answers others who would go to the next leader, so it must not wait to see whether there is one. */
@@ -81,6 +83,8 @@ const restAfterFailure = 10_000
 interface Held {
   term: Term
   epoch: Epoch
+  /** The unit ends, or has ended: to be led again, it must begin again. */
+  isEnding?: true
 }
 
 function byLeases(options: LeadingOptions & { leases: LeaseStore }): Leading {
@@ -129,10 +133,11 @@ function byLeases(options: LeadingOptions & { leases: LeaseStore }): Leading {
     const before = suspended.get(name)
     suspended.delete(name)
     // Nobody has led it since, so what this process remembers is the truth.
-    if (before && epoch.before === before.epoch.nonce) {
+    if (before && !before.isEnding && epoch.before === before.epoch.nonce) {
       before.epoch = epoch
       led.set(name, before)
       logger.info('leading again', { unit: name, epoch: epoch.number })
+      units.get(name)!.again?.()
       return
     }
     const held: Held = { epoch, term: termOf(name, () => held) }
@@ -183,12 +188,16 @@ function byLeases(options: LeadingOptions & { leases: LeaseStore }): Leading {
     store: leases,
     self,
     lead,
-    leave: (name) =>
-      next(name, async (unit) => {
+    leave(name) {
+      const held = led.get(name)
+      if (held) held.isEnding = true
+      return next(name, async (unit) => {
         await unit.leave()
-        led.delete(name)
+        // Meanwhile the lease may have been over, and taken again.
+        for (const terms of [led, suspended]) if (terms.get(name) === held) terms.delete(name)
         logger.info('left to another process', { unit: name })
-      }),
+      })
+    },
     onLost,
     onView,
     onError(error) {

@@ -6,6 +6,7 @@ import {
   anyOf,
   createSessions,
   healthHandler,
+  infoHandler,
   type Listener,
   listen,
   loadToken,
@@ -30,12 +31,12 @@ export interface MasterListener {
 
 export type MasterListenerContext = Pick<
   DemandContext,
-  'config' | 'providers' | 'certificate' | 'control' | 'clock' | 'logger'
+  'config' | 'version' | 'identity' | 'providers' | 'certificate' | 'control' | 'clock' | 'logger'
 >
 
 /** Throws a ProvisionError when the port or a file it needs is not available. */
 export async function openMasterListener(context: MasterListenerContext): Promise<MasterListener> {
-  const { config, providers, certificate, control, clock, logger } = context
+  const { config, version, identity, providers, certificate, control, clock, logger } = context
   const { client_ca } = config.resource_manager
   const clientCa = client_ca && readClientCa(client_ca, config.locate('resource_manager.client_ca'))
   const access = { token: loadToken(join(config.state_dir, 'token')), open: openReadsOf(config) }
@@ -46,7 +47,15 @@ export async function openMasterListener(context: MasterListenerContext): Promis
     clock,
     logger,
   })
-  const standby = [accessHandler(access), healthHandler(() => []), control, notHere]
+  const about = { version, cluster_id: identity.clusterId, cluster_name: config.cluster_name }
+  const standby = [
+    accessHandler(access),
+    // So that our clients know what it is, and show its answer.
+    infoHandler(about),
+    healthHandler(() => []),
+    control,
+    notHere,
+  ]
   let handlers: readonly Handler[] = standby
   let upgrades: readonly UpgradeHandler[] = []
   const listener: Listener = await listen({
@@ -96,7 +105,8 @@ export async function openMasterListener(context: MasterListenerContext): Promis
   }
 }
 
-const standbyMessage = 'this provisioner does not lead; ask the one that does'
+const standbyMessage = 'this provisioner stands by; `GET /readyz` names the one that leads: ask that one'
 
 /** What needs the master, or the pushed demand, of who leads. */
-export const notHere: Handler = (_, response) => sendJson(response, 503, { message: standbyMessage })
+export const notHere: Handler = (_, response) =>
+  sendJson(response, 503, { message: standbyMessage, error: { error: standbyMessage } })

@@ -63,7 +63,9 @@ export interface RunningPools {
   reconfigure(pool: string): void
   /** Restarts the loop of the pool, or retries its start; its VMs keep running. */
   restart(pool: string): Promise<void>
-  /** Restarts all that run: their journals are not what they wrote. */
+  /** Tries again at once to start the pool, if that has failed: the reason may be gone. */
+  retry(pool: string): void
+  /** Restarts all that run or are being started: their journals are not what they wrote. */
   reopen(): void
 }
 
@@ -244,7 +246,11 @@ export function createRunningPools(
       pool?.userDataChanged()
     },
     restart,
-    reopen: () => all().forEach(({ fleet }) => void restart(fleet.pool)),
+    retry(name) {
+      if (failed.has(name)) void restart(name)
+    },
+    // Also one that is being started, perhaps from what was read before.
+    reopen: () => names.filter((name) => terms.has(name)).forEach((name) => void restart(name)),
   }
 }
 

@@ -113,6 +113,7 @@ export function createWork(options: WorkOptions): Work {
       await running.start(term)
       orphans.start()
     },
+    again: () => pools.forEach(running.retry),
     async leave() {
       const local = options.localIds()
       await endOrphans()
@@ -139,6 +140,7 @@ export function createWork(options: WorkOptions): Work {
   function poolUnit(pool: string): Unit {
     return {
       lead: (term) => running.lead(pool, term),
+      again: () => running.retry(pool),
       leave: () => running.leave(pool),
       abandon: () => running.abandon(pool),
     }

@@ -22,6 +22,7 @@ export function databaseOn(session: PGlite): Database {
   return {
     name,
     query: (sql, values) => named(() => on(session)(sql, values)),
+    urgent: (sql, values) => named(() => on(session)(sql, values)),
     transaction: (work) =>
       named(() => session.transaction((transaction) => work(on(transaction as unknown as PGlite)))),
     tls: () => undefined,

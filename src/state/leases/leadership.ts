@@ -19,6 +19,9 @@ export interface LeaseTimes {
 /** The pools of a killed leader are free after 6.5 to 8 s, and taken at the next renewal of another one. */
 export const leaseTimes: LeaseTimes = { ttl: 8_000, margin: 2_000, period: 1_500, moveEvery: 10_000 }
 
+/** Of many pools that nobody leads, so many are taken at once: fewer than there are connections. */
+const takenAtOnce = 3
+
 /** Milliseconds until the next attempt when the store did not answer. */
 const retryAfter = 500
 
@@ -67,6 +70,7 @@ export function createLeadership(options: LeadershipOptions): Leadership {
   const over = new AbortController()
   let freeBefore: ReadonlySet<string> = new Set()
   let movedAt = Number.NEGATIVE_INFINITY
+  let renewedAt = Number.NEGATIVE_INFINITY
   let loop: Promise<void> = Promise.resolve()
 
   /** From the time of sending: nobody knows when the store began to count. */
@@ -103,6 +107,7 @@ export function createLeadership(options: LeadershipOptions): Leadership {
       if (!isRenewed(view, self, pool, lease.epoch)) lose(pool, lease)
       else if (held.get(pool) === lease) lease.until = Math.max(lease.until, deadline(sentAt))
     }
+    renewedAt = sentAt
     options.onView?.(view)
     return { view, self }
   }
@@ -115,16 +120,22 @@ export function createLeadership(options: LeadershipOptions): Leadership {
       movedAt = clock.now()
       for (const pool of move) void giveAway(pool)
     }
-    for (const pool of take) {
+    for (let at = 0; at < take.length; at += takenAtOnce) {
+      // A slow store, and many pools: the first leases would be over before the last is taken.
+      if (clock.now() - renewedAt >= times.period) await renew()
       if (stopping.signal.aborted) return
-      const sentAt = clock.now()
-      const epoch = await asked('a lease', () => store.take(pool, self.id, times.ttl))
-      const lease = epoch && { epoch, until: deadline(sentAt) }
-      if (!lease || lease.until <= clock.now()) continue
-      held.set(pool, lease)
-      void guard(pool, lease)
-      options.lead(pool, lease.epoch)
+      await Promise.all(take.slice(at, at + takenAtOnce).map((pool) => takeOne(pool, self.id)))
     }
+  }
+
+  async function takeOne(pool: string, holder: string): Promise<void> {
+    const sentAt = clock.now()
+    const epoch = await asked('a lease', () => store.take(pool, holder, times.ttl))
+    const lease = epoch && { epoch, until: deadline(sentAt) }
+    if (!lease || lease.until <= clock.now()) return
+    held.set(pool, lease)
+    void guard(pool, lease)
+    options.lead(pool, lease.epoch)
   }
 
   function giveAway(pool: string): Promise<void> {

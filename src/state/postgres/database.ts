@@ -29,6 +29,8 @@ export interface Database {
   readonly name: string
   /** One statement, committed by itself. `deadline`: milliseconds for it, with the connection. */
   query(sql: string, values?: readonly Value[], deadline?: number): Promise<Answer>
+  /** The same, ahead of all others that wait for a connection. */
+  urgent(sql: string, values?: readonly Value[]): Promise<Answer>
   /** All or nothing. */
   transaction<T>(work: (query: Query) => Promise<T>, deadline?: number): Promise<T>
   /** Encrypted and verified, or why not; undefined before a connection. */
@@ -38,9 +40,13 @@ export interface Database {
 
 /** Enough for the journals of many pools to be written at once, and few for the server. */
 const mostConnections = 4
+/** Of these, for urgent calls alone: a renewal of leases that waits for the journals of many pools would come too late. */
+const reserved = 1
 /** Milliseconds. */
 export const callDeadline = 5_000
 const idleTime = 30_000
+/** The server ends a transaction whose client is suspended or cut off: its locks would stop everybody for hours. */
+const begin = `BEGIN; SET LOCAL idle_in_transaction_session_timeout = ${callDeadline}`
 const closingTime = 1_000
 
 /** Connects at the first call. Throws STATE_URL_INVALID only then. */
@@ -59,8 +65,10 @@ export function postgresDatabase(address: () => Address): Database {
   let closed = false
 
   /** A free connection, or a new one once there may be another. */
-  async function take(): Promise<Connection> {
-    while (used >= mostConnections) await new Promise<void>((resolve) => waiting.push(resolve))
+  async function take(isUrgent: boolean): Promise<Connection> {
+    const most = isUrgent ? mostConnections : mostConnections - reserved
+    while (used >= most)
+      await new Promise<void>((resolve) => (isUrgent ? waiting.unshift(resolve) : waiting.push(resolve)))
     if (closed) throw new ProvisionError(problem('STATE_UNREACHABLE', `${name}: it was closed`))
     used++
     try {
@@ -91,7 +99,7 @@ export function postgresDatabase(address: () => Address): Database {
   }
 
   /** Nothing is known about a call that was not answered in time: its connection is cut, and used no more. */
-  async function call<T>(deadline: number, work: (query: Query) => Promise<T>): Promise<T> {
+  async function call<T>(deadline: number, work: (query: Query) => Promise<T>, isUrgent = false): Promise<T> {
     let connection: Connection | undefined
     const late = Promise.withResolvers<never>()
     const timer = setTimeout(() => {
@@ -100,7 +108,7 @@ export function postgresDatabase(address: () => Address): Database {
     }, deadline)
     let isLate = false
     late.promise.catch(() => (isLate = true))
-    const taking = take()
+    const taking = take(isUrgent)
     try {
       const taken = await Promise.race([taking, late.promise])
       connection = taken
@@ -135,9 +143,10 @@ export function postgresDatabase(address: () => Address): Database {
       return name === 'PostgreSQL' ? nameOf(address) : name
     },
     query: (sql, values, deadline = callDeadline) => call(deadline, (query) => query(sql, values)),
+    urgent: (sql, values) => call(callDeadline, (query) => query(sql, values), true),
     transaction: (work, deadline = callDeadline) =>
       call(deadline, async (query) => {
-        await query('BEGIN')
+        await query(begin)
         try {
           const result = await work(query)
           await query('COMMIT')

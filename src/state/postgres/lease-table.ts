@@ -43,7 +43,7 @@ export function leaseTable({ database, schema, faults, onRenewed = async () => {
   ): Promise<Epoch | undefined> {
     const nonce = randomUUID()
     // The number is asked for again once the row is locked, so that it is larger than the one there.
-    const { rows } = await database.query(
+    const { rows } = await database.urgent(
       `INSERT INTO ${leases} AS l (name, epoch, nonce, holder, expires_at)
        SELECT $1::text, nextval('${numbersOf(schema)}'), $2::uuid, $3::text, ${until('$4')} WHERE ${isShared(schema)}
        ON CONFLICT (name) DO UPDATE SET epoch = nextval('${numbersOf(schema)}'), nonce = excluded.nonce, holder = excluded.holder, before = l.nonce,
@@ -82,7 +82,7 @@ export function leaseTable({ database, schema, faults, onRenewed = async () => {
     async renew(self, held, ttl) {
       const asked = [...held].map(([pool, epoch]) => proofOf(pool, epoch))
       // A statement does not see its own changes, hence `renewed` and `announced`.
-      const answer = database.query(
+      const answer = database.urgent(
         `WITH asked AS (SELECT * FROM unnest($4::text[], $5::bigint[], $6::uuid[]) AS a (name, epoch, nonce)),
          renewed AS (UPDATE ${leases} l SET renewed_at = clock_timestamp(), expires_at = ${until('$3')}
            FROM asked a WHERE l.name = a.name AND l.epoch = a.epoch AND l.nonce = a.nonce AND l.holder = $1

@@ -76,7 +76,7 @@ export function createLineageWatch({
   async function beat(host: string, before: number): Promise<Lineage> {
     columns ??= await lineageColumns(database.query)
     const { rows } = await database
-      .query(
+      .urgent(
         `INSERT INTO ${schema}.lineage_beats AS b (host, beats) VALUES ($1::uuid, CASE WHEN $2::bigint > 0 THEN 0 ELSE 1 END)
          ON CONFLICT (host) DO UPDATE SET seen_at = clock_timestamp(),
            beats = CASE WHEN b.beats >= $2::bigint THEN b.beats + 1 ELSE b.beats END

@@ -98,7 +98,7 @@ const migrations: readonly Migration[] = [
     ],
   },
   {
-    oldest: 1,
+    oldest: 3,
     up: (s) => [
       // location: JSON with its keys in order, as text, so that it can be a key.
       `CREATE TABLE ${s}.cluster_locations (
@@ -130,7 +130,7 @@ const migrations: readonly Migration[] = [
       ),
   },
   {
-    oldest: 1,
+    oldest: 3,
     up: (s) => [
       // stamp: the transaction that wrote the row. In a restored dump it is not the one that the row itself has (xmin).
       `CREATE TABLE ${s}.journal_lineages (

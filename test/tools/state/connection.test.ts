@@ -1,6 +1,8 @@
 // Connections to a real PostgreSQL: TLS is verified, poolers change nothing, and each failure says what to do.
 import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { PostgresConfig } from '../../../src/config/index.ts'
@@ -8,7 +10,7 @@ import { createDevelopmentChain } from '../../../src/pki/development-ca.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { SecretText } from '../../../src/platform/secret-text.ts'
 import { addressOf } from '../../../src/state/postgres/address.ts'
-import { postgresDatabase } from '../../../src/state/postgres/database.ts'
+import { type Database, postgresDatabase } from '../../../src/state/postgres/database.ts'
 import { postgresStore } from '../../../src/state/postgres/postgres-store.ts'
 import { checkPostgres } from '../../../src/state/postgres/report.ts'
 import { type PostgresCluster, postgresCluster } from '../../support/postgres-cluster.ts'
@@ -133,6 +135,50 @@ describe('a login', () => {
       /STATE_UNSUITABLE.*SQL_ASCII/,
     )
     await store.close()
+  })
+
+  it('that is cut in the middle of a transaction holds its locks no longer than a call may take', async () => {
+    let isCut = false
+    const ends: Socket[] = []
+    // Nothing passes once it is cut, and the server is not told.
+    const relay = createServer((client) => {
+      const server = connect(cluster.port, '127.0.0.1')
+      ends.push(client, server)
+      for (const end of [client, server]) end.on('error', () => {})
+      client.on('data', (part) => isCut || server.write(part))
+      server.on('data', (part) => isCut || client.write(part))
+    }).listen(0, '127.0.0.1')
+    await once(relay, 'listening')
+    const { port } = relay.address() as AddressInfo
+    const [direct, far] = [cluster.port, port].map((at) =>
+      postgresDatabase(() =>
+        addressOf(of({ url: new SecretText(cluster.url().replace(`:${cluster.port}`, `:${at}`)) }), {}),
+      ),
+    ) as [Database, Database]
+    await direct.query('CREATE TABLE locked (n int)')
+    const cut = far.transaction(async (query) => {
+      await query('LOCK TABLE locked')
+      isCut = true
+      await query('SELECT 1')
+    })
+    await expect(cut).rejects.toThrow('no answer within 5 s')
+    await expect
+      .poll(() => direct.query('SELECT FROM locked').then(() => 'free'), { timeout: 8_000 })
+      .toBe('free')
+    await Promise.all([direct.close(), far.close()])
+    for (const end of ends) end.destroy()
+    relay.close()
+  })
+
+  it('is left free for urgent calls, however many others wait', async () => {
+    const database = postgresDatabase(() => addressOf(of({ url: new SecretText(cluster.url()) }), {}))
+    const slow = Array.from({ length: 12 }, () => database.query('SELECT pg_sleep(0.5)'))
+    const from = performance.now()
+    for (let n = 0; n < 3; n++) await database.urgent('SELECT 1')
+    const took = performance.now() - from
+    await Promise.all(slow)
+    await database.close()
+    expect(took).toBeLessThan(1_000)
   })
 
   it('that finds no free connection, or a server that only reads, passes by itself', async () => {

@@ -190,6 +190,7 @@ it.each([
     await expect.poll(() => statusOf(two, '/healthz'), { timeout: 60_000 }).toBe(200)
     expect(await statusOf(two, '/readyz')).toBe(503)
     expect(await statusOf(two, '/agents')).toBe(503)
+    await expect(two.run('jobs')).rejects.toThrow('this provisioner stands by')
     startAgent()
     const [runs, done] = ['runs', 'done'].map((name) => join(root, name))
     const script = `echo begun; echo run >> ${runs}; until [ -e ${done} ]; do sleep 0.1; done; echo finished`

@@ -68,6 +68,26 @@ describe('a pool that is abandoned', () => {
 })
 
 describe('a process whose lease is over', () => {
+  it('refuses orders, which are not carried out when it leads again', async () => {
+    const bench = await startSettled({ minInstances: 1 })
+    await bench.pass(30)
+    const [id] = bench.ids()
+    bench.joins(id!)
+    bench.life.kill()
+    let isLed = true
+    bench.restart({ isLed: () => isLed })
+    await bench.pass(70)
+    isLed = false
+    const { fleet } = bench
+    expect(() => fleet.launch(1)).toThrow('no longer leads pool default')
+    await expect(fleet.remove([id!], 'even_if_busy')).rejects.toThrow('no longer leads pool default')
+    await expect(fleet.pause()).rejects.toThrow('no longer leads pool default')
+    isLed = true
+    await bench.pass(30)
+    expect(bench.calls.terminated).toEqual([])
+    expect(fleet.status()).toMatchObject({ paused: false })
+  })
+
   it('decides, changes and writes nothing, even before it is told; it may still look', async () => {
     const bench = await startSettled()
     bench.life.kill()

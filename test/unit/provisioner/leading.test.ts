@@ -13,8 +13,11 @@ interface Host {
   term: () => Term
   /** Cut off from the store. */
   isCut: boolean
+  wants: Candidate['wants']
   /** Its next leads fail with it. */
   failure: Error | undefined
+  /** Its leaves wait for it. */
+  leaving: Promise<void> | undefined
 }
 
 function world() {
@@ -27,7 +30,9 @@ function world() {
       story: [],
       term: () => term!,
       isCut: false,
+      wants: 'share',
       failure: undefined,
+      leaving: undefined,
       leading: undefined as never,
     }
     const unit: Unit = {
@@ -38,20 +43,22 @@ function world() {
         self.story.push('leads')
       },
       async leave() {
+        await self.leaving
         self.story.push('leaves')
       },
+      again: () => void self.story.push('leads again'),
       async abandon() {
         self.story.push('abandons')
       },
     }
-    const about: Omit<Candidate, 'pools'> = {
+    const about = (): Omit<Candidate, 'pools'> => ({
       ...{ id, host: id, pid: 1, start: undefined, boot: undefined, pidNamespace: undefined },
-      ...{ since: 0, version: '1', configuration, wants: 'share' },
+      ...{ since: 0, version: '1', configuration, wants: self.wants },
       ...{ pinned: [], configured: ['gpu'] },
-    }
+    })
     self.leading = createLeading({
       leases: reached(leases, () => self.isCut),
-      self: () => about,
+      self: about,
       units: new Map([['gpu', unit]]),
       clock,
       logger: silentLogger,
@@ -84,7 +91,7 @@ describe('what a process leads', () => {
     expect(one.leading.problems()[0]?.message).toContain('no answer')
     one.isCut = false
     await clock.advance(5_000)
-    expect(one.story).toEqual(['leads'])
+    expect(one.story).toEqual(['leads', 'leads again'])
     expect(one.term().isCurrent()).toBe(true)
     expect(one.term().epoch()?.number).toBe(2)
     expect(one.leading.problems()).toEqual([])
@@ -141,6 +148,29 @@ describe('what a process leads', () => {
     await clock.advance(2_500)
     await stopping
     expect([one.story, two.story]).toEqual([['leads', 'leaves'], ['leads']])
+  })
+
+  it('begins again after a lease that was over before the unit had ended', async () => {
+    const { clock, host } = world()
+    const one = host('one')
+    const two = host('two')
+    await one.leading.start()
+    const ended = Promise.withResolvers<void>()
+    one.leaving = ended.promise
+    two.wants = 'all'
+    await two.leading.start()
+    await clock.advance(2_000)
+    two.wants = 'share'
+    two.isCut = true
+    one.isCut = true
+    await clock.advance(20_000)
+    one.isCut = false
+    await clock.advance(3_000)
+    ended.resolve()
+    await clock.advance(3_000)
+    expect(one.story).toEqual(['leads', 'leaves', 'abandons', 'leads'])
+    expect(one.leading.leaderOf('gpu')).toMatchObject({ host: 'one', self: true })
+    expect(one.term().isCurrent()).toBe(true)
   })
 
   it('tells that another host has another configuration', async () => {

@@ -140,6 +140,38 @@ describe('running pools', () => {
     expect(existsSync(join(folder, 'fleet'))).toBe(false)
   })
 
+  it('that could not be started are started at once when the reason may be gone', async () => {
+    let isGone = true
+    const { running } = await started({
+      onLocation: async () => {
+        if (isGone) throw new Error('the database is gone')
+      },
+    })
+    expect(running.status()).toMatchObject({ pools: [], failed: [{ pool: 'here' }] })
+    isGone = false
+    running.retry('here')
+    await vi.waitFor(() => expect(running.status().failed).toEqual([]), 3_000)
+    running.retry('here')
+    await running.stop()
+  })
+
+  it('that are being started when their journals are in doubt are started once more', async () => {
+    const noted = Promise.withResolvers<void>()
+    let starts = 0
+    const { running } = await started({
+      async onLocation() {
+        if (++starts === 2) await noted.promise
+      },
+    })
+    const restarting = running.restart('here')
+    await vi.waitFor(() => expect(starts).toBe(2), 3_000)
+    running.reopen()
+    noted.resolve()
+    await restarting
+    await vi.waitFor(() => expect(starts).toBe(3), 3_000)
+    await running.stop()
+  })
+
   it('may launch again at once after a limit has changed that is part of the user data', async () => {
     const { running, demand, plans, config } = await started()
     const codes = () => running.status().pools[0]!.blocked.map(({ code }) => code)

@@ -27,7 +27,11 @@ beforeEach(async () => {
   isGone = false
   logger = capturingLogger()
   const gone = () => new ProvisionError(problem('STATE_UNREACHABLE', 'PostgreSQL db:5432: refused'))
-  database = { ...real, query: (...args) => (isGone ? Promise.reject(gone()) : real.query(...args)) }
+  const unlessGone =
+    <Args extends unknown[], T>(call: (...args: Args) => Promise<T>) =>
+    (...args: Args) =>
+      isGone ? Promise.reject(gone()) : call(...args)
+  database = { ...real, query: unlessGone(real.query), urgent: unlessGone(real.urgent) }
   const schema = `leases ${++count}`
   store = postgresStore({ database, schema, program: 'test', clock: new FakeClock(), logger })
   await store.hold({ onLost() {} })

@@ -261,13 +261,11 @@ describe('a store', () => {
   })
 
   it('works where a service forbids the functions, with its own writes alone', async () => {
-    const on: Database = {
-      ...database,
-      query: (text, values) =>
-        /pg_control_system|pg_current_wal|pg_walfile/.test(text)
-          ? Promise.reject(Object.assign(new Error('not supported'), { code: '0A000' }))
-          : database.query(text, values),
-    }
+    const query: Database['query'] = (text, values) =>
+      /pg_control_system|pg_current_wal|pg_walfile/.test(text)
+        ? Promise.reject(Object.assign(new Error('not supported'), { code: '0A000' }))
+        : database.query(text, values)
+    const on: Database = { ...database, query, urgent: query }
     const first = await begin({ on })
     await journalOf(first.store)
     await first.end()
