@@ -12,9 +12,9 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createLogShipper } from '../../../../src/standalone/agent/log-shipper.ts'
 import { readTask, type Send, writeTask } from '../../../../src/standalone/agent/task.ts'
 import { placeFiles, workFolder } from '../../../../src/standalone/agent/task-environment.ts'
-import { createLogShipper } from '../../../../src/standalone/agent/tasks.ts'
 import { fileType } from '../../../../src/standalone/protocol/container.ts'
 
 let dir: string
