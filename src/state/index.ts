@@ -17,6 +17,7 @@ export { copyBetween, tablesBack } from './commands.ts'
 export { createLeadership, type Leadership } from './leases/leadership.ts'
 export type { Candidate, Epoch, LeaseStore, LeaseView } from './leases/port.ts'
 export { checkDatabase, identityHere, openStateReader, openStateStore } from './open.ts'
+export { type KeptOutput, noOutput, type OutputHead, type OutputLine, type OutputStore } from './output.ts'
 export type {
   IdentityPart,
   JournalLease,

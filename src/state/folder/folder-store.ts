@@ -8,6 +8,7 @@ import { holdStateFolder } from './hold.ts'
 import { folderIdentity } from './identity-files.ts'
 import { openJournalFile } from './journal-file.ts'
 import { journalsIn } from './journal-list.ts'
+import { outputFiles } from './output-files.ts'
 
 export interface FolderStoreOptions {
   /** Absolute. */
@@ -28,6 +29,7 @@ export function folderStore({ stateDir, clock, logger, env }: FolderStoreOptions
     openJournal: ({ name, ...options }) =>
       openJournalFile({ ...options, file: join(stateDir, journalPath(name)), now: wallTime(clock) }),
     journals: async () => journalsIn(stateDir),
+    openOutput: () => outputFiles({ folder: join(stateDir, 'output') }),
     openDecisions: ({ onFault }) => openDecisionFile({ file: decisions, onFault }),
     readDecisions: async (query) => readDecisionFile(decisions, query),
     close: async () => {},

@@ -94,7 +94,11 @@ describe('a store', () => {
       ...(hasFile && { lineageFile: lineageFile(file(), logger) }),
     })
     const losses: Problem[] = []
-    const release = await store.hold({ alone: true, onLost() {}, onCommitsLost: (found) => losses.push(found) })
+    const release = await store.hold({
+      alone: true,
+      onLost() {},
+      onCommitsLost: (found) => losses.push(found),
+    })
     let ended: Promise<void> | undefined
     const end = () => (ended ??= Promise.resolve(release()))
     open.push(end)
