@@ -1,6 +1,7 @@
 // Sends the output of a task line by line from its output files, so that no line is lost without a connection.
 import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { StreamPositions } from '../protocol/messages.ts'
 import { outputFiles, type Send } from './task.ts'
 
 const kinds = [
@@ -18,6 +19,8 @@ export interface LogShipper {
   ship(send: Send, whole: boolean): boolean
   /** Everything that was printed so far. */
   isSent(): boolean
+  /** The master has the output up to there: what follows is sent, again if it was sent before. */
+  resumeAfter(received: StreamPositions): void
 }
 
 /** `now`: milliseconds since the epoch. */
@@ -36,6 +39,7 @@ export function createLogShipper(containerId: string, folder: string, now: () =>
         PullMessage: null,
         RunMessage: { Value, StdType: type },
         AuxMessage: null,
+        Position: sent[file] + end,
       }
       if (!send({ ContainerLog: message })) break
       start = end
@@ -44,12 +48,21 @@ export function createLogShipper(containerId: string, folder: string, now: () =>
     return start === bytes.length && bytes.length < portion
   }
 
+  function note(): void {
+    writeFileSync(join(folder, offsetFile), JSON.stringify(sent))
+  }
+
   return {
     ship(send, whole) {
       const before = JSON.stringify(sent)
       const done = kinds.map((kind) => shipFile(kind, send, whole)).every(Boolean)
-      if (JSON.stringify(sent) !== before) writeFileSync(join(folder, offsetFile), JSON.stringify(sent))
+      if (JSON.stringify(sent) !== before) note()
       return done
+    },
+    resumeAfter({ Stdout: stdout, Stderr: stderr }) {
+      if (stdout === sent.stdout && stderr === sent.stderr) return
+      Object.assign(sent, { stdout: Math.max(0, stdout), stderr: Math.max(0, stderr) })
+      note()
     },
     isSent: () =>
       kinds.every(

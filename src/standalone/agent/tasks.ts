@@ -152,11 +152,13 @@ export function processTasks(context: TasksContext): Tasks {
       master = info
       await Promise.all(starting.values())
       if (!restored) await restore()
-      const wanted = new Set(expected.map((container) => container.id))
+      const wanted = new Map(expected.map((each) => [each.Container.id, each.OutputReceived]))
       const kept: Container[] = []
       for (const [id, task] of tasks) {
         const isOfCluster = task.record.clusterId === info.cluster_id
         if (wanted.has(id) && isOfCluster) {
+          const received = wanted.get(id)
+          if (received) task.logs.resumeAfter(received)
           if (!task.logs.isSent()) watch(id, task)
           continue
         }
@@ -170,7 +172,9 @@ export function processTasks(context: TasksContext): Tasks {
         else logger.warn('killing a task unknown to the master', { container: id })
         signalTask(task.record, sigkill)
       }
-      return [...expected, ...kept].map((container) => ackFor(container, tasks.get(container.id)))
+      return [...expected.map(({ Container }) => Container), ...kept].map((container) =>
+        ackFor(container, tasks.get(container.id)),
+      )
     },
     online(sendNow) {
       send = sendNow

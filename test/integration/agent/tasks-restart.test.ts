@@ -101,6 +101,33 @@ describe('a command whose agent exits', () => {
     expect(printed()).toBe('one\ntwo\n')
   })
 
+  it('is printed again from where the master lost it, also after its end', async () => {
+    home.run(env())
+    await startWaiting()
+    home.file('go', '')
+    const first = await visit(0)
+    await until(() => first.heard.some((m) => m.ContainerStateChanged?.ContainerStopped), 'its end')
+    expecting('c-1')
+    const { greet } = master
+    master.greet = (visited) =>
+      greet({
+        ...visited,
+        connection: {
+          ...visited.connection,
+          send(message) {
+            for (const each of message.MasterSetAgentOptions?.ContainersToReattach ?? [])
+              each.OutputReceived = { Stdout: 4, Stderr: 0 }
+            return visited.connection.send(message)
+          },
+        },
+      })
+    first.connection.terminate()
+    const { heard } = await visit(1)
+    expect(acksOf(master.visits[1]!)).toEqual([['c-1', 'RUNNING', 0]])
+    await until(() => heard.some((m) => m.ContainerStateChanged?.ContainerStopped), 'its end again')
+    expect(heard.flatMap((m) => m.ContainerLog?.RunMessage?.Value ?? [])).toEqual(['two\n'])
+  })
+
   it('is killed by the next agent when the master does not know it', async () => {
     const first = home.run(env())
     await startWaiting()
