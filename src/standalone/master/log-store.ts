@@ -16,6 +16,8 @@ const storeEvery = 1000
 const retryEvery = 2000
 /** Characters that do not wait. */
 const muchOutput = 64 * 1024
+/** A write costs as much for an allocation as for so many characters. */
+const perAllocation = 1024
 
 export interface LogStore {
   /** Lines that have arrived before, by their position, change nothing. */
@@ -240,12 +242,12 @@ function createWriter({ output, clock, logger }: StoredLogs, logs: ReadonlyMap<s
     }
   }
 
-  /** Some allocations with together about as many characters as one may have. */
+  /** Some allocations: few enough to hold the event loop for some milliseconds only. */
   async function writeSome(): Promise<void> {
     const chunks = []
     let characters = 0
     for (const id of dirty) {
-      if (characters >= mostCharacters / 2) break
+      if (characters >= muchOutput) break
       dirty.delete(id)
       const entry = logs.get(id)
       if (!entry) continue
@@ -253,7 +255,7 @@ function createWriter({ output, clock, logger }: StoredLogs, logs: ReadonlyMap<s
       const first = Math.max(here, entry.stored)
       const lines = entry.lines.slice(first - here)
       if (lines.length === 0) continue
-      characters += lines.reduce((sum, { text }) => sum + text.length, 0)
+      characters += lines.reduce((sum, { text }) => sum + text.length, perAllocation)
       const positions = Object.fromEntries([...entry.positions].map(([each, at]) => [each, { ...at }]))
       // Earlier lines that nobody has read yet are not here, but count until there are enough others.
       const kept = here === entry.earlier ? Math.max(0, entry.count - mostLines) : here
