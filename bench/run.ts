@@ -9,6 +9,7 @@ import { daemonCosts } from './daemon.ts'
 import { daemonPools } from './daemon-pools.ts'
 import { daemonTerminations } from './daemon-terminations.ts'
 import { fleetCosts } from './fleet.ts'
+import { jobOutput } from './job-output.ts'
 import { localAgents } from './local-agents.ts'
 import type { Report, Row } from './measure.ts'
 import { planTimes } from './plan.ts'
@@ -32,6 +33,7 @@ const benchmarks: Record<string, () => Promise<Report>> = {
   'local-agents': localAgents,
   state: stateCosts,
   shared: sharedCosts,
+  'job-output': jobOutput,
 }
 
 function line({ what, measured, budget, met }: Row): string {

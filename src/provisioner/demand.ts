@@ -23,6 +23,7 @@ import {
   holdPlaceholders,
   type JobAdvice,
   openJobStore,
+  openStoredLogs,
 } from '../standalone/index.ts'
 import type { StateStore } from '../state/index.ts'
 import type { MasterCertificate } from './certificate.ts'
@@ -110,11 +111,22 @@ async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> 
     logger,
   })
   tellProblems(logger, jobStore.problems)
+  const storedLogs = await openStoredLogs({
+    output: context.store.openOutput({ lease: context.term }),
+    allocations: jobStore.found.allocations,
+    stateLost: jobStore.stateLost,
+    clock,
+    logger,
+  }).catch(async (error: unknown) => {
+    await jobStore.close()
+    throw error
+  })
   const master = createMaster({
     ...context,
     masterId: randomUUID(),
     clusterId: context.identity.clusterId,
     jobStore,
+    storedLogs,
     taskCertificate: () => pemOf(certificate.current()),
   })
   const leavePort = listener.serve(master)

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import type { JournalRecord } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import { keyOf } from './cluster.ts'
+import type { KeptOutput, OutputLine } from './output.ts'
 import { type IdentityPart, identityParts, type JournalHeader, type StateStore } from './store.ts'
 
 export interface CopiedPart {
@@ -19,11 +20,13 @@ export interface CopiedPart {
  */
 export async function copyState(from: StateStore, to: StateStore): Promise<CopiedPart[]> {
   if (await from.identity.isNew()) throw refused(`${from.name} is empty: there is nothing to copy`)
-  if (!(await to.identity.isNew())) throw refused(`${to.name} is not empty: nothing is overwritten`)
+  if (!(await to.identity.isNew()) || (await to.openOutput({}).allocations()).length > 0)
+    throw refused(`${to.name} is not empty: nothing is overwritten`)
   const copied: CopiedPart[] = []
   for (const part of identityParts) copied.push(...(await copyPart(from, to, part)))
   copied.push(...(await copyCluster(from, to)))
   for (const header of await from.journals()) copied.push(await copyJournal(from, to, header))
+  copied.push(...(await copyOutput(from, to)))
   copied.push(await copyDecisions(from, to))
   return copied
 }
@@ -66,6 +69,32 @@ async function copyJournal(from: StateStore, to: StateStore, header: JournalHead
   const back = await to.openJournal(header)
   await back.journal.close()
   return compared(what, linesOf(source.records), linesOf(back.records), to)
+}
+
+/** One allocation after the other: together they may be large. */
+async function copyOutput(from: StateStore, to: StateStore): Promise<CopiedPart[]> {
+  const [source, target] = [from.openOutput({}), to.openOutput({})]
+  const lines: string[] = []
+  const back: string[] = []
+  for (const allocation of (await source.allocations()).sort()) {
+    const { lines: all, count, positions } = await source.read(allocation)
+    const first = count - all.length
+    await target.append([{ allocation, first, lines: all, positions, kept: first }])
+    lines.push(hashOf(outputLines(allocation, { lines: all, count, positions })))
+    back.push(hashOf(outputLines(allocation, await target.read(allocation))))
+  }
+  return lines.length > 0 ? [compared('output of jobs', lines, back, to)] : []
+}
+
+function outputLines(allocation: string, { count, positions, lines }: KeptOutput): string[] {
+  return [allocation, count, Object.entries(positions).sort(), ...lines.map(fieldsOf)].map((each) =>
+    JSON.stringify(each),
+  )
+}
+
+/** The order of the keys means nothing. */
+function fieldsOf({ containerId, timestamp, stream, text, position }: OutputLine): unknown[] {
+  return [containerId, timestamp, stream, text, position]
 }
 
 async function copyDecisions(from: StateStore, to: StateStore): Promise<CopiedPart> {

@@ -20,6 +20,7 @@ export { createLeadership, type Leadership } from './leases/leadership.ts'
 export { type MemoryLeases, memoryLeases } from './leases/memory-leases.ts'
 export type { Candidate, Epoch, LeaseStore, LeaseView } from './leases/port.ts'
 export { checkDatabase, identityHere, openStateReader, openStateStore } from './open.ts'
+export type { OutputHead, OutputLine, OutputStore } from './output.ts'
 export type {
   IdentityPart,
   JournalLease,

@@ -25,7 +25,10 @@ export async function openStateStore(
   return openPostgresStore(state, { ...surroundings, stateDir })
 }
 
-export type StateReader = Omit<StateStore, 'hold' | 'leases' | 'openJournal' | 'openDecisions' | 'cluster'>
+export type StateReader = Omit<
+  StateStore,
+  'hold' | 'leases' | 'openJournal' | 'openOutput' | 'openDecisions' | 'cluster'
+>
 
 /** For commands that change nothing, beside the process that holds the state. */
 export function openStateReader(config: StateConfig, env: StateSurroundings['env']): Promise<StateReader> {

@@ -4,9 +4,10 @@ import type { Problem } from '../problems/index.ts'
 import type { StoredCluster } from './cluster.ts'
 import type { Exchange } from './exchange/port.ts'
 import type { Epoch, LeaseStore } from './leases/port.ts'
+import type { OutputStore } from './output.ts'
 
 /**
- * All that outlives the process: who it is, what is noted of the cluster, the journals of its pools and of the built-in master, its decisions, and the
+ * All that outlives the process: who it is, what is noted of the cluster, the journals of its pools and of the built-in master, what its jobs have printed, its decisions, and the
  * right to work with them. One process has it alone, or several share it and have leases. Nothing outside this room knows
  * where they are kept.
  */
@@ -31,6 +32,8 @@ export interface StateStore {
   openJournal(options: JournalOptions): Promise<OpenedJournal>
   /** Every journal that is in use, without those that were set aside. */
   journals(): Promise<JournalHeader[]>
+  /** Of the jobs of the built-in master. Written under the lease of its journal, where several processes share the store. */
+  openOutput(options: { lease?: JournalLease | undefined }): OutputStore
   openDecisions(options: { onFault: (error: unknown) => void }): DecisionLog
   /** Oldest first; also while another process holds the state. */
   readDecisions(query: DecisionQuery): Promise<JournalRecord[]>
@@ -192,4 +195,14 @@ export interface DecisionQuery {
   since?: number
   /** This many of the newest. */
   limit?: number
+}
+
+// Owners of journals, compared and described.
+
+export function isSameOwner(one: JournalOwner, other: JournalOwner): boolean {
+  return one.cluster === other.cluster && one.pool === other.pool && one.writer === other.writer
+}
+
+export function describeOwner({ cluster, pool, writer }: JournalOwner): string {
+  return `cluster ${cluster}${pool === undefined ? '' : `, pool ${pool}`}, provisioner ${writer}`
 }

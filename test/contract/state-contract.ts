@@ -2,6 +2,7 @@
 import { afterEach, beforeEach, describe, expect } from 'vitest'
 import type { JournalRecord } from '../../src/platform/ports.ts'
 import { ProvisionError } from '../../src/problems/index.ts'
+import type { OutputStore } from '../../src/state/output.ts'
 import type {
   HoldOptions,
   IdentityPart,
@@ -10,10 +11,11 @@ import type {
   StateStore,
 } from '../../src/state/store.ts'
 import { clausesFor, eventually } from '../../src/testing/clauses.ts'
-import { type UnderLeases, underLeases } from '../support/under-leases.ts'
+import { type UnderLeases, underLeases, unleased } from '../support/under-leases.ts'
 import { describeStateCluster } from './state-cluster.ts'
 import { describeStateFailures } from './state-failures.ts'
 import type { StateHarness, StateSubject } from './state-harness.ts'
+import { describeStateOutput } from './state-output.ts'
 import { numbers, record, upTo } from './state-records.ts'
 
 const test1 = { name: { pool: 'gpu' }, kind: 'test 1' } satisfies JournalOptions
@@ -22,6 +24,8 @@ export interface Life {
   store: StateStore
   /** Under its lease, where the store has leases and is shared. */
   journal(options?: Partial<JournalOptions>): Promise<OpenedJournal>
+  /** The same. */
+  output(): Promise<OutputStore>
   end(): Promise<void>
 }
 
@@ -30,9 +34,7 @@ type Manner = Pick<HoldOptions, 'alone'>
 async function begin(harness: StateHarness, manner: Manner = {}): Promise<Life> {
   const store = await harness.open()
   const release = await held(store, { ...manner, onLost() {} }, harness.freeAfter ?? 0)
-  const under: UnderLeases = manner.alone
-    ? { open: store.openJournal, end: async () => {} }
-    : underLeases(store)
+  const under: UnderLeases = manner.alone ? unleased(store) : underLeases(store)
   const open: OpenedJournal[] = []
   let ended: Promise<void> | undefined
   async function end(): Promise<void> {
@@ -48,6 +50,7 @@ async function begin(harness: StateHarness, manner: Manner = {}): Promise<Life> 
       open.push(opened)
       return opened
     },
+    output: under.openOutput,
     end: () => (ended ??= end()),
   }
 }
@@ -367,6 +370,7 @@ export function describeStateContract(name: string, subject: StateSubject): void
 
     const here = { harness: () => harness, life: () => life, restart }
     describeStateCluster(clause, here)
+    describeStateOutput(clause, here)
     describeStateFailures(clause, here)
   })
 }

@@ -12,7 +12,9 @@ export function inTables(query: Query, schema: string): InTables {
       await query(`UPDATE ${s}.identity SET value = $1 WHERE part = $2`, [text, part])
     },
     async size() {
-      const { rows } = await query(`SELECT count(*)::int AS rows FROM ${s}.journal_records`)
+      const { rows } = await query(
+        `SELECT (SELECT count(*) FROM ${s}.journal_records) + (SELECT count(*) FROM ${s}.job_output) AS rows`,
+      )
       return Number(rows[0]?.['rows'])
     },
     async tear(pool) {

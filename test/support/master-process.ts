@@ -5,6 +5,7 @@ import { listen } from '../../src/http/listen.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { builtInProviders } from '../../src/providers/index.ts'
 import { openJobStore } from '../../src/standalone/master/job-store.ts'
+import { openStoredLogs } from '../../src/standalone/master/log-store.ts'
 import { createMaster } from '../../src/standalone/master/master.ts'
 import { silentLogger } from './silent-logger.ts'
 import { storeIn } from './state-store.ts'
@@ -17,6 +18,9 @@ const pool = {
   agent_reconnect_wait: 15_000,
   agents: 'any' as const,
 }
+const surroundings = { clock: systemClock, logger: silentLogger }
+const store = storeIn(folder)
+const jobStore = await openJobStore({ store, ...surroundings })
 const master = createMaster({
   providers: builtInProviders,
   config: {
@@ -31,10 +35,15 @@ const master = createMaster({
   version: '0.1.0',
   masterId: String(process.pid),
   clusterId: 'c',
-  clock: systemClock,
-  logger: silentLogger,
+  ...surroundings,
   mayJoin: () => 'yes',
-  jobStore: await openJobStore({ store: storeIn(folder), clock: systemClock, logger: silentLogger }),
+  jobStore,
+  storedLogs: await openStoredLogs({
+    ...surroundings,
+    output: store.openOutput({}),
+    allocations: jobStore.found.allocations,
+    stateLost: jobStore.stateLost,
+  }),
 })
 const listener = await listen({
   address: '127.0.0.1',

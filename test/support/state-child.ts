@@ -4,7 +4,7 @@ import type { Clock } from '../../src/platform/ports.ts'
 import { openStateStore, type StateConfig } from '../../src/state/open.ts'
 import type { StoredJournal } from '../../src/state/store.ts'
 import { silentLogger } from './silent-logger.ts'
-import { underLeases } from './under-leases.ts'
+import { underLeases, unleased } from './under-leases.ts'
 
 export interface ChildSettings {
   config: StateConfig
@@ -12,7 +12,7 @@ export interface ChildSettings {
   skew?: number
 }
 
-export type ChildTask = 'append' | 'rewrite' | 'hold' | 'fill' | 'start' | 'note'
+export type ChildTask = 'append' | 'rewrite' | 'hold' | 'fill' | 'start' | 'note' | 'print' | 'flood'
 
 const tasks: Record<Exclude<ChildTask, 'start'>, () => Promise<void>> = {
   /** `appended N` once record N is stored. */
@@ -37,6 +37,28 @@ const tasks: Record<Exclude<ChildTask, 'start'>, () => Promise<void>> = {
       await store.cluster.addLocation({ provider: 'test', location: { n: String(n) } })
       say(`noted ${n}`)
     }
+  },
+  /** `printed N` once line N is stored. */
+  async print() {
+    const output = await under.openOutput()
+    for (let n = 0; ; n++) {
+      await output.append([printed(n, `line ${n}`)])
+      say(`printed ${n}`)
+    }
+  },
+  /** Prints until that fails, then again, then needs less. */
+  async flood() {
+    const output = await under.openOutput()
+    let n = 0
+    try {
+      for (; ; n++) await output.append([printed(n, noise(8_000))])
+    } catch (error) {
+      say(`full ${(error as Error).message}`)
+    }
+    await output.append([printed(n, noise(8_000))]).catch(() => say('still full'))
+    await output.append([{ ...printed(n, 'less'), kept: n }])
+    const { lines } = await output.read('job.1')
+    if (lines.at(-1)?.text === 'less') say('mended')
   },
   async hold() {
     say('held')
@@ -71,6 +93,11 @@ async function start(): Promise<void> {
   say(JSON.stringify(await ensureIdentity({ config: parsed!, stored: store.identity, providers })))
 }
 
+function printed(first: number, text: string) {
+  const lines = [{ containerId: 'c-1', timestamp: '', stream: 'stdout' as const, text }]
+  return { allocation: 'job.1', first, lines, positions: {}, kept: 0 }
+}
+
 /** What no disk compresses. */
 function noise(length: number): string {
   return Array.from({ length }, () => Math.random().toString(36)[2] ?? '0').join('')
@@ -90,7 +117,7 @@ const store = await openStateStore(config, { clock, logger: silentLogger, env: {
 let journal: StoredJournal
 const alone = task === 'hold'
 const release = await store.hold({ onLost: () => say('lost'), alone })
-const under = alone ? { open: store.openJournal, end: async () => {} } : underLeases(store)
+const under = alone ? unleased(store) : underLeases(store)
 if (task === 'start') {
   await start()
 } else {

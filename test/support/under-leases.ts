@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { thisProcess } from '../../src/platform/locks.ts'
 import type { Candidate, Epoch } from '../../src/state/leases/port.ts'
+import type { OutputStore } from '../../src/state/output.ts'
 import {
   type JournalName,
   type JournalOptions,
@@ -32,6 +33,8 @@ export function underEpoch(options: JournalOptions, epoch: Epoch): JournalOption
 export interface UnderLeases {
   /** Takes the lease of the journal, if this one has not. Throws when another has it. */
   open(options: JournalOptions): Promise<OpenedJournal>
+  /** The same with the lease of the master's journal. */
+  openOutput(): Promise<OutputStore>
   /** Releases everything. */
   end(): Promise<void>
 }
@@ -43,8 +46,14 @@ export function leaseOf(name: JournalName): string {
 /** Longer than any test. */
 const ttl = 600_000
 
-export function underLeases({ leases, openJournal }: StateStore): UnderLeases {
-  if (!leases) return { open: openJournal, end: async () => {} }
+/** Of a store that this process has alone. */
+export function unleased({ openJournal, openOutput }: StateStore): UnderLeases {
+  return { open: openJournal, openOutput: async () => openOutput({}), end: async () => {} }
+}
+
+export function underLeases(store: StateStore): UnderLeases {
+  const { leases, openJournal, openOutput } = store
+  if (!leases) return unleased(store)
   const self = candidate(randomUUID())
   const epochs = new Map<string, Epoch>()
 
@@ -61,6 +70,11 @@ export function underLeases({ leases, openJournal }: StateStore): UnderLeases {
       const name = leaseOf(options.name)
       const epoch = epochs.get(name) ?? (await take(name))
       return openJournal(underEpoch(options, epoch))
+    },
+    async openOutput() {
+      const name = leaseOf('master')
+      const epoch = epochs.get(name) ?? (await take(name))
+      return openOutput({ lease: { name, epoch: () => epoch } })
     },
     async end() {
       for (const [lease, epoch] of epochs) await leases.release(lease, epoch)

@@ -104,12 +104,11 @@ async function start(
   { devices, logger, options, tasks, version }: SessionContext,
 ): Promise<void> {
   const list = await devices()
-  const expected = ContainersToReattach.map((entry) => entry.Container)
   connection.send({
     AgentStarted: {
       Version: version,
       Devices: list,
-      ContainersReattached: await tasks.reattach(master, expected, KeepContainers),
+      ContainersReattached: await tasks.reattach(master, ContainersToReattach, KeepContainers),
       ResourcePoolName: options.resourcePool,
     },
   })

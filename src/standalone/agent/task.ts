@@ -17,6 +17,7 @@ import {
 } from '../protocol/container.ts'
 import type {
   ContainerReattachAck,
+  ContainerToReattach,
   MasterInfo,
   MasterMessage,
   SignalContainer,
@@ -137,7 +138,11 @@ export interface Tasks {
    * The state of the containers that the master expects on this agent, sent with AgentStarted. Other containers are
    * killed, or with `keepOthers` reported, too.
    */
-  reattach(master: MasterInfo, expected: Container[], keepOthers: boolean): Promise<ContainerReattachAck[]>
+  reattach(
+    master: MasterInfo,
+    expected: ContainerToReattach[],
+    keepOthers: boolean,
+  ): Promise<ContainerReattachAck[]>
   /** AgentStarted was sent: container messages may follow until the connection is closed. */
   online(send: Send): void
   start(order: StartContainer): void

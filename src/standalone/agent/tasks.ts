@@ -1,11 +1,12 @@
 // Runs the containers of the built-in master as processes of this machine. They keep running without the agent and its
 // connections; each is recorded before it starts, so that none runs twice.
 
-import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, GatedProcess, Logger } from '../../platform/index.ts'
 import type { Container, Device } from '../protocol/container.ts'
 import type { MasterInfo, StartContainer } from '../protocol/messages.ts'
+import { createLogShipper, type LogShipper } from './log-shipper.ts'
 import type { AgentOptions } from './options.ts'
 import {
   endReport,
@@ -14,7 +15,6 @@ import {
   failureOf,
   hasBegun,
   isRunning,
-  outputFiles,
   readTask,
   reattachAck,
   type Send,
@@ -45,6 +45,8 @@ interface Task {
   ended: Promise<unknown>
   /** The master does not know it: its end is not reported. */
   unwanted: boolean
+  /** Its output is being sent, and then its end. */
+  watched: boolean
 }
 
 const pollMs = 250
@@ -63,15 +65,25 @@ export function processTasks(context: TasksContext): Tasks {
   function add(record: TaskRecord, ended: Promise<unknown> = new Promise(() => {})): void {
     const { id } = record.container
     const logs = createLogShipper(id, folder.task(id), clock.now)
-    const task = { record, logs, ended, unwanted: false }
+    const task = { record, logs, ended, unwanted: false, watched: false }
     tasks.set(id, task)
-    watch(id, task).catch((error: unknown) => {
-      if (!signal.aborted) logger.error('a task can no longer be watched', { container: id, error })
-    })
+    watch(id, task)
+  }
+
+  function watch(id: string, task: Task): void {
+    if (task.watched) return
+    task.watched = true
+    sendAll(id, task)
+      .catch((error: unknown) => {
+        if (!signal.aborted) logger.error('a task can no longer be watched', { container: id, error })
+      })
+      .finally(() => {
+        task.watched = false
+      })
   }
 
   /** Sends the output of a task and reports its end; both wait for a connection. */
-  async function watch(id: string, task: Task): Promise<void> {
+  async function sendAll(id: string, task: Task): Promise<void> {
     for (;;) {
       const running = isRunning(task.record)
       if (!running && !task.record.ended) noteEnd(id, task)
@@ -96,6 +108,11 @@ export function processTasks(context: TasksContext): Tasks {
   function forget(id: string): void {
     tasks.delete(id)
     folder.remove(id)
+  }
+
+  /** Not the end of a task whose output is still being sent: nothing that follows its end counts. */
+  function reportNow(task: Task): void {
+    if (!task.record.ended || !task.watched) report(task)
   }
 
   function report({ record: { container, ended } }: Task): boolean {
@@ -135,11 +152,16 @@ export function processTasks(context: TasksContext): Tasks {
       master = info
       await Promise.all(starting.values())
       if (!restored) await restore()
-      const wanted = new Set(expected.map((container) => container.id))
+      const wanted = new Map(expected.map((each) => [each.Container.id, each.OutputReceived]))
       const kept: Container[] = []
       for (const [id, task] of tasks) {
         const isOfCluster = task.record.clusterId === info.cluster_id
-        if (wanted.has(id) && isOfCluster) continue
+        if (wanted.has(id) && isOfCluster) {
+          const received = wanted.get(id)
+          if (received) task.logs.resumeAfter(received)
+          if (!task.logs.isSent()) watch(id, task)
+          continue
+        }
         if (keepOthers && isOfCluster && !task.record.ended) {
           logger.warn('a task unknown to the master keeps running', { container: id })
           kept.push(task.record.container)
@@ -150,7 +172,9 @@ export function processTasks(context: TasksContext): Tasks {
         else logger.warn('killing a task unknown to the master', { container: id })
         signalTask(task.record, sigkill)
       }
-      return [...expected, ...kept].map((container) => ackFor(container, tasks.get(container.id)))
+      return [...expected.map(({ Container }) => Container), ...kept].map((container) =>
+        ackFor(container, tasks.get(container.id)),
+      )
     },
     online(sendNow) {
       send = sendNow
@@ -158,7 +182,7 @@ export function processTasks(context: TasksContext): Tasks {
     start(order) {
       const { id } = order.Container
       const known = tasks.get(id)
-      if (known) report(known)
+      if (known) reportNow(known)
       else if (!starting.has(id))
         starting.set(
           id,
@@ -169,7 +193,7 @@ export function processTasks(context: TasksContext): Tasks {
       void Promise.resolve(starting.get(id)).then(() => {
         const task = tasks.get(id)
         if (task && !task.record.ended) signalTask(task.record, number)
-        else if (task) report(task)
+        else if (task) reportNow(task)
         else {
           const unknown: Container = { id, state: '', devices: [], description: '' }
           send?.(endReport(unknown, failure('containerMissing', 'this agent has no such container')))
@@ -183,7 +207,8 @@ function ackFor(container: Container, task: Task | undefined) {
   if (!task || task.unwanted)
     return reattachAck(container, 'TERMINATED', failure('restoreError', 'this agent has no such container'))
   const { ended } = task.record
-  return ended
+  // Nothing that follows its end counts: the rest of its output comes first, and then its end.
+  return ended && task.logs.isSent()
     ? reattachAck(container, 'TERMINATED', failureOf(ended))
     : reattachAck(container, 'RUNNING', null)
 }
@@ -237,102 +262,4 @@ function refusalOf(
   if (!Cmd[0]) return 'the start order has no command'
   const foreign = devices.find((device) => !own.some(({ id }) => id === device.id))
   return foreign && `device ${foreign.id} does not belong to this agent`
-}
-
-// Sends the output of a task line by line from its output files, so that no line is lost without a connection.
-
-const kinds = [
-  { file: outputFiles.stdout, type: 1 },
-  { file: outputFiles.stderr, type: 2 },
-] as const
-
-/** Bytes per read from one file, so that a task with endless output does not block the agent. */
-const portion = 256 * 1024
-/** Bytes after which an unfinished line is sent. */
-const longestLine = 16 * 1024
-
-export interface LogShipper {
-  /** Sends the available output, up to a limit; `whole` also sends a last line without newline. True when nothing is left. */
-  ship(send: Send, whole: boolean): boolean
-}
-
-/** `now`: milliseconds since the epoch. */
-export function createLogShipper(containerId: string, folder: string, now: () => number): LogShipper {
-  const sent = readOffsets(folder)
-
-  function shipFile({ file, type }: (typeof kinds)[number], send: Send, whole: boolean): boolean {
-    const bytes = readAt(join(folder, file), sent[file])
-    let start = 0
-    for (const end of lineEnds(bytes, whole)) {
-      const Value = bytes.toString('utf8', start, end)
-      const message = {
-        ContainerID: containerId,
-        Timestamp: new Date(now()).toISOString(),
-        Level: null,
-        PullMessage: null,
-        RunMessage: { Value, StdType: type },
-        AuxMessage: null,
-      }
-      if (!send({ ContainerLog: message })) break
-      start = end
-    }
-    sent[file] += start
-    return start === bytes.length && bytes.length < portion
-  }
-
-  return {
-    ship(send, whole) {
-      const before = JSON.stringify(sent)
-      const done = kinds.map((kind) => shipFile(kind, send, whole)).every(Boolean)
-      if (JSON.stringify(sent) !== before) writeFileSync(join(folder, offsetFile), JSON.stringify(sent))
-      return done
-    },
-  }
-}
-
-const offsetFile = 'sent.json'
-
-/** Offsets of an earlier agent; after a crash lines may be sent twice, but none is lost. */
-function readOffsets(folder: string): Record<'stdout' | 'stderr', number> {
-  try {
-    const { stdout, stderr } = JSON.parse(readFileSync(join(folder, offsetFile), 'utf8')) as Record<
-      string,
-      number
-    >
-    return { stdout: Number(stdout) || 0, stderr: Number(stderr) || 0 }
-  } catch {
-    return { stdout: 0, stderr: 0 }
-  }
-}
-
-/** Where lines end, their newline included. */
-function lineEnds(bytes: Buffer, whole: boolean): number[] {
-  const ends: number[] = []
-  let start = 0
-  while (start < bytes.length) {
-    const newline = bytes.indexOf(0x0a, start)
-    const end = newline < 0 ? bytes.length : newline + 1
-    if (end - start > longestLine) start = wholeCharacters(bytes, start, start + longestLine)
-    else if (newline >= 0 || whole) start = end
-    else break
-    ends.push(start)
-  }
-  return ends
-}
-
-/** Cuts between characters: in UTF-8 every byte but a character's first has the form 10xxxxxx (RFC 3629). */
-function wholeCharacters(bytes: Buffer, start: number, end: number): number {
-  let cut = end
-  while (cut > start + 1 && (bytes[cut]! & 0xc0) === 0x80 && end - cut < 4) cut--
-  return cut
-}
-
-function readAt(file: string, offset: number): Buffer {
-  const handle = openSync(file, 'r')
-  try {
-    const buffer = Buffer.alloc(Math.min(portion, Math.max(0, fstatSync(handle).size - offset)))
-    return buffer.subarray(0, readSync(handle, buffer, 0, buffer.length, offset))
-  } finally {
-    closeSync(handle)
-  }
 }

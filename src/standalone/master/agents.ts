@@ -13,6 +13,7 @@ import {
   type MasterInfo,
   type MasterMessage,
   pastReconnectPeriod,
+  type StreamPositions,
 } from '../protocol/messages.ts'
 import {
   type AdmissionRules,
@@ -38,6 +39,8 @@ export interface RegistryOptions extends Omit<AdmissionRules, 'isForgotten'> {
   logger: Logger
   /** Containers of jobs that a returning agent should still have. */
   reattach?: (agentId: string) => Container[]
+  /** What the master has of the output of such a container. */
+  received?: (containerId: string) => StreamPositions | undefined
   /** Whether there is a record of the job of a container that has not ended. */
   isOfJob?: (containerId: string) => boolean
   /** The master's state was lost: agents are asked to report their other containers. */
@@ -237,7 +240,7 @@ export function createRegistry(options: RegistryOptions): Registry {
           ContainersToReattach: [
             ...(options.reattach?.(agent.id) ?? []),
             ...(agent.unknownContainers ?? []),
-          ].map((Container) => ({ Container })),
+          ].map((Container) => ({ Container, OutputReceived: options.received?.(Container.id) })),
           ...(isForgotten(agent.id) && { KeepContainers: true }),
         },
       })

@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto'
 import type { MasterConfig } from '../../config/index.ts'
+import { isOver } from '../../http/index.ts'
 import type { AgentState, Demand } from '../../planner/index.ts'
 import {
   type Clock,
@@ -27,11 +28,12 @@ import { createListeners, createRegistry } from './agents.ts'
 import type { Allocation } from './allocation.ts'
 import { createCommandAgents } from './command-agents.ts'
 import { inMemoryJobStore, type JobStore } from './job-store.ts'
+import { createLogStore, type StoredLogs } from './log-store.ts'
 import { hostOf } from './queue.ts'
 import { masterRoutes } from './rest.ts'
 import { routesHandler } from './rest-router.ts'
 import type { JobAdvice } from './rest-work.ts'
-import { createLogStore, createWorkStore, type WorkStore } from './store.ts'
+import { createWorkStore, type WorkStore } from './store.ts'
 import { createWaiters } from './task-logs.ts'
 import { taskOutputHandler } from './task-output.ts'
 import { createWorkQueue } from './work-queue.ts'
@@ -52,6 +54,8 @@ export interface MasterOptions {
   mayReturn?: AdmissionRules['mayReturn']
   /** Stores jobs and agents (`openJobStore`); none: a restart forgets them. Closed with the master. */
   jobStore?: JobStore
+  /** Where the output of jobs is stored (`openStoredLogs`); none: a restart forgets it. */
+  storedLogs?: StoredLogs
   /** What the owner of the pools knows about jobs that wait. */
   advice?: JobAdvice
   /** PEM chain with which the tasks of commands verify the master; undefined while there is none. */
@@ -102,7 +106,7 @@ export function createMaster(options: MasterOptions): Master {
   const logRefused = groupedLog({ clock, log: logger.warn })
   const waiters = createWaiters()
   const stopped = new AbortController()
-  const logs = createLogStore(waiters.wake)
+  const logs = createLogStore(waiters.wake, options.storedLogs)
   const demand = createDemandView({
     clock,
     auxLimit,
@@ -113,7 +117,10 @@ export function createMaster(options: MasterOptions): Master {
   })
   const store = createWorkStore({
     onFree: demand.onFree,
-    onPut: waiters.wake,
+    onPut(id) {
+      waiters.wake(id)
+      if (isOver(store.get(id)!)) logs.flush(id)
+    },
     onForget(id) {
       logs.forget(id)
       void jobStore.keep({ at: clock.now(), kind: 'allocation_forgotten', id })
@@ -130,6 +137,10 @@ export function createMaster(options: MasterOptions): Master {
     mayJoin: options.mayJoin,
     reconnectWait: (pool) => pools.get(pool)?.agent_reconnect_wait ?? 25_000,
     reattach: (id) => queue.expectedOn(id),
+    received(containerId) {
+      const job = store.owner(containerId)
+      return job && logs.received(job.id, containerId)
+    },
     isOfJob: (containerId) => store.owner(containerId) !== undefined,
     stateLost: jobStore.stateLost,
     onReattached: (agent, acks) => queue.onReattached(agent, acks),
@@ -227,6 +238,7 @@ export function createMaster(options: MasterOptions): Master {
       // After the registry has started to close, so that held dials get the answer that this master is stopping.
       socket.close()
       await closed
+      await logs.close()
       await jobStore.close()
     },
   }

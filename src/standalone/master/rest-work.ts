@@ -3,8 +3,9 @@ import type { AllJobs, JobLogs, JobView, OneJob, WaitingView, Written } from '..
 import type { Problem } from '../../problems/index.ts'
 import type { Allocation, Submission } from './allocation.ts'
 import type { CommandAgents } from './command-agents.ts'
+import type { LogStore } from './log-store.ts'
 import { failure, ok, type Reply, type Route, timestamp } from './rest-router.ts'
-import type { LogStore, WorkStore } from './store.ts'
+import type { WorkStore } from './store.ts'
 import { readSubmission, type SubmissionDefaults } from './submission.ts'
 import type { WorkQueue } from './work-queue.ts'
 
@@ -113,11 +114,12 @@ export function workRoutes({
     {
       method: 'GET',
       path: '/provision/v1/jobs/:id/logs',
-      answer: ({ params: { id = '' }, query }) => {
+      answer: async ({ params: { id = '' }, query }) => {
         const found = find(id)
         if (!found) return missing(id)
         const after = Number(query.get('after') ?? 0)
         if (!Number.isInteger(after) || after < 0) return failure(400, 'after must be a number of lines')
+        await logs.load(found.id)
         return ok({ logs: logs.read(found.id, after), count: logs.count(found.id) } satisfies JobLogs)
       },
     },

@@ -1,7 +1,6 @@
 // All allocations of a master: pending, running, and the latest finished ones.
 
-import { isOver, type LogLine, type Written } from '../../http/index.ts'
-import type { ContainerLog } from '../protocol/messages.ts'
+import { isOver } from '../../http/index.ts'
 import { type Allocation, live, type Placed } from './allocation.ts'
 
 /** Finished allocations are kept for queries. */
@@ -97,55 +96,4 @@ export function createWorkStore({ onForget, onFree, onPut }: WorkStoreOptions): 
     workOn: (agentId) =>
       [...new Set(heldOn(agentId).map(({ id }) => owner(id)))].filter((work) => work !== undefined),
   }
-}
-
-// The last output lines of commands, limited in lines and characters: enough to find why a command failed.
-
-const mostLines = 1000
-const mostCharacters = 256 * 1024
-const longestLine = 16 * 1024
-
-export interface LogStore {
-  add(allocationId: string, log: ContainerLog): void
-  /** The kept lines; `after` skips that many of the first lines printed, kept or not. */
-  read(allocationId: string, after?: number): Written<LogLine>[]
-  /** Number of lines printed. */
-  count(allocationId: string): number
-  forget(allocationId: string): void
-}
-
-/** `onLine`: a line was added. */
-export function createLogStore(onLine?: (allocationId: string) => void): LogStore {
-  const logs = new Map<string, { lines: Written<LogLine>[]; characters: number; count: number }>()
-  return {
-    add(allocationId, log) {
-      const entry = logs.get(allocationId) ?? { lines: [], characters: 0, count: 0 }
-      logs.set(allocationId, entry)
-      const line = lineOf(log)
-      entry.lines.push(line)
-      entry.count++
-      entry.characters += line.text.length
-      while (entry.lines.length > mostLines || entry.characters > mostCharacters)
-        entry.characters -= entry.lines.shift()!.text.length
-      onLine?.(allocationId)
-    },
-    read(allocationId, after = 0) {
-      const { lines = [], count = 0 } = logs.get(allocationId) ?? {}
-      return lines.slice(Math.max(0, after - (count - lines.length)))
-    },
-    count: (allocationId) => logs.get(allocationId)?.count ?? 0,
-    forget: (allocationId) => void logs.delete(allocationId),
-  }
-}
-
-function lineOf({
-  ContainerID,
-  Timestamp,
-  RunMessage,
-  PullMessage,
-  AuxMessage,
-}: ContainerLog): Written<LogLine> {
-  const text = RunMessage?.Value ?? PullMessage ?? AuxMessage ?? ''
-  const stream = !RunMessage ? 'agent' : RunMessage.StdType === 2 ? 'stderr' : 'stdout'
-  return { containerId: ContainerID, timestamp: Timestamp, stream, text: text.slice(0, longestLine) }
 }

@@ -3,7 +3,7 @@
 
 import { isOver, type LogLine, type Written } from '../../http/index.ts'
 import type { Allocation } from './allocation.ts'
-import type { LogStore } from './store.ts'
+import type { LogStore } from './log-store.ts'
 
 /** One line (Determined: apiv1.TaskLogsResponse). */
 export interface TaskLog {
@@ -27,7 +27,7 @@ export interface TaskLog {
 
 export interface TaskLogsOptions {
   find: (id: string) => Allocation | undefined
-  logs: Pick<LogStore, 'read' | 'count'>
+  logs: Pick<LogStore, 'read' | 'count' | 'load'>
   waiters: Waiters
   /** Aborted when the master stops. */
   closed: AbortSignal
@@ -48,6 +48,7 @@ export async function* taskLog(
 ): AsyncGenerator<TaskLog> {
   const ended = AbortSignal.any([left, closed])
   let next: Cursor = { part: 'submitted', line: 0 }
+  await logs.load(id)
   for (;;) {
     const allocation = find(id)
     if (!allocation || ended.aborted) return

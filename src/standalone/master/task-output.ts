@@ -4,8 +4,9 @@ import * as z from 'zod/mini'
 import { bearer, pathOf, readJson, sameToken, sendJson } from '../../http/index.ts'
 import type { Clock } from '../../platform/index.ts'
 import { type Handler, wallTime } from '../../platform/index.ts'
+import type { LogStore } from './log-store.ts'
 import { failure } from './rest-router.ts'
-import type { LogStore, WorkStore } from './store.ts'
+import type { WorkStore } from './store.ts'
 
 export interface TaskOutputOptions {
   store: Pick<WorkStore, 'owner'>

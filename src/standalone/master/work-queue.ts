@@ -9,9 +9,10 @@ import type { Agent, AgentEvent } from './agent.ts'
 import { createListeners } from './agents.ts'
 import * as step from './allocation.ts'
 import { type Allocation, live, type Placed } from './allocation.ts'
+import type { LogStore } from './log-store.ts'
 import { hostsOf, schedule } from './queue.ts'
 import { startOrder, type TaskEnvironment } from './start-order.ts'
-import type { LogStore, WorkStore } from './store.ts'
+import type { WorkStore } from './store.ts'
 
 export interface WorkQueueOptions {
   clock: Clock

@@ -64,6 +64,11 @@ export function nullable<T>(read: Reader<T>): Reader<T | null> {
   return (value, path) => (value === undefined || value === null ? null : read(value, path))
 }
 
+/** A member that not every peer sends: missing or null is undefined. */
+export function optional<T>(read: Reader<T>): Reader<T | undefined> {
+  return (value, path) => (value === undefined || value === null ? undefined : read(value, path))
+}
+
 /** A map of string to string; missing is {}. */
 export function labels(limit: number): Reader<Record<string, string>> {
   const one = text(limit)

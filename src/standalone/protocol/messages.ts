@@ -10,6 +10,7 @@ import {
   list,
   nullable,
   object,
+  optional,
   type Reader,
   readContainer,
   readDevices,
@@ -98,6 +99,14 @@ export interface ContainerLog {
   /** `StdType` is 1 for standard out, 2 for standard error. */
   RunMessage: { Value: string; StdType: number } | null
   AuxMessage: string | null
+  /** Only from the built-in agent: bytes that the container had printed to this stream with the line. */
+  Position?: number | undefined
+}
+
+/** Bytes of each stream of a container. */
+export interface StreamPositions {
+  Stdout: number
+  Stderr: number
 }
 
 export interface ContainerStatsRecord {
@@ -138,6 +147,7 @@ const masterMembers: Members<MasterMessage> = {
     PullMessage: nullable(longText),
     RunMessage: nullable(object({ Value: longText, StdType: integer })),
     AuxMessage: nullable(longText),
+    Position: optional(integer),
   }),
   ContainerStatsRecord: object<ContainerStatsRecord>({
     EndStats: flag,
@@ -164,12 +174,18 @@ export interface MasterInfo {
   telemetry: { enabled: boolean; segment_key?: string; otel_enabled: boolean; otel_endpoint: string }
 }
 
+export interface ContainerToReattach {
+  Container: Container
+  /** Only from the built-in master: the agent sends the output that follows. */
+  OutputReceived?: StreamPositions | undefined
+}
+
 /** The first frame on every connection. */
 export interface MasterSetAgentOptions {
   MasterInfo: MasterInfo
   /** The built-in master sends only `default`; Go's decoder rejects a missing value. */
   LoggingOptions: { type: string }
-  ContainersToReattach: { Container: Container }[]
+  ContainersToReattach: ContainerToReattach[]
   /**
    * Only from the built-in master, when its state was lost: the agent then also lists its other containers in
    * ContainersReattached, and kills none. Agents that do not know this member kill them.
@@ -200,6 +216,8 @@ export interface AgentMessage {
   AgentShutdown: AgentShutdown | null
 }
 
+const readPositions = object<StreamPositions>({ Stdout: integer, Stderr: integer })
+
 const telemetry = object<MasterInfo['telemetry']>({
   enabled: flag,
   segment_key: text(256),
@@ -217,7 +235,10 @@ const agentMembers: Members<AgentMessage> = {
       telemetry: (value, path) => telemetry(value ?? {}, path),
     }),
     LoggingOptions: (value, path) => object({ type: text(64) })(value ?? {}, path),
-    ContainersToReattach: list(object({ Container: readContainer }), 10_000),
+    ContainersToReattach: list(
+      object<ContainerToReattach>({ Container: readContainer, OutputReceived: optional(readPositions) }),
+      10_000,
+    ),
     KeepContainers: flag,
   }),
   StartContainer: object<StartContainer>({ Container: readContainer, Spec: readSpec }),

@@ -70,7 +70,7 @@ async function lockOf({ stateDir, clock, env }: StateFolderOptions): Promise<Hel
   let kernel: KernelLock | undefined
   try {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 })
-    assertOwnFolder(stateDir, trustedUsers(env), ['fleet', 'logs'])
+    assertOwnFolder(stateDir, trustedUsers(env), ['fleet', 'logs', 'output'])
     const taken = await takeKernelLock(`${file}.kernel`)
     if (taken === 'held') throw lockHeld(file)
     kernel = taken === 'unavailable' ? undefined : taken

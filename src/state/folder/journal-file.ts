@@ -14,8 +14,15 @@ import {
 } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
 import { jsonPieces } from '../json-pieces.ts'
-import { describeOwner, isSameOwner } from '../owner.ts'
-import type { JournalOptions, JournalOwner, OpenedJournal, StoredJournal } from '../store.ts'
+import {
+  describeOwner,
+  isSameOwner,
+  type JournalOptions,
+  type JournalOwner,
+  type OpenedJournal,
+  type StoredJournal,
+} from '../store.ts'
+import { checkedValue, checksum, hexOf, lineOf } from './checked-lines.ts'
 
 /** What the port asks for, in a file. */
 export interface JournalFileOptions extends Omit<JournalOptions, 'name'> {
@@ -191,7 +198,7 @@ function parse(text: string, kind: string): Parsed {
   const owner = ownerIn(header)
   const known = owner ? headerOf({ kind, owner }) : headerOf({ kind })
   if (header !== known) return { records: [], bad: lines.length, ours: false }
-  const records = lines.map(recordOf)
+  const records = lines.map((line) => checkedValue(line) as JournalRecord | undefined)
   const good = records.filter((record) => record !== undefined)
   return { records: good, bad: records.length - good.length, ours: true, owner }
 }
@@ -240,11 +247,6 @@ function foreign(file: string, found: JournalOwner, self: JournalOwner): Provisi
   )
 }
 
-function lineOf(record: JournalRecord): string {
-  const json = JSON.stringify(record)
-  return `${checksum(json)} ${json}\n`
-}
-
 function fileOf(options: JournalFileOptions, records: JournalRecord[]): string {
   return `${headerOf(options)}\n${records.map(lineOf).join('')}`
 }
@@ -275,21 +277,3 @@ async function filePiecesOf(
 
 /** Bytes of JSON after which other work runs: about a millisecond. */
 const stretch = 131_072
-
-function recordOf(line: string): JournalRecord | undefined {
-  const json = line.slice(9)
-  if (line.slice(0, 9) !== `${checksum(json)} `) return undefined
-  try {
-    return JSON.parse(json) as JournalRecord
-  } catch {
-    return undefined
-  }
-}
-
-function checksum(text: string): string {
-  return hexOf(crc32(text))
-}
-
-function hexOf(sum: number): string {
-  return sum.toString(16).padStart(8, '0')
-}

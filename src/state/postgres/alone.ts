@@ -5,7 +5,7 @@ import { ProvisionError } from '../../problems/index.ts'
 import type { Epoch } from '../leases/port.ts'
 import type { HoldOptions } from '../store.ts'
 import type { Database, Query } from './database.ts'
-import type { Faults } from './faults.ts'
+import type { Faults } from './failures.ts'
 import { aloneLifetime, lockOccupants, refuseWhileAlone, refuseWhileShared } from './occupants.ts'
 import { aloneRow, type Proof, type Right, rightLost } from './right.ts'
 

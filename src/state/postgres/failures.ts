@@ -1,5 +1,6 @@
 // What a failed call to the database means: it may pass by itself, or a person must do something.
-import { ProvisionError, problem } from '../../problems/index.ts'
+import type { Logger } from '../../platform/index.ts'
+import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
 
 /** Of PostgreSQL (https://www.postgresql.org/docs/current/errcodes-appendix.html): a person must act. */
 const refusals: Record<string, string> = {
@@ -39,4 +40,29 @@ function reasonOf(error: Error): string {
   if (error.message) return error.message
   const inner = error instanceof AggregateError ? error.errors : []
   return inner.map((one) => (one instanceof Error ? one.message : String(one))).join('; ') || error.name
+}
+
+// Whether the database answers, as the renewals of rights show it: reported once when that changes.
+
+export interface Faults {
+  /** Why nothing can be written now. */
+  current(): Problem | undefined
+  /** After each renewal; undefined when it succeeded. */
+  note(found: Problem | undefined): void
+}
+
+export function createFaults(logger: Logger): Faults {
+  let fault: Problem | undefined
+  return {
+    current: () => fault,
+    note(found) {
+      if (found && found.message !== fault?.message)
+        logger.error('the state cannot be written; nothing is launched or terminated until it can', {
+          code: found.code,
+          why: found.message,
+        })
+      if (!found && fault) logger.info('the state can be written again')
+      fault = found
+    },
+  }
 }

@@ -4,7 +4,7 @@ import { hasExited } from '../../platform/index.ts'
 import { ProvisionError } from '../../problems/index.ts'
 import type { Candidate, Epoch, Lease, LeaseStore, LeaseView } from '../leases/port.ts'
 import type { Database } from './database.ts'
-import type { Faults } from './faults.ts'
+import type { Faults } from './failures.ts'
 import { isShared, markIn } from './occupants.ts'
 import { aloneRow, leaseIn, numbersOf, proofOf, rowOf } from './right.ts'
 

@@ -181,6 +181,23 @@ const migrations: readonly Migration[] = [
     ],
     down: (s) => [`DROP TABLE ${s}.orders`, `DROP TABLE ${s}.views`],
   },
+  {
+    oldest: 3,
+    up: (s) => [
+      // first: number of the first line. lines: JSON. positions: with these lines, JSON. size: characters of lines.
+      `CREATE TABLE ${s}.job_output (
+        allocation text NOT NULL,
+        first bigint NOT NULL,
+        count integer NOT NULL,
+        size integer NOT NULL,
+        positions text NOT NULL,
+        lines text NOT NULL,
+        written_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+        PRIMARY KEY (allocation, first)
+      )`,
+    ],
+    down: (s) => [`DROP TABLE ${s}.job_output`],
+  },
 ]
 
 export const newestVersion = migrations.length

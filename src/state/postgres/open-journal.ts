@@ -1,7 +1,13 @@
 // Opening a journal in a database: whose it is, of which kind, and what of it can be read.
 import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
-import { describeOwner, isSameOwner } from '../owner.ts'
-import type { JournalName, JournalOptions, JournalOwner, OpenedJournal } from '../store.ts'
+import {
+  describeOwner,
+  isSameOwner,
+  type JournalName,
+  type JournalOptions,
+  type JournalOwner,
+  type OpenedJournal,
+} from '../store.ts'
 import type { Query } from './database.ts'
 import type { LineageWatch } from './lineage-watch.ts'
 import {

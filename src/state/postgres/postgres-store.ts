@@ -7,7 +7,7 @@ import { type ClusterTables, clusterIn } from './cluster-tables.ts'
 import type { Database } from './database.ts'
 import { openDecisionTable, queryDecisions } from './decision-table.ts'
 import { exchangeTable } from './exchange-table.ts'
-import { createFaults } from './faults.ts'
+import { createFaults } from './failures.ts'
 import { identityTable } from './identity-table.ts'
 import { leaseTable } from './lease-table.ts'
 import type { LineageFile } from './lineage-file.ts'
@@ -15,6 +15,7 @@ import { createLineageWatch } from './lineage-watch.ts'
 import { migrate, quoted, versionOf } from './migrations.ts'
 import { refuseWhileAlone } from './occupants.ts'
 import { keyOf, nameOf, openPostgresJournal, ownerIn } from './open-journal.ts'
+import { openOutputTable } from './output-table.ts'
 import { placeOfJournal } from './postgres-journal.ts'
 import { proofOf, type Right, rightLost } from './right.ts'
 
@@ -70,7 +71,7 @@ export function postgresStore(options: PostgresStoreOptions): StateStore {
     }
   }
 
-  function rightTo({ name: journal, lease }: JournalOptions): Right {
+  function rightTo({ name: journal, lease }: Pick<JournalOptions, 'name' | 'lease'>): Right {
     if (!isShared) return alone
     const to = placeOfJournal(keyOf(journal), name)
     const isOver = () => rightLost(to)
@@ -119,6 +120,8 @@ export function postgresStore(options: PostgresStoreOptions): StateStore {
       )
       return (rows as { name: string; kind: string; owner: string | null }[]).map(headerOf)
     },
+    openOutput: ({ lease }) =>
+      openOutputTable({ ...table, right: rightTo({ name: 'master', ...(lease && { lease }) }) }),
     openDecisions: (log) => openDecisionTable(table, log),
     readDecisions: async (query) => ((await ready()) ? queryDecisions(table, query) : []),
     close: database.close,

@@ -89,8 +89,43 @@ describe('a command whose agent exits', () => {
     await until(() => !isRunning(readTask(join(path, 'c-1'))!), 'the end of its shell')
     expecting('c-1')
     home.run(env())
-    expect(acksOf(await visit(1))).toEqual([['c-1', 'TERMINATED', 6]])
-    await until(() => printed() === 'one\ntwo\n', 'the rest of what it printed')
+    const { heard, connection } = await visit(1)
+    // A master takes nothing from a container that has ended: the rest of its output comes first.
+    expect(acksOf(master.visits[1]!)).toEqual([['c-1', 'RUNNING', 0]])
+    connection.send({ SignalContainer: { ContainerID: 'c-1', Signal: 9 } })
+    await until(() => heard.some((m) => m.ContainerStateChanged?.ContainerStopped), 'its end')
+    expect(printed()).toBe('one\ntwo\n')
+    expect(heard.at(-1)?.ContainerStateChanged?.ContainerStopped?.Failure?.ExitCode).toBe(6)
+    connection.terminate()
+    expect(acksOf(await visit(2))).toEqual([['c-1', 'TERMINATED', 6]])
+    expect(printed()).toBe('one\ntwo\n')
+  })
+
+  it('is printed again from where the master lost it, also after its end', async () => {
+    home.run(env())
+    await startWaiting()
+    home.file('go', '')
+    const first = await visit(0)
+    await until(() => first.heard.some((m) => m.ContainerStateChanged?.ContainerStopped), 'its end')
+    expecting('c-1')
+    const { greet } = master
+    master.greet = (visited) =>
+      greet({
+        ...visited,
+        connection: {
+          ...visited.connection,
+          send(message) {
+            for (const each of message.MasterSetAgentOptions?.ContainersToReattach ?? [])
+              each.OutputReceived = { Stdout: 4, Stderr: 0 }
+            return visited.connection.send(message)
+          },
+        },
+      })
+    first.connection.terminate()
+    const { heard } = await visit(1)
+    expect(acksOf(master.visits[1]!)).toEqual([['c-1', 'RUNNING', 0]])
+    await until(() => heard.some((m) => m.ContainerStateChanged?.ContainerStopped), 'its end again')
+    expect(heard.flatMap((m) => m.ContainerLog?.RunMessage?.Value ?? [])).toEqual(['two\n'])
   })
 
   it('is killed by the next agent when the master does not know it', async () => {

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { createAlone } from '../../../src/state/postgres/alone.ts'
-import { createFaults } from '../../../src/state/postgres/faults.ts'
+import { createFaults } from '../../../src/state/postgres/failures.ts'
 import { migrate, quoted } from '../../../src/state/postgres/migrations.ts'
 import { heldRow } from '../../../src/state/postgres/right.ts'
 import { type PostgresCluster, postgresCluster } from '../../support/postgres-cluster.ts'

@@ -62,6 +62,13 @@ async function fill(store: StateStore): Promise<StateStore> {
   const master = await store.openJournal({ name: 'master', kind: 'master state 1' })
   await master.journal.append({ at: 1, kind: 'cluster', clusterId: 'prod' })
   await master.journal.close()
+  for (const n of [0, 1])
+    await store.openOutput({}).append([
+      {
+        ...{ allocation: `job-${n}/ü`, first: n, kept: n, positions: { c: { stdout: 7, stderr: 0 } } },
+        lines: [{ containerId: 'c', timestamp: '', stream: 'stdout', text: `ü\u0000 ${n}\n`, position: 7 }],
+      },
+    ])
   const log = store.openDecisions({
     onFault(error) {
       throw error
@@ -84,6 +91,7 @@ describe('a copy', () => {
       ['notes about the cluster', 5],
       ['journal of the master', 1],
       [`journal of pool ${owner.pool}`, 20],
+      ['output of jobs', 2],
       ['decisions', 2_500],
     ])
     const third = await folder('third')
@@ -95,6 +103,9 @@ describe('a copy', () => {
     const { records, problems } = await third.openJournal(gpu)
     expect([records.length, records[3]!['text'], problems]).toEqual([20, 'ü\u0000 3', []])
     expect(await third.readDecisions({})).toEqual(await first.readDecisions({}))
+    const printed = (store: StateStore) => store.openOutput({}).read('job-1/ü')
+    expect(await printed(third)).toMatchObject({ count: 2, lines: [{ text: 'ü\u0000 1\n', position: 7 }] })
+    expect(await printed(third)).toEqual(await printed(first))
   })
 
   it('of nothing, or over something, is refused', async () => {
@@ -108,6 +119,23 @@ describe('a copy', () => {
     const [full, noted] = [await fill(await folder('full')), await tables()]
     await noted.cluster.addLocation({ provider: 'aws', location: { region: 'us-east-1' } })
     await expect(copyState(full, noted)).rejects.toThrow(/STATE_COPY_REFUSED.*nothing is overwritten/)
+  })
+
+  it('over the output of jobs alone is refused', async () => {
+    const [full, printed] = [await fill(await folder('full')), await tables()]
+    await printed.openOutput({}).append([{ allocation: 'a', first: 0, kept: 0, positions: {}, lines: [] }])
+    await expect(copyState(full, printed)).rejects.toThrow(/STATE_COPY_REFUSED.*nothing is overwritten/)
+  })
+
+  it('whose output is read back differently is refused', async () => {
+    const [full, lossy] = [await fill(await folder('full')), await tables()]
+    const openOutput: StateStore['openOutput'] = (options) => {
+      const output = lossy.openOutput(options)
+      return { ...output, read: async (allocation) => ({ ...(await output.read(allocation)), lines: [] }) }
+    }
+    await expect(copyState(full, { ...lossy, openOutput })).rejects.toThrow(
+      /STATE_COPY_DIFFERS.*output of jobs/,
+    )
   })
 
   it('whose locations are read back differently is refused', async () => {

@@ -36,7 +36,7 @@ it('are made once, whatever the schema is called', async () => {
   await migrate(database, schema, '1.0')
   const made = await tables()
   const notes = ['cluster_adopted', 'cluster_drained', 'cluster_imports', 'cluster_locations']
-  const first = ['identity', 'journal_records', 'journals', 'leases', 'migrations']
+  const first = ['identity', 'job_output', 'journal_records', 'journals', 'leases', 'migrations']
   expect(made).toEqual(
     [
       ...notes,

@@ -12,9 +12,9 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { createLogShipper } from '../../../../src/standalone/agent/log-shipper.ts'
 import { readTask, type Send, writeTask } from '../../../../src/standalone/agent/task.ts'
 import { placeFiles, workFolder } from '../../../../src/standalone/agent/task-environment.ts'
-import { createLogShipper } from '../../../../src/standalone/agent/tasks.ts'
 import { fileType } from '../../../../src/standalone/protocol/container.ts'
 
 let dir: string
@@ -156,6 +156,27 @@ describe('shipping logs', () => {
     print('stdout', 'three\n')
     shipper().ship(send, false)
     expect(lines).toEqual(['1 one\n', '1 two\n', '1 three\n'])
+  })
+
+  it('numbers each line by the bytes up to its end, and resumes where the master says', () => {
+    const positions: (number | undefined)[] = []
+    const count: Send = (message) => {
+      positions.push(message.ContainerLog!.Position)
+      return send(message)
+    }
+    print('stdout', 'one\ntwö\nthree\n')
+    print('stderr', 'oops\n')
+    const logs = shipper()
+    logs.ship(count, false)
+    expect([positions, logs.isSent()]).toEqual([[4, 9, 15, 5], true])
+    logs.resumeAfter({ Stdout: 4, Stderr: 5 })
+    expect(logs.isSent()).toBe(false)
+    const next = shipper()
+    next.ship(count, false)
+    expect(positions.slice(4)).toEqual([9, 15])
+    expect(lines.slice(4)).toEqual(['1 twö\n', '1 three\n'])
+    next.resumeAfter({ Stdout: 15, Stderr: 5 })
+    expect(shipper().isSent()).toBe(true)
   })
 
   it('cuts an endless line between characters', () => {

@@ -1,12 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Agent } from '../../../../src/standalone/master/agent.ts'
 import type { Submission, Work } from '../../../../src/standalone/master/allocation.ts'
-import {
-  createLogStore,
-  createWorkStore,
-  type LogStore,
-  type WorkStore,
-} from '../../../../src/standalone/master/store.ts'
+import { createLogStore, type LogStore } from '../../../../src/standalone/master/log-store.ts'
+import { createWorkStore, type WorkStore } from '../../../../src/standalone/master/store.ts'
 import { createWorkQueue, type WorkQueue } from '../../../../src/standalone/master/work-queue.ts'
 import { ownAgentVersion } from '../../../../src/standalone/protocol/accept.ts'
 import type { AgentMessage, ContainerLog } from '../../../../src/standalone/protocol/messages.ts'
@@ -316,28 +312,5 @@ describe('finished allocations', () => {
     await clock.advance(1000)
     expect([store.heldOn('a'), freed]).toEqual([[], ['a']])
     expect(store.owner('c1')).toBeUndefined()
-  })
-})
-
-describe('the output lines of a command', () => {
-  it('are kept up to a thousand, the last ones', () => {
-    for (let i = 0; i < 1200; i++) logs.add('w', line('c', `line ${i}`))
-    expect(logs.read('w')).toHaveLength(1000)
-    expect(logs.read('w').at(0)?.text).toBe('line 200')
-  })
-
-  it("can be read from a reader's position, whatever was dropped since", () => {
-    for (let i = 0; i < 1200; i++) logs.add('w', line('c', `line ${i}`))
-    expect(logs.count('w')).toBe(1200)
-    expect(logs.read('w', 1198).map(({ text }) => text)).toEqual(['line 1198', 'line 1199'])
-    expect(logs.read('w', 1200)).toEqual([])
-    expect(logs.read('w', 5)).toHaveLength(1000)
-    expect([logs.read('never'), logs.count('never')]).toEqual([[], 0])
-  })
-
-  it('are kept up to 256 Ki characters, each cut at 16 Ki', () => {
-    for (let i = 0; i < 40; i++) logs.add('w', line('c', 'x'.repeat(100_000)))
-    expect(logs.read('w')).toHaveLength(16)
-    expect(logs.read('w')[0]!.text).toHaveLength(16_384)
   })
 })
