@@ -173,7 +173,9 @@ export function noteEvent(world: ObservedWorld, seen: Observations, event: Fleet
   if (event.kind === 'joined') {
     for (const id of event.ids) {
       const vm = world.cloud.instances.get(id)
-      const agent = world.master.agents.get(id)
+      // As the provisioner has read it, which may be a while ago: it may be gone since.
+      const read = seen.demand?.agents.find((agent) => agent.id === id)
+      const agent = read ?? world.master.agents.get(id)
       if (!vm || !agent || agent.slots < vm.slots) continue
       seen.usable.add(id)
       closeBreaker(world, seen)
