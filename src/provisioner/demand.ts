@@ -58,7 +58,7 @@ export interface DemandContext {
   /** The control API, for the listener of our own master. */
   control: Handler
   /** Of our own master. */
-  listener?: MasterListener | undefined
+  listener: () => Promise<MasterListener>
   clock: Clock
   logger: Logger
 }
@@ -99,8 +99,7 @@ export async function openDemand(context: DemandContext & { demand?: DemandSourc
 
 /** Throws a ProvisionError when its journal cannot be opened. */
 async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> {
-  const { listener, certificate, clock, logger } = context
-  if (!listener) throw new TypeError('the built-in master needs its listener')
+  const { certificate, clock, logger } = context
   const { clusterId, provisionerId: writer } = context.identity
   const jobStore = await openJobStore({
     store: context.store,
@@ -128,6 +127,10 @@ async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> 
     jobStore,
     storedLogs,
     taskCertificate: () => pemOf(certificate.current()),
+  })
+  const listener = await context.listener().catch(async (error: unknown) => {
+    await master.close()
+    throw error
   })
   const leavePort = listener.serve(master)
   const source = builtInDemand(master)

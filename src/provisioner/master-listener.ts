@@ -107,6 +107,12 @@ export async function openMasterListener(context: MasterListenerContext): Promis
 
 const standbyMessage = 'this provisioner stands by; `GET /readyz` names the one that leads: ask that one'
 
+const refusing =
+  (message: string): Handler =>
+  (_, response) =>
+    sendJson(response, 503, { message, error: { error: message } })
+
 /** What needs the master, or the pushed demand, of who leads. */
-export const notHere: Handler = (_, response) =>
-  sendJson(response, 503, { message: standbyMessage, error: { error: standbyMessage } })
+export const notHere = refusing(standbyMessage)
+/** The same where nobody else leads. */
+export const notYet = refusing('this provisioner is starting: repeat the request')

@@ -18,7 +18,7 @@ import { fleetRows, joinedAgents, otherAgents } from './fleet-rows.ts'
 import { ensureIdentity } from './identity.ts'
 import { createJobAdvice } from './job-advice.ts'
 import { createLeading, type Leading } from './leading.ts'
-import { notHere } from './master-listener.ts'
+import { notHere, notYet } from './master-listener.ts'
 import { createOrders, type Orders } from './orders.ts'
 import { dialledHosts, openPlans, type PoolPlans, usePlansForLaunches } from './plans.ts'
 import { createRunningPools, type PoolsStatus, type RunningPools } from './pools.ts'
@@ -296,7 +296,7 @@ async function open(
     ...options,
     control: anyOf([endpoint, ...telemetry.handlers]),
     info: { version, cluster_id: clusterId, cluster_name: config.cluster_name },
-    further: () => (work.demand() ? (work.demand()?.handlers ?? []) : [notHere]),
+    further: () => work.demand()?.handlers ?? (work.demand() ? [] : [store.leases ? notHere : notYet]),
     local: () => work.demand()?.local ?? [],
   })
   undo.push(endpoints.close)

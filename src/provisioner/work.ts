@@ -16,7 +16,7 @@ export const everything = '@all'
 export const orphansOnly = '@orphans'
 
 export interface WorkOptions
-  extends Omit<DemandContext, 'mayReturn' | 'mayJoin' | 'hasOrphans' | 'term'>,
+  extends Omit<DemandContext, 'mayReturn' | 'mayJoin' | 'hasOrphans' | 'term' | 'listener'>,
     Omit<OrphansInput, 'config' | 'demand' | 'locationOf' | 'onEvent' | 'clusterId' | 'mayAct'>,
     Omit<StartPools, 'demand' | 'onListed' | 'onEvent' | 'stateDir' | 'provisionerId' | 'onLocation'> {
   /** Replaces the `demand` of the configuration. */
@@ -60,11 +60,13 @@ export function createWork(options: WorkOptions): Work {
   let orphans: Orphans | undefined
   let stopHearing = () => {}
 
+  const listening = async () => (listener ??= await openMasterListener(options))
+
   async function openTheDemand(term: Term): Promise<void> {
     demand = await openDemand({
       ...options,
       ...(given && { demand: given }),
-      listener,
+      listener: listening,
       term,
       mayJoin: running.mayJoin,
       mayReturn: (pool, id) => orphans?.mayReturn(pool, id) ?? 'later',
@@ -157,7 +159,8 @@ export function createWork(options: WorkOptions): Work {
     searcher: isShared ? orphansOnly : everything,
     async open() {
       if (isShared) await openTheDemand(wholeTerm)
-      if (!given && config.demand.type === 'built-in') listener = await openMasterListener(options)
+      // A standby answers that it is one; without leases nobody hears of this process before it serves.
+      if (store.leases && !given && config.demand.type === 'built-in') await listening()
     },
     async close() {
       await running.stop()
