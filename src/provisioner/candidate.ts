@@ -35,6 +35,15 @@ export function candidateOf(
 
 /** Of what decides about instances, with paths relative to the file: hosts may have it in different folders. */
 export function hashOf(config: MasterConfig): string {
+  const known = hashes.get(config) ?? computed(config)
+  hashes.set(config, known)
+  return known
+}
+
+/** It is asked for at each renewal and for each pool that is shown; a reload makes another object. */
+const hashes = new WeakMap<MasterConfig, string>()
+
+function computed(config: MasterConfig): string {
   const { file, resource_pools, orphans, demand, prices, cluster_id, security } = config
   const folder = `${dirname(resolve(file))}${sep}`
   const text = JSON.stringify(
