@@ -1,12 +1,16 @@
-// The right to a pool: once it is over, nothing is called or written any more.
-import { type Problem, ProvisionError, problem } from '../problems/index.ts'
+// The right to a pool: once it is over, nothing is changed or written any more.
+import type { DemandSource } from '../demand/index.ts'
+import type { Journal } from '../platform/index.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
+import type { Provider } from '../providers/index.ts'
+import { guardedDemand, guardedProvider } from './guarded.ts'
 
 /** What a pool asks and changes. */
 interface Ports {
   pool: string
-  provider: object
-  demand: object
-  journal: object
+  provider: Provider
+  demand: DemandSource
+  journal: Journal
   shared?: object | undefined
 }
 
@@ -20,25 +24,30 @@ export interface Right {
 /** The same with ports that refuse what may not be done when the right to the pool is over. */
 export function whileLed<T extends Ports>(deps: T, { isOver, isAbandoned }: Right): T {
   const { provider, demand, journal, shared, pool } = deps
-  const guard = <T extends object>(port: T): T =>
+  const mayAct = () => !isOver()
+  /** Methods in `always` call nobody. */
+  const refusing = <Port extends object>(
+    port: Port,
+    isRefused: (method: string) => boolean,
+    always: readonly string[] = [],
+  ): Port =>
     new Proxy(port, {
       get(target, name) {
         const value: unknown = Reflect.get(target, name)
-        if (typeof value !== 'function' || answersAtOnce.has(String(name))) return value
-        return (...args: unknown[]) => {
-          if (isAbandoned() || (changes.has(String(name)) && isOver())) return Promise.reject(rightOver(pool))
-          return value.apply(target, args)
-        }
+        if (typeof value !== 'function' || always.includes(String(name))) return value
+        return (...args: unknown[]) =>
+          isRefused(String(name)) ? Promise.reject(rightOver(pool)) : value.apply(target, args)
       },
     })
-  const ports = { provider: guard(provider), demand: guard(demand), journal: guard(journal) }
-  return { ...deps, ...ports, ...(shared ? { shared: guard(shared) } : {}) }
+  const isWrite = (method: string) => method === 'append' || method === 'rewrite'
+  return {
+    ...deps,
+    provider: refusing(guardedProvider(provider, mayAct), isAbandoned, ['partOf']),
+    demand: refusing(guardedDemand(demand, mayAct), isAbandoned, ['onChange']),
+    journal: refusing(journal, (method) => isAbandoned() || (isWrite(method) && isOver()), ['fault']),
+    ...(shared && { shared: refusing(shared, isAbandoned) }),
+  }
 }
-
-/** Methods of the ports that change something. */
-const changes = new Set(['launch', 'terminate', 'drain', 'undrain', 'append', 'rewrite'])
-/** Those that call nobody. */
-const answersAtOnce = new Set(['partOf', 'onChange', 'fault'])
 
 /**
  * Before an order changes anything: one that is refused must not be carried out once the pool is led again. Throws why the pool
@@ -49,7 +58,7 @@ export function assertLed({
   deps,
 }: {
   isOver: () => boolean
-  deps: { pool: string; journal: { fault?: () => Problem | undefined } }
+  deps: Pick<Ports, 'pool' | 'journal'>
 }): void {
   if (!isOver()) return
   const fault = deps.journal.fault?.()

@@ -6,6 +6,8 @@ import {
   type ClusterLocation,
   createOrphanWatch,
   type FleetEvent,
+  guardedCluster,
+  guardedDemand,
   keyOf,
   type OrphanStatus,
   type OrphanWatch,
@@ -14,7 +16,6 @@ import {
 import type { Clock, Logger, MayAct } from '../platform/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
 import type { ClusterMemory } from './cluster-memory.ts'
-import { guardedCluster, guardedDemand } from './guarded.ts'
 
 export interface OrphansInput {
   /** In force. */

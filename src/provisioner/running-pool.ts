@@ -24,7 +24,6 @@ import {
 } from '../platform/index.ts'
 import { type AnyProvider, definitionOf, type Ownership, type Provider } from '../providers/index.ts'
 import type { JournalOptions, OpenedJournal, StateStore } from '../state/index.ts'
-import { guardedDemand, guardedProvider } from './guarded.ts'
 import { meteredDemand, meteredProvider } from './metered.ts'
 import { type PreflightGate, preflightGate } from './preflight-gate.ts'
 import type { ReadyPlan } from './prepare.ts'
@@ -74,8 +73,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   const name = fileNameOf(pool.pool_name)
   const meter = { ...options, pool: pool.pool_name }
   const opening = await openProvider(options, join(stateDir, pool.provider.type, name))
-  const mayAct = options.term.isCurrent
-  const provider = meteredProvider(guardedProvider(opening, mayAct), meter)
+  const provider = meteredProvider(opening, meter)
   const shared = options.clusters.viewOf(provider)
   const location = { provider: provider.kind, location: provider.location ?? {} }
   await options.onLocation(location).catch(async (error: unknown) => {
@@ -97,7 +95,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
       owner,
       provider,
       ...(shared ? { shared } : {}),
-      demand: meteredDemand(guardedDemand(options.demand, mayAct), meter),
+      demand: meteredDemand(options.demand, meter),
       journal: opened.journal,
       journalDamaged: opened.problems.length > 0,
       isFirstStart: options.isFirstStart,
@@ -107,7 +105,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
       newId: randomUUID,
       launchInputs: gate.launchInputs,
       onListed: () => options.onListed?.(pool.pool_name),
-      isLed: mayAct,
+      isLed: options.term.isCurrent,
     },
     poolSettings(pool, options.providers),
   )

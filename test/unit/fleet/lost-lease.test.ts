@@ -1,8 +1,8 @@
 // Launches that a process was not allowed to send any more: nothing is learned from them, and nothing is launched twice.
 import { beforeEach, describe, expect, it } from 'vitest'
+import { guardedProvider } from '../../../src/fleet/guarded.ts'
 import { notSent } from '../../../src/platform/may-act.ts'
 import type { LaunchOrder, LaunchResult, Provider } from '../../../src/providers/contract.ts'
-import { guardedProvider } from '../../../src/provisioner/guarded.ts'
 import { simulatedProvider } from '../../../src/simulator/provider.ts'
 import { owner, type PoolBench, problemsOf, startSettled } from '../../support/pool-bench.ts'
 

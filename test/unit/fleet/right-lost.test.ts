@@ -106,6 +106,31 @@ describe('a process whose lease is over', () => {
   })
 })
 
+describe('a launch whose lease is over between its record and its call', () => {
+  it('was not sent for certain: it is sent once when the lease is back, and leaves no doubt behind', async () => {
+    const bench = await startSettled()
+    bench.life.kill()
+    let isLed = true
+    bench.restart({ isLed: () => isLed })
+    await bench.pass(70)
+    const { append } = bench.disk
+    bench.disk.append = async (record) => {
+      await append.call(bench.disk, record)
+      if (record.kind === 'intent') isLed = false
+    }
+    bench.wants(4)
+    await bench.pass(20)
+    expect(bench.calls.launches).toEqual([])
+    bench.disk.append = append
+    bench.faults.stock = () => 0
+    isLed = true
+    await bench.pass(20)
+    expect(bench.calls.launches).toHaveLength(1)
+    // A refusal settles it only where no earlier attempt is in doubt.
+    expect(bench.fleet.status().inFlight).toBe(0)
+  })
+})
+
 describe('a launch that an earlier leader wrote down, and that may not be repeated', () => {
   async function takenOver(led: boolean): Promise<PoolBench> {
     const bench = await startSettled()

@@ -1,8 +1,8 @@
-// The guards of the provisioner around any provider and source of demand, also those that know nothing of `mayAct`.
+// The guards of the fleet around any provider and source of demand, also those that know nothing of `mayAct`.
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { DemandSource } from '../../../src/demand/source.ts'
+import { guardedCluster, guardedDemand, guardedProvider } from '../../../src/fleet/guarded.ts'
 import type { ClusterProvider, Provider } from '../../../src/providers/contract.ts'
-import { guardedCluster, guardedDemand, guardedProvider } from '../../../src/provisioner/guarded.ts'
 import { userDataOf } from '../../../src/testing/order.ts'
 import { intentOf, offering, owner } from '../../support/cloud-pools.ts'
 

@@ -1,4 +1,4 @@
-// A last check before anything is changed, for every provider and source of demand, also those of an embedding program that
+// A check before anything is changed, for every provider and source of demand, also those of an embedding program that
 // do not ask `mayAct` themselves. Those that do ask it again for each request, later than here.
 // Members are named one by one: an embedding program may pass an instance of a class, whose methods a spread does not copy.
 import type { DemandSource } from '../demand/index.ts'
