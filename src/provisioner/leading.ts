@@ -6,6 +6,7 @@ import {
   type Candidate,
   createLeadership,
   type Epoch,
+  isSameEpoch,
   type Leadership,
   type LeaseStore,
   type LeaseView,
@@ -119,8 +120,7 @@ function byLeases(options: LeadingOptions & { leases: LeaseStore }): Leading {
 
   function termOf(name: string, held: () => Held): Term {
     function isCurrent(): boolean {
-      const epoch = leadership.epochOf(name)
-      return epoch !== undefined && isSame(epoch, held().epoch)
+      return isSameEpoch(leadership.epochOf(name), held().epoch)
     }
     return {
       name,
@@ -178,7 +178,7 @@ function byLeases(options: LeadingOptions & { leases: LeaseStore }): Leading {
     for (const [name, { epoch }] of suspended) {
       const lease = found.leases.find(({ pool }) => pool === name)
       // Anything but our own last term: somebody else has led it.
-      if (lease && !isSame(lease.epoch, epoch)) abandon(name)
+      if (lease && !isSameEpoch(lease.epoch, epoch)) abandon(name)
     }
     options.onView?.(found)
   }
@@ -237,10 +237,6 @@ function byLeases(options: LeadingOptions & { leases: LeaseStore }): Leading {
     others,
     problems: () => [...(fault ? [fault] : []), ...differing(options.self(), others())],
   }
-}
-
-function isSame(one: Epoch, other: Epoch): boolean {
-  return one.number === other.number && one.nonce === other.nonce
 }
 
 function problemFrom(error: unknown): Problem {

@@ -3,7 +3,7 @@
 import { carryOut, type FleetControl, failure, orderSchema, type Reply } from '../http/index.ts'
 import type { Clock, Logger } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
-import type { Epoch, Exchange } from '../state/index.ts'
+import { type Epoch, type Exchange, isSameEpoch } from '../state/index.ts'
 import type { SharedUnits } from './work.ts'
 
 /** Milliseconds between two reads of new orders, and for a while after there were some. */
@@ -50,8 +50,7 @@ export function createTakenOrders(options: TakenOrdersOptions): TakenOrders {
   }
 
   async function replyTo({ order: text, lease, from }: Taken, epoch: Epoch): Promise<Reply> {
-    const now = units.epochOf(lease)
-    if (now?.number !== epoch.number || now.nonce !== epoch.nonce) {
+    if (!isSameEpoch(units.epochOf(lease), epoch)) {
       const message = 'the provisioner that took the order no longer leads the pool; it was not carried out'
       return failure(409, problem('POOL_NOT_RUNNING', message))
     }

@@ -1,6 +1,6 @@
 // The checks behind promise 20: several provisioners of one cluster, of which one at a time leads a pool.
 import type { LaunchOrder } from '../providers/index.ts'
-import type { Epoch } from '../state/index.ts'
+import { type Epoch, isSameEpoch } from '../state/index.ts'
 import type { CloudInstance } from './cloud.ts'
 import { canLead, type Host, ledPools } from './host.ts'
 import type { Observations, ObservedWorld } from './observations.ts'
@@ -62,7 +62,7 @@ export function checkTerm(
   mustLast: boolean,
 ): void {
   const row = hosts!.leases.view().leases.find(({ pool }) => pool === poolName)!
-  if (row.epoch.number !== epoch.number || row.epoch.nonce !== epoch.nonce)
+  if (!isSameEpoch(row.epoch, epoch))
     invariants.violated(20, `${what} in epoch ${epoch.number}, the newest is ${row.epoch.number}`)
   else if (mustLast && row.left <= 0)
     invariants.violated(20, `${what} after the lease of epoch ${epoch.number}`)

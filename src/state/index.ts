@@ -18,7 +18,7 @@ export { packed, unpacked } from './exchange/pack.ts'
 export type { Exchange, NewView, StoredBody, StoredView } from './exchange/port.ts'
 export { createLeadership, type Leadership } from './leases/leadership.ts'
 export { type MemoryLeases, memoryLeases } from './leases/memory-leases.ts'
-export type { Candidate, Epoch, LeaseStore, LeaseView } from './leases/port.ts'
+export { type Candidate, type Epoch, isSameEpoch, type LeaseStore, type LeaseView } from './leases/port.ts'
 export { checkDatabase, identityHere, openStateReader, openStateStore } from './open.ts'
 export type { OutputHead, OutputLine, OutputStore } from './output.ts'
 export type {

@@ -85,21 +85,25 @@ export function describeLeasedJournals(clause: Clause<LeaseAbility>, harness: ()
       expect(numbers((await here.store.openJournal(underEpoch(test1('gpu'), epoch))).records)).toEqual([])
     })
 
-    clause('goes on with the next leader; the one before can write nothing more', ['journals'], async () => {
-      const [here, there] = [await share(), await share()]
-      const old = await lead(here)
-      await old.journal.append(record(1))
-      await harness().pass(ttl + 1)
-      const next = await lead(there)
-      expect(next.numbers).toEqual([1])
-      await next.journal.append(record(2))
-      expect(await refusals(here, old)).toEqual(allLost)
-      expect(old.journal.fault?.()).toMatchObject({ code: 'STATE_RIGHT_LOST' })
-      expect(numbers(await next.journal.read())).toEqual([1, 2])
-      await next.journal.rewrite([record(3)])
-      expect(numbers(await next.journal.read())).toEqual([3])
-      expect(next.journal.fault?.()).toBeUndefined()
-    })
+    clause(
+      'continues with the next leader; the one before can write nothing more',
+      ['journals'],
+      async () => {
+        const [here, there] = [await share(), await share()]
+        const old = await lead(here)
+        await old.journal.append(record(1))
+        await harness().pass(ttl + 1)
+        const next = await lead(there)
+        expect(next.numbers).toEqual([1])
+        await next.journal.append(record(2))
+        expect(await refusals(here, old)).toEqual(allLost)
+        expect(old.journal.fault?.()).toMatchObject({ code: 'STATE_RIGHT_LOST' })
+        expect(numbers(await next.journal.read())).toEqual([1, 2])
+        await next.journal.rewrite([record(3)])
+        expect(numbers(await next.journal.read())).toEqual([3])
+        expect(next.journal.fault?.()).toBeUndefined()
+      },
+    )
 
     clause('of which the lease was released can be written no more', ['journals'], async () => {
       const here = await share()

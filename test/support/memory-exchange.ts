@@ -8,7 +8,7 @@ import {
   type NewView,
   ordersKept,
 } from '../../src/state/exchange/port.ts'
-import type { Epoch } from '../../src/state/leases/port.ts'
+import { type Epoch, isSameEpoch } from '../../src/state/leases/port.ts'
 
 interface StoredOrder extends NewOrder {
   expires: number
@@ -20,10 +20,7 @@ interface StoredOrder extends NewOrder {
 export function memoryExchange(now: () => number, current: (lease: string) => Epoch | undefined): Exchange {
   const views = new Map<string, NewView & { at: number; bodyAt: number }>()
   const orders = new Map<string, StoredOrder>()
-  const isHeld = (lease: string, epoch: Epoch) => {
-    const held = current(lease)
-    return held?.number === epoch.number && held.nonce === epoch.nonce
-  }
+  const isHeld = (lease: string, epoch: Epoch) => isSameEpoch(current(lease), epoch)
 
   return {
     async publish(given) {

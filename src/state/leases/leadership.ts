@@ -2,7 +2,7 @@
 // counts its own time, from before it asked, and stops earlier than the store's time is over.
 import { type Clock, withDeadline } from '../../platform/index.ts'
 import { chooseLeases } from './choice.ts'
-import type { Candidate, Epoch, LeaseStore, LeaseView } from './port.ts'
+import { type Candidate, type Epoch, isSameEpoch, type LeaseStore, type LeaseView } from './port.ts'
 
 /** Milliseconds. */
 export interface LeaseTimes {
@@ -211,10 +211,6 @@ export function createLeadership(options: LeadershipOptions): Leadership {
 function isRenewed({ leases }: LeaseView, { id }: Candidate, pool: string, epoch: Epoch): boolean {
   return leases.some(
     (lease) =>
-      lease.pool === pool &&
-      lease.holder === id &&
-      lease.left > 0 &&
-      lease.epoch.number === epoch.number &&
-      lease.epoch.nonce === epoch.nonce,
+      lease.pool === pool && lease.holder === id && lease.left > 0 && isSameEpoch(lease.epoch, epoch),
   )
 }

@@ -1,7 +1,7 @@
 // A store of leases in memory, by the rules of the port: what a database does, on a clock that somebody else moves. For
 // the simulation and tests.
 import { hasExited } from '../../platform/index.ts'
-import type { Candidate, Epoch, LeaseStore, LeaseView } from './port.ts'
+import { type Candidate, type Epoch, isSameEpoch, type LeaseStore, type LeaseView } from './port.ts'
 
 interface Row {
   epoch: Epoch
@@ -21,9 +21,6 @@ export function memoryLeases(now: () => number): MemoryLeases {
   const rows = new Map<string, Row>()
   const announced = new Map<string, Candidate & { expires: number }>()
   let nonces = 0
-
-  const is = (row: Row | undefined, epoch: Epoch) =>
-    row?.epoch.number === epoch.number && row.epoch.nonce === epoch.nonce
 
   const isGone = (id: string) => {
     const candidate = announced.get(id)
@@ -48,12 +45,13 @@ export function memoryLeases(now: () => number): MemoryLeases {
   return {
     view,
     newest: (pool) => rows.get(pool)?.epoch,
-    isNewest: (pool, epoch) => is(rows.get(pool), epoch),
+    isNewest: (pool, epoch) => isSameEpoch(rows.get(pool)?.epoch, epoch),
     async renew(self, held, ttl) {
       announced.set(self.id, { ...self, expires: now() + ttl })
       for (const [pool, epoch] of held) {
         const row = rows.get(pool)
-        if (row && is(row, epoch) && row.holder === self.id && row.expires > now()) row.expires = now() + ttl
+        if (row && isSameEpoch(row.epoch, epoch) && row.holder === self.id && row.expires > now())
+          row.expires = now() + ttl
       }
       return view()
     },
@@ -70,7 +68,7 @@ export function memoryLeases(now: () => number): MemoryLeases {
     },
     async release(pool, epoch) {
       const row = rows.get(pool)
-      if (row && is(row, epoch)) row.expires = now()
+      if (row && isSameEpoch(row.epoch, epoch)) row.expires = now()
     },
     async leave(id) {
       announced.delete(id)

@@ -12,6 +12,10 @@ export interface Epoch {
   before?: string
 }
 
+export function isSameEpoch(one: Epoch | undefined, other: Epoch | undefined): boolean {
+  return one !== undefined && one.number === other?.number && one.nonce === other.nonce
+}
+
 /**
  * A provisioner as it announces itself to the others. With its process (`thisProcess()`), so that another one on the same
  * machine knows when it has exited: it counts as gone at once then, and so do its leases.
