@@ -61,11 +61,12 @@ export function checkTerm(
   epoch: Epoch,
   mustLast: boolean,
 ): void {
-  const row = hosts!.leases.view().leases.find(({ pool }) => pool === poolName)!
-  if (!isSameEpoch(row.epoch, epoch))
-    invariants.violated(20, `${what} in epoch ${epoch.number}, the newest is ${row.epoch.number}`)
-  else if (mustLast && row.left <= 0)
-    invariants.violated(20, `${what} after the lease of epoch ${epoch.number}`)
+  const { leases } = hosts!
+  const newest = leases.newest(poolName)
+  const left = leases.view().leases.find(({ pool }) => pool === poolName)?.left ?? 0
+  if (!isSameEpoch(newest, epoch))
+    invariants.violated(20, `${what} in epoch ${epoch.number}, the newest is ${newest?.number}`)
+  else if (mustLast && left <= 0) invariants.violated(20, `${what} after the lease of epoch ${epoch.number}`)
 }
 
 /** An intent is closed when no call of any epoch can launch its instances any more. */

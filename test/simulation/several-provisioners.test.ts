@@ -25,6 +25,7 @@ describe('a world with several provisioners', () => {
       stories.push(...timeline.filter(({ who }) => who.startsWith('host-')).map(({ what }) => what))
     }
     expect(stories).toEqual(expect.arrayContaining([expect.stringMatching(sign)]))
-    expect(stories).toContain('leads in epoch 2')
+    const terms = new Set(stories.filter((what) => what.startsWith('leads in epoch')))
+    expect(terms.size).toBeGreaterThan(3)
   })
 })

@@ -20,7 +20,8 @@ export interface MemoryLeases extends LeaseStore {
 export function memoryLeases(now: () => number): MemoryLeases {
   const rows = new Map<string, Row>()
   const announced = new Map<string, Candidate & { expires: number }>()
-  let nonces = 0
+  const newest = new Map<string, Epoch>()
+  let terms = 0
 
   const isGone = (id: string) => {
     const candidate = announced.get(id)
@@ -44,7 +45,7 @@ export function memoryLeases(now: () => number): MemoryLeases {
 
   return {
     view,
-    newest: (pool) => rows.get(pool)?.epoch,
+    newest: (pool) => newest.get(pool),
     isNewest: (pool, epoch) => isSameEpoch(rows.get(pool)?.epoch, epoch),
     async renew(self, held, ttl) {
       announced.set(self.id, { ...self, expires: now() + ttl })
@@ -58,17 +59,16 @@ export function memoryLeases(now: () => number): MemoryLeases {
     async take(pool, holder, ttl) {
       const row = rows.get(pool)
       if (row && left(row.holder, row.expires) > 0) return undefined
-      const epoch = {
-        number: (row?.epoch.number ?? 0) + 1,
-        nonce: `n${nonces++}`,
-        ...(row && { before: row.epoch.nonce }),
-      }
+      const number = ++terms
+      const epoch = { number, nonce: `n${number}`, ...(row && { before: row.epoch.nonce }) }
+      newest.set(pool, epoch)
       rows.set(pool, { epoch, holder, expires: now() + ttl })
       return epoch
     },
     async release(pool, epoch) {
       const row = rows.get(pool)
-      if (row && isSameEpoch(row.epoch, epoch)) row.expires = now()
+      // The row goes, as in tables: nothing is written under it any more, and the next term follows none.
+      if (isSameEpoch(row?.epoch, epoch)) rows.delete(pool)
     },
     async leave(id) {
       announced.delete(id)

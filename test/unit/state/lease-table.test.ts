@@ -4,6 +4,8 @@ import { afterAll, beforeAll, beforeEach, expect, it } from 'vitest'
 import { ProvisionError, problem } from '../../../src/problems/index.ts'
 import type { Epoch } from '../../../src/state/leases/port.ts'
 import type { Database } from '../../../src/state/postgres/database.ts'
+import { createFaults } from '../../../src/state/postgres/failures.ts'
+import { leaseTable } from '../../../src/state/postgres/lease-table.ts'
 import { postgresStore } from '../../../src/state/postgres/postgres-store.ts'
 import { leaseIn, rowOf } from '../../../src/state/postgres/right.ts'
 import type { StateStore } from '../../../src/state/store.ts'
@@ -104,4 +106,17 @@ it('an announcement that is no JSON, or of another kind, stops nobody', async ()
     )
   const view = await store.leases!.renew(self, none, 60_000)
   expect(view.candidates.map(({ id }) => id)).toEqual(['one'])
+})
+
+it('a renewal fails with what is asked after each, such as whether the database has lost commits', async () => {
+  const schema = `"leases ${count}"`
+  let asked = 0
+  const onRenewed = async () => {
+    asked++
+    if (asked > 1) throw new ProvisionError(problem('STATE_READ_ONLY', 'it is a standby now'))
+  }
+  const table = leaseTable({ database, schema, faults: createFaults(logger), onRenewed })
+  await table.renew(self, none, 60_000)
+  await expect(table.renew(self, none, 60_000)).rejects.toThrow('STATE_READ_ONLY')
+  expect(asked).toBe(2)
 })

@@ -1,11 +1,34 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { leaseTimes } from '../../../../src/state/leases/leadership.ts'
+import { createLeadership, leaseTimes } from '../../../../src/state/leases/leadership.ts'
+import { memoryLeases } from '../../../../src/state/leases/memory-leases.ts'
+import { FakeClock } from '../../../support/fake-clock.ts'
 import { leaseWorld } from '../../../support/lease-world.ts'
+import { candidate } from '../../../support/under-leases.ts'
 
 const six = ['a', 'b', 'c', 'd', 'e', 'f']
 
 describe('leading pools', () => {
+  it('is over as soon as the clock says so, before any timer of a process that was suspended has run', async () => {
+    const clock = new FakeClock()
+    let asleep = 0
+    const own = { now: () => clock.now() + asleep, sleep: clock.sleep.bind(clock) }
+    const leadership = createLeadership({
+      store: memoryLeases(own.now),
+      self: () => candidate('one', { pools: ['a'] }),
+      clock: own,
+      random: () => 0.5,
+      lead() {},
+      leave: async () => {},
+      onLost() {},
+      onError() {},
+    })
+    await leadership.start()
+    expect(leadership.epochOf('a')).toBeDefined()
+    asleep = leaseTimes.ttl - leaseTimes.margin
+    expect(leadership.epochOf('a')).toBeUndefined()
+  })
+
   it('takes all of them where nobody else is', async () => {
     const world = leaseWorld(six)
     world.start('one')
