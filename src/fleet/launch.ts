@@ -24,6 +24,9 @@ import {
   settleTimes,
 } from './run.ts'
 
+/** Milliseconds from a decision until it is written down, after which it is made again instead. */
+const longestWrite = 15_000
+
 type Ready = Extract<LaunchInputs, { kind: 'ready' }>
 
 /** Opens an intent for the decision. It is in the memory at once; the call follows when it is on the disk. */
@@ -60,6 +63,11 @@ export function openLaunch(run: PoolRun, decision: LaunchDecision, material: Rea
     } catch {
       memory.intents.delete(intent.id)
       return
+    }
+    // Nothing was sent: after a stop nothing is launched, and what was wanted long ago may not be wanted now.
+    if (run.stopping || run.now() - now > longestWrite) {
+      settle(run, intent)
+      return run.changed()
     }
     const { demandAt = now } = memory
     deps.metrics.observe('launch_reaction_seconds', (run.now() - demandAt) / 1000, { pool: deps.pool })

@@ -5,6 +5,7 @@
 export { checkAll, checkSurroundings } from './check.ts'
 export { type CheckResult, type CheckRow, exitOfRows } from './check-rows.ts'
 export { runDaemon } from './daemon.ts'
+export { createLeading, type Leading, type Unit } from './leading.ts'
 export { leastRights } from './least-rights.ts'
 export {
   type CreateProvisionerOptions,
@@ -34,4 +35,5 @@ export {
 } from './prepare.ts'
 export { poolSettings } from './running-pool.ts'
 export { type Explanation, explainSnapshot } from './snapshot-file.ts'
+export type { Term } from './term.ts'
 export { type NotChecked, once, type ValidateOptions, type Validation, validateAll } from './validate.ts'

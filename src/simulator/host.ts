@@ -1,5 +1,6 @@
 // The hosts of a world with several provisioners, as the world and the checks know them.
-import type { Epoch, Leadership, MemoryLeases } from '../state/index.ts'
+import type { Leading, Term } from '../provisioner/index.ts'
+import type { Epoch, MemoryLeases } from '../state/index.ts'
 import type { FaultSchedule } from './faults.ts'
 import type { Life } from './life.ts'
 import type { Provisioner } from './provisioner.ts'
@@ -17,16 +18,25 @@ export interface Host {
   readonly index: number
   starts: number
   life: Life
-  leadership: Leadership
+  leading: Leading
   /** It ends its pools and gives up its leases. */
   leaving: boolean
   /** Its term of the world's pool. */
-  term: { epoch: Epoch; provisioner: Provisioner } | undefined
+  term: HostTerm | undefined
   /** It is suspended at that call from now that changes something, after the last check of its lease; 0: at none. */
   stopsIn: number
   stopsFor: number
   /** Only launches count. */
   stopsAtLaunch: boolean
+}
+
+export interface HostTerm {
+  term: Term
+  /** The last one in which it led. */
+  epoch: Epoch
+  /** Until its lease is over; it may lead again. */
+  isLed: boolean
+  provisioner: Provisioner
 }
 
 export interface Hosts {
@@ -50,7 +60,5 @@ export function canLead(
 
 /** The host that leads the world's pool by its own clock. */
 export function leaderOf(hosts: Hosts): Host | undefined {
-  return hosts.all.find(
-    ({ life, term, leadership }) => life.alive && term && leadership.epochOf(poolName) === term.epoch,
-  )
+  return hosts.all.find(({ life, term }) => life.alive && term?.term.isCurrent())
 }

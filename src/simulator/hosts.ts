@@ -3,12 +3,13 @@
 
 import type { FleetEvent } from '../fleet/index.ts'
 import { ProvisionError } from '../problems/index.ts'
-import { createLeadership, type Epoch, type Leadership, memoryLeases } from '../state/index.ts'
-import { type Host, type Hosts, leaderOf, ledPools } from './host.ts'
+import { createLeading, type Leading, type Unit } from '../provisioner/index.ts'
+import { memoryLeases } from '../state/index.ts'
+import { type Host, type Hosts, type HostTerm, leaderOf, ledPools } from './host.ts'
 import { createLife } from './life.ts'
 import type { Watcher } from './provisioner.ts'
 import { type Incident, mainName, poolName, writerOf } from './scenario.ts'
-import { createLink, reachedLeases, sharedJournal } from './shared-store.ts'
+import { createLink, type Link, reachedLeases, sharedJournal } from './shared-store.ts'
 import { diskOf, provisionerOptions, settingsOf, type World } from './world.ts'
 
 const second = 1000
@@ -27,7 +28,7 @@ export function startHosts(world: World): Hosts {
     const life = createLife(() => {})
     life.kill()
     const off = {
-      leadership: noLeadership,
+      leading: noLeading,
       leaving: false,
       term: undefined,
       stopsIn: 0,
@@ -44,11 +45,13 @@ export function startHosts(world: World): Hosts {
   return hosts
 }
 
-const noLeadership: Leadership = {
+const noLeading: Leading = {
   start: async () => {},
-  epochOf: () => undefined,
-  giveUp: async () => {},
   stop: async () => {},
+  leaderOf: () => undefined,
+  epochOf: () => undefined,
+  others: () => [],
+  problems: () => [],
 }
 
 function startHost(world: World, hosts: Hosts, host: Host): void {
@@ -66,89 +69,151 @@ function startHost(world: World, hosts: Hosts, host: Host): void {
   })
   const process = { pid: host.starts, start: undefined, boot: undefined, pidNamespace: undefined }
   const about = { ...process, host: host.name, since: ownClock.now(), version: '1', configuration: 'a' }
-  const pools = { pools: ledPools, pinned: [], configured: ledPools }
-  const self = { id: `${host.name}/${host.starts}`, ...about, ...pools, wants: 'share' as const }
+  const self = {
+    id: `${host.name}/${host.starts}`,
+    ...about,
+    pinned: [],
+    configured: ledPools,
+    wants: 'share' as const,
+  }
+  const silent = () => {}
   timeline.add(host.name, 'starts')
   Object.assign(host, { life, leaving: false, term: undefined, stopsIn: 0 })
-  host.leadership = createLeadership({
-    store: life.crashable(reachedLeases(hosts.leases, link)),
+  host.leading = createLeading({
+    leases: life.crashable(reachedLeases(hosts.leases, link)),
     self: () => self,
+    units: new Map(
+      ledPools.map((pool) => [pool, pool === poolName ? poolUnit(world, hosts, host, link) : idleUnit]),
+    ),
     clock: ownClock,
+    logger: { debug: silent, info: silent, warn: silent, error: silent },
     random: draw.next,
-    lead(pool, epoch) {
-      if (pool === poolName) lead(world, hosts, host, epoch)
-    },
-    leave: async (pool) => (pool === poolName ? leave(world, hosts, host) : undefined),
-    onLost(pool) {
-      if (pool === poolName) lose(world, hosts, host)
-    },
-    onError: () => {},
   })
   // As a daemon that cannot reach its store when it starts: something starts it again.
-  void host.leadership.start().catch(() => {
+  void host.leading.start().catch(() => {
     if (life === host.life && life.alive) kill(world, hosts, host, 2 * second)
   })
+}
 
-  function lead(world: World, hosts: Hosts, host: Host, epoch: Epoch): void {
-    timeline.add(host.name, `leads in epoch ${epoch.number}`)
-    if (hosts.newest && hosts.newest !== host) invariants.onTimeUnknown(mainName)
-    const number = ++world.lives
-    hosts.writers.add(writerOf(mainName, number))
-    const isNewest = () => hosts.leases.isNewest(poolName, epoch)
-    const disk = sharedJournal({
-      disk: diskOf(world, mainName),
-      link,
-      isNewest,
-      onAccepted: () => invariants.onAccepted(epoch),
-    })
-    const options = provisionerOptions(world, mainName, number)
-    const provisioner = world.start({
-      ...options,
-      watcher: {
-        ...options.watcher,
-        ...whoActs(options.watcher, () => invariants.onActing(host.name, epoch)),
-      },
-      ownWriters: hosts.writers,
-      clockOffset: host.clockOffset,
-      bootMark: {
-        boot: `boot of ${host.name}`,
-        uptime: () => clock.now() - world.scenario.startsAt,
-      },
-      disk,
-      onEvent: (event) => onEvent(world, hosts, host, epoch, event),
-      onFault(message, fields) {
-        const { error } = fields as { error?: unknown }
-        if (!isOfStore(error)) invariants.violated(0, `${message}: ${String(error)}`)
-      },
-      term: {
-        life,
-        isLed: () => host.leadership.epochOf(poolName) === epoch,
-        gap: (call) => gap(world, hosts, host, call),
-      },
-    })
-    host.term = { epoch, provisioner }
-    hosts.newest = host
-    world.provisioners.set(mainName, provisioner)
-    invariants.onStart(mainName)
+const idleUnit: Unit = { lead: async () => {}, leave: async () => {}, abandon: async () => {} }
+
+function poolUnit(world: World, hosts: Hosts, host: Host, link: Link): Unit {
+  const { life } = host
+  return {
+    async lead(term) {
+      // Its promises never resolve once it is dead.
+      if (!life.alive) return new Promise<never>(() => {})
+      const epoch = term.epoch()
+      if (!epoch) throw new Error('the lease is over')
+      beginTerm(world, hosts, host, { term, epoch, link })
+    },
+    leave: () => leave(world, hosts, host),
+    async abandon() {
+      if (!life.alive) return
+      host.term?.provisioner.fleet.abandon()
+      endTerm(world, hosts, host)
+    },
   }
 }
 
-/** The observer of calls that change something, after `act`. */
-function whoActs(
-  { onLaunchCall, onTerminateCall, onDrainCall, onUndrainCall }: Watcher,
-  act: () => void,
-): Partial<Watcher> {
+interface Begun extends Pick<HostTerm, 'term' | 'epoch'> {
+  link: Link
+}
+
+function beginTerm(world: World, hosts: Hosts, host: Host, { term, epoch, link }: Begun): void {
+  const { clock, invariants } = world
+  const { life } = host
+  world.timeline.add(host.name, `leads in epoch ${epoch.number}`)
+  if (hosts.newest && hosts.newest !== host) invariants.onTimeUnknown(mainName)
+  const number = ++world.lives
+  hosts.writers.add(writerOf(mainName, number))
+  const held: Omit<HostTerm, 'provisioner'> = { term, epoch, isLed: true }
+  const disk = sharedJournal({
+    disk: diskOf(world, mainName),
+    link,
+    epoch: term.epoch,
+    isNewest: (written) => hosts.leases.isNewest(poolName, written),
+    onAccepted: (written) => invariants.onAccepted(written),
+  })
+  const options = provisionerOptions(world, mainName, number)
+  const provisioner = world.start({
+    ...options,
+    watcher: watcherOf(
+      options.watcher,
+      () => invariants.onActing(host.name, held.epoch),
+      () => hosts.newest === host,
+    ),
+    ownWriters: hosts.writers,
+    clockOffset: host.clockOffset,
+    bootMark: {
+      boot: `boot of ${host.name}`,
+      uptime: () => clock.now() - world.scenario.startsAt,
+    },
+    disk,
+    onEvent: (event) => onEvent(world, hosts, host, held, event),
+    onFault(message, fields) {
+      const { error } = fields as { error?: unknown }
+      if (!isOfStore(error)) invariants.violated(0, `${message}: ${String(error)}`)
+    },
+    term: {
+      life,
+      isLed: term.isCurrent,
+      gap: (call) => gap(world, hosts, host, call),
+    },
+  })
+  host.term = Object.assign(held, { provisioner })
+  hosts.newest = host
+  world.provisioners.set(mainName, provisioner)
+  invariants.onStart(mainName)
+}
+
+/**
+ * After each step: a leader whose lease is over keeps what it knows. It may lead again, in a later epoch, if nobody else has
+ * led meanwhile.
+ */
+export function followTerms(world: World, hosts: Hosts): void {
+  for (const host of hosts.all) {
+    const held = host.term
+    if (!held || !host.life.alive) continue
+    const epoch = held.term.epoch()
+    if (epoch) held.epoch = epoch
+    if (held.isLed === (epoch !== undefined)) continue
+    held.isLed = epoch !== undefined
+    world.timeline.add(host.name, epoch ? `leads again in epoch ${epoch.number}` : 'has lost the pool')
+    if (hosts.newest !== host) continue
+    if (epoch) world.invariants.onTermAgain(mainName)
+    else {
+      world.invariants.onLossyCrash(mainName)
+      world.invariants.onTermOver(mainName)
+    }
+  }
+}
+
+/**
+ * The observer of a term: `act` comes before each call that changes something. A host whose lease is over keeps reading
+ * until it knows who leads; what it reads then is not what the leader knows.
+ */
+function watcherOf(watcher: Watcher, act: () => void, isNewest: () => boolean): Watcher {
   const after =
     <T>(call: (what: T) => void) =>
     (what: T) => {
       act()
       call(what)
     }
+  const ifNewest =
+    <T extends unknown[]>(call: (...what: T) => void) =>
+    (...what: T) => {
+      if (isNewest()) call(...what)
+    }
   return {
-    onLaunchCall: after(onLaunchCall),
-    onTerminateCall: after(onTerminateCall),
-    onDrainCall: after(onDrainCall),
-    onUndrainCall: after(onUndrainCall),
+    ...watcher,
+    onLaunchCall: after(watcher.onLaunchCall),
+    onTerminateCall: after(watcher.onTerminateCall),
+    onDrainCall: after(watcher.onDrainCall),
+    onUndrainCall: after(watcher.onUndrainCall),
+    onListCall: ifNewest(watcher.onListCall),
+    onListed: ifNewest(watcher.onListed),
+    onRead: ifNewest(watcher.onRead),
   }
 }
 
@@ -157,11 +222,17 @@ function isOfStore(error: unknown): boolean {
   return error instanceof ProvisionError && error.problems.some(({ code }) => code.startsWith('STATE_'))
 }
 
-function onEvent(world: World, hosts: Hosts, host: Host, epoch: Epoch, event: FleetEvent): void {
+function onEvent(
+  world: World,
+  hosts: Hosts,
+  host: Host,
+  held: Omit<HostTerm, 'provisioner'>,
+  event: FleetEvent,
+): void {
   const { at: _, pool: __, kind, ...details } = event
   world.timeline.add(host.name, kind, details)
-  if (kind === 'decided') world.invariants.onActing(host.name, epoch)
-  if (hosts.newest === host && host.term?.epoch === epoch) world.invariants.onEvent(mainName, event)
+  if (kind === 'decided') world.invariants.onActing(host.name, held.epoch)
+  if (hosts.newest === host && host.term === held) world.invariants.onEvent(mainName, event)
 }
 
 /** The await between the last check of the lease and the socket. */
@@ -184,19 +255,13 @@ async function leave(world: World, hosts: Hosts, host: Host): Promise<void> {
   world.invariants.onStopping(mainName)
   await term.provisioner.fleet.stop()
   if (host.term !== term) return
-  if (life.alive) world.invariants.onStopped(mainName)
-  endTerm(world, hosts, host)
-}
-
-function lose(world: World, hosts: Hosts, host: Host): void {
-  world.timeline.add(host.name, 'has lost the pool')
-  if (host.term && hosts.newest === host) world.invariants.onLossyCrash(mainName)
-  host.term?.provisioner.fleet.abandon()
+  // Without the lease it may undrain nothing.
+  if (life.alive && term.isLed) world.invariants.onStopped(mainName)
   endTerm(world, hosts, host)
 }
 
 function endTerm(world: World, hosts: Hosts, host: Host): void {
-  if (host.term && hosts.newest === host) world.invariants.onTermOver(mainName)
+  if (host.term?.isLed && hosts.newest === host) world.invariants.onTermOver(mainName)
   host.term = undefined
 }
 
@@ -265,7 +330,7 @@ function revive(world: World, hosts: Hosts, host: Host): void {
 function goAway(world: World, hosts: Hosts, host: Host, awayFor: number): void {
   const { life } = host
   host.leaving = true
-  void host.leadership.stop().then(() => {
+  void host.leading.stop().then(() => {
     life.kill()
     world.clock.after(awayFor, () => revive(world, hosts, host))
   })

@@ -90,6 +90,8 @@ export interface Invariants extends Findings {
   onAwake(name: string): void
   /** Its term is over, and nobody leads the pool until the next start. */
   onTermOver(name: string): void
+  /** The same process leads it again, with what it knows. */
+  onTermAgain(name: string): void
   /** A host decides something or makes a call that changes something, or the store accepts a write of that epoch. */
   onActing(host: string, epoch: Epoch): void
   onAccepted(epoch: Epoch): void
@@ -238,6 +240,11 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
     },
     onTermOver(name) {
       Object.assign(of(name), { upSince: undefined, stoppingAt: undefined, suspendedAt: undefined })
+    },
+    onTermAgain(name) {
+      of(name).upSince = observed().clock.now()
+      neglect.since.clear()
+      drained.clear()
     },
     onActing: (host, epoch) => checkTerm(observed(), `${host} acts`, epoch, true),
     onAccepted: (epoch) => checkTerm(observed(), 'a write is accepted', epoch, false),

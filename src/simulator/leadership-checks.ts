@@ -32,7 +32,7 @@ export function checkLeaders(world: ObservedWorld, { ableSince, unledSince }: Le
     else if (!ableSince.has(host)) ableSince.set(host, now)
   }
   for (const pool of ledPools) {
-    const leaders = hosts.all.filter(({ life, leadership }) => life.alive && leadership.epochOf(pool))
+    const leaders = hosts.all.filter(({ life, leading }) => life.alive && leading.epochOf(pool))
     if (leaders.length > 1)
       invariants.violated(20, `${leaders.map(({ name }) => name).join(' and ')} lead ${pool}`)
     const epoch = hosts.leases.newest(pool)?.number ?? 0

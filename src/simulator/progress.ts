@@ -164,10 +164,11 @@ export function isAtRest(world: ObservedWorld, progress: Progress): boolean {
     (vm) => vm.endedAt === undefined && isOwned(vm, { clusterId, pool: poolName }),
   )
   const live = there.length
-  const isSound = there.every(
-    ({ instance: { id, interruptedAt } }) =>
-      master.agents.get(id)?.connected && interruptedAt === undefined && !invariants.orders.has(id),
-  )
+  // One that is drained is on its way out, such as one short of slots whose last job has just ended.
+  const isSound = there.every(({ instance: { id, interruptedAt } }) => {
+    const agent = master.agents.get(id)
+    return agent?.connected && !agent.draining && interruptedAt === undefined && !invariants.orders.has(id)
+  })
   checkShrinks(world, progress, live)
   const { launches, terminations } = invariants.seen.get(mainName)!
   const calls = launches + terminations

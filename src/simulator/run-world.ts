@@ -2,7 +2,7 @@
 
 import { createOrphanWatch } from '../fleet/index.ts'
 import { leaderOf } from './host.ts'
-import { calmHosts, happenToHosts, startHosts } from './hosts.ts'
+import { calmHosts, followTerms, happenToHosts, startHosts } from './hosts.ts'
 import { promises } from './invariants.ts'
 import type { Violation } from './observations.ts'
 import { simulatedCluster } from './provider.ts'
@@ -58,6 +58,7 @@ export async function runWorld(
   scheduleIncidents(world)
   const { clock, invariants } = world
   await clock.run(() => {
+    if (world.hosts) followTerms(world, world.hosts)
     const rests = invariants.check()
     const isBroken = invariants.violations.length > 0 && !continueAfterFailure
     return rests || isBroken || clock.now() > scenario.calmAt + longest

@@ -2,7 +2,7 @@
 // and leases, behind a network that fails, pauses and slows down.
 import type { Journal, JournalRecord } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
-import type { LeaseStore } from '../state/index.ts'
+import type { Epoch, LeaseStore } from '../state/index.ts'
 import type { Disk } from './disk.ts'
 import type { FaultSchedule } from './faults.ts'
 import type { Random } from './random.ts'
@@ -75,21 +75,26 @@ export function reachedLeases(leases: LeaseStore, link: Link): LeaseStore {
 export interface SharedJournalOptions {
   disk: Disk
   link: Link
-  /** Whether the epoch of this handle is the newest one of the pool. */
-  isNewest: () => boolean
+  /** In which this process leads at this moment. */
+  epoch: () => Epoch | undefined
+  /** Whether it is the newest one of the pool. */
+  isNewest: (epoch: Epoch) => boolean
   /** Called at each write that is accepted. */
-  onAccepted: () => void
+  onAccepted: (epoch: Epoch) => void
 }
 
 /** A journal as one leader has it: a write is refused in the moment in which it would take effect. */
-export function sharedJournal({ disk, link, isNewest, onAccepted }: SharedJournalOptions): Journal {
-  const write = (change: () => Promise<void>) =>
-    link(async () => {
-      if (!isNewest())
-        throw new ProvisionError(problem('STATE_RIGHT_LOST', 'the epoch is not the newest one'))
-      onAccepted()
+export function sharedJournal({ disk, link, epoch, isNewest, onAccepted }: SharedJournalOptions): Journal {
+  const refused = () => new ProvisionError(problem('STATE_RIGHT_LOST', 'the epoch is not the newest one'))
+  async function write(change: () => Promise<void>): Promise<void> {
+    const written = epoch()
+    if (!written) throw refused()
+    await link(async () => {
+      if (!isNewest(written)) throw refused()
+      onAccepted(written)
       await change()
     })
+  }
   return {
     read: () => link(() => disk.read()),
     append(record) {

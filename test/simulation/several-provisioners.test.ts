@@ -4,7 +4,7 @@ import type { FaultKind } from '../../src/simulator/scenario.ts'
 import { soundWorld } from '../support/world.ts'
 
 const faults: [FaultKind, RegExp][] = [
-  ['store_down', /has lost the pool/],
+  ['store_down', /leads again in epoch/],
   ['store_paused', /has lost the pool/],
   ['store_slow', /leads in epoch/],
   ['stopped_in_call', /is suspended/],

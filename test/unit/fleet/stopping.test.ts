@@ -75,6 +75,18 @@ describe('a stop', () => {
     expect(bench.fleet.knows(bench.ids()[0]!)).toBe(true)
   })
 
+  it('during the write of a launch decision sends nothing, and the next start launches once', async () => {
+    const { bench, written } = await whileWriting()
+    const stopped = bench.fleet.stop()
+    written.resolve()
+    await bench.pass(5)
+    await stopped
+    expect(bench.calls.launches).toEqual([])
+    bench.restart()
+    await bench.pass(10)
+    expect(bench.ids()).toHaveLength(1)
+  })
+
   it.each([
     ['fails', () => Promise.reject(new Error('the journal cannot be read'))],
     ['gets no answer', () => new Promise<never>(() => {})],
@@ -106,3 +118,36 @@ describe('a stop', () => {
     expect(isOver).toBe(true)
   })
 })
+
+it('a launch whose decision is written down late is decided again', async () => {
+  const { bench, written } = await whileWriting()
+  bench.wants()
+  await bench.pass(20)
+  written.resolve()
+  await bench.pass(60)
+  expect(bench.calls.launches).toEqual([])
+  bench.wants(4)
+  await bench.pass(10)
+  expect(bench.ids()).toHaveLength(1)
+})
+
+/** A launch is decided, and its record is not written yet. */
+async function whileWriting() {
+  const bench = await startSettled()
+  const written = Promise.withResolvers<void>()
+  bench.life.kill()
+  const { disk } = bench
+  bench.restart({
+    journal: {
+      ...disk,
+      async append(record) {
+        if (record['kind'] === 'intent') await written.promise
+        await disk.append(record)
+      },
+    },
+  })
+  bench.wants(4)
+  await bench.pass(5)
+  expect(bench.calls.launches).toEqual([])
+  return { bench, written }
+}
