@@ -3,6 +3,7 @@
 import type { FleetEvent } from '../fleet/index.ts'
 import { isLive } from '../planner/index.ts'
 import type { Listing } from '../providers/index.ts'
+import { latestDrain } from './master.ts'
 import { ableSince, isOf, type Observations, type ObservedWorld } from './observations.ts'
 import { mainName, type TimedFaultKind } from './scenario.ts'
 
@@ -223,14 +224,17 @@ export function noteMemoryLost(world: ObservedWorld, seen: Observations): void {
 /** Reading the master and listing the cloud may take a minute each, and both are needed after the drain. */
 const drainedFor = 5 * minute
 /** Faults in which the master may not carry out an undrain, and how long they matter. */
-const masterFaults: readonly TimedFaultKind[] = ['master_down', 'drain_fails', 'late_drains']
-const masterFaultsFor = 30 * second
+const masterFaults: readonly (readonly [TimedFaultKind, number])[] = [
+  ['master_down', 30 * second],
+  ['drain_fails', 30 * second],
+  ['late_drains', latestDrain],
+]
 
 export function checkStopped(world: ObservedWorld, seen: Observations): void {
   const { master, scenario, clock, invariants, cloud } = world
   const now = clock.now()
-  const isFailing = scenario.timedFaults.some(
-    ({ kind, from, to }) => masterFaults.includes(kind) && from <= now && now < to + masterFaultsFor,
+  const isFailing = scenario.timedFaults.some((fault) =>
+    masterFaults.some(([kind, lasts]) => kind === fault.kind && fault.from <= now && now < fault.to + lasts),
   )
   if (isFailing) return
   for (const { id, draining, connected, drainedBy, disabledByPerson } of master.agents.values()) {

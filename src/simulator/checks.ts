@@ -100,6 +100,9 @@ function isKnowable(name: string, adopted: ReadonlySet<string>, vm: CloudInstanc
   return (nameOfWriter(writerId) === name || adopted.has(writerId)) && isListed(name, vm, now)
 }
 
+/** Milliseconds. */
+const lostEffect = 10_000
+
 export function checkCreated(world: ObservedWorld, seen: Observations, { instance }: CloudInstance): void {
   const { cloud, clock, invariants, policy } = world
   // A clone may send what the original had only written down.
@@ -115,8 +118,11 @@ export function checkCreated(world: ObservedWorld, seen: Observations, { instanc
   if (++sent.made > sent.count)
     invariants.violated(4, `${instance.intentId} launched more than ${sent.count} instances`)
   const now = clock.now()
+  // Of a record that the store has lost, nobody knows that its request may take effect late.
+  const isUnknown = ({ instance: { intentId = '' }, createdAt }: CloudInstance) =>
+    createdAt > (seen.lost.get(intentId) ?? Number.POSITIVE_INFINITY) + lostEffect
   const counts = (vm: CloudInstance) =>
-    vm.endedAt === undefined && isKnowable(seen.name, sent.adopted, vm, now)
+    vm.endedAt === undefined && !isUnknown(vm) && isKnowable(seen.name, sent.adopted, vm, now)
   const live = [...cloud.instances.values()].filter(counts).length
   // It was sent under the limit of that time; others may have been sent under a higher one since.
   const max = Math.max(sent.max, policy.maxInstances)
@@ -157,12 +163,18 @@ const forgottenWithin = 180_000
 const shrinking = ['LONG_IDLE', 'ABOVE_MAX']
 
 export function checkTerminateCall(world: ObservedWorld, seen: Observations, ids: readonly string[]): void {
-  const { clock, invariants, cloud } = world
+  const { clock, invariants, cloud, policy } = world
   const now = clock.now()
   // A VM that has stopped may be terminated again until listings have lacked it for long enough; one that the search for
   // orphans terminated is unknown to the pool's journal, and may be asked for longer.
-  const isOver = (id: string) =>
-    now - (cloud.instances.get(id)?.endedAt ?? 0) < forgottenWithin || seen.endedAsOrphans.has(id)
+  // One that no listing has shown is kept until its boot timeout, which begins anew where a start does not know the time.
+  const started = seen.starts.at(-1) ?? 0
+  const isOver = (id: string) => {
+    const { endedAt } = cloud.instances.get(id) ?? {}
+    if (endedAt === undefined) return seen.endedAsOrphans.has(id)
+    const within = now - endedAt < forgottenWithin || now - started < policy.bootTimeout + 60_000
+    return within || seen.endedAsOrphans.has(id)
+  }
   if (!ids.every(isOver)) seen.terminations++
   for (const id of ids) {
     seen.terminated.add(id)

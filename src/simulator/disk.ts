@@ -6,7 +6,7 @@ export interface Disk extends Journal {
   readonly lines: readonly string[]
   erase(): void
   /** Replaces its contents with those of the other. */
-  copy(other: Disk): void
+  copy(other: Pick<Disk, 'lines'>): void
 }
 
 /** `onAppend` is called for each record after it is stored. */

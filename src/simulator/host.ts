@@ -6,7 +6,7 @@ import type { Life } from './life.ts'
 import type { Provisioner } from './provisioner.ts'
 import type { Random } from './random.ts'
 import { poolName } from './scenario.ts'
-import { storeFault } from './shared-store.ts'
+import { type Link, storeFault } from './shared-store.ts'
 
 /** The others have no loop in the simulation: they make leases move between hosts. */
 export const ledPools = [poolName, 'second', 'third'] as const
@@ -37,6 +37,7 @@ export interface HostTerm {
   /** Until its lease is over; it may lead again. */
   isLed: boolean
   provisioner: Provisioner
+  link: Link
 }
 
 export interface Hosts {
@@ -46,6 +47,11 @@ export interface Hosts {
   readonly writers: Set<string>
   /** Whose term began last. */
   newest: Host | undefined
+  /** The store is to lose commits: a draw that tells which. */
+  lossDue: number | undefined
+  /** How often the store has lost commits, and how many of those a journal that was rewritten since allows for. */
+  losses: number
+  settledLosses: number
   readonly draw: Random
 }
 

@@ -7,10 +7,11 @@ import { createLeading, type Leading, type Unit } from '../provisioner/index.ts'
 import { memoryLeases } from '../state/index.ts'
 import { type Host, type Hosts, type HostTerm, leaderOf, ledPools } from './host.ts'
 import { createLife } from './life.ts'
+import { losingDisk } from './lost-commits.ts'
 import type { Watcher } from './provisioner.ts'
 import { type Incident, mainName, poolName, writerOf } from './scenario.ts'
 import { createLink, type Link, reachedLeases, sharedJournal } from './shared-store.ts'
-import { diskOf, provisionerOptions, settingsOf, type World } from './world.ts'
+import { provisionerOptions, settingsOf, type World } from './world.ts'
 
 const second = 1000
 /** Clocks of hosts differ by up to that much from the true time. */
@@ -37,7 +38,16 @@ export function startHosts(world: World): Hosts {
     }
     return { name, clockOffset, index, starts: 0, life, ...off }
   })
-  const hosts: Hosts = { all, leases, writers: new Set(), newest: undefined, draw }
+  const hosts: Hosts = {
+    all,
+    leases,
+    writers: new Set(),
+    newest: undefined,
+    lossDue: undefined,
+    losses: 0,
+    settledLosses: 0,
+    draw,
+  }
   for (const host of all) {
     if (host.index === 0) startHost(world, hosts, host)
     else clock.after(draw.whole(0, 60) * second, () => revive(world, hosts, host))
@@ -116,9 +126,7 @@ function poolUnit(world: World, hosts: Hosts, host: Host, link: Link): Unit {
   }
 }
 
-interface Begun extends Pick<HostTerm, 'term' | 'epoch'> {
-  link: Link
-}
+type Begun = Pick<HostTerm, 'term' | 'epoch' | 'link'>
 
 function beginTerm(world: World, hosts: Hosts, host: Host, { term, epoch, link }: Begun): void {
   const { clock, invariants } = world
@@ -127,13 +135,17 @@ function beginTerm(world: World, hosts: Hosts, host: Host, { term, epoch, link }
   if (hosts.newest && hosts.newest !== host) invariants.onTimeUnknown(mainName)
   const number = ++world.lives
   hosts.writers.add(writerOf(mainName, number))
-  const held: Omit<HostTerm, 'provisioner'> = { term, epoch, isLed: true }
+  const held: Omit<HostTerm, 'provisioner' | 'link'> = { term, epoch, isLed: true }
+  const { losses } = hosts
   const disk = sharedJournal({
-    disk: diskOf(world, mainName),
+    disk: losingDisk(world, hosts, (one) => void reopen(world, hosts, one)),
     link,
     epoch: term.epoch,
     isNewest: (written) => hosts.leases.isNewest(poolName, written),
     onAccepted: (written) => invariants.onAccepted(written),
+    onRewritten() {
+      hosts.settledLosses = Math.max(hosts.settledLosses, losses)
+    },
   })
   const options = provisionerOptions(world, mainName, number)
   const provisioner = world.start({
@@ -150,6 +162,7 @@ function beginTerm(world: World, hosts: Hosts, host: Host, { term, epoch, link }
       uptime: () => clock.now() - world.scenario.startsAt,
     },
     disk,
+    journalDamaged: losses > hosts.settledLosses,
     onEvent: (event) => onEvent(world, hosts, host, held, event),
     onFault(message, fields) {
       const { error } = fields as { error?: unknown }
@@ -161,7 +174,7 @@ function beginTerm(world: World, hosts: Hosts, host: Host, { term, epoch, link }
       gap: (call) => gap(world, hosts, host, call),
     },
   })
-  host.term = Object.assign(held, { provisioner })
+  host.term = Object.assign(held, { provisioner, link })
   hosts.newest = host
   world.provisioners.set(mainName, provisioner)
   invariants.onStart(mainName)
@@ -226,7 +239,7 @@ function onEvent(
   world: World,
   hosts: Hosts,
   host: Host,
-  held: Omit<HostTerm, 'provisioner'>,
+  held: Omit<HostTerm, 'provisioner' | 'link'>,
   event: FleetEvent,
 ): void {
   const { at: _, pool: __, kind, ...details } = event
@@ -310,12 +323,26 @@ export function happenToHosts(world: World, hosts: Hosts, { kind, lasts, draw }:
     case 'host_leaves':
       if (chosen) goAway(world, hosts, chosen, lasts)
       return true
+    case 'commits_lost':
+      hosts.lossDue = draw
+      return true
     case 'host_suspended':
       if (chosen) suspend(world, hosts, chosen, 2 * lasts)
       return true
     default:
       return false
   }
+}
+
+async function reopen(world: World, hosts: Hosts, host: Host): Promise<void> {
+  const { term: held, life } = host
+  if (!held || !life.alive || host.leaving) return
+  world.timeline.add(host.name, 'opens its journal again')
+  if (life.suspended) await life.awake()
+  world.invariants.onStopping(mainName)
+  await held.provisioner.fleet.stop()
+  if (host.term !== held || host.leaving || !held.term.isCurrent()) return
+  beginTerm(world, hosts, host, held)
 }
 
 function kill(world: World, hosts: Hosts, host: Host, downFor: number): void {

@@ -103,6 +103,8 @@ export interface Invariants extends Findings {
   /** The pause is written down. */
   onPauseConfirmed(name: string): void
   onMemoryLost(name: string): void
+  /** Its store lacks what was written last; these intents were written down and closed before. */
+  onCommitsLost(name: string, before: Readonly<Record<'written' | 'closed', ReadonlySet<string>>>): void
   /** A copy of its state is started under another name. */
   onCloned(name: string, clone: string): void
   /** The provisioner that searches for orphans has terminated some. */
@@ -262,6 +264,12 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
     onMemoryLost(name) {
       of(name).written.clear()
       noteMemoryLost(observed(), of(name))
+    },
+    onCommitsLost(name, before) {
+      const { written, closed, lost } = of(name)
+      for (const id of closed) if (!before.closed.has(id)) closed.delete(id)
+      for (const id of written) if (!before.written.has(id)) lost.set(id, observed().clock.now())
+      noteLossyCrash(observed(), of(name))
     },
     onCloned(name, clone) {
       const { written, sent, adopted, pausedSince } = of(name)

@@ -53,7 +53,8 @@ export interface PlacementRules {
 const placesWithinAtWorst = 10_000
 const [oldestView, slowestRead] = [150_000, 50_000]
 /** Milliseconds after which who sent a drain or an undrain has given it up, and the latest time of its effect. */
-const [givenUp, latestDrain] = [20_000, 300_000]
+const givenUp = 20_000
+export const latestDrain = 300_000
 
 export function createMaster(
   scenario: Scenario,

@@ -82,6 +82,8 @@ export interface Observations {
   /** Intents on the disk, and those of them that are closed. */
   written: Set<string>
   closed: Set<string>
+  /** Intents whose record the store has lost, and when. */
+  lost: Map<string, number>
   /** By intent: the largest limit in force when it was sent, its request and user data, and which writers were ours. */
   sent: Map<
     string,
@@ -136,6 +138,7 @@ export function createObservations(name: string): Observations {
     reasons: new Map(),
     written: new Set(),
     closed: new Set(),
+    lost: new Map(),
     sent: new Map(),
     refusals: new Map(),
     listCalls: [],

@@ -36,6 +36,8 @@ export interface ProvisionerOptions {
   cluster?: ClusterProvider | undefined
   demand: DemandSource
   disk: Journal
+  /** It may lack records. */
+  journalDamaged?: boolean
   random: Random
   settings: PoolSettings
   launchInputs: () => LaunchInputs
@@ -101,6 +103,7 @@ export function startProvisioner(options: ProvisionerOptions): Provisioner {
       clock: ownClock,
       bootMark: () => ({ boot: bootMark.boot, uptime: bootMark.uptime() }),
       journal: life.crashable(disk),
+      ...(options.journalDamaged ? { journalDamaged: true } : {}),
       random: random.fork('jitter').next,
       newId: () => `intent-${ids.whole(0, 2 ** 31)}-${ids.whole(0, 2 ** 31)}`,
       launchInputs: options.launchInputs,

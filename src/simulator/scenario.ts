@@ -284,6 +284,8 @@ export const incidentKinds = [
   'host_killed',
   'host_leaves',
   'host_suspended',
+  /** Of several provisioners, the store fails over to a standby that lacks the last commits. */
+  'commits_lost',
 ] as const
 export type IncidentKind = (typeof incidentKinds)[number]
 
@@ -336,6 +338,7 @@ const newest: readonly FaultKind[] = [
   'host_killed',
   'host_leaves',
   'host_suspended',
+  'commits_lost',
 ]
 const allKinds: readonly FaultKind[] = [...timedFaultKinds, ...vmFaults, ...incidentKinds, ...oddities]
 export const faultKinds: readonly FaultKind[] = [

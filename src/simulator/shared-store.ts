@@ -81,10 +81,13 @@ export interface SharedJournalOptions {
   isNewest: (epoch: Epoch) => boolean
   /** Called at each write that is accepted. */
   onAccepted: (epoch: Epoch) => void
+  /** It is complete again. */
+  onRewritten: () => void
 }
 
 /** A journal as one leader has it: a write is refused in the moment in which it would take effect. */
-export function sharedJournal({ disk, link, epoch, isNewest, onAccepted }: SharedJournalOptions): Journal {
+export function sharedJournal(options: SharedJournalOptions): Journal {
+  const { disk, link, epoch, isNewest, onAccepted, onRewritten } = options
   const refused = () => new ProvisionError(problem('STATE_RIGHT_LOST', 'the epoch is not the newest one'))
   async function write(change: () => Promise<void>): Promise<void> {
     const written = epoch()
@@ -104,7 +107,10 @@ export function sharedJournal({ disk, link, epoch, isNewest, onAccepted }: Share
     },
     rewrite(records) {
       const copies = structuredClone(records) as JournalRecord[]
-      return write(() => disk.rewrite(copies))
+      return write(async () => {
+        await disk.rewrite(copies)
+        onRewritten()
+      })
     },
   }
 }

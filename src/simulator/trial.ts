@@ -273,6 +273,7 @@ const notForTrials: readonly FaultKind[] = [
   'host_killed',
   'host_leaves',
   'host_suspended',
+  'commits_lost',
 ]
 
 /** The faults that can be requested by name. */
