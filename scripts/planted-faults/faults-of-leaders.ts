@@ -35,10 +35,14 @@ export const faultsOfLeaders: PlantedFault[] = [
     edits: [
       {
         file: 'simulator/shared-store.ts',
-        find: 'if (!isNewest())\n',
-        replace: 'if (disk.lines.length < 0)\n',
+        find: 'if (!isNewest(written)) throw refused()\n      onAccepted(written)\n',
+        replace: '',
       },
-      { file: 'simulator/shared-store.ts', find: '      onAccepted()\n', replace: '' },
+      {
+        file: 'simulator/shared-store.ts',
+        find: '{ disk, link, epoch, isNewest, onAccepted, onRewritten } = options',
+        replace: '{ disk, link, onRewritten } = options\n  const epoch = () => ({ number: 0 })',
+      },
       {
         file: 'fleet/run.ts',
         find: 'const deps = whileLed(given, { isOver, isAbandoned: () => run.abandoned })',
@@ -107,6 +111,18 @@ export const faultsOfLeaders: PlantedFault[] = [
         file: 'state/leases/leadership.ts',
         find: 'const deadline = (sentAt: number) => sentAt + times.ttl - times.margin',
         replace: 'const deadline = (sentAt: number) => Math.max(sentAt, clock.now()) + times.ttl',
+      },
+    ],
+  },
+  {
+    name: 'trust a journal that lost commits',
+    does: 'launches after a failover as if nothing had been written in the seconds before',
+    always: ['several_provisioners', 'commits_lost', 'late_visibility', 'never_joins'],
+    edits: [
+      {
+        file: 'fleet/recall-journal.ts',
+        find: '      if (journalDamaged) run.memory.journalMissing = true\n',
+        replace: '      if (journalDamaged && records.length < 0) run.memory.journalMissing = true\n',
       },
     ],
   },
