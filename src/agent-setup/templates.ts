@@ -30,7 +30,6 @@ export function contextOf(setup: AgentSetup): TemplateContext {
     runtime: { docker: runtime === 'docker', process: runtime === 'process' },
     tls: tlsContext(setup),
     join: joinContext(setup),
-    proof: proofContext(setup),
     agent: {
       config: agentYaml(setup.agentConfig),
       slotType: setup.slotType,
@@ -43,6 +42,7 @@ export function contextOf(setup: AgentSetup): TemplateContext {
     containerStartupScript: normalizeScript(setup.containerStartupScript),
     bootTimeout: String(setup.bootTimeoutSeconds),
     powerOff: setup.poweroffIfNeverJoined,
+    proof: proofContext(setup),
   }
 }
 

@@ -43,7 +43,7 @@ export const joinKey = keyOr(
     noun: 'required, off or a mapping',
     remedy: 'Write `join: required`, or keys such as "proof: required" indented below it.',
   }),
-  {} as never,
+  'off',
   'Who may join as an agent of the pool. `required` is short for `{proof: required}`: only instances that the provisioner launched, each with a client certificate of its own.',
 )
 

@@ -61,7 +61,7 @@ export function readMaster(
   const isRequired = joins.includes('required')
   checkAgentsCa(block, keys.agents_ca, joins.includes(undefined) || isRequired || undefined)
   checkClientCa(block, {
-    demands: resource_manager.require_authentication,
+    demands: resource_manager.require_authentication && tls !== undefined,
     clientCa: resource_manager.client_ca,
     // The built-in master knows the agents' CA.
     isOwn: keys.demand?.type === 'built-in' && isRequired,
