@@ -1,5 +1,5 @@
 // How the instances of a pool get the client certificates with which their agents join.
-import { type MasterConfig, orList } from '../config/index.ts'
+import type { MasterConfig } from '../config/index.ts'
 import {
   anchorsOf,
   loadTlsCredentials,
@@ -176,14 +176,6 @@ function certificateAt(
   if (!isListener || !listen.tls) return { material, problems: [] }
   const where = { cert: config.locate('listen.tls.cert'), key: config.locate('listen.tls.key') }
   return loadTlsCredentials({ certFile: listen.tls.cert }, { now, where })
-}
-
-// For docs and messages.
-
-/** One line for people: how instances prove what they are, and what they verify. */
-export function describeJoin({ url, name, chain, proofs }: JoinSetup): string {
-  const trusted = chain === undefined ? 'as the master' : 'by a chain of its own'
-  return `required, ${orList([...proofs])} at ${url}, verified ${trusted} as ${name}`
 }
 
 /** An address in the form for URLs. */

@@ -26,7 +26,7 @@ const joinKeys = {
   proofs: key(
     z.array(name).check(z.minLength(1)).register(kinds, {
       noun: 'a list of kinds of proof',
-      remedy: 'Write one "- kind" on each line below the key, or [a, b]; without the key the default is used.',
+      remedy: 'Write one "- kind" on each line below the key, or [a, b].',
     }),
     'Kinds of proof that are accepted, in the order in which instances try them: `aws-sts` and `aws-identity-document` with `type: aws`, `gcp-identity-token` with `type: gcp`, `local-secret` with `type: local`.',
     'the first of them for the type',
@@ -110,6 +110,11 @@ export function checkProofKinds(block: Block, type: string, known: readonly stri
   }
   const proofs = written?.raw['proofs']
   if (!Array.isArray(proofs)) return
+  if (proofs.length === 0)
+    note(block, 'CONFIG_BAD_VALUE', 'join.proofs is empty: nobody could join', {
+      key: ['join', 'proofs'],
+      remedy: `Write ${orList(known)}, or remove it.`,
+    })
   proofs.forEach((proof: unknown, index) => {
     if (typeof proof !== 'string' || proof === '') return
     const key = ['join', 'proofs', index]

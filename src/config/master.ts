@@ -59,7 +59,7 @@ export function readMaster(
   checkPlaceholders(block)
   const joins = pools.map(({ pool, hasProvider }) => (hasProvider ? pool?.provider?.join.proof : 'none'))
   const isRequired = joins.includes('required')
-  checkAgentsCa(block, keys.agents_ca, joins.includes(undefined) || isRequired || undefined)
+  checkAgentsCa(block, keys.agents_ca, joins.includes(undefined) ? undefined : isRequired)
   checkClientCa(block, {
     demands: resource_manager.require_authentication && tls !== undefined,
     clientCa: resource_manager.client_ca,

@@ -32,7 +32,7 @@ export const joinConfigCodes = {
     severity: 'error',
     exit: 3,
     meaning:
-      'The master demands client certificates without a CA of its own: Go then accepts those of every CA that the system trusts.',
+      'Client certificates are verified without a CA of your own: a master then accepts those of every CA that its system trusts.',
     remedy:
       'Set resource_manager.client_ca to a file with the CA certificates; that of `join` is written by `provision agents-ca init`.',
   },
