@@ -120,7 +120,10 @@ function conflicts(own: Tls, plan: TrustPlan): string[] {
 }
 
 /** With `join` the files of the startup script. */
-const ofJoin: Tls = { client_cert: `${agentPaths.join}/agent.crt`, client_key: `${agentPaths.join}/agent.key` }
+const ofJoin: Tls = {
+  client_cert: `${agentPaths.join}/agent.crt`,
+  client_key: `${agentPaths.join}/agent.key`,
+}
 
 function joinConflicts(own: Tls): string[] {
   return Object.entries(ofJoin)

@@ -11,7 +11,6 @@ import { type AgentFacts, type AgentSetup, agentSetupOf, type Machine, type User
 import { type PoolTrustInput, placeOf, poolTrust } from './trust.ts'
 
 export { blockAt, checkAgentOptions } from './agent-config.ts'
-export type { JoinSetup } from './join.ts'
 export { type UserData, unpackUserData } from './pack.ts'
 export type {
   AgentConfig,

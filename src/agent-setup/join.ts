@@ -84,10 +84,14 @@ function endpointOf({ config, pool, providers }: PoolTrustInput, { master }: Poo
   const where = placeOf(config, pool, 'join')
   const isBuiltIn = demand.type === 'built-in'
   if (!isBuiltIn && !listen)
-    return problem('CONFIG_NEEDS_KEY', `pool ${pool.pool_name}: join needs listen, where instances ask for their certificates`, {
-      where,
-      remedy: 'Add `listen: {port: 8444}`, and its tls if security.tls has no key.',
-    })
+    return problem(
+      'CONFIG_NEEDS_KEY',
+      `pool ${pool.pool_name}: join needs listen, where instances ask for their certificates`,
+      {
+        where,
+        remedy: 'Add `listen: {port: 8444}`, and its tls if security.tls has no key.',
+      },
+    )
   if (join.url !== undefined) {
     const address = addressIn(join.url)
     const isMaster = isBuiltIn && masterUrl(address) === masterUrl(master)
@@ -172,7 +176,8 @@ function certificateAt(
   { config, material, now }: PoolTrustInput,
 ): { material?: TlsCredentials | undefined; problems: Problem[] } {
   const { listen, demand } = config
-  const isListener = listen !== undefined && (demand.type !== 'built-in' || (port === listen.port && port !== config.port))
+  const isListener =
+    listen !== undefined && (demand.type !== 'built-in' || (port === listen.port && port !== config.port))
   if (!isListener || !listen.tls) return { material, problems: [] }
   const where = { cert: config.locate('listen.tls.cert'), key: config.locate('listen.tls.key') }
   return loadTlsCredentials({ certFile: listen.tls.cert }, { now, where })

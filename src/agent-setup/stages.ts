@@ -54,7 +54,10 @@ export const failureStages = {
     exit: 42,
     meaning: 'the instance got no client certificate: the provisioner does not answer, or is not trusted',
   },
-  join_refused: { exit: 43, meaning: 'the provisioner refused to issue a client certificate to this instance' },
+  join_refused: {
+    exit: 43,
+    meaning: 'the provisioner refused to issue a client certificate to this instance',
+  },
   proof_unavailable: {
     exit: 44,
     meaning: 'the instance cannot prove what it is: the cloud gave no credentials, or a tool is missing',

@@ -145,7 +145,9 @@ const namesAfter: Record<string, ContextName> = {
   'tls.urlName': text('the same in the form for URLs'),
   'tls.nameIsAddress': when('`tls.name` is an IP address'),
   'join.required': when('agents join with client certificates of the provisioner'),
-  'join.url': text('where instances ask for them, without a slash at the end; empty without `join`, as the next names'),
+  'join.url': text(
+    'where instances ask for them, without a slash at the end; empty without `join`, as the next names',
+  ),
   'join.dialled': text("the same for curl's `--connect-to`"),
   'join.endpoint': text('URL of the endpoint, with the name its certificate must be for'),
   'join.chain': text('PEM certificates to verify it; empty if they are those of the master'),

@@ -28,12 +28,12 @@ const joinKeys = {
       noun: 'a list of kinds of proof',
       remedy: 'Write one "- kind" on each line below the key, or [a, b].',
     }),
-    'Kinds of proof that are accepted, in the order in which instances try them: `aws-sts` and `aws-identity-document` with `type: aws`, `gcp-identity-token` with `type: gcp`, `local-secret` with `type: local`.',
-    'the first of them for the type',
+    'Kinds of proof that are accepted, in the order in which instances try them; each type of provider has its own.',
+    'the first of the type',
   ),
   identity_certificates: key(
     name,
-    'Further certificates (PEM) that sign the identity documents of EC2, for `aws-identity-document`.',
+    'Further certificates (PEM) that sign identity documents of instances, for proofs by such a document.',
   ),
 }
 
@@ -105,7 +105,9 @@ export function checkProofKinds(block: Block, type: string, known: readonly stri
   const written = inner(block, 'join')
   if ((written ? written.raw['proof'] : join) !== 'required') return
   if (known.length === 0) {
-    note(block, 'JOIN_UNSUPPORTED', `instances of \`type: ${type}\` cannot prove what they are`, { key: 'join' })
+    note(block, 'JOIN_UNSUPPORTED', `instances of \`type: ${type}\` cannot prove what they are`, {
+      key: 'join',
+    })
     return
   }
   const proofs = written?.raw['proofs']
@@ -186,7 +188,10 @@ export function checkAgentsCa(file: Block, keys: Partially<AgentsCaKeys> | undef
     })
   const token = inner(block, 'pkcs11')
   for (const missing of token ? Object.keys(pkcs11Keys).filter((one) => !given(token, one)) : [])
-    note(block, 'CONFIG_MISSING_KEY', `agents_ca.pkcs11.${missing} is missing`, { key: 'pkcs11', part: 'key' })
+    note(block, 'CONFIG_MISSING_KEY', `agents_ca.pkcs11.${missing} is missing`, {
+      key: 'pkcs11',
+      part: 'key',
+    })
 }
 
 export function agentsCaOf(

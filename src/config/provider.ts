@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import type { HostAlias } from '../pki/index.ts'
 import { nearest } from '../platform/index.ts'
 import { kinds, needed } from './fields.ts'
+import { checkProofKinds } from './join.ts'
 import { type JsonSchema, jsonSchemaOf } from './json-schema.ts'
 import {
   commonSynonyms,
@@ -12,7 +13,6 @@ import {
   type Synonyms,
   written as writtenPath,
 } from './key-hints.ts'
-import { checkProofKinds } from './join.ts'
 import {
   type CommonProviderConfig,
   commonBlock,

@@ -18,13 +18,15 @@ export const joinConfigCodes = {
   JOIN_URL_MISSING: {
     severity: 'error',
     exit: 3,
-    meaning: 'It is not known at which address instances reach the provisioner to ask for their certificates.',
+    meaning:
+      'It is not known at which address instances reach the provisioner to ask for their certificates.',
     remedy: 'Set join.url of the pool to an address that its instances can dial.',
   },
   JOIN_NOT_DEMANDED: {
     severity: 'warning',
     exit: 3,
-    meaning: 'A pool has `join: required`, but its Determined master accepts agents without a client certificate.',
+    meaning:
+      'A pool has `join: required`, but its Determined master accepts agents without a client certificate.',
     remedy:
       "Set resource_manager.require_authentication and client_ca in the master's own configuration, with the CA that `provision agents-ca show` prints, and restart the master.",
   },

@@ -267,7 +267,8 @@ export const userDataCodes = {
   TEMPLATE_NO_JOIN: {
     severity: 'error',
     exit: 3,
-    meaning: 'The pool has `join: required`, but the template lacks the partial that gets the client certificate.',
+    meaning:
+      'The pool has `join: required`, but the template lacks the partial that gets the client certificate.',
     remedy: 'Add `{{> join}}` on a separate line after the partial of the cloud, before `{{> tls-check}}`.',
   },
 } as const satisfies Record<string, CodeInfo>

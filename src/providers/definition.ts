@@ -140,7 +140,14 @@ export function withProviders(
 }
 
 /** A provider's kind of machine, as the startup scripts need it. */
-export function machineOf({ kind, meaning, partial, userData, proofKinds, proofPartial }: AnyProvider): Machine {
+export function machineOf({
+  kind,
+  meaning,
+  partial,
+  userData,
+  proofKinds,
+  proofPartial,
+}: AnyProvider): Machine {
   const proof = proofPartial && { kinds: proofKinds, template: proofPartial }
   return { kind, meaning, partial, userData, ...(proof && { proof }) }
 }

@@ -89,5 +89,7 @@ export function readClientCa(path: string, where: Where): string {
   if (problems.some(isError)) throw new ProvisionError(problems)
   const { certificates } = readCertificates(text, path)
   if (certificates.length > 0) return text
-  throw new ProvisionError(problem('CLIENT_CA_EMPTY', `the client CA file ${path} has no certificate`, { where }))
+  throw new ProvisionError(
+    problem('CLIENT_CA_EMPTY', `the client CA file ${path} has no certificate`, { where }),
+  )
 }

@@ -93,7 +93,13 @@ export class JoinEndpoint {
     const fault = this.stays ? this.faults[0] : this.faults.shift()
     const csr = this.#judge(body.csr)
     const status = typeof fault === 'number' ? fault : mayRenew && isFresh ? 200 : 403
-    this.requests.push({ path, status, ...csr, ...(path === 'join' && { body }), ...(peer && { peer: peer.fingerprint256 }) })
+    this.requests.push({
+      path,
+      status,
+      ...csr,
+      ...(path === 'join' && { body }),
+      ...(peer && { peer: peer.fingerprint256 }),
+    })
     if (status !== 200)
       return void response
         .writeHead(status, { 'content-type': 'application/json', 'retry-after': '1' })
@@ -126,7 +132,15 @@ export class JoinEndpoint {
   /** Of the request that was judged last. */
   #issue(): string {
     const files = ['-in', this.#file('csr'), '-CA', this.#file('ca.crt'), '-CAkey', this.#file('ca.key')]
-    const args = ['x509', '-req', '-inform', 'DER', ...files, '-set_serial', `0x${randomBytes(8).toString('hex')}`]
+    const args = [
+      'x509',
+      '-req',
+      '-inform',
+      'DER',
+      ...files,
+      '-set_serial',
+      `0x${randomBytes(8).toString('hex')}`,
+    ]
     const days = ['-days', String(this.lifetimeDays), '-sha256']
     return execFileSync('openssl', [...args, ...days], { stdio: ['ignore', 'pipe', 'ignore'] }).toString()
   }
@@ -151,9 +165,20 @@ export function issuedFor(ca: Issued, keyFile: string, expired: boolean): string
       `[ca]\ndefault_ca=c\n[c]\ndatabase=${dir}/index\nrand_serial=yes\nnew_certs_dir=${dir}\ndefault_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n`,
     )
     const [from, to] = expired ? [now - 2 * day, now - day] : [now - day, now + day]
-    const files = ['-cert', join(dir, 'ca.crt'), '-keyfile', join(dir, 'ca.key'), '-in', csr, '-out', join(dir, 'crt')]
+    const files = [
+      '-cert',
+      join(dir, 'ca.crt'),
+      '-keyfile',
+      join(dir, 'ca.key'),
+      '-in',
+      csr,
+      '-out',
+      join(dir, 'crt'),
+    ]
     const dates = ['-startdate', stamp(from), '-enddate', stamp(to)]
-    execFileSync('openssl', ['ca', '-batch', '-notext', '-config', join(dir, 'conf'), ...files, ...dates], { stdio: 'ignore' })
+    execFileSync('openssl', ['ca', '-batch', '-notext', '-config', join(dir, 'conf'), ...files, ...dates], {
+      stdio: 'ignore',
+    })
     return readFileSync(join(dir, 'crt'), 'utf8')
   } finally {
     rmSync(dir, { recursive: true, force: true })

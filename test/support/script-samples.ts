@@ -58,7 +58,12 @@ export const scriptSamples: Record<string, SetupChanges> = {
     slotType: 'none',
     trust: trustPlan('system', name),
     join: {
-      ...joinSetup('https://provision.example.com:8444', 'provision.example.com', 'aws-sts', 'aws-identity-document'),
+      ...joinSetup(
+        'https://provision.example.com:8444',
+        'provision.example.com',
+        'aws-sts',
+        'aws-identity-document',
+      ),
       chain: exampleChain()
         .map(({ pem }) => pem)
         .join(''),

@@ -263,10 +263,10 @@ for tool in openssl curl; do
   [ -x "$(type -P $tool)" ] || fail 'proof_unavailable 44' "$tool is not on this instance"
 done
 umask 077
-if mkdir -p "$JOIN" && chmod 700 "$JOIN" && [ "$(cat "$JOIN/id" 2>/dev/null)" != "$DET_AGENT_ID" ]; then rm -f "$JOIN"/*; fi
-if ! openssl pkey -noout -in "$JOIN/agent.key" >/dev/null 2>&1; then
-  { openssl ecparam -name prime256v1 -genkey -noout -out "$JOIN/new" && echo "$DET_AGENT_ID" >"$JOIN/id" &&
-    mv -f "$JOIN/new" "$JOIN/agent.key" && sync; } || fail 'disk_not_writable 28' "no key could be made in $JOIN"
+if [ "$(cat "$JOIN/id" 2>/dev/null)" != "$DET_AGENT_ID" ] || ! openssl pkey -noout -in "$JOIN/agent.key" >/dev/null 2>&1; then
+  { mkdir -p "$JOIN" && chmod 700 "$JOIN" && rm -f "$JOIN"/* && openssl ecparam -name prime256v1 -genkey -noout -out "$JOIN/new" &&
+    mv -f "$JOIN/new" "$JOIN/agent.key" && echo "$DET_AGENT_ID" >"$JOIN/id" && sync; } ||
+    fail 'disk_not_writable 28' "no key could be made in $JOIN"
 fi
 JOIN_CSR=$(openssl req -new -sha256 -key "$JOIN/agent.key" -subj "/CN=$DET_AGENT_ID" -outform DER \
   -config /dev/stdin <<<$'[req]\ndistinguished_name=dn\n[dn]' | openssl base64 -A)

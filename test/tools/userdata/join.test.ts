@@ -66,7 +66,7 @@ describe('an EC2 instance', () => {
     expect(vm.tools.calls('docker').find(({ args }) => args[0] === 'run')!.args).toContain(mount)
   })
 
-  it("signs as botocore does, and each attempt with its own challenge", async () => {
+  it('signs as botocore does, and each attempt with its own challenge', async () => {
     world.endpoint.faults = [403, 503]
     expectWhole(await world.vm().run(world.setup()))
     const bodies = world.endpoint.to('join').map(({ body }) => body!)
@@ -75,15 +75,22 @@ describe('an EC2 instance', () => {
       expect(Object.keys(proof).sort()).toEqual(['authorization', 'date', 'kind', 'region', 'token'])
       expect(proof).toMatchObject({ kind: 'aws-sts', region: 'eu-central-1', token: session })
       expect(Math.abs(Date.parse(iso(proof['date']!)) - Date.now())).toBeLessThan(60_000)
-      expect(proof['authorization']).toBe(await signed('eu-central-1', 'sts.eu-central-1.amazonaws.com', proof['date']!, nonce))
+      expect(proof['authorization']).toBe(
+        await signed('eu-central-1', 'sts.eu-central-1.amazonaws.com', proof['date']!, nonce),
+      )
     }
   })
 
   it('signs for the STS host of its partition', async () => {
-    Object.assign(world.imds.values, { 'placement/region': 'cn-north-1', 'services/domain': 'amazonaws.com.cn' })
+    Object.assign(world.imds.values, {
+      'placement/region': 'cn-north-1',
+      'services/domain': 'amazonaws.com.cn',
+    })
     expectWhole(await world.vm().run(world.setup()))
     const { nonce, proof } = world.endpoint.to('join')[0]!.body!
-    expect(proof['authorization']).toBe(await signed('cn-north-1', 'sts.cn-north-1.amazonaws.com.cn', proof['date']!, nonce))
+    expect(proof['authorization']).toBe(
+      await signed('cn-north-1', 'sts.cn-north-1.amazonaws.com.cn', proof['date']!, nonce),
+    )
   })
 
   it('sends its identity document where that proof is configured, in turn with the others', async () => {
@@ -92,7 +99,11 @@ describe('an EC2 instance', () => {
     const proofs = ['aws-identity-document', 'aws-sts']
     expectWhole(await world.vm().run({ ...changes, join: { ...changes.join!, proofs } }))
     const sent = world.endpoint.to('join').map(({ body }) => body!.proof)
-    expect(sent.map(({ kind }) => kind)).toEqual(['aws-identity-document', 'aws-sts', 'aws-identity-document'])
+    expect(sent.map(({ kind }) => kind)).toEqual([
+      'aws-identity-document',
+      'aws-sts',
+      'aws-identity-document',
+    ])
     expect(Buffer.from(sent[0]!['document']!, 'base64').toString()).toBe(
       world.imds.values['instance-identity/document'],
     )
@@ -102,9 +113,10 @@ describe('an EC2 instance', () => {
   it('joins with an agent that is a process, whose environment names the files', async () => {
     const vm = world.vm({ 'determined-agent': 'env >"$FAKES/agent-env"; exec "$REAL_SLEEP" 60' })
     const run = await vm.run(world.setup({ runtime: 'process', command: ['determined-agent'] }))
-    expect(run.stages.filter((stage) => stage !== 'image_pulled'), run.output).toEqual(
-      whole.filter((stage) => stage !== 'image_pulled'),
-    )
+    expect(
+      run.stages.filter((stage) => stage !== 'image_pulled'),
+      run.output,
+    ).toEqual(whole.filter((stage) => stage !== 'image_pulled'))
     const environment = vm.read('fakes/agent-env')
     expect(environment).toContain(`DET_SECURITY_TLS_CLIENT_CERT=${vm.root}/${folder}/agent.crt\n`)
     expect(environment).toContain(`DET_SECURITY_TLS_CLIENT_KEY=${vm.root}/${folder}/agent.key\n`)
@@ -116,7 +128,10 @@ it('a Compute Engine instance sends a token for this endpoint and challenge', as
   const { id, nonce, proof } = world.endpoint.to('join')[0]!.body!
   expect({ id, proof }).toEqual({
     id: 'det-agent-1',
-    proof: { kind: 'gcp-identity-token', token: world.imds.values['instance/service-accounts/default/identity'] },
+    proof: {
+      kind: 'gcp-identity-token',
+      token: world.imds.values['instance/service-accounts/default/identity'],
+    },
   })
   const asked = world.imds.calls.find((call) => call.includes('service-accounts/default/identity'))!
   const query = new URL(asked.split(' ')[1]!, 'http://metadata').searchParams

@@ -3,7 +3,14 @@ import { describe, expect, it } from 'vitest'
 import { mergeAgentConfig } from '../../../src/agent-setup/agent-config.ts'
 import { gzip, packUserData } from '../../../src/agent-setup/pack.ts'
 import { renderScript } from '../../../src/agent-setup/render.ts'
-import { agentSetup, exampleChain, joinSetup, machines, type SetupChanges, trustPlan } from '../../support/agent-setups.ts'
+import {
+  agentSetup,
+  exampleChain,
+  joinSetup,
+  machines,
+  type SetupChanges,
+  trustPlan,
+} from '../../support/agent-setups.ts'
 
 const name = 'determined-master.example.com'
 const url = 'https://determined-master.example.com:8443'
@@ -22,12 +29,16 @@ describe('the script with join', () => {
     ['aws', 'docker', ['aws-sts', 'aws-identity-document']],
     ['gcp', 'docker', ['gcp-identity-token']],
     ['gcp', 'process', ['gcp-identity-token']],
-  ] as const)('has at most 2,200 bytes more, compressed, on %s as %s with %j', async (cloud, runtime, proofs) => {
-    const base: SetupChanges = { cloud, runtime, command: ['determined-agent', 'run'] }
-    const more = (await packed({ ...base, join: joinSetup(url, name, ...proofs) }, true)) - (await packed(base, false))
-    expect(more).toBeGreaterThan(1_000)
-    expect(more).toBeLessThanOrEqual(2_200)
-  })
+  ] as const)(
+    'has at most 2,200 bytes more, compressed, on %s as %s with %j',
+    async (cloud, runtime, proofs) => {
+      const base: SetupChanges = { cloud, runtime, command: ['determined-agent', 'run'] }
+      const more =
+        (await packed({ ...base, join: joinSetup(url, name, ...proofs) }, true)) - (await packed(base, false))
+      expect(more).toBeGreaterThan(1_000)
+      expect(more).toBeLessThanOrEqual(2_200)
+    },
+  )
 
   it('fits on EC2 with a chain of three for the master, and another for the provisioner', async () => {
     const chain = exampleChain()
@@ -74,7 +85,10 @@ describe("a user's template in a pool with join", () => {
   const checked = async (body: string, changes: SetupChanges) => {
     const template = { name: 'own.hbs', text: `#!/bin/bash\n{{> report}}\n${body}` }
     const { script, problems } = await renderScript(agentSetup(changes), { template })
-    return { rendered: script !== undefined, problems: problems.map(({ code, where }) => [code, where?.line]) }
+    return {
+      rendered: script !== undefined,
+      problems: problems.map(({ code, where }) => [code, where?.line]),
+    }
   }
   const joining = { join: joinSetup(url, name, 'aws-sts') }
 
@@ -101,7 +115,8 @@ describe('another provider', () => {
   }
 
   it('brings the function that makes its proofs, and knows which are configured', async () => {
-    const text = '{{#if proof.tpm_quote}}\njoin_proof() { tpm "$2"; }\n{{/if}}\nPROOF_FUNCTIONS=(join_proof)\n'
+    const text =
+      '{{#if proof.tpm_quote}}\njoin_proof() { tpm "$2"; }\n{{/if}}\nPROOF_FUNCTIONS=(join_proof)\n'
     const { script, problems } = await renderScript(own(text))
     expect(problems).toEqual([])
     expect(script).toContain('\njoin_proof() { tpm "$2"; }\nPROOF_FUNCTIONS=(join_proof)\n')

@@ -16,7 +16,10 @@ const proofs = readdirSync(join(root, 'proofs')).map((file) => `proofs/${file}`)
 const names = partials.map((file) => basename(file, '.hbs'))
 const vocabulary = vocabularyOf(machines)
 /** The built-in template inserts the partial of the machine by these names. */
-const builtIn = { ...vocabulary, partials: [...vocabulary.partials, 'machine-first', 'machine', 'machine-proof'] }
+const builtIn = {
+  ...vocabulary,
+  partials: [...vocabulary.partials, 'machine-first', 'machine', 'machine-proof'],
+}
 const textOf = (file: string) => readFileSync(join(root, file), 'utf8')
 const everything = [...main, ...partials].map(textOf).join('\n')
 

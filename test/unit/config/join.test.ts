@@ -53,7 +53,8 @@ describe('join', () => {
 })
 
 describe('agents_ca', () => {
-  const caOf = (text: string) => parseConfig(`agents_ca: ${text}\n${local('join: required')}`, '/etc/det/master.yaml')
+  const caOf = (text: string) =>
+    parseConfig(`agents_ca: ${text}\n${local('join: required')}`, '/etc/det/master.yaml')
 
   it('has certificates of a week by default', () => {
     const { config } = parseConfig(local('join: required'), 'master.yaml')

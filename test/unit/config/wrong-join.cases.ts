@@ -8,7 +8,11 @@ export const wrongJoin: WrongInput[] = [
   ...cases('CONFIG_UNKNOWN_KEY', [
     ['a misspelt key of join', aws('join: {proof: required, ➤prof: x}'), 'Did you mean "proof"?'],
     ['a misspelt key of agents_ca', `agents_ca: {➤lifetme: 24h}\n${joined}`, 'Did you mean "lifetime"?'],
-    ['a misspelt key of the token', `agents_ca: {pkcs11: {➤modul: m, module: m, token: t, label: l, pin_file: p}}\n${joined}`, 'Did you mean "module"?'],
+    [
+      'a misspelt key of the token',
+      `agents_ca: {pkcs11: {➤modul: m, module: m, token: t, label: l, pin_file: p}}\n${joined}`,
+      'Did you mean "module"?',
+    ],
     ['agents_ca in a provider', local('join: required\n➤agents_ca: {lifetime: 24h}'), 'top level'],
     ['proof beside join', local('➤proof: required'), 'join'],
   ]),
@@ -20,8 +24,16 @@ export const wrongJoin: WrongInput[] = [
   ]),
   ...cases('CONFIG_BAD_CHOICE', [
     ['another proof', aws('join: {proof: ➤always}'), '"required" or "off"'],
-    ['a misspelt kind of proof', aws('join: {proof: required, proofs: [➤aws-st]}'), 'Did you mean "aws-sts"?'],
-    ['a proof of another cloud', gcp('join: {proof: required, proofs: [➤local-secret]}'), '"gcp-identity-token"'],
+    [
+      'a misspelt kind of proof',
+      aws('join: {proof: required, proofs: [➤aws-st]}'),
+      'Did you mean "aws-sts"?',
+    ],
+    [
+      'a proof of another cloud',
+      gcp('join: {proof: required, proofs: [➤local-secret]}'),
+      '"gcp-identity-token"',
+    ],
   ]),
   ...cases('CONFIG_DUPLICATE', [
     ['a proof twice', aws('join: {proof: required, proofs: [aws-sts, ➤aws-sts]}'), 'Keep one'],
@@ -29,8 +41,16 @@ export const wrongJoin: WrongInput[] = [
   ...cases('CONFIG_BAD_VALUE', [
     ['an address without https', aws('join: {proof: required, url: ➤"http://m:8444"}'), 'Write only https'],
     ['an address with a path', aws('join: {proof: required, url: ➤"https://m:8444/v1"}'), 'Write only https'],
-    ['an address with a password', aws('join: {proof: required, url: ➤"https://a:b@m:8444"}'), 'Write only https'],
-    ['an address with a port beyond all ports', aws('join: {proof: required, url: ➤"https://m:99999"}'), 'from 1 to 65535'],
+    [
+      'an address with a password',
+      aws('join: {proof: required, url: ➤"https://a:b@m:8444"}'),
+      'Write only https',
+    ],
+    [
+      'an address with a port beyond all ports',
+      aws('join: {proof: required, url: ➤"https://m:99999"}'),
+      'from 1 to 65535',
+    ],
     ['no proof in the list', aws('join: {proof: required, proofs: ➤[]}'), 'or remove it'],
   ]),
   ...cases('CONFIG_UNUSED', [
@@ -41,7 +61,9 @@ export const wrongJoin: WrongInput[] = [
     ['join without verification', aws('join: required\ntls: {trust: ➤skip_verify}'), 'Remove tls.trust'],
     ['join without TLS', aws('tls: {trust: ➤off}\njoin: {proof: required}'), 'Remove tls.trust'],
   ]),
-  ...cases('CONFIG_BAD_DURATION', [['a lifetime of nothing', `agents_ca: {lifetime: ➤0s}\n${joined}`, '1h30m']]),
+  ...cases('CONFIG_BAD_DURATION', [
+    ['a lifetime of nothing', `agents_ca: {lifetime: ➤0s}\n${joined}`, '1h30m'],
+  ]),
   ...cases('CONFIG_OUT_OF_RANGE', [
     ['a lifetime of minutes', `agents_ca: {lifetime: ➤10m}\n${joined}`, 'at least "1h"'],
   ]),

@@ -45,7 +45,10 @@ function write(top: string, { type = 'aws', join: joining = 'required', more = '
   const file = join(dir, 'master.yaml')
   const provider = `{${keys[type]}${url}, join: ${joining}${more}}`
   const tls = top.includes('security:') ? '' : 'security: {tls: {cert: master.crt, key: master.key}}\n'
-  writeFileSync(file, `${tls}cluster_id: c\n${top}\nresource_pools:\n  - pool_name: p\n    provider: ${provider}\n`)
+  writeFileSync(
+    file,
+    `${tls}cluster_id: c\n${top}\nresource_pools:\n  - pool_name: p\n    provider: ${provider}\n`,
+  )
   return file
 }
 
@@ -131,7 +134,9 @@ describe('with the built-in master', () => {
 
 describe('beside a Determined master', () => {
   it('instances ask at the address of listen', async () => {
-    const { joined, found } = await planned(beside('{address: 10.0.0.9, tls: {cert: listener.crt, key: listener.key}}'))
+    const { joined, found } = await planned(
+      beside('{address: 10.0.0.9, tls: {cert: listener.crt, key: listener.key}}'),
+    )
     expect(joined).toMatchObject({ url: 'https://10.0.0.9:8444', name: 'provision.test', chain: listener })
     expect(found).toEqual([])
     const same = (await planned(beside('{address: master.test, port: 9000}'))).joined!
@@ -143,16 +148,19 @@ describe('beside a Determined master', () => {
     })
   })
 
-  it.each([['{}'], ['{address: 0.0.0.0}'], ['{address: "::", port: 9000}'], ['{address: 127.0.0.1}'], ['{address: localhost}']])(
-    'an address that instances cannot dial is refused, with the line to write: %s',
-    async (listen) => {
-      const { found, said, plan } = await planned(beside(listen))
-      expect(found).toEqual(['JOIN_URL_MISSING 8'])
-      const port = listen.includes('9000') ? 9000 : 8444
-      expect(said).toContain(`join: {proof: required, url: "https://HOST:${port}"}`)
-      expect(isReady(plan)).toBe(false)
-    },
-  )
+  it.each([
+    ['{}'],
+    ['{address: 0.0.0.0}'],
+    ['{address: "::", port: 9000}'],
+    ['{address: 127.0.0.1}'],
+    ['{address: localhost}'],
+  ])('an address that instances cannot dial is refused, with the line to write: %s', async (listen) => {
+    const { found, said, plan } = await planned(beside(listen))
+    expect(found).toEqual(['JOIN_URL_MISSING 8'])
+    const port = listen.includes('9000') ? 9000 : 8444
+    expect(said).toContain(`join: {proof: required, url: "https://HOST:${port}"}`)
+    expect(isReady(plan)).toBe(false)
+  })
 
   it('instances on this machine can dial it', async () => {
     const more = ', allow_command_agents: true'
@@ -185,7 +193,10 @@ describe('what is refused', () => {
 
   it('a master without TLS', async () => {
     const file = write('security: {}', { more: '' }).replace('master.yaml', 'plain.yaml')
-    writeFileSync(file, `cluster_id: c\nresource_pools:\n  - pool_name: p\n    provider: {${keys.aws}, master_url: "http://m", join: required}\n`)
+    writeFileSync(
+      file,
+      `cluster_id: c\nresource_pools:\n  - pool_name: p\n    provider: {${keys.aws}, master_url: "http://m", join: required}\n`,
+    )
     const { problems } = await validateAll(file, { env: {}, now: Date.now(), providers })
     expect(problems.map(({ code }) => code)).toContain('JOIN_NEEDS_TLS')
   })
@@ -194,9 +205,13 @@ describe('what is refused', () => {
     ['an empty file', 'empty.pem', 'CLIENT_CA_EMPTY'],
     ['no file', 'none.pem', 'TLS_FILE_MISSING'],
   ])('%s of client CAs', async (_, file, code) => {
-    const { found, config } = await planned(`resource_manager: {require_authentication: true, client_ca: ${file}}`)
+    const { found, config } = await planned(
+      `resource_manager: {require_authentication: true, client_ca: ${file}}`,
+    )
     expect(found).toEqual([`${code} 3`])
-    expect(checkClientCas(config).map(({ result, problem }) => [result, problem?.code])).toEqual([['failed', code]])
+    expect(checkClientCas(config).map(({ result, problem }) => [result, problem?.code])).toEqual([
+      ['failed', code],
+    ])
     const of = await planned(`listen: {address: 10.0.0.9, client_ca: ${file}}`)
     expect(of.found).toEqual([`${code} 3`])
   })
