@@ -271,7 +271,7 @@ done
 umask 077
 if [ "$(cat "$JOIN/id" 2>/dev/null)" != "$DET_AGENT_ID" ] || ! openssl pkey -noout -in "$JOIN/agent.key" >/dev/null 2>&1; then
   { mkdir -p "$JOIN" && chmod 700 "$JOIN" && rm -f "$JOIN"/* && openssl ecparam -name prime256v1 -genkey -noout -out "$JOIN/new" &&
-    mv -f "$JOIN/new" "$JOIN/agent.key" && echo "$DET_AGENT_ID" >"$JOIN/id" && sync; } ||
+    mv -f "$JOIN/new" "$JOIN/agent.key" && echo "$DET_AGENT_ID" >"$JOIN/id" && sync "$JOIN"/* "$JOIN"; } ||
     fail 'disk_not_writable 28' "no key could be made in $JOIN"
 fi
 JOIN_CSR=$(openssl req -new -sha256 -key "$JOIN/agent.key" -subj "/CN=$DET_AGENT_ID" -outform DER \
