@@ -37,4 +37,4 @@ function write(room: string, constants: Record<string, string>): void {
 }
 
 write('agent-setup', { mainTemplates: 'templates', partials: 'templates/partials' })
-write('providers', { machinePartials: 'templates/providers' })
+write('providers', { machinePartials: 'templates/providers', proofPartials: 'templates/proofs' })

@@ -9,6 +9,8 @@ export interface MergeOptions {
   locate?: (setting?: string) => Where
   /** The master accepts only agents with a client certificate (`require_authentication`). */
   requireAuthentication?: boolean
+  /** The agents get client certificates of the provisioner (`join`). */
+  joins?: boolean
 }
 
 export interface MergedAgentConfig {
@@ -41,14 +43,14 @@ const setByScript: Record<string, string> = {
 export function mergeAgentConfig(
   user: Record<string, unknown>,
   plan: TrustPlan | undefined,
-  { locate, requireAuthentication = false }: MergeOptions = {},
+  { locate, requireAuthentication = false, joins = false }: MergeOptions = {},
 ): MergedAgentConfig {
   const where = locate?.()
   const own = blockAt(user, 'security', 'tls')
-  const tls = { ...own, ...(plan && demandedBy(plan)) }
+  const tls = { ...own, ...(plan && demandedBy(plan)), ...(joins && ofJoin) }
   const config = { ...user, security: { ...blockAt(user, 'security'), tls } }
   const problems = [
-    ...(plan ? conflicts(own, plan) : []).map((message) =>
+    ...[...(plan ? conflicts(own, plan) : []), ...(joins ? joinConflicts(own) : [])].map((message) =>
       problem('AGENT_CONFIG_CONFLICT', message, { where }),
     ),
     // Checks the user's settings, not the merged ones: the plan's settings would hide their faults.
@@ -68,7 +70,7 @@ export function mergeAgentConfig(
     problems.push(
       problem('AGENT_CONFIG_UNVERIFIED', `agents trust ${userAnchors} on their own disk (${key})`, { where }),
     )
-  const clientCertificate = clientCertificateOf(own)
+  const clientCertificate = clientCertificateOf(joins ? ofJoin : own)
   if (requireAuthentication && plan && plan.mode !== 'off' && !clientCertificate)
     problems.push(
       problem('CLIENT_CERT_REQUIRED', `require_authentication is on and ${key} has no client certificate`, {
@@ -115,6 +117,18 @@ function conflicts(own: Tls, plan: TrustPlan): string[] {
   if (name && plan.mode !== 'off' && name.toLowerCase() !== verified.toLowerCase())
     against(`master_cert_name: ${name}`, `the name to verify is ${verified} (${plan.certificateNameReason})`)
   return found
+}
+
+/** With `join` the files of the startup script. */
+const ofJoin: Tls = {
+  client_cert: `${agentPaths.join}/agent.crt`,
+  client_key: `${agentPaths.join}/agent.key`,
+}
+
+function joinConflicts(own: Tls): string[] {
+  return Object.entries(ofJoin)
+    .filter(([setting, path]) => isSet(own[setting]) && own[setting] !== path)
+    .map(([setting, path]) => `${key} sets \`security.tls.${setting}\`, but with \`join\` it is ${path}`)
 }
 
 function withoutEffect(user: Record<string, unknown>): OptionFault[] {

@@ -4,6 +4,7 @@
 import type { TrustPlan } from '../pki/index.ts'
 import { isError, type Problem } from '../problems/index.ts'
 import { mergeAgentConfig } from './agent-config.ts'
+import { planJoin, requiresJoin } from './join.ts'
 import { packUserData, type UserData } from './pack.ts'
 import { renderScript } from './render.ts'
 import { type AgentFacts, type AgentSetup, agentSetupOf, type Machine, type UserTemplate } from './setup.ts'
@@ -16,6 +17,7 @@ export type {
   AgentFacts,
   AgentSetup,
   Machine,
+  MachineProof,
   SlotType,
   UserTemplate,
 } from './setup.ts'
@@ -55,21 +57,34 @@ const unknownTrust: TrustPlan = {
 export async function setUpAgents(input: AgentsInput): Promise<Agents> {
   const { config, pool, template, machine, machines, facts } = input
   const { provider } = pool
-  const { master, trust: plan, problems } = poolTrust(input)
+  const trusted = poolTrust(input)
+  const { master, trust: plan, problems } = trusted
+  const joining = planJoin(input, trusted)
+  problems.push(...joining.problems)
   // Errors in the trust settings must not hide those in everything else.
   const trust = plan ?? unknownTrust
   const merged = mergeAgentConfig(provider.agent_config_file_contents, plan, {
     locate: (setting) => placeOf(config, pool, `agent_config_file_contents${setting ? `.${setting}` : ''}`),
     requireAuthentication: config.resource_manager.require_authentication,
+    joins: requiresJoin(pool),
   })
-  const draft = agentSetupOf({ pool, master, trust, agentConfig: merged.config, machine, machines, facts })
+  const draft = agentSetupOf({
+    pool,
+    master,
+    trust,
+    join: joining.join,
+    agentConfig: merged.config,
+    machine,
+    machines,
+    facts,
+  })
   const allowSecrets = provider.allow_secrets_in_user_data
   const { script, problems: faults } = await renderScript(draft, { template, allowSecrets })
   const packed = script === undefined ? undefined : await packUserData(script, draft)
   const located = faults.map((found) => withPlace(found, input))
   problems.push(...merged.problems, ...located, ...(packed?.problems ?? []))
   return {
-    ...(plan && !merged.problems.some(isError) && { setup: draft }),
+    ...(plan && !(merged.problems.some(isError) || joining.problems.some(isError)) && { setup: draft }),
     draft,
     hasClientCertificate: merged.clientCertificate !== undefined,
     ...(plan && !problems.some(isError) && { userData: packed?.userData }),

@@ -54,7 +54,7 @@ function partsOf(setup: AgentSetup, total: number): Record<string, number> {
     startup_script: normalizeScript(setup.startupScript),
     container_startup_script: normalizeScript(setup.containerStartupScript),
     'agent.yaml': agentYaml(setup.agentConfig),
-    certificates: anchorsOf(setup.trust),
+    certificates: anchorsOf(setup.trust) + (setup.join?.chain ?? ''),
   }
   const sizes = Object.entries(texts).map(([name, text]): [string, number] => [name, Buffer.byteLength(text)])
   const rest = total - sizes.reduce((sum, [, bytes]) => sum + bytes, 0)

@@ -23,7 +23,9 @@ export async function renderScript(setup: AgentSetup, options: RenderOptions = {
   const { template, allowSecrets = false } = options
   const { machines } = setup
   const own = template && (await checkTemplate(template, setup))
-  const hasTextPartials = machines.some(({ partial }) => typeof partial?.template === 'string')
+  const hasTextPartials = machines.some(({ partial, proof }) =>
+    [partial?.template, proof?.template].some((source) => typeof source === 'string'),
+  )
   const problems = [
     ...(hasTextPartials ? await (await import('./user-template.ts')).partialProblems(machines) : []),
     ...(own?.problems ?? []),
@@ -36,7 +38,11 @@ export async function renderScript(setup: AgentSetup, options: RenderOptions = {
 }
 
 async function checkTemplate(template: UserTemplate, setup: AgentSetup) {
-  const { compileUserTemplate, caBundleProblems } = await import('./user-template.ts')
+  const { compileUserTemplate, caBundleProblems, joinProblems } = await import('./user-template.ts')
   const own = await compileUserTemplate(template, setup.machines)
-  return trustsMachine(setup) ? { ...own, problems: [...own.problems, ...caBundleProblems(template)] } : own
+  const missing = [
+    ...(trustsMachine(setup) ? caBundleProblems(template) : []),
+    ...(setup.join ? joinProblems(template) : []),
+  ]
+  return { ...own, problems: [...own.problems, ...missing] }
 }

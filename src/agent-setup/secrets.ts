@@ -55,6 +55,7 @@ export function textsOf(setup: AgentSetup): SetupText[] {
     { key: 'pool_name', text: setup.poolName },
     { key: 'master_url', text: setup.master.host },
     { key: 'master_cert_name', text: setup.trust.certificateName ?? '' },
+    { key: 'join', text: setup.join?.url ?? '' },
     { key: 'agent_docker_image', text: docker.image },
     { key: 'agent_docker_network', text: docker.network },
     { key: 'agent_docker_runtime', text: docker.runtime },

@@ -1,6 +1,7 @@
 // The input of an agent's startup script. The same setup always gives the same bytes.
 import type { AgentRuntime } from '../config/index.ts'
 import type { MasterAddress, TrustPlan } from '../pki/index.ts'
+import type { JoinSetup } from './join.ts'
 import type { ProvidedPool } from './trust.ts'
 
 export type SlotType = 'cuda' | 'rocm' | 'cpu' | 'none' | 'auto'
@@ -13,6 +14,8 @@ export interface Machine {
   meaning: string
   /** A part of the script for these machines only. */
   partial?: MachinePartial
+  /** How an instance of this kind proves what it is (`join`). */
+  proof?: MachineProof
   userData: UserDataRule
 }
 
@@ -25,6 +28,18 @@ export interface MachinePartial {
   at: 'first' | 'agent'
   /** Handlebars source, checked like a user's template and compiled when a script is rendered; or a compiled template. */
   template: string | { compiled: unknown }
+}
+
+/** How instances prove what they are. */
+export interface MachineProof {
+  /** Kinds of proof; the first is the default. Templates test them as `proof.KIND`, with `_` for `-`. */
+  kinds: readonly string[]
+  /**
+   * A partial that defines the shell function `join_proof <kind> <nonce>`. It prints the proof as JSON on one line, and
+   * fails if it cannot be made. It may use `JOIN_URL`, functions of the other partials only if it lists them in the array
+   * `PROOF_FUNCTIONS`, and must not print secrets elsewhere.
+   */
+  template: MachinePartial['template']
 }
 
 /** What a cloud accepts as user data. */
@@ -47,6 +62,8 @@ export const agentPaths = {
   certificate: '/usr/local/determined/master.crt',
   startupScript: '/usr/local/determined/startup_script',
   containerStartupScript: '/usr/local/determined/container_startup_script',
+  /** Folder of the client certificate of `join` and its key. */
+  join: '/usr/local/determined/join',
 } as const
 
 export interface AgentSetup {
@@ -56,6 +73,8 @@ export interface AgentSetup {
   poolName: string
   master: MasterAddress
   trust: TrustPlan
+  /** How the instance gets the client certificate of its agent; undefined without `join`. */
+  join?: JoinSetup
   /** The merged, validated configuration: the user's settings and those of the trust plan. */
   agentConfig: AgentConfig
   slotType: SlotType
@@ -101,6 +120,7 @@ export interface AgentSetupInput {
   pool: ProvidedPool
   master: MasterAddress
   trust: TrustPlan
+  join?: JoinSetup | undefined
   agentConfig: AgentConfig
   machine: Machine
   machines: readonly Machine[]
@@ -116,6 +136,7 @@ export function agentSetupOf(input: AgentSetupInput): AgentSetup {
     poolName: input.pool.pool_name,
     master: input.master,
     trust: input.trust,
+    ...(input.join && { join: input.join }),
     agentConfig:
       artificialSlots === undefined
         ? input.agentConfig

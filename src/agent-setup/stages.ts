@@ -5,6 +5,7 @@ export const progressStages = [
   'started',
   'startup_script_done',
   'configuration_written',
+  'certificate_issued',
   'tls_checked',
   'image_pulled',
   'agent_started',
@@ -48,6 +49,18 @@ export const failureStages = {
   never_joined: {
     exit: 41,
     meaning: 'the agent did not join the master within the boot timeout',
+  },
+  join_unreachable: {
+    exit: 42,
+    meaning: 'the instance got no client certificate: the provisioner does not answer, or is not trusted',
+  },
+  join_refused: {
+    exit: 43,
+    meaning: 'the provisioner refused to issue a client certificate to this instance',
+  },
+  proof_unavailable: {
+    exit: 44,
+    meaning: 'the instance cannot prove what it is: the cloud gave no credentials, or a tool is missing',
   },
 } as const satisfies Record<string, { exit: number; meaning: string }>
 export type FailureStage = keyof typeof failureStages

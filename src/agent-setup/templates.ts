@@ -5,7 +5,8 @@ import runtime from 'handlebars/runtime.js'
 import { anchorsOf } from '../pki/index.ts'
 import { ipVersion } from '../platform/index.ts'
 import { blockAt } from './agent-config.ts'
-import type { AgentConfig, AgentSetup, Machine, MachinePartial } from './setup.ts'
+import { inUrl } from './join.ts'
+import type { AgentConfig, AgentSetup, Machine, MachinePartial, MachineProof } from './setup.ts'
 import { heredoc, quote } from './shell.ts'
 import { compileOptions, type HelperName } from './template-options.ts'
 import { mainTemplates, partials } from './templates.generated.ts'
@@ -22,12 +23,13 @@ export function contextOf(setup: AgentSetup): TemplateContext {
     master: {
       scheme: setup.master.scheme,
       // Agents append a colon and the port to the host, so an IPv6 address needs brackets (Determined: agent.go).
-      host: bracketed(setup.master.host),
+      host: inUrl(setup.master.host),
       port: String(setup.master.port),
     },
     cloud: Object.fromEntries(machines.map(({ kind }) => [kind, kind === machine.kind])),
     runtime: { docker: runtime === 'docker', process: runtime === 'process' },
     tls: tlsContext(setup),
+    join: joinContext(setup),
     agent: {
       config: agentYaml(setup.agentConfig),
       slotType: setup.slotType,
@@ -40,6 +42,7 @@ export function contextOf(setup: AgentSetup): TemplateContext {
     containerStartupScript: normalizeScript(setup.containerStartupScript),
     bootTimeout: String(setup.bootTimeoutSeconds),
     powerOff: setup.poweroffIfNeverJoined,
+    proof: proofContext(setup),
   }
 }
 
@@ -62,13 +65,39 @@ function tlsContext(setup: AgentSetup): TemplateContext {
     root: trust.wellKnownRoot?.pem ?? '',
     certificateName: trust.certificateName ?? '',
     name,
-    urlName: bracketed(name),
+    urlName: inUrl(name),
     nameIsAddress: ipVersion(name) !== 0,
   }
 }
 
-function bracketed(host: string): string {
-  return ipVersion(host) === 6 ? `[${host}]` : host
+/** Requests go to the address of `join.url`, and verify another name. */
+function joinContext({ join }: AgentSetup): TemplateContext {
+  const { host = '', port = '' } = join ? partsOf(join.url) : {}
+  return {
+    required: join !== undefined,
+    url: join?.url ?? '',
+    dialled: `::${host}:${port}`,
+    endpoint: `https://${inUrl(join?.name ?? '')}:${port}/v1/join`,
+    chain: join?.chain ?? '',
+    renewSeconds: String(join?.renewSeconds ?? ''),
+    proofs: [...(join?.proofs ?? [])],
+  }
+}
+
+/** An alias such as `local-ipv4` is a host, too. */
+function partsOf(url: string): { host: string; port: string } {
+  const { hostname, port } = new URL(url)
+  return { host: hostname, port: port || '443' }
+}
+
+function proofContext({ join, machines }: AgentSetup): TemplateContext {
+  const kinds = machines.flatMap(({ proof }) => proof?.kinds ?? [])
+  return Object.fromEntries(kinds.map((kind) => [proofName(kind), join?.proofs.includes(kind) ?? false]))
+}
+
+/** `aws-sts` as a name of templates. */
+function proofName(kind: string): string {
+  return kind.replaceAll('-', '_')
 }
 
 // Every name a template may use, with its kind and meaning. The lint and docs/user-data.md use this table.
@@ -87,7 +116,10 @@ const when = (meaning: string): ContextName => ({ kind: 'switch', meaning })
 
 export function contextNames(machines: readonly Machine[]): Record<string, ContextName> {
   const clouds = machines.map(({ kind, meaning }) => [`cloud.${kind}`, when(meaning)] as const)
-  return { ...namesBefore, ...Object.fromEntries(clouds), ...namesAfter }
+  const proofs = machines
+    .flatMap(({ proof }) => proof?.kinds ?? [])
+    .map((kind) => [`proof.${proofName(kind)}`, when(`\`join.proofs\` has \`${kind}\``)] as const)
+  return { ...namesBefore, ...Object.fromEntries(clouds), ...namesAfter, ...Object.fromEntries(proofs) }
 }
 
 const namesBefore: Record<string, ContextName> = {
@@ -112,6 +144,15 @@ const namesAfter: Record<string, ContextName> = {
   'tls.name': text("the name the master's certificate must be for"),
   'tls.urlName': text('the same in the form for URLs'),
   'tls.nameIsAddress': when('`tls.name` is an IP address'),
+  'join.required': when('agents join with client certificates of the provisioner'),
+  'join.url': text(
+    'where instances ask for them, without a slash at the end; empty without `join`, as the next names',
+  ),
+  'join.dialled': text("the same for curl's `--connect-to`"),
+  'join.endpoint': text('URL of the endpoint, with the name its certificate must be for'),
+  'join.chain': text('PEM certificates to verify it; empty if they are those of the master'),
+  'join.renewSeconds': text('how often the certificate is renewed at least, seconds'),
+  'join.proofs': list('kinds of proof, in the order in which they are tried'),
   'agent.config': text("agent.yaml: the user's settings and the trust settings, as JSON"),
   'agent.slotType': text('`cuda`, `rocm`, `cpu`, `none` or `auto`'),
   'agent.reconnectAttempts': text('`agent_reconnect_attempts`'),
@@ -163,15 +204,24 @@ export async function partialTemplates({ machine, machines }: AgentSetup): Promi
   for (const { kind, partial } of machines) if (partial) ofMachines[kind] = await compiledPartial(partial)
   const here = (at: MachinePartial['at']) =>
     (machine.partial?.at === at && ofMachines[machine.kind]) || nothing
-  return { ...ownPartials(), ...ofMachines, 'machine-first': here('first'), machine: here('agent') }
+  const proof = machine.proof ? await compiledPartial(machine.proof) : nothing
+  return {
+    ...ownPartials(),
+    ...ofMachines,
+    'machine-first': here('first'),
+    machine: here('agent'),
+    'machine-proof': proof,
+  }
 }
 
 const nothing: Render = () => ''
 
-const compiledPartials = new WeakMap<MachinePartial, Render>()
+type Source = MachinePartial | MachineProof
+
+const compiledPartials = new WeakMap<Source, Render>()
 
 /** Loads the compiler only for templates that were not compiled ahead of time. */
-async function compiledPartial(partial: MachinePartial): Promise<Render> {
+async function compiledPartial(partial: Source): Promise<Render> {
   const known = compiledPartials.get(partial)
   if (known) return known
   const { template: source } = partial

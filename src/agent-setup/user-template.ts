@@ -1,7 +1,7 @@
 // Checks templates of users and providers, and compiles a user's. Only these load the compiler.
 
 import { type Problem, type ProblemCode, type ProblemOptions, problem } from '../problems/index.ts'
-import type { Machine, UserTemplate } from './setup.ts'
+import type { Machine, MachinePartial, UserTemplate } from './setup.ts'
 import { placeIn, type ShellState, scanShell, startOfScript } from './shell.ts'
 import { compileOptions, type HelperName, helperNames } from './template-options.ts'
 import {
@@ -37,15 +37,27 @@ export function caBundleProblems({ name, text }: UserTemplate): Problem[] {
   return [problem('TEMPLATE_NO_CA_BUNDLE', message, { where: { file: name, line } })]
 }
 
+/** For agents with client certificates of the provisioner: partials that use the certificate need `join` before them. */
+export function joinProblems({ name, text }: UserTemplate): Problem[] {
+  const found = /\{\{>\s*(join|tls-check|docker|process)\s*\}\}/.exec(text)
+  if (found?.[1] === 'join') return []
+  const line = found && text.slice(0, found.index).split('\n').length
+  const message = found ? `{{> ${found[1]}}} needs {{> join}} before it` : 'the template has no {{> join}}'
+  return [problem('TEMPLATE_NO_JOIN', message, { where: { file: name, ...(line && { line }) } })]
+}
+
 /** Problems of partials that providers supply as text, by the rules of users' templates. A partial may not use itself. */
 export async function partialProblems(machines: readonly Machine[]): Promise<Problem[]> {
   const { default: Handlebars } = await import('handlebars')
   const { names, partials } = vocabularyOf(machines)
-  return machines.flatMap(({ kind, partial }) => {
-    if (typeof partial?.template !== 'string') return []
-    const source = { name: `the partial of provider type ${kind}`, text: normalizeScript(partial.template) }
+  return machines.flatMap(({ kind, partial, proof }) => {
     const others = partials.filter((name) => name !== kind)
-    return lintTemplate(source, Handlebars.parse, { names, partials: others }, true)
+    const lint = (name: string, template: MachinePartial['template'] | undefined) => {
+      if (typeof template !== 'string') return []
+      const source = { name: `the ${name} of provider type ${kind}`, text: normalizeScript(template) }
+      return lintTemplate(source, Handlebars.parse, { names, partials: others }, true)
+    }
+    return [...lint('partial', partial?.template), ...lint('proof partial', proof?.template)]
   })
 }
 

@@ -235,6 +235,16 @@ function dryRunReport(pool: DryRunPool, terminal: Terminal, now: number): string
     ...(tls.wellKnownRoot
       ? [line('root', untilOf(tls.wellKnownRoot)), line('', `SHA-256 ${tls.wellKnownRoot.sha256}`)]
       : []),
+    ...(pool.join
+      ? [
+          line('join', `${pool.join.proof}${because(pool.join.proofs.join(', then '))}`),
+          line('', `at ${pool.join.url}`),
+          line(
+            '',
+            `as ${pool.join.name}${because(pool.join.hasOwnChain ? 'verified by a chain of its own' : 'verified as the master')}`,
+          ),
+        ]
+      : []),
     line('user data', sizes(pool.encoding, bytes)),
     ...requestLines(request).map((text, n) => line(n === 0 ? 'request' : '', text)),
     ...(gangRequest

@@ -1,6 +1,7 @@
 // master.yaml after parsing, defaults and cross-field rules. Keys are the file's own; paths are absolute; periods are milliseconds.
 import type * as z from 'zod/mini'
 import type { Where } from '../problems/index.ts'
+import type { AgentsCaConfig } from './join.ts'
 import type { ProviderConfig } from './provider-keys.ts'
 import type { masterFile, poolBlock } from './schema.ts'
 import type { StateConfig } from './state.ts'
@@ -40,6 +41,7 @@ export interface MasterConfig
   state_dir: string
   state: StateConfig
   listen?: ListenConfig
+  agents_ca: AgentsCaConfig
   resource_manager: Pick<Keys['resource_manager'], 'require_authentication' | 'client_ca'> & {
     default_aux_resource_pool: string
     default_compute_resource_pool: string

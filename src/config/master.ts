@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import type * as z from 'zod/mini'
 import { isError, type Problem, problem } from '../problems/index.ts'
+import { agentsCaOf, checkAgentsCa, checkClientCa } from './join.ts'
 import type { DemandConfig, ListenConfig, MasterConfig, PoolConfig, TlsFiles } from './master-config.ts'
 import { checkPlaceholders } from './placeholders.ts'
 import { checkAgents, outsideMaster, poolsOf, resourceManagerOf } from './pools.ts'
@@ -56,6 +57,15 @@ export function readMaster(
   const pools = poolsOf(block, providers)
   const resource_manager = resourceManagerOf(block, keys.resource_manager, pools, tls !== undefined)
   checkPlaceholders(block)
+  const joins = pools.map(({ pool, hasProvider }) => (hasProvider ? pool?.provider?.join.proof : 'none'))
+  const isRequired = joins.includes('required')
+  checkAgentsCa(block, keys.agents_ca, joins.includes(undefined) ? undefined : isRequired)
+  checkClientCa(block, {
+    demands: resource_manager.require_authentication && tls !== undefined,
+    clientCa: resource_manager.client_ca,
+    // The built-in master knows the agents' CA.
+    isOwn: keys.demand?.type === 'built-in' && isRequired,
+  })
   checkAgents(pools, keys.demand?.type)
   const configOf = (whole: Keys, resource_pools: PoolConfig[]): MasterConfig => ({
     file,
@@ -67,6 +77,7 @@ export function readMaster(
     state_dir: pathOf(block, whole.state_dir ?? whole.state.path ?? defaultStateDir),
     state: stateOf(whole.state, (path) => pathOf(block, path)),
     listen: whole.listen && listenOf(block, whole.listen),
+    agents_ca: agentsCaOf(whole.agents_ca, (path) => pathOf(block, path)),
     demand: demandOf(block, whole.demand),
     orphans: whole.orphans,
     metrics: whole.metrics,

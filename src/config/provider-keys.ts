@@ -19,6 +19,7 @@ import {
   shaped,
   text,
 } from './fields.ts'
+import { checkJoin, joinConfigOf, joinKey } from './join.ts'
 import { parseMasterUrl } from './master-url.ts'
 import { type Block, given, inner, isAbsent, isMapping, note, type Partially, sure } from './read-block.ts'
 import { readYaml } from './yaml.ts'
@@ -96,6 +97,7 @@ export const commonKeys = {
   ),
   launch_error_retries: keyOr(count(0), 0, 'Failed launches in a row before the error is reported.'),
   tls: block(tlsKeys, 'How agents trust the master.'),
+  join: joinKey,
   preflight: keyOr(
     choice(...preflightModes),
     'tls',
@@ -220,6 +222,7 @@ export function commonRules(keys: Partially<CommonKeys>, block: Block, bareMetal
   checkMasterUrl(keys, block)
   checkTrust(keys, block)
   checkPreflight(keys, block)
+  checkJoin(keys, block)
   for (const key of ['startup_script', 'container_startup_script'] as const)
     checkScript(key, keys[key], block)
   if (given(block, 'agent_fluent_image'))
@@ -245,6 +248,7 @@ export function commonRules(keys: Partially<CommonKeys>, block: Block, bareMetal
     /** Failed launches that are allowed per hour. */
     launch_rate: whole.launch_rate ?? Math.max(10, 2 * whole.max_instances),
     tls: { ...whole.tls, ...(whole.tls.ca_file && { ca_file: file(whole.tls.ca_file) }) },
+    join: joinConfigOf(whole.join, block),
   })
 }
 

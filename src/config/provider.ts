@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import type { HostAlias } from '../pki/index.ts'
 import { nearest } from '../platform/index.ts'
 import { kinds, needed } from './fields.ts'
+import { checkProofKinds } from './join.ts'
 import { type JsonSchema, jsonSchemaOf } from './json-schema.ts'
 import {
   commonSynonyms,
@@ -45,6 +46,8 @@ export interface ProviderBlock<C extends CommonProviderConfig = CommonProviderCo
   readonly hostAliases: Readonly<Record<string, HostAlias>>
   /** The host that agents dial if `master_url` has none: one of the aliases, or an address. */
   readonly defaultHost: string
+  /** Kinds of proof that its instances can make (`join.proofs`); the first is the default. Empty: none. */
+  readonly proofKinds: readonly string[]
   /** The text of docs/configuration.md beside the keys. */
   readonly reference: ProviderReference
   /** The block; undefined after an error was noted. `elsewhere` returns the remedy for a key of another type. */
@@ -75,6 +78,8 @@ export interface ProviderWords {
   hostAliases?: Readonly<Record<string, HostAlias>>
   /** Default: 127.0.0.1. */
   defaultHost?: string
+  /** Default: none. */
+  proofKinds?: readonly string[]
   reference?: ProviderReference
 }
 
@@ -125,6 +130,7 @@ export function wordsOf({ kind, ...words }: ProviderWords, jsonSchema: () => Jso
     hints: keyHints(jsonSchema, { ...commonSynonyms, ...words.synonyms }),
     hostAliases: words.hostAliases ?? {},
     defaultHost: words.defaultHost ?? '127.0.0.1',
+    proofKinds: words.proofKinds ?? [],
     reference: words.reference ?? {},
   }
 }
@@ -146,7 +152,10 @@ export function readProvider(
   typeKey: 'type' | 'provider' = 'type',
 ): ProviderConfig | undefined {
   const own = providers.find(({ kind }) => kind === block.raw['type'])
-  if (own) return own.read(block, (key, inside) => elsewhere(key, inside, own, providers) ?? above(key))
+  if (own) {
+    checkProofKinds(block, own.kind, own.proofKinds)
+    return own.read(block, (key, inside) => elsewhere(key, inside, own, providers) ?? above(key))
+  }
   // The keys of every type can still be checked.
   commonRules(readBlock(commonBlock, block), block, false)
   return refuseType(block, providers, typeKey)

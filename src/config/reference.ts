@@ -17,12 +17,13 @@ export function referencePage(providers: readonly ProviderBlock[]): string {
     section('## `resource_pools[]`', pool),
     `## \`provider\`\n\nEvery type of provider has these keys. \`type\` is ${kinds.slice(0, -1).join(', ')} or ${kinds.at(-1)}.`,
     ...blocks('provider', pick(first!, isCommon)),
-    ...providers.flatMap(({ kind, reference, jsonSchema }) => [
+    ...providers.flatMap(({ kind, reference, proofKinds, jsonSchema }) => [
       `## \`provider\`, \`type: ${kind}\`${reference.intro ? `\n\n${reference.intro}` : ''}`,
       ...blocks(
         'provider',
         pick(jsonSchema(), (key) => !isCommon(key)),
       ),
+      ...(proofKinds.length > 0 ? [`Kinds of proof for \`join.proofs\`: ${proofsOf(proofKinds)}.`] : []),
     ]),
     machines(providers),
     corrections(providers),
@@ -30,6 +31,10 @@ export function referencePage(providers: readonly ProviderBlock[]): string {
   ]
     .join('\n\n')
     .concat('\n')
+}
+
+function proofsOf([standard, ...more]: readonly string[]): string {
+  return [`\`${standard}\` (default)`, ...more.map((kind) => `\`${kind}\``)].join(', ')
 }
 
 function isCommon(key: string): boolean {

@@ -23,6 +23,7 @@ import {
   shaped,
   text,
 } from './fields.ts'
+import { agentsCaKeys } from './join.ts'
 import { defaultStateDir, stateKeys } from './state.ts'
 
 /** Read by provider.ts, each type with its own schema. */
@@ -189,6 +190,7 @@ export const masterFile = z
       'none',
     ),
     demand: block(demandKeys, 'Source of demand.'),
+    agents_ca: block(agentsCaKeys, 'The CA of the client certificates of instances, for pools with `join`.'),
     orphans: block(orphanKeys, 'Instances of this cluster that belong to no configured pool.'),
     metrics: block(metricsKeys, 'Metrics for Prometheus.'),
     prices: keyOr(z.record(name, dollars), {}, 'Dollars per hour by instance type.'),

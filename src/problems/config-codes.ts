@@ -1,5 +1,6 @@
 // Codes of reading and checking the configuration.
 import type { CodeInfo } from './code-info.ts'
+import { joinConfigCodes } from './join-config-codes.ts'
 
 // Codes of reading a file as YAML.
 
@@ -341,4 +342,5 @@ export const configCodes = {
   ...configFileCodes,
   ...configKeyCodes,
   ...configProviderCodes,
+  ...joinConfigCodes,
 } as const satisfies Record<string, CodeInfo>

@@ -221,7 +221,8 @@ const wrongService = {
     severity: 'error',
     exit: 4,
     meaning: 'The master, or a proxy in front of it, requires a client certificate.',
-    remedy: 'Set security.tls.client_cert and client_key in agent_config_file_contents.',
+    remedy:
+      'Write `join: required` in the provider of the pool, or set security.tls.client_cert and client_key in agent_config_file_contents.',
   },
   PREFLIGHT_CHAIN_TOO_LARGE: {
     severity: 'error',

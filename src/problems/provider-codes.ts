@@ -264,4 +264,11 @@ export const userDataCodes = {
       'Agents trust the CAs of their instance, but the template lacks the partial that writes the CA bundle.',
     remedy: 'Add `{{> ca-bundle}}` on a separate line before the named partial.',
   },
+  TEMPLATE_NO_JOIN: {
+    severity: 'error',
+    exit: 3,
+    meaning:
+      'The pool has `join: required`, but the template lacks the partial that gets the client certificate.',
+    remedy: 'Add `{{> join}}` on a separate line after the partial of the cloud, before `{{> tls-check}}`.',
+  },
 } as const satisfies Record<string, CodeInfo>

@@ -273,7 +273,8 @@ export const trustCodes = {
     severity: 'error',
     exit: 3,
     meaning: 'The master requires a client certificate, and the agents have none.',
-    remedy: 'Set security.tls.client_cert and client_key in agent_config_file_contents.',
+    remedy:
+      'Write `join: required` in the provider of the pool, or set security.tls.client_cert and client_key in agent_config_file_contents.',
   },
   CERTS_EXIST: {
     severity: 'error',

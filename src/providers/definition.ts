@@ -1,6 +1,6 @@
 // The definition of a provider: everything the rest of the program needs to know about a cloud, in one object.
 
-import type { AgentFacts, Machine } from '../agent-setup/index.ts'
+import type { AgentFacts, Machine, MachineProof } from '../agent-setup/index.ts'
 import type { CommonProviderConfig, ProviderBlock } from '../config/index.ts'
 import type { Offering } from '../planner/index.ts'
 import { type MetadataOptions, neededValue } from '../platform/index.ts'
@@ -25,6 +25,8 @@ import type {
 export interface ProviderDefinition<C extends CommonProviderConfig = CommonProviderConfig>
   extends ProviderBlock<C>,
     Pick<Machine, 'meaning' | 'partial' | 'userData'> {
+  /** The part of the script that makes its proofs (`MachineProof`), where it has `proofKinds`. */
+  readonly proofPartial?: MachineProof['template']
   /** The display name, such as `Google Cloud`. */
   readonly name: string
 
@@ -138,8 +140,16 @@ export function withProviders(
 }
 
 /** A provider's kind of machine, as the startup scripts need it. */
-export function machineOf({ kind, meaning, partial, userData }: AnyProvider): Machine {
-  return { kind, meaning, partial, userData }
+export function machineOf({
+  kind,
+  meaning,
+  partial,
+  userData,
+  proofKinds,
+  proofPartial,
+}: AnyProvider): Machine {
+  const proof = proofPartial && { kinds: proofKinds, template: proofPartial }
+  return { kind, meaning, partial, userData, ...(proof && { proof }) }
 }
 
 /**

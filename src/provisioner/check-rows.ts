@@ -17,6 +17,7 @@ import { type AnyProvider, definitionOf, type ProviderContext } from '../provide
 import { loadMasterCertificate } from './certificate.ts'
 import { checkDeterminedDemand } from './demand.ts'
 import { type Identity, type IdentityInput, identityProblems, ownerOf } from './identity.ts'
+import { readClientCa } from './listeners.ts'
 import { preflightPool } from './preflight-gate.ts'
 import type { PoolPlan } from './prepare.ts'
 
@@ -91,6 +92,23 @@ export function checkCertificate(config: MasterConfig, now: number): CheckRow[] 
   return [...found, ...faults]
 }
 
+/** CAs of client certificates: of agents that join the master, and of clients of `listen`. */
+export function checkClientCas(config: MasterConfig): CheckRow[] {
+  const { passed, of } = rowsOf('certificate')
+  const { listen, resource_manager } = config
+  const files = { listen: listen?.client_ca, resource_manager: resource_manager.client_ca }
+  return Object.entries(files).flatMap(([block, path]) => {
+    if (path === undefined) return []
+    const setting = `${block}.client_ca`
+    try {
+      readClientCa(path, config.locate(setting))
+      return [passed(setting, path)]
+    } catch (error) {
+      return problemsOf(error).map((fault) => of(setting, fault))
+    }
+  })
+}
+
 function isAboutKey({ code, where }: Problem): boolean {
   return code.startsWith('TLS_KEY_') || where?.path === 'security.tls.key'
 }
@@ -121,7 +139,12 @@ const notes: Record<Topic, (plan: PoolPlan) => string | undefined> = {
   trust({ setup }) {
     if (!setup) return undefined
     const { mode, modeReason, certificateName } = setup.trust
-    return `${mode}: ${modeReason}${certificateName ? `; the name ${certificateName}` : ''}`
+    const { join: joining } = setup
+    return [
+      `${mode}: ${modeReason}`,
+      ...(certificateName ? [`the name ${certificateName}`] : []),
+      ...(joining ? [`client certificates from ${joining.url} by ${joining.proofs.join(', then ')}`] : []),
+    ].join('; ')
   },
   'user data'({ userData, pool, problems }) {
     if (!userData) return undefined

@@ -1,9 +1,9 @@
 // What the listeners of a provisioner share: paths that need no token, CAs of clients, and the log of failures.
 import type { MasterConfig, PoolConfig } from '../config/index.ts'
 import type { ListenOptions } from '../http/index.ts'
-import { readTextFile } from '../pki/index.ts'
+import { readCertificates, readTextFile } from '../pki/index.ts'
 import { type Clock, groupedLog, type Logger } from '../platform/index.ts'
-import { isError, ProvisionError, type Where } from '../problems/index.ts'
+import { isError, ProvisionError, problem, type Where } from '../problems/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
 
 // Where the built-in master listens.
@@ -80,9 +80,16 @@ export function openReadsOf({ metrics }: Pick<MasterConfig, 'metrics'>): string[
 
 // CA certificates that client certificates are verified against.
 
-/** PEM. Throws a ProvisionError when the file cannot be read. */
-export function readClientCa(path: string, where: Where): string | undefined {
-  const { text, problems } = readTextFile(path, 'client CA file', undefined, where)
+/**
+ * PEM. Throws a ProvisionError when the file cannot be read or has no certificate: TLS libraries take an empty list for the
+ * CAs that the system trusts.
+ */
+export function readClientCa(path: string, where: Where): string {
+  const { text = '', problems } = readTextFile(path, 'client CA file', undefined, where)
   if (problems.some(isError)) throw new ProvisionError(problems)
-  return text
+  const { certificates } = readCertificates(text, path)
+  if (certificates.length > 0) return text
+  throw new ProvisionError(
+    problem('CLIENT_CA_EMPTY', `the client CA file ${path} has no certificate`, { where }),
+  )
 }

@@ -265,6 +265,18 @@ export interface DryRunPool {
     /** What `system` adds to the CAs of the machine; null when the chain's root is not known, and in every other mode. */
     wellKnownRoot: Omit<CertificateFacts, 'pem'> | null
   }
+  /** How its instances get their client certificates; null without `join`. */
+  join: {
+    proof: 'required'
+    /** Where they ask for one. */
+    url: string
+    /** The name that they verify in the certificate of that address. */
+    name: string
+    /** They verify it by a chain of its own, which the user data also contains. */
+    hasOwnChain: boolean
+    /** Kinds of proof, in the order in which they are tried. */
+    proofs: readonly string[]
+  } | null
   /** agent.yaml. */
   agentConfig: AgentConfig
   /** The API call a launch would make, with an example of an intent. */
@@ -298,11 +310,18 @@ export function dryRunPool(plan: ReadyPlan, problems: Problem[] = plan.problems)
       chain: trust.chain.map(withoutPem),
       wellKnownRoot: trust.wellKnownRoot ? withoutPem(trust.wellKnownRoot) : null,
     },
+    join: joinOf(setup),
     agentConfig,
     request: callOf(request),
     ...(gangRequest && { gangRequest: callOf(gangRequest) }),
     warnings: problems.map(({ code, message, remedy }) => ({ code, message, remedy })),
   }
+}
+
+function joinOf({ join }: AgentSetup): DryRunPool['join'] {
+  if (!join) return null
+  const { url, name, chain, proofs } = join
+  return { proof: 'required', url, name, hasOwnChain: chain !== undefined, proofs }
 }
 
 function callOf({ problems: _, ...call }: LaunchRequest): DryRunPool['request'] {

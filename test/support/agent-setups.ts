@@ -3,6 +3,7 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { JoinSetup } from '../../src/agent-setup/join.ts'
 import type { AgentSetup } from '../../src/agent-setup/setup.ts'
 import type { CertificateFacts, CertificateRole, TrustMode, TrustPlan } from '../../src/pki/trust-plan.ts'
 import { machineOf } from '../../src/providers/definition.ts'
@@ -52,6 +53,11 @@ export function trustPlan(mode: TrustMode, certificateName?: string): TrustPlan 
     certificateNameReason: 'set by the test',
     chain: mode === 'embed' ? exampleChain() : [],
   }
+}
+
+/** How an instance gets its client certificate at that address, which has this name. */
+export function joinSetup(url: string, name: string, ...proofs: string[]): JoinSetup {
+  return { url, name, proofs, renewSeconds: 86_400 }
 }
 
 /** An agent of pool `default` on EC2 with docker, which trusts the example chain. */

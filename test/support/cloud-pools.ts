@@ -41,6 +41,7 @@ const common: Omit<CommonProviderConfig, 'type'> = {
   launch_error_timeout: 0,
   launch_error_retries: 0,
   tls: { trust: 'auto', allow_ip_only: false },
+  join: { proof: 'off' },
   preflight: 'tls',
   preflight_proof: 'master',
   agent_runtime: 'docker',

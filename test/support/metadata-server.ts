@@ -8,7 +8,7 @@ export interface MetadataServer {
   env: Record<string, string>
   /** `PUT /latest/api/token`, `GET /latest/meta-data/...` */
   calls: string[]
-  /** Paths below `/latest/meta-data/` and `/computeMetadata/v1/`. A missing one is 404. */
+  /** Paths below `/latest/meta-data/`, `/latest/dynamic/` and `/computeMetadata/v1/`. A missing one is 404. */
   values: Record<string, string>
   /** Answers that precede all others, in order; `hang` never answers. */
   faults: (number | 'hang' | 'redirect' | 'foreign')[]
@@ -47,8 +47,8 @@ export async function metadataServer(values: Record<string, string> = {}): Promi
     if (fault) return void response.writeHead(fault).end()
     if (request.url === '/latest/api/token') return void giveToken(request, response)
     const [, cloud, path] =
-      /^\/(latest\/meta-data|computeMetadata\/v1)\/([^?]*)/.exec(request.url ?? '') ?? []
-    if (cloud === 'latest/meta-data') {
+      /^\/(latest\/meta-data|latest\/dynamic|computeMetadata\/v1)\/([^?]*)/.exec(request.url ?? '') ?? []
+    if (cloud?.startsWith('latest/')) {
       const token = request.headers['x-aws-ec2-metadata-token']
       if (typeof token !== 'string' || !tokens.has(token)) return void response.writeHead(401).end()
     } else {

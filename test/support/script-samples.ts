@@ -1,5 +1,5 @@
 // One setup for each kind of script: every cloud, trust mode, slot type and runtime at least once.
-import { exampleChain, type SetupChanges, trustPlan } from './agent-setups.ts'
+import { exampleChain, joinSetup, type SetupChanges, trustPlan } from './agent-setups.ts'
 
 const name = 'determined-master.example.com'
 
@@ -49,6 +49,41 @@ export const scriptSamples: Record<string, SetupChanges> = {
   'aws-docker-system-public-root': {
     slotType: 'cpu',
     trust: { ...trustPlan('system', name), wellKnownRoot: exampleChain()[2] },
+  },
+  'aws-docker-join': {
+    slotType: 'none',
+    join: joinSetup('https://10.0.0.5:8443', name, 'aws-sts'),
+  },
+  'aws-docker-join-at-own-address': {
+    slotType: 'none',
+    trust: trustPlan('system', name),
+    join: {
+      ...joinSetup(
+        'https://provision.example.com:8444',
+        'provision.example.com',
+        'aws-sts',
+        'aws-identity-document',
+      ),
+      chain: exampleChain()
+        .map(({ pem }) => pem)
+        .join(''),
+    },
+  },
+  'gcp-process-join': {
+    cloud: 'gcp',
+    runtime: 'process',
+    slotType: 'none',
+    trust: trustPlan('system', name),
+    join: joinSetup('https://10.0.0.5:8443', name, 'gcp-identity-token'),
+    command: ['determined-agent', 'run'],
+  },
+  'local-process-join': {
+    cloud: 'local',
+    runtime: 'process',
+    slotType: 'none',
+    join: joinSetup('https://127.0.0.1:8443', name, 'local-secret'),
+    master: { host: '127.0.0.1' },
+    command: ['/usr/bin/node', '/opt/provision/cli.js', 'agent'],
   },
   'local-process-embed-auto': {
     cloud: 'local',

@@ -3,7 +3,7 @@
 import { providerBlock } from '../../config/index.ts'
 import type { ProviderDefinition } from '../definition.ts'
 import { firstType, slotTypeByType } from '../offerings.ts'
-import { machinePartials } from '../templates.generated.ts'
+import { machinePartials, proofPartials } from '../templates.generated.ts'
 import { ec2HostAliases, ec2Metadata, isEc2HostAlias } from './metadata.ts'
 import { groupsGangs } from './placement.ts'
 import { buildRequest, largestLaunch } from './request.ts'
@@ -15,6 +15,7 @@ import { awsSynonyms } from './synonyms.ts'
 export const aws: ProviderDefinition<AwsConfig> = {
   ...providerBlock({
     kind: 'aws',
+    proofKinds: ['aws-sts', 'aws-identity-document'],
     schema: awsProvider,
     rules: awsRules,
     synonyms: awsSynonyms,
@@ -43,6 +44,7 @@ export const aws: ProviderDefinition<AwsConfig> = {
   name: 'AWS',
   meaning: 'the instance is on EC2',
   partial: { at: 'agent', template: { compiled: machinePartials['aws'] } },
+  proofPartial: { compiled: proofPartials['aws'] },
   // cloud-init unpacks gzip by itself: https://cloudinit.readthedocs.io/en/latest/explanation/format.html
   // The limit: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html
   userData: { limit: 16_384, overflow: 'gzip' },

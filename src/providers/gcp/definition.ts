@@ -4,7 +4,7 @@ import { providerBlock } from '../../config/index.ts'
 import type { Offering } from '../../planner/index.ts'
 import type { ProviderDefinition } from '../definition.ts'
 import { firstType, slotTypeByType, withReserved } from '../offerings.ts'
-import { machinePartials } from '../templates.generated.ts'
+import { machinePartials, proofPartials } from '../templates.generated.ts'
 import { shownPool } from './labels.ts'
 import { gceHostAliases, gceMetadata, isGceHostAlias } from './metadata-client.ts'
 import { buildRequest } from './request.ts'
@@ -15,6 +15,7 @@ import { gcpSynonyms } from './synonyms.ts'
 export const gcp: ProviderDefinition<GcpConfig> = {
   ...providerBlock({
     kind: 'gcp',
+    proofKinds: ['gcp-identity-token'],
     schema: gcpProvider,
     rules: gcpRules,
     synonyms: gcpSynonyms,
@@ -43,6 +44,7 @@ export const gcp: ProviderDefinition<GcpConfig> = {
   name: 'Google Cloud',
   meaning: 'the instance is on Compute Engine',
   partial: { at: 'agent', template: { compiled: machinePartials['gcp'] } },
+  proofPartial: { compiled: proofPartials['gcp'] },
   // `startup-script` is run without unpacking, so a stub unpacks the rest. The limit is that of one metadata value:
   // https://cloud.google.com/compute/docs/metadata/setting-custom-metadata#limitations
   userData: { limit: 262_144, overflow: 'gzip-stub' },

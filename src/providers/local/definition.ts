@@ -2,12 +2,13 @@
 
 import { providerBlock } from '../../config/index.ts'
 import type { ProviderDefinition } from '../definition.ts'
-import { machinePartials } from '../templates.generated.ts'
+import { machinePartials, proofPartials } from '../templates.generated.ts'
 import { buildRequest, type LocalConfig, localProvider, localRules } from './request.ts'
 
 export const local: ProviderDefinition<LocalConfig> = {
   ...providerBlock({
     kind: 'local',
+    proofKinds: ['local-secret'],
     schema: localProvider,
     rules: localRules,
     reference: {
@@ -18,6 +19,7 @@ export const local: ProviderDefinition<LocalConfig> = {
   name: 'this machine',
   meaning: 'the instance is a process on this machine',
   partial: { at: 'first', template: { compiled: machinePartials['local'] } },
+  proofPartial: { compiled: proofPartials['local'] },
   userData: { overflow: 'error' },
   identityKeys: [],
   onThisMachine: true,

@@ -98,6 +98,18 @@ describe('provision --dry-run', () => {
     expect(status, stderr).toBe(0)
   })
 
+  it('shows how instances get their client certificates', () => {
+    const ask = 'join: {proof: required, url: "https://10.0.0.9:8443"}\n      max_instances: 3'
+    writeFileSync(join(dir, 'join.yaml'), config.replace('max_instances: 3', ask))
+    const { status, stdout, stderr } = run('-c', 'join.yaml', '--pool', 'gpu')
+    expect(status, stderr).toBe(0)
+    expect(stderr).toMatch(
+      /join +required \(aws-sts\)\n +at https:\/\/10\.0\.0\.9:8443\n +as master\.test \(verified as the master\)\n/,
+    )
+    expect(stdout).toContain("\nJOIN_URL='https://10.0.0.9:8443'\n")
+    expect(run('--pool', 'gpu').stderr).not.toMatch(/^ +join/m)
+  })
+
   it('prints a stable JSON for programs', () => {
     const { status, stdout, stderr } = run('--format', 'json')
     const { pools } = JSON.parse(stdout)

@@ -1,7 +1,7 @@
 // Every step of the script can fail, and each failure has a stage code, an exit status and a line with the reason.
 import { afterEach, describe, expect, it } from 'vitest'
 import { type FailureStage, failureStages } from '../../../src/agent-setup/stages.ts'
-import type { SetupChanges } from '../../support/agent-setups.ts'
+import { joinSetup, type SetupChanges } from '../../support/agent-setups.ts'
 import type { ToolBehaviour } from '../../support/fake-tools.ts'
 import { isRunning, type ScriptVm, ScriptVms } from '../../support/script-vm.ts'
 import { until } from '../../support/server.ts'
@@ -24,6 +24,25 @@ function docker(subcommand: string, behaviour: string): ToolBehaviour {
     docker: `case $1 in ${subcommand}) ${behaviour} ;; image) exit 1 ;; inspect) echo true 0 ;; esac`,
   }
 }
+
+const joining: SetupChanges = {
+  join: joinSetup('https://10.0.0.5:8443', 'master.example.com', 'aws-sts'),
+  bootTimeoutSeconds: 20,
+}
+/** Makes a file for the key, and knows no certificate. */
+const openssl = `case $1 in ecparam) : >"\${@: -1}" ;; x509 | pkey) exit 1 ;; *) echo 'verify return:1' ;; esac`
+/** The metadata server and the endpoint, which refuses. */
+const refusing = `
+case "$*" in
+  *api/token*) echo token ;;
+  *ec2-instance*) echo '{"AccessKeyId":"a","SecretAccessKey":"b","Token":"c"}' ;;
+  *meta-data*) printf i-1 ;;
+  *challenge*)
+    while [ "$1" != -o ]; do shift; done
+    echo '{"nonce":"n"}' >"$2"
+    echo ' status 200' ;;
+  *) echo ' status 403' ;;
+esac`
 
 const process = { runtime: 'process', slotType: 'none' } as const
 const cases: Case[] = [
@@ -111,6 +130,27 @@ const cases: Case[] = [
     // bash ends within the shortened pause in any case.
     tools: { sleep: 'exec "$REAL_SLEEP" 0.5' },
     says: 'cannot read its configuration',
+  },
+  {
+    stage: 'join_unreachable',
+    when: 'nobody answers the request for a certificate',
+    setup: joining,
+    tools: { openssl },
+    says: 'https://10.0.0.5:8443: ',
+  },
+  {
+    stage: 'join_refused',
+    when: 'the provisioner issues no certificate',
+    setup: joining,
+    tools: { openssl, curl: refusing },
+    says: 'https://10.0.0.5:8443:  status 403',
+  },
+  {
+    stage: 'proof_unavailable',
+    when: 'there is no openssl for a proof',
+    setup: joining,
+    tools: { openssl: undefined },
+    says: 'openssl is not on this instance',
   },
   { stage: 'never_joined', when: 'it never connects', setup: { bootTimeoutSeconds: 0 }, says: 'in 0 s' },
 ]

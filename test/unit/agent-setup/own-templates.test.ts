@@ -12,15 +12,19 @@ const main = ['agent-setup.sh.hbs']
 const partials = ['partials', 'providers'].flatMap((folder) =>
   readdirSync(join(root, folder)).map((file) => `${folder}/${file}`),
 )
+const proofs = readdirSync(join(root, 'proofs')).map((file) => `proofs/${file}`)
 const names = partials.map((file) => basename(file, '.hbs'))
 const vocabulary = vocabularyOf(machines)
 /** The built-in template inserts the partial of the machine by these names. */
-const builtIn = { ...vocabulary, partials: [...vocabulary.partials, 'machine-first', 'machine'] }
+const builtIn = {
+  ...vocabulary,
+  partials: [...vocabulary.partials, 'machine-first', 'machine', 'machine-proof'],
+}
 const textOf = (file: string) => readFileSync(join(root, file), 'utf8')
 const everything = [...main, ...partials].map(textOf).join('\n')
 
 describe('templates/', () => {
-  it.each([...main, ...partials])('%s passes the lint', (file) => {
+  it.each([...main, ...partials, ...proofs])('%s passes the lint', (file) => {
     const source = { name: file, text: textOf(file) }
     expect(lintTemplate(source, Handlebars.parse, builtIn, file !== main[0])).toEqual([])
   })

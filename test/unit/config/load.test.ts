@@ -120,6 +120,7 @@ describe('defaults', () => {
       state_dir: '/etc/det/.provision',
       state: { type: 'folder' },
       demand: { type: 'built-in', placeholder_agent: 'auto' },
+      agents_ca: { lifetime: 604_800_000 },
       orphans: { terminate_after: 3_600_000, terminate_unknown: false },
       metrics: { access: 'token' },
       prices: {},

@@ -2,12 +2,13 @@
 import { describe, expect, it } from 'vitest'
 import { configKeyCodes, configProviderCodes } from '../../../src/problems/config-codes.ts'
 import { problemsOf, withoutMark } from './marked.ts'
+import { wrongJoin } from './wrong-join.cases.ts'
 import { wrongKeys } from './wrong-keys.cases.ts'
 import { wrongNames } from './wrong-names.cases.ts'
 import { wrongRules } from './wrong-rules.cases.ts'
 import { wrongState } from './wrong-state.cases.ts'
 
-const all = [...wrongKeys, ...wrongNames, ...wrongRules, ...wrongState]
+const all = [...wrongJoin, ...wrongKeys, ...wrongNames, ...wrongRules, ...wrongState]
 
 describe('wrong input', () => {
   it.each(all)('$code: $rule', ({ text: marked, code, remedy }) => {

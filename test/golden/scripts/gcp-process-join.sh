@@ -1,0 +1,441 @@
+#!/bin/bash
+# Sets up this VM as an agent of a master, or powers it off. Written by `provision`; safe to rerun.
+# Prints PROVISION_STAGE=<code> on the console; each failure has its own code and exit status.
+set -Eeuo pipefail
+umask 022
+
+# Environment of the agent.
+export DET_MASTER_HOST='10.0.0.5'
+export DET_MASTER_PORT='8443'
+export DET_RESOURCE_POOL='default'
+export DET_SLOT_TYPE='none'
+export DET_AGENT_RECONNECT_ATTEMPTS='5'
+export DET_AGENT_RECONNECT_BACKOFF='5'
+export DET_SECURITY_TLS_ENABLED=true
+export DET_SECURITY_TLS_MASTER_CERT_NAME='determined-master.example.com'
+
+# Seconds within which the agent must join.
+BOOT_TIMEOUT='600'
+# Empty on a VM; the root folder of a local VM.
+ROOT=${PROVISION_ROOT:-}
+
+RUN=''
+WATCH=''
+monotonic() {
+  local seconds
+  if read -r seconds _ 2>/dev/null </proc/uptime; then echo "${seconds%.*}"; else echo "$SECONDS"; fi
+}
+BEGAN=$(monotonic)
+elapsed() { echo $(($(monotonic) - BEGAN)); }
+CONSOLE=$ROOT/dev/console
+log() { printf '%s %s\n' "$(date -u +%FT%TZ)" "$*" | tee -a "$CONSOLE" 2>/dev/null || true; }
+stage() {
+  local text=${2:-}
+  text=${text:0:4000} text=${text//[[:cntrl:]]/ }
+  log "PROVISION_STAGE=$1${text:+ ${text//PROVISION_STAGE=/PROVISION_STAGE }}"
+}
+has_work() {
+  local id task
+  id=$(cat "$ROOT/run/determined-agent-id" 2>/dev/null) || return 1
+  while read -r task; do
+    if grep -zqsxF "DET_AGENT_ID=$id" "$task"; then return; fi
+  done < <(grep -lzs '^DET_CONTAINER_ID=' /proc/[0-9]*/environ)
+  return 1
+}
+power_off() {
+  if [ -d "$ROOT/run/systemd/system" ]; then
+    (trap '' TERM HUP && sleep 7 && systemctl poweroff -ff) </dev/null >/dev/null 2>&1 &
+  fi
+  kill -KILL -- "-$(cat "$RUN/startup" 2>/dev/null)" 2>/dev/null || true
+  "$ROOT/sbin/shutdown" -h now || true
+}
+fail() { # '<code> <exit status>' <what happened>
+  trap - ERR
+  if [ "$RUN" ] && ! mkdir "$RUN/failed" 2>/dev/null; then
+    if [ -d "$RUN/failed" ] || [ ! -d "$RUN" ]; then exit "${1#* }"; fi
+  fi
+  stage "${1% *}" "$2"
+  if has_work; then
+    log 'the agent has tasks: the instance stays on while they run, or if the agent joins'
+    keep_agent 2>/dev/null || true
+    rm -rf "$RUN/failed"
+    exit "${1#* }"
+  fi
+  kill "$WATCH" 2>/dev/null || true
+  power_off
+  exit "${1#* }"
+}
+trap '((BASH_SUBSHELL)) || fail "internal_error 1" "line $LINENO: $BASH_COMMAND"' ERR
+pause() { local s=(0 1 1 2 3) && sleep "${s[$1]:-5}"; }
+again() { # <times at most> <command>
+  local n
+  for ((n = 1; n < $1; n++)); do
+    if "${@:2}"; then return; fi
+    pause "$n"
+  done
+  "${@:2}"
+}
+file() { # <path>: its path on this VM; /usr is read-only on some images
+  local files=$ROOT/usr/local/determined
+  case $1 in
+    /usr/local/determined/*)
+      mkdir -p "$files" 2>/dev/null || true
+      [ -w "$files" ] || files=$ROOT/var/lib/determined
+      echo "$files/${1##*/}"
+      ;;
+    *) echo "$ROOT$1" ;;
+  esac
+}
+write_file() { # <path> <mode> [first lines] < <content>
+  local file
+  file=$(file "$1")
+  [ ! -d "$file" ] || rmdir "$file" 2>/dev/null || true
+  { mkdir -p "${file%/*}" && (umask 077 && { [ -z "${3:-}" ] || printf '%s\n' "$3"; } >"$file" && cat >>"$file") && chmod "$2" "$file"; } ||
+    fail 'disk_not_writable 28' "$file could not be written"
+}
+
+export HOME=${HOME:-/root}
+cd "$ROOT/"
+stage started
+
+# Checks that the agent joins within the boot timeout.
+new_run() { rm -rf "$ROOT/run/determined" && mkdir -p "$ROOT/run/determined/$$"; }
+again 4 new_run
+RUN=$ROOT/run/determined/$$
+LOG=$ROOT/var/log/determined-agent.log
+agent_log() { tail -c "+$(cat "$RUN/log-from")" "$LOG"; }
+keep_agent() {
+  : >"$RUN/kept"
+  ln -sf "$ROOT/run/determined-agent/pid" "$RUN/agent"
+  ln -sf "$ROOT/run/determined-agent/log-from" "$RUN/log-from"
+}
+joined() {
+  local found
+  found=$(agent_log 2>/dev/null | sed -nE \
+    -e '/joined the master|writing agent started message/{s/.*/joined/p;q;}' \
+    -e '/connecting to the master|level=trace|TRAC/{s/.*/silent/;h;}' -e '$!d;x;p')
+  case $found in
+    *joined*) ;;
+    *silent*) [ -e "$RUN/kept" ] && return 2 || return 1 ;;
+    *) return 2 ;;
+  esac
+}
+last_lines() { # <how many>
+  agent_log 2>/dev/null | grep -v 'agent configuration' | tail -n "$1" | sed -E \
+    -e 's#://[^@/ ]*@#://***@#g' -e 's/A[KS]IA[A-Z0-9]{16}/***/g' -e 's/([?&](sig|key|code)=)[^ &"]+/\1***/gI' \
+    -e 's/((bearer|basic|digest) +)[^ ,}"\]+/\1***/gI' \
+    -e 's/((token|passw|secret|auth|signature|credential|api.?key|access.?key)[a-z0-9_-]*\\?"?[=: ]+)(\\"[^"]*"|"[^"]*"|[^ ,}&]+)/\1***/gI' \
+    -e 's/(.{300}).*/\1/'
+}
+log_tail() {
+  local tail
+  tail=$(last_lines 3)
+  echo "${tail//$'\n'/ | }"
+}
+watch_join() {
+  local pid now before='' held=0 tail
+  trap - ERR
+  set +e
+  CONSOLE=$ROOT/dev/console
+  while (($(elapsed) < BOOT_TIMEOUT)) || has_work; do
+    sleep 5
+    [ -d "$RUN" ] || return # the script was restarted
+    pid=$(cat "$RUN/agent")
+    now=$(grep -oE "\w+:\w+ \w+:$(printf %04X "$DET_MASTER_PORT") 01" "/proc/${pid:-0}/net/"tcp{,6})
+    before=$(grep -xF "${before:-none}" <<<"$now")
+    if [ -z "$before" ]; then
+      held=0
+      before=$now
+    else
+      joined
+      case $? in
+        0) stage agent_connected && return ;;
+        1) held=0 ;;
+        *) ((++held < 6)) || break ;;
+      esac
+    fi
+  done
+  if ((held)); then
+    stage agent_connected 'by its connection: its log does not show it'
+    return
+  fi
+  [ "${pid:-0}" = 0 ] || [ "$(grep -ciz ^https_proxy=. "/proc/$pid/environ")" = 0 ] || return
+  tail=$(log_tail)
+  fail 'never_joined 41' "the agent did not join the master in $BOOT_TIMEOUT s${tail:+: $tail}"
+}
+watch_join </dev/null >/dev/null 2>&1 &
+WATCH=$!
+
+ended_early() {
+  local log
+  log=$(agent_log 2>/dev/null) || log=''
+  note="it exited and is restarted: $(log_tail)"
+  [[ -z $log || $log = *@('join the master'|'master told'|'dialing master'|'past reconnect')* ]] ||
+    fail 'agent_failed 26' "it ran for less than 5 s: $(log_tail)"
+}
+
+write_file /etc/determined/agent.yaml 600 <<'END'
+{
+  "security": {
+    "tls": {
+      "enabled": true,
+      "master_cert_name": "determined-master.example.com"
+    }
+  }
+}
+END
+# The agent trusts the CAs of this VM.
+CA_BUNDLE=/usr/local/determined/ca-bundle.crt
+ca_files=("$ROOT/etc"/{ssl/certs/ca-certificates.crt,pki/tls/certs/ca-bundle.crt,ssl/ca-bundle.pem,pki/tls/cacert.pem,pki/ca-trust/extracted/pem/tls-ca-bundle.pem,ssl/cert.pem})
+[ -z "${SSL_CERT_FILE:-}" ] || ca_files=("$SSL_CERT_FILE")
+CA_FILE='' cas=''
+for file in "${ca_files[@]}"; do
+  if grep -qse '-BEGIN CERT' "$file"; then CA_FILE=$file && cas=$(cat "$file") && break; fi
+done
+[ -n "$CA_FILE" ] || fail 'tls_unknown_ca 34' "no CAs in ${ca_files[*]}: install ca-certificates by startup_script"
+write_file "$CA_BUNDLE" 644 "$cas" </dev/null
+stage configuration_written
+
+# The agent id is the instance name.
+URL=http://metadata.google.internal/computeMetadata/v1/instance/name
+DET_AGENT_ID=$(again 15 curl -sSfm 5 --noproxy '*' -H 'Metadata-Flavor: Google' $URL) ||
+  fail 'metadata_unreachable 24' 'no instance name'
+export DET_AGENT_ID
+
+# Gets a client certificate from the provisioner. Its key never leaves this instance.
+JOIN_URL='https://10.0.0.5:8443'
+JOIN_TO='::10.0.0.5:8443'
+JOIN_ENDPOINT='https://determined-master.example.com:8443/v1/join'
+JOIN_RENEW='86400'
+JOIN_PROOFS=('gcp-identity-token')
+JOIN=$(file /usr/local/determined/join)
+JOIN_TRUST=(--tlsv1.2)
+JOIN_TRUST+=(--cacert "$(file "$CA_BUNDLE")" --capath "$JOIN")
+join_proof() {
+  local token
+  token=$(curl -sSfm 5 --noproxy '*' -H 'Metadata-Flavor: Google' -G -d format=full --data-urlencode "audience=$JOIN_URL/v1/join/$2" \
+    http://metadata.google.internal/computeMetadata/v1/instance/service-accounts/default/identity) &&
+    printf '{"kind":"%s","token":"%s"}' "$1" "$token"
+}
+PROOF_FUNCTIONS=(join_proof)
+join_call() { # <path> [option of curl ...]: whether the answer has status 200
+  rm -f "$JOIN/new"
+  why=$(curl -sSm 15 "${JOIN_TRUST[@]}" --connect-to "$JOIN_TO" -o "$JOIN/new" -w ' status %{http_code}' \
+    "${@:2}" "$JOIN_ENDPOINT$1" 2>&1) || true
+  [[ $why = *'status 200'* ]]
+}
+join_post() { # <path> [option of curl ...] < <JSON>: whether the answer is a certificate of the key
+  join_call "$@" -H 'Content-Type: application/json' -H 'Accept: application/x-pem-file' -d @- || return
+  if [ "$(openssl x509 -noout -pubkey -in "$JOIN/new" 2>&1)" != "$(openssl pkey -pubout -in "$JOIN/agent.key")" ]; then
+    why='its answer is not a certificate of this instance'
+    return 1
+  fi
+  mv -f "$JOIN/new" "$JOIN/agent.crt"
+}
+join_valid() { openssl x509 -noout -checkend 0 -in "$JOIN/agent.crt" >/dev/null 2>&1; }
+join_try() { # one attempt
+  local kind nonce proof re='"nonce"[[:space:]]*:[[:space:]]*"([A-Za-z0-9_.=-]+)"'
+  fault='join_unreachable 42'
+  if join_valid; then
+    if join_post /renew --cert "$JOIN/agent.crt" --key "$JOIN/agent.key" <<<"{\"csr\":\"$JOIN_CSR\"}"; then return; fi
+    [[ $why = *'status 40'* ]] || return
+  fi
+  join_call /challenge || return
+  why='its challenge has no nonce'
+  [[ $(cat "$JOIN/new") =~ $re ]] || return
+  nonce=${BASH_REMATCH[1]}
+  kind=${JOIN_PROOFS[JOIN_N++ % ${#JOIN_PROOFS[@]}]}
+  if ! proof=$(join_proof "$kind" "$nonce" 2>"$JOIN/error"); then
+    fault='proof_unavailable 44' why="no $kind: $(cat "$JOIN/error")"
+    return 1
+  fi
+  if join_post '' <<<"{\"id\":\"$DET_AGENT_ID\",\"nonce\":\"$nonce\",\"csr\":\"$JOIN_CSR\",\"proof\":$proof}"; then return; fi
+  [[ $why != *'status 403'* ]] || fault='join_refused 43'
+  return 1
+}
+join_renew() {
+  while sleep $((JOIN_RENEW * (32768 + RANDOM) / 65536 / JOIN_PART)); do
+    if join_try; then JOIN_PART=1; else JOIN_PART=24 && echo "${fault% *}: $JOIN_URL: $why"; fi
+  done
+}
+
+for tool in openssl curl; do
+  [ -x "$(type -P $tool)" ] || fail 'proof_unavailable 44' "$tool is not on this instance"
+done
+umask 077
+if [ "$(cat "$JOIN/id" 2>/dev/null)" != "$DET_AGENT_ID" ] || ! openssl pkey -noout -in "$JOIN/agent.key" >/dev/null 2>&1; then
+  { mkdir -p "$JOIN" && chmod 700 "$JOIN" && rm -f "$JOIN"/* && openssl ecparam -name prime256v1 -genkey -noout -out "$JOIN/new" &&
+    mv -f "$JOIN/new" "$JOIN/agent.key" && echo "$DET_AGENT_ID" >"$JOIN/id" && sync "$JOIN"/* "$JOIN"; } ||
+    fail 'disk_not_writable 28' "no key could be made in $JOIN"
+fi
+JOIN_CSR=$(openssl req -new -sha256 -key "$JOIN/agent.key" -subj "/CN=$DET_AGENT_ID" -outform DER \
+  -config /dev/stdin <<<$'[req]\ndistinguished_name=dn\n[dn]' | openssl base64 -A)
+JOIN_N=0 JOIN_PART=1 n=0
+until join_try; do
+  log "${fault% *}: $JOIN_URL: $why"
+  if join_valid; then JOIN_PART=24 && break; fi
+  if (($(elapsed) + 30 >= BOOT_TIMEOUT)); then fail "$fault" "$JOIN_URL: $why"; fi
+  pause $((++n))
+done
+stage certificate_issued
+
+{
+  export -p | grep -i '_proxy=' || true
+  declare -p "${!JOIN@}" DET_AGENT_ID
+  declare -f join_call join_post join_valid join_try join_renew "${PROOF_FUNCTIONS[@]}"
+  echo 'umask 077; set -o pipefail; join_renew'
+} >"$JOIN/renew"
+umask 022
+if [ -d "$ROOT/run/systemd/system" ] && type -P systemctl >/dev/null; then
+  cat >"$ROOT/run/systemd/system/determined-join.service" <<END
+[Unit]
+Description=Renews the certificate of the Determined agent
+[Service]
+ExecStart=/bin/bash $JOIN/renew
+Restart=always
+RestartSec=60
+END
+  systemctl daemon-reload
+  systemctl restart determined-join
+else
+  kill "$(cat "$ROOT/run/determined-join" 2>/dev/null)" 2>/dev/null || true
+  setsid bash "$JOIN/renew" </dev/null >/dev/null 2>&1 &
+  echo $! >"$ROOT/run/determined-join"
+fi
+
+# Checks TLS before the agent starts, to name the fault (num: OpenSSL's X509_V_ERR_*, also from curl).
+NAME='determined-master.example.com'
+try_tls() {
+  if [ -n "${HTTPS_PROXY:-${https_proxy:-}}" ]; then return 127; fi
+  if type openssl timeout >/dev/null 2>&1; then
+    printf 'GET /info HTTP/1.0\r\n\r\n' | timeout 10 openssl s_client -quiet \
+      -cert "$JOIN/agent.crt" -key "$JOIN/agent.key" \
+      -CAfile "$(file "$CA_BUNDLE")" \
+      -verify_return_error -verify_hostname "$NAME" \
+      -servername "$NAME" \
+      -connect "$DET_MASTER_HOST:$DET_MASTER_PORT"
+  else
+    curl -sSm 10 --noproxy '*' --tlsv1.2 -w 'num=%{ssl_verify_result}:' \
+      --cert "$JOIN/agent.crt" --key "$JOIN/agent.key" \
+      --cacert "$(file "$CA_BUNDLE")" --capath "$ROOT/usr/local/determined" \
+      --connect-to "::$DET_MASTER_HOST:$DET_MASTER_PORT" \
+      "https://$NAME:$DET_MASTER_PORT/info"
+  fi 2>&1
+}
+clock_is_right() {
+  case $(timeout 10 timedatectl show -p NTPSynchronized 2>/dev/null) in
+    *yes) return 0 ;;
+    *no) return 1 ;;
+    *) (($(elapsed) > 120)) ;;
+  esac
+}
+n=0
+while :; do
+  status=0
+  out=$(try_tls) || status=$?
+  case $status:$out in
+    127:*) log 'TLS was not tried: a proxy is used, or openssl and curl are missing' && break ;;
+    0:*) stage tls_checked && break ;;
+    *num=6[234]:* | *'subject name'*) fault='tls_wrong_name 35' ;;
+    *num=2:* | *num=1[89]:* | *num=2[01]:*) fault='tls_unknown_ca 34' ;;
+    *num=10:*) fault='tls_expired 36' ;;
+    *num=9:*) fault='tls_not_yet_valid 37' ;;
+    *num=[2-9]* | *num=1[1-9]* | 60:*) fault='tls_bad_certificate 38' ;;
+    *'not known'* | *'name resol'* | *'not resolve'* | *'No address'*) fault='tls_dns 30' ;;
+    *'onnection refused'*) fault='tls_refused 32' ;;
+    *'wrong version'* | *'packet length'*) fault='tls_not_tls 33' ;;
+    *'certificate required'*) fault='tls_client_certificate 40' ;;
+    *' alert '*) fault='tls_handshake_failed 39' ;;
+    *'verify return:1'*) stage tls_checked && break ;;
+    124:* | 28:* | 7:* | *errno=1[01][013]*) fault='tls_unreachable 31' ;;
+    *) fault='tls_handshake_failed 39' ;;
+  esac
+  [ "$fault" != 'tls_unknown_ca 34' ] ||
+    out="not from a CA of ${CA_FILE:-this instance}: add its CA by startup_script, or set tls.ca_file. $out"
+  final='' clock=''
+  if [[ $fault != *3[012679] ]] || (($(elapsed) + 15 >= BOOT_TIMEOUT)); then final=true; fi
+  if [[ $fault = *3[67] ]]; then
+    clock=": this clock says $(date -u +%FT%TZ)"
+    if [[ $out =~ not(Before|After)=[^$'\n']* ]]; then clock+=", ${BASH_REMATCH[0]}"; fi
+  fi
+  if [[ $fault = *36 ]] && clock_is_right; then final=true; fi
+  if [ "$final" ]; then fail "$fault" "$DET_MASTER_HOST:$DET_MASTER_PORT as $NAME$clock: $out"; fi
+  log "${fault% *}, trying again$clock"
+  pause $((++n))
+done
+
+# The agent is a process.
+COMMAND=('determined-agent' 'run')
+[ -x "$(type -P "${COMMAND[0]}")" ] || fail 'no_agent_command 23' "${COMMAND[0]} is not on this instance"
+DET_CONFIG_FILE=$(file /etc/determined/agent.yaml)
+export DET_CONFIG_FILE
+SSL_CERT_FILE=$(file "$CA_BUNDLE")
+export SSL_CERT_FILE
+export DET_SECURITY_TLS_CLIENT_CERT=$JOIN/agent.crt DET_SECURITY_TLS_CLIENT_KEY=$JOIN/agent.key
+mkdir -p "${LOG%/*}"
+log_from() { echo $(($(wc -c 2>/dev/null <"$LOG" || echo 0) + 1)); }
+AGENT=$ROOT/run/determined-agent
+mkdir -p "$AGENT"
+echo "$DET_AGENT_ID" >"$ROOT/run/determined-agent-id"
+ln -s "$AGENT/pid" "$RUN/agent"
+ln -s "$AGENT/log-from" "$RUN/log-from"
+generation=$({
+  for name in "${!DET_@}"; do printf '%s=%s\0' "$name" "${!name}"; done
+  printf '%s\0' "${COMMAND[@]}"
+  cat "$DET_CONFIG_FILE"
+} | sha256sum)
+is_up() { kill -0 "$(cat "$AGENT/pid" 2>/dev/null)" 2>/dev/null; }
+note=''
+if is_up; then
+  if [ "$(cat "$AGENT/generation")" = "$generation" ]; then
+    note='already running'
+  elif has_work; then
+    note='it has tasks and keeps its earlier configuration'
+  fi
+fi
+if [ "$note" ]; then
+  keep_agent
+else
+  systemctl stop determined-agent 2>/dev/null || true
+  kill "$(cat "$AGENT/loop" 2>/dev/null)" 2>/dev/null || true
+  kill "$(cat "$AGENT/pid" 2>/dev/null)" 2>/dev/null || true
+  for n in {1..20}; do
+    if is_up; then sleep 1; fi
+  done
+  rm -f "$AGENT/pid"
+  log_from >"$AGENT/log-from"
+  echo "$generation" >"$AGENT/generation"
+  (umask 077 && {
+    export -p
+    printf 'echo $$ >%q; exec' "$AGENT/pid"
+    printf ' %q' "${COMMAND[@]}"
+    printf ' </dev/null >>%q 2>&1\n' "$LOG"
+  } >"$AGENT/start")
+  if [ -d "$ROOT/run/systemd/system" ] && type -P systemctl >/dev/null; then
+    cat >"$ROOT/run/systemd/system/determined-agent.service" <<END
+[Unit]
+Description=Determined agent
+[Service]
+ExecStart=/bin/bash $AGENT/start
+Restart=always
+RestartSec=5
+KillMode=process
+END
+    systemctl daemon-reload
+    systemctl start determined-agent
+  else
+    # shellcheck disable=SC2016
+    setsid bash -c 'while [ -e "$0" ]; do bash "$0"; sleep 5; done' "$AGENT/start" </dev/null >/dev/null 2>&1 &
+    echo $! >"$AGENT/loop"
+  fi
+  for n in {1..50}; do
+    if [ ! -s "$AGENT/pid" ]; then sleep 0.1; fi
+  done
+  pid=$(cat "$AGENT/pid")
+  sleep 5
+  if ! kill -0 "$pid" 2>/dev/null; then
+    last_lines 20 || true
+    ended_early
+  fi
+fi
+stage agent_started "$note"
