@@ -34,7 +34,14 @@ export {
   resolveHost,
   withProviders,
 } from './definition.ts'
-
+export type {
+  JoinProofContext,
+  JoinProofKind,
+  JoinProofSettings,
+  JoinProofVerifier,
+  ProofInstance,
+  ProofRequest,
+} from './join-proof.ts'
 export { listDeadline, type SharedCluster, shareCluster, type TimedListing } from './shared-cluster.ts'
 
 export const builtInProviders: readonly AnyProvider[] = [aws, gcp, local]

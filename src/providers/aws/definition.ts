@@ -2,8 +2,10 @@
 
 import { providerBlock } from '../../config/index.ts'
 import type { ProviderDefinition } from '../definition.ts'
+import { acceptedKinds, lazyVerifier } from '../join-proof.ts'
 import { firstType, slotTypeByType } from '../offerings.ts'
 import { machinePartials } from '../templates.generated.ts'
+import { joinProblems, joinProofKinds } from './join-kinds.ts'
 import { ec2HostAliases, ec2Metadata, isEc2HostAlias } from './metadata.ts'
 import { groupsGangs } from './placement.ts'
 import { buildRequest, largestLaunch } from './request.ts'
@@ -68,6 +70,12 @@ export const aws: ProviderDefinition<AwsConfig> = {
     const { leastPolicy } = await import('./iam-policy.ts')
     return leastPolicy(cluster, pools)
   },
+  joinProofKinds,
+  joinProofs: (config, context) =>
+    acceptedKinds(joinProofKinds, context.join).map((kind) =>
+      lazyVerifier(kind, async () => (await import('./join-proof.ts')).verifierOf(kind, config, context)),
+    ),
+  joinProblems: (_, join) => joinProblems(join),
   async endpoints(config, env) {
     const region = config.region ?? env['AWS_REGION']
     return region ? [(await import('./client.ts')).endpointOf(region, env)] : []
