@@ -3,8 +3,10 @@
 import { providerBlock } from '../../config/index.ts'
 import type { Offering } from '../../planner/index.ts'
 import type { ProviderDefinition } from '../definition.ts'
+import { acceptedKinds, lazyVerifier } from '../join-proof.ts'
 import { firstType, slotTypeByType, withReserved } from '../offerings.ts'
 import { machinePartials } from '../templates.generated.ts'
+import { joinProblems, joinProofKinds } from './join-kinds.ts'
 import { shownPool } from './labels.ts'
 import { gceHostAliases, gceMetadata, isGceHostAlias } from './metadata-client.ts'
 import { buildRequest } from './request.ts'
@@ -67,6 +69,14 @@ export const gcp: ProviderDefinition<GcpConfig> = {
     return isGceHostAlias(alias) ? gceMetadata(options).get(alias) : undefined
   },
   leastRights: async (pools) => (await import('./iam-role.ts')).leastRole(pools),
+  joinProofKinds,
+  joinProofs: (config, context) =>
+    acceptedKinds(joinProofKinds, context.join).map((kind) =>
+      lazyVerifier(kind, async () =>
+        (await import('./join-proof.ts')).identityTokenVerifier(config, context),
+      ),
+    ),
+  joinProblems,
   async endpoints(_, env) {
     const { endpointsOf, tokenServer } = await import('./transport.ts')
     const { compute, resourceManager } = endpointsOf(env)

@@ -2,8 +2,11 @@
 
 import { providerBlock } from '../../config/index.ts'
 import type { ProviderDefinition } from '../definition.ts'
+import { acceptedKinds, type JoinProofKind, lazyVerifier } from '../join-proof.ts'
 import { machinePartials } from '../templates.generated.ts'
 import { buildRequest, type LocalConfig, localProvider, localRules } from './request.ts'
+
+const joinProofKinds: readonly JoinProofKind[] = [{ kind: 'local-secret', isDefault: true }]
 
 export const local: ProviderDefinition<LocalConfig> = {
   ...providerBlock({
@@ -36,6 +39,11 @@ export const local: ProviderDefinition<LocalConfig> = {
     slotsPerAgent: slots,
     preemptible: false,
   }),
+  joinProofKinds,
+  joinProofs: (_, context) =>
+    acceptedKinds(joinProofKinds, context.join).map((kind) =>
+      lazyVerifier(kind, async () => (await import('./join-secret.ts')).joinSecretVerifier(context)),
+    ),
   open: async (context) => (await import('./provider.ts')).create(context),
   openCluster: async (_, context) => (await import('./provider.ts')).openCluster(context),
 }
