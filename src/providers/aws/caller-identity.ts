@@ -90,6 +90,8 @@ export function identityClient({ host, env }: StsPlace) {
         'X-Amz-Date': date,
         'X-Amz-Security-Token': token,
         'X-Provision-Nonce': nonce,
+        // A connection that STS closed while it was idle would fail the next proof.
+        Connection: 'close',
         Authorization: `AWS4-HMAC-SHA256 Credential=${accessKey}/${scope}, SignedHeaders=${signedHeaders}, Signature=${signature}`,
       },
     }

@@ -69,15 +69,20 @@ const keysTimeoutMs = 8000
 /** Google's library: it fetches the public keys of Google from their only address, and checks tokens by them. */
 function googleTokens(fetch: Fetch) {
   const once: Fetch = (input, init) => fetch(input, { ...init, redirect: 'error' })
-  const client = new googleAuthLibrary.OAuth2Client({ transporterOptions: { fetchImplementation: once } })
+  const open = () =>
+    new googleAuthLibrary.OAuth2Client({ transporterOptions: { fetchImplementation: once } })
+  let client = open()
   return {
     async keys(signal?: AbortSignal): Promise<Keys> {
       const deadline = AbortSignal.timeout(keysTimeoutMs)
       const stop = signal ? AbortSignal.any([signal, deadline]) : deadline
       const { certs } = await orAborted(client.getFederatedSignonCertsAsync(), stop)
       const keys = new Map(Object.entries(certs ?? {}))
-      if (keys.size === 0 || ![...keys.values()].every(isCertificate))
+      if (keys.size === 0 || ![...keys.values()].every(isCertificate)) {
+        // It would keep the answer, such as a portal's page, for as long as that says.
+        client = open()
         throw new Error('the answer contains something else')
+      }
       return Object.fromEntries(keys) as Keys
     },
 

@@ -78,7 +78,7 @@ export function textMutants(text: string): string[] {
 /** Proofs whose form is wrong: missing and further fields, other types, other kinds. */
 export function formMutants(proof: Record<string, string>): unknown[] {
   const entries = Object.entries(proof)
-  const values = [undefined, null, 0, true, [], {}, ['x'], { toString: 'x' }]
+  const values: unknown[] = [undefined, null, 0, true, [], {}, ['x'], { toString: 'x' }]
   return [
     ...values,
     entries,

@@ -44,7 +44,7 @@ const verifier = verifierWith(ofTest)
 
 const bytesOf = (facts: object = {}) =>
   Buffer.from(JSON.stringify({ ...documentFacts, ...facts }, undefined, 2))
-function proofOf(content = bytesOf(), spec: SignatureSpec = {}, signed = content) {
+function proofOf(content: Buffer = bytesOf(), spec: SignatureSpec = {}, signed = content) {
   return {
     kind: 'aws-identity-document',
     document: content.toString('base64'),
@@ -170,7 +170,7 @@ describe('a signature', () => {
   it('cut, or followed by bytes, is refused', async () => {
     const good = proofOf()
     const bytes = Buffer.from(good.signature, 'base64')
-    const mutants = [...bytes.keys()].map((size) => bytes.subarray(0, size))
+    const mutants: Buffer[] = [...bytes.keys()].map((size) => bytes.subarray(0, size))
     mutants.push(Buffer.concat([bytes, Buffer.from([0])]), Buffer.concat([bytes, bytes]))
     for (const mutant of mutants.filter(({ length }) => length > 3))
       expect(await verdictOf(verifier, asked({ ...good, signature: mutant.toString('base64') }))).toBe(

@@ -99,8 +99,8 @@ describe('a signed identity of an instance', () => {
       ['X-Amz-Date', date],
       ['X-Amz-Security-Token', token],
       ['X-Provision-Nonce', nonce],
+      ['Connection', 'close'],
       ['Authorization', authorization],
-      ['Connection', 'keep-alive'],
     ])
   })
 
@@ -194,8 +194,8 @@ describe('hostile proofs', () => {
         'X-Amz-Date',
         'X-Amz-Security-Token',
         'X-Provision-Nonce',
-        'Authorization',
         'Connection',
+        'Authorization',
       ])
       expect(rawHeaders[1]).toBe(host)
       expect(rawHeaders[7]).toBe(nonce)
