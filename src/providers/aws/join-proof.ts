@@ -120,7 +120,10 @@ function stsVerifier(place: FindPlace, { env }: JoinProofContext): JoinProofVeri
   }
 }
 
-/** The whole ARN is compared; roles and sessions have any names that their owners choose. */
+/**
+ * The whole ARN is compared: the owner of a role chooses the names of its sessions. Nobody can make a role of this name, because the
+ * names of customers' roles have no colon (https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html).
+ */
 function checkSigner(
   { arn, account: its }: CallerIdentity,
   { partition, account, id }: { partition: string; account: string; id: string },

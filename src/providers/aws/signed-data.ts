@@ -117,7 +117,7 @@ function signerNameOf(certificate: Buffer): Buffer {
 
 // BER to DER, as far as the encoder of EC2 differs: indefinite lengths, and octet strings in pieces (X.690 section 8).
 
-const deepest = 16
+const deepest = 32
 const constructed = 0x20
 
 /** Throws DerError; also for bytes after the element. */
