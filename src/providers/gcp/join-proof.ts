@@ -69,8 +69,7 @@ const keysTimeoutMs = 8000
 /** Google's library: it fetches the public keys of Google from their only address, and checks tokens by them. */
 function googleTokens(fetch: Fetch) {
   const once: Fetch = (input, init) => fetch(input, { ...init, redirect: 'error' })
-  const open = () =>
-    new googleAuthLibrary.OAuth2Client({ transporterOptions: { fetchImplementation: once } })
+  const open = () => new googleAuthLibrary.OAuth2Client({ transporterOptions: { fetchImplementation: once } })
   let client = open()
   return {
     async keys(signal?: AbortSignal): Promise<Keys> {
