@@ -1,5 +1,5 @@
 // How the instances of a pool get the client certificates with which their agents join.
-import type { MasterConfig } from '../config/index.ts'
+import { acceptedProofs, type MasterConfig } from '../config/index.ts'
 import {
   anchorsOf,
   loadTlsCredentials,
@@ -47,7 +47,7 @@ export function planJoin(input: PoolTrustInput, trust: PoolTrust): { join?: Join
   problems.push(...verified.problems)
   if (!verified.name) return { problems }
   const known = providers.find(({ kind }) => kind === type)?.proofKinds ?? []
-  const proofs = join.proofs ?? known.slice(0, 1)
+  const proofs = acceptedProofs(join, known)
   const renewSeconds = Math.min(daySeconds, Math.floor(config.agents_ca.lifetime / 3000))
   const { name, chain } = verified
   return {

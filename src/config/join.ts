@@ -60,6 +60,11 @@ export interface JoinConfig {
   identity_certificates?: string
 }
 
+/** The kinds of proof that a pool accepts, of those that its type of provider has: the first, unless it names others. */
+export function acceptedProofs({ proofs }: Pick<JoinConfig, 'proofs'>, known: readonly string[]): readonly string[] {
+  return proofs ?? known.slice(0, 1)
+}
+
 export function joinConfigOf(value: JoinKey, { reading }: Block): JoinConfig {
   if (typeof value === 'string') return { proof: value }
   const { proof, url, proofs, identity_certificates: file } = value

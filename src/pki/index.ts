@@ -13,6 +13,16 @@ export {
   servedPair,
   type TlsCredentials,
 } from './credentials.ts'
+export {
+  type Der,
+  DerError,
+  derContent,
+  derOid,
+  derSequence,
+  derSmallInteger,
+  derTag,
+  readDer,
+} from './der.ts'
 export { createDevelopmentChain, developmentFiles, writeDevelopmentChain } from './development-ca.ts'
 export { type AgentDialOptions, connectAsAgent, type DialTrust, dialOptions } from './dial-options.ts'
 export { showName } from './distinguished-name.ts'

@@ -4,6 +4,7 @@ import type { AgentFacts, Machine, MachineProof } from '../agent-setup/index.ts'
 import type { CommonProviderConfig, ProviderBlock } from '../config/index.ts'
 import type { Offering } from '../planner/index.ts'
 import { type MetadataOptions, neededValue } from '../platform/index.ts'
+import type { Problem } from '../problems/index.ts'
 import type {
   CheckItem,
   ClusterContext,
@@ -14,6 +15,7 @@ import type {
   ProviderContext,
   RequestInput,
 } from './contract.ts'
+import type { JoinProofContext, JoinProofVerifier } from './join-proof.ts'
 
 /**
  * One for each cloud, and one for this machine. `C` is its configuration block after defaults and rules; the members of
@@ -89,6 +91,12 @@ export interface ProviderDefinition<C extends CommonProviderConfig = CommonProvi
    * that are no longer configured. Without it, such instances are not found.
    */
   openCluster?(location: Location, context: ClusterContext): Promise<ClusterProvider>
+
+  /** A verifier for each kind of proof that the pool accepts (`acceptedProofs`). Asks nothing before the first proof. */
+  joinProofs?(config: C, context: JoinProofContext): JoinProofVerifier[]
+
+  /** Why instances of the pool could not make the proofs that it requires, as far as it is known offline. */
+  joinProblems?(config: C): Problem[]
 
   /** URLs of the cloud's APIs that the pool's calls go to, as far as they are known offline. Throws a ProvisionError. */
   endpoints?(config: C, env: ProviderContext['env']): Promise<string[]>

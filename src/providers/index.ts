@@ -34,7 +34,12 @@ export {
   resolveHost,
   withProviders,
 } from './definition.ts'
-
+export type {
+  JoinProofContext,
+  JoinProofVerifier,
+  ProofInstance,
+  ProofRequest,
+} from './join-proof.ts'
 export { listDeadline, type SharedCluster, shareCluster, type TimedListing } from './shared-cluster.ts'
 
 export const builtInProviders: readonly AnyProvider[] = [aws, gcp, local]

@@ -25,6 +25,7 @@ export interface LocalPool {
 }
 
 interface OpenOptions {
+  config: LocalConfig
   owner: Ownership
   clock: Clock
   env: Record<string, string | undefined>

@@ -197,6 +197,12 @@ export function endpointOf(region: string, env: Environment): string {
   return own || `https://ec2.${region}.${partition(region).dnsSuffix}`
 }
 
+/** The host of STS in a region, and the partition of the region. */
+export function stsOf(region: string): { host: string; partition: string } {
+  const { name, dnsSuffix } = partition(region)
+  return { host: `sts.${region}.${dnsSuffix}`, partition: name }
+}
+
 /** Milliseconds. Short, because the answer is only used to tell two accounts apart. */
 const accountDeadlineMs = 3000
 

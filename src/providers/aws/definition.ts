@@ -1,9 +1,11 @@
 // Amazon EC2 as a provider. Loads no SDK until a pool is opened or checked.
 
-import { providerBlock } from '../../config/index.ts'
+import { acceptedProofs, providerBlock } from '../../config/index.ts'
 import type { ProviderDefinition } from '../definition.ts'
+import { lazyVerifier } from '../join-proof.ts'
 import { firstType, slotTypeByType } from '../offerings.ts'
 import { machinePartials, proofPartials } from '../templates.generated.ts'
+import { documentKind, joinProblems, stsKind } from './join-kinds.ts'
 import { ec2HostAliases, ec2Metadata, isEc2HostAlias } from './metadata.ts'
 import { groupsGangs } from './placement.ts'
 import { buildRequest, largestLaunch } from './request.ts'
@@ -12,10 +14,13 @@ import { type AwsConfig, awsRules, publicAwsImage } from './rules.ts'
 import { awsProvider } from './schema.ts'
 import { awsSynonyms } from './synonyms.ts'
 
+/** An identity document can be used again by whoever has read it, so it counts only where a pool names it. */
+const proofKinds = [stsKind, documentKind]
+
 export const aws: ProviderDefinition<AwsConfig> = {
   ...providerBlock({
     kind: 'aws',
-    proofKinds: ['aws-sts', 'aws-identity-document'],
+    proofKinds,
     schema: awsProvider,
     rules: awsRules,
     synonyms: awsSynonyms,
@@ -70,6 +75,11 @@ export const aws: ProviderDefinition<AwsConfig> = {
     const { leastPolicy } = await import('./iam-policy.ts')
     return leastPolicy(cluster, pools)
   },
+  joinProofs: (config, context) =>
+    acceptedProofs(config.join, proofKinds).map((kind) =>
+      lazyVerifier(kind, async () => (await import('./join-proof.ts')).verifierOf(kind, config, context)),
+    ),
+  joinProblems: ({ join }) => joinProblems(join),
   async endpoints(config, env) {
     const region = config.region ?? env['AWS_REGION']
     return region ? [(await import('./client.ts')).endpointOf(region, env)] : []

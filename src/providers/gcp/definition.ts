@@ -1,10 +1,12 @@
 // Google Compute Engine as a provider. Loads no SDK until a pool is opened or checked.
 
-import { providerBlock } from '../../config/index.ts'
+import { acceptedProofs, providerBlock } from '../../config/index.ts'
 import type { Offering } from '../../planner/index.ts'
 import type { ProviderDefinition } from '../definition.ts'
+import { lazyVerifier } from '../join-proof.ts'
 import { firstType, slotTypeByType, withReserved } from '../offerings.ts'
 import { machinePartials, proofPartials } from '../templates.generated.ts'
+import { joinProblems, tokenKind } from './join-kinds.ts'
 import { shownPool } from './labels.ts'
 import { gceHostAliases, gceMetadata, isGceHostAlias } from './metadata-client.ts'
 import { buildRequest } from './request.ts'
@@ -15,7 +17,7 @@ import { gcpSynonyms } from './synonyms.ts'
 export const gcp: ProviderDefinition<GcpConfig> = {
   ...providerBlock({
     kind: 'gcp',
-    proofKinds: ['gcp-identity-token'],
+    proofKinds: [tokenKind],
     schema: gcpProvider,
     rules: gcpRules,
     synonyms: gcpSynonyms,
@@ -69,6 +71,13 @@ export const gcp: ProviderDefinition<GcpConfig> = {
     return isGceHostAlias(alias) ? gceMetadata(options).get(alias) : undefined
   },
   leastRights: async (pools) => (await import('./iam-role.ts')).leastRole(pools),
+  joinProofs: (config, context) =>
+    acceptedProofs(config.join, [tokenKind]).map((kind) =>
+      lazyVerifier(kind, async () =>
+        (await import('./join-proof.ts')).identityTokenVerifier(config, context),
+      ),
+    ),
+  joinProblems,
   async endpoints(_, env) {
     const { endpointsOf, tokenServer } = await import('./transport.ts')
     const { compute, resourceManager } = endpointsOf(env)

@@ -1,14 +1,17 @@
 // This machine as a provider: VMs are processes, and the agent is this program.
 
-import { providerBlock } from '../../config/index.ts'
+import { acceptedProofs, providerBlock } from '../../config/index.ts'
 import type { ProviderDefinition } from '../definition.ts'
+import { lazyVerifier } from '../join-proof.ts'
 import { machinePartials, proofPartials } from '../templates.generated.ts'
 import { buildRequest, type LocalConfig, localProvider, localRules } from './request.ts'
+
+const proofKinds = ['local-secret']
 
 export const local: ProviderDefinition<LocalConfig> = {
   ...providerBlock({
     kind: 'local',
-    proofKinds: ['local-secret'],
+    proofKinds,
     schema: localProvider,
     rules: localRules,
     reference: {
@@ -38,6 +41,10 @@ export const local: ProviderDefinition<LocalConfig> = {
     slotsPerAgent: slots,
     preemptible: false,
   }),
+  joinProofs: ({ join }, context) =>
+    acceptedProofs(join, proofKinds).map((kind) =>
+      lazyVerifier(kind, async () => (await import('./join-secret.ts')).joinSecretVerifier(context)),
+    ),
   open: async (context) => (await import('./provider.ts')).create(context),
   openCluster: async (_, context) => (await import('./provider.ts')).openCluster(context),
 }

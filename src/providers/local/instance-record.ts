@@ -27,6 +27,8 @@ export interface InstanceRecord {
   launchedAt: number
   /** The script's process, which leads the VM's process group. Written before the script may run. */
   process: { pid: number; start: string }
+  /** SHA-256 of the secret that it was started with, in hexadecimal; only in pools that require join proofs. */
+  joinSecretHash?: string
   /** When its termination was requested. */
   terminateAt?: number
   ended?: { at: number; reason: string }
@@ -93,6 +95,7 @@ function isRecord(value: unknown): value is InstanceRecord {
     record.tags !== null &&
     Number.isSafeInteger(record.process?.pid) &&
     typeof record.process?.start === 'string' &&
+    (record.joinSecretHash === undefined || typeof record.joinSecretHash === 'string') &&
     (record.ended === undefined || typeof record.ended?.reason === 'string')
   )
 }

@@ -220,6 +220,8 @@ export interface StartOptions {
   /** File handle for standard out and standard error. */
   console: number
   env: Readonly<Record<string, string | undefined>>
+  /** Passed in the environment only: it is in no file. */
+  joinSecret?: string | undefined
 }
 
 /** Throws the errno error of the spawn. */

@@ -34,6 +34,7 @@ import {
   scriptRuns,
   startInstance,
 } from './instances.ts'
+import { makeJoinSecret } from './join-secret.ts'
 import { instanceIds, isInstanceId, type LocalConfig } from './request.ts'
 
 /** Bytes of a console kept between two reads: longer than any stage line. */
@@ -74,7 +75,7 @@ function list(vms: LocalInstances, signal?: AbortSignal): Listing {
 async function launch(
   order: LaunchOrder,
   vms: LocalInstances,
-  context: ProviderContext,
+  context: ProviderContext<LocalConfig>,
   signal?: AbortSignal,
 ): Promise<LaunchResult> {
   const result: LaunchResult = { instances: [], failures: [] }
@@ -207,7 +208,7 @@ export async function launchInstance(
   id: string,
   order: LaunchOrder,
   folder: PoolFolder,
-  context: Pick<ProviderContext, 'env' | 'clock' | 'mayAct'>,
+  context: Pick<ProviderContext<LocalConfig>, 'config' | 'env' | 'clock' | 'mayAct'>,
 ): Promise<Launched> {
   const known = folder.exists(id) ? readRecord(folder.root(id)) : undefined
   if (known) {
@@ -229,13 +230,22 @@ async function start(
   record: Omit<InstanceRecord, 'process'>,
   root: string,
   folder: PoolFolder,
-  { env, mayAct }: Pick<ProviderContext, 'env' | 'mayAct'>,
+  { config, env, mayAct }: Pick<ProviderContext<LocalConfig>, 'config' | 'env' | 'mayAct'>,
 ): Promise<Launched> {
   const console = folder.openConsole(record.id)
+  const secret = config.join.proof === 'required' ? makeJoinSecret() : undefined
   let waiting: GatedProcess | undefined
   try {
-    waiting = await startInstance({ id: record.id, root, script: join(root, 'script'), console, env })
-    const started = { ...record, process: { pid: waiting.pid, start: waiting.start } }
+    waiting = await startInstance({
+      id: record.id,
+      root,
+      script: join(root, 'script'),
+      console,
+      env,
+      joinSecret: secret?.value,
+    })
+    const process = { pid: waiting.pid, start: waiting.start }
+    const started = { ...record, process, ...(secret && { joinSecretHash: secret.hash }) }
     writeRecord(root, started)
     checkMayAct(mayAct, `the start of local instance ${record.id}`)
     waiting.release()

@@ -34,12 +34,12 @@ export function localRules(keys: Partially<LocalKeys>, block: Block) {
   return (whole: LocalKeys) => ({ ...whole, ...common(whole), agent_runtime: 'process' as const })
 }
 
-export function buildRequest({ owner, intent }: RequestInput<LocalConfig>): LaunchRequest {
+export function buildRequest({ config, owner, intent }: RequestInput<LocalConfig>): LaunchRequest {
   return {
     call: 'spawn',
     body: {
       command: ['bash', 'script'],
-      environment: [...instanceVariables],
+      environment: [...instanceVariables, ...(config.join.proof === 'required' ? [joinSecretVariable] : [])],
       instances: instanceIds(intent),
       tags: ownerTagsOf(owner, intent.id),
     },
@@ -70,18 +70,27 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 const hostVariables = ['PATH', 'TMPDIR', 'LANG', 'LC_ALL', 'SSL_CERT_FILE', 'SSL_CERT_DIR'] as const
 export const instanceVariables = [...hostVariables, 'PROVISION_ROOT', 'PROVISION_INSTANCE_ID'] as const
+/** The secret for the join proof of the instance; only in pools that require one. */
+const joinSecretVariable = 'PROVISION_JOIN_SECRET'
 
 export function instanceEnvironment({
   id,
   root,
   env,
+  joinSecret,
 }: {
   id: string
   root: string
   env: Environment
+  joinSecret?: string | undefined
 }): Environment {
   const machine = Object.fromEntries(hostVariables.map((name) => [name, env[name]]))
-  return { ...machine, PROVISION_ROOT: root, PROVISION_INSTANCE_ID: id }
+  return {
+    ...machine,
+    PROVISION_ROOT: root,
+    PROVISION_INSTANCE_ID: id,
+    ...(joinSecret !== undefined && { [joinSecretVariable]: joinSecret }),
+  }
 }
 
 /** In the environment of every process of the VM, and of no other process. */
