@@ -4,6 +4,13 @@
 export { type Certificate, certificateFacts } from './certificate.ts'
 export { nearIssuerProblem, readCertificates } from './chain.ts'
 export {
+  authoritiesIn,
+  type ClientAuthorities,
+  isSignedByOneOf,
+  isValidAt,
+  presentedBy,
+} from './client-signer.ts'
+export {
   isLoneSelfSigned,
   keepsTrust,
   loadTlsCredentials,

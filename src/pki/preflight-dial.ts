@@ -5,6 +5,7 @@ import { connect as connectPlain, isIP, type LookupFunction, type Socket } from 
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import type { Clock } from '../platform/index.ts'
 import { type ProblemCode, preflightCertificateCodes } from '../problems/index.ts'
+import { presentedBy } from './client-signer.ts'
 import { connectAsAgent, type DialTrust, dialOptions } from './dial-options.ts'
 import { type HttpAnswer, probePath, readInfo } from './preflight-answer.ts'
 import { anchorsOf, type MasterAddress, type TrustPlan } from './trust-plan.ts'
@@ -50,8 +51,6 @@ export interface DialOutcome {
 const maxBody = 65_536
 /** Go's HTTP client accepts response heads of this size (net/http); Node's default is 16 KiB. */
 const maxHead = 1_048_576
-/** OpenSSL accepts at most 100 KiB of certificates, so this limit cuts none. */
-const maxPresentedBytes = 131_072
 
 /** Never rejects: errors are in the outcome. */
 export function dialMaster(order: DialOrder): Promise<DialOutcome> {
@@ -175,20 +174,6 @@ function upgradeHeaders(): Record<string, string> {
 
 function answerOf({ statusCode = 0, headers }: IncomingMessage): HttpAnswer {
   return { status: statusCode, body: '', location: headers.location, server: headers['server']?.toString() }
-}
-
-function presentedBy(socket: TLSSocket): X509Certificate[] {
-  const presented: X509Certificate[] = []
-  let bytes = 0
-  for (
-    let next = socket.getPeerX509Certificate();
-    next && bytes < maxPresentedBytes;
-    next = next.issuerCertificate
-  ) {
-    presented.push(next)
-    bytes += next.raw.length
-  }
-  return presented
 }
 
 // The dials of one preflight: each as an agent would dial, or with one change to find the cause of a failure.

@@ -34,6 +34,13 @@ export const tlsFileCodes = {
     meaning: 'The certificate file is PEM but has no certificate; often it is the private key.',
     remedy: 'Name the file with the certificate chain, server certificate first.',
   },
+  CLIENT_CA_EMPTY: {
+    severity: 'error',
+    exit: 3,
+    meaning:
+      'A list of CAs for client certificates contains no certificate, so every client would be refused.',
+    remedy: 'Name a file with the CA certificates, or remove `client_ca`.',
+  },
   TLS_PEM_BROKEN: {
     severity: 'error',
     exit: 3,
