@@ -10,20 +10,14 @@ import {
   refuseUpgrade,
   sendJson,
 } from '../../http/index.ts'
-import { probeId } from '../../pki/index.ts'
+import { probeId, proofProbeId } from '../../pki/index.ts'
 import type { Clock, Handler, UpgradeHandler } from '../../platform/index.ts'
 import { createAcceptor, foreignOrigin } from '../protocol/accept.ts'
 import { type JoinRequest, parseJoin, shownText } from '../protocol/dial.ts'
 import type { AgentLink, Refusal, RefusedJoin } from './agent.ts'
 import type { Registry } from './agents.ts'
 import { createHeldDials, isUndecided } from './held-dials.ts'
-import {
-  type ClaimedIdentity,
-  type JoinProofRules,
-  probeRefusal,
-  proofProbeId,
-  proofRefusal,
-} from './join-proof.ts'
+import { type ClaimedIdentity, type JoinProofRules, probeRefusal, proofRefusal } from './join-proof.ts'
 
 export interface AgentSocketOptions {
   registry: Registry

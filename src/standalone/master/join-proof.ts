@@ -21,9 +21,6 @@ export interface ClaimedIdentity {
   shown: ClientCertificate | undefined
 }
 
-/** The id of the probe with which `provision check` presents a certificate; no instance has it. */
-export const proofProbeId = 'provision-probe'
-
 /**
  * Why a dialling agent is rejected, or undefined. An agent that presents a certificate of the agents' CA is held to it in
  * every pool, so that an instance cannot pass for another, or for an agent of a pool that requires no certificate.
