@@ -182,6 +182,7 @@ describe('administrators', () => {
       signers: ['admin', 'agents'],
       admin: false,
     })
+    expect(await ask(listener, clientOf(agentsCa))).toMatchObject({ admin: false })
     expect(await ask(listener, clientOf(adminCa))).toMatchObject({ admin: true })
   })
 
