@@ -3,9 +3,9 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { lstatSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
-import { TLSSocket } from 'node:tls'
 import { type Handler, readPlainFile, writeFileAtomic } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
+import { isAdmin } from './client-cas.ts'
 import { pathOf, sendJson } from './router.ts'
 
 /** Paths that agents, load balancers and orchestrators call without a token. */
@@ -18,26 +18,20 @@ export interface AccessOptions {
   accepts?: (token: string) => boolean
   /** More paths that can be read without a token. */
   open?: readonly string[]
-  /** A client certificate from the listener's client CA grants the same access as the token. */
-  takesCertificates?: boolean
 }
 
 /**
  * Put this handler first: it rejects what is not allowed and leaves the rest to the handlers after it. A request from this
  * machine needs the token too, because a proxy, a tunnel or another user may have sent it. Only the control socket needs no
- * token: its file mode protects it.
+ * token: its file mode protects it. A client certificate of the listener's CA `admin` grants the same access as the token; that
+ * of any other CA grants nothing here.
  */
-export function accessHandler({
-  token,
-  accepts,
-  open = [],
-  takesCertificates = false,
-}: AccessOptions): Handler {
+export function accessHandler({ token, accepts, open = [] }: AccessOptions): Handler {
   const openReads = new Set([...openPaths, ...open])
   return (request, response) => {
     const reads = request.method === 'GET' || request.method === 'HEAD'
     if (reads && openReads.has(pathOf(request))) return false
-    if (takesCertificates && showsCertificate(request) && !isFromPage(request)) return false
+    if (isAdmin(request) && !isFromPage(request)) return false
     const offered = bearer(request)
     if (offered === undefined) return refuse(response, `token required: ${howToGetIn}`)
     if (token !== undefined && sameToken(offered, token)) return false
@@ -52,14 +46,6 @@ const howToGetIn =
 
 function refuse(response: Parameters<Handler>[1], message: string): true {
   return sendJson(response, 401, { message }, { 'WWW-Authenticate': 'Bearer' })
-}
-
-/**
- * Node sets `authorized` when it has verified the certificate against the CA. That alone is not enough: it has also been
- * set for a resumed session without a certificate.
- */
-function showsCertificate({ socket }: IncomingMessage): boolean {
-  return socket instanceof TLSSocket && socket.authorized && socket.getPeerX509Certificate() !== undefined
 }
 
 /** A browser presents its certificate to any address that a page requests, and sends the page's origin with it. */

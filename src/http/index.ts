@@ -4,6 +4,12 @@
 export { accessHandler, bearer, loadToken, sameToken } from './access.ts'
 export type { AgentView } from './agent-view.ts'
 export { type Client, createClient, createLocalClient, type MasterClient } from './client.ts'
+export {
+  type ClientCaName,
+  type ClientCaTexts,
+  type ClientCertificate,
+  clientCertificateOf,
+} from './client-cas.ts'
 export type { Elsewhere, OrderPlace } from './elsewhere.ts'
 export {
   adoptOrphans,

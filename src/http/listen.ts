@@ -10,6 +10,7 @@ import type { Duplex } from 'node:stream'
 import { createSecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls'
 import type { Handler, Logger, UpgradeHandler } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
+import { type ClientCas, type ClientCaTexts, createClientCas } from './client-cas.ts'
 import { dispatch, dispatchUpgrade } from './router.ts'
 
 export interface ListenOptions {
@@ -25,6 +26,8 @@ export interface ListenOptions {
   limits?: Partial<ServerLimits>
   /** Called for each failed TLS handshake. */
   onHandshakeFailure?: (failure: HandshakeFailure & { remoteAddress?: string }) => void
+  /** Milliseconds since the epoch, for the dates of client certificates; default: this machine's clock. */
+  now?: () => number
 }
 
 export interface Listener {
@@ -33,17 +36,26 @@ export interface Listener {
   readonly secure: boolean
   /** Uses this certificate and key for new connections; open ones stay. An unusable pair changes nothing. */
   useCertificate(pair: CertificatePair): Problem | undefined
+  /**
+   * Verifies clients with these CAs from now on; those not named stay. On open connections certificates of removed CAs no
+   * longer count. A text without a certificate changes nothing, nor does a listener that asks for no client certificates.
+   */
+  useClientCas(change: ClientCaTexts): Problem | undefined
   /** Accepts no more connections, gives running requests `grace` milliseconds, then closes what is left. */
   close(grace?: number): Promise<void>
 }
 
-/** Resolves when it listens. Throws a ProvisionError: LISTEN_… when it cannot listen on the port, CERTIFICATE_NOT_SERVED. */
+/**
+ * Resolves when it listens. Throws a ProvisionError: LISTEN_… when it cannot listen on the port, CERTIFICATE_NOT_SERVED,
+ * CLIENT_CA_EMPTY.
+ */
 export async function listen(options: ListenOptions): Promise<Listener> {
-  const { handlers, upgrades = [], logger } = options
+  const { handlers, upgrades = [], logger, now = Date.now } = options
   let tls = options.tls
-  const unusable = tls && unusablePair(tls)
+  const clientCas = tls?.clientCas && createClientCas(now)
+  const unusable = (tls && unusablePair(tls)) ?? clientCas?.use(tls!.clientCas!)
   if (unusable) throw new ProvisionError(unusable)
-  const server = serverFor(options)
+  const server = serverFor(options, clientCas)
   const close = closing(server)
   server.on('request', (request, response) => void dispatch(handlers, logger, request, response))
   server.on('upgrade', (request, socket, head) => dispatchUpgrade(upgrades, logger, request, socket, head))
@@ -62,14 +74,23 @@ export async function listen(options: ListenOptions): Promise<Listener> {
       const next = { ...tls, cert: pair.cert, key: pair.key }
       const problem = unusablePair(next)
       if (problem) return problem
-      ;(server as TlsServer).setSecureContext(contextOptions(next))
+      ;(server as TlsServer).setSecureContext(contextOptions(next, clientCas))
       tls = next
+    },
+    useClientCas(change) {
+      if (!tls || !clientCas) return undefined
+      const problem = clientCas.use(change)
+      if (!problem) (server as TlsServer).setSecureContext(contextOptions(tls, clientCas))
+      return problem
     },
     close: (grace = 5000) => close(grace),
   }
 }
 
-function serverFor({ tls, limits: given, onHandshakeFailure }: ListenOptions): Server | TlsServer {
+function serverFor(
+  { tls, limits: given, onHandshakeFailure }: ListenOptions,
+  clientCas: ClientCas | undefined,
+): Server | TlsServer {
   const limits = { ...defaultLimits, ...given }
   const common = {
     headersTimeout: limits.headers,
@@ -84,12 +105,13 @@ function serverFor({ tls, limits: given, onHandshakeFailure }: ListenOptions): S
   const server = tls
     ? createTlsServer({
         ...common,
-        ...contextOptions(tls),
+        ...contextOptions(tls, clientCas),
         handshakeTimeout: limits.handshake,
-        requestCert: tls.clientCa !== undefined,
+        requestCert: clientCas !== undefined,
         rejectUnauthorized: false,
       })
     : createPlainServer(common)
+  clientCas?.watch(server as TlsServer)
   server.maxConnections = limits.connections
   server.setTimeout(limits.idle)
   // Read now, because a destroyed socket no longer has it.
@@ -176,26 +198,28 @@ export interface CertificatePair {
 }
 
 export interface ServerTls extends CertificatePair {
-  /** PEM. When set, clients are asked for a certificate of these CAs; each handler decides whether one is required. */
-  clientCa?: string
+  /** When set, clients are asked for a certificate of these CAs; each handler decides whether one is required. */
+  clientCas?: ClientCaTexts
 }
 
 /**
  * TLS 1.2 is the minimum (Determined: master/internal/core.go). Renegotiation is off: none of our clients uses it, and it
- * lets a client make the server do expensive handshakes on one connection.
+ * lets a client make the server do expensive handshakes on one connection. Where clients present certificates, sessions are
+ * not resumed: a resumed one repeats the verdict of the first handshake, and lacks the issuers that the client sent.
  */
-export function contextOptions(tls: ServerTls): SecureContextOptions {
+export function contextOptions(tls: CertificatePair, clientCas?: ClientCas): SecureContextOptions {
+  const { SSL_OP_NO_RENEGOTIATION: noRenegotiation, SSL_OP_NO_TICKET: noTicket } = constants
   return {
     cert: tls.cert,
     key: tls.key,
-    ca: tls.clientCa,
+    ca: clientCas?.certificates(),
     minVersion: 'TLSv1.2',
-    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
+    secureOptions: clientCas ? noRenegotiation | noTicket : noRenegotiation,
   }
 }
 
 /** Why OpenSSL cannot serve with this pair, or undefined. Never a byte of the key. */
-export function unusablePair(tls: ServerTls): Problem | undefined {
+export function unusablePair(tls: CertificatePair): Problem | undefined {
   // Node treats an empty string as "none" and then serves without a certificate.
   if (!tls.cert.trim() || !tls.key.trim())
     return problem('CERTIFICATE_NOT_SERVED', `the ${tls.cert.trim() ? 'key' : 'certificate'} is empty`)

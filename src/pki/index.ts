@@ -4,6 +4,13 @@
 export { type Certificate, certificateFacts } from './certificate.ts'
 export { nearIssuerProblem, readCertificates } from './chain.ts'
 export {
+  authoritiesIn,
+  type ClientAuthorities,
+  isSignedByOneOf,
+  isValidAt,
+  presentedBy,
+} from './client-signer.ts'
+export {
   isLoneSelfSigned,
   keepsTrust,
   loadTlsCredentials,
@@ -29,8 +36,9 @@ export { showName } from './distinguished-name.ts'
 export { checkBelowRoot } from './go-verify.ts'
 export { canonicalName, covers, isHostname, underWildcard, usableNames } from './names.ts'
 export { decodeText, readPem } from './pem.ts'
-export { applyPreflight, type PreflightResult, preflight } from './preflight.ts'
-export { type MasterInfo, probeId } from './preflight-answer.ts'
+export { applyPreflight, type PreflightOrder, type PreflightResult, preflight } from './preflight.ts'
+export { type MasterInfo, probeId, proofProbeId } from './preflight-answer.ts'
+export { type DemandFinding, probeDemand } from './preflight-demand.ts'
 export {
   classify,
   type DialOutcome,

@@ -42,6 +42,14 @@ export const probeId = 'provision-preflight'
  */
 export const probePath = `/agents?id=${probeId}`
 
+/** The id in the certificate with which the provisioner probes a master that requires join proofs; no instance has it. */
+export const proofProbeId = 'provision-probe'
+
+/** The same for one pool, by the name in that certificate: the built-in master requires certificates for some pools only. */
+export function proofProbePath(pool: string): string {
+  return `/agents?${new URLSearchParams({ id: proofProbeId, resource_pool: pool })}`
+}
+
 /** Judges the answer to the upgrade of `probePath`. `isMaster`: `/info` was answered by a master. */
 export function judgeUpgrade(
   answer: HttpAnswer,

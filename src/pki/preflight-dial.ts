@@ -5,8 +5,9 @@ import { connect as connectPlain, isIP, type LookupFunction, type Socket } from 
 import type { ConnectionOptions, TLSSocket } from 'node:tls'
 import type { Clock } from '../platform/index.ts'
 import { type ProblemCode, preflightCertificateCodes } from '../problems/index.ts'
+import { presentedBy } from './client-signer.ts'
 import { connectAsAgent, type DialTrust, dialOptions } from './dial-options.ts'
-import { type HttpAnswer, probePath, readInfo } from './preflight-answer.ts'
+import { type HttpAnswer, probePath, proofProbePath, readInfo } from './preflight-answer.ts'
 import { anchorsOf, type MasterAddress, type TrustPlan } from './trust-plan.ts'
 
 /** The phase a dial reached; distinguishes a firewall from a wrong service. */
@@ -26,6 +27,8 @@ export interface DialOrder {
   authority: string
   /** Default: `info`. */
   ask?: Asked
+  /** Of the upgrade; default: that of the probe without a certificate. */
+  upgradePath?: string
   /** Milliseconds, shared by the addresses of a host. The dial itself ends with the signal. */
   budgetMs: number
   signal: AbortSignal
@@ -50,8 +53,6 @@ export interface DialOutcome {
 const maxBody = 65_536
 /** Go's HTTP client accepts response heads of this size (net/http); Node's default is 16 KiB. */
 const maxHead = 1_048_576
-/** OpenSSL accepts at most 100 KiB of certificates, so this limit cuts none. */
-const maxPresentedBytes = 131_072
 
 /** Never rejects: errors are in the outcome. */
 export function dialMaster(order: DialOrder): Promise<DialOutcome> {
@@ -129,13 +130,13 @@ function open({ host, port, lookup, tls, budgetMs }: DialOrder, tunnel?: Socket)
 /** Calls back with the answer as soon as its head is there. Resolves when the body is complete, a master's, or too long. */
 function ask(
   socket: Socket,
-  { authority, ask: asked = 'info' }: DialOrder,
+  { authority, ask: asked = 'info', upgradePath = probePath }: DialOrder,
   onAnswer: (answer: HttpAnswer) => void,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const call = request({
       createConnection: () => socket,
-      path: asked === 'info' ? '/info' : probePath,
+      path: asked === 'info' ? '/info' : upgradePath,
       headers: { Host: authority, ...(asked === 'info' ? infoHeaders : upgradeHeaders()) },
       maxHeaderSize: maxHead,
     })
@@ -177,20 +178,6 @@ function answerOf({ statusCode = 0, headers }: IncomingMessage): HttpAnswer {
   return { status: statusCode, body: '', location: headers.location, server: headers['server']?.toString() }
 }
 
-function presentedBy(socket: TLSSocket): X509Certificate[] {
-  const presented: X509Certificate[] = []
-  let bytes = 0
-  for (
-    let next = socket.getPeerX509Certificate();
-    next && bytes < maxPresentedBytes;
-    next = next.issuerCertificate
-  ) {
-    presented.push(next)
-    bytes += next.raw.length
-  }
-  return presented
-}
-
 // The dials of one preflight: each as an agent would dial, or with one change to find the cause of a failure.
 
 export interface Dials {
@@ -214,10 +201,17 @@ export interface DialsOrder {
   signal?: AbortSignal
   wellKnown: readonly string[]
   lookup?: LookupFunction
+  joinProof?: JoinProof
+}
+
+/** For a master that requires certificates of the agents' CA: one for the id of the probe, PEM, and the pool to join. */
+export interface JoinProof {
+  pool: string
+  certificate: { cert: string; key: string }
 }
 
 export function openDials(wanted: DialsOrder): Dials {
-  const { address, dialled, plan, timeoutMs, clock, signal, wellKnown, lookup } = wanted
+  const { address, dialled, plan, timeoutMs, clock, signal, wellKnown, lookup, joinProof } = wanted
   // Agents replace the alias by the address they looked up; the address dialled here is the closest to it.
   const meant = address.alias ? { ...address, host: dialled.host } : address
   const name = plan.certificateName ?? meant.host
@@ -231,12 +225,14 @@ export function openDials(wanted: DialsOrder): Dials {
     authority: authorityOf(meant),
     budgetMs: timeoutMs,
     lookup,
+    ...(joinProof && { upgradePath: proofProbePath(joinProof.pool) }),
     signal: signal ? AbortSignal.any([signal, ended.signal]) : ended.signal,
   }
   const trust: DialTrust = {
     name,
     ca: plan.mode === 'embed' ? anchorsOf(plan) : withRoot(wellKnown, plan),
     verify: plan.mode !== 'skip_verify',
+    ...(joinProof && { clientCertificate: joinProof.certificate }),
   }
   const here = authorityOf(dialled)
   const there = authorityOf(address)

@@ -2,9 +2,16 @@
 import type { LookupFunction } from 'node:net'
 import { rootCertificates } from 'node:tls'
 import { type Clock, wallTime } from '../platform/index.ts'
-import { type Problem, problem } from '../problems/index.ts'
+import { codeInfo, type Problem, problem } from '../problems/index.ts'
 import { type MasterInfo, readInfo } from './preflight-answer.ts'
-import { type DialPhase, type Dials, faultText, openDials, type PreflightCode } from './preflight-dial.ts'
+import {
+  type DialPhase,
+  type Dials,
+  faultText,
+  type JoinProof,
+  openDials,
+  type PreflightCode,
+} from './preflight-dial.ts'
 import { type Circumstances, explain, type Investigation, investigate } from './preflight-explain.ts'
 import { compareLeaf, describe, endsInRoot, type PresentedCertificate, presentedFacts } from './presented.ts'
 import type { MasterAddress, PreflightMode, PreflightProof, TrustPlan } from './trust-plan.ts'
@@ -27,6 +34,8 @@ export interface PreflightOrder {
   agentsHaveClientCertificate?: boolean
   /** Which answer proves that agents would join. Default: `master`. */
   proof?: PreflightProof
+  /** The pool requires join proofs: the master is dialled as an instance would, with a certificate of the agents' CA. */
+  joinProof?: JoinProof
   /** The master gives tasks its certificate file, as Determined's master does; false for the built-in master. */
   givesTasksItsChain?: boolean
 }
@@ -99,7 +108,7 @@ function resultOf(order: PreflightOrder, dials: Dials, investigation: Investigat
     master,
   }
   if (!code) return { ...common, verdict: 'ok', warnings: doubtsAbout(presented, order, dials.at) }
-  const { message, remedy } = explain({
+  const { message, remedy = refusedProof(code, order) } = explain({
     ...investigation,
     ...order,
     ...dials,
@@ -113,6 +122,12 @@ function resultOf(order: PreflightOrder, dials: Dials, investigation: Investigat
   const details = { ...common, reason: decided.fault?.code, upgradeStatus: upgrade?.http?.status }
   const verdict = verdictOf(code, order)
   return { ...common, verdict, problem: problem(code, message, { remedy, details }), warnings: [] }
+}
+
+/** The agents have a certificate, but the master does not accept it. */
+function refusedProof(code: PreflightCode, { joinProof }: PreflightOrder): string | undefined {
+  if (code !== 'PREFLIGHT_CLIENT_CERT_REQUIRED' || !joinProof) return undefined
+  return codeInfo('JOIN_CERTIFICATE_REFUSED').remedy
 }
 
 /** Faults that will show later, although agents would join now. */

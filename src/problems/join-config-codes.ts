@@ -34,8 +34,8 @@ export const joinConfigCodes = {
     severity: 'error',
     exit: 3,
     meaning:
-      'Client certificates are verified without a CA of your own: a master then accepts those of every CA that its system trusts.',
+      'Client certificates are verified against no CA of your own: a master then accepts nobody, or those of every CA that its system trusts.',
     remedy:
-      'Set resource_manager.client_ca to a file with the CA certificates; that of `join` is written by `provision agents-ca init`.',
+      'Set client_ca to a file with the CA certificates; that of `join` is written by `provision agents-ca init`.',
   },
 } as const satisfies Record<string, CodeInfo>

@@ -217,6 +217,27 @@ const wrongService = {
     meaning: 'The master rejects the server name (SNI) that agents send.',
     remedy: 'Set master_cert_name to a name the master or its proxy serves.',
   },
+  JOIN_ANYONE_ACCEPTED: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'A pool requires join proofs, but the master accepts agents without a client certificate.',
+    remedy:
+      "Set `resource_manager: {require_authentication: true, client_ca: FILE}` on the master, with the agents' CA in FILE, and restart it.",
+  },
+  JOIN_FOREIGN_ACCEPTED: {
+    severity: 'error',
+    exit: 4,
+    meaning: 'The master, or a proxy in front of it, accepts client certificates of any CA.',
+    remedy: "Set client_ca on the master, or the client CA of the proxy, to the agents' CA only.",
+  },
+  JOIN_CERTIFICATE_REFUSED: {
+    severity: 'error',
+    exit: 4,
+    meaning:
+      "The master refuses the certificates that the provisioner issues to instances: its client_ca is empty, unreadable, or not the agents' CA.",
+    remedy:
+      "Write the agents' CA into the file that client_ca of the master names, and restart the master: it reads the file when it starts.",
+  },
   PREFLIGHT_CLIENT_CERT_REQUIRED: {
     severity: 'error',
     exit: 4,

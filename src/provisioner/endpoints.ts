@@ -23,8 +23,8 @@ import {
   wallTime,
   watchAndReport,
 } from '../platform/index.ts'
-import { isError, ProvisionError } from '../problems/index.ts'
-import { handshakeLog, openReadsOf, readClientCa } from './listeners.ts'
+import { isError, type Problem, ProvisionError } from '../problems/index.ts'
+import { clientCasOf, handshakeLog, openReadsOf, readClientCa } from './listeners.ts'
 
 export interface EndpointsOptions {
   config: MasterConfig
@@ -35,6 +35,8 @@ export interface EndpointsOptions {
   further: () => Handler[]
   /** Further handlers on the control socket only. */
   local: () => Handler[]
+  /** PEM of the CA that issues certificates to instances, if a pool requires them. Clients are asked for one of it, too. */
+  agentsCa?: string
   clock: Clock
   logger: Logger
 }
@@ -42,6 +44,8 @@ export interface EndpointsOptions {
 export interface Endpoints {
   /** Of `listen`, when it is configured. */
   listener: { address: string; port: number } | undefined
+  /** The CA of `agentsCa` has changed: PEM with every certificate that is valid now. */
+  useAgentsCa(pem: string): Problem | undefined
   close(): Promise<void>
 }
 
@@ -63,6 +67,7 @@ export async function openEndpoints(options: EndpointsOptions): Promise<Endpoint
   })
   return {
     listener: listener && { address: listener.address, port: listener.port },
+    useAgentsCa: (agents) => listener?.useClientCas({ agents }),
     async close() {
       await socket?.close()
       await listener?.close()
@@ -77,6 +82,7 @@ function controlSocketOf({ state_dir }: MasterConfig): string {
 interface OwnListenerOptions {
   config: MasterConfig
   handlers: Handler[]
+  agentsCa?: string
   clock: Clock
   logger: Logger
 }
@@ -87,24 +93,22 @@ interface OwnListenerOptions {
  */
 async function openListener(
   { address, port, tls, client_ca }: ListenConfig,
-  { config, handlers, clock, logger }: OwnListenerOptions,
-): Promise<Pick<Listener, 'address' | 'port' | 'close'>> {
+  { config, handlers, agentsCa, clock, logger }: OwnListenerOptions,
+): Promise<Pick<Listener, 'address' | 'port' | 'useClientCas' | 'close'>> {
   const { cert, key } = tls ?? config.security.tls!
   const files = [cert, ...(key ? [key] : [])]
   const load = () => loadPair({ cert, key }, config, tls ? 'listen.tls' : 'security.tls', clock)
   const since = contentsFingerprint(files)
   const first = load()
   if (!first.contents) throw new ProvisionError(first.problems.filter(isError))
-  const clientCa = client_ca && readClientCa(client_ca, config.locate('listen.client_ca'))
+  const admin = client_ca && readClientCa(client_ca, config.locate('listen.client_ca'))
   const token = loadToken(join(config.state_dir, 'token'))
   const listener = await listen({
     address,
     port,
-    tls: { ...servedPair(first.contents), clientCa },
-    handlers: [
-      accessHandler({ token, open: openReadsOf(config), takesCertificates: clientCa !== undefined }),
-      ...handlers,
-    ],
+    tls: { ...servedPair(first.contents), clientCas: clientCasOf({ admin, agents: agentsCa }) },
+    handlers: [accessHandler({ token, open: openReadsOf(config) }), ...handlers],
+    now: () => wallTime(clock),
     logger,
     onHandshakeFailure: handshakeLog({ clock, logger }),
   })
@@ -125,6 +129,7 @@ async function openListener(
   return {
     address: listener.address,
     port: listener.port,
+    useClientCas: listener.useClientCas,
     async close() {
       stopWatching()
       await listener.close()

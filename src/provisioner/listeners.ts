@@ -1,7 +1,7 @@
 // What the listeners of a provisioner share: paths that need no token, CAs of clients, and the log of failures.
 import type { MasterConfig, PoolConfig } from '../config/index.ts'
-import type { ListenOptions } from '../http/index.ts'
-import { readCertificates, readTextFile } from '../pki/index.ts'
+import type { ClientCaName, ClientCaTexts, ListenOptions } from '../http/index.ts'
+import { namedBy, readCertificates, readTextFile } from '../pki/index.ts'
 import { type Clock, groupedLog, type Logger } from '../platform/index.ts'
 import { isError, ProvisionError, problem, type Where } from '../problems/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
@@ -81,15 +81,26 @@ export function openReadsOf({ metrics }: Pick<MasterConfig, 'metrics'>): string[
 // CA certificates that client certificates are verified against.
 
 /**
- * PEM. Throws a ProvisionError when the file cannot be read or has no certificate: TLS libraries take an empty list for the
- * CAs that the system trusts.
+ * PEM. Throws a ProvisionError when the file cannot be read or has no certificate: an empty list would be taken for the
+ * well-known CAs by some TLS libraries (Node, Go), whose certificates anybody can have.
  */
 export function readClientCa(path: string, where: Where): string {
-  const { text = '', problems } = readTextFile(path, 'client CA file', undefined, where)
-  if (problems.some(isError)) throw new ProvisionError(problems)
-  const { certificates } = readCertificates(text, path)
-  if (certificates.length > 0) return text
-  throw new ProvisionError(
-    problem('CLIENT_CA_EMPTY', `the client CA file ${path} has no certificate`, { where }),
-  )
+  const { text, problems } = readTextFile(path, 'client CA file', undefined, where)
+  if (text === undefined) throw new ProvisionError(problems.filter(isError))
+  const { certificates, problems: found } = readCertificates(text, path)
+  const errors = found.filter(isError)
+  if (certificates.length === 0 && errors.length === 0)
+    throw new ProvisionError(
+      problem('CLIENT_CA_EMPTY', `the client CA file ${path} has no certificate`, { where }),
+    )
+  if (errors.length > 0) throw new ProvisionError(errors.map((one) => namedBy(one, path, where)))
+  return text
+}
+
+/** Undefined if there is none: then clients are asked for no certificate. */
+export function clientCasOf(
+  given: Partial<Record<ClientCaName, string | undefined>>,
+): ClientCaTexts | undefined {
+  const named = Object.entries(given).filter(([, pem]) => pem !== undefined)
+  return named.length > 0 ? Object.fromEntries(named) : undefined
 }

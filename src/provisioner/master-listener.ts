@@ -16,16 +16,26 @@ import {
   sendJson,
 } from '../http/index.ts'
 import { servedPair } from '../pki/index.ts'
-import type { Handler, UpgradeHandler } from '../platform/index.ts'
+import { type Handler, type UpgradeHandler, wallTime } from '../platform/index.ts'
+import type { Problem } from '../problems/index.ts'
 import type { Master } from '../standalone/index.ts'
 import type { DemandContext } from './demand.ts'
-import { handshakeLog, listenAddressOf, openReadsOf, readClientCa, rememberAddresses } from './listeners.ts'
+import {
+  clientCasOf,
+  handshakeLog,
+  listenAddressOf,
+  openReadsOf,
+  readClientCa,
+  rememberAddresses,
+} from './listeners.ts'
 
 export interface MasterListener {
   address: string
   port: number
   /** The master is behind it until the returned function is called. */
   serve(master: Master): () => void
+  /** The CA of `agentsCa` has changed: PEM with every certificate that is valid now. */
+  useAgentsCa(pem: string): Problem | undefined
   close(): Promise<void>
 }
 
@@ -34,11 +44,17 @@ export type MasterListenerContext = Pick<
   'config' | 'version' | 'identity' | 'providers' | 'certificate' | 'control' | 'clock' | 'logger'
 >
 
-/** Throws a ProvisionError when the port or a file it needs is not available. */
-export async function openMasterListener(context: MasterListenerContext): Promise<MasterListener> {
+/**
+ * Throws a ProvisionError when the port or a file it needs is not available.
+ * @param agentsCa PEM of the CA that issues certificates to instances, if a pool requires them
+ */
+export async function openMasterListener(
+  context: MasterListenerContext,
+  agentsCa?: string,
+): Promise<MasterListener> {
   const { config, version, identity, providers, certificate, control, clock, logger } = context
   const { client_ca } = config.resource_manager
-  const clientCa = client_ca && readClientCa(client_ca, config.locate('resource_manager.client_ca'))
+  const own = client_ca && readClientCa(client_ca, config.locate('resource_manager.client_ca'))
   const access = { token: loadToken(join(config.state_dir, 'token')), open: openReadsOf(config) }
   const served = certificate.current()
   const addresses = rememberAddresses()
@@ -61,7 +77,7 @@ export async function openMasterListener(context: MasterListenerContext): Promis
   const listener: Listener = await listen({
     address: listenAddressOf(config, providers),
     port: config.port,
-    tls: served && { ...servedPair(served), clientCa },
+    tls: served && { ...servedPair(served), clientCas: clientCasOf({ master: own, agents: agentsCa }) },
     handlers: [anyOf(() => handlers)],
     upgrades: [
       (request, socket, head) => {
@@ -71,6 +87,7 @@ export async function openMasterListener(context: MasterListenerContext): Promis
         return true
       },
     ],
+    now: () => wallTime(clock),
     logger,
     onHandshakeFailure: handshakeLog({ clock, logger, agentsAt: addresses.agentsAt }),
   })
@@ -101,6 +118,7 @@ export async function openMasterListener(context: MasterListenerContext): Promis
         upgrades = []
       }
     },
+    useAgentsCa: (agents) => listener.useClientCas({ agents }),
     close: () => listener.close(),
   }
 }

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import type { LaunchInputs } from '../fleet/index.ts'
-import { applyPreflight, type PreflightResult, preflight } from '../pki/index.ts'
+import { applyPreflight, type PreflightOrder, type PreflightResult, preflight } from '../pki/index.ts'
 import { type Clock, type Logger, limit } from '../platform/index.ts'
 import { type Problem, problem } from '../problems/index.ts'
 import type { ReadyPlan } from './prepare.ts'
@@ -118,17 +118,26 @@ export function preflightPool(
   clock: Clock,
   signal?: AbortSignal,
 ): Promise<PreflightResult> {
-  const { preflight_address, preflight_proof: proof } = pool.provider
   return preflight({
-    address: setup.master,
-    dialAddress: preflight_address === undefined ? undefined : hostAndPort(preflight_address),
-    plan: setup.trust,
+    ...preflightAddress(pool, setup),
     timeoutMs: dialTimeoutMs,
     clock,
     signal,
     agentsHaveClientCertificate: hasClientCertificate,
-    proof,
+    proof: pool.provider.preflight_proof,
   })
+}
+
+/** What agents of the pool dial, what is dialled from here instead, and which certificates they trust. */
+export function preflightAddress(
+  { provider: { preflight_address } }: ReadyPlan['pool'],
+  { master: address, trust: plan }: ReadyPlan['setup'],
+): Pick<PreflightOrder, 'address' | 'dialAddress' | 'plan'> {
+  return {
+    address,
+    dialAddress: preflight_address === undefined ? undefined : hostAndPort(preflight_address),
+    plan,
+  }
 }
 
 /** `host:port`, IPv6 in brackets, as the configuration has checked it. */

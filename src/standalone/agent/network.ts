@@ -1,11 +1,18 @@
 // How the agent reaches its master: through the proxy of the environment, and with which trust.
 
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { type Agent, Agent as PlainAgent } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
 import type { ConnectionOptions } from 'node:tls'
-import { connectAsAgent, decodeText, dialOptions, type MasterAddress, readPem } from '../../pki/index.ts'
+import {
+  connectAsAgent,
+  decodeText,
+  dialOptions,
+  type MasterAddress,
+  readCertificates,
+  readPem,
+} from '../../pki/index.ts'
 import {
   type Environment,
   failing,
@@ -52,15 +59,31 @@ export function trustOf(
     ca: masterCert ? anchorsIn(masterCert, logger) : wellKnownCas(env),
     // Go accepts any certificate of the file as an anchor, also a leaf or an intermediate.
     partialChain: true,
-    ...(clientCert && clientKey
-      ? {
-          clientCertificate: {
-            cert: read(clientCert, 'client certificate'),
-            key: read(clientKey, 'client key'),
-          },
-        }
-      : {}),
+    ...(clientCert && clientKey ? { clientCertificate: pairIn(clientCert, clientKey) } : {}),
   })
+}
+
+/** Checked here, because TLS libraries name neither file, and OpenSSL takes some pairs that fail in each handshake. */
+function pairIn(certFile: string, keyFile: string): { cert: string; key: string } {
+  const cert = read(certFile, 'client certificate')
+  const key = read(keyFile, 'client key')
+  const leaf = readCertificates(cert, certFile).certificates[0]
+  if (!leaf) throw unusable(`client certificate ${certFile} contains no certificate`)
+  if (!leaf.x509.checkPrivateKey(privateKeyIn(key, keyFile)))
+    throw unusable(`client key ${keyFile} does not belong to the client certificate ${certFile}`)
+  return { cert, key }
+}
+
+function privateKeyIn(text: string, file: string): KeyObject {
+  try {
+    return createPrivateKey(text)
+  } catch (cause) {
+    throw unusable(`client key ${file} contains no private key without a passphrase`, cause)
+  }
+}
+
+function unusable(message: string, cause?: unknown): ProvisionError {
+  return new ProvisionError(problem('AGENT_FILE_UNREADABLE', message, { cause }))
 }
 
 function anchorsIn(file: string, logger: Logger): string[] {
@@ -80,16 +103,13 @@ function anchorsIn(file: string, logger: Logger): string[] {
     }
   }
   if (anchors.length > 0) return anchors
-  throw new ProvisionError(
-    problem('AGENT_FILE_UNREADABLE', `master certificate ${file} contains no certificates`),
-  )
+  throw unusable(`master certificate ${file} contains no certificates`)
 }
 
 function read(file: string, what: string): string {
   try {
     return decodeText(readFileSync(file))
   } catch (cause) {
-    const message = `${what} cannot be read: ${(cause as Error).message}`
-    throw new ProvisionError(problem('AGENT_FILE_UNREADABLE', message, { cause }))
+    throw unusable(`${what} cannot be read: ${(cause as Error).message}`, cause)
   }
 }

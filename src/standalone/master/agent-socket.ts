@@ -3,20 +3,29 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { TLSSocket } from 'node:tls'
-import { pathOf, refuseUpgrade, sendJson } from '../../http/index.ts'
-import { probeId } from '../../pki/index.ts'
+import {
+  type ClientCertificate,
+  clientCertificateOf,
+  pathOf,
+  refuseUpgrade,
+  sendJson,
+} from '../../http/index.ts'
+import { probeId, proofProbeId } from '../../pki/index.ts'
 import type { Clock, Handler, UpgradeHandler } from '../../platform/index.ts'
 import { createAcceptor, foreignOrigin } from '../protocol/accept.ts'
-import { parseJoin, shownText } from '../protocol/dial.ts'
+import { type JoinRequest, parseJoin, shownText } from '../protocol/dial.ts'
 import type { AgentLink, Refusal, RefusedJoin } from './agent.ts'
 import type { Registry } from './agents.ts'
 import { createHeldDials, isUndecided } from './held-dials.ts'
+import { type ClaimedIdentity, type JoinProofRules, probeRefusal, proofRefusal } from './join-proof.ts'
 
 export interface AgentSocketOptions {
   registry: Registry
   clock: Clock
-  /** Agents must present a certificate of the master's client CA. */
+  /** Agents must present a certificate of resource_manager.client_ca, or that of their instance. */
   requireAuthentication: boolean
+  /** Undefined: no pool requires the certificates of instances. */
+  joinProof?: JoinProofRules
   onRefused: (refused: RefusedJoin) => void
   /** Milliseconds a dial is held while the answer is not known yet. */
   longestHold?: number
@@ -37,8 +46,8 @@ export function agentSocket(options: AgentSocketOptions): AgentSocket {
   function refuse(request: IncomingMessage, socket: Duplex, refusal: Refusal): true {
     const { kind, status, message, retryAfter } = refusal
     const query = new URL(request.url ?? '/', 'http://x').searchParams
-    // The preflight dials every minute without joining; it is not reported.
-    if (query.get('id') !== probeId || query.has('reconnect'))
+    // The preflight and `check` dial without joining; that is not reported.
+    if (!probeIds.has(query.get('id')) || query.has('reconnect'))
       options.onRefused({
         at: clock.now(),
         address: addressOf(request),
@@ -52,6 +61,14 @@ export function agentSocket(options: AgentSocketOptions): AgentSocket {
     return true
   }
 
+  function unprovenIn(join: JoinRequest, shown: ClientCertificate | undefined): Refusal | undefined {
+    if (!options.joinProof) return undefined
+    const { id, resourcePool } = join
+    const known = registry.get(id)
+    const pools = [...new Set(known ? [resourcePool, known.pool] : [resourcePool])]
+    return proofRefusal({ id, pools, shown }, options.joinProof)
+  }
+
   return {
     handler(request, response) {
       if (pathOf(request) !== '/agents') return false
@@ -62,7 +79,9 @@ export function agentSocket(options: AgentSocketOptions): AgentSocket {
 
     upgrade(request, socket, head) {
       if (pathOf(request) !== '/agents') return false
-      if (options.requireAuthentication && !showsCertificate(request))
+      const shown = clientCertificateOf(request)
+      const isMember = shown?.signers.has('master') || shown?.signers.has('agents')
+      if (options.requireAuthentication && !isMember)
         return refuse(request, socket, {
           kind: 'no certificate',
           status: 403,
@@ -71,10 +90,14 @@ export function agentSocket(options: AgentSocketOptions): AgentSocket {
       if (foreignOrigin(request))
         return refuse(request, socket, { kind: 'a page', status: 403, message: 'request origin not allowed' })
       const parsed = parseJoin(request.url ?? '')
-      if (!parsed.ok)
-        return refuse(request, socket, { kind: 'malformed', status: 500, message: parsed.message })
+      if (!parsed.ok) {
+        const unproven = options.joinProof && probeRefusal(probedIn(request, shown), options.joinProof)
+        const malformed = { kind: 'malformed', status: 500, message: parsed.message } as const
+        return refuse(request, socket, unproven ?? malformed)
+      }
       const { join } = parsed
-      const judge = () => registry.refuse(join)
+      // A held dial is judged many times, its certificate once.
+      const judge = () => unprovenIn(join, shown) ?? registry.refuse(join)
       const answer = (refused: Refusal | undefined) => {
         if (refused) refuse(request, socket, refused)
         else acceptor.accept(request, socket, head, (open) => registry.attach(join, linkOf(request), open))
@@ -89,9 +112,14 @@ export function agentSocket(options: AgentSocketOptions): AgentSocket {
   }
 }
 
-/** Verified against the client CA. Plain-text connections have no certificate and are rejected; Determined's master accepts them. */
-function showsCertificate({ socket }: IncomingMessage): boolean {
-  return socket instanceof TLSSocket && socket.authorized && socket.getPeerX509Certificate() !== undefined
+const probeIds: ReadonlySet<string | null> = new Set([probeId, proofProbeId])
+
+/** Only a dial that names its pool is judged: the preflight names none. */
+function probedIn(request: IncomingMessage, shown: ClientCertificate | undefined): ClaimedIdentity {
+  const query = new URL(request.url ?? '/', 'http://x').searchParams
+  const pool = query.get('resource_pool')
+  const pools = pool === null ? [] : [pool || 'default']
+  return { id: query.get('id') ?? '', pools, shown }
 }
 
 function linkOf(request: IncomingMessage): AgentLink {

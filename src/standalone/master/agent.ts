@@ -76,6 +76,8 @@ function isOpen({ enabled, provisionerDrain }: Agent): boolean {
 /** Kind of rejection: independent of the id, pool and address, which a client can invent. */
 export type RefusalKind =
   | 'no certificate'
+  | 'no join proof'
+  | 'other identity'
   | 'a page'
   | 'malformed'
   | 'connected already'
@@ -117,7 +119,7 @@ export interface AdmissionRules {
 }
 
 /** Seconds. The built-in agent and Determined's agent retry at the intervals of their own configuration. */
-const retryAfter = 5
+export const retryAfter = 5
 
 /** Whether an agent of this id may be in the pool. */
 export function admissionOf(rules: Omit<AdmissionRules, 'isForgotten'>, pool: string, id: string): Admission {

@@ -28,6 +28,7 @@ import { createListeners, createRegistry } from './agents.ts'
 import type { Allocation } from './allocation.ts'
 import { createCommandAgents } from './command-agents.ts'
 import { inMemoryJobStore, type JobStore } from './job-store.ts'
+import type { JoinProofRules } from './join-proof.ts'
 import { createLogStore, type StoredLogs } from './log-store.ts'
 import { hostOf } from './queue.ts'
 import { masterRoutes } from './rest.ts'
@@ -52,6 +53,11 @@ export interface MasterOptions {
   mayJoin: AdmissionRules['mayJoin']
   /** The same for pools that were removed from the configuration. */
   mayReturn?: AdmissionRules['mayReturn']
+  /**
+   * For pools with `join: {proof: required}`. It decides about new connections only: an agent whose certificate is no longer
+   * in force keeps its connection and its work, and cannot reconnect.
+   */
+  joinProof?: JoinProofRules
   /** Stores jobs and agents (`openJobStore`); none: a restart forgets them. Closed with the master. */
   jobStore?: JobStore
   /** Where the output of jobs is stored (`openStoredLogs`); none: a restart forgets it. */
@@ -169,6 +175,7 @@ export function createMaster(options: MasterOptions): Master {
     registry,
     clock,
     requireAuthentication: config.resource_manager.require_authentication,
+    joinProof: options.joinProof,
     longestHold: options.longestHold,
     onRefused(event) {
       const { id: agent, pool, address, kind, status, message: reason } = event

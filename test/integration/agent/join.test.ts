@@ -101,7 +101,7 @@ describe('an agent that trusts its master', () => {
     const clients = authority('client CA')
     const own = server(clients, { subject: 'agent', names: null, purposes: [purpose.client] })
     const resource_manager = { ...masterConfig().resource_manager, require_authentication: true }
-    const tls = { cert: certificates.chain, key: certificates.leaf.key, clientCa: clients.pem }
+    const tls = { cert: certificates.chain, key: certificates.leaf.key, clientCas: { master: clients.pem } }
     test = await startMaster({ config: masterConfig({ resource_manager }) }, { tls })
     const without = home.run(trusting())
     expect(await without.exit).toBe(1)

@@ -150,7 +150,10 @@ describe('a refusal contains the reason', () => {
     const resource_manager = { ...masterConfig().resource_manager, require_authentication: true }
     const config = masterConfig({ resource_manager })
     const { chain } = await start()
-    const m = await start({ config }, { tls: { cert: chain.chain, key: chain.leaf.key, clientCa: ours.ca } })
+    const m = await start(
+      { config },
+      { tls: { cert: chain.chain, key: chain.leaf.key, clientCas: { master: ours.ca } } },
+    )
     const trust = { name: 'master.test', ca: chain.root.certificate }
     const showing = (certificate: typeof ours) => ({
       dial: { tls: dialOptions({ ...trust, clientCertificate: certificate }) },

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { identityDocumentVerifier } from '../../../src/providers/aws/identity-document.ts'
-import { joinContext, joinRequest, messageOf, verdictOf } from '../../support/join-proofs/requests.ts'
+import { joinRequest, messageOf, verdictOf } from '../../support/join-proofs/requests.ts'
 import {
   documentFacts,
   regionCertificate,

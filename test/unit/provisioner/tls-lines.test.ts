@@ -19,6 +19,7 @@ beforeAll(async () => {
   writeFileSync(join(dir, 'chain.crt'), made.chain)
   writeFileSync(join(dir, 'server.key'), made.leaf.key, { mode: 0o600 })
   writeFileSync(join(dir, 'text'), 'no certificate')
+  writeFileSync(join(dir, 'empty'), '')
 })
 afterAll(() => rmSync(dir, { recursive: true }))
 
@@ -91,6 +92,9 @@ describe('a start', () => {
     ],
     ['missing CAs of clients', { top: 'demand: {type: push}\nlisten: {client_ca: missing}' }, 7],
     ['missing CAs of agents', { top: 'resource_manager: {client_ca: missing}' }, 6],
+    ['an empty list of CAs of clients', { top: 'demand: {type: push}\nlisten: {client_ca: empty}' }, 7],
+    ['an empty list of CAs of agents', { top: 'resource_manager: {client_ca: empty}' }, 6],
+    ['a text instead of CAs', { top: 'resource_manager: {client_ca: text}' }, 6],
   ])('with %s', async (_, keys, line) => {
     const provisioner = composeProvisioner({
       config: configOf(keys),
