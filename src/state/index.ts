@@ -13,7 +13,7 @@ export {
   withLocation,
   withoutDrained,
 } from './cluster.ts'
-export { copyBetween, tablesBack } from './commands.ts'
+export { copyBetween, tablesBack } from './copy.ts'
 export { packed, unpacked } from './exchange/pack.ts'
 export type { Exchange, NewView, StoredBody, StoredView } from './exchange/port.ts'
 export { createLeadership, type Leadership } from './leases/leadership.ts'
