@@ -4,6 +4,7 @@ import { clientCodes, generalCodes } from './client-codes.ts'
 import type { CodeInfo } from './code-info.ts'
 import { configCodes } from './config-codes.ts'
 import { controlCodes, fleetCodes } from './fleet-codes.ts'
+import { identityCodes } from './identity-codes.ts'
 import { preflightCodes } from './preflight-codes.ts'
 import { providerCodes, userDataCodes } from './provider-codes.ts'
 import { stateCodes } from './state-codes.ts'
@@ -17,6 +18,7 @@ export const codeGroups = {
   Preflight: preflightCodes,
   'User data': userDataCodes,
   'The built-in master and its agents': joinCodes,
+  'Who may join': identityCodes,
   'A Determined master': determinedCodes,
   'The built-in agent': agentCodes,
   'Clouds and this machine': providerCodes,
@@ -34,6 +36,7 @@ export const problemCodes = {
   ...preflightCodes,
   ...userDataCodes,
   ...joinCodes,
+  ...identityCodes,
   ...determinedCodes,
   ...agentCodes,
   ...providerCodes,

@@ -4,6 +4,7 @@ import type { PostgresConfig } from '../config/index.ts'
 import type { JournalRecord } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import { keyOf } from './cluster.ts'
+import { bindingText, caText } from './join.ts'
 import { openStateStore, type StateConfig, type StateSurroundings } from './open.ts'
 import type { KeptOutput, OutputLine } from './output.ts'
 import { type IdentityPart, identityParts, type JournalHeader, type StateStore } from './store.ts'
@@ -22,13 +23,18 @@ export interface CopiedPart {
  */
 export async function copyState(from: StateStore, to: StateStore): Promise<CopiedPart[]> {
   if (await from.identity.isNew()) throw refused(`${from.name} is empty: there is nothing to copy`)
-  if (!(await to.identity.isNew()) || (await to.openOutput({}).allocations()).length > 0)
+  if (
+    !(await to.identity.isNew()) ||
+    (await to.openOutput({}).allocations()).length > 0 ||
+    (await joinLines(to)).length > 0
+  )
     throw refused(`${to.name} is not empty: nothing is overwritten`)
   const copied: CopiedPart[] = []
   for (const part of identityParts) copied.push(...(await copyPart(from, to, part)))
   copied.push(...(await copyCluster(from, to)))
   for (const header of await from.journals()) copied.push(await copyJournal(from, to, header))
   copied.push(...(await copyOutput(from, to)))
+  copied.push(...(await copyJoins(from, to)))
   copied.push(await copyDecisions(from, to))
   return copied
 }
@@ -97,6 +103,22 @@ function outputLines(allocation: string, { count, positions, lines }: KeptOutput
 /** The order of the keys means nothing. */
 function fieldsOf({ containerId, timestamp, stream, text, position }: OutputLine): unknown[] {
   return [containerId, timestamp, stream, text, position]
+}
+
+async function copyJoins({ join }: StateStore, to: StateStore): Promise<CopiedPart[]> {
+  const ca = await join.readCa()
+  if (ca) await to.join.replaceCa(ca, undefined)
+  for (const binding of await join.bindings()) await to.join.bind(binding)
+  const lines = await joinLines({ join })
+  return lines.length > 0
+    ? [compared("agents' CA and keys of instances", lines, await joinLines(to), to)]
+    : []
+}
+
+/** Without revisions, which count the changes of one store, and nonces, which are valid for a minute. */
+async function joinLines({ join }: Pick<StateStore, 'join'>): Promise<string[]> {
+  const ca = await join.readCa()
+  return [...(ca ? [caText(ca)] : []), ...(await join.bindings()).map(bindingText).sort()]
 }
 
 async function copyDecisions(from: StateStore, to: StateStore): Promise<CopiedPart> {
