@@ -2,6 +2,17 @@
 // Imports problems and platform.
 // Start with chain.ts and checks.ts, which check files; preflight.ts dials.
 export { type Certificate, certificateFacts } from './certificate.ts'
+export {
+  type CaKey,
+  caExtensions,
+  caKeyOf,
+  certificateSkew,
+  endExtensions,
+  loadX509,
+  newKey,
+  spkiOf,
+  writeCertificate,
+} from './certificate-writer.ts'
 export { nearIssuerProblem, readCertificates } from './chain.ts'
 export {
   isLoneSelfSigned,
@@ -13,6 +24,16 @@ export {
   servedPair,
   type TlsCredentials,
 } from './credentials.ts'
+export {
+  DerError,
+  derBitString,
+  derContent,
+  derOid,
+  derSequence,
+  derSmallInteger,
+  derTag,
+  readDer,
+} from './der.ts'
 export { createDevelopmentChain, developmentFiles, writeDevelopmentChain } from './development-ca.ts'
 export { type AgentDialOptions, connectAsAgent, type DialTrust, dialOptions } from './dial-options.ts'
 export { showName } from './distinguished-name.ts'

@@ -35,6 +35,7 @@ export {
   withProviders,
 } from './definition.ts'
 
+export type { JoinProofVerifier, ProofInstance, ProofRequest } from './join-proof.ts'
 export { listDeadline, type SharedCluster, shareCluster, type TimedListing } from './shared-cluster.ts'
 
 export const builtInProviders: readonly AnyProvider[] = [aws, gcp, local]
