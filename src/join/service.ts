@@ -166,6 +166,8 @@ export function joinService(options: JoinServiceOptions): JoinService {
     response: ServerResponse,
     work: () => Promise<() => true>,
   ): Promise<true> {
+    // A message whose body was not read to its end has no socket any more.
+    const { socket } = message
     const wait = limiter.take(request.address)
     if (wait !== undefined) {
       report(request, { outcome: 'limited', code: 'JOIN_LIMITED' })
@@ -175,7 +177,7 @@ export function joinService(options: JoinServiceOptions): JoinService {
       return (await work())()
     } catch (error) {
       // The sender has gone.
-      if (message.socket.destroyed) throw error
+      if (socket.destroyed) throw error
       const outcome = outcomeOf(error)
       report(request, outcome, error)
       return outcome.outcome === 'refused' ? sendRefused(response) : sendUnavailable(response)
