@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { completed, nearest } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
+import { declareAgentsCa } from './agents-ca.ts'
 import { declareCerts } from './certs.ts'
 import { declareCheck } from './check.ts'
 import { CliCommand, configFlag, version } from './command.ts'
@@ -53,6 +54,7 @@ declareExplain(program)
 declareLogs(program)
 declareTrust(program)
 declareUsers(program)
+declareAgentsCa(program)
 declareState(program)
 declareCheck(program)
 declareVersion(program, config)

@@ -61,7 +61,10 @@ export interface JoinConfig {
 }
 
 /** The kinds of proof that a pool accepts, of those that its type of provider has: the first, unless it names others. */
-export function acceptedProofs({ proofs }: Pick<JoinConfig, 'proofs'>, known: readonly string[]): readonly string[] {
+export function acceptedProofs(
+  { proofs }: Pick<JoinConfig, 'proofs'>,
+  known: readonly string[],
+): readonly string[] {
   return proofs ?? known.slice(0, 1)
 }
 

@@ -1,5 +1,5 @@
 // Creates a private CA and a server certificate for users who have none: root, intermediate, leaf, all ECDSA P-256.
-import { KeyObject, randomBytes, webcrypto, X509Certificate } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import {
   constants,
   copyFileSync,
@@ -15,6 +15,15 @@ import { join } from 'node:path'
 import type * as X509 from '@peculiar/x509'
 import { ipVersion } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
+import {
+  type CaKey,
+  caExtensions,
+  certificateSkew,
+  endExtensions,
+  loadX509,
+  newKey,
+  writeCertificate,
+} from './certificate-writer.ts'
 import { canonicalName, isHostname } from './names.ts'
 
 /** Certificate and PKCS #8 private key, both PEM with LF line ends. */
@@ -44,11 +53,8 @@ export interface DevelopmentRequest {
 const dayMs = 86_400_000
 const caDays = 3650
 const maxDays = 36_500
-/** Certificates start this much in the past, because the clocks of freshly booted VMs may be slow. */
-const skewMs = 3_600_000
 /** Upper bound of a common name (RFC 5280 appendix A.1, ub-common-name). */
 const maxCommonName = 64
-const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }
 
 interface Profile {
   subject: X509.JsonName
@@ -58,11 +64,8 @@ interface Profile {
 
 interface Issued {
   pair: DevelopmentPair
-  subject: X509.JsonName
-  keys: CryptoKeyPair
+  key: CaKey
 }
-
-type CryptoKeyPair = webcrypto.CryptoKeyPair
 
 /** Creates new keys and certificates at every call. Throws a ProvisionError for an invalid request. */
 export async function createDevelopmentChain(request: DevelopmentRequest): Promise<DevelopmentChain> {
@@ -71,9 +74,7 @@ export async function createDevelopmentChain(request: DevelopmentRequest): Promi
     throw new ProvisionError(
       problem('CERTS_REQUEST_INVALID', `a lifetime of ${request.days} days is out of range`),
     )
-  // Together they take 170 ms to load, and only this function needs them. The first must load before the second.
-  await import('reflect-metadata')
-  const x509 = await import('@peculiar/x509')
+  const x509 = await loadX509()
   const issue = issuer(x509, request.now)
 
   // A CA of the same name with another key makes verifiers try the wrong key and report a bad signature.
@@ -93,10 +94,7 @@ export async function createDevelopmentChain(request: DevelopmentRequest): Promi
 function caProfile(x509: typeof X509, commonName: string, pathLength: number): Omit<Profile, 'days'> {
   return {
     subject: [{ O: ['Agent provisioner'] }, { CN: [commonName] }],
-    extensions: [
-      new x509.BasicConstraintsExtension(true, pathLength, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-    ],
+    extensions: caExtensions(x509, pathLength),
   }
 }
 
@@ -111,51 +109,20 @@ function leafProfile(x509: typeof X509, names: DevelopmentNames): Omit<Profile, 
       { O: ['Agent provisioner'] },
       { CN: [first.length <= maxCommonName ? first : 'Development server'] },
     ],
-    extensions: [
-      new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),
-      new x509.SubjectAlternativeNameExtension(alternatives),
-    ],
+    extensions: endExtensions(x509, 'serverAuth', alternatives),
   }
 }
 
 /** Issues a certificate signed by the given issuer, or self-signed without one. */
 function issuer(x509: typeof X509, now: number) {
-  // X.509 times are whole seconds (RFC 5280 4.1.2.5).
-  const start = Math.floor((now - skewMs) / 1000) * 1000
-  return async (profile: Profile, by?: Issued): Promise<Issued> => {
-    const keys = (await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify'])) as CryptoKeyPair
-    const signer = by?.keys ?? keys
-    const certificate = await x509.X509CertificateGenerator.create(
-      {
-        serialNumber: serialNumber(),
-        subject: profile.subject,
-        issuer: by?.subject ?? profile.subject,
-        notBefore: new Date(start),
-        notAfter: new Date(start + skewMs + profile.days * dayMs),
-        publicKey: keys.publicKey,
-        signingKey: signer.privateKey,
-        signingAlgorithm: algorithm,
-        extensions: [
-          ...profile.extensions,
-          await x509.SubjectKeyIdentifierExtension.create(keys.publicKey, false, webcrypto),
-          await x509.AuthorityKeyIdentifierExtension.create(signer.publicKey, false, webcrypto),
-        ],
-      },
-      webcrypto,
-    )
-    const key = KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' }).toString()
-    const pem = new X509Certificate(Buffer.from(certificate.rawData)).toString()
-    return { pair: { certificate: pem, key }, subject: profile.subject, keys }
+  const start = Math.floor(now / 1000) * 1000
+  return async ({ subject, days, extensions }: Profile, by?: Issued): Promise<Issued> => {
+    const { pem, key } = await newKey()
+    const validity = { notBefore: start - certificateSkew, notAfter: start + days * dayMs }
+    const request = { subject, publicKey: key.publicKey, ...validity, extensions }
+    const signer = by ? { certificate: by.pair.certificate, key: by.key } : { own: key }
+    return { pair: { certificate: await writeCertificate(x509, request, signer), key: pem }, key }
   }
-}
-
-/** 16 random bytes, positive and without a leading zero (RFC 5280 4.1.2.2; Go refuses negative ones). */
-function serialNumber(): string {
-  const bytes = randomBytes(16)
-  bytes[0] = (bytes[0]! & 0x7f) | 0x40
-  return bytes.toString('hex')
 }
 
 // Writes the files of a development CA: all of them or none, and never over an existing file.

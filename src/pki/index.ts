@@ -2,6 +2,17 @@
 // Imports problems and platform.
 // Start with chain.ts and checks.ts, which check files; preflight.ts dials.
 export { type Certificate, certificateFacts } from './certificate.ts'
+export {
+  type CaKey,
+  caExtensions,
+  caKeyOf,
+  certificateSkew,
+  endExtensions,
+  loadX509,
+  newKey,
+  spkiOf,
+  writeCertificate,
+} from './certificate-writer.ts'
 export { nearIssuerProblem, readCertificates } from './chain.ts'
 export {
   authoritiesIn,
@@ -23,6 +34,7 @@ export {
 export {
   type Der,
   DerError,
+  derBitString,
   derContent,
   derOid,
   derSequence,

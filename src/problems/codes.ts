@@ -4,6 +4,7 @@ import { clientCodes, generalCodes } from './client-codes.ts'
 import type { CodeInfo } from './code-info.ts'
 import { configCodes } from './config-codes.ts'
 import { controlCodes, fleetCodes } from './fleet-codes.ts'
+import { identityCodes } from './identity-codes.ts'
 import { joinProofCodes } from './join-proof-codes.ts'
 import { preflightCodes } from './preflight-codes.ts'
 import { providerCodes, userDataCodes } from './provider-codes.ts'
@@ -19,6 +20,7 @@ export const codeGroups = {
   'User data': userDataCodes,
   'The built-in master and its agents': joinCodes,
   'Join proofs': joinProofCodes,
+  'Who may join': identityCodes,
   'A Determined master': determinedCodes,
   'The built-in agent': agentCodes,
   'Clouds and this machine': providerCodes,
@@ -37,6 +39,7 @@ export const problemCodes = {
   ...userDataCodes,
   ...joinCodes,
   ...joinProofCodes,
+  ...identityCodes,
   ...determinedCodes,
   ...agentCodes,
   ...providerCodes,

@@ -1,8 +1,11 @@
 // Copies the whole state from one store to an empty one, reads it back, and compares counts and hashes.
 import { createHash } from 'node:crypto'
+import type { PostgresConfig } from '../config/index.ts'
 import type { JournalRecord } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import { keyOf } from './cluster.ts'
+import { bindingText, caText } from './join.ts'
+import { openStateStore, type StateConfig, type StateSurroundings } from './open.ts'
 import type { KeptOutput, OutputLine } from './output.ts'
 import { type IdentityPart, identityParts, type JournalHeader, type StateStore } from './store.ts'
 
@@ -20,13 +23,18 @@ export interface CopiedPart {
  */
 export async function copyState(from: StateStore, to: StateStore): Promise<CopiedPart[]> {
   if (await from.identity.isNew()) throw refused(`${from.name} is empty: there is nothing to copy`)
-  if (!(await to.identity.isNew()) || (await to.openOutput({}).allocations()).length > 0)
+  if (
+    !(await to.identity.isNew()) ||
+    (await to.openOutput({}).allocations()).length > 0 ||
+    (await joinLines(to)).length > 0
+  )
     throw refused(`${to.name} is not empty: nothing is overwritten`)
   const copied: CopiedPart[] = []
   for (const part of identityParts) copied.push(...(await copyPart(from, to, part)))
   copied.push(...(await copyCluster(from, to)))
   for (const header of await from.journals()) copied.push(await copyJournal(from, to, header))
   copied.push(...(await copyOutput(from, to)))
+  copied.push(...(await copyJoins(from, to)))
   copied.push(await copyDecisions(from, to))
   return copied
 }
@@ -97,6 +105,22 @@ function fieldsOf({ containerId, timestamp, stream, text, position }: OutputLine
   return [containerId, timestamp, stream, text, position]
 }
 
+async function copyJoins({ join }: StateStore, to: StateStore): Promise<CopiedPart[]> {
+  const ca = await join.readCa()
+  if (ca) await to.join.replaceCa(ca, undefined)
+  for (const binding of await join.bindings()) await to.join.bind(binding)
+  const lines = await joinLines({ join })
+  return lines.length > 0
+    ? [compared("agents' CA and keys of instances", lines, await joinLines(to), to)]
+    : []
+}
+
+/** Without revisions, which count the changes of one store, and nonces, which are valid for a minute. */
+async function joinLines({ join }: Pick<StateStore, 'join'>): Promise<string[]> {
+  const ca = await join.readCa()
+  return [...(ca ? [caText(ca)] : []), ...(await join.bindings()).map(bindingText).sort()]
+}
+
 async function copyDecisions(from: StateStore, to: StateStore): Promise<CopiedPart> {
   const records = await from.readDecisions({})
   const faults: unknown[] = []
@@ -137,4 +161,50 @@ function hashOf(lines: readonly string[]): string {
 
 function refused(message: string): ProvisionError {
   return new ProvisionError(problem('STATE_COPY_REFUSED', message))
+}
+
+// What a person does while no provisioner runs: copying the state, and taking its tables one version back.
+
+export type StoreKind = 'folder' | 'postgres'
+
+/** Between `state_dir` and the database of `state`. Throws a ProvisionError; then the target may be incomplete. */
+export async function copyBetween(
+  config: StateConfig,
+  { from, to }: { from: StoreKind; to: StoreKind },
+  surroundings: StateSurroundings,
+): Promise<{ from: string; to: string; parts: CopiedPart[] }> {
+  const state = databaseIn(config)
+  if (from === to) throw usage('--from and --to must differ')
+  const folder = await openStateStore({ state_dir: config.state_dir }, surroundings)
+  const database = await openStateStore({ state_dir: config.state_dir, state }, surroundings)
+  const stores: Record<StoreKind, StateStore> = { folder, postgres: database }
+  try {
+    // With the right to the database comes that to state_dir, which is the folder.
+    const release = await database.hold({ onLost() {}, alone: true })
+    try {
+      const parts = await copyState(stores[from], stores[to])
+      return { from: stores[from].name, to: stores[to].name, parts }
+    } finally {
+      await release()
+    }
+  } finally {
+    await database.close()
+    await folder.close()
+  }
+}
+
+/** For the version of the program before this one. Returns a sentence. */
+export async function tablesBack(config: StateConfig, env: StateSurroundings['env']): Promise<string> {
+  const state = databaseIn(config)
+  const { stepBack } = await import('./postgres/open.ts')
+  return stepBack(state, env)
+}
+
+function databaseIn({ state }: StateConfig): PostgresConfig {
+  if (state?.type === 'postgres') return state
+  throw usage('the configuration names no database', 'Write `state: {type: postgres, …}` into it first.')
+}
+
+function usage(message: string, remedy = 'See `provision state --help`.'): ProvisionError {
+  return new ProvisionError(problem('USAGE', message, { remedy }))
 }

@@ -13,9 +13,16 @@ export {
   withLocation,
   withoutDrained,
 } from './cluster.ts'
-export { copyBetween, tablesBack } from './commands.ts'
+export { copyBetween, tablesBack } from './copy.ts'
 export { packed, unpacked } from './exchange/pack.ts'
 export type { Exchange, NewView, StoredBody, StoredView } from './exchange/port.ts'
+export type {
+  Binding,
+  CaContents,
+  JoinStore,
+  Revised,
+  StoredAuthority,
+} from './join.ts'
 export { createLeadership, type Leadership } from './leases/leadership.ts'
 export { type MemoryLeases, memoryLeases } from './leases/memory-leases.ts'
 export { type Candidate, type Epoch, isSameEpoch, type LeaseStore, type LeaseView } from './leases/port.ts'

@@ -3,6 +3,7 @@ import type { Journal, JournalRecord } from '../platform/index.ts'
 import type { Problem } from '../problems/index.ts'
 import type { StoredCluster } from './cluster.ts'
 import type { Exchange } from './exchange/port.ts'
+import type { JoinStore } from './join.ts'
 import type { Epoch, LeaseStore } from './leases/port.ts'
 import type { OutputStore } from './output.ts'
 
@@ -25,6 +26,8 @@ export interface StateStore {
   /** Where several processes share the store: views of what each leads, and orders. */
   readonly exchange?: Exchange
   readonly cluster: StoredCluster
+  /** Also for a command beside the process that holds the state. */
+  readonly join: JoinStore
   /**
    * Opens a journal, which is created if it is missing. Throws a ProvisionError: STATE_FOREIGN when it has another owner,
    * JOURNAL_UNUSABLE when it cannot be read or written, STATE_RIGHT_LOST without the right to write it.

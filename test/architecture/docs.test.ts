@@ -65,7 +65,12 @@ function unknownWords(page: string): string[] {
 }
 
 /** Files of commands that have commands of their own. */
-const groups = { trust: '/trust.ts', user: '/users.ts', state: '/state.ts' }
+const groups = {
+  trust: '/trust.ts',
+  user: '/users.ts',
+  state: '/state.ts',
+  'agents-ca': '/agents-ca.ts',
+}
 const declared = sourcesBelow('src/cli').filter(
   ({ path }) => !Object.values(groups).some((file) => path.endsWith(file)),
 )

@@ -14,7 +14,7 @@ const rows = [
   ['providers', 'demand', 'state'],
   ['fleet'],
   ['http'],
-  ['standalone'],
+  ['standalone', 'join'],
   ['provisioner'],
   ['simulator'],
   ['cli', 'index.ts', 'testing'],

@@ -15,6 +15,7 @@ import { type UnderLeases, underLeases, unleased } from '../support/under-leases
 import { describeStateCluster } from './state-cluster.ts'
 import { describeStateFailures } from './state-failures.ts'
 import type { StateHarness, StateSubject } from './state-harness.ts'
+import { describeStateJoin } from './state-join.ts'
 import { describeStateOutput } from './state-output.ts'
 import { numbers, record, upTo } from './state-records.ts'
 
@@ -369,6 +370,7 @@ export function describeStateContract(name: string, subject: StateSubject): void
     })
 
     const here = { harness: () => harness, life: () => life, restart }
+    describeStateJoin(clause, here)
     describeStateCluster(clause, here)
     describeStateOutput(clause, here)
     describeStateFailures(clause, here)

@@ -12,7 +12,7 @@ export interface ChildSettings {
   skew?: number
 }
 
-export type ChildTask = 'append' | 'rewrite' | 'hold' | 'fill' | 'start' | 'note' | 'print' | 'flood'
+export type ChildTask = 'append' | 'rewrite' | 'hold' | 'fill' | 'start' | 'note' | 'bind' | 'print' | 'flood'
 
 const tasks: Record<Exclude<ChildTask, 'start'>, () => Promise<void>> = {
   /** `appended N` once record N is stored. */
@@ -36,6 +36,17 @@ const tasks: Record<Exclude<ChildTask, 'start'>, () => Promise<void>> = {
     for (let n = 0; ; n++) {
       await store.cluster.addLocation({ provider: 'test', location: { n: String(n) } })
       say(`noted ${n}`)
+    }
+  },
+  /** `bound N` once the binding of i-N is stored. */
+  async bind() {
+    const hash = '0'.repeat(64)
+    for (let n = 0; ; n++) {
+      await store.join.bind({
+        ...{ instance: `i-${n}`, pool: 'gpu', key: hash, issuer: hash },
+        ...{ boundAt: n, confirmedAt: n, expiresAt: n },
+      })
+      say(`bound ${n}`)
     }
   },
   /** `printed N` once line N is stored. */

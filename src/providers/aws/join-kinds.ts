@@ -1,7 +1,7 @@
 // The join proofs that EC2 instances can make, as far as they are known without a network.
 
-import { type Problem, problem } from '../../problems/index.ts'
 import type { JoinConfig } from '../../config/index.ts'
+import { type Problem, problem } from '../../problems/index.ts'
 
 export const stsKind = 'aws-sts'
 export const documentKind = 'aws-identity-document'

@@ -7,6 +7,7 @@ import { folderCluster } from './cluster-file.ts'
 import { openDecisionFile, readDecisionFile } from './decision-file.ts'
 import { holdStateFolder } from './hold.ts'
 import { folderIdentity } from './identity-files.ts'
+import { folderJoin } from './join-files.ts'
 import { journalHeaderOf, openJournalFile } from './journal-file.ts'
 import { outputFiles } from './output-files.ts'
 
@@ -26,6 +27,7 @@ export function folderStore({ stateDir, clock, logger, env }: FolderStoreOptions
     hold: ({ onLost }) => holdStateFolder({ stateDir, clock, logger, env, onLost }),
     identity: folderIdentity(stateDir),
     cluster: folderCluster(stateDir),
+    join: folderJoin(stateDir, () => wallTime(clock)),
     openJournal: ({ name, ...options }) =>
       openJournalFile({ ...options, file: join(stateDir, journalPath(name)), now: wallTime(clock) }),
     journals: async () => journalsIn(stateDir),

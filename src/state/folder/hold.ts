@@ -14,6 +14,7 @@ import {
   wallTime,
 } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
+import { joinFolder } from './join-files.ts'
 
 /** More often than a lock becomes stale; for processes on other machines this is the only sign that the lock is held. */
 const beatMs = 20_000
@@ -70,7 +71,7 @@ async function lockOf({ stateDir, clock, env }: StateFolderOptions): Promise<Hel
   let kernel: KernelLock | undefined
   try {
     mkdirSync(stateDir, { recursive: true, mode: 0o700 })
-    assertOwnFolder(stateDir, trustedUsers(env), ['fleet', 'logs', 'output'])
+    assertOwnFolder(stateDir, trustedUsers(env), ['fleet', 'logs', 'output', joinFolder])
     const taken = await takeKernelLock(`${file}.kernel`)
     if (taken === 'held') throw lockHeld(file)
     kernel = taken === 'unavailable' ? undefined : taken

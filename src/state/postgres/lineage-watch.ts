@@ -9,13 +9,14 @@ import {
   isForbidden,
   type Lineage,
   type LineageColumns,
+  type LineageFile,
   type LossSign,
   lineageColumns,
   lineageIn,
   noColumns,
+  type RememberedLineage,
   signOfLostCommits,
 } from './lineage.ts'
-import type { LineageFile, RememberedLineage } from './lineage-file.ts'
 
 export interface LineageWatchOptions {
   database: Database

@@ -198,6 +198,30 @@ const migrations: readonly Migration[] = [
     ],
     down: (s) => [`DROP TABLE ${s}.job_output`],
   },
+  {
+    oldest: 3,
+    up: (s) => [
+      // contents: JSON, in both; one: there is one CA.
+      `CREATE TABLE ${s}.join_ca (
+        one boolean PRIMARY KEY DEFAULT true CHECK (one),
+        revision bigint NOT NULL DEFAULT 1,
+        contents text NOT NULL,
+        written_at timestamptz NOT NULL DEFAULT clock_timestamp()
+      )`,
+      `CREATE TABLE ${s}.join_bindings (
+        instance text PRIMARY KEY,
+        revision bigint NOT NULL DEFAULT 1,
+        contents text NOT NULL,
+        written_at timestamptz NOT NULL DEFAULT clock_timestamp()
+      )`,
+      // Of the nonces that were used.
+      `CREATE TABLE ${s}.join_nonces (
+        sha256 text PRIMARY KEY,
+        taken_at timestamptz NOT NULL DEFAULT clock_timestamp()
+      )`,
+    ],
+    down: (s) => [`DROP TABLE ${s}.join_nonces`, `DROP TABLE ${s}.join_bindings`, `DROP TABLE ${s}.join_ca`],
+  },
 ]
 
 export const newestVersion = migrations.length

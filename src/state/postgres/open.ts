@@ -9,7 +9,7 @@ import type { StateSurroundings } from '../open.ts'
 import type { StateStore } from '../store.ts'
 import { addressOf, type Env, unencrypted } from './address.ts'
 import { databaseOf } from './database.ts'
-import { lineageFile } from './lineage-file.ts'
+import { lineageFile } from './lineage.ts'
 import { migrateBack, newestVersion } from './migrations.ts'
 import { postgresStore } from './postgres-store.ts'
 

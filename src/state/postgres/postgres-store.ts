@@ -9,8 +9,9 @@ import { openDecisionTable, queryDecisions } from './decision-table.ts'
 import { exchangeTable } from './exchange-table.ts'
 import { createFaults } from './failures.ts'
 import { identityTable } from './identity-table.ts'
+import { joinIn } from './join-tables.ts'
 import { leaseTable } from './lease-table.ts'
-import type { LineageFile } from './lineage-file.ts'
+import type { LineageFile } from './lineage.ts'
 import { createLineageWatch } from './lineage-watch.ts'
 import { migrate, quoted, versionOf } from './migrations.ts'
 import { refuseWhileAlone } from './occupants.ts'
@@ -113,6 +114,7 @@ export function postgresStore(options: PostgresStoreOptions): StateStore {
     identity: identityTable({ ...table, ready, alone, isShared: () => isShared }),
     openJournal: async (journal) => openPostgresJournal(table, journal, rightTo(journal)),
     cluster: clusterIn({ ...table, ...(options.earlier && { earlier: options.earlier }) }),
+    join: joinIn({ ...table, ready }),
     async journals() {
       if (!(await ready())) return []
       const { rows } = await database.query(

@@ -193,7 +193,11 @@ describe('the row of `check`', () => {
       'passed',
       "the master accepts certificates of the agents' CA only",
     ])
-    expect(await row('pool gpu', planFor(bad), input)).toEqual(['join proof', 'failed', 'JOIN_ANYONE_ACCEPTED'])
+    expect(await row('pool gpu', planFor(bad), input)).toEqual([
+      'join proof',
+      'failed',
+      'JOIN_ANYONE_ACCEPTED',
+    ])
     expect(await row('pool gpu', planFor(await masters.closedPort()), input)).toEqual([
       'join proof',
       'not_checked',

@@ -47,6 +47,12 @@ const tables = () =>
 const owner = { cluster: 'prod', pool: 'gpu/1 "ü"', writer: 'w' }
 const gpu = { name: { pool: owner.pool }, kind: 'fleet 1', owner }
 
+const nonceKey = Buffer.alloc(32, 7).toString('base64')
+const boundTo = (instance: string) => ({
+  ...{ instance, pool: owner.pool, key: '1'.repeat(64), issuer: '2'.repeat(64) },
+  ...{ boundAt: 1, confirmedAt: 2, expiresAt: 3 },
+})
+
 async function fill(store: StateStore): Promise<StateStore> {
   await store.identity.write('cluster-id', 'prod')
   await store.identity.write('writer-id', 'w')
@@ -55,6 +61,8 @@ async function fill(store: StateStore): Promise<StateStore> {
   await store.cluster.addLocation({ provider: 'aws', location: { region: 'us-west-2' }, account: '1' })
   await store.cluster.adopt([{ writer: 'v', pool: owner.pool }])
   await store.cluster.addDrained(['i-2', 'i-1'])
+  await store.join.replaceCa({ nonceKey, authorities: [{ role: 'issuing', certificate: 'c' }] }, undefined)
+  for (const n of [1, 2]) await store.join.bind(boundTo(`i-${n}`))
   const { journal } = await store.openJournal(gpu)
   for (let n = 0; n < 20; n++)
     await journal.append({ at: n, kind: 'intent', text: `ü\u0000 ${n}`, deep: [{ n }] })
@@ -92,6 +100,7 @@ describe('a copy', () => {
       ['journal of the master', 1],
       [`journal of pool ${owner.pool}`, 20],
       ['output of jobs', 2],
+      ["agents' CA and keys of instances", 3],
       ['decisions', 2_500],
     ])
     const third = await folder('third')
@@ -102,6 +111,8 @@ describe('a copy', () => {
     expect((await third.cluster.read()).locations).toHaveLength(2)
     const { records, problems } = await third.openJournal(gpu)
     expect([records.length, records[3]!['text'], problems]).toEqual([20, 'ü\u0000 3', []])
+    expect(await third.join.readCa()).toMatchObject({ nonceKey })
+    expect(await third.join.binding('i-2')).toMatchObject(boundTo('i-2'))
     expect(await third.readDecisions({})).toEqual(await first.readDecisions({}))
     const printed = (store: StateStore) => store.openOutput({}).read('job-1/ü')
     expect(await printed(third)).toMatchObject({ count: 2, lines: [{ text: 'ü\u0000 1\n', position: 7 }] })
@@ -119,6 +130,12 @@ describe('a copy', () => {
     const [full, noted] = [await fill(await folder('full')), await tables()]
     await noted.cluster.addLocation({ provider: 'aws', location: { region: 'us-east-1' } })
     await expect(copyState(full, noted)).rejects.toThrow(/STATE_COPY_REFUSED.*nothing is overwritten/)
+  })
+
+  it("over the agents' CA alone is refused", async () => {
+    const [full, joined] = [await fill(await folder('full')), await tables()]
+    await joined.join.replaceCa({ nonceKey, authorities: [] }, undefined)
+    await expect(copyState(full, joined)).rejects.toThrow(/STATE_COPY_REFUSED.*nothing is overwritten/)
   })
 
   it('over the output of jobs alone is refused', async () => {

@@ -9,11 +9,11 @@ import type { Problem } from '../../../src/problems/index.ts'
 import type { Database } from '../../../src/state/postgres/database.ts'
 import {
   type Lineage,
+  lineageFile,
   positionOf,
   positionText,
   signOfLostCommits,
 } from '../../../src/state/postgres/lineage.ts'
-import { lineageFile } from '../../../src/state/postgres/lineage-file.ts'
 import { quoted } from '../../../src/state/postgres/migrations.ts'
 import { postgresStore } from '../../../src/state/postgres/postgres-store.ts'
 import type { StateStore } from '../../../src/state/store.ts'

@@ -42,6 +42,7 @@ it('are made once, whatever the schema is called', async () => {
       ...notes,
       'decisions',
       ...first,
+      ...['join_bindings', 'join_ca', 'join_nonces'],
       'journal_lineages',
       'lineage_beats',
       'orders',

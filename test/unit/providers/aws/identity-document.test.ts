@@ -275,9 +275,9 @@ describe('the pool', () => {
 
   it('is warned of certificates that have no effect', () => {
     const problems = (proofs?: string[]) =>
-      aws.joinProblems!(
-        withJoin({ ...(proofs && { proofs }), identity_certificates: ofTest }),
-      ).map(({ code }) => code)
+      aws.joinProblems!(withJoin({ ...(proofs && { proofs }), identity_certificates: ofTest })).map(
+        ({ code }) => code,
+      )
     expect(problems()).toEqual(['CONFIG_UNUSED'])
     expect(problems(['aws-identity-document'])).toEqual([])
     expect(aws.joinProblems!(withJoin({}))).toEqual([])

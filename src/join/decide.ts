@@ -1,0 +1,74 @@
+// Which key may get a certificate, as data: the first key of an instance keeps it, and what that means for all that come later.
+import type { ProblemCode } from '../problems/index.ts'
+import type { Binding } from '../state/index.ts'
+
+/** An instance as our journals and the newest listing have it. Times in milliseconds since the epoch. */
+export interface LaunchedInstance {
+  id: string
+  /** Into which our journal launched it. */
+  pool: string
+  zone?: string
+  addresses: readonly string[]
+  launchedAt: number
+  /** The newest listing has it, or is older than its launch. */
+  isAlive: boolean
+  /**
+   * When it was started after a stop, if listings have shown both: by the cloud's record of the start, which is before anything
+   * runs on it. A later time, such as that of the listing, would let a job bring a key after the agent's own.
+   */
+  restartedAt?: number
+}
+
+/** What is known before a certificate is made: the rest follows from the CA. */
+export type KeyBinding = Omit<Binding, 'issuer' | 'expiresAt'>
+
+export type Decision =
+  | { outcome: 'issue'; binding: KeyBinding }
+  /** `note`: to be stored in place of the binding. */
+  | { outcome: 'refuse'; code: ProblemCode; note?: Binding }
+
+export interface Asked {
+  instance: LaunchedInstance
+  /** In force; undefined: no key is bound yet. */
+  binding: Binding | undefined
+  /** SHA-256 of the key in the certificate request, hex. */
+  key: string
+  now: number
+}
+
+/** For an instance whose proof was verified. */
+export function decideJoin({ instance, binding, key, now }: Asked): Decision {
+  const first = { instance: instance.id, pool: instance.pool, key, boundAt: now, confirmedAt: now }
+  if (!binding) return { outcome: 'issue', binding: first }
+  // A certificate issued since the restart shows that the key survived it: then there is no reason for another one.
+  const isOpen = (binding.reissueUntil ?? 0) > now || (instance.restartedAt ?? 0) > binding.confirmedAt
+  if (isOpen)
+    return { outcome: 'issue', binding: key === binding.key ? { ...first, boundAt: binding.boundAt } : first }
+  if (key !== binding.key)
+    return {
+      outcome: 'refuse',
+      code: 'JOIN_KEY_CHANGED',
+      ...(binding.otherKeyAt === undefined && { note: { ...binding, otherKeyAt: now } }),
+    }
+  // With a valid certificate the agent itself is the one who renews: only without one it matters who else asked.
+  if (binding.otherKeyAt !== undefined && binding.expiresAt <= now)
+    return { outcome: 'refuse', code: 'JOIN_KEY_CONTESTED' }
+  return { outcome: 'issue', binding: confirmed(binding, instance, now) }
+}
+
+/** For a connection with a valid certificate of the instance; `key` is that of the certificate and of the request. */
+export function decideRenewal({ instance, binding, key, now }: Asked): Decision {
+  // A database that went back may have lost the binding: the certificate shows what it was.
+  if (!binding)
+    return {
+      outcome: 'issue',
+      binding: { instance: instance.id, pool: instance.pool, key, boundAt: now, confirmedAt: now },
+    }
+  if (key !== binding.key) return { outcome: 'refuse', code: 'JOIN_CERTIFICATE_INVALID' }
+  return { outcome: 'issue', binding: confirmed(binding, instance, now) }
+}
+
+function confirmed(binding: Binding, { pool }: LaunchedInstance, now: number): KeyBinding {
+  const { issuer: _, expiresAt: __, ...kept } = binding
+  return { ...kept, pool, confirmedAt: now }
+}

@@ -1,0 +1,231 @@
+// The agents' CA: its certificates as they are now, wherever they are kept, and the certificates that it issues to instances.
+import { type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import {
+  type CaKey,
+  caExtensions,
+  caKeyOf,
+  certificateSkew,
+  endExtensions,
+  loadX509,
+  newKey,
+  readPem,
+  spkiOf,
+  writeCertificate,
+} from '../pki/index.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
+import type { CaContents, JoinStore, StoredAuthority } from '../state/index.ts'
+import { idPattern, sha256 } from './csr.ts'
+
+/** Files of the user in place of a CA in the state. Absolute paths. */
+export interface CaFiles {
+  /** PEM: first the certificate that issues, then others that are handed out as well. */
+  certificateFile: string
+  /** PEM, not encrypted. */
+  keyFile: string
+}
+
+export interface Issuing {
+  /** PEM. */
+  certificate: string
+  key: CaKey
+  /** SHA-256 of the certificate in DER, hex. */
+  id: string
+  /** Milliseconds since the epoch. */
+  notAfter: number
+}
+
+export interface CurrentCa {
+  /** Another value after every change. */
+  version: string
+  issuing: Issuing
+  /** All that are handed out: every certificate of an instance was issued by one of them. */
+  trusted: readonly X509Certificate[]
+  /** The same in PEM, for a master's `client_ca`. */
+  bundle: string
+  nonceKey: Buffer
+}
+
+export interface AgentsCa {
+  /** Reads it anew, so that what another process has changed is known. Throws AGENTS_CA_MISSING or AGENTS_CA_UNUSABLE. */
+  current(): Promise<CurrentCa>
+}
+
+/** Milliseconds. Ten years. */
+const caLifetime = 3650 * 86_400_000
+
+/** `files`: used in place of the authorities in the store, which then has only the key of the nonces. */
+export function openAgentsCa(store: JoinStore, files?: CaFiles): AgentsCa {
+  let known: { text: string; ca: CurrentCa } | undefined
+  return {
+    async current() {
+      const stored = await store.readCa()
+      if (!stored) throw missing()
+      const authorities = files ? await authoritiesIn(files) : stored.authorities
+      const text = JSON.stringify([stored.nonceKey, authorities])
+      if (known?.text !== text) known = { text, ca: usable(stored.nonceKey, authorities, files) }
+      return known.ca
+    },
+  }
+}
+
+async function authoritiesIn({ certificateFile, keyFile }: CaFiles): Promise<StoredAuthority[]> {
+  const [certificates, key] = await Promise.all([readText(certificateFile), readText(keyFile)])
+  const { blocks } = readPem(certificates)
+  const broken = blocks.find(({ fault }) => fault !== undefined)
+  if (broken) throw unusable(`${certificateFile}, line ${broken.line}: ${broken.fault}`)
+  return blocks
+    .filter(({ label }) => label === 'CERTIFICATE')
+    .map(({ der }, index) => ({
+      role: index === 0 ? 'issuing' : 'previous',
+      certificate: der.toString('base64'),
+      ...(index === 0 && { key }),
+    }))
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (cause) {
+    throw unusable(`${file} cannot be read: ${(cause as Error).message}`, cause)
+  }
+}
+
+function usable(nonceKey: string, authorities: readonly StoredAuthority[], files?: CaFiles): CurrentCa {
+  const place = files?.certificateFile ?? "the agents' CA in the state"
+  const trusted = authorities.map(({ certificate }) => certificateIn(certificate, place))
+  const at = authorities.findIndex(({ role }) => role === 'issuing')
+  const [first, key] = [trusted[at], authorities[at]?.key]
+  if (!first || key === undefined) throw unusable(`${place}: there is no certificate that issues`)
+  return {
+    version: [nonceKey, ...trusted.map(idOf), at].join(' '),
+    issuing: issuingOf(first, key, files?.keyFile ?? place, place),
+    trusted,
+    bundle: trusted.map((each) => each.toString()).join(''),
+    nonceKey: Buffer.from(nonceKey, 'base64'),
+  }
+}
+
+function certificateIn(text: string, place: string): X509Certificate {
+  try {
+    return new X509Certificate(text.startsWith('-----') ? text : Buffer.from(text, 'base64'))
+  } catch (cause) {
+    throw unusable(`${place}: a certificate cannot be read`, cause)
+  }
+}
+
+function issuingOf(certificate: X509Certificate, pem: string, keyPlace: string, place: string): Issuing {
+  let key: CaKey
+  try {
+    key = caKeyOf(pem)
+  } catch (cause) {
+    throw unusable(`${keyPlace}: the key cannot be used: ${(cause as Error).message}`, cause)
+  }
+  if (!spkiOf(key.publicKey).equals(spkiOf(certificate.publicKey)))
+    throw unusable(`${keyPlace}: the key is not that of the first certificate in ${place}`)
+  if (!certificate.ca) throw unusable(`${place}: the first certificate is not that of a CA`)
+  const { validToDate } = certificate
+  return { certificate: certificate.toString(), key, id: idOf(certificate), notAfter: validToDate.getTime() }
+}
+
+/** SHA-256 of the certificate in DER, hex. */
+export function idOf(certificate: X509Certificate): string {
+  return sha256(certificate.raw)
+}
+
+// Making a CA, and certificates of instances.
+
+/** A new CA certificate, signed by its own new key. `now`: the time of day in milliseconds. */
+export async function newAuthority(now: number): Promise<Omit<StoredAuthority, 'role'>> {
+  const x509 = await loadX509()
+  const { pem, key } = await newKey()
+  const name = `Agents CA ${randomBytes(3).toString('hex')}`
+  const certificate = await writeCertificate(
+    x509,
+    {
+      subject: [{ O: ['Agent provisioner'] }, { CN: [name] }],
+      publicKey: key.publicKey,
+      notBefore: now - certificateSkew,
+      notAfter: now + caLifetime,
+      extensions: caExtensions(x509, 0),
+    },
+    { own: key },
+  )
+  return { certificate, key: pem }
+}
+
+/** Creates the CA unless there is one; several may do so at once. With `isFile` only the key of the nonces. */
+export async function ensureCa(store: JoinStore, now: number, isFile = false): Promise<'created' | 'found'> {
+  if (await store.readCa()) return 'found'
+  const contents: CaContents = {
+    nonceKey: randomBytes(32).toString('base64'),
+    authorities: isFile ? [] : [{ role: 'issuing', ...(await newAuthority(now)) }],
+  }
+  return (await store.replaceCa(contents, undefined)) ? 'created' : 'found'
+}
+
+/** When a certificate that is issued now expires: with its CA at the latest. Milliseconds, in whole seconds. */
+export function expiryOf({ issuing }: CurrentCa, lifetime: number, now: number): number {
+  const expiresAt = Math.min(Math.floor((now + lifetime) / 1000) * 1000, issuing.notAfter)
+  if (expiresAt <= now) throw unusable(`it has expired at ${new Date(issuing.notAfter).toISOString()}`)
+  return expiresAt
+}
+
+export interface InstanceCertificate {
+  id: string
+  publicKey: KeyObject
+  now: number
+  expiresAt: number
+}
+
+/** A client certificate for an instance; PEM. `id`: as `idPattern` allows. */
+export async function issueTo(
+  { issuing }: CurrentCa,
+  { id, publicKey, now, expiresAt }: InstanceCertificate,
+): Promise<string> {
+  if (!idPattern.test(id)) throw new TypeError('not an id of an instance')
+  const x509 = await loadX509()
+  return writeCertificate(
+    x509,
+    {
+      subject: [{ CN: [id] }],
+      publicKey,
+      notBefore: now - certificateSkew,
+      notAfter: expiresAt,
+      extensions: endExtensions(x509, 'clientAuth', [{ type: 'url', value: uriOf(id) }]),
+    },
+    issuing,
+  )
+}
+
+function uriOf(id: string): string {
+  return `provision:instance:${id}`
+}
+
+/**
+ * The id of the instance that this CA has issued the certificate to, if it is valid now. `key`: SHA-256 of its key. Decides
+ * by the certificates of this CA alone, never by what a listener trusts.
+ */
+export function instanceIn(
+  certificate: X509Certificate,
+  { trusted }: Pick<CurrentCa, 'trusted'>,
+  now: number,
+): { id: string; key: string } | undefined {
+  const issuer = trusted.find((ca) => certificate.checkIssued(ca) && certificate.verify(ca.publicKey))
+  if (!issuer || ![certificate, issuer].every((each) => isValidAt(each, now))) return undefined
+  const [, id = ''] = /^CN=(\S+)$/.exec(certificate.subject) ?? []
+  if (!idPattern.test(id) || certificate.subjectAltName !== `URI:${uriOf(id)}`) return undefined
+  return { id, key: sha256(spkiOf(certificate.publicKey)) }
+}
+
+function isValidAt({ validFromDate, validToDate }: X509Certificate, now: number): boolean {
+  return validFromDate.getTime() <= now && now <= validToDate.getTime()
+}
+
+function missing(): ProvisionError {
+  return new ProvisionError(problem('AGENTS_CA_MISSING', "there is no agents' CA yet"))
+}
+
+function unusable(message: string, cause?: unknown): ProvisionError {
+  return new ProvisionError(problem('AGENTS_CA_UNUSABLE', message, { cause }))
+}

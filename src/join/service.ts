@@ -1,0 +1,275 @@
+// The join endpoint: what an instance asks, who it is, which key it may have, and its certificate.
+import type { X509Certificate } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { TLSSocket } from 'node:tls'
+import { pathOf, readJson, sendJson } from '../http/index.ts'
+import { type Clock, type Handler, type Logger, wallTime, withDeadline } from '../platform/index.ts'
+import { type ProblemCode, ProvisionError, problem } from '../problems/index.ts'
+import type { JoinProofVerifier } from '../providers/index.ts'
+import type { JoinStore } from '../state/index.ts'
+import { isFresh, makeNonce } from './challenge.ts'
+import { type CsrKey, readCsr } from './csr.ts'
+import { type Asked, type Decision, decideJoin, decideRenewal, type LaunchedInstance } from './decide.ts'
+import { type AgentsCa, expiryOf, instanceIn, issueTo } from './issuer.ts'
+import { createLimiter, defaultLimits, type JoinLimits } from './limits.ts'
+import { type JoinOutcome, type Request, reportsOf } from './reports.ts'
+import {
+  type Issued,
+  largestBody,
+  malformed,
+  paths,
+  readJoin,
+  readRenewal,
+  sendIssued,
+  sendLimited,
+  sendRefused,
+  sendUnavailable,
+} from './wire.ts'
+
+/** A pool whose instances need a certificate. */
+export interface JoinPool {
+  /** Its `join.url`, without a slash at the end. */
+  url: string
+  /** Of the kinds of proof that the pool accepts. */
+  verifiers: readonly JoinProofVerifier[]
+}
+
+export interface JoinServiceOptions {
+  ca: AgentsCa
+  store: JoinStore
+  /** undefined for a pool that has no `join`. */
+  poolOf: (pool: string) => JoinPool | undefined
+  /**
+   * What the journals and the newest listing know of an instance; undefined for one that was not launched by this cluster. A
+   * rejection means that it is not known now: the instance tries again.
+   */
+  lookup: (id: string) => LaunchedInstance | undefined | Promise<LaunchedInstance | undefined>
+  /** Milliseconds for which certificates of instances are valid. */
+  lifetime: number
+  clock: Clock
+  logger: Logger
+  limits?: Partial<JoinLimits>
+  /** Called for each request that reached the endpoint; for metrics and `check`. */
+  onOutcome?: (outcome: JoinOutcome) => void
+}
+
+export interface JoinService {
+  /** To be asked before handlers that want a token. Only on a TLS listener; it must ask for client certificates for renewals. */
+  handler: Handler
+  /**
+   * Why an agent that shows this certificate may not join as this instance of this pool; undefined if it may. A certificate that
+   * was replaced by one of another key is refused. Rejects when that cannot be decided now.
+   */
+  mayJoin(id: string, pool: string, certificate: X509Certificate): Promise<ProblemCode | undefined>
+}
+
+/** Milliseconds for a verifier: it asks the cloud. */
+const proofDeadline = 10_000
+/** Reads of the store when several requests change the same binding at once. */
+const mostAttempts = 20
+
+export function joinService(options: JoinServiceOptions): JoinService {
+  const { ca, store, clock, lookup } = options
+  const limits = { ...defaultLimits, ...options.limits }
+  const limiter = createLimiter(clock, limits)
+  const report = reportsOf(options)
+  let verifying = 0
+
+  /** Alive, and of a pool with `join`. */
+  async function instanceOf(id: string): Promise<{ instance: LaunchedInstance; pool: JoinPool }> {
+    const instance = await lookup(id)
+    const pool = instance && options.poolOf(instance.pool)
+    if (!instance || !pool) throw refusal('JOIN_INSTANCE_UNKNOWN', 'not launched into a pool with `join`')
+    if (!instance.isAlive) throw refusal('JOIN_INSTANCE_GONE', 'no longer listed')
+    return { instance, pool }
+  }
+
+  async function join(request: Request, body: unknown): Promise<Issued> {
+    const { id, nonce, csr, proof } = readJoin(body)
+    request.id = id
+    const { nonceKey } = await ca.current()
+    // In the order of what it costs us: a stranger reaches the store and the cloud only with what it cannot make up.
+    if (!isFresh(nonce, nonceKey, wallTime(clock)))
+      throw refusal('JOIN_NONCE_INVALID', 'not made here, or older than a minute')
+    const key = readCsr(csr, id)
+    const { instance, pool } = await instanceOf(id)
+    request.pool = instance.pool
+    const verifier = pool.verifiers.find(({ kind }) => kind === proof.kind)
+    if (!verifier) throw refusal('JOIN_PROOF_KIND', 'the pool does not accept this kind of proof')
+    if (!(await store.takeNonce(nonce))) throw refusal('JOIN_NONCE_USED', 'it was used before')
+    const isFirstIssue = (await store.binding(id)) === undefined
+    await withDeadline(clock, proofDeadline, `a proof of kind ${verifier.kind}`, (signal) => {
+      const { zone, addresses, launchedAt } = instance
+      const shown = { id, pool: instance.pool, ...(zone !== undefined && { zone }), addresses, launchedAt }
+      return verifier.verify(
+        {
+          proof,
+          nonce,
+          url: pool.url,
+          instance: { ...shown, isFirstIssue },
+          now: wallTime(clock),
+          address: request.address,
+        },
+        signal,
+      )
+    })
+    return issue(instance, key, decideJoin)
+  }
+
+  async function renew(request: Request, body: unknown, shown: X509Certificate | undefined): Promise<Issued> {
+    const csr = readRenewal(body)
+    const found = shown && instanceIn(shown, await ca.current(), wallTime(clock))
+    if (!found) throw refusal('JOIN_CERTIFICATE_INVALID', 'no valid certificate of an instance was shown')
+    request.id = found.id
+    const { instance } = await instanceOf(found.id)
+    request.pool = instance.pool
+    const key = readCsr(csr, found.id)
+    if (key.key !== found.key)
+      throw refusal('JOIN_CERTIFICATE_INVALID', 'the request has another key than the certificate')
+    return issue(instance, key, decideRenewal)
+  }
+
+  /**
+   * Stores the binding before the certificate exists, and gives the certificate away only if the CA is the same as before:
+   * a CA that stopped issuing in between has no certificate that its bindings do not show.
+   */
+  async function issue(
+    instance: LaunchedInstance,
+    { key, publicKey }: CsrKey,
+    decide: (asked: Asked) => Decision,
+  ): Promise<Issued> {
+    const { id } = instance
+    for (let attempt = 0; attempt < mostAttempts; attempt++) {
+      const current = await ca.current()
+      const now = wallTime(clock)
+      const found = await store.binding(id)
+      const decision = decide({ instance, binding: found, key, now })
+      if (decision.outcome === 'refuse') {
+        const { code, note } = decision
+        if (note && found && !(await store.replaceBinding(note, found))) continue
+        throw refusal(code, `first joined with another key at ${found ? timeOf(found.boundAt) : 'no time'}`)
+      }
+      const expiresAt = expiryOf(current, options.lifetime, now)
+      const next = { ...decision.binding, issuer: current.issuing.id, expiresAt }
+      if (found) {
+        if (!(await store.replaceBinding(next, found))) continue
+      } else {
+        const { issuer, ...bound } = await store.bind(next)
+        if (bound.key !== key || issuer !== next.issuer || bound.expiresAt !== expiresAt) continue
+      }
+      const certificate = await issueTo(current, { id, publicKey, now, expiresAt })
+      if ((await ca.current()).version === current.version)
+        return { certificate, ca: current.bundle, expiresAt }
+    }
+    throw new ProvisionError(
+      problem('JOIN_UNAVAILABLE', 'other requests changed the same binding all the time'),
+    )
+  }
+
+  /** The answer of a route, whatever happens. */
+  async function answer(
+    request: Request,
+    message: IncomingMessage,
+    response: ServerResponse,
+    work: () => Promise<() => true>,
+  ): Promise<true> {
+    // A message whose body was not read to its end has no socket any more.
+    const { socket } = message
+    const wait = limiter.take(request.address)
+    if (wait !== undefined) {
+      report(request, { outcome: 'limited', code: 'JOIN_LIMITED' })
+      return sendLimited(response, wait)
+    }
+    try {
+      return (await work())()
+    } catch (error) {
+      // The sender has gone.
+      if (socket.destroyed) throw error
+      const outcome = outcomeOf(error)
+      report(request, outcome, error)
+      return outcome.outcome === 'refused' ? sendRefused(response) : sendUnavailable(response)
+    }
+  }
+
+  async function challenge(): Promise<{ nonce: string; expiresAt: string }> {
+    const { nonce, expiresAt } = makeNonce((await ca.current()).nonceKey, wallTime(clock))
+    return { nonce, expiresAt: timeOf(expiresAt) }
+  }
+
+  async function certificateFor(request: Request, message: IncomingMessage): Promise<Issued> {
+    const body = await readJson(message, largestBody)
+    if (!body.ok) throw malformed(body.message)
+    if (request.path === paths.renew) return renew(request, body.value, peerOf(message))
+    if (verifying >= limits.atOnce) throw new ProvisionError(problem('JOIN_UNAVAILABLE', 'too many at once'))
+    verifying++
+    try {
+      return await join(request, body.value)
+    } finally {
+      verifying--
+    }
+  }
+
+  return {
+    handler(message, response) {
+      const path = pathOf(message)
+      if (!Object.values<string>(paths).includes(path)) return false
+      const request: Request = { path, address: message.socket.remoteAddress ?? '', startedAt: clock.now() }
+      const isRead = message.method === 'GET' || message.method === 'HEAD'
+      if (path === paths.challenge ? !isRead : message.method !== 'POST')
+        return sendJson(response, 405, { message: `method ${message.method} is not allowed for ${path}` })
+      return answer(request, message, response, async () => {
+        if (path === paths.challenge) {
+          const made = await challenge()
+          return () => sendJson(response, 200, made)
+        }
+        const issued = await certificateFor(request, message)
+        report(request, { outcome: path === paths.renew ? 'renewed' : 'issued' })
+        return () => sendIssued(response, message.headers.accept, issued)
+      })
+    },
+    async mayJoin(id, pool, certificate) {
+      const found = instanceIn(certificate, await ca.current(), wallTime(clock))
+      if (found?.id !== id) return 'JOIN_CERTIFICATE_INVALID'
+      const instance = await lookup(id)
+      if (instance?.pool !== pool) return 'JOIN_INSTANCE_UNKNOWN'
+      if (!instance.isAlive) return 'JOIN_INSTANCE_GONE'
+      const binding = await store.binding(id)
+      // Without a binding, after the loss of commits, the certificate itself shows the key.
+      return binding && binding.key !== found.key ? 'JOIN_KEY_CHANGED' : undefined
+    },
+  }
+}
+
+/** Reads the certificate in a way that no curve of a stranger can crash. */
+function peerOf({ socket }: IncomingMessage): X509Certificate | undefined {
+  return socket instanceof TLSSocket ? socket.getPeerX509Certificate() : undefined
+}
+
+/** Codes that say something about the request; all others say that it could not be judged. */
+const refusals: ReadonlySet<ProblemCode> = new Set([
+  'JOIN_MALFORMED',
+  'JOIN_CSR_INVALID',
+  'JOIN_NONCE_INVALID',
+  'JOIN_NONCE_USED',
+  'JOIN_INSTANCE_UNKNOWN',
+  'JOIN_INSTANCE_GONE',
+  'JOIN_PROOF_KIND',
+  'JOIN_PROOF_INVALID',
+  'JOIN_PROOF_OTHER',
+  'JOIN_KEY_CHANGED',
+  'JOIN_KEY_CONTESTED',
+  'JOIN_CERTIFICATE_INVALID',
+])
+
+function outcomeOf(error: unknown): { outcome: 'refused' | 'unavailable'; code: ProblemCode } {
+  const code = (error instanceof ProvisionError && error.code) || 'INTERNAL'
+  return { outcome: refusals.has(code) ? 'refused' : 'unavailable', code }
+}
+
+function refusal(code: ProblemCode, message: string): ProvisionError {
+  return new ProvisionError(problem(code, message))
+}
+
+function timeOf(ms: number): string {
+  return new Date(ms).toISOString()
+}

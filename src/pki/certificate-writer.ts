@@ -1,0 +1,164 @@
+// Writes certificates: for the development CA, and for the CA that issues the certificates of instances.
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPair,
+  type KeyObject,
+  randomBytes,
+  sign,
+  type webcrypto,
+  X509Certificate,
+} from 'node:crypto'
+import { promisify } from 'node:util'
+import type * as X509 from '@peculiar/x509'
+import { derBitString, derSequence, readDer } from './der.ts'
+
+/**
+ * The private key of a CA, wherever it is: in memory, in a PKCS #11 token, in a service. `sign` makes the signature over a
+ * SHA-256 digest of the bytes: for an EC key r and s as PKCS #11 and WebCrypto have them (each as long as the curve's
+ * order), for an RSA key PKCS #1 v1.5.
+ */
+export interface CaKey {
+  readonly publicKey: KeyObject
+  sign(bytes: Uint8Array): Promise<Buffer>
+}
+
+/** A new ECDSA P-256 key; PKCS #8 in PEM. */
+export interface NewKey {
+  pem: string
+  key: CaKey
+}
+
+export interface CertificateRequest {
+  subject: X509.JsonName
+  publicKey: KeyObject
+  /** Milliseconds since the epoch; seconds are what a certificate has (RFC 5280 4.1.2.5). */
+  notBefore: number
+  notAfter: number
+  extensions: X509.Extension[]
+}
+
+/** Who signs: a CA certificate in PEM and its key. */
+export interface Authority {
+  certificate: string
+  key: CaKey
+}
+
+/** Milliseconds that certificates start in the past, because the clocks of freshly booted VMs may be slow. */
+export const certificateSkew = 3_600_000
+
+/** Signs in the thread pool, so that the event loop is free meanwhile. Throws for a key that is not EC or RSA. */
+export function caKeyOf(pem: string): CaKey {
+  const privateKey = createPrivateKey(pem)
+  const publicKey = createPublicKey(privateKey)
+  algorithmOf(publicKey)
+  return {
+    publicKey,
+    sign: (bytes) =>
+      new Promise((resolve, reject) =>
+        sign('sha256', bytes, { key: privateKey, dsaEncoding: 'ieee-p1363' }, (error, signature) =>
+          error ? reject(error) : resolve(signature),
+        ),
+      ),
+  }
+}
+
+export async function newKey(): Promise<NewKey> {
+  const { privateKey } = await promisify(generateKeyPair)('ec', { namedCurve: 'P-256' })
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  return { pem, key: caKeyOf(pem) }
+}
+
+/** Together they take 170 ms to load, and few commands write certificates. The first must load before the second. */
+export async function loadX509(): Promise<typeof X509> {
+  await import('reflect-metadata')
+  const x509 = await import('@peculiar/x509')
+  return x509
+}
+
+/** PEM with LF line ends. Without `by` the certificate is signed by its own key, `own`. */
+export async function writeCertificate(
+  x509: typeof X509,
+  request: CertificateRequest,
+  by: Authority | { own: CaKey },
+): Promise<string> {
+  const key = 'own' in by ? by.own : by.key
+  const issuer = 'own' in by ? undefined : new x509.X509Certificate(by.certificate)
+  const authorityId = issuer
+    ? issuer.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId
+    : keyIdOf(key.publicKey)
+  const certificate = await x509.X509CertificateGenerator.create(
+    {
+      serialNumber: serialNumber(),
+      subject: request.subject,
+      issuer: issuer?.subjectName ?? request.subject,
+      notBefore: wholeSecond(request.notBefore),
+      notAfter: wholeSecond(request.notAfter),
+      publicKey: spkiOf(request.publicKey),
+      // The library takes the algorithm from the key, and the signature from the provider below.
+      signingKey: { algorithm: algorithmOf(key.publicKey) } as webcrypto.CryptoKey,
+      extensions: [
+        ...request.extensions,
+        new x509.SubjectKeyIdentifierExtension(keyIdOf(request.publicKey)),
+        ...(authorityId ? [new x509.AuthorityKeyIdentifierExtension(authorityId)] : []),
+      ],
+    },
+    {
+      subtle: { sign: (_: unknown, __: unknown, bytes: ArrayBuffer) => key.sign(Buffer.from(bytes)) },
+    } as never,
+  )
+  return new X509Certificate(Buffer.from(certificate.rawData)).toString()
+}
+
+/** Extensions of a CA whose certificates are of the given number of levels below it. */
+export function caExtensions(x509: typeof X509, pathLength: number): X509.Extension[] {
+  return [
+    new x509.BasicConstraintsExtension(true, pathLength, true),
+    new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+  ]
+}
+
+/** Extensions of a certificate for TLS, of a server or a client. */
+export function endExtensions(
+  x509: typeof X509,
+  purpose: 'serverAuth' | 'clientAuth',
+  names: X509.JsonGeneralNames,
+): X509.Extension[] {
+  return [
+    new x509.BasicConstraintsExtension(false, undefined, true),
+    new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
+    new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage[purpose]]),
+    new x509.SubjectAlternativeNameExtension(names),
+  ]
+}
+
+export function spkiOf(key: KeyObject): Buffer {
+  return key.export({ type: 'spki', format: 'der' })
+}
+
+/** SHA-1 of the key's bits (RFC 5280 4.2.1.2, method 1), hex. */
+function keyIdOf(key: KeyObject): string {
+  const bits = derBitString(derSequence(readDer(spkiOf(key)))[1])
+  return createHash('sha1').update(bits).digest('hex')
+}
+
+function algorithmOf(key: KeyObject): webcrypto.KeyAlgorithm {
+  const hash = { name: 'SHA-256' }
+  if (key.asymmetricKeyType === 'rsa') return { name: 'RSASSA-PKCS1-v1_5', hash } as webcrypto.KeyAlgorithm
+  const curve = key.asymmetricKeyDetails?.namedCurve
+  const namedCurve = curve && { prime256v1: 'P-256', secp384r1: 'P-384' }[curve]
+  if (!namedCurve) throw new Error('it is neither an ECDSA key on P-256 or P-384 nor an RSA key')
+  return { name: 'ECDSA', namedCurve, hash } as webcrypto.KeyAlgorithm
+}
+
+function wholeSecond(ms: number): Date {
+  return new Date(Math.floor(ms / 1000) * 1000)
+}
+
+/** 16 random bytes, positive and without a leading zero (RFC 5280 4.1.2.2; Go refuses negative ones). */
+function serialNumber(): string {
+  const bytes = randomBytes(16)
+  bytes[0] = (bytes[0]! & 0x7f) | 0x40
+  return bytes.toString('hex')
+}

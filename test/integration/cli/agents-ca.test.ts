@@ -1,0 +1,109 @@
+// `provision agents-ca`: the CA from its creation to the end of a rotation, with and beside a provisioner.
+import { X509Certificate } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { StateStore } from '../../../src/state/store.ts'
+import { runCliAside } from '../../support/run-cli.ts'
+import { storeIn } from '../../support/state-store.ts'
+
+let folder: string
+let stateDir: string
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'cli-agents-ca-'))
+  stateDir = join(folder, 'state')
+  writeFileSync(
+    join(folder, 'master.yaml'),
+    `state_dir: ${stateDir}\nresource_pools: [{pool_name: here, provider: {type: local}}]\n`,
+  )
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const agentsCa = (...args: string[]) => runCliAside(['agents-ca', ...args], { cwd: folder })
+const bundle = () => readFileSync(join(stateDir, 'agents-ca.pem'), 'utf8')
+const shown = async () => JSON.parse((await agentsCa('show', '--format', 'json')).stdout)
+
+/** As a running provisioner has it, if `isRunning`. */
+async function holding<T>(isRunning: boolean, work: (store: StateStore) => Promise<T>): Promise<T> {
+  const store = storeIn(stateDir)
+  const release = isRunning ? await store.hold({ onLost() {} }) : () => {}
+  try {
+    return await work(store)
+  } finally {
+    await release()
+  }
+}
+
+describe("the agents' CA", () => {
+  it('is missing at first: nothing is written', async () => {
+    const { status, stderr } = await agentsCa()
+    expect([status, stderr]).toEqual([3, expect.stringContaining('AGENTS_CA_MISSING')])
+    expect(() => bundle()).toThrow('ENOENT')
+  })
+
+  it('is created once, and shown with its SHA-256, expiry and file', async () => {
+    const { status, stderr } = await agentsCa('init')
+    expect([status, stderr]).toEqual([0, expect.stringContaining(join(stateDir, 'agents-ca.pem'))])
+    const again = await agentsCa('init')
+    expect([again.status, again.stderr]).toEqual([1, expect.stringContaining('AGENTS_CA_EXISTS')])
+    const certificate = new X509Certificate(bundle())
+    const sha256 = certificate.fingerprint256.replaceAll(':', '').toLowerCase()
+    expect(await shown()).toEqual({
+      file: join(stateDir, 'agents-ca.pem'),
+      authorities: [
+        {
+          role: 'issuing',
+          subject: expect.stringMatching(/^O=Agent provisioner, CN=Agents CA [0-9a-f]{6}$/),
+          sha256,
+          expiresAt: certificate.validToDate.toISOString(),
+        },
+      ],
+    })
+    const text = await agentsCa('show')
+    expect(text.stdout).toContain(sha256)
+    expect(text.stderr).toContain(join(stateDir, 'agents-ca.pem'))
+    expect([text.stdout, text.stderr].join()).not.toContain('PRIVATE')
+  })
+
+  it.each([false, true])('is rotated in three steps, beside a provisioner: %s', async (isRunning) => {
+    await holding(isRunning, async ({ join: store }) => {
+      const before = (await shown()).authorities[0].sha256
+      expect((await agentsCa('rotate', '--activate')).stderr).toContain('AGENTS_CA_ROTATION')
+      expect((await agentsCa('rotate')).status).toBe(0)
+      expect(bundle().match(/BEGIN/g)).toHaveLength(2)
+      expect((await agentsCa('rotate', '--activate')).status).toBe(0)
+      const show = await agentsCa('show')
+      expect(show.stderr).toContain('next step: provision agents-ca rotate --finish')
+      const [old] = (await shown()).authorities
+      expect(old).toMatchObject({ role: 'previous', sha256: before })
+
+      const key = '1'.repeat(64)
+      const times = { boundAt: 1, confirmedAt: 1, expiresAt: Date.now() + 60_000 }
+      await store.bind({ instance: 'i-1', pool: 'here', key, issuer: old.sha256, ...times })
+      const refused = await agentsCa('rotate', '--finish')
+      expect([refused.status, refused.stderr]).toEqual([
+        1,
+        expect.stringMatching(/AGENTS_CA_IN_USE[\s\S]*i-1/),
+      ])
+      const until = await agentsCa('reissue', 'i-1')
+      expect([until.status, until.stderr]).toEqual([
+        0,
+        expect.stringContaining('i-1 may join with another key until'),
+      ])
+      expect((await store.binding('i-1'))!.reissueUntil).toBeGreaterThan(Date.now() + 3_500_000)
+      await store.removeBindings(['i-1'])
+
+      expect((await agentsCa('rotate', '--finish')).status).toBe(0)
+      expect(bundle().match(/BEGIN/g)).toHaveLength(1)
+      expect((await shown()).authorities[0].sha256).not.toBe(before)
+    })
+  })
+
+  it('refuses what is no command, and an instance that is not known', async () => {
+    expect((await agentsCa('rotate', '--activate', '--finish')).status).toBe(2)
+    expect((await agentsCa('reissue')).status).toBe(2)
+    const unknown = await agentsCa('reissue', 'i-2')
+    expect([unknown.status, unknown.stderr]).toEqual([1, expect.stringContaining('JOIN_BINDING_UNKNOWN')])
+  })
+})
