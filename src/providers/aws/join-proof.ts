@@ -78,7 +78,7 @@ const authorizationForm = new RegExp(
  * The signed request as far as it may be sent. Throws JOIN_PROOF_INVALID for one whose headers, scope, region or time are not those
  * of the request that we would send: method, host, path, query and body are not the sender's to choose.
  */
-export function signedCall({ proof, nonce, now }: ProofRequest): SignedCall {
+function signedCall({ proof, nonce, now }: ProofRequest): SignedCall {
   const { authorization, date, token, region } = proofFields(proof, stsKind, patterns)
   const [, accessKey = '', day, scope, signature = ''] = authorizationForm.exec(authorization) ?? []
   if (!accessKey) throw invalid(stsKind, 'its Authorization header is not that of the request to sign')

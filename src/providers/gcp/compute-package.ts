@@ -12,7 +12,7 @@ import { RegionsClient } from '@google-cloud/compute/build/src/v1/regions_client
 import { SubnetworksClient } from '@google-cloud/compute/build/src/v1/subnetworks_client.js'
 import { ZoneOperationsClient } from '@google-cloud/compute/build/src/v1/zone_operations_client.js'
 import { fallback, GoogleAuth, googleAuthLibrary } from 'google-gax'
-import { type Environment, outgoingFetch } from '../../platform/index.ts'
+import { type Environment, type Fetch, outgoingFetch } from '../../platform/index.ts'
 import type { GoogleAuthLike, Send } from './transport.ts'
 
 /** All calls that are made, by service; others are removed from the client. */
@@ -107,6 +107,33 @@ export function googleAuth(projectId: string, env: Environment): GoogleAuthLike 
   // With this, a key file signs its own tokens, as in the client.
   auth.useJWTAccessWithScope = true
   return auth
+}
+
+/** The part of Google's library that checks tokens which Google signed. */
+export interface TokenClient {
+  /** By the id of the key; kept for as long as Google says. */
+  certificates(): Promise<unknown>
+  /** The claims of a token with a good signature, at its time; `lifetime`: the longest, in seconds. */
+  claims(token: string, keys: TokenKeys, wanted: TokenWanted): Promise<Record<string, unknown>>
+}
+
+export type TokenKeys = Readonly<Record<string, string>>
+
+export interface TokenWanted {
+  audience: string
+  issuer: string
+  lifetime: number
+}
+
+export function tokenClient(fetch: Fetch): TokenClient {
+  const client = new googleAuthLibrary.OAuth2Client({ transporterOptions: { fetchImplementation: fetch } })
+  return {
+    certificates: async () => (await client.getFederatedSignonCertsAsync()).certs,
+    async claims(token, keys, { audience, issuer, lifetime }) {
+      const ticket = await client.verifySignedJwtWithCertsAsync(token, keys, audience, [issuer], lifetime)
+      return { ...ticket.getPayload() }
+    },
+  }
 }
 
 const metadataHosts = ['169.254.169.254', 'metadata.google.internal', 'metadata.google.internal.']

@@ -1,7 +1,6 @@
 // The proof `gcp-identity-token`: a token that Google signs for the instance, with the join endpoint and our nonce as its audience.
 // https://cloud.google.com/compute/docs/instances/verifying-instance-identity
 
-import { googleAuthLibrary } from 'google-gax'
 import { type Fetch, type MetadataOptions, orAborted, outgoingFetch, reasonOf } from '../../platform/index.ts'
 import {
   checkProofTime,
@@ -14,6 +13,7 @@ import {
   unchecked,
 } from '../join-proof.ts'
 import { cachedAnswer } from '../online-facts.ts'
+import { type TokenKeys, tokenClient } from './compute-package.ts'
 import { tokenKind } from './join-kinds.ts'
 import { projectAndZone } from './request.ts'
 import type { GcpConfig } from './rules.ts'
@@ -25,9 +25,6 @@ const issuer = 'https://accounts.google.com'
 const lifetime = 3600
 
 const patterns = { token: /^[\w-]{10,2048}\.[\w-]{10,8192}\.[\w-]{10,2048}$/ }
-
-/** By the id of the key (`kid`): its certificate. */
-type Keys = Readonly<Record<string, string>>
 
 export function identityTokenVerifier(config: GcpConfig, context: JoinProofContext): JoinProofVerifier {
   const { env, clock, fetch = outgoingFetch(env) } = context
@@ -69,35 +66,33 @@ const keysTimeoutMs = 8000
 /** Google's library: it fetches the public keys of Google from their only address, and checks tokens by them. */
 function googleTokens(fetch: Fetch) {
   const once: Fetch = (input, init) => fetch(input, { ...init, redirect: 'error' })
-  const open = () => new googleAuthLibrary.OAuth2Client({ transporterOptions: { fetchImplementation: once } })
+  const open = () => tokenClient(once)
   let client = open()
   return {
-    async keys(signal?: AbortSignal): Promise<Keys> {
+    async keys(signal?: AbortSignal): Promise<TokenKeys> {
       const deadline = AbortSignal.timeout(keysTimeoutMs)
       const stop = signal ? AbortSignal.any([signal, deadline]) : deadline
-      const { certs } = await orAborted(client.getFederatedSignonCertsAsync(), stop)
-      const keys = new Map(Object.entries(certs ?? {}))
+      const found = await orAborted(client.certificates(), stop)
+      const keys = new Map(Object.entries(found ?? {}))
       if (keys.size === 0 || ![...keys.values()].every(isCertificate)) {
         // It would keep the answer, such as a portal's page, for as long as that says.
         client = open()
         throw new Error('the answer contains something else')
       }
-      return Object.fromEntries(keys) as Keys
+      return Object.fromEntries(keys) as TokenKeys
     },
 
     /** The claims of a token with this audience. Throws JOIN_PROOF_INVALID. */
-    async check(token: string, kid: string, keys: Keys, audience: string): Promise<Record<string, unknown>> {
+    async check(
+      token: string,
+      kid: string,
+      keys: TokenKeys,
+      audience: string,
+    ): Promise<Record<string, unknown>> {
       if (!Object.hasOwn(keys, kid))
         throw invalid(tokenKind, 'it is signed by a key that is not one of Google')
       try {
-        const ticket = await client.verifySignedJwtWithCertsAsync(
-          token,
-          keys,
-          audience,
-          [issuer],
-          lifetime + 300,
-        )
-        return { ...ticket.getPayload() }
+        return await client.claims(token, keys, { audience, issuer, lifetime: lifetime + 300 })
       } catch (error) {
         throw invalid(tokenKind, whyRefused(error))
       }

@@ -57,6 +57,8 @@ export interface SignatureSpec {
   embed?: boolean
   unsigned?: boolean
   version?: number
+  /** After the signers. */
+  after?: Buffer
   /** Definite lengths. */
   isDer?: boolean
 }
@@ -104,6 +106,7 @@ export function signedDocument(content: Buffer, spec: SignatureSpec = {}): Buffe
         wrap(0x30, oid(ids.data), wrap(0xa0, inside)),
         ...(spec.embed ? [tlv(0xa0, certificate.der)] : []),
         set(...Array<Buffer>(spec.signers ?? 1).fill(signer)),
+        ...(spec.after ? [spec.after] : []),
       ),
     ),
   )

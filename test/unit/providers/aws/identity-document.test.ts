@@ -1,5 +1,5 @@
 // The proof `aws-identity-document`, with documents signed by certificates of the test, and with the published certificates.
-import { X509Certificate } from 'node:crypto'
+import { createHash, X509Certificate } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -134,6 +134,7 @@ describe('a signature', () => {
     ['with SHA-1', { hash: 'sha1' }],
     ['without signed attributes', { bare: true }],
     ['with unsigned attributes', { unsigned: true }],
+    ['with something after the signers', { after: octets(Buffer.from('x')) }],
     ['that is there twice', { signers: 2 }],
     ['that is not there', { signers: 0 }],
     ['of another version', { version: 3 }],
@@ -144,6 +145,17 @@ describe('a signature', () => {
   ] as [string, SignatureSpec][])('%s is refused', async (_, spec) => {
     const others = verifierWith(certificateFile('others.pem', regionCertificate.pem + weak.pem + curve.pem))
     expect(await verdictOf(others, asked(proofOf(bytesOf(), spec)))).toBe('JOIN_PROOF_INVALID')
+  })
+
+  it('with two digests is refused, whichever is right', async () => {
+    const right = sequence(
+      oid('1.2.840.113549.1.9.4'),
+      set(octets(createHash('sha256').update(bytesOf()).digest())),
+    )
+    for (const digest of [Buffer.alloc(32), undefined]) {
+      const spec = { more: [right], ...(digest && { digest }) }
+      expect(await verdictOf(verifier, asked(proofOf(bytesOf(), spec)))).toBe('JOIN_PROOF_INVALID')
+    }
   })
 
   it('of another document is refused', async () => {

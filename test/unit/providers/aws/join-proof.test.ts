@@ -120,6 +120,14 @@ describe('a signed identity of an instance', () => {
     expect(await verdictOf(bench.verifier, { ...proved(more), ...request })).toBe('JOIN_PROOF_INVALID')
   })
 
+  it.each([
+    ['another region', { region: 'eu-west-1', host: 'sts.eu-west-1.amazonaws.com' }],
+    ['another partition', { region: 'cn-north-1', host: 'sts.cn-north-1.amazonaws.com.cn' }],
+  ])('for %s is not sent', async (_, more) => {
+    expect(await messageOf(bench.verifier, proved(more))).toContain(`signed for region ${more.region}`)
+    expect(bench.sts.arrived).toEqual([])
+  })
+
   it('within five minutes of either side is accepted', async () => {
     for (const offset of [-300_000, 300_000])
       expect(await verdictOf(bench.verifier, proved({ date: basicDate(now + offset) }))).toBe('accepted')
