@@ -11,6 +11,8 @@ export interface FleetControl extends FleetOrders {
   about(): ProcessView
   /** Pools in the order of the configuration; `failed` are those that could not be started, `elsewhere` those not led here. */
   status(): { pools: PoolStatus[]; failed: { pool: string; problems: Problem[] }[]; elsewhere: string[] }
+  /** Resolves once no pool that is led here is being started any more, or after some seconds. */
+  begun(): Promise<void>
   /** Of the whole provisioner. */
   problems(): Problem[]
   /** Instances of the cluster that belong to no configured pool. */
@@ -47,6 +49,7 @@ export interface FleetOrders {
   /** Takes over instances of other provisioners that belong to no configured pool; returns the ids of those provisioners. */
   adoptOrphans(): Promise<string[]>
   /**
+   * Waits some seconds for a pool that is being started, or has not been listed yet.
    * Launches VMs in addition to those that demand requires, all or none; they are removed like any other when they are idle
    * for too long. Returns the id of the intent. Throws the reason that blocks it: MAX_REACHED, PAUSED, LAUNCH_NOT_READY and others.
    */

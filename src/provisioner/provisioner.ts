@@ -74,14 +74,17 @@ export interface Provisioner extends Orders {
 /** Creates a provisioner; nothing is opened before `start`. */
 export function composeProvisioner(given: ProvisionerOptions): Provisioner {
   const options = { ...given, config: configOf(given) }
-  const running = createRunningPools(options.config.resource_pools.filter(isProvided), options)
+  const running = createRunningPools(options.config.resource_pools.filter(isProvided), {
+    ...options,
+    isOurs: (pool) => opened?.leading.leaderOf(opened.work.unitOf(pool))?.self === true,
+  })
   const undo: Undo[] = []
   const startedAt = options.clock.now()
   let opened: Opened | undefined
   let starting: Promise<void> | undefined
   let stopped: Promise<void> | undefined
 
-  const orders = createOrders(running, () => opened?.work.orphans())
+  const orders = createOrders({ ...options, running, orphans: () => opened?.work.orphans() })
 
   async function openAndRun(): Promise<void> {
     opened = await open(options, { provisioner, orders, running, startedAt, undo })
@@ -146,7 +149,7 @@ interface Opened {
 
 interface Opening {
   provisioner: Provisioner
-  orders: Orders
+  orders: ReturnType<typeof createOrders>
   running: RunningPools
   /** Milliseconds since the epoch. */
   startedAt: number

@@ -76,6 +76,7 @@ export function sharingHosts(pools: ReadonlyMap<string, PoolBench>) {
         throw new ProvisionError(problem(code, `pool ${pool} is not here`))
       },
       all: () => own().map((pool) => ({ fleet: pools.get(pool)!.fleet })),
+      starting: () => [],
     } as unknown as RunningPools
     const orphans = {
       remove: () => [],
@@ -88,7 +89,7 @@ export function sharingHosts(pools: ReadonlyMap<string, PoolBench>) {
       return fleetRows(statusOf(pool), joinedAgents(statusOf(pool)), plan)
     }
     const fleet: FleetControl = {
-      ...createOrders(running, () => orphans),
+      ...createOrders({ running, orphans: () => orphans, clock: systemClock }),
       about: () => ({
         ...{ version: '1', clusterId: 'c', writerId: name, demand: 'determined', startedAt: 0, now: 1 },
       }),

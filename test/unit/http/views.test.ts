@@ -130,6 +130,7 @@ const fleet: SharedFleet = {
   snapshotOf: ({ snapshot }) => snapshot && { format: 'any' },
   events: async () => [event],
   check() {},
+  begun: async () => {},
   pause: async () => {},
   resume: async () => {},
   adopt: async () => [],
