@@ -1,10 +1,10 @@
 // The endpoints of a running provisioner as functions: each returns the result or throws a ProvisionError.
 import type * as z from 'zod/mini'
 import { type ProblemCode, ProvisionError, problem, problemCodes } from '../problems/index.ts'
-import { type AgentView, agentsSchema } from './agent-view.ts'
+import { type AgentList, agentsSchema } from './agent-view.ts'
 import type { Answer, Client } from './client.ts'
 import { type EventQuery, eventsSchema, type LoggedEvent } from './event-view.ts'
-import { type InstanceView, instancesSchema } from './instance-view.ts'
+import { type InstanceList, instancesSchema } from './instance-view.ts'
 import {
   acceptedSchema,
   adoptedOrphansSchema,
@@ -30,13 +30,13 @@ export async function poolStatus(client: Client, pool: string): Promise<PoolStat
   return (await get(client, doorOf(pool), poolStatusSchema)).pool
 }
 
-/** Of all pools, or of one: throws POOL_UNKNOWN. */
-export async function listInstances(client: Client, pool?: string): Promise<InstanceView[]> {
-  return (await get(client, `/v1/instances${ofPool(pool)}`, instancesSchema)).instances
+/** Of all pools, or of one: throws POOL_UNKNOWN. With what the list must be read with. */
+export function instanceList(client: Client, pool?: string): Promise<InstanceList> {
+  return get(client, `/v1/instances${ofPool(pool)}`, instancesSchema)
 }
 
-export async function listAgents(client: Client, pool?: string): Promise<AgentView[]> {
-  return (await get(client, `/v1/agents${ofPool(pool)}`, agentsSchema)).agents
+export function agentList(client: Client, pool?: string): Promise<AgentList> {
+  return get(client, `/v1/agents${ofPool(pool)}`, agentsSchema)
 }
 
 /** Events, oldest first: none older than `since` (milliseconds since the epoch), the newest `limit`. */

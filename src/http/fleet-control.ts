@@ -15,6 +15,8 @@ export interface FleetControl extends FleetOrders {
   begun(): Promise<void>
   /** Of the whole provisioner. */
   problems(): Problem[]
+  /** Why the state that several provisioners share cannot be used now: nothing is led meanwhile. */
+  fault(): Problem | undefined
   /** Instances of the cluster that belong to no configured pool. */
   orphans(): OrphanStatus
   /** One row for each VM, with its agent. */

@@ -203,7 +203,10 @@ async function open(
     status: running.status,
     orphans: provisioner.orphans,
     certificate: certificate.current,
-    standbyOf: () => standbyOf(leading, work),
+    standbyOf: () => {
+      const standby = standbyOf(leading, work)
+      return standby && (standby.leader?.host ?? 'nobody')
+    },
   })
   undo.push(telemetry.close)
   const about = (): ProcessView => ({
@@ -213,6 +216,7 @@ async function open(
     demand: config.demand.type,
     startedAt,
     now: clock.now(),
+    standby: standbyOf(leading, work),
   })
   const fleet: FleetControl = {
     ...orders,
@@ -225,6 +229,7 @@ async function open(
       return source ? await otherAgents(configuration.current(), source, pool) : []
     },
     problems: () => leading.problems(),
+    fault: () => leading.fault(),
     names: () => config.resource_pools.map(({ pool_name }) => pool_name),
     placeOf: (name) => ({
       provider: config.resource_pools.find(({ pool_name }) => pool_name === name)?.provider?.type ?? 'none',
@@ -248,6 +253,7 @@ async function open(
     others: () => leading.others(),
     configured: config.resource_pools.filter(isProvided).map(({ pool_name }) => pool_name),
     notLed: running.elsewhere,
+    fault: () => leading.fault(),
     clock,
     logger,
   })
@@ -325,10 +331,10 @@ function rowsOf({ pools }: PoolsStatus, { plans, work }: Opened, wanted?: string
 }
 
 /** Who leads instead of this process, where one process does everything; undefined where it leads, or others may lead beside it. */
-function standbyOf({ leaderOf }: Leading, { units }: Work): string | undefined {
+function standbyOf({ leaderOf }: Leading, { units }: Work): ProcessView['standby'] {
   if (!units.has(everything)) return undefined
   const leader = leaderOf(everything)
-  return leader?.self ? undefined : (leader?.host ?? 'nobody')
+  return leader?.self ? undefined : { leader }
 }
 
 /** A given source has its own kind, which overrides the file; a kind that no file can name is treated as pushed. */

@@ -9,7 +9,7 @@ import { type Client, createLocalClient } from '../../src/http/client.ts'
 import type { FleetControl } from '../../src/http/fleet-control.ts'
 import { controlHandler } from '../../src/http/fleet-endpoints.ts'
 import { listenLocally } from '../../src/http/listen.ts'
-import type { LeaderView } from '../../src/http/pool-view.ts'
+import type { LeaderView } from '../../src/http/reason-view.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { type Problem, ProvisionError, problem } from '../../src/problems/index.ts'
 import { fleetRows, joinedAgents } from '../../src/provisioner/fleet-rows.ts'
@@ -32,6 +32,8 @@ export interface SharingHost {
   failed: { pool: string; problems: Problem[] }[]
   orphans: OrphanStatus
   adopted: number
+  /** Why its leases cannot be renewed. */
+  fault: Problem | undefined
   stop(): Promise<void>
 }
 
@@ -92,9 +94,11 @@ export function sharingHosts(pools: ReadonlyMap<string, PoolBench>) {
       ...createOrders({ running, orphans: () => orphans, clock: systemClock }),
       about: () => ({
         ...{ version: '1', clusterId: 'c', writerId: name, demand: 'determined', startedAt: 0, now: 1 },
+        standby: undefined,
       }),
       status: () => ({ pools: own().map(statusOf), failed: failedHere(), elsewhere: notLed() }),
       problems: () => [],
+      fault: () => self.fault,
       orphans: () => (isOwn('@orphans') ? self.orphans : { orphans: [], problems: [] }),
       rows: () => own().flatMap(rowsOf),
       otherAgents: async () => [],
@@ -116,6 +120,7 @@ export function sharingHosts(pools: ReadonlyMap<string, PoolBench>) {
       others: () => [],
       configured: [...pools.keys()],
       notLed,
+      fault: () => self.fault,
       clock: systemClock,
       logger: silentLogger,
     })
@@ -128,6 +133,7 @@ export function sharingHosts(pools: ReadonlyMap<string, PoolBench>) {
       failed: [],
       orphans: { orphans: [], problems: [] },
       adopted: 0,
+      fault: undefined,
       stop: sharing.stop,
     }
     sharing.start()
