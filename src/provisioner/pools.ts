@@ -89,8 +89,8 @@ export interface StartPools {
   onEvent: (event: FleetEvent) => void
   /** Resolves when it is stored; nothing is launched there before. */
   onLocation: (place: ClusterLocation) => Promise<void>
-  /** The store has nothing of an earlier run. */
-  isFirstStart: boolean
+  /** The store has nothing of an earlier run. Asked for each pool without a journal. */
+  isFirstStart: () => Promise<boolean>
   /** A listing of the pool was complete, and the pool's loop has applied it. */
   onListed?: (pool: string) => void
   clock: Clock

@@ -180,7 +180,7 @@ async function open(
   undo.push(release)
   const certificate = openCertificate(options)
   const { identity: stored } = store
-  const isFirstStart = !commitsLost && (await stored.isNew())
+  const wasNew = await stored.isNew()
   const learned = options.demand ? undefined : await learnClusterId({ ...options, store })
   const identity = await ensureIdentity({ config, stored, providers: options.providers, learned })
   const { clusterId, writerId } = identity
@@ -280,7 +280,7 @@ async function open(
     isFileTrusted: configuration.isTrusted,
     adoptedOf: memory.adopted,
     onLocation: memory.addLocation,
-    isFirstStart,
+    isFirstStart: async () => !commitsLost && (wasNew || (await stored.isYoung())),
     metrics: telemetry.metrics,
     onEvent(event) {
       telemetry.onEvent(event)
