@@ -97,7 +97,7 @@ function ofPool(pool: string | undefined): string {
 }
 
 async function get<View>(client: Client, path: string, schema: z.ZodMiniType<View, View>): Promise<View> {
-  return read(client, await client.ask('GET', path), schema)
+  return repliedBy(client.url, await client.ask('GET', path), schema)
 }
 
 async function post<View>(
@@ -106,10 +106,15 @@ async function post<View>(
   schema: z.ZodMiniType<View, View>,
   body: object = {},
 ): Promise<View> {
-  return read(client, await client.ask('POST', path, body), schema)
+  return repliedBy(client.url, await client.ask('POST', path, body), schema)
 }
 
-function read<View>({ url }: Client, { status, value }: Answer, schema: z.ZodMiniType<View, View>): View {
+/** The value of a successful reply; throws the problem of another one. `url`: who replied, for messages. */
+export function repliedBy<View>(
+  url: string,
+  { status, value }: Answer,
+  schema: z.ZodMiniType<View, View>,
+): View {
   if (status < 200 || status > 299) throw refusal(url, status, value)
   checkView(schema, value, (issue) => {
     const place = issue?.path.join('.') || 'the whole body'

@@ -41,7 +41,7 @@ export interface PoolAgents {
 
 /** Commands of an operator, over HTTP or from a program that embeds the provisioner. */
 export interface FleetOrders {
-  /** Throws POOL_UNKNOWN, or POOL_NOT_RUNNING with the reason, unless the pool runs. */
+  /** Throws POOL_UNKNOWN, or POOL_NOT_RUNNING with the reason, unless the pool runs here, or is led elsewhere and takes orders there. */
   check(pool: string): void
   /** Launches and terminates nothing in the pool until `resume`, also after a restart. Throws POOL_UNKNOWN. */
   pause(pool: string): Promise<void>

@@ -67,6 +67,7 @@ export {
   sendJson,
 } from './router.ts'
 export { createSessions } from './sessions.ts'
+export { sharedOrders } from './shared-orders.ts'
 export {
   orphansSummary,
   readOrphans,

@@ -61,7 +61,7 @@ async function ofInstances(fleet: SharedFleet, order: IdsOrder): Promise<Reply> 
 }
 
 /** A failure of one says in its details, in `done`, what the others have done. */
-function joined(replies: readonly Reply[]): Reply {
+export function joined(replies: readonly Reply[]): Reply {
   if (replies.length === 1) return replies[0]!
   const done: Removed = { ids: [], waits: [] }
   for (const { value } of replies) {

@@ -12,7 +12,7 @@ const lookEvery = 50
 
 export interface Orders extends FleetOrders {
   /**
-   * Launches nothing more and terminates every VM, busy or not; the next start launches again. Waits at most `timeoutMs`
+   * Launches nothing more and terminates every VM of the pools that are led here, busy or not; the next start launches again. Waits at most `timeoutMs`
    * milliseconds until the clouds have accepted that; returns the ids of what is left.
    */
   clear(timeoutMs: number): Promise<string[]>

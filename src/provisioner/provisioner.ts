@@ -3,7 +3,14 @@
 import { demandTypes, type MasterConfig } from '../config/index.ts'
 import type { DemandSource } from '../demand/index.ts'
 import type { FleetEvent, OrphanStatus } from '../fleet/index.ts'
-import { anyOf, controlHandler, type FleetControl, type FleetRow, type ProcessView } from '../http/index.ts'
+import {
+  anyOf,
+  controlHandler,
+  type FleetControl,
+  type FleetRow,
+  type ProcessView,
+  sharedOrders,
+} from '../http/index.ts'
 import { type Clock, type Logger, tellProblems, wallTime } from '../platform/index.ts'
 import { ProvisionError } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
@@ -13,6 +20,7 @@ import { openCertificate } from './certificate.ts'
 import { openClusterMemory } from './cluster-memory.ts'
 import { type Configuration, createConfiguration, type Reloaded } from './configuration.ts'
 import { learnClusterId } from './demand.ts'
+import { nothingElsewhere } from './elsewhere.ts'
 import { type Endpoints, openEndpoints } from './endpoints.ts'
 import { fleetRows, joinedAgents, otherAgents } from './fleet-rows.ts'
 import { ensureIdentity } from './identity.ts'
@@ -130,7 +138,8 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     get listener() {
       return opened?.endpoints.listener
     },
-    ...orders,
+    ...sharedOrders(orders, () => opened?.sharing.elsewhere ?? nothingElsewhere),
+    clear: orders.clear,
   }
   return provisioner
 }

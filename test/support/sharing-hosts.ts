@@ -6,10 +6,11 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import type { OrphanStatus, PoolStatus } from '../../src/fleet/index.ts'
 import { type Client, createLocalClient } from '../../src/http/client.ts'
-import type { FleetControl } from '../../src/http/fleet-control.ts'
+import type { FleetControl, FleetOrders } from '../../src/http/fleet-control.ts'
 import { controlHandler } from '../../src/http/fleet-endpoints.ts'
 import { listenLocally } from '../../src/http/listen.ts'
 import type { LeaderView } from '../../src/http/reason-view.ts'
+import { sharedOrders } from '../../src/http/shared-orders.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { type Problem, ProvisionError, problem } from '../../src/problems/index.ts'
 import { fleetRows, joinedAgents } from '../../src/provisioner/fleet-rows.ts'
@@ -28,6 +29,8 @@ import { silentLogger } from './silent-logger.ts'
 export interface SharingHost {
   name: string
   client: Client
+  /** Of a program that embeds it. */
+  orders: FleetOrders
   /** Pools that could not be started. */
   failed: { pool: string; problems: Problem[] }[]
   orphans: OrphanStatus
@@ -130,6 +133,7 @@ export function sharingHosts(pools: ReadonlyMap<string, PoolBench>) {
     const self: SharingHost = {
       name,
       client: createLocalClient({ stateDir: dir, version: '1' }),
+      orders: sharedOrders(fleet, () => sharing.elsewhere),
       failed: [],
       orphans: { orphans: [], problems: [] },
       adopted: 0,

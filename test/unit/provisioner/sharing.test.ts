@@ -237,6 +237,37 @@ describe('orders for instances', () => {
   })
 })
 
+describe('orders of a program that embeds a provisioner', () => {
+  it('go to the leader of the pool, and are refused with its reason', async () => {
+    const { gpu, b, seen } = await world()
+    await b.orders.pause('gpu')
+    expect(gpu.fleet.status().paused).toBe(true)
+    expect(await refusal(b.orders.launch('gpu', 1))).toMatchObject({ code: 'PAUSED', severity: 'error' })
+    await b.orders.resume('gpu')
+    expect(await seen('gpu')).toMatchObject({ state: 'ok' })
+    expect(await b.orders.launch('gpu', 1)).toMatch(/^intent/)
+    await expect.poll(() => idsOf(gpu).length, within).toBe(3)
+    expect(await b.orders.adopt('gpu')).toEqual([])
+    expect(await b.orders.adoptOrphans()).toEqual(['adopted by a 1'])
+    expect(() => b.orders.check('gpu')).not.toThrow()
+    expect(() => b.orders.check('none')).toThrow('POOL_UNKNOWN')
+  })
+
+  it('go to the leaders of the instances; ids that nobody knows are left out', async () => {
+    const { gpu, cpu, b } = await world()
+    const ids = [idsOf(gpu)[0]!, idsOf(cpu)[0]!]
+    for (const { master } of [gpu, cpu])
+      for (const agent of master.agents.values()) Object.assign(agent, { busy: true, freeSlots: 0 })
+    expect((await b.orders.drain([...ids, 'i-0'])).sort()).toEqual([...ids].sort())
+    expect((await b.orders.undrain(ids)).sort()).toEqual([...ids].sort())
+    expect(await b.orders.terminate(['i-0'])).toEqual([])
+    expect((await b.orders.terminate(ids)).sort()).toEqual([...ids].sort())
+    expect(await b.orders.drain([])).toEqual([])
+    for (const bench of [gpu, cpu])
+      await expect.poll(() => bench.calls.terminated.flat().length, within).toBe(1)
+  })
+})
+
 describe('orphans', () => {
   it('are shown and adopted at every provisioner', async () => {
     const { a, b } = await world()
