@@ -14,6 +14,7 @@ import {
   tellProblems,
 } from '../platform/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
+import { passingFault } from './await-state.ts'
 import { watchConfiguration } from './configuration.ts'
 import { composeProvisioner, type Provisioner } from './provisioner.ts'
 
@@ -34,7 +35,10 @@ export interface DaemonOptions {
   onChange?: (rows: FleetRow[], now: number) => void
 }
 
-/** Runs until SIGINT, SIGTERM or the loss of the state folder. Throws a ProvisionError when it cannot start. */
+/**
+ * Runs until SIGINT, SIGTERM or the loss of the state folder; waits for a database that cannot be reached yet. Throws a
+ * ProvisionError when it cannot start.
+ */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
   const clock = systemClock
   const { logFormat: format, logLevel: level, write } = options
@@ -52,6 +56,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   let readAgain = () => {}
   // Without a handler, SIGHUP would kill us, also during start-up and shutdown.
   process.on('SIGHUP', () => readAgain())
+  const waiting = new AbortController()
+  void asked.promise.then(() => waiting.abort())
   const { onChange, ...composed } = options
   const picture = onChange && (() => onChange(provisioner.rows(), clock.now()))
   const provisioner: Provisioner = composeProvisioner({
@@ -60,9 +66,16 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     logger,
     ...(picture && { onChange: picture }),
     onLockLost: () => asked.resolve('the lock is lost'),
+    whileWaiting: waiting.signal,
   })
   const since = contentsFingerprint([options.config.file])
-  await provisioner.start()
+  try {
+    await provisioner.start()
+  } catch (error) {
+    if (!waiting.signal.aborted || !passingFault(error)) throw error
+    logger.info(`${await asked.promise}: stopped before anything was started`, { error })
+    return
+  }
   const reloading = keepReloading(provisioner, { ...options, clock, logger, since })
   readAgain = reloading.readAgain
   picture?.()

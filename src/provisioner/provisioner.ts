@@ -15,6 +15,7 @@ import { type Clock, type Logger, tellProblems, wallTime } from '../platform/ind
 import { ProvisionError } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
 import { openStateStore } from '../state/index.ts'
+import { onceThere } from './await-state.ts'
 import { candidateOf } from './candidate.ts'
 import { openCertificate } from './certificate.ts'
 import { openClusterMemory } from './cluster-memory.ts'
@@ -54,6 +55,8 @@ export interface ProvisionerOptions {
   onChange?: () => void
   /** Another process has taken over the state: this one must stop. */
   onLockLost?: () => void
+  /** A start waits for a state that cannot be reached until this is aborted. Left out: it fails at once. */
+  whileWaiting?: AbortSignal
 }
 
 export interface Provisioner extends Orders {
@@ -179,13 +182,15 @@ async function open(
   const store = await openStateStore(config, options)
   undo.push(store.close)
   let commitsLost = false
-  const release = await store.hold({
-    onLost: () => options.onLockLost?.(),
-    onCommitsLost() {
-      commitsLost = true
-      running.reopen()
-    },
-  })
+  const hold = () =>
+    store.hold({
+      onLost: () => options.onLockLost?.(),
+      onCommitsLost() {
+        commitsLost = true
+        running.reopen()
+      },
+    })
+  const release = await onceThere(hold, { ...options, random: Math.random, signal: options.whileWaiting })
   undo.push(release)
   const certificate = openCertificate(options)
   const { identity: stored } = store
