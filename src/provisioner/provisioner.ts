@@ -15,7 +15,6 @@ import { type Clock, type Logger, tellProblems, wallTime } from '../platform/ind
 import { ProvisionError } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
 import { openStateStore } from '../state/index.ts'
-import { onceThere } from './await-state.ts'
 import { candidateOf } from './candidate.ts'
 import { openCertificate } from './certificate.ts'
 import { openClusterMemory } from './cluster-memory.ts'
@@ -55,8 +54,8 @@ export interface ProvisionerOptions {
   onChange?: () => void
   /** Another process has taken over the state: this one must stop. */
   onLockLost?: () => void
-  /** A start waits for a state that cannot be reached until this is aborted. Left out: it fails at once. */
-  whileWaiting?: AbortSignal
+  /** Takes the right to the state by `hold`, which may be repeated while it fails. Left out: once. */
+  holdState?: <T>(hold: () => Promise<T>) => Promise<T>
 }
 
 export interface Provisioner extends Orders {
@@ -190,7 +189,7 @@ async function open(
         running.reopen()
       },
     })
-  const release = await onceThere(hold, { ...options, random: Math.random, signal: options.whileWaiting })
+  const release = await (options.holdState?.(hold) ?? hold())
   undo.push(release)
   const certificate = openCertificate(options)
   const { identity: stored } = store
