@@ -8,12 +8,12 @@ export type { Elsewhere, OrderPlace } from './elsewhere.ts'
 export {
   adoptOrphans,
   adoptPool,
+  agentList,
   drainInstances,
   fleetStatus,
+  instanceList,
   launchInstances,
-  listAgents,
   listEvents,
-  listInstances,
   listOrphans,
   pausePool,
   poolStatus,
@@ -45,15 +45,15 @@ export { type OrphanView, orphansView } from './orphan-view.ts'
 export {
   type FleetStatus,
   failedSummary,
-  type LeaderView,
   type PoolOverview,
   type PoolPlace,
   type ProcessView,
   poolSummary,
   standbySummary,
+  unavailable,
 } from './pool-view.ts'
 export { openPushEndpoint } from './push-endpoint.ts'
-export type { ReasonView } from './reason-view.ts'
+export { type LeaderView, type ProblemView, problemView, type ReasonView } from './reason-view.ts'
 export {
   answerRoutes,
   anyOf,
@@ -67,6 +67,7 @@ export {
   sendJson,
 } from './router.ts'
 export { createSessions } from './sessions.ts'
+export { sharedOrders } from './shared-orders.ts'
 export {
   orphansSummary,
   readOrphans,
