@@ -6,6 +6,7 @@ import type {
   InstanceView,
   OrphanView,
   PoolOverview,
+  ProblemView,
   ReasonView,
 } from '../http/index.ts'
 import { printable } from '../platform/index.ts'
@@ -15,24 +16,57 @@ import type { Measure } from './text-width.ts'
 const statusHead = ['POOL', 'PROVIDER', 'STATE', 'INSTANCES', 'JOINED', 'MIN', 'MAX', 'WAITING', 'FREE SLOTS']
 
 export async function statusLines(status: FleetStatus): Promise<string[]> {
-  const { version, clusterId, demand, startedAt, now, pools, orphans = 0, problems = [] } = status
+  const { version, clusterId, demand, startedAt, now, standby, pools, orphans = 0, problems = [] } = status
+  const known = problems.map(problemLine)
   const notes = pools.flatMap((pool) =>
-    poolNotes(pool).map(([words, remedy]) => [`${pool.pool}: ${words}`, remedy]),
+    poolNotes(pool)
+      // One that concerns everything stands there once.
+      .filter(([words]) => !known.includes(words))
+      .map(([words, remedy]) => [`${pool.pool}: ${words}`, remedy]),
   )
   return [
     `provisioner ${version}, cluster ${clusterId}, demand ${demand}, up ${age(now - startedAt)}`,
+    ...(standby ? [standbyLine(standby)] : []),
     '',
     ...(await statusTable(pools)),
     ...(notes.length + orphans + problems.length > 0 ? [''] : []),
     ...(orphans > 0 ? orphanNote(orphans) : []),
-    ...problems.flatMap(({ code, message, remedy }) => [`${code} ${message}`, `  ${remedy}`]),
+    ...problemLines(problems),
     ...notes.flatMap(([words, remedy]) => [words!, ...(remedy ? [`  ${remedy}`] : [])]),
   ].map(printable)
 }
 
+type Standby = NonNullable<FleetStatus['standby']>
+
+function standbyLine({ leader }: Standby): string {
+  const who = leader ? `the one on ${leader.host} (process ${leader.pid}) serves` : 'nobody serves'
+  return `this provisioner stands by; ${who}`
+}
+
+interface Noted {
+  standby?: Standby | undefined
+  problems?: readonly Pick<ProblemView, 'code' | 'message' | 'remedy'>[] | undefined
+}
+
+/** Below a list: who answers, and why something may be old or missing. */
+export function listNotes({ standby, problems = [] }: Noted): string[] {
+  const lines = [...(standby ? [standbyLine(standby)] : []), ...problemLines(problems)]
+  return lines.length > 0 ? ['', ...lines.map(printable)] : []
+}
+
+function problemLine({ code, message }: Pick<ProblemView, 'code' | 'message'>): string {
+  return `${code} ${message}`
+}
+
+function problemLines(problems: NonNullable<Noted['problems']>): string[] {
+  return problems.flatMap((found) => [problemLine(found), `  ${found.remedy}`])
+}
+
 /** With a column for the leaders where others lead, too. */
 function statusTable(pools: PoolOverview[]): Promise<string[]> {
-  const isAlone = pools.every(({ leader, state }) => leader?.self ?? state !== 'standby')
+  const isAlone = pools.every(
+    ({ leader, state }) => leader?.self ?? (state !== 'standby' && state !== 'unavailable'),
+  )
   if (isAlone) return table(statusHead, pools.map(rowOf))
   return table(
     [...statusHead, 'LEADER'],
@@ -58,7 +92,8 @@ function rowOf(pool: PoolOverview): string[] {
   return [
     pool.pool,
     pool.provider,
-    pool.state,
+    // How old the figures are.
+    pool.state === 'unavailable' && pool.age !== undefined ? `unavailable, ${age(pool.age)}` : pool.state,
     coming,
     String(pool.joined),
     String(pool.minInstances),
@@ -121,13 +156,11 @@ export async function orphanLines(
     problems,
   }: {
     orphans: readonly OrphanView[]
-    problems: readonly { code: string; message: string; remedy: string }[]
+    problems: NonNullable<Noted['problems']>
   },
   now: number,
 ): Promise<string[]> {
-  const notes = problems
-    .flatMap(({ code, message, remedy }) => [`${code} ${message}`, `  ${remedy}`])
-    .map(printable)
+  const notes = problemLines(problems).map(printable)
   if (orphans.length === 0) return ['no instances outside the configured pools', ...notes]
   const rows = orphans.map((orphan) => [
     orphan.pool,

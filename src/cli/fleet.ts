@@ -1,7 +1,7 @@
 // Commands for a running provisioner: show what it does, and control it.
 import type { Client, Removed } from '../http/index.ts'
 import { addressed, type CliCommand, type Flag, type Format, onePoolFlag } from './command.ts'
-import { agentLines, instanceLines, orphanLines, statusLines } from './fleet-text.ts'
+import { agentLines, instanceLines, listNotes, orphanLines, statusLines } from './fleet-text.ts'
 import { type Picture, showPicture } from './table.ts'
 import { confirm, type ExitStatus, printJson, type Terminal, usage } from './terminal.ts'
 
@@ -39,9 +39,9 @@ function instances(program: CliCommand): void {
       const value = await listOrphans(client)
       return { lines: await orphanLines(value, Date.now()), value }
     }
-    const { listInstances } = await import('../http/index.ts')
-    const instances = await listInstances(client, pool.value)
-    return { lines: await instanceLines(instances, Date.now()), value: { instances } }
+    const { instanceList } = await import('../http/index.ts')
+    const value = await instanceList(client, pool.value)
+    return { lines: [...(await instanceLines(value.instances, Date.now())), ...listNotes(value)], value }
   })
 }
 
@@ -50,9 +50,9 @@ function agents(program: CliCommand): void {
   const { format, connect } = addressed(command)
   const pool = onePoolFlag(command, 'only this pool')
   view(command, format, connect, async (client) => {
-    const { listAgents } = await import('../http/index.ts')
-    const agents = await listAgents(client, pool.value)
-    return { lines: await agentLines(agents, Date.now()), value: { agents } }
+    const { agentList } = await import('../http/index.ts')
+    const value = await agentList(client, pool.value)
+    return { lines: [...(await agentLines(value.agents, Date.now())), ...listNotes(value)], value }
   })
 }
 

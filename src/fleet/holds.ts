@@ -95,14 +95,19 @@ export function problemBehind(
 /** The answer to a manual launch that is blocked. */
 export function blockedLaunch(
   reason: BlockDecision['reason'],
-  memory: PoolMemory,
+  run: Pick<PoolRun, 'memory' | 'bornAt' | 'now'>,
   material: LaunchInputs,
 ): Problem {
+  const found = problemBehind(reason.code, run.memory, material) ?? problemOfBlock(reason, run)
   // A warning otherwise; an error for the person whose launch is refused.
-  return { ...(problemBehind(reason.code, memory, material) ?? problemOfBlock(reason)), severity: 'error' }
+  return { ...found, severity: 'error' }
 }
 
-function problemOfBlock({ code, numbers }: BlockDecision['reason']): Problem {
+function problemOfBlock(
+  { code, numbers }: BlockDecision['reason'],
+  run: Pick<PoolRun, 'memory' | 'bornAt' | 'now'>,
+): Problem {
+  if (code === 'LISTING_MISSING') return notListed(run)
   const { max, room, failed, left, retryAt } = numbers
   if (code === 'MAX_REACHED') return problem(code, `max_instances is ${max}: ${room} more can be launched`)
   if (code === 'LAUNCH_RATE_SPENT')
@@ -110,7 +115,24 @@ function problemOfBlock({ code, numbers }: BlockDecision['reason']): Problem {
       code,
       `${failed} launched instances failed: ${left} may be launched now${retryAt ? `, the next at ${new Date(retryAt).toISOString()}` : ''}`,
     )
-  return problem(code, codeInfo(code).meaning.replace(/\.$/, ''))
+  const notBefore = retryAt ? `; not before ${new Date(retryAt).toISOString()}` : ''
+  return problem(code, codeInfo(code).meaning.replace(/\.$/, '') + notBefore)
+}
+
+/** No listing has failed: the first one is in progress, or the next one takes long. */
+function notListed({
+  memory: { listing },
+  bornAt,
+  now,
+}: Pick<PoolRun, 'memory' | 'bornAt' | 'now'>): Problem {
+  const ago = (at: number) => `${Math.round((now() - at) / 1000)} s`
+  const message = listing
+    ? `the last complete listing of the instances is ${ago(listing.completeAt)} old, and the next one is in progress`
+    : `the instances are being listed for the first time since the pool runs here, for ${ago(bornAt)}`
+  return problem('LISTING_MISSING', message, {
+    remedy:
+      'Repeat the order in 10 s; if it is refused again, `provision status` shows what the listing waits for.',
+  })
 }
 
 // Reasons that block a wanted step: reported when they change, not at every turn.

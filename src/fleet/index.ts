@@ -75,6 +75,8 @@ export interface PoolFleet {
   resume(): Promise<void>
   /** Takes over the VMs of other writers; returns those writers. */
   adopt(): Promise<string[]>
+  /** Resolves once the cloud was listed, or could not be, since this loop began: a launch on order needs that. After `ms` at the latest. */
+  listed(ms: number): Promise<void>
   /** Launches VMs on a person's order, in addition to those jobs need; returns the intent. Throws the reason if it must not. */
   launch(count: number): string
   /** Removes VMs on a person's order. Returns the ids that this pool manages. */
@@ -120,6 +122,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   let [isLookingUp, isRepairing, isRecalled] = [false, false, false]
   let loops: Promise<void>[] = []
   const recalled = Promise.withResolvers<void>()
+  const listed = Promise.withResolvers<void>()
   let unsubscribe = () => {}
   const run = createRun(deps, settings, () => void turn())
 
@@ -155,6 +158,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       failures = isComplete ? 0 : failures + 1
       await letOthersRun(run)
       turn()
+      listed.resolve()
       if (isComplete) deps.onListed?.()
       const wait = failures > 0 ? nextRetry(failures, deps.random) : usual()
       listDueAt = run.now() + wait
@@ -230,6 +234,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   function halt(): void {
     run.stopping = true
     run.halt.abort()
+    listed.resolve()
     unsubscribe()
     for (const wakeup of [listWakeup, demandWakeup, lookUpWakeup, checkpointWakeup]) wakeup.trigger()
   }
@@ -291,6 +296,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       if (writers.length > 0) await run.write({ at: run.now(), kind: 'adopted', writers })
       return writers
     },
+    listed: (ms) => within(run, ms, listed.promise),
     launch(count) {
       if (!run.stopping) assertLed(run)
       const request = { id: deps.newId(), count }
@@ -298,7 +304,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       if (!taken) throw new ProvisionError(notDecided(run, lastTurn))
       for (const decision of taken.decisions)
         if (decision.kind === 'block' && decision.request === request.id)
-          throw new ProvisionError(blockedLaunch(decision.reason, run.memory, taken.launchInputs))
+          throw new ProvisionError(blockedLaunch(decision.reason, run, taken.launchInputs))
       return request.id
     },
     async remove(ids, how) {
@@ -336,7 +342,15 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
 /** Why there is no answer to a manual launch. */
 function notDecided({ deps, stopping }: PoolRun, lastTurn: Turn | undefined): Problem {
   const { pool } = deps
-  if (stopping || !lastTurn) return problem('POOL_NOT_RUNNING', `pool ${pool} is stopped`)
+  if (stopping) return problem('POOL_NOT_RUNNING', `pool ${pool} is stopped`)
+  if (!lastTurn)
+    return problem(
+      'POOL_NOT_RUNNING',
+      `pool ${pool} has begun a moment ago, and has not read its journal yet`,
+      {
+        remedy: 'Repeat the order in 10 s; `provision status` shows the pool.',
+      },
+    )
   return problem('INTERNAL', `reconciling pool ${pool} failed: nothing was decided; the log has the reason`)
 }
 

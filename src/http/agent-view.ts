@@ -3,6 +3,7 @@
 import * as z from 'zod/mini'
 import type { AgentState } from '../planner/index.ts'
 import type { FleetRow, PoolAgents } from './fleet-control.ts'
+import { listNotes } from './reason-view.ts'
 import type { Written } from './view.ts'
 
 const agentSchema = z.object({
@@ -27,8 +28,9 @@ const agentSchema = z.object({
   certificateName: z.optional(z.string()),
 })
 
-export const agentsSchema = z.object({ agents: z.array(agentSchema) })
+export const agentsSchema = z.object({ agents: z.array(agentSchema), ...listNotes })
 
+export type AgentList = z.output<typeof agentsSchema>
 export type AgentView = z.output<typeof agentSchema>
 
 /** By pool, and by id within a pool. */

@@ -3,6 +3,7 @@ import type { FleetControl } from './fleet-control.ts'
 import type { Order } from './fleet-orders.ts'
 import type { OrphansView } from './orphan-view.ts'
 import type { PoolOverview } from './pool-view.ts'
+import type { ProblemView } from './reason-view.ts'
 import type { Reply } from './router.ts'
 import type { OrphansSummary, SharedPool } from './shared-view.ts'
 
@@ -19,8 +20,8 @@ export interface Elsewhere {
   has(place: OrderPlace): boolean
   /** The pools that are not led here: `standby` where nothing can be read. Never rejects. */
   summaries(): Promise<PoolOverview[]>
-  /** All of them; those of which nothing can be read are missing. */
-  pools(): Promise<SharedPool[]>
+  /** All of them; those of which nothing can be read are missing. `problems`: why it may be old, or some are missing. Never rejects. */
+  pools(): Promise<{ pools: SharedPool[]; problems: ProblemView[] }>
   /** Throws POOL_NOT_RUNNING where nothing can be read. */
   pool(name: string): Promise<SharedPool>
   /** Undefined where they are searched here. Never rejects. */

@@ -1,10 +1,10 @@
 // The endpoints of a running provisioner as functions: each returns the result or throws a ProvisionError.
 import type * as z from 'zod/mini'
 import { type ProblemCode, ProvisionError, problem, problemCodes } from '../problems/index.ts'
-import { type AgentView, agentsSchema } from './agent-view.ts'
+import { type AgentList, agentsSchema } from './agent-view.ts'
 import type { Answer, Client } from './client.ts'
 import { type EventQuery, eventsSchema, type LoggedEvent } from './event-view.ts'
-import { type InstanceView, instancesSchema } from './instance-view.ts'
+import { type InstanceList, instancesSchema } from './instance-view.ts'
 import {
   acceptedSchema,
   adoptedOrphansSchema,
@@ -30,13 +30,13 @@ export async function poolStatus(client: Client, pool: string): Promise<PoolStat
   return (await get(client, doorOf(pool), poolStatusSchema)).pool
 }
 
-/** Of all pools, or of one: throws POOL_UNKNOWN. */
-export async function listInstances(client: Client, pool?: string): Promise<InstanceView[]> {
-  return (await get(client, `/v1/instances${ofPool(pool)}`, instancesSchema)).instances
+/** Of all pools, or of one: throws POOL_UNKNOWN. With what the list must be read with. */
+export function instanceList(client: Client, pool?: string): Promise<InstanceList> {
+  return get(client, `/v1/instances${ofPool(pool)}`, instancesSchema)
 }
 
-export async function listAgents(client: Client, pool?: string): Promise<AgentView[]> {
-  return (await get(client, `/v1/agents${ofPool(pool)}`, agentsSchema)).agents
+export function agentList(client: Client, pool?: string): Promise<AgentList> {
+  return get(client, `/v1/agents${ofPool(pool)}`, agentsSchema)
 }
 
 /** Events, oldest first: none older than `since` (milliseconds since the epoch), the newest `limit`. */
@@ -97,7 +97,7 @@ function ofPool(pool: string | undefined): string {
 }
 
 async function get<View>(client: Client, path: string, schema: z.ZodMiniType<View, View>): Promise<View> {
-  return read(client, await client.ask('GET', path), schema)
+  return repliedBy(client.url, await client.ask('GET', path), schema)
 }
 
 async function post<View>(
@@ -106,10 +106,15 @@ async function post<View>(
   schema: z.ZodMiniType<View, View>,
   body: object = {},
 ): Promise<View> {
-  return read(client, await client.ask('POST', path, body), schema)
+  return repliedBy(client.url, await client.ask('POST', path, body), schema)
 }
 
-function read<View>({ url }: Client, { status, value }: Answer, schema: z.ZodMiniType<View, View>): View {
+/** The value of a successful reply; throws the problem of another one. `url`: who replied, for messages. */
+export function repliedBy<View>(
+  url: string,
+  { status, value }: Answer,
+  schema: z.ZodMiniType<View, View>,
+): View {
   if (status < 200 || status > 299) throw refusal(url, status, value)
   checkView(schema, value, (issue) => {
     const place = issue?.path.join('.') || 'the whole body'

@@ -11,8 +11,12 @@ export interface FleetControl extends FleetOrders {
   about(): ProcessView
   /** Pools in the order of the configuration; `failed` are those that could not be started, `elsewhere` those not led here. */
   status(): { pools: PoolStatus[]; failed: { pool: string; problems: Problem[] }[]; elsewhere: string[] }
+  /** Resolves once no pool that is led here is being started any more, or after some seconds. */
+  begun(): Promise<void>
   /** Of the whole provisioner. */
   problems(): Problem[]
+  /** Why the state that several provisioners share cannot be used now: nothing is led meanwhile. */
+  fault(): Problem | undefined
   /** Instances of the cluster that belong to no configured pool. */
   orphans(): OrphanStatus
   /** One row for each VM, with its agent. */
@@ -37,7 +41,7 @@ export interface PoolAgents {
 
 /** Commands of an operator, over HTTP or from a program that embeds the provisioner. */
 export interface FleetOrders {
-  /** Throws POOL_UNKNOWN, or POOL_NOT_RUNNING with the reason, unless the pool runs. */
+  /** Throws POOL_UNKNOWN, or POOL_NOT_RUNNING with the reason, unless the pool runs here, or is led elsewhere and takes orders there. */
   check(pool: string): void
   /** Launches and terminates nothing in the pool until `resume`, also after a restart. Throws POOL_UNKNOWN. */
   pause(pool: string): Promise<void>
@@ -47,6 +51,7 @@ export interface FleetOrders {
   /** Takes over instances of other provisioners that belong to no configured pool; returns the ids of those provisioners. */
   adoptOrphans(): Promise<string[]>
   /**
+   * Waits some seconds for a pool that is being started, or has not been listed yet.
    * Launches VMs in addition to those that demand requires, all or none; they are removed like any other when they are idle
    * for too long. Returns the id of the intent. Throws the reason that blocks it: MAX_REACHED, PAUSED, LAUNCH_NOT_READY and others.
    */

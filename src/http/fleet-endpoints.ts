@@ -14,11 +14,11 @@ import { type OrphansView, orphansView } from './orphan-view.ts'
 import {
   type FleetStatus,
   failedSummary,
+  ownSummary,
   poolDetails,
   type poolStatusSchema,
-  poolSummary,
 } from './pool-view.ts'
-import { problemView } from './reason-view.ts'
+import { type ListNotes, type ProblemView, problemView } from './reason-view.ts'
 import { answerRoutes, type Call, ok, type Reply, type Route } from './router.ts'
 import { orphansSummary } from './shared-view.ts'
 
@@ -45,12 +45,18 @@ function routesOf(fleet: SharedFleet): FleetRoute[] {
   /** Of all pools that are led elsewhere, or of the named one if it is. */
   const shared = async (name: string | null) => {
     if (name === null) return elsewhere.pools()
-    return elsewhere.has({ pool: name }) ? [await elsewhere.pool(name)] : []
+    return { pools: elsewhere.has({ pool: name }) ? [await elsewhere.pool(name)] : [], problems: [] }
+  }
+  /** What a list must be read with. */
+  const notes = (problems: readonly ProblemView[]): ListNotes => {
+    const fault = fleet.fault()
+    const known = problems.length > 0 || !fault ? problems : [problemView(fault)]
+    return { standby: fleet.about().standby, problems: [...known] }
   }
   const summaries = async () => {
     const { pools, failed } = fleet.status()
     const all = [
-      ...pools.map((status) => poolSummary(status, fleet.placeOf(status.pool))),
+      ...pools.map((status) => ownSummary(status, fleet.placeOf(status.pool), fleet.fault())),
       ...failed.map((pool) => failedSummary(pool, fleet.placeOf(pool.pool))),
       ...(await elsewhere.summaries()),
     ]
@@ -76,8 +82,8 @@ function routesOf(fleet: SharedFleet): FleetRoute[] {
 
   return [
     get<FleetStatus>('/v1/status', async () => {
-      const pools = await summaries()
-      const orphans = (await elsewhere.orphansSummary()) ?? orphansSummary(orphansView(fleet.orphans()))
+      const [pools, there] = await Promise.all([summaries(), elsewhere.orphansSummary()])
+      const orphans = there ?? orphansSummary(orphansView(fleet.orphans()))
       return {
         ...fleet.about(),
         pools,
@@ -95,18 +101,19 @@ function routesOf(fleet: SharedFleet): FleetRoute[] {
       if (elsewhere.has({ pool })) return { pool: (await elsewhere.pool(pool)).details }
       fleet.check(pool)
       const status = fleet.status().pools.find((each) => each.pool === pool)!
-      return { pool: poolDetails(status, fleet.placeOf(pool), fleet.snapshotOf(status)) }
+      return { pool: poolDetails(status, fleet.placeOf(pool), fleet.snapshotOf(status), fleet.fault()) }
     }),
     get<z.output<typeof instancesSchema>>('/v1/instances', async ({ query }) => {
-      const there = await shared(query.get('pool'))
+      const { pools: there, problems } = await shared(query.get('pool'))
       const here = there.length > 0 && query.has('pool') ? [] : inPool(query)
       return {
         instances: [...instanceViews(here, fleet.rows()), ...there.flatMap(({ instances }) => instances)],
+        ...notes(problems),
       }
     }),
     get<z.output<typeof agentsSchema>>('/v1/agents', async ({ query }) => {
       const others = await fleet.otherAgents(query.get('pool') ?? undefined)
-      const there = await shared(query.get('pool'))
+      const { pools: there, problems } = await shared(query.get('pool'))
       // A pool without a provider does not run here, and can still be asked for.
       const isOther = query.has('pool') && others.length + there.length > 0
       const own = (isOther ? [] : inPool(query)).map(({ pool, snapshot }) => ({
@@ -115,6 +122,7 @@ function routesOf(fleet: SharedFleet): FleetRoute[] {
       }))
       return {
         agents: [...agentViews([...own, ...others], fleet.rows()), ...there.flatMap(({ agents }) => agents)],
+        ...notes(problems),
       }
     }),
     get<z.output<typeof eventsSchema>>('/v1/events', async ({ query }) => ({

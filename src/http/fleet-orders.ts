@@ -88,7 +88,7 @@ export function failure(status: number, first: Problem): Reply {
 
 /** Throws INSTANCE_UNKNOWN and then changes nothing. */
 async function drain(fleet: FleetControl, ids: string[]): Promise<Removed> {
-  const pools = poolsOf(fleet, ids)
+  const pools = await poolsOf(fleet, ids)
   return {
     ids: await fleet.drain(ids),
     waits: [...waitsOf(fleet, pools, blind), ...orphansWaiting(fleet, ids)],
@@ -97,13 +97,13 @@ async function drain(fleet: FleetControl, ids: string[]): Promise<Removed> {
 
 /** Throws INSTANCE_UNKNOWN and then changes nothing. `ids` are those that stay: others had no such order, or are terminated already. */
 async function undrain(fleet: FleetControl, ids: string[]): Promise<Removed> {
-  poolsOf(fleet, ids)
+  await poolsOf(fleet, ids)
   return { ids: await fleet.undrain(ids), waits: [] }
 }
 
 /** Throws INSTANCE_UNKNOWN, or INSTANCE_BUSY without `force`, and then changes nothing. */
 async function terminate(fleet: FleetControl, ids: string[], force: boolean): Promise<Removed> {
-  const pools = poolsOf(fleet, ids)
+  const pools = await poolsOf(fleet, ids)
   const busy = force ? [] : busyHere(fleet, ids)
   if (busy.length > 0) throw isBusy(busy)
   // Without force each is drained first and checked again, so that a job that was just placed is not lost either.
@@ -117,7 +117,7 @@ async function terminate(fleet: FleetControl, ids: string[], force: boolean): Pr
 }
 
 /** The pools of the instances that this process manages, by their ids. */
-export function instancesHere({ status, orphans }: FleetControl): Map<string, string> {
+function instancesHere({ status, orphans }: FleetControl): Map<string, string> {
   const poolOf = new Map(
     status().pools.flatMap(({ pool, instances }) =>
       instances.map((track: ManagedInstance) => [track.id, pool]),
@@ -127,8 +127,19 @@ export function instancesHere({ status, orphans }: FleetControl): Map<string, st
   return poolOf
 }
 
-function poolsOf(fleet: FleetControl, ids: string[]): Set<string> {
-  const poolOf = instancesHere(fleet)
+/** The same once all of these are known, or the pools that are being started have begun. */
+export async function instancesOnceBegun(
+  fleet: FleetControl,
+  ids: readonly string[],
+): Promise<Map<string, string>> {
+  const found = instancesHere(fleet)
+  if (ids.every((id) => found.has(id))) return found
+  await fleet.begun()
+  return instancesHere(fleet)
+}
+
+async function poolsOf(fleet: FleetControl, ids: string[]): Promise<Set<string>> {
+  const poolOf = await instancesOnceBegun(fleet, ids)
   const missing = ids.filter((id) => !poolOf.has(id))
   if (missing.length > 0) throw isUnknown(missing)
   return new Set(ids.map((id) => poolOf.get(id)!))

@@ -14,12 +14,12 @@ export type { Elsewhere, OrderPlace } from './elsewhere.ts'
 export {
   adoptOrphans,
   adoptPool,
+  agentList,
   drainInstances,
   fleetStatus,
+  instanceList,
   launchInstances,
-  listAgents,
   listEvents,
-  listInstances,
   listOrphans,
   pausePool,
   poolStatus,
@@ -51,15 +51,15 @@ export { type OrphanView, orphansView } from './orphan-view.ts'
 export {
   type FleetStatus,
   failedSummary,
-  type LeaderView,
   type PoolOverview,
   type PoolPlace,
   type ProcessView,
   poolSummary,
   standbySummary,
+  unavailable,
 } from './pool-view.ts'
 export { openPushEndpoint } from './push-endpoint.ts'
-export type { ReasonView } from './reason-view.ts'
+export { type LeaderView, type ProblemView, problemView, type ReasonView } from './reason-view.ts'
 export {
   answerRoutes,
   anyOf,
@@ -73,6 +73,7 @@ export {
   sendJson,
 } from './router.ts'
 export { createSessions } from './sessions.ts'
+export { sharedOrders } from './shared-orders.ts'
 export {
   orphansSummary,
   readOrphans,

@@ -4,6 +4,7 @@ import * as z from 'zod/mini'
 import type { ManagedInstance, PoolStatus } from '../fleet/index.ts'
 import type { KnownAgent } from '../planner/index.ts'
 import type { FleetRow } from './fleet-control.ts'
+import { listNotes } from './reason-view.ts'
 import type { Written } from './view.ts'
 
 const instanceSchema = z.object({
@@ -25,8 +26,9 @@ const instanceSchema = z.object({
   doing: z.optional(z.enum(['ending', 'draining', 'ordered'])),
 })
 
-export const instancesSchema = z.object({ instances: z.array(instanceSchema) })
+export const instancesSchema = z.object({ instances: z.array(instanceSchema), ...listNotes })
 
+export type InstanceList = z.output<typeof instancesSchema>
 export type InstanceView = z.output<typeof instanceSchema>
 
 /** Oldest first, as `rows` has them. */

@@ -5,7 +5,7 @@ import {
   busyHere,
   carryOut,
   type IdsOrder,
-  instancesHere,
+  instancesOnceBegun,
   isBusy,
   isUnknown,
   type Order,
@@ -33,7 +33,7 @@ interface Part {
 /** Each id is known before anything is done. Each leader then checks its own again. */
 async function ofInstances(fleet: SharedFleet, order: IdsOrder): Promise<Reply> {
   const { ids } = order
-  const here = instancesHere(fleet)
+  const here = await instancesOnceBegun(fleet, ids)
   const others = ids.filter((id) => !here.has(id))
   if (others.length === 0) return carryOut(fleet, order)
   const there = await fleet.elsewhere.instances()
@@ -61,7 +61,7 @@ async function ofInstances(fleet: SharedFleet, order: IdsOrder): Promise<Reply> 
 }
 
 /** A failure of one says in its details, in `done`, what the others have done. */
-function joined(replies: readonly Reply[]): Reply {
+export function joined(replies: readonly Reply[]): Reply {
   if (replies.length === 1) return replies[0]!
   const done: Removed = { ids: [], waits: [] }
   for (const { value } of replies) {

@@ -4,27 +4,25 @@
 import * as z from 'zod/mini'
 import type { PoolStatus } from '../fleet/index.ts'
 import type { Decision } from '../planner/index.ts'
-import type { Problem } from '../problems/index.ts'
-import { problemSchema, problemView, reasonSchema, reasonView } from './reason-view.ts'
+import { type Problem, problem } from '../problems/index.ts'
+import {
+  type LeaderView,
+  leaderSchema,
+  problemSchema,
+  problemView,
+  reasonSchema,
+  reasonView,
+  standbySchema,
+} from './reason-view.ts'
 import type { Written } from './view.ts'
 
 const time = z.number()
 const count = z.number()
 
-/** The provisioner that decides about a pool; missing while there is none. */
-const leaderSchema = z.object({
-  host: z.string(),
-  pid: count,
-  writerId: z.string(),
-  /** Grows with each term; 0 where the state is a folder. */
-  epoch: count,
-  /** Start of that process. */
-  since: time,
-  /** It is the one that answers. */
-  self: z.boolean(),
-})
-
-/** Of a pool that another provisioner leads: milliseconds since that one has written what is shown here. */
+/**
+ * Of a pool that another provisioner leads: milliseconds since that one has written what is shown here. Of an unavailable one
+ * that was led here: since the last decision.
+ */
 const age = z.optional(z.number())
 
 const runningPoolSchema = z.object({
@@ -32,7 +30,8 @@ const runningPoolSchema = z.object({
   provider: z.string(),
   leader: z.optional(leaderSchema),
   age,
-  state: z.enum(['ok', 'blocked', 'paused']),
+  /** `unavailable`: the state cannot be used, so nobody is known to lead the pool; what is shown is what was known last. */
+  state: z.enum(['ok', 'blocked', 'paused', 'unavailable']),
   at: z.optional(time),
   paused: z.optional(z.boolean()),
   minInstances: count,
@@ -63,7 +62,7 @@ const failedPoolSchema = z.object({
   problems: z.array(problemSchema),
 })
 
-/** A pool that no provisioner leads, or another one of which nothing can be read yet. */
+/** A pool that no provisioner leads, or another one of which nothing can be read yet; with the problem, if there is one. */
 const standbyPoolSchema = z.object({
   pool: z.string(),
   provider: z.string(),
@@ -84,6 +83,8 @@ export const statusSchema = z.object({
   demand: z.string(),
   startedAt: time,
   now: time,
+  /** Missing where the one that answers leads, or several lead beside each other. */
+  standby: z.optional(standbySchema),
   pools: z.array(z.discriminatedUnion('state', [runningPoolSchema, failedPoolSchema, standbyPoolSchema])),
   /** Instances of the cluster that belong to no configured pool: `GET /v1/orphans`. */
   orphans: z.optional(count),
@@ -109,7 +110,6 @@ export type SharedSummary = z.output<typeof sharedSummarySchema>
 type RunningPool = z.output<typeof runningPoolSchema>
 type FailedPool = z.output<typeof failedPoolSchema>
 type StandbyPool = z.output<typeof standbyPoolSchema>
-export type LeaderView = z.output<typeof leaderSchema>
 
 /** About this process: the first fields of `GET /v1/status`. */
 export type ProcessView = Written<Omit<FleetStatus, 'pools' | 'orphans' | 'problems'>>
@@ -161,8 +161,36 @@ export function failedSummary(
   return { pool, ...place, age: undefined, state: 'failed', problems: problems.map(problemView) }
 }
 
-export function standbySummary(pool: string, place: PoolPlace): Written<StandbyPool> {
-  return { pool, ...place, state: 'standby', problems: [] }
+export function standbySummary(
+  pool: string,
+  place: PoolPlace,
+  problems: readonly Problem[] = [],
+): Written<StandbyPool> {
+  return { pool, ...place, state: 'standby', problems: problems.map(problemView) }
+}
+
+/** What was known of a pool while `fault` keeps everybody from leading it, or this process from knowing who does. */
+export function unavailable<Known extends RunningPool | FailedPool>(known: Known, fault: Problem): Known {
+  const problems = [problemView(fault), ...known.problems]
+  return known.state === 'failed'
+    ? { ...known, problems }
+    : { ...known, state: 'unavailable', blocked: [], problems }
+}
+
+/** Of a pool that runs in this process. `fault`: why the state cannot be used, if it cannot. */
+export function ownSummary(
+  status: PoolStatus,
+  place: PoolPlace,
+  fault: Problem | undefined,
+): Written<RunningPool> {
+  const summary = poolSummary(status, place)
+  if (place.leader?.self) return summary
+  const { at, decidedAt = at } = status
+  return unavailable({ ...summary, age: at - decidedAt }, fault ?? notLed(status.pool))
+}
+
+function notLed(pool: string): Problem {
+  return problem('STATE_RIGHT_LOST', `this process does not lead pool ${pool} at this moment`)
 }
 
 /** `snapshot` is that of the last turn, in the form of snapshot files. */
@@ -170,10 +198,11 @@ export function poolDetails(
   status: PoolStatus,
   place: PoolPlace,
   snapshot: object | undefined,
+  fault?: Problem,
 ): Written<PoolStatusView> {
   const { separateGangs: _, ...policy } = status.policy
   return {
-    ...poolSummary(status, place),
+    ...ownSummary(status, place, fault),
     policy,
     decisions: decisionViews(status),
     snapshot,

@@ -19,6 +19,34 @@ export function problemView({ code, severity, message, remedy, details }: Proble
   return { code, severity, message, remedy, details }
 }
 
+/** The provisioner that decides about a pool; missing while there is none. */
+export const leaderSchema = z.object({
+  host: z.string(),
+  pid: z.number(),
+  writerId: z.string(),
+  /** Grows with each term; 0 where the state is a folder. */
+  epoch: z.number(),
+  /** Start of that process, milliseconds since the epoch. */
+  since: z.number(),
+  /** It is the one that answers. */
+  self: z.boolean(),
+})
+
+export type LeaderView = z.output<typeof leaderSchema>
+
+/** One provisioner does everything, and the one that answers is another: its leader, unless nobody leads. */
+export const standbySchema = z.object({ leader: z.optional(leaderSchema) })
+
+/** What a list must be read with. */
+export const listNotes = {
+  standby: z.optional(standbySchema),
+  /** Why something in the list may be old, or missing. */
+  problems: z.optional(z.array(problemSchema)),
+}
+
+const listNotesSchema = z.object(listNotes)
+export type ListNotes = Written<z.output<typeof listNotesSchema>>
+
 export const reasonSchema = z.object({
   code: z.string(),
   /** The general meaning of the code; `problem` has the details of this case, if there are any. */

@@ -139,8 +139,10 @@ export const fleetCodes = {
   LISTING_MISSING: {
     severity: 'warning',
     exit: 5,
-    meaning: "There was no complete listing of the pool's instances for too long, so nothing is launched.",
-    remedy: 'Correct the problem of the listing; it is repeated.',
+    meaning:
+      "There is no complete listing of the pool's instances yet, or none for too long, so nothing is launched.",
+    remedy:
+      'After a start or a take-over, wait for the first listing. Otherwise correct the problem of the listing; it is repeated.',
   },
   LISTING_PARTIAL: {
     severity: 'warning',

@@ -4,7 +4,7 @@ import { loadConfig, type MasterConfig, masterAddressOf } from '../config/index.
 import { type Clock, createLogger, type Logger, systemClock, wallTime } from '../platform/index.ts'
 import { ProvisionError, placeOf } from '../problems/index.ts'
 import { type AnyProvider, resolveHost } from '../providers/index.ts'
-import { openStateReader, type StoredIdentity } from '../state/index.ts'
+import { checkDatabase, openStateReader, type StoredIdentity } from '../state/index.ts'
 import { checkNetwork } from './check-network.ts'
 import {
   type CheckRow,
@@ -17,7 +17,6 @@ import {
   checkMaster,
   rowsOf,
 } from './check-rows.ts'
-import { checkState } from './check-state.ts'
 import { peekIdentity } from './identity.ts'
 import { choosePools, type PoolPlan, planAll } from './prepare.ts'
 
@@ -141,4 +140,22 @@ async function hostsOf(
 export function checkSurroundings(write: (line: string) => void): Pick<CheckOptions, 'clock' | 'logger'> {
   const logger = createLogger({ format: 'text', level: 'warn', clock: systemClock, write })
   return { clock: systemClock, logger }
+}
+
+// The row about the database of the state.
+
+/** No row for a folder: a start checks its rights. */
+async function checkState(
+  { state }: MasterConfig,
+  env: Readonly<Record<string, string | undefined>>,
+): Promise<CheckRow[]> {
+  if (state.type !== 'postgres') return []
+  const { passed, of } = rowsOf('state')
+  try {
+    const { note, problems } = await checkDatabase(state, env)
+    return [passed('database', note), ...problems.map((found) => of('database', found))]
+  } catch (error) {
+    if (error instanceof ProvisionError) return error.problems.map((found) => of('database', found))
+    throw error
+  }
 }

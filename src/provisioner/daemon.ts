@@ -6,6 +6,8 @@ import {
   type Clock,
   contentsFingerprint,
   createLogger,
+  delayAfter,
+  type Growth,
   type LogFormat,
   type Logger,
   type LogLevel,
@@ -13,6 +15,7 @@ import {
   systemClock,
   tellProblems,
 } from '../platform/index.ts'
+import { type Problem, type ProblemCode, ProvisionError } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
 import { watchConfiguration } from './configuration.ts'
 import { composeProvisioner, type Provisioner } from './provisioner.ts'
@@ -34,7 +37,10 @@ export interface DaemonOptions {
   onChange?: (rows: FleetRow[], now: number) => void
 }
 
-/** Runs until SIGINT, SIGTERM or the loss of the state folder. Throws a ProvisionError when it cannot start. */
+/**
+ * Runs until SIGINT, SIGTERM or the loss of the state folder; waits for a database that cannot be reached yet. Throws a
+ * ProvisionError when it cannot start.
+ */
 export async function runDaemon(options: DaemonOptions): Promise<void> {
   const clock = systemClock
   const { logFormat: format, logLevel: level, write } = options
@@ -52,6 +58,8 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
   let readAgain = () => {}
   // Without a handler, SIGHUP would kill us, also during start-up and shutdown.
   process.on('SIGHUP', () => readAgain())
+  const waiting = new AbortController()
+  void asked.promise.then(() => waiting.abort())
   const { onChange, ...composed } = options
   const picture = onChange && (() => onChange(provisioner.rows(), clock.now()))
   const provisioner: Provisioner = composeProvisioner({
@@ -60,9 +68,16 @@ export async function runDaemon(options: DaemonOptions): Promise<void> {
     logger,
     ...(picture && { onChange: picture }),
     onLockLost: () => asked.resolve('the lock is lost'),
+    holdState: (hold) => onceThere(hold, { clock, logger, random: Math.random, signal: waiting.signal }),
   })
   const since = contentsFingerprint([options.config.file])
-  await provisioner.start()
+  try {
+    await provisioner.start()
+  } catch (error) {
+    if (!waiting.signal.aborted || !passingFault(error)) throw error
+    logger.info(`${await asked.promise}: stopped before anything was started`, { error })
+    return
+  }
   const reloading = keepReloading(provisioner, { ...options, clock, logger, since })
   readAgain = reloading.readAgain
   picture?.()
@@ -133,4 +148,55 @@ async function end(provisioner: Provisioner, reason: string, clouds: string, log
   logger.info(`${reason}: stopping the agents on this machine${clouds}`, { local })
   await provisioner.stop()
   logger.info('stopped; none of its agents is running on this machine', { ended: local })
+}
+
+// A start before its database: hosts and services come up in any order, so the daemon waits for it, as other services do.
+
+/** Milliseconds between two attempts. */
+const pauses: Growth = { first: 500, most: 4_000 }
+
+/** These pass by themselves: the server is down, starts, has no connection left, or is a standby that will be promoted. */
+const passing: readonly ProblemCode[] = ['STATE_UNREACHABLE', 'STATE_READ_ONLY']
+
+interface AwaitStateOptions {
+  clock: Clock
+  logger: Logger
+  random: () => number
+  /** Ends the wait: the problem is thrown then. */
+  signal: AbortSignal
+}
+
+/**
+ * Repeats `hold` while the state cannot be reached, and logs each new reason. Throws every other problem at once: a wrong
+ * password or a missing database does not pass by itself.
+ */
+export async function onceThere<T>(hold: () => Promise<T>, options: AwaitStateOptions): Promise<T> {
+  const { clock, logger, random, signal } = options
+  const begun = clock.now()
+  let logged: string | undefined
+  for (let failures = 1; ; failures++)
+    try {
+      const held = await hold()
+      if (logged !== undefined)
+        logger.info('the state can be used; the start continues', {
+          waited: `${Math.round((clock.now() - begun) / 1000)}s`,
+        })
+      return held
+    } catch (error) {
+      const found = passingFault(error)
+      if (!found || signal.aborted) throw error
+      if (found.message !== logged) {
+        const { code, message: why, remedy } = found
+        logger.warn('waiting for the state: nothing is started until it can be used', { code, why, remedy })
+        logged = found.message
+      }
+      await clock.sleep(delayAfter(failures, pauses, random), signal).catch(() => {})
+      if (signal.aborted) throw error
+    }
+}
+
+/** Why the state cannot be used now, if that passes by itself. */
+function passingFault(error: unknown): Problem | undefined {
+  if (!(error instanceof ProvisionError)) return undefined
+  return error.problems.find(({ code }) => passing.includes(code))
 }

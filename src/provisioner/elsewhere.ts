@@ -3,82 +3,101 @@ import {
   type Elsewhere,
   type OrderPlace,
   type PoolPlace,
+  problemView,
   readOrphans,
   readOrphansSummary,
   readSharedPool,
   readSharedSummary,
   type SharedPool,
   standbySummary,
+  unavailable,
 } from '../http/index.ts'
-import { ProvisionError, problem } from '../problems/index.ts'
-import { type Exchange, type StoredBody, type StoredView, unpacked } from '../state/index.ts'
+import { type Problem, ProvisionError, problem } from '../problems/index.ts'
+import { type StoredBody, type StoredView, unpacked } from '../state/index.ts'
 import type { PlaceOrder } from './placed-orders.ts'
+import type { Known, SharedViews } from './shared-views.ts'
 import { type SharedUnits, viewNameOf } from './work.ts'
 
 export interface ElsewhereOptions {
-  exchange: Exchange
+  views: Pick<SharedViews, 'views' | 'bodies'>
   order: PlaceOrder
   /** Pools that are not led here, in the order in which they are shown. */
   names: () => string[]
   placeOf: (pool: string) => PoolPlace
   units: SharedUnits
+  /** Why the leases cannot be renewed. */
+  fault: () => Problem | undefined
 }
 
 export function createElsewhere(options: ElsewhereOptions): Elsewhere {
-  const { exchange, names, placeOf, units } = options
+  const { views: shared, names, placeOf, units } = options
   const isSearchedHere = () => units.leaderOf(units.unitOf('orphans'))?.self === true
 
-  const views = () => exchange.views().catch((): StoredView[] => [])
-
-  /** As the leader of the pool sees it; an earlier one is not asked. */
-  function summaryOf(pool: string, found: readonly StoredView[]) {
-    const place = placeOf(pool)
-    const view = found.find(({ name }) => name === viewNameOf({ pool }))
-    const isCurrent = view && view.epoch.number === place.leader?.epoch
-    const summary = isCurrent ? readSharedSummary(view.summary) : undefined
-    return summary && { ...summary, leader: place.leader, age: Math.max(0, Math.round(view!.age)) }
+  /** Why it is not known who leads the pool, or whether what was published is still true. */
+  function faultOf(pool: string, read: Problem | undefined): Problem | undefined {
+    return read ?? (placeOf(pool).leader ? undefined : options.fault())
   }
 
-  async function poolIn(body: StoredBody): Promise<SharedPool | undefined> {
+  /** As the leader of the pool sees it; an earlier one is not asked, unless nobody can be. */
+  function summaryOf(pool: string, { found, fault: read }: Known<StoredView>) {
+    const { leader } = placeOf(pool)
+    const fault = faultOf(pool, read)
+    const view = found.find(({ name }) => name === viewNameOf({ pool }))
+    const isCurrent = view && (fault || view.epoch.number === leader?.epoch)
+    const summary = isCurrent ? readSharedSummary(view.summary) : undefined
+    if (!summary) return standbySummary(pool, placeOf(pool), fault && [fault])
+    const known = { ...summary, leader, age: Math.max(0, Math.round(view!.age)) }
+    return fault ? unavailable(known, fault) : known
+  }
+
+  async function poolIn(body: StoredBody, read: Problem | undefined): Promise<SharedPool | undefined> {
     const pool = await readSharedPool(await unpacked(body.body).catch(() => undefined))
     if (!pool) return undefined
     const { leader } = placeOf(pool.details.pool)
-    return { ...pool, details: { ...pool.details, leader, age: Math.max(0, Math.round(body.age)) } }
+    const details = { ...pool.details, leader, age: Math.max(0, Math.round(body.age)) }
+    const fault = faultOf(details.pool, read)
+    return { ...pool, details: fault ? unavailable(details, fault) : details }
   }
 
-  async function poolsIn(pools: readonly string[]): Promise<SharedPool[]> {
-    const bodies = await exchange.bodies(pools.map((pool) => viewNameOf({ pool })))
+  async function poolsIn(pools: readonly string[]): Promise<Known<SharedPool>> {
+    const { found: bodies, fault } = await shared.bodies(pools.map((pool) => viewNameOf({ pool })))
     const found: SharedPool[] = []
     for (const pool of pools) {
       const body = bodies.find(({ name }) => name === viewNameOf({ pool }))
-      const shared = body && (await poolIn(body))
-      if (shared) found.push(shared)
+      const known = body && (await poolIn(body, fault))
+      if (known) found.push(known)
     }
-    return found
+    return { found, fault }
   }
 
   const orphans = async () => {
     if (isSearchedHere()) return undefined
-    const [body] = await exchange.bodies([viewNameOf('orphans')])
-    const found = body && readOrphans(await unpacked(body.body).catch(() => undefined))
-    return found ?? { orphans: [], problems: [] }
+    const { found, fault } = await shared.bodies([viewNameOf('orphans')])
+    const known = found[0] && readOrphans(await unpacked(found[0].body).catch(() => undefined))
+    const { orphans, problems } = known ?? { orphans: [], problems: [] }
+    return { orphans, problems: [...(fault ? [problemView(fault)] : []), ...problems] }
   }
 
   return {
     has: (place) => (place === 'orphans' ? !isSearchedHere() : names().includes(place.pool)),
     async summaries() {
       const pools = names()
-      const found = pools.length > 0 ? await views() : []
-      return pools.map((pool) => summaryOf(pool, found) ?? standbySummary(pool, placeOf(pool)))
+      const known = pools.length > 0 ? await shared.views() : { found: [], fault: undefined }
+      return pools.map((pool) => summaryOf(pool, known))
     },
-    pools: async () => poolsIn(names()),
+    async pools() {
+      const { found, fault } = await poolsIn(names())
+      return { pools: found, problems: fault ? [problemView(fault)] : [] }
+    },
     async pool(name) {
-      const summary = summaryOf(name, await exchange.views())
-      const [found] = summary?.state === 'failed' ? [] : await poolsIn([name])
-      if (found) return found
+      const summary = summaryOf(name, await shared.views())
+      const { found, fault } =
+        summary.state === 'failed' ? { found: [], fault: undefined } : await poolsIn([name])
+      if (found[0]) return found[0]
+      if (fault) throw new ProvisionError(fault)
       const host = placeOf(name).leader?.host
       const who = host === undefined ? 'no provisioner leads it' : `the provisioner on ${host} leads it`
-      const why = summary?.problems[0]?.message ?? 'it has not published anything that can be read here yet'
+      const why = summary.problems[0]?.message ?? 'it has not published anything that can be read here yet'
       throw new ProvisionError(
         problem(
           'POOL_NOT_RUNNING',
@@ -88,13 +107,17 @@ export function createElsewhere(options: ElsewhereOptions): Elsewhere {
     },
     async orphansSummary() {
       if (isSearchedHere()) return undefined
-      const view = (await views()).find(({ name }) => name === viewNameOf('orphans'))
+      const { found } = await shared.views()
+      const view = found.find(({ name }) => name === viewNameOf('orphans'))
       return (view && readOrphansSummary(view.summary)) ?? { orphans: 0, problems: [] }
     },
     orphans,
     async instances() {
       const found = new Map<string, { place: OrderPlace; busy: boolean }>()
-      for (const { details, instances } of await poolsIn(names()))
+      const known = await poolsIn(names())
+      // An order must not miss instances that are there.
+      if (known.fault) throw new ProvisionError(known.fault)
+      for (const { details, instances } of known.found)
         for (const { id, busy } of instances) found.set(id, { place: { pool: details.pool }, busy })
       for (const { id, next } of (await orphans())?.orphans ?? [])
         if (!found.has(id)) found.set(id, { place: 'orphans', busy: next === 'busy' })
@@ -108,7 +131,7 @@ export function createElsewhere(options: ElsewhereOptions): Elsewhere {
 export const nothingElsewhere: Elsewhere = {
   has: () => false,
   summaries: async () => [],
-  pools: async () => [],
+  pools: async () => ({ pools: [], problems: [] }),
   pool: (name) => Promise.reject(new TypeError(`pool ${name} is led here`)),
   orphansSummary: async () => undefined,
   orphans: async () => undefined,

@@ -49,6 +49,8 @@ export interface Leading {
   /** Other provisioners that share the state, as last seen. */
   others(): Candidate[]
   problems(): Problem[]
+  /** Why the leases cannot be renewed now. */
+  fault(): Problem | undefined
 }
 
 export function createLeading(options: LeadingOptions): Leading {
@@ -67,6 +69,7 @@ function alone({ units, self }: LeadingOptions): Leading {
     epochOf: () => undefined,
     others: () => [],
     problems: () => [],
+    fault: () => undefined,
   }
 }
 
@@ -96,6 +99,7 @@ function byLeases(options: LeadingOptions & { leases: LeaseStore }): Leading {
   const restUntil = new Map<string, number>()
   const steps = new Map<string, Promise<void>>()
   let view: LeaseView | undefined
+  let viewAt = 0
   let fault: Problem | undefined
   let failure: unknown
   let isStopping = false
@@ -173,6 +177,7 @@ function byLeases(options: LeadingOptions & { leases: LeaseStore }): Leading {
 
   function onView(found: LeaseView): void {
     view = found
+    viewAt = clock.now()
     if (fault) logger.info('the leases can be renewed again')
     fault = undefined
     for (const [name, { epoch }] of suspended) {
@@ -226,7 +231,8 @@ function byLeases(options: LeadingOptions & { leases: LeaseStore }): Leading {
     leaderOf(name) {
       const held = led.get(name)
       if (held?.term.isCurrent()) return leaderBy(options.self(), held.epoch.number, true)
-      const lease = view?.leases.find(({ pool, left }) => pool === name && left > 0)
+      // While the store does not answer, the leases of others end, too.
+      const lease = view?.leases.find(({ pool, left }) => pool === name && left > clock.now() - viewAt)
       const holder = lease && others().find(({ id }) => id === lease.holder)
       return holder && leaderBy(holder, lease.epoch.number, false)
     },
@@ -236,6 +242,7 @@ function byLeases(options: LeadingOptions & { leases: LeaseStore }): Leading {
     },
     others,
     problems: () => [...(fault ? [fault] : []), ...differing(options.self(), others())],
+    fault: () => fault,
   }
 }
 

@@ -1,21 +1,41 @@
 // A person's orders, passed to the pools they concern.
 
-import type { FleetOrders } from '../http/index.ts'
+import type { FleetControl, FleetOrders } from '../http/index.ts'
+import type { Clock } from '../platform/index.ts'
 import type { Orphans } from './orphans.ts'
 import type { RunningPools } from './pools.ts'
+import type { RunningPool } from './running-pool.ts'
+
+/** Milliseconds that an order waits for pools that are being started, and a launch for their first listing: less than clients wait. */
+const longestStart = 5_000
+const lookEvery = 50
 
 export interface Orders extends FleetOrders {
   /**
-   * Launches nothing more and terminates every VM, busy or not; the next start launches again. Waits at most `timeoutMs`
+   * Launches nothing more and terminates every VM of the pools that are led here, busy or not; the next start launches again. Waits at most `timeoutMs`
    * milliseconds until the clouds have accepted that; returns the ids of what is left.
    */
   clear(timeoutMs: number): Promise<string[]>
 }
 
-export function createOrders(
-  { get, all }: RunningPools,
-  orphans: () => Pick<Orphans, 'remove' | 'keep' | 'adopt' | 'rememberAdopted'> | undefined,
-): Orders {
+export interface OrdersOptions {
+  running: RunningPools
+  orphans: () => Pick<Orphans, 'remove' | 'keep' | 'adopt' | 'rememberAdopted'> | undefined
+  clock: Clock
+}
+
+export function createOrders({
+  running,
+  orphans,
+  clock,
+}: OrdersOptions): Orders & Pick<FleetControl, 'begun'> {
+  const { get, all, starting } = running
+
+  /** Right after a start or a take-over the pool is being started. Throws as `get`. */
+  async function begun(pool: string, until = clock.now() + longestStart): Promise<RunningPool> {
+    while (starting().includes(pool) && clock.now() < until) await clock.sleep(lookEvery)
+    return get(pool)
+  }
   async function remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): Promise<string[]> {
     const ofPools = (await Promise.all(all().map(({ fleet }) => fleet.remove(ids, how)))).flat()
     return [...ofPools, ...(orphans()?.remove(ids, how) ?? [])]
@@ -26,15 +46,24 @@ export function createOrders(
   }
   return {
     check: (pool) => void get(pool),
-    pause: async (pool) => get(pool).fleet.pause(),
-    resume: async (pool) => get(pool).fleet.resume(),
+    async begun() {
+      const until = clock.now() + longestStart
+      while (starting().length > 0 && clock.now() < until) await clock.sleep(lookEvery)
+    },
+    pause: async (pool) => (await begun(pool)).fleet.pause(),
+    resume: async (pool) => (await begun(pool)).fleet.resume(),
     async adopt(pool) {
-      const writers = await get(pool).fleet.adopt()
+      const writers = await (await begun(pool)).fleet.adopt()
       await orphans()?.rememberAdopted(pool, writers)
       return writers
     },
     adoptOrphans: async () => (await orphans()?.adopt()) ?? [],
-    launch: async (pool, count) => get(pool).fleet.launch(count),
+    async launch(pool, count) {
+      const until = clock.now() + longestStart
+      const { fleet } = await begun(pool, until)
+      await fleet.listed(until - clock.now())
+      return fleet.launch(count)
+    },
     drain: (ids) => remove(ids, 'when_idle'),
     undrain: keep,
     terminate: (ids) => remove(ids, 'even_if_busy'),

@@ -53,6 +53,8 @@ export interface RunningPools {
   status(): PoolsStatus
   /** Pools that this process does not lead. */
   elsewhere(): string[]
+  /** Pools that this process leads, and whose start is neither done nor has failed. */
+  starting(): string[]
   /** Whether the agent with this id belongs to an instance of the pool that can run; `later` while that is not known. */
   mayJoin(pool: string, id: string): Admission
   /** Where the instances of a pool are; undefined for a pool that does not run. */
@@ -87,8 +89,8 @@ export interface StartPools {
   onEvent: (event: FleetEvent) => void
   /** Resolves when it is stored; nothing is launched there before. */
   onLocation: (place: ClusterLocation) => Promise<void>
-  /** The store has nothing of an earlier run. */
-  isFirstStart: boolean
+  /** The store has nothing of an earlier run. Asked for each pool without a journal. */
+  isFirstStart: () => Promise<boolean>
   /** A listing of the pool was complete, and the pool's loop has applied it. */
   onListed?: (pool: string) => void
   clock: Clock
@@ -96,9 +98,16 @@ export interface StartPools {
   metrics: Metrics
 }
 
+export interface RunningPoolsOptions {
+  clock: Clock
+  logger: Logger
+  /** This process has the right to lead the pool, and may not have begun yet. */
+  isOurs?: (pool: string) => boolean
+}
+
 export function createRunningPools(
   provided: ProvidedPool[],
-  { clock, logger }: { clock: Clock; logger: Logger },
+  { clock, logger, isOurs = () => false }: RunningPoolsOptions,
 ): RunningPools {
   const names = provided.map((pool) => pool.pool_name)
   const running = new Map<string, RunningPool>()
@@ -112,6 +121,7 @@ export function createRunningPools(
   const oneByOne = new Map(names.map((name) => [name, limit(1)]))
   const all = () => names.flatMap((name) => running.get(name) ?? [])
   const elsewhere = () => names.filter((name) => !terms.has(name))
+  const isLed = (name: string) => terms.has(name) || isOurs(name)
 
   async function startOne(name: string, term: Term): Promise<void> {
     const { plans, refresh, ...rest } = started!
@@ -225,7 +235,7 @@ export function createRunningPools(
       const pool = running.get(name)
       if (pool) return pool
       throw new ProvisionError(
-        names.includes(name) ? notRunning(name, failed.get(name), terms.has(name)) : unknown(name, names),
+        names.includes(name) ? notRunning(name, failed.get(name), isLed(name)) : unknown(name, names),
       )
     },
     status: () => ({
@@ -234,6 +244,8 @@ export function createRunningPools(
       elsewhere: elsewhere(),
     }),
     elsewhere,
+    starting: () =>
+      isStopping ? [] : names.filter((name) => isLed(name) && !running.has(name) && !failed.has(name)),
     mayJoin: (name, id) => running.get(name)?.fleet.admission(id) ?? 'later',
     locationOf: (name) => running.get(name)?.location,
     certificateChanged() {
@@ -259,7 +271,13 @@ function unknown(name: string, names: string[]): Problem {
 }
 
 function notRunning(name: string, error: unknown, isLed: boolean): Problem {
+  const say = (why: string, remedy?: string) =>
+    problem('POOL_NOT_RUNNING', `pool ${name} is not running here: ${why}`, { remedy })
   const [first] = startProblems(name, error)
-  const otherwise = isLed ? 'it is not started yet' : 'another provisioner leads it, or none'
-  return problem('POOL_NOT_RUNNING', `pool ${name} is not running here: ${first?.message ?? otherwise}`)
+  if (first) return say(first.message)
+  if (isLed) return say('it is being started', 'Repeat the order in 10 s; `provision status` shows the pool.')
+  return say(
+    'another provisioner leads it, or none',
+    'See `provision status`: it names the leader of each pool.',
+  )
 }

@@ -3,7 +3,14 @@
 import { demandTypes, type MasterConfig } from '../config/index.ts'
 import type { DemandSource } from '../demand/index.ts'
 import type { FleetEvent, OrphanStatus } from '../fleet/index.ts'
-import { anyOf, controlHandler, type FleetControl, type FleetRow, type ProcessView } from '../http/index.ts'
+import {
+  anyOf,
+  controlHandler,
+  type FleetControl,
+  type FleetRow,
+  type ProcessView,
+  sharedOrders,
+} from '../http/index.ts'
 import { type Clock, type Logger, tellProblems, wallTime } from '../platform/index.ts'
 import { ProvisionError } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
@@ -13,6 +20,7 @@ import { openCertificate } from './certificate.ts'
 import { openClusterMemory } from './cluster-memory.ts'
 import { type Configuration, createConfiguration, type Reloaded } from './configuration.ts'
 import { learnClusterId } from './demand.ts'
+import { nothingElsewhere } from './elsewhere.ts'
 import { type Endpoints, openEndpoints } from './endpoints.ts'
 import { fleetRows, joinedAgents, otherAgents } from './fleet-rows.ts'
 import { ensureIdentity } from './identity.ts'
@@ -46,6 +54,8 @@ export interface ProvisionerOptions {
   onChange?: () => void
   /** Another process has taken over the state: this one must stop. */
   onLockLost?: () => void
+  /** Takes the right to the state by `hold`, which may be repeated while it fails. Left out: once. */
+  holdState?: <T>(hold: () => Promise<T>) => Promise<T>
 }
 
 export interface Provisioner extends Orders {
@@ -74,14 +84,17 @@ export interface Provisioner extends Orders {
 /** Creates a provisioner; nothing is opened before `start`. */
 export function composeProvisioner(given: ProvisionerOptions): Provisioner {
   const options = { ...given, config: configOf(given) }
-  const running = createRunningPools(options.config.resource_pools.filter(isProvided), options)
+  const running = createRunningPools(options.config.resource_pools.filter(isProvided), {
+    ...options,
+    isOurs: (pool) => opened?.leading.leaderOf(opened.work.unitOf(pool))?.self === true,
+  })
   const undo: Undo[] = []
   const startedAt = options.clock.now()
   let opened: Opened | undefined
   let starting: Promise<void> | undefined
   let stopped: Promise<void> | undefined
 
-  const orders = createOrders(running, () => opened?.work.orphans())
+  const orders = createOrders({ ...options, running, orphans: () => opened?.work.orphans() })
 
   async function openAndRun(): Promise<void> {
     opened = await open(options, { provisioner, orders, running, startedAt, undo })
@@ -127,7 +140,8 @@ export function composeProvisioner(given: ProvisionerOptions): Provisioner {
     get listener() {
       return opened?.endpoints.listener
     },
-    ...orders,
+    ...sharedOrders(orders, () => opened?.sharing.elsewhere ?? nothingElsewhere),
+    clear: orders.clear,
   }
   return provisioner
 }
@@ -146,7 +160,7 @@ interface Opened {
 
 interface Opening {
   provisioner: Provisioner
-  orders: Orders
+  orders: ReturnType<typeof createOrders>
   running: RunningPools
   /** Milliseconds since the epoch. */
   startedAt: number
@@ -167,17 +181,19 @@ async function open(
   const store = await openStateStore(config, options)
   undo.push(store.close)
   let commitsLost = false
-  const release = await store.hold({
-    onLost: () => options.onLockLost?.(),
-    onCommitsLost() {
-      commitsLost = true
-      running.reopen()
-    },
-  })
+  const hold = () =>
+    store.hold({
+      onLost: () => options.onLockLost?.(),
+      onCommitsLost() {
+        commitsLost = true
+        running.reopen()
+      },
+    })
+  const release = await (options.holdState?.(hold) ?? hold())
   undo.push(release)
   const certificate = openCertificate(options)
   const { identity: stored } = store
-  const isFirstStart = !commitsLost && (await stored.isNew())
+  const wasNew = await stored.isNew()
   const learned = options.demand ? undefined : await learnClusterId({ ...options, store })
   const identity = await ensureIdentity({ config, stored, providers: options.providers, learned })
   const { clusterId, writerId } = identity
@@ -200,7 +216,10 @@ async function open(
     status: running.status,
     orphans: provisioner.orphans,
     certificate: certificate.current,
-    standbyOf: () => standbyOf(leading, work),
+    standbyOf: () => {
+      const standby = standbyOf(leading, work)
+      return standby && (standby.leader?.host ?? 'nobody')
+    },
   })
   undo.push(telemetry.close)
   const about = (): ProcessView => ({
@@ -210,6 +229,7 @@ async function open(
     demand: config.demand.type,
     startedAt,
     now: clock.now(),
+    standby: standbyOf(leading, work),
   })
   const fleet: FleetControl = {
     ...orders,
@@ -222,6 +242,7 @@ async function open(
       return source ? await otherAgents(configuration.current(), source, pool) : []
     },
     problems: () => leading.problems(),
+    fault: () => leading.fault(),
     names: () => config.resource_pools.map(({ pool_name }) => pool_name),
     placeOf: (name) => ({
       provider: config.resource_pools.find(({ pool_name }) => pool_name === name)?.provider?.type ?? 'none',
@@ -245,6 +266,7 @@ async function open(
     others: () => leading.others(),
     configured: config.resource_pools.filter(isProvided).map(({ pool_name }) => pool_name),
     notLed: running.elsewhere,
+    fault: () => leading.fault(),
     clock,
     logger,
   })
@@ -271,7 +293,7 @@ async function open(
     isFileTrusted: configuration.isTrusted,
     adoptedOf: memory.adopted,
     onLocation: memory.addLocation,
-    isFirstStart,
+    isFirstStart: async () => !commitsLost && (wasNew || (await stored.isYoung())),
     metrics: telemetry.metrics,
     onEvent(event) {
       telemetry.onEvent(event)
@@ -322,10 +344,10 @@ function rowsOf({ pools }: PoolsStatus, { plans, work }: Opened, wanted?: string
 }
 
 /** Who leads instead of this process, where one process does everything; undefined where it leads, or others may lead beside it. */
-function standbyOf({ leaderOf }: Leading, { units }: Work): string | undefined {
+function standbyOf({ leaderOf }: Leading, { units }: Work): ProcessView['standby'] {
   if (!units.has(everything)) return undefined
   const leader = leaderOf(everything)
-  return leader?.self ? undefined : (leader?.host ?? 'nobody')
+  return leader?.self ? undefined : { leader }
 }
 
 /** A given source has its own kind, which overrides the file; a kind that no file can name is treated as pushed. */

@@ -47,7 +47,7 @@ export interface RunPoolOptions {
   demand: DemandSource
   onEvent: (event: FleetEvent) => void
   onLocation: (place: ClusterLocation) => Promise<void>
-  isFirstStart: boolean
+  isFirstStart: () => Promise<boolean>
   onListed?: (pool: string) => void
   clock: Clock
   logger: Logger
@@ -68,7 +68,7 @@ const journalKind = 'fleet 1'
 
 /** Throws a ProvisionError when the provider or the journal cannot be opened. */
 export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
-  const { plan, owner, provisionerId, stateDir, store, logger } = options
+  const { plan, owner, provisionerId, stateDir, logger } = options
   const { pool } = plan()
   const name = fileNameOf(pool.pool_name)
   const meter = { ...options, pool: pool.pool_name }
@@ -80,7 +80,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
     await provider.close().catch(() => {})
     throw error
   })
-  const opened = await openedOrClosed(provider, store, {
+  const opened = await openedOrClosed(provider, options, {
     name: { pool: pool.pool_name },
     kind: journalKind,
     lease: options.term,
@@ -98,7 +98,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
       demand: meteredDemand(options.demand, meter),
       journal: opened.journal,
       journalDamaged: opened.problems.length > 0,
-      isFirstStart: options.isFirstStart,
+      isFirstStart: opened.isFirstStart,
       locationKey: keyOf(location),
       bootMark,
       random: Math.random,
@@ -133,15 +133,23 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
 /** The journal of the pool; if it cannot be opened, the provider is closed. */
 async function openedOrClosed(
   provider: Provider,
-  store: Pick<StateStore, 'openJournal'>,
+  { store, isFirstStart }: Pick<RunPoolOptions, 'store' | 'isFirstStart'>,
   options: JournalOptions,
-): Promise<OpenedJournal> {
+): Promise<OpenedJournal & { isFirstStart: boolean }> {
+  let opened: OpenedJournal | undefined
   try {
-    return await store.openJournal(options)
+    opened = await store.openJournal(options)
+    return { ...opened, isFirstStart: hasNotBegun(opened) && (await isFirstStart()) }
   } catch (error) {
+    await opened?.journal.close().catch(() => {})
     await provider.close().catch(() => {})
     throw error
   }
+}
+
+/** Nothing was ever launched by it, whoever led the pool: before its first checkpoint there are no launches. */
+function hasNotBegun({ records, problems }: OpenedJournal): boolean {
+  return problems.length === 0 && !records.some(({ kind }) => kind === 'begun')
 }
 
 /** The preflight should be answered before the first turn of the loop; otherwise the loop waits for its next turn. */

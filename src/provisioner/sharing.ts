@@ -1,10 +1,12 @@
 // Where several provisioners share the state: each answers for all of them, through the store.
 import type { Elsewhere, FleetControl, FleetRow } from '../http/index.ts'
 import type { Clock, Logger } from '../platform/index.ts'
+import type { Problem } from '../problems/index.ts'
 import type { Candidate, Exchange } from '../state/index.ts'
 import { createElsewhere, nothingElsewhere } from './elsewhere.ts'
 import { createPlacedOrders } from './placed-orders.ts'
 import { createPublishing } from './publishing.ts'
+import { createSharedViews } from './shared-views.ts'
 import { createTakenOrders } from './taken-orders.ts'
 import type { SharedUnits } from './work.ts'
 
@@ -22,6 +24,8 @@ export interface SharingOptions {
   /** Pools with a provider in the configuration, and those of them that are not led here. */
   configured: readonly string[]
   notLed: () => string[]
+  /** Why the leases cannot be renewed. */
+  fault: () => Problem | undefined
   clock: Clock
   logger: Logger
 }
@@ -38,6 +42,7 @@ export function createSharing(options: SharingOptions): Sharing {
   if (!exchange) return { elsewhere: nothingElsewhere, start() {}, async stop() {} }
   const given = { ...options, exchange }
   const publishing = createPublishing(given)
+  const views = createSharedViews(given)
   const orders = createTakenOrders({ ...given, names: options.unitNames, onCarriedOut: publishing.now })
   /** Then those that only others have: a configuration is being rolled out. */
   const names = () => {
@@ -49,11 +54,13 @@ export function createSharing(options: SharingOptions): Sharing {
   return {
     elsewhere: createElsewhere({
       ...given,
+      views,
       names,
       placeOf: options.fleet.placeOf,
       order: createPlacedOrders({ ...given, from: `${host}, process ${pid}`, signal: stopping.signal }),
     }),
     start() {
+      views.start()
       publishing.start()
       orders.start()
     },
@@ -61,6 +68,7 @@ export function createSharing(options: SharingOptions): Sharing {
       stopping.abort()
       await orders.stop()
       await publishing.stop()
+      await views.stop()
     },
   }
 }

@@ -89,6 +89,11 @@ export interface StoredIdentity {
   traces(): Promise<Trace[]>
   /** Nothing of an earlier start is here. */
   isNew(): Promise<boolean>
+  /**
+   * Where processes share it: a start has made the identity a moment ago, by the clock of the store, so that others may be in
+   * their first start, too. Never of one that was copied here.
+   */
+  isYoung(): Promise<boolean>
   /** Names of pools that have, or had, a journal here. */
   pools(): Promise<string[]>
   readonly words: StoreWords

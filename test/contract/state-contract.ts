@@ -275,7 +275,10 @@ export function describeStateContract(name: string, subject: StateSubject): void
         const { identity } = (await restart({ alone: true })).store
         expect(await Promise.all(parts.map(identity.read))).toEqual([undefined, undefined, undefined])
         expect([await identity.isNew(), await identity.traces()]).toEqual([true, []])
+        expect(await identity.isYoung()).toBe(false)
         for (const part of parts) await identity.write(part, `value of ${part}`)
+        // What is copied here was made before.
+        expect(await identity.isYoung()).toBe(false)
         await identity.write('incarnations', 'one\ntwo')
         await restart()
         const next = life.store.identity
@@ -300,6 +303,16 @@ export function describeStateContract(name: string, subject: StateSubject): void
             expect((await identity.settle('cluster-id', value)).trim()).toBe('first')
           expect((await identity.read('cluster-id'))?.trim()).toBe('first')
         }
+      })
+
+      clause('is young while others may be in their first start, too', [], async () => {
+        const { identity } = life.store
+        expect(await identity.isYoung()).toBe(false)
+        await identity.settle('writer-id', 'w')
+        await identity.addIncarnation('a', 3)
+        expect([await identity.isNew(), await identity.isYoung()]).toEqual([false, identity.isShared])
+        await harness.grow?.(6)
+        expect(await identity.isYoung()).toBe(false)
       })
 
       clause('has a line for each start, of which the newest stay', [], async () => {

@@ -20,6 +20,8 @@ export interface StateHarness {
   open(clock?: Clock): Promise<StateStore>
   /** Puts a text in place of a part of the identity. */
   damage(part: IdentityPart, text: string): Promise<void>
+  /** The identity was written so many minutes earlier, where the store notes when it was. */
+  grow?(minutes: number): Promise<void>
   /** How much the state takes: bytes, or rows. */
   size(): Promise<number>
   dispose(): Promise<void>

@@ -3,13 +3,18 @@ import type { Query } from '../../src/state/postgres/database.ts'
 import { quoted } from '../../src/state/postgres/migrations.ts'
 import type { StateHarness } from './state-harness.ts'
 
-type InTables = Pick<StateHarness, 'damage' | 'size' | 'tear' | 'takeRight'>
+type InTables = Pick<StateHarness, 'damage' | 'grow' | 'size' | 'tear' | 'takeRight'>
 
 export function inTables(query: Query, schema: string): InTables {
   const s = quoted(schema)
   return {
     async damage(part, text) {
       await query(`UPDATE ${s}.identity SET value = $1 WHERE part = $2`, [text, part])
+    },
+    async grow(minutes) {
+      await query(`UPDATE ${s}.identity SET written_at = written_at - $1::int * interval '1 minute'`, [
+        minutes,
+      ])
     },
     async size() {
       const { rows } = await query(

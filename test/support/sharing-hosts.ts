@@ -6,10 +6,11 @@ import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import type { OrphanStatus, PoolStatus } from '../../src/fleet/index.ts'
 import { type Client, createLocalClient } from '../../src/http/client.ts'
-import type { FleetControl } from '../../src/http/fleet-control.ts'
+import type { FleetControl, FleetOrders } from '../../src/http/fleet-control.ts'
 import { controlHandler } from '../../src/http/fleet-endpoints.ts'
 import { listenLocally } from '../../src/http/listen.ts'
-import type { LeaderView } from '../../src/http/pool-view.ts'
+import type { LeaderView } from '../../src/http/reason-view.ts'
+import { sharedOrders } from '../../src/http/shared-orders.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { type Problem, ProvisionError, problem } from '../../src/problems/index.ts'
 import { fleetRows, joinedAgents } from '../../src/provisioner/fleet-rows.ts'
@@ -28,10 +29,14 @@ import { silentLogger } from './silent-logger.ts'
 export interface SharingHost {
   name: string
   client: Client
+  /** Of a program that embeds it. */
+  orders: FleetOrders
   /** Pools that could not be started. */
   failed: { pool: string; problems: Problem[] }[]
   orphans: OrphanStatus
   adopted: number
+  /** Why its leases cannot be renewed. */
+  fault: Problem | undefined
   stop(): Promise<void>
 }
 
@@ -76,6 +81,7 @@ export function sharingHosts(pools: ReadonlyMap<string, PoolBench>) {
         throw new ProvisionError(problem(code, `pool ${pool} is not here`))
       },
       all: () => own().map((pool) => ({ fleet: pools.get(pool)!.fleet })),
+      starting: () => [],
     } as unknown as RunningPools
     const orphans = {
       remove: () => [],
@@ -88,12 +94,14 @@ export function sharingHosts(pools: ReadonlyMap<string, PoolBench>) {
       return fleetRows(statusOf(pool), joinedAgents(statusOf(pool)), plan)
     }
     const fleet: FleetControl = {
-      ...createOrders(running, () => orphans),
+      ...createOrders({ running, orphans: () => orphans, clock: systemClock }),
       about: () => ({
         ...{ version: '1', clusterId: 'c', writerId: name, demand: 'determined', startedAt: 0, now: 1 },
+        standby: undefined,
       }),
       status: () => ({ pools: own().map(statusOf), failed: failedHere(), elsewhere: notLed() }),
       problems: () => [],
+      fault: () => self.fault,
       orphans: () => (isOwn('@orphans') ? self.orphans : { orphans: [], problems: [] }),
       rows: () => own().flatMap(rowsOf),
       otherAgents: async () => [],
@@ -115,6 +123,7 @@ export function sharingHosts(pools: ReadonlyMap<string, PoolBench>) {
       others: () => [],
       configured: [...pools.keys()],
       notLed,
+      fault: () => self.fault,
       clock: systemClock,
       logger: silentLogger,
     })
@@ -124,9 +133,11 @@ export function sharingHosts(pools: ReadonlyMap<string, PoolBench>) {
     const self: SharingHost = {
       name,
       client: createLocalClient({ stateDir: dir, version: '1' }),
+      orders: sharedOrders(fleet, () => sharing.elsewhere),
       failed: [],
       orphans: { orphans: [], problems: [] },
       adopted: 0,
+      fault: undefined,
       stop: sharing.stop,
     }
     sharing.start()

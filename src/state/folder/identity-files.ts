@@ -41,6 +41,7 @@ export function folderIdentity(stateDir: string): StoredIdentity {
     },
     isNew: async () =>
       !['writer-id', 'cluster-id', 'fleet', 'incarnations', clusterFile].some((name) => existsSync(at(name))),
+    isYoung: async () => false,
     // A journal that was set aside may be the only one left of its pool.
     pools: async () => inFleet().flatMap((name) => journalOwnerOf(join(fleet, name))?.pool ?? []),
     words: wordsOf(stateDir),

@@ -8,6 +8,9 @@ import { ownerIn } from './open-journal.ts'
 import { placeOfJournal } from './postgres-journal.ts'
 import { heldRow, type Right, rightLost } from './right.ts'
 
+/** After the first start of a cluster: hosts that are started together, or one after the other by a rollout. */
+const youngFor = '5 minutes'
+
 export interface IdentityTable {
   database: Database
   /** Quoted. */
@@ -82,10 +85,11 @@ export function identityTable({
     isShared: true,
     read,
     async write(part, value) {
+      // What is replaced or copied was made at another time, which is not known.
       const { count } = await database.query(
         `WITH held AS (${heldRow(schema)})
-         INSERT INTO ${schema}.identity (part, value) SELECT $4::text, $5::text FROM held
-         ON CONFLICT (part) DO UPDATE SET value = excluded.value, written_at = clock_timestamp()`,
+         INSERT INTO ${schema}.identity (part, value, written_at) SELECT $4::text, $5::text, to_timestamp(0) FROM held
+         ON CONFLICT (part) DO UPDATE SET value = excluded.value, written_at = excluded.written_at`,
         [...alone.proof(), part, value],
       )
       if (count === 0) throw rightLost(name)
@@ -113,6 +117,13 @@ export function identityTable({
       (await partsThere()).length === 0 &&
       (await journals('true')).length === 0 &&
       !((await ready()) && (await hasNotes({ database, schema }))),
+    async isYoung() {
+      if (!(await ready())) return false
+      const { rows } = await database.query(
+        `SELECT FROM ${schema}.identity WHERE part = 'writer-id' AND written_at > clock_timestamp() - interval '${youngFor}'`,
+      )
+      return rows.length > 0
+    },
     pools: async () => (await journals('true')).flatMap(({ owner }) => owner?.pool ?? []),
     words: wordsOf(schema),
   }

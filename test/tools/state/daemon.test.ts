@@ -71,6 +71,41 @@ async function run(...args: string[]): Promise<string> {
 const since = (moment: number) => log.slice(moment)
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
+describe('a database that is not there yet', () => {
+  const spawned = () => {
+    child = daemon.start(['--no-warnings', inject('cli'), '-c', 'master.yaml'])
+    child.stderr!.on('data', (part) => (log += part))
+  }
+
+  it('is waited for by a start, which can be stopped meanwhile; commands fail at once', {
+    timeout: 120_000,
+  }, async () => {
+    useDatabase()
+    await database.crash()
+    spawned()
+    await expect.poll(() => log, { timeout: 30_000 }).toContain('waiting for the state')
+    expect(log).toMatch(/"code":"STATE_UNREACHABLE".*Start the database/)
+    const begun = Date.now()
+    await expect(run('state', 'copy', '-c', 'master.yaml')).rejects.toThrow('STATE_UNREACHABLE')
+    await expect(run('status', '-c', 'master.yaml')).rejects.toThrow('NOT_RUNNING')
+    expect(Date.now() - begun).toBeLessThan(15_000)
+    const exited = once(child!, 'exit')
+    child!.kill('SIGTERM')
+    expect((await exited)[0]).toBe(0)
+    expect(log).toContain('SIGTERM: stopped before anything was started')
+    const moment = log.length
+    spawned()
+    await pause(8_000)
+    expect(since(moment)).not.toContain('the master listens')
+    expect(child!.exitCode).toBeNull()
+    await database.start()
+    await expect.poll(() => since(moment), { timeout: 15_000 }).toContain('the master listens')
+    expect(since(moment)).toMatch(/the state can be used; the start continues","waited":"\d+s"/)
+    // Refused, and perhaps starting up: each reason once.
+    expect(since(moment).match(/waiting for the state/g)!.length).toBeLessThanOrEqual(3)
+  })
+})
+
 describe('a database that goes', () => {
   it.each([
     ['is killed', () => database.crash(), () => database.start()],

@@ -191,6 +191,11 @@ it.each([
     expect(await statusOf(two, '/readyz')).toBe(503)
     expect(await statusOf(two, '/agents')).toBe(503)
     await expect(two.run('jobs')).rejects.toThrow('this provisioner stands by')
+    for (const command of ['status', 'agents', 'instances'])
+      expect(await two.run(command)).toMatch(
+        /^this provisioner stands by; the one on \S+ \(process \d+\) serves$/m,
+      )
+    expect(await one.run('status')).not.toContain('stands by')
     startAgent()
     const [runs, done] = ['runs', 'done'].map((name) => join(root, name))
     const script = `echo begun; echo run >> ${runs}; until [ -e ${done} ]; do sleep 0.1; done; echo finished`

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { agentLines, instanceLines, liveView, statusLines } from '../../../src/cli/fleet-text.ts'
+import { agentLines, instanceLines, listNotes, liveView, statusLines } from '../../../src/cli/fleet-text.ts'
 import type { AgentView } from '../../../src/http/agent-view.ts'
 import type { FleetRow } from '../../../src/http/fleet-control.ts'
 import type { InstanceView } from '../../../src/http/instance-view.ts'
@@ -53,6 +53,44 @@ describe('the status', () => {
       ]
     `)
     expect((await statusLines(statusOf(here)))[2]).not.toContain('LEADER')
+  })
+
+  it('shows how old the figures are of what nobody can lead, and why once', async () => {
+    const gone = {
+      code: 'STATE_UNREACHABLE',
+      severity: 'error',
+      message: 'db:5432: no answer',
+      remedy: 'Start it.',
+    } as const
+    const known: PoolOverview = { ...ok, state: 'unavailable', age: 65_000, problems: [gone] }
+    const unknown: PoolOverview = { pool: 'cpu', provider: 'aws', state: 'standby', problems: [gone] }
+    expect(
+      (await statusLines({ ...statusOf(known, unknown), problems: [gone] })).slice(2),
+    ).toMatchInlineSnapshot(`
+      [
+        "POOL     PROVIDER  STATE             INSTANCES  JOINED  MIN  MAX  WAITING  FREE SLOTS  LEADER",
+        "default  aws       unavailable, 65s  2+1        1       0    8    3        4 of 8      none",
+        "cpu      aws       standby           -          -       -    -    -        -           none",
+        "",
+        "STATE_UNREACHABLE db:5432: no answer",
+        "  Start it.",
+      ]
+    `)
+    expect(await statusLines(statusOf(unknown))).toContain('cpu: STATE_UNREACHABLE db:5432: no answer')
+  })
+
+  it('says of a standby that it is one, and who serves; so do lists', async () => {
+    const leader = { host: 'host-b', pid: 7, writerId: 'w', epoch: 3, since: 0, self: false }
+    const serves = 'this provisioner stands by; the one on host-b (process 7) serves'
+    expect((await statusLines({ ...statusOf(ok), standby: { leader } }))[1]).toBe(serves)
+    expect((await statusLines({ ...statusOf(ok), standby: {} }))[1]).toBe(
+      'this provisioner stands by; nobody serves',
+    )
+    const old = { code: 'STATE_UNREACHABLE', message: 'no answer', remedy: 'Start it.' }
+    expect(listNotes({ standby: { leader }, problems: [old] })).toEqual([
+      ...['', serves, 'STATE_UNREACHABLE no answer', '  Start it.'],
+    ])
+    expect(listNotes({})).toEqual([])
   })
 
   it('lists below the rows what blocks a pool, its cause and its remedy, each once', async () => {

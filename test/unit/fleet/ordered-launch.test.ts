@@ -14,6 +14,14 @@ function codeOf(bench: PoolBench, count: number): string | undefined {
   }
 }
 
+function refusalOf(bench: PoolBench) {
+  try {
+    return bench.fleet.launch(1)
+  } catch (error) {
+    return (error as ProvisionError).problems[0]
+  }
+}
+
 describe('a launch on order', () => {
   it('is one call, written down like any other, with its reason', async () => {
     const bench = await startSettled({ maxInstances: 5 })
@@ -72,6 +80,52 @@ describe('a launch on order', () => {
     bench.faults.fate = (call) => (call === 'list' ? 'silent' : 'done')
     await bench.pass(1)
     expect(codeOf(bench, 1)).toBe('LISTING_MISSING')
+    await bench.pass(2)
+    expect(refusalOf(bench)).toMatchObject({
+      message: 'the instances are being listed for the first time since the pool runs here, for 3 s',
+      remedy: expect.stringMatching(/^Repeat the order in 10 s/),
+    })
+  })
+
+  it('can wait for that listing, for a failed one, for the end of the loop, and not for ever', async () => {
+    const bench = await startSettled()
+    const waits = async (fate: 'slow' | 'silent' | 'failed', ms: number) => {
+      bench.life.kill()
+      const begun = bench.now()
+      bench.faults.latency = () => ({ there: fate === 'slow' ? 3_000 : 100, back: 100 })
+      bench.faults.fate = (call) =>
+        call === 'list' && fate !== 'slow' ? (fate === 'failed' ? 'refused' : 'silent') : 'done'
+      bench.restart()
+      let waited = Number.POSITIVE_INFINITY
+      void bench.fleet.listed(ms).then(() => (waited = bench.now() - begun))
+      await bench.pass(10)
+      return waited
+    }
+    // A listing, and the check of the account.
+    expect(await waits('slow', 9_000)).toBe(6_200)
+    expect(codeOf(bench, 1)).toBeUndefined()
+    expect(await waits('silent', 5_000)).toBe(5_000)
+    expect(await waits('failed', 9_000)).toBeLessThan(1_000)
+  })
+
+  it('is refused with the time from which it is possible, where that is known', async () => {
+    const bench = await startBench()
+    await bench.pass(5)
+    expect(refusalOf(bench)).toMatchObject({
+      code: 'JOURNAL_MISSING',
+      message: expect.stringMatching(/; not before 2026-\S+Z$/),
+    })
+  })
+
+  it('is refused truly before the journal is read', async () => {
+    const bench = await startSettled()
+    bench.life.kill()
+    bench.restart({ journal: { ...bench.disk, read: () => new Promise(() => {}) } })
+    await bench.pass(1)
+    expect(refusalOf(bench)).toMatchObject({
+      code: 'POOL_NOT_RUNNING',
+      message: 'pool default has begun a moment ago, and has not read its journal yet',
+    })
   })
 
   it('is refused when the newest listing is too old', async () => {

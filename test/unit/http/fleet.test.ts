@@ -3,8 +3,8 @@ import type { Answer, Client } from '../../../src/http/client.ts'
 import {
   drainInstances,
   fleetStatus,
+  instanceList,
   launchInstances,
-  listInstances,
   poolStatus,
 } from '../../../src/http/fleet-client.ts'
 import { ProvisionError } from '../../../src/problems/index.ts'
@@ -59,7 +59,7 @@ describe('names of pools', () => {
   it('are percent-encoded in requests', async () => {
     const { client, asked } = answering(404, { error: { code: 'POOL_UNKNOWN', message: '', remedy: '' } })
     await refusal(poolStatus(client, 'a/b c'))
-    await refusal(listInstances(client, 'a&b'))
+    await refusal(instanceList(client, 'a&b'))
     expect(asked).toEqual([
       ['GET', '/v1/pools/a%2Fb%20c'],
       ['GET', '/v1/instances?pool=a%26b'],

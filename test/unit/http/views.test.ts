@@ -12,11 +12,11 @@ import { type Client, createLocalClient } from '../../../src/http/client.ts'
 import type { SharedFleet } from '../../../src/http/elsewhere.ts'
 import {
   adoptOrphans,
+  agentList,
   drainInstances,
   fleetStatus,
-  listAgents,
+  instanceList,
   listEvents,
-  listInstances,
   listOrphans,
   poolStatus,
 } from '../../../src/http/fleet-client.ts'
@@ -28,21 +28,26 @@ import { type LocalListener, listenLocally } from '../../../src/http/listen.ts'
 import { orphansView } from '../../../src/http/orphan-view.ts'
 import {
   failedSummary,
+  ownSummary,
+  type PoolPlace,
   poolDetails,
-  poolSummary,
   standbySummary,
   statusSchema,
 } from '../../../src/http/pool-view.ts'
 import { problemView, type ReasonView, reasonView } from '../../../src/http/reason-view.ts'
 import { checkView, type Written } from '../../../src/http/view.ts'
 import { plan } from '../../../src/planner/index.ts'
-import { problem } from '../../../src/problems/index.ts'
+import { type Problem, problem } from '../../../src/problems/index.ts'
 import { nothingElsewhere } from '../../../src/provisioner/elsewhere.ts'
 import type { Allocation } from '../../../src/standalone/master/allocation.ts'
 import { workView } from '../../../src/standalone/master/rest-work.ts'
 import { now } from '../../support/planner.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
 import { policies, snapshots } from '../../support/snapshots.ts'
+
+const listInstances = async (...asked: Parameters<typeof instanceList>) =>
+  (await instanceList(...asked)).instances
+const listAgents = async (...asked: Parameters<typeof agentList>) => (await agentList(...asked)).agents
 
 const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined })
 const moment = fc.nat(now)
@@ -92,7 +97,15 @@ const shown: fc.Arbitrary<Omit<FleetRow, 'pool' | 'instance' | 'state' | 'launch
   certificateName: maybe(fc.string()),
 })
 
-const about = { version: '1', clusterId: 'c', writerId: 'w', demand: 'push', startedAt: 0, now }
+const about = {
+  version: '1',
+  clusterId: 'c',
+  writerId: 'w',
+  demand: 'push',
+  startedAt: 0,
+  now,
+  standby: undefined,
+}
 const failed = { pool: 'broken', problems: [lost] }
 const event = { at: now, kind: 'joined', pool: 'default', ids: ['a'] }
 
@@ -112,9 +125,11 @@ const orphan: FoundOrphan = {
   next: { kind: 'keep', why: 'foreign' },
 }
 
+const gone = problem('STATE_UNREACHABLE', 'no answer')
 const differs = problem('CONFIG_DIFFERS', 'another configuration')
-const leader = { host: 'a', pid: 1, writerId: 'w', epoch: 3, since: 0, self: false }
-const place = { provider: 'aws', leader }
+const leader = { host: 'a', pid: 1, writerId: 'w', epoch: 3, since: 0, self: true }
+let fault: Problem | undefined
+let place: PoolPlace = { provider: 'aws', leader }
 
 let status: PoolStatus
 let rows: FleetRow[]
@@ -130,6 +145,8 @@ const fleet: SharedFleet = {
   snapshotOf: ({ snapshot }) => snapshot && { format: 'any' },
   events: async () => [event],
   check() {},
+  begun: async () => {},
+  fault: () => fault,
   pause: async () => {},
   resume: async () => {},
   adopt: async () => [],
@@ -164,7 +181,7 @@ function sent(value: unknown): unknown {
 describe('the output of a provisioner', () => {
   it('is read by its clients as it was written', async () => {
     await fc.assert(
-      fc.asyncProperty(statuses, shown, async (given, row) => {
+      fc.asyncProperty(statuses, shown, fc.boolean(), async (given, row, isLed) => {
         status = given
         rows = given.instances.map(({ id, pool, state, launchedAt }) => ({
           pool,
@@ -173,8 +190,14 @@ describe('the output of a provisioner', () => {
           launchedAt,
           ...row,
         }))
-        const pools = [poolSummary(given, place), failedSummary(failed, place), standbySummary('far', place)]
-        const details = poolDetails(given, place, fleet.snapshotOf(given))
+        place = { provider: 'aws', leader: isLed ? leader : undefined }
+        fault = isLed ? undefined : gone
+        const pools = [
+          ownSummary(given, place, fault),
+          failedSummary(failed, place),
+          standbySummary('far', place),
+        ]
+        const details = poolDetails(given, place, fleet.snapshotOf(given), fault)
         expect(await fleetStatus(client)).toStrictEqual(
           sent({ ...about, pools, orphans: 1, problems: [problemView(differs), problemView(lost)] }),
         )
@@ -190,6 +213,23 @@ describe('the output of a provisioner', () => {
       }),
       { numRuns: 60 },
     )
+  })
+})
+
+describe('a pool that runs and is not led', () => {
+  it('is unavailable for the reason that is known, with the age of its last decision', () => {
+    const [given] = fc.sample(statuses, { numRuns: 1, seed: 1 })
+    const ran = { ...given!, paused: false, at: 9_000, decidedAt: 2_000, problems: [lost] }
+    const nobody = { provider: 'aws', leader: undefined }
+    expect(ownSummary(ran, nobody, gone)).toMatchObject({
+      ...{ state: 'unavailable', age: 7_000, blocked: [], live: ran.live },
+      problems: [{ code: 'STATE_UNREACHABLE', remedy: gone.remedy }, { code: lost.code }],
+    })
+    expect(ownSummary(ran, nobody, undefined).problems[0]).toMatchObject({
+      code: 'STATE_RIGHT_LOST',
+      message: `this process does not lead pool ${ran.pool} at this moment`,
+    })
+    expect(ownSummary({ ...ran, blocked: [], problems: [] }, { ...nobody, leader }, gone).state).toBe('ok')
   })
 })
 

@@ -97,6 +97,24 @@ describe('what a process leads', () => {
     expect(one.leading.problems()).toEqual([])
   })
 
+  it('is led by nobody that is known once the leases of others would be over, too', async () => {
+    const { clock, host } = world()
+    const [one, two] = [host('one'), host('two')]
+    await one.leading.start()
+    await two.leading.start()
+    expect(two.leading.leaderOf('gpu')).toMatchObject({ host: 'one', self: false })
+    two.isCut = true
+    await clock.advance(5_000)
+    expect(two.leading.leaderOf('gpu')).toMatchObject({ host: 'one' })
+    await clock.advance(5_000)
+    expect(two.leading.leaderOf('gpu')).toBeUndefined()
+    expect(two.leading.fault()?.message).toContain('no answer')
+    two.isCut = false
+    await clock.advance(3_000)
+    expect(two.leading.leaderOf('gpu')).toMatchObject({ host: 'one' })
+    expect(two.leading.fault()).toBeUndefined()
+  })
+
   it('is abandoned once another process is seen to have led it, even if it has ended since', async () => {
     const { clock, leases, host } = world()
     const one = host('one')

@@ -89,7 +89,7 @@ async function started({
     env: {},
     onEvent: () => {},
     onLocation,
-    isFirstStart: false,
+    isFirstStart: async () => false,
     clock,
     logger,
     metrics: { count() {}, gauge() {}, observe() {} },

@@ -2,11 +2,11 @@
 import { describe, expect, it } from 'vitest'
 import {
   adoptOrphans,
+  agentList,
   drainInstances,
   fleetStatus,
+  instanceList,
   launchInstances,
-  listAgents,
-  listInstances,
   listOrphans,
   pausePool,
   poolStatus,
@@ -20,6 +20,10 @@ import type { Exchange } from '../../../src/state/exchange/port.ts'
 import { userDataOf } from '../../../src/testing/order.ts'
 import { type PoolBench, startBench } from '../../support/pool-bench.ts'
 import { sharingHosts } from '../../support/sharing-hosts.ts'
+
+const listInstances = async (...asked: Parameters<typeof instanceList>) =>
+  (await instanceList(...asked)).instances
+const listAgents = async (...asked: Parameters<typeof agentList>) => (await agentList(...asked)).agents
 
 const within = { timeout: 10_000, interval: 50 }
 
@@ -154,11 +158,49 @@ describe('a provisioner that does not lead a pool', () => {
       get: () => () => Promise.reject(new Error('gone')),
     }) as Exchange
     const c = await cluster.host('b', gone)
-    expect((await fleetStatus(c.client)).pools.map(({ pool, state }) => [pool, state])).toEqual([
+    const { pools } = await fleetStatus(c.client)
+    expect(pools.map(({ pool, state }) => [pool, state])).toEqual([
       ['cpu', 'ok'],
       ['gpu', 'standby'],
     ])
+    // Nothing was read before.
+    expect(pools[1]).toMatchObject({ problems: [{ code: 'STATE_UNREACHABLE' }] })
     expect(await listInstances(c.client, 'cpu')).toHaveLength(1)
+    expect(await instanceList(c.client)).toMatchObject({
+      instances: [{ pool: 'cpu' }],
+      problems: [{ code: 'STATE_UNREACHABLE' }],
+    })
+    expect(await refusal(poolStatus(c.client, 'gpu'))).toMatchObject({ code: 'STATE_UNREACHABLE' })
+    expect(await refusal(drainInstances(c.client, ['i-0']))).toMatchObject({ code: 'STATE_UNREACHABLE' })
+  })
+
+  it('shows within a second what it knew, as unavailable, once the store does not answer and nobody leads', async () => {
+    const { cluster, b } = await world()
+    const store = { ...cluster.exchange }
+    const c = await cluster.host('b', store)
+    expect((await fleetStatus(c.client)).pools.map(({ state }) => state)).toEqual(['ok', 'ok'])
+    expect(await listInstances(c.client)).toHaveLength(3)
+    const known = await poolStatus(c.client, 'gpu')
+    const hang = () => new Promise<never>(() => {})
+    Object.assign(store, { views: hang, bodies: hang })
+    cluster.free('gpu')
+    cluster.free('cpu')
+    c.fault = problem('STATE_UNREACHABLE', 'db:5432: no answer within 5 s')
+    const begun = performance.now()
+    const { pools, problems } = await fleetStatus(c.client)
+    expect(performance.now() - begun).toBeLessThan(1_000)
+    expect(problems).toEqual([])
+    for (const pool of pools)
+      expect(pool).toMatchObject({
+        ...{ state: 'unavailable', age: expect.any(Number), joined: pool.pool === 'gpu' ? 2 : 1 },
+        problems: [{ code: 'STATE_UNREACHABLE', remedy: expect.stringContaining('Start the database') }],
+      })
+    expect(pools.map(({ leader }) => leader)).toEqual([undefined, undefined])
+    const later = await poolStatus(c.client, 'gpu')
+    expect(later).toMatchObject({ state: 'unavailable', live: 2, policy: known.policy! })
+    const list = await instanceList(c.client)
+    expect([list.instances.length, list.problems?.[0]?.code]).toEqual([2, 'STATE_UNREACHABLE'])
+    expect((await agentList(b.client)).problems).toEqual([])
   })
 })
 
@@ -192,6 +234,37 @@ describe('orders for instances', () => {
     expect(await refusal(terminateInstances(b.client, ids, false))).toMatchObject({ code: 'INSTANCE_BUSY' })
     for (const host of [a, b])
       expect((await listInstances(host.client)).filter(({ doing }) => doing)).toEqual([])
+  })
+})
+
+describe('orders of a program that embeds a provisioner', () => {
+  it('go to the leader of the pool, and are refused with its reason', async () => {
+    const { gpu, b, seen } = await world()
+    await b.orders.pause('gpu')
+    expect(gpu.fleet.status().paused).toBe(true)
+    expect(await refusal(b.orders.launch('gpu', 1))).toMatchObject({ code: 'PAUSED', severity: 'error' })
+    await b.orders.resume('gpu')
+    expect(await seen('gpu')).toMatchObject({ state: 'ok' })
+    expect(await b.orders.launch('gpu', 1)).toMatch(/^intent/)
+    await expect.poll(() => idsOf(gpu).length, within).toBe(3)
+    expect(await b.orders.adopt('gpu')).toEqual([])
+    expect(await b.orders.adoptOrphans()).toEqual(['adopted by a 1'])
+    expect(() => b.orders.check('gpu')).not.toThrow()
+    expect(() => b.orders.check('none')).toThrow('POOL_UNKNOWN')
+  })
+
+  it('go to the leaders of the instances; ids that nobody knows are left out', async () => {
+    const { gpu, cpu, b } = await world()
+    const ids = [idsOf(gpu)[0]!, idsOf(cpu)[0]!]
+    for (const { master } of [gpu, cpu])
+      for (const agent of master.agents.values()) Object.assign(agent, { busy: true, freeSlots: 0 })
+    expect((await b.orders.drain([...ids, 'i-0'])).sort()).toEqual([...ids].sort())
+    expect((await b.orders.undrain(ids)).sort()).toEqual([...ids].sort())
+    expect(await b.orders.terminate(['i-0'])).toEqual([])
+    expect((await b.orders.terminate(ids)).sort()).toEqual([...ids].sort())
+    expect(await b.orders.drain([])).toEqual([])
+    for (const bench of [gpu, cpu])
+      await expect.poll(() => bench.calls.terminated.flat().length, within).toBe(1)
   })
 })
 
