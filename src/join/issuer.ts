@@ -1,6 +1,7 @@
 // The agents' CA: its certificates as they are now, wherever they are kept, and the certificates that it issues to instances.
 import { type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { setImmediate } from 'node:timers/promises'
 import {
   type CaKey,
   caExtensions,
@@ -13,6 +14,7 @@ import {
   spkiOf,
   writeCertificate,
 } from '../pki/index.ts'
+import { limit } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import type { CaContents, JoinStore, StoredAuthority } from '../state/index.ts'
 import { idPattern, sha256 } from './csr.ts'
@@ -50,6 +52,12 @@ export interface AgentsCa {
   /** Reads it anew, so that what another process has changed is known. Throws AGENTS_CA_MISSING or AGENTS_CA_UNUSABLE. */
   current(): Promise<CurrentCa>
 }
+
+/** Certificates that are written to nowhere at the start. */
+const warmUps = 3
+
+/** One certificate after the other: many that join at once must not hold the event loop together. */
+const inTurn = limit(1)
 
 /** Milliseconds. Ten years. */
 const caLifetime = 3650 * 86_400_000
@@ -154,8 +162,14 @@ export async function newAuthority(now: number): Promise<Omit<StoredAuthority, '
   return { certificate, key: pem }
 }
 
-/** Creates the CA unless there is one; several may do so at once. With `isFile` only the key of the nonces. */
+/**
+ * Creates the CA unless there is one; several may do so at once. With `isFile` only the key of the nonces. Loads what writes
+ * certificates, so that the first join does not hold the event loop for that time: to be called before anything is served.
+ */
 export async function ensureCa(store: JoinStore, now: number, isFile = false): Promise<'created' | 'found'> {
+  await loadX509()
+  // The first few certificates take five times as long as later ones.
+  for (let n = 0; n < warmUps; n++) await newAuthority(now)
   if (await store.readCa()) return 'found'
   const contents: CaContents = {
     nonceKey: randomBytes(32).toString('base64'),
@@ -185,17 +199,17 @@ export async function issueTo(
 ): Promise<string> {
   if (!idPattern.test(id)) throw new TypeError('not an id of an instance')
   const x509 = await loadX509()
-  return writeCertificate(
-    x509,
-    {
+  return inTurn(async () => {
+    await setImmediate()
+    const request = {
       subject: [{ CN: [id] }],
       publicKey,
       notBefore: now - certificateSkew,
       notAfter: expiresAt,
       extensions: endExtensions(x509, 'clientAuth', [{ type: 'url', value: uriOf(id) }]),
-    },
-    issuing,
-  )
+    }
+    return writeCertificate(x509, request, issuing)
+  })
 }
 
 function uriOf(id: string): string {
