@@ -9,7 +9,7 @@ import { createLogStore, openStoredLogs, type StoredLogs } from '../src/standalo
 import { decodeMasterMessage } from '../src/standalone/protocol/messages.ts'
 import { openStateStore, type StateConfig } from '../src/state/open.ts'
 import { postgresCluster } from '../test/support/postgres-cluster.ts'
-import type { Report, Row } from './measure.ts'
+import { type Report, type Row, watchTurns } from './measure.ts'
 
 const logger = { debug() {}, info() {}, warn() {}, error() {} }
 const linesPerSecond = 10_000
@@ -40,27 +40,6 @@ async function withLogs<T>(
   } finally {
     await release()
     await store.close()
-  }
-}
-
-/**
- * Milliseconds of the processor that the thread uses from one turn of a timer to the next: while other processes use the
- * processor, the time that passes shows their work, too.
- */
-function watchTurns() {
-  const turns: number[] = []
-  let last = process.threadCpuUsage()
-  const timer = setInterval(() => {
-    const { user, system } = process.threadCpuUsage(last)
-    last = process.threadCpuUsage()
-    turns.push((user + system) / 1000)
-  }, 1)
-  return {
-    end() {
-      clearInterval(timer)
-      const sorted = turns.sort((a, b) => a - b)
-      return { worst: sorted.at(-1)!, p99: sorted[Math.floor(sorted.length * 0.99)]! }
-    },
   }
 }
 

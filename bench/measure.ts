@@ -69,3 +69,24 @@ export function interleaved(commands: string[][], runs: number): Times[] {
       : undefined,
   }))
 }
+
+/**
+ * Milliseconds of the processor that the thread uses from one turn of a timer to the next: while other processes use the
+ * processor, the time that passes shows their work, too.
+ */
+export function watchTurns() {
+  const turns: number[] = []
+  let last = process.threadCpuUsage()
+  const timer = setInterval(() => {
+    const { user, system } = process.threadCpuUsage(last)
+    last = process.threadCpuUsage()
+    turns.push((user + system) / 1000)
+  }, 1)
+  return {
+    end() {
+      clearInterval(timer)
+      const sorted = turns.sort((a, b) => a - b)
+      return { worst: sorted.at(-1)!, p99: sorted[Math.floor(sorted.length * 0.99)]! }
+    },
+  }
+}

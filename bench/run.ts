@@ -10,6 +10,7 @@ import { daemonPools } from './daemon-pools.ts'
 import { daemonTerminations } from './daemon-terminations.ts'
 import { fleetCosts } from './fleet.ts'
 import { jobOutput } from './job-output.ts'
+import { joinCosts } from './joins.ts'
 import { localAgents } from './local-agents.ts'
 import type { Report, Row } from './measure.ts'
 import { planTimes } from './plan.ts'
@@ -34,6 +35,7 @@ const benchmarks: Record<string, () => Promise<Report>> = {
   state: stateCosts,
   shared: sharedCosts,
   'job-output': jobOutput,
+  joins: joinCosts,
 }
 
 function line({ what, measured, budget, met }: Row): string {

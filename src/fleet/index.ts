@@ -92,6 +92,8 @@ export interface PoolFleet {
   reconfigure(settings: PoolSettings): void
   /** The VM was launched by this provisioner, as far as is known. */
   knows(id: string): boolean
+  /** The managed instance with this id, as it is known now. */
+  instance(id: string): ManagedInstance | undefined
   /** Whether an agent with this id belongs to a managed VM; see `Admission`. */
   admission(id: string): Admission
   /** The launch error while it lasts, for a master that fails jobs because of it. */
@@ -333,6 +335,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       turn()
     },
     knows: (id) => run.memory.tracks.has(id),
+    instance: (id) => run.memory.tracks.get(id),
     admission: (id) => admissionOf(run.memory, id),
     launchError: () => launchErrorOf(run.memory.launchError, run.settings.launchError, run.now()),
     status: () => statusOf(run, lastTurn, { blockedSince, nextPollAt: Math.min(listDueAt, demandDueAt) }),

@@ -57,6 +57,7 @@ function keyOf(der: Buffer, id: string): CsrKey {
   if (spki?.bytes.length !== p256Length || !spki.bytes.subarray(0, p256Prefix.length).equals(p256Prefix))
     throw invalid('its key is not an ECDSA key on P-256')
   if (!algorithm?.bytes.equals(ecdsaSha256)) throw invalid('it is not signed by ECDSA with SHA-256')
+  if (derContent(signature, derTag.bitString)[0] !== 0) throw invalid('its signature has unused bits')
   const publicKey = createPublicKey({ key: spki.bytes, format: 'der', type: 'spki' })
   if (!verify('sha256', info!.bytes, publicKey, derBitString(signature)))
     throw invalid('its signature was not made by its key')

@@ -1,18 +1,18 @@
 // The agents' CA: its certificates as they are now, wherever they are kept, and the certificates that it issues to instances.
 import { type KeyObject, randomBytes, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import { setImmediate } from 'node:timers/promises'
 import {
   type CaKey,
-  caExtensions,
   caKeyOf,
   certificateSkew,
-  endExtensions,
-  loadX509,
+  loadCertificateWriter,
   newKey,
   readPem,
   spkiOf,
   writeCertificate,
 } from '../pki/index.ts'
+import { limit } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import type { CaContents, JoinStore, StoredAuthority } from '../state/index.ts'
 import { idPattern, sha256 } from './csr.ts'
@@ -50,6 +50,12 @@ export interface AgentsCa {
   /** Reads it anew, so that what another process has changed is known. Throws AGENTS_CA_MISSING or AGENTS_CA_UNUSABLE. */
   current(): Promise<CurrentCa>
 }
+
+/** Certificates that are written to nowhere at the start. */
+const warmUps = 3
+
+/** One certificate after the other: many that join at once must not hold the event loop together. */
+const inTurn = limit(1)
 
 /** Milliseconds. Ten years. */
 const caLifetime = 3650 * 86_400_000
@@ -137,25 +143,29 @@ export function idOf(certificate: X509Certificate): string {
 
 /** A new CA certificate, signed by its own new key. `now`: the time of day in milliseconds. */
 export async function newAuthority(now: number): Promise<Omit<StoredAuthority, 'role'>> {
-  const x509 = await loadX509()
   const { pem, key } = await newKey()
   const name = `Agents CA ${randomBytes(3).toString('hex')}`
   const certificate = await writeCertificate(
-    x509,
     {
       subject: [{ O: ['Agent provisioner'] }, { CN: [name] }],
       publicKey: key.publicKey,
       notBefore: now - certificateSkew,
       notAfter: now + caLifetime,
-      extensions: caExtensions(x509, 0),
+      use: { ca: 0 },
     },
     { own: key },
   )
   return { certificate, key: pem }
 }
 
-/** Creates the CA unless there is one; several may do so at once. With `isFile` only the key of the nonces. */
+/**
+ * Creates the CA unless there is one; several may do so at once. With `isFile` only the key of the nonces. Loads what writes
+ * certificates, so that the first join does not hold the event loop for that time: to be called before anything is served.
+ */
 export async function ensureCa(store: JoinStore, now: number, isFile = false): Promise<'created' | 'found'> {
+  await loadCertificateWriter()
+  // The first few certificates take five times as long as later ones.
+  for (let n = 0; n < warmUps; n++) await newAuthority(now)
   if (await store.readCa()) return 'found'
   const contents: CaContents = {
     nonceKey: randomBytes(32).toString('base64'),
@@ -184,18 +194,17 @@ export async function issueTo(
   { id, publicKey, now, expiresAt }: InstanceCertificate,
 ): Promise<string> {
   if (!idPattern.test(id)) throw new TypeError('not an id of an instance')
-  const x509 = await loadX509()
-  return writeCertificate(
-    x509,
-    {
+  return inTurn(async () => {
+    await setImmediate()
+    const request = {
       subject: [{ CN: [id] }],
       publicKey,
       notBefore: now - certificateSkew,
       notAfter: expiresAt,
-      extensions: endExtensions(x509, 'clientAuth', [{ type: 'url', value: uriOf(id) }]),
-    },
-    issuing,
-  )
+      use: { purpose: 'clientAuth' as const, names: [{ type: 'url' as const, value: uriOf(id) }] },
+    }
+    return writeCertificate(request, issuing)
+  })
 }
 
 function uriOf(id: string): string {

@@ -71,14 +71,12 @@ export async function allowReissue(store: JoinStore, instance: string, now: numb
   return reissueUntil
 }
 
-/** The file in `state_dir` for a master's `client_ca`. */
-export function bundleFile(stateDir: string): string {
-  return join(stateDir, 'agents-ca.pem')
-}
-
-/** Writes it, readable by all: it holds no secret. Returns its path. Throws STATE_DIR_UNUSABLE. */
+/**
+ * Writes the file in `state_dir` for a master's `client_ca`, readable by all: it holds no secret. Returns its path. Throws
+ * STATE_DIR_UNUSABLE.
+ */
 export function writeBundle(stateDir: string, bundle: string): string {
-  const file = bundleFile(stateDir)
+  const file = join(stateDir, 'agents-ca.pem')
   try {
     writeFileAtomic(file, bundle, 0o644)
   } catch (cause) {

@@ -5,7 +5,7 @@ import { TLSSocket } from 'node:tls'
 import { pathOf, readJson, sendJson } from '../http/index.ts'
 import { type Clock, type Handler, type Logger, wallTime, withDeadline } from '../platform/index.ts'
 import { type ProblemCode, ProvisionError, problem } from '../problems/index.ts'
-import type { JoinProofVerifier } from '../providers/index.ts'
+import type { JoinProofVerifier, ProofRequest } from '../providers/index.ts'
 import type { JoinStore } from '../state/index.ts'
 import { isFresh, makeNonce } from './challenge.ts'
 import { type CsrKey, readCsr } from './csr.ts'
@@ -98,22 +98,27 @@ export function joinService(options: JoinServiceOptions): JoinService {
     if (!verifier) throw refusal('JOIN_PROOF_KIND', 'the pool does not accept this kind of proof')
     if (!(await store.takeNonce(nonce))) throw refusal('JOIN_NONCE_USED', 'it was used before')
     const isFirstIssue = (await store.binding(id)) === undefined
-    await withDeadline(clock, proofDeadline, `a proof of kind ${verifier.kind}`, (signal) => {
-      const { zone, addresses, launchedAt } = instance
-      const shown = { id, pool: instance.pool, ...(zone !== undefined && { zone }), addresses, launchedAt }
-      return verifier.verify(
-        {
-          proof,
-          nonce,
-          url: pool.url,
-          instance: { ...shown, isFirstIssue },
-          now: wallTime(clock),
-          address: request.address,
-        },
-        signal,
-      )
+    const { zone, addresses, launchedAt } = instance
+    const shown = { id, pool: instance.pool, ...(zone !== undefined && { zone }), addresses, launchedAt }
+    await verified(verifier, {
+      proof,
+      nonce,
+      url: pool.url,
+      instance: { ...shown, isFirstIssue },
+      now: wallTime(clock),
+      address: request.address,
     })
     return issue(instance, key, decideJoin)
+  }
+
+  async function verified(verifier: JoinProofVerifier, asked: ProofRequest): Promise<void> {
+    try {
+      const what = `a proof of kind ${verifier.kind}`
+      await withDeadline(clock, proofDeadline, what, (signal) => verifier.verify(asked, signal))
+    } catch (error) {
+      if (!(error instanceof ProvisionError) || error.code !== 'CALL_TIMED_OUT') throw error
+      throw refusal('JOIN_PROOF_UNCHECKED', error.problems[0]!.message)
+    }
   }
 
   async function renew(request: Request, body: unknown, shown: X509Certificate | undefined): Promise<Issued> {

@@ -30,13 +30,24 @@ export interface NewKey {
   key: CaKey
 }
 
+/** One attribute for each entry, such as `{ CN: ['name'] }`. */
+export type SubjectParts = Record<string, string[]>[]
+
+/**
+ * What a certificate is for: `ca` is the number of levels of certificates below that of a CA; all others are for TLS, of a server
+ * or a client.
+ */
+export type CertificateUse =
+  | { ca: number }
+  | { purpose: 'serverAuth' | 'clientAuth'; names: { type: 'dns' | 'ip' | 'url'; value: string }[] }
+
 export interface CertificateRequest {
-  subject: X509.JsonName
+  subject: SubjectParts
   publicKey: KeyObject
   /** Milliseconds since the epoch; seconds are what a certificate has (RFC 5280 4.1.2.5). */
   notBefore: number
   notAfter: number
-  extensions: X509.Extension[]
+  use: CertificateUse
 }
 
 /** Who signs: a CA certificate in PEM and its key. */
@@ -48,19 +59,17 @@ export interface Authority {
 /** Milliseconds that certificates start in the past, because the clocks of freshly booted VMs may be slow. */
 export const certificateSkew = 3_600_000
 
-/** Signs in the thread pool, so that the event loop is free meanwhile. Throws for a key that is not EC or RSA. */
+/**
+ * A key in PEM. It signs at once, in some 0.05 ms: the thread pool may be full of writes to the disk. Throws for a key that is
+ * neither EC on P-256 or P-384 nor RSA.
+ */
 export function caKeyOf(pem: string): CaKey {
   const privateKey = createPrivateKey(pem)
   const publicKey = createPublicKey(privateKey)
   algorithmOf(publicKey)
   return {
     publicKey,
-    sign: (bytes) =>
-      new Promise((resolve, reject) =>
-        sign('sha256', bytes, { key: privateKey, dsaEncoding: 'ieee-p1363' }, (error, signature) =>
-          error ? reject(error) : resolve(signature),
-        ),
-      ),
+    sign: async (bytes) => sign('sha256', bytes, { key: privateKey, dsaEncoding: 'ieee-p1363' }),
   }
 }
 
@@ -71,35 +80,38 @@ export async function newKey(): Promise<NewKey> {
 }
 
 /** Together they take 170 ms to load, and few commands write certificates. The first must load before the second. */
-export async function loadX509(): Promise<typeof X509> {
+async function loadX509(): Promise<typeof X509> {
   await import('reflect-metadata')
   const x509 = await import('@peculiar/x509')
   return x509
 }
 
+/** What `writeCertificate` loads at its first call. */
+export async function loadCertificateWriter(): Promise<void> {
+  await loadX509()
+}
+
 /** PEM with LF line ends. Without `by` the certificate is signed by its own key, `own`. */
 export async function writeCertificate(
-  x509: typeof X509,
   request: CertificateRequest,
   by: Authority | { own: CaKey },
 ): Promise<string> {
+  const x509 = await loadX509()
   const key = 'own' in by ? by.own : by.key
-  const issuer = 'own' in by ? undefined : new x509.X509Certificate(by.certificate)
-  const authorityId = issuer
-    ? issuer.getExtension(x509.SubjectKeyIdentifierExtension)?.keyId
-    : keyIdOf(key.publicKey)
+  const issuer = 'own' in by ? undefined : issuerOf(x509, by)
+  const authorityId = issuer ? issuer.keyId : keyIdOf(key.publicKey)
   const certificate = await x509.X509CertificateGenerator.create(
     {
       serialNumber: serialNumber(),
       subject: request.subject,
-      issuer: issuer?.subjectName ?? request.subject,
+      issuer: issuer?.name ?? request.subject,
       notBefore: wholeSecond(request.notBefore),
       notAfter: wholeSecond(request.notAfter),
       publicKey: spkiOf(request.publicKey),
       // The library takes the algorithm from the key, and the signature from the provider below.
       signingKey: { algorithm: algorithmOf(key.publicKey) } as webcrypto.CryptoKey,
       extensions: [
-        ...request.extensions,
+        ...extensionsFor(x509, request.use),
         new x509.SubjectKeyIdentifierExtension(keyIdOf(request.publicKey)),
         ...(authorityId ? [new x509.AuthorityKeyIdentifierExtension(authorityId)] : []),
       ],
@@ -111,25 +123,35 @@ export async function writeCertificate(
   return new X509Certificate(Buffer.from(certificate.rawData)).toString()
 }
 
-/** Extensions of a CA whose certificates are of the given number of levels below it. */
-export function caExtensions(x509: typeof X509, pathLength: number): X509.Extension[] {
-  return [
-    new x509.BasicConstraintsExtension(true, pathLength, true),
-    new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-  ]
+interface Issuer {
+  name: X509.Name
+  keyId: string | undefined
 }
 
-/** Extensions of a certificate for TLS, of a server or a client. */
-export function endExtensions(
-  x509: typeof X509,
-  purpose: 'serverAuth' | 'clientAuth',
-  names: X509.JsonGeneralNames,
-): X509.Extension[] {
+/** Reading a certificate takes as long as writing one. */
+const issuers = new WeakMap<Authority, Issuer>()
+
+function issuerOf(x509: typeof X509, authority: Authority): Issuer {
+  const known = issuers.get(authority)
+  if (known) return known
+  const certificate = new x509.X509Certificate(authority.certificate)
+  const { keyId } = certificate.getExtension(x509.SubjectKeyIdentifierExtension) ?? {}
+  const issuer = { name: certificate.subjectName, keyId }
+  issuers.set(authority, issuer)
+  return issuer
+}
+
+function extensionsFor(x509: typeof X509, use: CertificateUse): X509.Extension[] {
+  if ('ca' in use)
+    return [
+      new x509.BasicConstraintsExtension(true, use.ca, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+    ]
   return [
     new x509.BasicConstraintsExtension(false, undefined, true),
     new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
-    new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage[purpose]]),
-    new x509.SubjectAlternativeNameExtension(names),
+    new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage[use.purpose]]),
+    new x509.SubjectAlternativeNameExtension(use.names),
   ]
 }
 

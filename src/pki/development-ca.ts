@@ -12,16 +12,14 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import type * as X509 from '@peculiar/x509'
 import { ipVersion } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import {
   type CaKey,
-  caExtensions,
+  type CertificateUse,
   certificateSkew,
-  endExtensions,
-  loadX509,
   newKey,
+  type SubjectParts,
   writeCertificate,
 } from './certificate-writer.ts'
 import { canonicalName, isHostname } from './names.ts'
@@ -57,9 +55,9 @@ const maxDays = 36_500
 const maxCommonName = 64
 
 interface Profile {
-  subject: X509.JsonName
+  subject: SubjectParts
   days: number
-  extensions: X509.Extension[]
+  use: CertificateUse
 }
 
 interface Issued {
@@ -74,15 +72,14 @@ export async function createDevelopmentChain(request: DevelopmentRequest): Promi
     throw new ProvisionError(
       problem('CERTS_REQUEST_INVALID', `a lifetime of ${request.days} days is out of range`),
     )
-  const x509 = await loadX509()
-  const issue = issuer(x509, request.now)
+  const issue = issuer(request.now)
 
   // A CA of the same name with another key makes verifiers try the wrong key and report a bad signature.
   const id = randomBytes(3).toString('hex')
   const caLife = Math.max(caDays, request.days)
-  const root = await issue({ ...caProfile(x509, `Development root CA ${id}`, 1), days: caLife })
-  const intermediate = await issue({ ...caProfile(x509, `Development CA ${id}`, 0), days: caLife }, root)
-  const leaf = await issue({ ...leafProfile(x509, names), days: request.days }, intermediate)
+  const root = await issue({ ...caProfile(`Development root CA ${id}`, 1), days: caLife })
+  const intermediate = await issue({ ...caProfile(`Development CA ${id}`, 0), days: caLife }, root)
+  const leaf = await issue({ ...leafProfile(names), days: request.days }, intermediate)
   return {
     root: root.pair,
     intermediate: intermediate.pair,
@@ -91,14 +88,14 @@ export async function createDevelopmentChain(request: DevelopmentRequest): Promi
   }
 }
 
-function caProfile(x509: typeof X509, commonName: string, pathLength: number): Omit<Profile, 'days'> {
+function caProfile(commonName: string, pathLength: number): Omit<Profile, 'days'> {
   return {
     subject: [{ O: ['Agent provisioner'] }, { CN: [commonName] }],
-    extensions: caExtensions(x509, pathLength),
+    use: { ca: pathLength },
   }
 }
 
-function leafProfile(x509: typeof X509, names: DevelopmentNames): Omit<Profile, 'days'> {
+function leafProfile(names: DevelopmentNames): Omit<Profile, 'days'> {
   const first = names.dns[0] ?? names.ips[0]!
   const alternatives = [
     ...names.dns.map((value) => ({ type: 'dns' as const, value })),
@@ -109,19 +106,19 @@ function leafProfile(x509: typeof X509, names: DevelopmentNames): Omit<Profile, 
       { O: ['Agent provisioner'] },
       { CN: [first.length <= maxCommonName ? first : 'Development server'] },
     ],
-    extensions: endExtensions(x509, 'serverAuth', alternatives),
+    use: { purpose: 'serverAuth', names: alternatives },
   }
 }
 
 /** Issues a certificate signed by the given issuer, or self-signed without one. */
-function issuer(x509: typeof X509, now: number) {
+function issuer(now: number) {
   const start = Math.floor(now / 1000) * 1000
-  return async ({ subject, days, extensions }: Profile, by?: Issued): Promise<Issued> => {
+  return async ({ subject, days, use }: Profile, by?: Issued): Promise<Issued> => {
     const { pem, key } = await newKey()
     const validity = { notBefore: start - certificateSkew, notAfter: start + days * dayMs }
-    const request = { subject, publicKey: key.publicKey, ...validity, extensions }
+    const request = { subject, publicKey: key.publicKey, ...validity, use }
     const signer = by ? { certificate: by.pair.certificate, key: by.key } : { own: key }
-    return { pair: { certificate: await writeCertificate(x509, request, signer), key: pem }, key }
+    return { pair: { certificate: await writeCertificate(request, signer), key: pem }, key }
   }
 }
 

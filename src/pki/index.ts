@@ -4,11 +4,9 @@
 export { type Certificate, certificateFacts } from './certificate.ts'
 export {
   type CaKey,
-  caExtensions,
   caKeyOf,
   certificateSkew,
-  endExtensions,
-  loadX509,
+  loadCertificateWriter,
   newKey,
   spkiOf,
   writeCertificate,

@@ -60,6 +60,11 @@ export const metricTable = {
     help: 'Instances that decisions were made about, by move and reason.',
     labels: ['pool', 'move', 'reason'],
   },
+  joins: {
+    kind: 'counter',
+    help: 'Requests to the join endpoint by outcome (issued, renewed, refused, limited, unavailable) and code.',
+    labels: ['outcome', 'code'],
+  },
   launched_instances: {
     kind: 'counter',
     help: 'Instances the cloud launched, by offering.',

@@ -17,6 +17,7 @@ import { type AnyProvider, definitionOf, type ProviderContext } from '../provide
 import { loadMasterCertificate } from './certificate.ts'
 import { checkDeterminedDemand } from './demand.ts'
 import { type Identity, type IdentityInput, identityProblems, ownerOf } from './identity.ts'
+import type { ProbeCertificate } from './join-probe.ts'
 import { readClientCa } from './listeners.ts'
 import { preflightPool } from './preflight-gate.ts'
 import type { PoolPlan } from './prepare.ts'
@@ -205,6 +206,8 @@ export interface MasterCheckInput {
   clock: Clock
   /** The master is the built-in one of this configuration, which may not have been started yet. */
   isOurs: boolean
+  /** Of the agents' CA, with which a pool that requires join proofs is checked. */
+  certificate?: ProbeCertificate | undefined
 }
 
 /** @param plan undefined when the certificate is refused */
@@ -222,14 +225,16 @@ export async function checkMaster(
 async function joinRows(
   subject: string,
   plan: PoolPlan | undefined,
-  { clock, isOurs }: MasterCheckInput,
+  { clock, isOurs, certificate }: MasterCheckInput,
 ): Promise<{ rows: CheckRow[]; master?: MasterInfo }> {
   const { passed, notChecked, of } = rowsOf(subject)
   if (!plan?.setup) return { rows: [notChecked(joining, 'fix what failed first')] }
   const { pool, setup, hasClientCertificate } = plan
   const { preflight: mode } = pool.provider
   if (mode === 'off') return { rows: [notChecked(joining, 'the pool sets `preflight: off`')] }
-  const result = await preflightPool({ pool, setup, hasClientCertificate }, clock)
+  const result = await preflightPool({ pool, setup, hasClientCertificate }, clock, {
+    certificate: setup.join && certificate,
+  })
   const place = placeOf(result)
   if (isOurs && result.problem?.code === 'PREFLIGHT_REFUSED')
     return {

@@ -1,11 +1,21 @@
 // `provision check`: everything that can be checked before a launch. Nothing is written, launched or terminated.
 import type { ProvidedPool } from '../agent-setup/index.ts'
 import { loadConfig, type MasterConfig, masterAddressOf } from '../config/index.ts'
-import { type Clock, createLogger, type Logger, systemClock, wallTime } from '../platform/index.ts'
+import {
+  authorityOf,
+  type Clock,
+  createLogger,
+  destinationOf,
+  type Environment,
+  type Logger,
+  proxyFor,
+  shownProxy,
+  systemClock,
+  wallTime,
+} from '../platform/index.ts'
 import { ProvisionError, placeOf } from '../problems/index.ts'
-import { type AnyProvider, resolveHost } from '../providers/index.ts'
+import { type AnyProvider, definitionOf, resolveHost } from '../providers/index.ts'
 import { checkDatabase, openStateReader, type StoredIdentity } from '../state/index.ts'
-import { checkNetwork } from './check-network.ts'
 import {
   type CheckRow,
   checkAgents,
@@ -18,6 +28,7 @@ import {
   rowsOf,
 } from './check-rows.ts'
 import { peekIdentity } from './identity.ts'
+import { checkJoinProof, type ProbeCertificate, probeOf } from './join-probe.ts'
 import { choosePools, type PoolPlan, planAll } from './prepare.ts'
 
 export interface CheckOptions {
@@ -47,11 +58,12 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
   const isKnown = !state.some(({ result }) => result === 'failed')
   const store = isKnown ? await openStateReader(config, env) : undefined
   const stored = store?.identity
+  const probe = store && (await probeOf(config, store.join, clock))
   const [demand, network, identity, ...rows] = await Promise.all([
     checkDemand({ config, env, clock, logger: options.logger }),
     checkNetwork(config, pools, { env, providers }),
     stored ? checkIdentity({ config, stored, providers }) : [],
-    checkPools(config, pools, { ...options, stored }),
+    checkPools(config, pools, { ...options, stored, probe }),
   ]).finally(store?.close)
   const found = passed(file, `${pools.length} pool${pools.length === 1 ? '' : 's'} with a provider`)
   return [
@@ -68,7 +80,11 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
 }
 
 /** With what the store remembers of earlier starts. */
-type PoolCheckOptions = CheckOptions & { stored: StoredIdentity | undefined }
+type PoolCheckOptions = CheckOptions & {
+  stored: StoredIdentity | undefined
+  /** Of the agents' CA, if there is one. */
+  probe: ProbeCertificate | undefined
+}
 
 async function checkPools(
   config: MasterConfig,
@@ -104,11 +120,13 @@ async function checkPool(
   const subject = `pool ${pool.pool_name}`
   const isOurs = config.demand.type === 'built-in'
   const { address } = masterAddressOf(config, pool, { masterHost, providers })
-  const [master, cloud] = await Promise.all([
-    checkMaster(subject, plan, { clock, isOurs }),
+  const certificate = options.probe
+  const [master, proof, cloud] = await Promise.all([
+    checkMaster(subject, plan, { clock, isOurs, certificate }),
+    pool.provider.join.proof === 'required' ? checkJoinProof(subject, plan, { clock, certificate }) : [],
     checkCloud(subject, pool, address, { ...options, config, identity }),
   ])
-  return [...checkAgents(subject, plan), ...master, ...cloud]
+  return [...checkAgents(subject, plan), ...master, ...proof, ...cloud]
 }
 
 /** An alias can be resolved only on an instance of the cloud; elsewhere the pool is checked without it. */
@@ -157,5 +175,41 @@ async function checkState(
   } catch (error) {
     if (error instanceof ProvisionError) return error.problems.map((found) => of('database', found))
     throw error
+  }
+}
+
+// The rows about proxies: which connection goes through which one.
+
+interface NetworkInput {
+  env: Environment
+  providers: readonly AnyProvider[]
+}
+
+const variables = ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY']
+
+/** No row if the environment names no proxy. */
+async function checkNetwork(
+  { demand }: MasterConfig,
+  pools: ProvidedPool[],
+  { env, providers }: NetworkInput,
+): Promise<CheckRow[]> {
+  if (!variables.some((name) => env[name] || env[name.toLowerCase()])) return []
+  const { passed, notChecked, of } = rowsOf('network')
+  try {
+    const clouds = await Promise.all(
+      pools.map(({ provider }) => definitionOf(providers, provider).endpoints?.(provider, env) ?? []),
+    )
+    const urls = new Set([...(demand.url ? [demand.url] : []), ...clouds.flat()])
+    const rows = [...urls].map((url) => {
+      const destination = destinationOf(new URL(url))
+      const proxy = proxyFor(destination, env)
+      const way = proxy ? `through ${shownProxy(proxy)} (${proxy.variable})` : 'directly'
+      return passed(authorityOf(destination), way)
+    })
+    const why = 'never uses a proxy: agents dial the master without the proxy of this machine'
+    return pools.length > 0 ? [...rows, notChecked('preflight', why)] : rows
+  } catch (error) {
+    if (!(error instanceof ProvisionError)) throw error
+    return error.problems.map((fault) => of('proxy', fault))
   }
 }

@@ -29,6 +29,7 @@ import type { StateStore } from '../state/index.ts'
 import type { MasterCertificate } from './certificate.ts'
 import type { JoinedAgent } from './fleet-rows.ts'
 import { type Identity, knownClusterId } from './identity.ts'
+import type { Joins } from './joins.ts'
 import type { MasterListener } from './master-listener.ts'
 import type { RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
@@ -59,6 +60,8 @@ export interface DemandContext {
   control: Handler
   /** Of our own master. */
   listener: () => Promise<MasterListener>
+  /** Where a pool requires join proofs. */
+  joins?: Joins | undefined
   clock: Clock
   logger: Logger
 }
@@ -126,6 +129,7 @@ async function openBuiltInDemand(context: DemandContext): Promise<OpenedDemand> 
     clusterId: context.identity.clusterId,
     jobStore,
     storedLogs,
+    joinProof: context.joins?.rules,
     taskCertificate: () => pemOf(certificate.current()),
   })
   const listener = await context.listener().catch(async (error: unknown) => {

@@ -23,7 +23,8 @@ import {
   wallTime,
   watchAndReport,
 } from '../platform/index.ts'
-import { isError, type Problem, ProvisionError } from '../problems/index.ts'
+import { isError, ProvisionError } from '../problems/index.ts'
+import type { Joins } from './joins.ts'
 import { clientCasOf, handshakeLog, openReadsOf, readClientCa } from './listeners.ts'
 
 export interface EndpointsOptions {
@@ -35,8 +36,8 @@ export interface EndpointsOptions {
   further: () => Handler[]
   /** Further handlers on the control socket only. */
   local: () => Handler[]
-  /** PEM of the CA that issues certificates to instances, if a pool requires them. Clients are asked for one of it, too. */
-  agentsCa?: string
+  /** Where a pool requires join proofs: clients are asked for a certificate of the agents' CA, too. */
+  joins?: Pick<Joins, 'handler' | 'agentsCa' | 'onChange'> | undefined
   clock: Clock
   logger: Logger
 }
@@ -44,8 +45,6 @@ export interface EndpointsOptions {
 export interface Endpoints {
   /** Of `listen`, when it is configured. */
   listener: { address: string; port: number } | undefined
-  /** The CA of `agentsCa` has changed: PEM with every certificate that is valid now. */
-  useAgentsCa(pem: string): Problem | undefined
   close(): Promise<void>
 }
 
@@ -67,7 +66,6 @@ export async function openEndpoints(options: EndpointsOptions): Promise<Endpoint
   })
   return {
     listener: listener && { address: listener.address, port: listener.port },
-    useAgentsCa: (agents) => listener?.useClientCas({ agents }),
     async close() {
       await socket?.close()
       await listener?.close()
@@ -82,7 +80,7 @@ function controlSocketOf({ state_dir }: MasterConfig): string {
 interface OwnListenerOptions {
   config: MasterConfig
   handlers: Handler[]
-  agentsCa?: string
+  joins?: EndpointsOptions['joins']
   clock: Clock
   logger: Logger
 }
@@ -93,8 +91,8 @@ interface OwnListenerOptions {
  */
 async function openListener(
   { address, port, tls, client_ca }: ListenConfig,
-  { config, handlers, agentsCa, clock, logger }: OwnListenerOptions,
-): Promise<Pick<Listener, 'address' | 'port' | 'useClientCas' | 'close'>> {
+  { config, handlers, joins, clock, logger }: OwnListenerOptions,
+): Promise<Pick<Listener, 'address' | 'port' | 'close'>> {
   const { cert, key } = tls ?? config.security.tls!
   const files = [cert, ...(key ? [key] : [])]
   const load = () => loadPair({ cert, key }, config, tls ? 'listen.tls' : 'security.tls', clock)
@@ -106,12 +104,17 @@ async function openListener(
   const listener = await listen({
     address,
     port,
-    tls: { ...servedPair(first.contents), clientCas: clientCasOf({ admin, agents: agentsCa }) },
-    handlers: [accessHandler({ token, open: openReadsOf(config) }), ...handlers],
+    tls: { ...servedPair(first.contents), clientCas: clientCasOf({ admin, agents: joins?.agentsCa() }) },
+    handlers: [
+      ...(joins ? [joins.handler] : []),
+      accessHandler({ token, open: openReadsOf(config) }),
+      ...handlers,
+    ],
     now: () => wallTime(clock),
     logger,
     onHandshakeFailure: handshakeLog({ clock, logger }),
   })
+  joins?.onChange((agents) => listener.useClientCas({ agents }))
   logger.info('listening for control requests and demand', {
     address: listener.address,
     port: listener.port,
@@ -129,7 +132,6 @@ async function openListener(
   return {
     address: listener.address,
     port: listener.port,
-    useClientCas: listener.useClientCas,
     async close() {
       stopWatching()
       await listener.close()

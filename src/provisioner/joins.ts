@@ -1,11 +1,9 @@
 // Who may join: the agents' CA of a running provisioner, the endpoint at which instances get their certificates, and who is
 // admitted with one. Only where a pool requires join proofs.
-import type { X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import type { MasterConfig } from '../config/index.ts'
 import type { Elsewhere } from '../http/index.ts'
 import {
-  type AgentsCa,
   type CurrentCa,
   ensureCa,
   instanceIn,
@@ -15,12 +13,19 @@ import {
   openAgentsCa,
   writeBundle,
 } from '../join/index.ts'
-import { type Clock, fileNameOf, type Handler, type Logger, type Metrics, wallTime } from '../platform/index.ts'
+import {
+  type Clock,
+  fileNameOf,
+  type Handler,
+  type Logger,
+  type Metrics,
+  wallTime,
+} from '../platform/index.ts'
 import type { Problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
 import type { Admission, JoinProofRules } from '../standalone/index.ts'
 import type { JoinStore } from '../state/index.ts'
-import { caFilesOf, type ProbeCertificate, probeCertificate } from './join-probe.ts'
+import { caFilesOf, type JoinProbe, probeCertificate } from './join-probe.ts'
 import type { PoolPlans } from './plans.ts'
 import type { RunningPools } from './pools.ts'
 import { isProvided } from './prepare.ts'
@@ -39,7 +44,7 @@ export interface JoinsOptions {
   metrics: Metrics
 }
 
-export interface Joins {
+export interface Joins extends JoinProbe {
   /** To be asked before what wants a token. */
   handler: Handler
   /** PEM of all certificates of the CA that are handed out now. */
@@ -48,8 +53,6 @@ export interface Joins {
   onChange(use: (pem: string) => Problem | undefined): void
   /** Of our own master. */
   rules: JoinProofRules
-  /** With which the preflight dials a master that demands certificates. */
-  probe(): Promise<ProbeCertificate>
   /** The instances are gone. */
   forget(ids: readonly string[]): void
   close(): void
@@ -59,11 +62,6 @@ export interface Joins {
 const readEvery = 5_000
 /** Milliseconds for which what other provisioners have published about instances is used again. */
 const elsewhereFor = 2_000
-
-/** Whether a pool of the configuration requires join proofs. */
-export function requiresProofs({ resource_pools }: Pick<MasterConfig, 'resource_pools'>): boolean {
-  return resource_pools.some(({ provider }) => provider?.join.proof === 'required')
-}
 
 /** Creates the CA if there is none. Throws a ProvisionError: AGENTS_CA_UNUSABLE, or why the state cannot be read. */
 export async function openJoins(options: JoinsOptions): Promise<Joins> {
@@ -174,7 +172,7 @@ function lookupOf({ running, elsewhere, clock }: JoinsOptions) {
   let published: { at: number; instances: Promise<Map<string, LaunchedInstance>> } | undefined
   async function readElsewhere(): Promise<Map<string, LaunchedInstance>> {
     const found = new Map<string, LaunchedInstance>()
-    for (const { instances } of await elsewhere().pools())
+    for (const { instances } of (await elsewhere().pools()).pools)
       for (const { id, pool, zone, launchedAt, state, doing } of instances) {
         const isAlive = (state === 'starting' || state === 'running') && doing !== 'ending'
         found.set(id, { id, pool, ...(zone && { zone }), addresses: [], launchedAt, isAlive })
@@ -229,4 +227,3 @@ function createBoundKeys(store: JoinStore, clock: Clock): BoundKeys {
     },
   }
 }
-

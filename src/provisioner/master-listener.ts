@@ -17,7 +17,6 @@ import {
 } from '../http/index.ts'
 import { servedPair } from '../pki/index.ts'
 import { type Handler, type UpgradeHandler, wallTime } from '../platform/index.ts'
-import type { Problem } from '../problems/index.ts'
 import type { Master } from '../standalone/index.ts'
 import type { DemandContext } from './demand.ts'
 import {
@@ -34,25 +33,17 @@ export interface MasterListener {
   port: number
   /** The master is behind it until the returned function is called. */
   serve(master: Master): () => void
-  /** The CA of `agentsCa` has changed: PEM with every certificate that is valid now. */
-  useAgentsCa(pem: string): Problem | undefined
   close(): Promise<void>
 }
 
 export type MasterListenerContext = Pick<
   DemandContext,
-  'config' | 'version' | 'identity' | 'providers' | 'certificate' | 'control' | 'clock' | 'logger'
+  'config' | 'version' | 'identity' | 'providers' | 'certificate' | 'control' | 'joins' | 'clock' | 'logger'
 >
 
-/**
- * Throws a ProvisionError when the port or a file it needs is not available.
- * @param agentsCa PEM of the CA that issues certificates to instances, if a pool requires them
- */
-export async function openMasterListener(
-  context: MasterListenerContext,
-  agentsCa?: string,
-): Promise<MasterListener> {
-  const { config, version, identity, providers, certificate, control, clock, logger } = context
+/** Throws a ProvisionError when the port or a file it needs is not available. */
+export async function openMasterListener(context: MasterListenerContext): Promise<MasterListener> {
+  const { config, version, identity, providers, certificate, control, joins, clock, logger } = context
   const { client_ca } = config.resource_manager
   const own = client_ca && readClientCa(client_ca, config.locate('resource_manager.client_ca'))
   const access = { token: loadToken(join(config.state_dir, 'token')), open: openReadsOf(config) }
@@ -77,8 +68,11 @@ export async function openMasterListener(
   const listener: Listener = await listen({
     address: listenAddressOf(config, providers),
     port: config.port,
-    tls: served && { ...servedPair(served), clientCas: clientCasOf({ master: own, agents: agentsCa }) },
-    handlers: [anyOf(() => handlers)],
+    tls: served && {
+      ...servedPair(served),
+      clientCas: clientCasOf({ master: own, agents: joins?.agentsCa() }),
+    },
+    handlers: [...(joins ? [joins.handler] : []), anyOf(() => handlers)],
     upgrades: [
       (request, socket, head) => {
         if (upgrades.some((upgrade) => upgrade(request, socket, head))) return true
@@ -91,6 +85,7 @@ export async function openMasterListener(
     logger,
     onHandshakeFailure: handshakeLog({ clock, logger, agentsAt: addresses.agentsAt }),
   })
+  joins?.onChange((agents) => listener.useClientCas({ agents }))
   certificate.serveWith((renewed) => listener.useCertificate(servedPair(renewed)))
   const { address, port, secure: tls } = listener
 
@@ -118,7 +113,6 @@ export async function openMasterListener(
         upgrades = []
       }
     },
-    useAgentsCa: (agents) => listener.useClientCas({ agents }),
     close: () => listener.close(),
   }
 }

@@ -10,10 +10,12 @@ import {
   type PoolStatus,
   withAdopted,
 } from '../fleet/index.ts'
+import type { LaunchedInstance } from '../join/index.ts'
 import { type Clock, type Logger, limit, type Metrics } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import type { AnyProvider } from '../providers/index.ts'
 import type { StateStore } from '../state/index.ts'
+import type { JoinProbe } from './join-probe.ts'
 import type { PoolPlans } from './plans.ts'
 import { createPoolRetries, startProblems } from './pool-retries.ts'
 import { poolSettings, type RunningPool, runPool } from './running-pool.ts'
@@ -57,6 +59,8 @@ export interface RunningPools {
   starting(): string[]
   /** Whether the agent with this id belongs to an instance of the pool that can run; `later` while that is not known. */
   mayJoin(pool: string, id: string): Admission
+  /** The instance with this id of a pool that runs here, as far as the proof of what it is needs it. */
+  launched(id: string): LaunchedInstance | undefined
   /** Where the instances of a pool are; undefined for a pool that does not run. */
   locationOf(pool: string): ClusterLocation | undefined
   /** The certificate has changed, and the plans with it. */
@@ -84,6 +88,8 @@ export interface StartPools {
   adoptedOf?: (pool: string) => ReadonlySet<string>
   stateDir: string
   store: Pick<StateStore, 'openJournal'>
+  /** Where a pool requires join proofs. */
+  joins?: JoinProbe | undefined
   demand: DemandSource
   env: Readonly<Record<string, string | undefined>>
   onEvent: (event: FleetEvent) => void
@@ -247,6 +253,16 @@ export function createRunningPools(
     starting: () =>
       isStopping ? [] : names.filter((name) => isLed(name) && !running.has(name) && !failed.has(name)),
     mayJoin: (name, id) => running.get(name)?.fleet.admission(id) ?? 'later',
+    launched(id) {
+      for (const { fleet } of running.values()) {
+        const instance = fleet.instance(id)
+        if (!instance) continue
+        const { zone, launchedAt } = instance
+        const isAlive = fleet.admission(id) === 'yes'
+        return { id, pool: fleet.pool, ...(zone && { zone }), addresses: [], launchedAt, isAlive }
+      }
+      return undefined
+    },
     locationOf: (name) => running.get(name)?.location,
     certificateChanged() {
       for (const pool of running.values()) pool.userDataChanged()

@@ -5,6 +5,7 @@ import type { LaunchInputs } from '../fleet/index.ts'
 import { applyPreflight, type PreflightOrder, type PreflightResult, preflight } from '../pki/index.ts'
 import { type Clock, type Logger, limit } from '../platform/index.ts'
 import { type Problem, problem } from '../problems/index.ts'
+import type { JoinProbe, ProbeCertificate } from './join-probe.ts'
 import type { ReadyPlan } from './prepare.ts'
 
 export interface PreflightGate {
@@ -18,6 +19,8 @@ export interface PreflightGate {
 export interface PreflightGateOptions {
   /** As it is now: a renewed certificate changes it. */
   plan: () => ReadyPlan
+  /** Where a pool requires join proofs: the certificate with which a master that demands one is dialled. */
+  joins?: JoinProbe | undefined
   clock: Clock
   logger: Logger
 }
@@ -25,7 +28,7 @@ export interface PreflightGateOptions {
 const againMs = { yes: 60_000, probe: 30_000, no: 10_000 }
 
 /** Repeats the preflight periodically until stopped, more often while the answer is no. */
-export function preflightGate({ plan, clock, logger }: PreflightGateOptions): PreflightGate {
+export function preflightGate({ plan, joins, clock, logger }: PreflightGateOptions): PreflightGate {
   const { pool } = plan()
   const stopping = new AbortController()
   // One dial after the other, so that the answer in force is that of the newest user data.
@@ -39,7 +42,7 @@ export function preflightGate({ plan, clock, logger }: PreflightGateOptions): Pr
   async function askNow(): Promise<void> {
     try {
       const asked = plan()
-      answer = await dial(asked, clock, stopping.signal)
+      answer = await dial(asked, { joins, clock, signal: stopping.signal })
       answered = asked.userData.sha256
     } catch (error) {
       stopping.signal.throwIfAborted()
@@ -94,10 +97,14 @@ function unforeseen(error: unknown): Problem {
 }
 
 /** Nothing is dialled for a pool with the preflight off. */
-async function dial(plan: ReadyPlan, clock: Clock, signal: AbortSignal): Promise<Answer> {
+async function dial(
+  plan: ReadyPlan,
+  { joins, clock, signal }: Pick<PreflightGateOptions, 'joins' | 'clock'> & { signal: AbortSignal },
+): Promise<Answer> {
   const { preflight: mode } = plan.pool.provider
   if (mode === 'off') return { launch: 'yes', problems: [] }
-  const result = await preflightPool(plan, clock, signal)
+  const certificate = plan.setup.join ? await joins?.probe() : undefined
+  const result = await preflightPool(plan, clock, { signal, certificate })
   const { launch, problem } = applyPreflight(mode, result)
   return { launch, problems: [...result.warnings, ...(problem ? [problem] : [])] }
 }
@@ -112,11 +119,17 @@ function versionOf(...parts: unknown[]): string {
 /** Milliseconds for everything together. */
 export const dialTimeoutMs = 5000
 
-/** Rejects only with the signal's reason. The caller checks whether the preflight of the pool is on. */
+/**
+ * Rejects only with the signal's reason. The caller checks whether the preflight of the pool is on. `certificate`: of the agents'
+ * CA, for a pool that requires join proofs.
+ */
 export function preflightPool(
   { pool, setup, hasClientCertificate }: Pick<ReadyPlan, 'pool' | 'setup' | 'hasClientCertificate'>,
   clock: Clock,
-  signal?: AbortSignal,
+  {
+    signal,
+    certificate,
+  }: { signal?: AbortSignal | undefined; certificate?: ProbeCertificate | undefined } = {},
 ): Promise<PreflightResult> {
   return preflight({
     ...preflightAddress(pool, setup),
@@ -124,6 +137,7 @@ export function preflightPool(
     clock,
     signal,
     agentsHaveClientCertificate: hasClientCertificate,
+    ...(certificate && { joinProof: { pool: pool.pool_name, certificate } }),
     proof: pool.provider.preflight_proof,
   })
 }

@@ -25,6 +25,8 @@ import { type Endpoints, openEndpoints } from './endpoints.ts'
 import { fleetRows, joinedAgents, otherAgents } from './fleet-rows.ts'
 import { ensureIdentity } from './identity.ts'
 import { createJobAdvice } from './job-advice.ts'
+import { requiresProofs } from './join-probe.ts'
+import { openJoins } from './joins.ts'
 import { createLeading, type Leading } from './leading.ts'
 import { notHere, notYet } from './master-listener.ts'
 import { createOrders, type Orders } from './orders.ts'
@@ -273,8 +275,20 @@ async function open(
   const endpoint = controlHandler({ ...fleet, elsewhere: sharing.elsewhere })
   const memory = await openClusterMemory(store.cluster)
   const { demand: givenDemand, ...rest } = options
+  const joins = requiresProofs(config)
+    ? await openJoins({
+        ...options,
+        store: store.join,
+        plans,
+        running,
+        elsewhere: () => sharing.elsewhere,
+        metrics: telemetry.metrics,
+      })
+    : undefined
+  if (joins) undo.push(joins.close)
   const work = createWork({
     ...rest,
+    joins,
     ...(givenDemand && { given: givenDemand }),
     configuration: configuration.current,
     running,
@@ -297,7 +311,10 @@ async function open(
     metrics: telemetry.metrics,
     onEvent(event) {
       telemetry.onEvent(event)
-      if (event.kind === 'terminated') work.demand()?.forget?.(event.ids, 'its instance is gone')
+      if (event.kind === 'terminated') {
+        work.demand()?.forget?.(event.ids, 'its instance is gone')
+        joins?.forget(event.ids)
+      }
       options.onEvent?.(event)
       onChange()
     },
@@ -316,6 +333,7 @@ async function open(
   await work.open()
   const endpoints = await openEndpoints({
     ...options,
+    joins,
     control: anyOf([endpoint, ...telemetry.handlers]),
     info: { version, cluster_id: clusterId, cluster_name: config.cluster_name },
     further: () => work.demand()?.handlers ?? (work.demand() ? [] : [store.leases ? notHere : notYet]),

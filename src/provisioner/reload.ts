@@ -122,7 +122,8 @@ function providerTakes(
   if (limits.includes(key)) return 'now'
   // The loop of a pool on this machine cannot restart without stopping its agents.
   const { onThisMachine, identityKeys } = definitionOf(providers, provider)
-  if (key === '' || onThisMachine) return 'next_start'
+  // The listeners ask clients for certificates, or do not, from the start.
+  if (key === '' || key === 'join' || onThisMachine) return 'next_start'
   // Images and networks of the new location do not exist in the old one.
   return isMoved(provider, wanted, identityKeys) ? 'next_start' : 'next_vms'
 }

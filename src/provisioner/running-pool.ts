@@ -24,6 +24,7 @@ import {
 } from '../platform/index.ts'
 import { type AnyProvider, definitionOf, type Ownership, type Provider } from '../providers/index.ts'
 import type { JournalOptions, OpenedJournal, StateStore } from '../state/index.ts'
+import type { JoinProbe } from './join-probe.ts'
 import { meteredDemand, meteredProvider } from './metered.ts'
 import { type PreflightGate, preflightGate } from './preflight-gate.ts'
 import type { ReadyPlan } from './prepare.ts'
@@ -42,6 +43,8 @@ export interface RunPoolOptions {
   providers: readonly AnyProvider[]
   /** The right to lead it. */
   term: Term
+  /** Where a pool requires join proofs. */
+  joins?: JoinProbe | undefined
   /** What this pool shares with the others. */
   clusters: SharedClusters
   demand: DemandSource

@@ -5,6 +5,7 @@ import type { ClusterLocation, FleetEvent } from '../fleet/index.ts'
 import type { OrderPlace } from '../http/index.ts'
 import { leaseOfPool, type StateStore } from '../state/index.ts'
 import { type DemandContext, type OpenedDemand, openDemand } from './demand.ts'
+import type { Joins } from './joins.ts'
 import type { Leading, Unit } from './leading.ts'
 import { type MasterListener, openMasterListener } from './master-listener.ts'
 import { createOrphans, type Orphans, type OrphansInput } from './orphans.ts'
@@ -16,11 +17,16 @@ export const everything = '@all'
 export const orphansOnly = '@orphans'
 
 export interface WorkOptions
-  extends Omit<DemandContext, 'mayReturn' | 'mayJoin' | 'hasOrphans' | 'term' | 'listener'>,
+  extends Omit<DemandContext, 'mayReturn' | 'mayJoin' | 'hasOrphans' | 'term' | 'listener' | 'joins'>,
     Omit<OrphansInput, 'config' | 'demand' | 'locationOf' | 'onEvent' | 'clusterId' | 'mayAct'>,
-    Omit<StartPools, 'demand' | 'onListed' | 'onEvent' | 'stateDir' | 'provisionerId' | 'onLocation'> {
+    Omit<
+      StartPools,
+      'demand' | 'onListed' | 'onEvent' | 'stateDir' | 'provisionerId' | 'onLocation' | 'joins'
+    > {
   /** Replaces the `demand` of the configuration. */
   given?: DemandSource
+  /** Where a pool requires join proofs. */
+  joins?: Joins | undefined
   /** In force. */
   configuration: OrphansInput['config']
   running: RunningPools

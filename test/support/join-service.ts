@@ -4,13 +4,18 @@ import { request as tlsRequest } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { listen } from '../../src/http/listen.ts'
-import type { LaunchedInstance } from '../../src/join/decide.ts'
+import type {
+  JoinOutcome,
+  JoinPool,
+  JoinService,
+  JoinServiceOptions,
+  LaunchedInstance,
+} from '../../src/join/index.ts'
 import { ensureCa, openAgentsCa } from '../../src/join/issuer.ts'
-import type { JoinOutcome } from '../../src/join/reports.ts'
-import { type JoinServiceOptions, joinService } from '../../src/join/service.ts'
+import { joinService } from '../../src/join/service.ts'
 import { systemClock, wallTime } from '../../src/platform/clock.ts'
 import { ProvisionError, problem } from '../../src/problems/index.ts'
-import type { JoinProofVerifier, ProofRequest } from '../../src/providers/join-proof.ts'
+import type { JoinProofVerifier, ProofInstance, ProofRequest } from '../../src/providers/index.ts'
 import { type CapturingLogger, capturingLogger } from './capturing-logger.ts'
 import { csrOf } from './csr.ts'
 import { storeIn } from './state-store.ts'
@@ -43,10 +48,10 @@ export interface Sent {
 
 export interface JoinEndpoint {
   options: JoinServiceOptions
-  service: ReturnType<typeof joinService>
+  service: JoinService
   instances: Map<string, LaunchedInstance>
   /** What verifiers were asked. */
-  asked: ProofRequest[]
+  asked: (ProofRequest & { instance: ProofInstance })[]
   outcomes: JoinOutcome[]
   logger: CapturingLogger
   stateDir: string
@@ -84,7 +89,7 @@ export async function joinEndpoint(given: Partial<JoinServiceOptions> = {}): Pro
   const outcomes: JoinOutcome[] = []
   const instances = new Map<string, LaunchedInstance>()
   instances.set(aliveId, launched(aliveId))
-  const pool = { url: 'https://provision.test:8444', verifiers: [wordVerifier(asked)] }
+  const pool: JoinPool = { url: 'https://provision.test:8444', verifiers: [wordVerifier(asked)] }
   const options: JoinServiceOptions = {
     ca: openAgentsCa(store),
     store,

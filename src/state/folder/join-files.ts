@@ -10,6 +10,7 @@ import { bindingIn, bindingText, caIn, caText, type JoinStore, nonceMemory } fro
 /** The folder inside of `state_dir`. */
 export const joinFolder = 'join'
 
+const temporarySuffix = '.tmp'
 /** Used nonces after which expired ones are removed. */
 const pruneEvery = 500
 /** Files that are read at once: enough to be fast, and few descriptors. */
@@ -30,12 +31,14 @@ export function folderJoin(stateDir: string, now: () => number): JoinStore {
     return found && parsed(folder, () => bindingIn(found.text, found.revision))
   }
 
-  async function pruneNonces(): Promise<void> {
+  /** Also files that a crash has left behind: one may hold a key of the CA. */
+  async function prune(): Promise<void> {
     sincePrune = 0
-    for (const name of await namesIn(nonces)) {
-      const file = join(nonces, name)
-      const takenAt = await stat(file).then(({ mtimeMs }) => mtimeMs, ignoreMissing)
-      if (takenAt !== undefined && takenAt < now() - nonceMemory) await rm(file, { force: true })
+    const nonceFiles = (await namesIn(nonces)).map((name) => join(nonces, name))
+    const left = (await namesIn(root)).filter((name) => name.endsWith(temporarySuffix))
+    for (const file of [...nonceFiles, ...left.map((name) => join(root, name))]) {
+      const writtenAt = await stat(file).then(({ mtimeMs }) => mtimeMs, ignoreMissing)
+      if (writtenAt !== undefined && writtenAt < now() - nonceMemory) await rm(file, { force: true })
     }
   }
 
@@ -47,7 +50,7 @@ export function folderJoin(stateDir: string, now: () => number): JoinStore {
     replaceCa: (contents, expected = 0) => writeNext(caFolder, caText(contents), expected),
     async takeNonce(nonce) {
       await makeFolder(nonces)
-      if (++sincePrune > pruneEvery) await pruneNonces()
+      if (++sincePrune > pruneEvery) await prune()
       return createMark(join(nonces, createHash('sha256').update(nonce).digest('hex')))
     },
     binding: (instance) => readBinding(folderOf(instance)),
@@ -97,7 +100,7 @@ export function folderJoin(stateDir: string, now: () => number): JoinStore {
 
   /** False if the file exists. Complete and on the disk, or not there. */
   async function createFile(file: string, text: string): Promise<boolean> {
-    const temporary = join(root, `.${randomUUID()}.tmp`)
+    const temporary = join(root, `.${randomUUID()}${temporarySuffix}`)
     try {
       const handle = await open(temporary, 'wx', 0o600)
       try {

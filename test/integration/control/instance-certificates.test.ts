@@ -7,8 +7,10 @@ import { sendJson } from '../../../src/http/router.ts'
 import { loadTlsCredentials } from '../../../src/pki/credentials.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
 import type { Handler } from '../../../src/platform/ports.ts'
+import type { Problem } from '../../../src/problems/index.ts'
 import { builtInProviders } from '../../../src/providers/index.ts'
 import { type Endpoints, openEndpoints } from '../../../src/provisioner/endpoints.ts'
+import type { Joins } from '../../../src/provisioner/joins.ts'
 import { type MasterListener, openMasterListener } from '../../../src/provisioner/master-listener.ts'
 import { createMaster, type Master } from '../../../src/standalone/master/master.ts'
 import { type AskOptions, ask } from '../../support/ask.ts'
@@ -33,6 +35,18 @@ let master: MasterListener
 let behind: Master
 let listeners: Record<'listen' | 'master', AskOptions>
 
+/** The two listeners, when the agents' CA changes. */
+const changes: ((pem: string) => Problem | undefined)[] = []
+const joins: Joins = {
+  handler: () => false,
+  agentsCa: () => agentsCa.pem,
+  onChange: (use) => void changes.push(use),
+  rules: { isRequired: () => true, mayJoin: () => 'no' },
+  probe: () => Promise.reject(new Error('not needed')),
+  forget() {},
+  close() {},
+}
+
 beforeAll(async () => {
   cluster = new Cluster()
   const { root } = await cluster.certificate()
@@ -50,7 +64,7 @@ beforeAll(async () => {
     info: { version: '0', cluster_id: 'c', cluster_name: 'n' },
     further: () => [],
     local: () => [],
-    agentsCa: agentsCa.pem,
+    joins,
   })
   const certificate = {
     current: () => material,
@@ -60,7 +74,7 @@ beforeAll(async () => {
     watch: () => () => {},
   }
   const context = { ...common, identity, providers: builtInProviders, certificate }
-  master = await openMasterListener(context, agentsCa.pem)
+  master = await openMasterListener({ ...context, joins })
   behind = createMaster({
     ...{ config, providers: builtInProviders, version: '0', masterId: 'm', clusterId: 'c' },
     ...{ clock: systemClock, logger: silentLogger, mayJoin: () => 'yes' },
@@ -132,13 +146,10 @@ describe.each(['listen', 'master'] as const)('on the listener of `%s`', (name) =
 
   it('neither that of an owner of agents nor one of a new CA of instances gets more', async () => {
     const at = listeners[name]
-    expect([endpoints.useAgentsCa(nextCa.pem), master.useAgentsCa(nextCa.pem)]).toEqual([
-      undefined,
-      undefined,
-    ])
+    expect(changes.map((use) => use(nextCa.pem))).toEqual([undefined, undefined])
     for (const pair of [clientOf(ownerCa), instanceCertificate('i-1', nextCa), instanceCertificate('i-1')])
       expect((await ask('GET', '/v1/status', { ...at, ...pair })).status).toBe(401)
-    for (const change of [endpoints, master]) change.useAgentsCa(agentsCa.pem)
+    for (const use of changes) use(agentsCa.pem)
   })
 })
 

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { readCsr } from '../../../src/join/csr.ts'
+import { derChildren, readDer } from '../../../src/pki/der.ts'
 import { ProvisionError } from '../../../src/problems/index.ts'
 import { csrOf, ecdsaWithSha384, rsaWithSha256 } from '../../support/csr.ts'
 import { bitString, integer, nothing, oid, sequence, set, text, tlv } from '../../support/der-writer.ts'
@@ -21,6 +22,17 @@ function verdict(csr: Buffer, of = id): string {
 }
 
 const accepted = createHash('sha256').update(key.spki).digest('hex')
+
+/** A signature whose last bit is zero, and does not count: this is DER, too. */
+function withUnusedBits(): Buffer {
+  for (;;) {
+    const csr = csrOf()
+    if (csr.at(-1)! & 1) continue
+    // The elements of the request: what is signed, the algorithm, the signature.
+    const [info, algorithm, signature] = derChildren(readDer(csr).content)
+    return sequence(info!.bytes, algorithm!.bytes, bitString(signature!.content.subarray(1), 1))
+  }
+}
 
 describe('a certificate request', () => {
   it.each([
@@ -82,6 +94,7 @@ describe('a certificate request', () => {
       'with parameters of the algorithm',
       csrOf({ algorithm: sequence(oid('1.2.840.10045.4.3.2'), nothing()) }),
     ],
+    ['with unused bits in its signature', withUnusedBits()],
     ['of version 2', csrOf({ version: integer(1) })],
     ['without attributes', csrOf({ attributes: [] })],
     ['with more than attributes', csrOf({ attributes: [tlv(0xa0), tlv(0xa1)] })],
@@ -96,7 +109,7 @@ describe('a certificate request', () => {
     const csr = csrOf()
     for (let length = 0; length < csr.length; length++)
       expect(verdict(csr.subarray(0, length))).toBe('JOIN_CSR_INVALID')
-    for (let bit = 0; bit < csr.length * 8; bit += 3) {
+    for (let bit = 0; bit < csr.length * 8; bit++) {
       const changed = Buffer.from(csr)
       changed[bit >> 3]! ^= 1 << (bit & 7)
       expect([bit, verdict(changed)]).toEqual([bit, 'JOIN_CSR_INVALID'])

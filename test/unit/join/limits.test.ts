@@ -1,9 +1,10 @@
 // The rate of join requests: for each address, for all together, and in bounded memory.
 import { describe, expect, it } from 'vitest'
-import { createLimiter, networkOf } from '../../../src/join/limits.ts'
+import type { JoinLimits } from '../../../src/join/index.ts'
+import { createLimiter, defaultLimits, networkOf } from '../../../src/join/limits.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
-const limits = {
+const limits: Omit<JoinLimits, 'atOnce'> = {
   perAddress: { burst: 5, perSecond: 2 },
   overall: { burst: 20, perSecond: 10 },
   addresses: 50,
@@ -56,7 +57,6 @@ describe('requests', () => {
   })
 
   it('of a thousand instances behind one gateway are answered within a minute', async () => {
-    const { defaultLimits } = await import('../../../src/join/limits.ts')
     const clock = new FakeClock()
     const { take } = createLimiter(clock, defaultLimits)
     let granted = 0

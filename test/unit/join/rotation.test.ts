@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { CaFiles } from '../../../src/join/index.ts'
 import { ensureCa, expiryOf, idOf, instanceIn, issueTo, openAgentsCa } from '../../../src/join/issuer.ts'
 import {
   activateNext,
@@ -192,7 +193,10 @@ describe('the CA', () => {
   })
 
   describe('in files of the user', () => {
-    const files = () => ({ certificateFile: join(stateDir, 'ca.crt'), keyFile: join(stateDir, 'ca.key') })
+    const files = (): CaFiles => ({
+      certificateFile: join(stateDir, 'ca.crt'),
+      keyFile: join(stateDir, 'ca.key'),
+    })
     const write = (certificates: string, key: string) => {
       writeFileSync(files().certificateFile, certificates)
       writeFileSync(files().keyFile, key)

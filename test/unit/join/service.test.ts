@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { makeNonce } from '../../../src/join/challenge.ts'
 import { allowReissue } from '../../../src/join/rotation.ts'
 import { csrOf } from '../../support/csr.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
 import {
   type Answer,
   aliveId,
@@ -289,6 +290,18 @@ describe('what cannot be decided', () => {
     const failing = await joinEndpoint({ lookup: () => Promise.reject(new Error('no listing yet')) })
     expect((await failing.join()).status).toBe(503)
     await failing.close()
+  })
+
+  it('because a verifier does not answer is tried again', async () => {
+    const clock = new FakeClock(Date.now())
+    const silent = { kind: 'word', verify: () => new Promise<never>(() => {}) }
+    const waiting = await joinEndpoint({ clock, poolOf: () => ({ url: 'https://x', verifiers: [silent] }) })
+    const answer = waiting.join()
+    let status: number | undefined
+    void answer.then((given) => (status = given.status))
+    while (status === undefined) await clock.advance(1_000)
+    expect([status, waiting.outcomes.map(({ code }) => code)]).toEqual([503, ['JOIN_PROOF_UNCHECKED']])
+    await waiting.close()
   })
 
   it('because too many come at once is said by 429, with the time to wait', async () => {

@@ -87,6 +87,18 @@ describe('in a folder', () => {
       await expect(call()).rejects.toMatchObject({ code: 'STATE_DIR_UNUSABLE' })
   })
 
+  it('what a crash has left behind, which may be a key, is removed with the first nonce of a start', async () => {
+    await open().replaceCa(ca, undefined)
+    const [old, current] = ['.old.tmp', '.current.tmp'].map((name) => join(stateDir, 'join', name)) as [
+      string,
+      string,
+    ]
+    for (const file of [old, current]) writeFileSync(file, 'a key')
+    utimesSync(old, 1, 1)
+    await open().takeNonce('n')
+    expect(all().filter((name) => name.endsWith('.tmp'))).toEqual(['.current.tmp'])
+  })
+
   it('nonces are forgotten once they are old', async () => {
     const store = open()
     await fromNonces(store.takeNonce, 300, 'old')
