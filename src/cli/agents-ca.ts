@@ -33,11 +33,11 @@ function show(group: CliCommand): void {
   const format = formatFlag(command)
   command.action(async (context) => {
     const { openStateReader } = await import('../state/index.ts')
-    const { nextStep, openAgentsCa, writeBundle } = await import('../join/index.ts')
+    const { caFilesOf, nextStep, openAgentsCa, writeBundle } = await import('../join/index.ts')
     const loaded = await configOf(config, context)
     const store = await openStateReader(loaded, context.env)
     try {
-      const ca = await openAgentsCa(store.join).current()
+      const ca = await openAgentsCa(store.join, caFilesOf(loaded)).current()
       const roles = (await store.join.readCa())!.authorities.map(({ role }) => role)
       const file = writeBundle(loaded.state_dir, ca.bundle)
       const rows = await rowsOf(ca, roles)
@@ -118,7 +118,7 @@ async function change(
   work: (store: JoinStore) => Promise<(bundleFile: string) => string>,
 ): Promise<0> {
   const { openStateStore } = await import('../state/index.ts')
-  const { openAgentsCa, writeBundle } = await import('../join/index.ts')
+  const { caFilesOf, openAgentsCa, writeBundle } = await import('../join/index.ts')
   const { createLogger, systemClock } = await import('../platform/index.ts')
   const { terminal, env } = context
   const loaded = await configOf(config, context)
@@ -129,7 +129,7 @@ async function change(
     const release = await store.hold({ onLost() {} }).catch(ignoreRunning)
     try {
       const sentence = await work(store.join)
-      terminal.say(sentence(writeBundle(loaded.state_dir, (await openAgentsCa(store.join).current()).bundle)))
+      terminal.say(sentence(writeBundle(loaded.state_dir, (await openAgentsCa(store.join, caFilesOf(loaded)).current()).bundle)))
     } finally {
       await release?.()
     }

@@ -141,13 +141,6 @@ export function checkProofKinds(block: Block, type: string, known: readonly stri
 
 // agents_ca: the CA that issues the certificates of instances.
 
-const pkcs11Keys = {
-  module: key(name, 'Library of the token, such as `/usr/lib/softhsm/libsofthsm2.so`.'),
-  token: key(name, 'Label of the token.'),
-  label: key(name, 'Label of the key.'),
-  pin_file: key(name, 'File with the PIN.'),
-}
-
 export const agentsCaKeys = {
   lifetime: keyOr(
     period,
@@ -156,15 +149,12 @@ export const agentsCaKeys = {
   ),
   key_file: key(name, 'Private key of the CA (PEM), with `certificate_file`.', 'made and kept in `state`'),
   certificate_file: key(name, 'Certificate of the CA (PEM).', 'made and kept in `state`'),
-  pkcs11: key(z.strictObject(pkcs11Keys), 'The key of the CA on a PKCS #11 token, instead of `key_file`.'),
 }
 
 type AgentsCaKeys = z.output<z.ZodMiniObject<typeof agentsCaKeys, z.core.$strict>>
 
 /** `agents_ca` after defaults; `lifetime` in milliseconds, paths absolute. */
-export type AgentsCaConfig = Omit<AgentsCaKeys, 'pkcs11'> & {
-  pkcs11?: { module: string; token: string; label: string; pin_file: string }
-}
+export type AgentsCaConfig = AgentsCaKeys
 
 const hour = 3_600_000
 
@@ -187,39 +177,18 @@ export function checkAgentsCa(file: Block, keys: Partially<AgentsCaKeys> | undef
     note(block, 'CONFIG_NEEDS_KEY', `agents_ca.${key} needs agents_ca.${needed}`, { key, part: 'key' })
   }
   needs('key_file', 'certificate_file')
-  if (!given(block, 'pkcs11')) needs('certificate_file', 'key_file')
-  else if (given(block, 'key_file'))
-    note(block, 'CONFIG_CONFLICT', 'agents_ca.key_file and agents_ca.pkcs11 cannot be combined', {
-      key: 'key_file',
-      part: 'key',
-      remedy: 'Keep one of them: the key is in a file, or on a token.',
-    })
-  const token = inner(block, 'pkcs11')
-  for (const missing of token ? Object.keys(pkcs11Keys).filter((one) => !given(token, one)) : [])
-    note(block, 'CONFIG_MISSING_KEY', `agents_ca.pkcs11.${missing} is missing`, {
-      key: 'pkcs11',
-      part: 'key',
-    })
+  needs('certificate_file', 'key_file')
 }
 
 export function agentsCaOf(
-  { key_file, certificate_file, pkcs11, ...rest }: AgentsCaKeys,
+  { key_file, certificate_file, ...rest }: AgentsCaKeys,
   path: (file: string) => string,
 ): AgentsCaConfig {
   return {
     ...rest,
     ...(key_file !== undefined && { key_file: path(key_file) }),
     ...(certificate_file !== undefined && { certificate_file: path(certificate_file) }),
-    ...(pkcs11 && { pkcs11: tokenOf(pkcs11, path) }),
   }
-}
-
-/** Missing keys were noted as errors. */
-function tokenOf(
-  { module = '', token = '', label = '', pin_file = '' }: NonNullable<AgentsCaKeys['pkcs11']>,
-  path: (file: string) => string,
-): AgentsCaConfig['pkcs11'] {
-  return { module: path(module), token, label, pin_file: path(pin_file) }
 }
 
 /** `require_authentication` without `client_ca` lets Go accept the client certificates of every public CA. */

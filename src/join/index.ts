@@ -4,7 +4,7 @@
 export type { LaunchedInstance } from './decide.ts'
 export {
   type AgentsCa,
-  type CaFiles,
+  caFilesOf,
   type CurrentCa,
   ensureCa,
   idOf,

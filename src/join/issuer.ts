@@ -25,6 +25,14 @@ export interface CaFiles {
   keyFile: string
 }
 
+/** The CA in files of the user, if the configuration names them. */
+export function caFilesOf({
+  agents_ca,
+}: { agents_ca: { key_file?: string | undefined; certificate_file?: string | undefined } }): CaFiles | undefined {
+  const { key_file: keyFile, certificate_file: certificateFile } = agents_ca
+  return keyFile !== undefined && certificateFile !== undefined ? { keyFile, certificateFile } : undefined
+}
+
 export interface Issuing {
   /** PEM. */
   certificate: string

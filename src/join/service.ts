@@ -97,7 +97,9 @@ export function joinService(options: JoinServiceOptions): JoinService {
     const verifier = pool.verifiers.find(({ kind }) => kind === proof.kind)
     if (!verifier) throw refusal('JOIN_PROOF_KIND', 'the pool does not accept this kind of proof')
     if (!(await store.takeNonce(nonce))) throw refusal('JOIN_NONCE_USED', 'it was used before')
-    const isFirstIssue = (await store.binding(id)) === undefined
+    // The first answer may have been lost: the same key may ask again.
+    const bound = await store.binding(id)
+    const isFirstIssue = bound === undefined || bound.key === key.key
     const { zone, addresses, launchedAt } = instance
     const shown = { id, pool: instance.pool, ...(zone !== undefined && { zone }), addresses, launchedAt }
     await verified(verifier, {

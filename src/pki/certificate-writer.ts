@@ -15,7 +15,7 @@ import type * as X509 from '@peculiar/x509'
 import { derBitString, derSequence, readDer } from './der.ts'
 
 /**
- * The private key of a CA, wherever it is: in memory, in a PKCS #11 token, in a service. `sign` makes the signature over a
+ * The private key of a CA, wherever it is: in memory, in a token, in a service. `sign` makes the signature over a
  * SHA-256 digest of the bytes: for an EC key r and s as PKCS #11 and WebCrypto have them (each as long as the curve's
  * order), for an RSA key PKCS #1 v1.5.
  */

@@ -9,17 +9,15 @@ import {
   type MasterAddress,
   type MasterInfo,
   type PreflightResult,
-  pathFacts,
-} from '../pki/index.ts'
+  pathFacts, type DemandFinding, probeDemand } from '../pki/index.ts'
 import { type Clock, fileNameOf, type Logger } from '../platform/index.ts'
 import { codeGroups, codeInfo, isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf, type ProviderContext } from '../providers/index.ts'
 import { loadMasterCertificate } from './certificate.ts'
 import { checkDeterminedDemand } from './demand.ts'
 import { type Identity, type IdentityInput, identityProblems, ownerOf } from './identity.ts'
-import type { ProbeCertificate } from './join-probe.ts'
 import { readClientCa } from './listeners.ts'
-import { preflightPool } from './preflight-gate.ts'
+import { preflightPool, dialTimeoutMs, preflightAddress, type ProbeCertificate } from './preflight-gate.ts'
 import type { PoolPlan } from './prepare.ts'
 
 /** `not_checked` does not count as `passed`: the note gives the reason. */
@@ -350,4 +348,40 @@ function problemsOf(error: unknown): Problem[] {
   if (error instanceof ProvisionError) return error.problems
   const message = error instanceof Error ? error.message : String(error)
   return [problem('PROVIDER_TRANSIENT', message, { cause: error })]
+}
+
+// The row of `provision check` about a pool that requires join proofs: does its master demand them?
+
+const proof = 'join proof'
+
+interface JoinCheckInput {
+  clock: Clock
+  /** A certificate of the agents' CA for the id of the probe (`proofProbeId`), PEM; undefined: there is no CA yet. */
+  certificate?: ProbeCertificate | undefined
+  signal?: AbortSignal
+}
+
+/**
+ * Dials the master three times. Call it for pools with `join: {proof: required}`.
+ * @param plan undefined when the certificate is refused
+ */
+export async function checkJoinProof(
+  subject: string,
+  plan: PoolPlan | undefined,
+  { clock, certificate, signal }: JoinCheckInput,
+): Promise<CheckRow[]> {
+  const { passed, notChecked, of } = rowsOf(subject)
+  if (!plan?.setup) return [notChecked(proof, 'fix what failed first')]
+  if (!certificate) return [notChecked(proof, "there is no agents' CA yet")]
+  const { pool, setup } = plan
+  const found: DemandFinding = await probeDemand({
+    ...preflightAddress(pool, setup),
+    timeoutMs: dialTimeoutMs,
+    clock,
+    signal,
+    joinProof: { pool: pool.pool_name, certificate },
+  })
+  if (found.problems.length > 0) return found.problems.map((problem) => of(proof, problem))
+  if (found.unknown !== undefined) return [notChecked(proof, found.unknown)]
+  return [passed(proof, "the master accepts certificates of the agents' CA only")]
 }

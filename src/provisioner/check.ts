@@ -24,11 +24,13 @@ import {
   checkCloud,
   checkDemand,
   checkIdentity,
+  checkJoinProof,
   checkMaster,
   rowsOf,
 } from './check-rows.ts'
 import { peekIdentity } from './identity.ts'
-import { checkJoinProof, type ProbeCertificate, probeOf } from './join-probe.ts'
+import { probeOf } from './join-probe.ts'
+import type { ProbeCertificate } from './preflight-gate.ts'
 import { choosePools, type PoolPlan, planAll } from './prepare.ts'
 
 export interface CheckOptions {

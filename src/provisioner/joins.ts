@@ -5,6 +5,7 @@ import type { MasterConfig } from '../config/index.ts'
 import type { Elsewhere } from '../http/index.ts'
 import {
   type CurrentCa,
+  caFilesOf,
   ensureCa,
   instanceIn,
   type JoinPool,
@@ -25,9 +26,10 @@ import type { Problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
 import type { Admission, JoinProofRules } from '../standalone/index.ts'
 import type { JoinStore } from '../state/index.ts'
-import { caFilesOf, type JoinProbe, probeCertificate } from './join-probe.ts'
+import { probeCertificate } from './join-probe.ts'
 import type { PoolPlans } from './plans.ts'
 import type { RunningPools } from './pools.ts'
+import type { JoinProbe } from './preflight-gate.ts'
 import { isProvided } from './prepare.ts'
 
 export interface JoinsOptions {

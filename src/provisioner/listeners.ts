@@ -89,7 +89,7 @@ export function readClientCa(path: string, where: Where): string {
   if (text === undefined) throw new ProvisionError(problems.filter(isError))
   const { certificates, problems: found } = readCertificates(text, path)
   const errors = found.filter(isError)
-  if (certificates.length === 0 && errors.length === 0)
+  if (text.trim() === '' || (certificates.length === 0 && errors.length === 0))
     throw new ProvisionError(
       problem('CLIENT_CA_EMPTY', `the client CA file ${path} has no certificate`, { where }),
     )

@@ -5,7 +5,6 @@ import type { LaunchInputs } from '../fleet/index.ts'
 import { applyPreflight, type PreflightOrder, type PreflightResult, preflight } from '../pki/index.ts'
 import { type Clock, type Logger, limit } from '../platform/index.ts'
 import { type Problem, problem } from '../problems/index.ts'
-import type { JoinProbe, ProbeCertificate } from './join-probe.ts'
 import type { ReadyPlan } from './prepare.ts'
 
 export interface PreflightGate {
@@ -14,6 +13,17 @@ export interface PreflightGate {
   /** Dials now; resolves when the answer is in force. Rejects only once it is stopped. */
   ask(): Promise<void>
   stop(): void
+}
+
+/** A certificate of the agents' CA that joins nowhere, and its key; both PEM. */
+export interface ProbeCertificate {
+  cert: string
+  key: string
+}
+
+/** What knows how to dial a master that demands certificates. */
+export interface JoinProbe {
+  probe(): Promise<ProbeCertificate>
 }
 
 export interface PreflightGateOptions {

@@ -61,19 +61,11 @@ describe('agents_ca', () => {
     expect(config!.agents_ca).toEqual({ lifetime: 604_800_000 })
   })
 
-  it('takes files and tokens', () => {
+  it('takes files', () => {
     expect(caOf('{lifetime: 24h, key_file: ca.key, certificate_file: ca.crt}').config!.agents_ca).toEqual({
       lifetime: 86_400_000,
       key_file: '/etc/det/ca.key',
       certificate_file: '/etc/det/ca.crt',
-    })
-    const token = '{module: /usr/lib/p11.so, token: t, label: l, pin_file: pin}'
-    const { config, problems } = caOf(`{certificate_file: /ca.crt, pkcs11: ${token}}`)
-    expect(problems).toEqual([])
-    expect(config!.agents_ca).toEqual({
-      lifetime: 604_800_000,
-      certificate_file: '/ca.crt',
-      pkcs11: { module: '/usr/lib/p11.so', token: 't', label: 'l', pin_file: '/etc/det/pin' },
     })
   })
 })

@@ -8,11 +8,6 @@ export const wrongJoin: WrongInput[] = [
   ...cases('CONFIG_UNKNOWN_KEY', [
     ['a misspelt key of join', aws('join: {proof: required, ➤prof: x}'), 'Did you mean "proof"?'],
     ['a misspelt key of agents_ca', `agents_ca: {➤lifetme: 24h}\n${joined}`, 'Did you mean "lifetime"?'],
-    [
-      'a misspelt key of the token',
-      `agents_ca: {pkcs11: {➤modul: m, module: m, token: t, label: l, pin_file: p}}\n${joined}`,
-      'Did you mean "module"?',
-    ],
     ['agents_ca in a provider', local('join: required\n➤agents_ca: {lifetime: 24h}'), 'top level'],
     ['proof beside join', local('➤proof: required'), 'join'],
   ]),
@@ -70,16 +65,6 @@ export const wrongJoin: WrongInput[] = [
   ...cases('CONFIG_NEEDS_KEY', [
     ['a key without its certificate', `agents_ca: {➤key_file: k}\n${joined}`, 'Add the key'],
     ['a certificate without its key', `agents_ca: {➤certificate_file: c}\n${joined}`, 'Add the key'],
-  ]),
-  ...cases('CONFIG_CONFLICT', [
-    [
-      'a key in a file and on a token',
-      `agents_ca: {➤key_file: k, certificate_file: c, pkcs11: {module: m, token: t, label: l, pin_file: p}}\n${joined}`,
-      'Keep one',
-    ],
-  ]),
-  ...cases('CONFIG_MISSING_KEY', [
-    ['a token without its PIN', `agents_ca: {➤pkcs11: {module: m, token: t, label: l}}\n${joined}`, 'Add'],
   ]),
   ...cases('CLIENT_CA_EMPTY', [
     [

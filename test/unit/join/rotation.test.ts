@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { CaFiles } from '../../../src/join/index.ts'
+import type { CaFiles } from '../../../src/join/issuer.ts'
 import { ensureCa, expiryOf, idOf, instanceIn, issueTo, openAgentsCa } from '../../../src/join/issuer.ts'
 import {
   activateNext,
