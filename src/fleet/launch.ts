@@ -186,7 +186,11 @@ function withReason({ instances, failures }: LaunchResult, intent: OpenIntent): 
   return { instances, failures: [{ class: 'capacity', missing: missingOf(intent), problem: nothing }] }
 }
 
-function trackOf(instance: Instance, { offerings, sha256 }: OpenIntent, now: number): ManagedInstance {
+function trackOf(
+  { addresses: _, ...instance }: Instance,
+  { offerings, sha256 }: OpenIntent,
+  now: number,
+): ManagedInstance {
   return { ...instance, knownSince: now, slots: offerings[0]?.slots, listed: false, sha256 }
 }
 

@@ -38,6 +38,8 @@ export function noticeMissing(
   const isFresh = (memory.demandAt ?? 0) >= startedAt - maxWordAge
   for (const track of memory.tracks.values()) {
     if (shown.has(track.id) || track.knownSince >= startedAt) continue
+    // Another instance may have them by now. A lookup may have shown them since the listing began.
+    if (track.addresses && (track.shownAt ?? 0) <= startedAt) delete track.addresses
     // Its agent is connected to the master, so the instance exists whatever the listing shows.
     if (isFresh && memory.agents.get(track.id)?.connected && !track.ending) {
       track.unshownSince ??= startedAt

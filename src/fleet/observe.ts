@@ -286,6 +286,7 @@ function see(
     { listed: true, shownAt: startedAt },
   )
   if (track.wasEnded) delete track.ending
+  if (track.addresses && !instance.addresses) delete track.addresses
   // To delete a key that is not there takes as long as all the rest, and there may be 10,000 instances.
   for (const key of whileUnseen) if (track[key] !== undefined) delete track[key]
   memory.tracks.set(instance.id, track)

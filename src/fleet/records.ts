@@ -34,7 +34,7 @@ const track = z.object({
   wasEnded: z.optional(z.boolean()),
   soughtAt: z.optional(time),
   unknownSince: z.optional(time),
-} satisfies ShapeOf<Omit<ManagedInstance, 'shownAt' | 'endDoubtAt'>>)
+} satisfies ShapeOf<Omit<ManagedInstance, 'addresses' | 'shownAt' | 'endDoubtAt'>>)
 
 const intent = z.object({
   id: text,
@@ -221,7 +221,7 @@ export function checkpointOf(
 
 /** A drain or a termination in progress may take effect: the drain counts as ours, the termination is decided again. */
 export function storedTrack(
-  { busyWith, ending: _, shownAt: __, endDoubtAt: ___, endedAt, ...track }: ManagedInstance,
+  { busyWith, ending: _, shownAt: __, endDoubtAt: ___, addresses: ____, endedAt, ...track }: ManagedInstance,
   now: number,
 ): ManagedInstance {
   return {

@@ -49,7 +49,7 @@ export const instanceShape = {
   missingSince: z.optional(time),
   unshownSince: z.optional(time),
   ordered: z.optional(z.enum(['when_idle', 'even_if_busy'])),
-} satisfies ShapeOf<KnownInstance>
+} satisfies ShapeOf<Omit<KnownInstance, 'addresses'>>
 
 export const agent = z.object({
   id: text,

@@ -36,6 +36,11 @@ export interface Instance {
    * it runs in, or of the duration that it was launched for.
    */
   endsAt?: number
+  /**
+   * Its private and public IPv4 and IPv6 addresses, in the form that sockets report; missing where they are unknown. They identify a
+   * VM that joins: no decision depends on them, and they are never stored.
+   */
+  addresses?: readonly string[]
 }
 
 /** One way to buy a VM: what is tried, and what is remembered when the cloud refuses. */

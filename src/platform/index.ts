@@ -16,7 +16,7 @@ export {
 } from './files.ts'
 export { type KernelLock, takeKernelLock, withFlock } from './flock.ts'
 export { type Fetch, readAll, reasonOf, timedOut } from './http-client.ts'
-export { ipVersion } from './ip-address.ts'
+export { canonicalAddress, ipVersion } from './ip-address.ts'
 export {
   createWakeup,
   type Limiter,

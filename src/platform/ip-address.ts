@@ -1,4 +1,4 @@
-// Distinguishes IP addresses from names.
+// Distinguishes IP addresses from names, and gives each address one form.
 import { isIPv4, isIPv6 } from 'node:net'
 
 /**
@@ -8,4 +8,14 @@ import { isIPv4, isIPv6 } from 'node:net'
 export function ipVersion(text: string): 4 | 6 | 0 {
   if (!text.includes(':')) return isIPv4(text) ? 4 : 0
   return isIPv6(text) && !text.includes('%') ? 6 : 0
+}
+
+/**
+ * The address in the form that sockets report, which is the one of RFC 5952 for IPv6; undefined for anything else. Clouds also
+ * report long forms, such as `2600:1900:4000:8a2c:0:0:0:0`.
+ */
+export function canonicalAddress(text: string): string | undefined {
+  const version = ipVersion(text)
+  if (version === 0) return undefined
+  return version === 4 ? text : new URL(`http://[${text}]`).hostname.slice(1, -1)
 }

@@ -37,11 +37,12 @@ export function snapshotFileOf({ policy, snapshot, decidedAt }: PoolStatus): obj
   if (!snapshot || decidedAt === undefined) return undefined
   // Requests are answered in their own turn, so there are rarely any to keep.
   const { requests, ...kept } = snapshot
+  const instances = kept.instances.map(({ addresses: _, ...instance }) => instance)
   return {
     format: snapshotFormat,
     at: decidedAt,
     policy,
-    snapshot: { ...kept, ...(requests.length > 0 && { requests }), unplaced: [...kept.unplaced] },
+    snapshot: { ...kept, instances, ...(requests.length > 0 && { requests }), unplaced: [...kept.unplaced] },
   }
 }
 

@@ -18,6 +18,7 @@ export function fullMemory(at: number): PoolMemory {
       endsAt: now,
       launchedAt: now,
     }),
+    addresses: ['10.0.0.9'],
     knownSince: at,
     joinedAt: at,
     lostSince: at,

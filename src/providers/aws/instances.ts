@@ -1,5 +1,6 @@
 // The instances of a pool or of a whole cluster: list, find by id, terminate; and which of them AWS will interrupt.
 import type { Instance, InstanceState } from '../../planner/index.ts'
+import { addressesOf } from '../addresses.ts'
 import { type Listing, ownerTags, type TerminateResult } from '../contract.ts'
 import { type Owner, terminateOwn } from '../launch-steps.ts'
 import { type DescribeInstancesRequest, type Ec2Api, pages } from './client.ts'
@@ -188,6 +189,17 @@ export function instanceOf(instance: Ec2Instance): Instance {
     ...(intentId === undefined ? {} : { intentId }),
     ...(writerId === undefined ? {} : { writerId }),
     ...(reason ? { stateReason: reason } : {}),
+    ...addressesOf(addressesIn(instance)),
+  }
+}
+
+function* addressesIn({ NetworkInterfaces = [] }: Ec2Instance): Iterable<string | undefined> {
+  for (const { PrivateIpAddresses = [], Ipv6Addresses = [] } of NetworkInterfaces) {
+    for (const { PrivateIpAddress, Association } of PrivateIpAddresses) {
+      yield PrivateIpAddress
+      yield Association?.PublicIp
+    }
+    for (const { Ipv6Address } of Ipv6Addresses) yield Ipv6Address
   }
 }
 

@@ -25,7 +25,14 @@ export interface Ec2Instance {
   InstanceLifecycle?: string
   SpotInstanceRequestId?: string
   CapacityReservationId?: string
+  NetworkInterfaces?: Ec2Interface[]
   Tags?: { Key?: string; Value?: string }[]
+}
+
+/** All addresses of an instance are at its interfaces; those at the instance itself are those of the first one. */
+export interface Ec2Interface {
+  PrivateIpAddresses?: { PrivateIpAddress?: string; Association?: { PublicIp?: string } }[]
+  Ipv6Addresses?: { Ipv6Address?: string }[]
 }
 
 interface Reservation {
@@ -38,6 +45,18 @@ export interface OwnOutputs {
   runInstances: Reservation
 }
 
+const networkInterface = xmlFields<Ec2Interface>({
+  PrivateIpAddresses: [
+    'privateIpAddressesSet',
+    xmlList(
+      xmlFields({
+        PrivateIpAddress: ['privateIpAddress', xmlText],
+        Association: ['association', xmlFields({ PublicIp: ['publicIp', xmlText] })],
+      }),
+    ),
+  ],
+  Ipv6Addresses: ['ipv6AddressesSet', xmlList(xmlFields({ Ipv6Address: ['ipv6Address', xmlText] }))],
+})
 const instance = xmlFields<Ec2Instance>({
   InstanceId: ['instanceId', xmlText],
   InstanceType: ['instanceType', xmlText],
@@ -49,6 +68,7 @@ const instance = xmlFields<Ec2Instance>({
   InstanceLifecycle: ['instanceLifecycle', xmlText],
   SpotInstanceRequestId: ['spotInstanceRequestId', xmlText],
   CapacityReservationId: ['capacityReservationId', xmlText],
+  NetworkInterfaces: ['networkInterfaceSet', xmlList(networkInterface)],
   Tags: ['tagSet', xmlList(xmlFields({ Key: ['key', xmlText], Value: ['value', xmlText] }))],
 })
 const reservation = {

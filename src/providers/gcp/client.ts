@@ -66,6 +66,15 @@ export interface GceInstance {
   scheduling?: { provisioningModel?: string; preemptible?: boolean }
   reservationAffinity?: { consumeReservationType?: string }
   resourceStatus?: { scheduling?: { terminationTimestamp?: string } }
+  networkInterfaces?: GceInterface[]
+}
+
+/** https://cloud.google.com/compute/docs/reference/rest/v1/instances: of an IPv6 range, its first address is the VM's. */
+export interface GceInterface {
+  networkIP?: string
+  ipv6Address?: string
+  accessConfigs?: { natIP?: string }[]
+  ipv6AccessConfigs?: { externalIpv6?: string }[]
 }
 
 export interface GceOperation {

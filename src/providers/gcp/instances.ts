@@ -1,6 +1,7 @@
 // Instances as Compute Engine describes them, the labels that identify their owner, and paged queries.
 import { setImmediate } from 'node:timers/promises'
 import { type CapacityType, endNotice, type Instance, type InstanceState } from '../../planner/index.ts'
+import { addressesOf } from '../addresses.ts'
 import type { Ownership } from '../contract.ts'
 import type { GceApi, GceInstance, GceOperation, InstancePage } from './client.ts'
 import { GceError } from './errors.ts'
@@ -50,6 +51,16 @@ export function instanceOf(instance: GceInstance, pool: string): Instance {
     ...(intentId ? { intentId } : {}),
     ...(writerId ? { writerId } : {}),
     ...(reason ? { stateReason: reason } : {}),
+    ...addressesOf(addressesIn(instance)),
+  }
+}
+
+function* addressesIn({ networkInterfaces = [] }: GceInstance): Iterable<string | undefined> {
+  for (const { networkIP, ipv6Address, accessConfigs = [], ipv6AccessConfigs = [] } of networkInterfaces) {
+    yield networkIP
+    yield ipv6Address
+    for (const { natIP } of accessConfigs) yield natIP
+    for (const { externalIpv6 } of ipv6AccessConfigs) yield externalIpv6
   }
 }
 

@@ -94,7 +94,7 @@ function unanswered(error: unknown, late: boolean): GceError {
 const operation =
   'kind,name,operationType,operationGroupId,status,insertTime,zone,region,targetLink,error(errors(code,message)),instancesBulkInsertOperationMetadata'
 const instance =
-  'kind,name,zone,machineType,status,statusMessage,creationTimestamp,lastStopTimestamp,labels,scheduling(provisioningModel,preemptible),reservationAffinity(consumeReservationType),resourceStatus(scheduling(terminationTimestamp))'
+  'kind,name,zone,machineType,status,statusMessage,creationTimestamp,lastStopTimestamp,labels,scheduling(provisioningModel,preemptible),reservationAffinity(consumeReservationType),resourceStatus(scheduling(terminationTimestamp)),networkInterfaces(networkIP,ipv6Address,accessConfigs(natIP),ipv6AccessConfigs(externalIpv6))'
 
 const fields: [path: RegExp, fields: string][] = [
   [

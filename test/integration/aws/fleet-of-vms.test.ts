@@ -65,6 +65,39 @@ describe('list', () => {
     ])
   })
 
+  it('reads the addresses of all interfaces, each once and in the form that sockets show', async () => {
+    const provider = await cloud.open()
+    const { instances } = await provider.launch(cloud.order(3, one))
+    const [first, second, third] = idsOf(instances)
+    cloud.ec2.world.vms.get(first!)!.interfaces = [
+      {
+        privateIps: ['10.0.0.9', '10.0.0.10'],
+        publicIp: '198.51.100.7',
+        ipv6: ['2001:DB8:0:0:0:0:0:9', '2001:db8::a'],
+      },
+      { privateIps: ['10.0.1.9'], ipv6: ['2001:db8::1:0:0:1'] },
+    ]
+    cloud.ec2.world.vms.get(second!)!.interfaces = [{ privateIps: ['10.0.0.11'] }]
+    cloud.ec2.world.end(third!)
+    for (const wholeVms of [false, true]) {
+      cloud.ec2.world.wholeVms = wholeVms
+      for (const listing of [await provider.list(), await provider.find!(idsOf(instances))]) {
+        const shown = new Map(listing.instances.map(({ id, addresses }) => [id, addresses]))
+        expect([...(shown.get(first!) ?? [])].sort()).toEqual([
+          '10.0.0.10',
+          '10.0.0.9',
+          '10.0.1.9',
+          '198.51.100.7',
+          '2001:db8::1:0:0:1',
+          '2001:db8::9',
+          '2001:db8::a',
+        ])
+        expect(shown.get(second!)).toEqual(['10.0.0.11'])
+        expect(listing.instances.find(({ id }) => id === third)).not.toHaveProperty('addresses')
+      }
+    }
+  })
+
   it('reads the same from responses as long as the real ones', async () => {
     const provider = await cloud.open({ spot: { enabled: true, fallback: 'none' } })
     const offerings = bothTypes.map((each) => ({ ...each, capacityType: 'spot' as const }))

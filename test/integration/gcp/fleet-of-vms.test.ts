@@ -94,6 +94,37 @@ describe('list', () => {
     expect(await provider.list()).toMatchObject({ instances: [], complete: true, problems: [] })
   })
 
+  it('reads the addresses of all interfaces, each once and in the form that sockets show', async () => {
+    const provider = await cloud.open()
+    const { instances } = await provider.launch(cloud.order(3, one))
+    const [first, second, third] = idsOf(instances)
+    cloud.gce.world.vms.get(first!)!.interfaces = [
+      {
+        networkIP: '10.0.0.9',
+        ipv6Address: 'fd20:0:0:0:0:0:0:9',
+        accessConfigs: [{ type: 'ONE_TO_ONE_NAT', natIP: '198.51.100.7' }],
+        ipv6AccessConfigs: [
+          { type: 'DIRECT_IPV6', externalIpv6: '2600:1900:4000:8a2c:0:0:0:0', externalIpv6PrefixLength: 96 },
+        ],
+      },
+      { networkIP: '10.0.1.9', accessConfigs: [{ type: 'ONE_TO_ONE_NAT' }] },
+    ]
+    cloud.gce.world.vms.get(second!)!.interfaces = [{ networkIP: '10.0.0.11' }]
+    cloud.gce.world.vms.get(third!)!.interfaces = []
+    for (const listing of [await provider.list(), await provider.find!(idsOf(instances))]) {
+      const shown = new Map(listing.instances.map(({ id, addresses }) => [id, addresses]))
+      expect([...(shown.get(first!) ?? [])].sort()).toEqual([
+        '10.0.0.9',
+        '10.0.1.9',
+        '198.51.100.7',
+        '2600:1900:4000:8a2c::',
+        'fd20::9',
+      ])
+      expect(shown.get(second!)).toEqual(['10.0.0.11'])
+      expect(listing.instances.find(({ id }) => id === third)).not.toHaveProperty('addresses')
+    }
+  })
+
   it('does not request what it does not read, such as user data', async () => {
     const provider = await cloud.open()
     await provider.launch(cloud.order(1, one))

@@ -3,6 +3,14 @@ import type { Params } from './query.ts'
 
 export type Capacity = 'on_demand' | 'spot'
 
+/** A network interface with its addresses; the first of an instance is its primary one. */
+export interface FakeInterface {
+  privateIps: string[]
+  /** Of the first private address. */
+  publicIp?: string
+  ipv6?: string[]
+}
+
 export interface FakeVm {
   id: string
   type: string
@@ -24,6 +32,8 @@ export interface FakeVm {
   unlisted?: boolean
   protected: boolean
   console: string
+  /** Default: one, with a private and a public address of its own. */
+  interfaces?: FakeInterface[]
   spotRequestId?: string
   reservationId?: string
 }

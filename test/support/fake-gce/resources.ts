@@ -24,6 +24,7 @@ export function vmJson(vm: FakeVm): object {
     },
     ...(vm.properties.reservationAffinity ? { reservationAffinity: vm.properties.reservationAffinity } : {}),
     ...limitOf(vm),
+    networkInterfaces: vm.interfaces ?? [defaultInterface(vm)],
     scheduling: {
       provisioningModel:
         vm.capacity === 'spot' ? 'SPOT' : (vm.properties.scheduling?.provisioningModel ?? 'STANDARD'),
@@ -34,6 +35,27 @@ export function vmJson(vm: FakeVm): object {
     startRestricted: false,
     selfLink: url(vmPath(vm)),
     ...(vm.stoppedAt === undefined ? {} : { lastStopTimestamp: time(vm.stoppedAt) }),
+  }
+}
+
+/** Of the ranges that RFC 1918 and RFC 2544 reserve. A stopped VM keeps its internal address, and loses the external one. */
+function defaultInterface({ id, status }: FakeVm): object {
+  const number = Number(BigInt(id) & 0xffffffn)
+  const host = `${(number >> 8) & 255}.${number & 255}`
+  return {
+    kind: 'compute#networkInterface',
+    name: 'nic0',
+    network: url(`projects/${project}/global/networks/default`),
+    networkIP: `10.${number >> 16}.${host}`,
+    stackType: 'IPV4_ONLY',
+    accessConfigs: [
+      {
+        kind: 'compute#accessConfig',
+        name: 'External NAT',
+        type: 'ONE_TO_ONE_NAT',
+        ...(status === 'TERMINATED' ? {} : { natIP: `198.18.${host}` }),
+      },
+    ],
   }
 }
 

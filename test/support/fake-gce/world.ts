@@ -12,6 +12,8 @@ export interface FakeVm {
   createdAt: number
   status: string
   stoppedAt?: number
+  /** Default: one interface, with an internal and an external address of its own. */
+  interfaces?: object[]
   /** Its launch parameters. */
   properties: InstanceProperties
   labels: Record<string, string>

@@ -19,6 +19,16 @@ describe('a checkpoint', () => {
     expect(recall(written, now).journalMissing).toBe(false)
   })
 
+  it('has no addresses: only listings show them', () => {
+    const memory = fullMemory(now)
+    expect(memory.tracks.get('i1')!.addresses).toEqual(['10.0.0.9'])
+    expect(JSON.stringify(checkpointOf(memory, now))).not.toMatch(/addresses|10\.0\.0\.9/)
+    // Whatever another version wrote.
+    const track = { ...vm('i1'), listed: true, addresses: ['10.0.0.9'] }
+    const found = { at: now, kind: 'found', tracks: [track] }
+    expect(recall([found], now).tracks.get('i1')).not.toHaveProperty('addresses')
+  })
+
   it('survives a problem of another version, which is dropped', () => {
     const text = JSON.stringify(checkpointOf(fullMemory(now), now)).replace('PROVIDER_CAPACITY', 'GONE_SINCE')
     const memory = recall(JSON.parse(text), now)

@@ -41,6 +41,15 @@ describe('a saved snapshot', () => {
     expect(explainSnapshot(text, 'kept.json').decisions.map(({ code }) => code)).toContain('WORK_UNPLACEABLE')
   })
 
+  it('has no addresses of instances, which no decision depends on', () => {
+    const given = snapshot({ instances: [vm('i1', { addresses: ['10.0.0.9'] }), vm('i2')] })
+    const text = written(given)
+    expect(text).not.toMatch(/addresses|10\.0\.0\.9/)
+    expect(readSnapshotFile(text, 'kept.json').snapshot.instances).toEqual([vm('i1'), vm('i2')])
+    expect(given.instances[0]!.addresses).toEqual(['10.0.0.9'])
+    expect(written(snapshot({ instances: [vm('i1'), vm('i2')] }))).toBe(text)
+  })
+
   it('of a version without manual launches is read as one without', () => {
     const text = written(snapshot()).replace(',"requests":[]', '')
     expect(text).not.toContain('requests')
