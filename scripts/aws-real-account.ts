@@ -7,8 +7,9 @@ import { EC2Client } from '@aws-sdk/client-ec2'
 import { systemClock } from '../src/platform/clock.ts'
 import { create } from '../src/providers/aws/provider.ts'
 import { clearUp } from './aws-real-account/clear-up.ts'
+import type { Account } from './aws-real-account/launches.ts'
 import { accountOptions, RefusedOptions } from './aws-real-account/options.ts'
-import { type Account, trials } from './aws-real-account/trials.ts'
+import { trials } from './aws-real-account/trials.ts'
 
 process.exitCode = await main().catch((error: unknown) => {
   if (!(error instanceof RefusedOptions)) throw error
@@ -26,7 +27,11 @@ async function main(): Promise<0 | 1> {
   console.log(`cluster ${account.owner.clusterId}; at most ${options.worstCase.toFixed(2)} dollars`)
   let failed = 0
   try {
-    for (const [name, trial] of trials) {
+    for (const [name, trial, applies = () => true] of trials) {
+      if (!applies(account)) {
+        console.log(`skipped  ${name}: the pool is not one for it`)
+        continue
+      }
       if (signal.aborted) {
         failed++
         console.log(`not done  ${name}: ${stopped.signal.aborted ? 'stopped' : 'the time is over'}`)
@@ -51,7 +56,7 @@ async function main(): Promise<0 | 1> {
 }
 
 /** A separate cluster: the VMs of the real one are neither listed nor changed. */
-async function openAccount({ pool, ...options }: ReturnType<typeof accountOptions>): Promise<Account> {
+async function openAccount({ pool, file, ...options }: ReturnType<typeof accountOptions>): Promise<Account> {
   const { provider: config } = pool
   const owner = { clusterId: `trial-${randomUUID()}`, pool: pool.pool_name, writerId: randomUUID() }
   const quiet = () => {}
@@ -66,5 +71,5 @@ async function openAccount({ pool, ...options }: ReturnType<typeof accountOption
     logger: { debug: quiet, info: quiet, warn, error: warn },
   }
   const ec2 = new EC2Client(config.region ? { region: config.region } : {})
-  return { ...options, config, context, owner, ec2, provider: await create(context), ids: new Set() }
+  return { ...options, file, config, context, owner, ec2, provider: await create(context), ids: new Set() }
 }

@@ -6,7 +6,7 @@ import {
   TerminateInstancesCommand,
 } from '@aws-sdk/client-ec2'
 import { ownerTags } from '../../src/providers/contract.ts'
-import type { Account } from './trials.ts'
+import type { Account } from './launches.ts'
 
 /** By the cluster's tag and by the responses to launches: what only one of them shows is terminated as well. */
 export async function clearUp({ ec2, owner, ids }: Account): Promise<void> {

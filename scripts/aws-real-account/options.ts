@@ -1,6 +1,7 @@
 // The limits of the trial in a real account: which pool, for how long, and the maximum cost.
 
 import { parseArgs } from 'node:util'
+import type { MasterConfig } from '../../src/config/index.ts'
 import type { ProviderConfig } from '../../src/config/provider-keys.ts'
 import type { Offering } from '../../src/planner/snapshot.ts'
 import { aws } from '../../src/providers/aws/definition.ts'
@@ -8,9 +9,13 @@ import type { AwsConfig } from '../../src/providers/aws/rules.ts'
 import { loadConfig } from '../../test/support/config.ts'
 
 /** VMs that exist at once when every trial gets all it requests. */
-const most = 4
+function mostOf({ join }: AwsConfig): number {
+  return join.proof === 'required' ? 5 : 4
+}
 
 export interface AccountOptions {
+  /** The whole configuration. */
+  file: MasterConfig
   pool: { pool_name: string; provider: AwsConfig }
   offerings: Offering[]
   minutes: number
@@ -33,7 +38,8 @@ export function accountOptions(args: string[]): AccountOptions {
       minutes: { type: 'string', default: '10' },
     },
   })
-  const pool = poolOf(values.config, values.pool)
+  const { file, pool } = poolOf(values.config, values.pool)
+  const most = mostOf(pool.provider)
   const price = positive('--price', values.price, 'dollars an hour of the dearest instance type of the pool')
   const limit = positive('--max-dollars', values['max-dollars'], 'dollars this may cost at most')
   const minutes = positive('--minutes', values.minutes, 'minutes after which every VM is ended')
@@ -46,10 +52,10 @@ export function accountOptions(args: string[]): AccountOptions {
     throw new RefusedOptions(
       `this launches up to ${most} VMs for up to ${minutes} minutes, at most ${worstCase.toFixed(2)} dollars; say so with --yes-spend-money`,
     )
-  return { pool, offerings: aws.offerings(pool.provider), minutes, worstCase }
+  return { file, pool, offerings: aws.offerings(pool.provider), minutes, worstCase }
 }
 
-function poolOf(file: string, name: string | undefined): AccountOptions['pool'] {
+function poolOf(file: string, name: string | undefined): Pick<AccountOptions, 'file' | 'pool'> {
   const { config, problems } = loadConfig(file)
   if (!config)
     throw new RefusedOptions(problems.map(({ code, message }) => `${file}: ${code} ${message}`).join('\n'))
@@ -57,7 +63,7 @@ function poolOf(file: string, name: string | undefined): AccountOptions['pool'] 
     provider && isOnAws(provider) && (name ?? pool_name) === pool_name ? [{ pool_name, provider }] : [],
   )
   const [pool, ...others] = pools
-  if (pool && !others.length) return pool
+  if (pool && !others.length) return { file: config, pool }
   throw new RefusedOptions(
     pool
       ? `choose one with --pool: ${pools.map(({ pool_name }) => pool_name).join(', ')}`

@@ -1,37 +1,14 @@
 // The requirements for a real EC2, in order: each trial returns what was wrong, or nothing.
-import { randomUUID } from 'node:crypto'
-import { DescribeInstanceAttributeCommand, DescribeTagsCommand, type EC2Client } from '@aws-sdk/client-ec2'
-import type { CapacityType, Instance, Offering } from '../../src/planner/snapshot.ts'
+import { DescribeInstanceAttributeCommand, DescribeTagsCommand } from '@aws-sdk/client-ec2'
+import type { CapacityType } from '../../src/planner/snapshot.ts'
 import { isError } from '../../src/problems/index.ts'
 import { check } from '../../src/providers/aws/check.ts'
-import type { AwsConfig } from '../../src/providers/aws/rules.ts'
-import {
-  type LaunchOrder,
-  type Ownership,
-  ownerTags,
-  type Provider,
-  type ProviderContext,
-} from '../../src/providers/contract.ts'
+import { ownerTags } from '../../src/providers/contract.ts'
+import { joined, requiresJoin } from './join.ts'
+import { type Account, eventually, idsOf, launch, orderOf, scriptOf, type Trial } from './launches.ts'
 
-export interface Account {
-  ec2: EC2Client
-  provider: Provider
-  context: ProviderContext<AwsConfig>
-  config: AwsConfig
-  owner: Ownership
-  offerings: Offering[]
-  minutes: number
-  /** Every VM in a response to a launch. */
-  ids: Set<string>
-}
-
-export type Trial = (account: Account, signal: AbortSignal) => Promise<string | undefined>
-
-/** Milliseconds; EC2 shows new VMs within a minute, and terminates them within a few. */
-const timeoutMs = 300_000
-const againMs = 2000
-
-export const trials: [name: string, trial: Trial][] = [
+/** `applies`: whether the pool is one for this trial; default: every pool is. */
+export const trials: [name: string, trial: Trial, applies?: (account: Account) => boolean][] = [
   ['a check of the pool finds nothing wrong', checked],
   ['RunInstances gives two VMs, the same two for the same token', runTwice],
   ['a fleet of on-demand VMs gives one', (account, signal) => launchOne(account, 'on_demand', signal)],
@@ -39,6 +16,7 @@ export const trials: [name: string, trial: Trial][] = [
   ['a listing shows all of them, running', listed],
   ['VMs have their user data, byte for byte', userDataArrived],
   ['VMs, disks and network interfaces carry our tags', tagged],
+  ['a VM with `join: required` gets its certificate by aws-sts', joined, requiresJoin],
   ['all are ended, and one that never was does not stop that', ended],
 ]
 
@@ -115,41 +93,4 @@ async function ended(account: Account, signal: AbortSignal): Promise<string | un
     const left = instances.filter(({ id, state }) => account.ids.has(id) && state !== 'terminated')
     return left.length ? `still there: ${idsOf(left).join(', ')}` : undefined
   })
-}
-
-async function launch(account: Account, order: LaunchOrder, signal: AbortSignal) {
-  const { instances, failures } = await account.provider.launch(order, signal)
-  for (const { id } of instances) account.ids.add(id)
-  const reasons = failures.map(({ class: kind, problem }) => `(${kind}) ${problem.message}`).join('; ')
-  return { instances, reasons }
-}
-
-/** The VM powers itself off, in case nothing else terminates it. */
-function scriptOf({ minutes }: Account): string {
-  return `#!/bin/bash\nshutdown -h +${Math.ceil(minutes)}\necho "trial ä"\n`
-}
-
-function orderOf(account: Account, count: number, offerings: Offering[]): LaunchOrder {
-  const script = scriptOf(account)
-  const packed = Buffer.from(script)
-  const bytes = { script: packed.length, packed: packed.length, limit: 16_384 }
-  const userData = { script, encoding: 'plain' as const, packed, bytes, sha256: '' }
-  return { intent: { id: randomUUID(), count, offerings }, owner: account.owner, userData }
-}
-
-async function eventually(
-  { context: { clock } }: Account,
-  signal: AbortSignal,
-  look: () => Promise<string | undefined>,
-): Promise<string | undefined> {
-  const until = clock.now() + timeoutMs
-  for (;;) {
-    const wrong = await look()
-    if (!wrong || clock.now() > until) return wrong
-    await clock.sleep(againMs, signal)
-  }
-}
-
-function idsOf(instances: Instance[]): string[] {
-  return instances.map(({ id }) => id).sort()
 }

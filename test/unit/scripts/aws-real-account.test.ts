@@ -15,12 +15,23 @@ writeFileSync(
   file,
   `resource_pools:\n${pool('one', aws)}${pool('two', aws)}${pool('here', 'type: local, slots: 1')}`,
 )
+const joining = join(folder, 'joining.yaml')
+writeFileSync(joining, `resource_pools:\n${pool('one', `${aws}, join: required`)}`)
 
 const good = ['--pool', 'one', '--yes-spend-money', '--max-dollars', '2', '--price', '3', '--minutes', '10']
 const options = (...args: string[]) => accountOptions(['-c', file, ...args])
 
 it('knows what it may cost at worst: four VMs for all the minutes', () => {
   expect(options(...good)).toMatchObject({ worstCase: 2, minutes: 10, pool: { pool_name: 'one' } })
+})
+
+it('launches one more VM for a pool with `join: required`', () => {
+  expect(accountOptions(['-c', joining, ...good.slice(2), '--max-dollars', '2.5'])).toMatchObject({
+    worstCase: 2.5,
+  })
+  expect(() => accountOptions(['-c', joining, ...good.slice(2)])).toThrow(
+    '5 VMs for 10 minutes may cost 2.50',
+  )
 })
 
 it.each([
