@@ -257,9 +257,9 @@ export function createRunningPools(
       for (const { fleet } of running.values()) {
         const instance = fleet.instance(id)
         if (!instance) continue
-        const { zone, launchedAt } = instance
+        const { zone, launchedAt, addresses = [] } = instance
         const isAlive = fleet.admission(id) === 'yes'
-        return { id, pool: fleet.pool, ...(zone && { zone }), addresses: [], launchedAt, isAlive }
+        return { id, pool: fleet.pool, ...(zone && { zone }), addresses, launchedAt, isAlive }
       }
       return undefined
     },

@@ -369,9 +369,10 @@ COMMAND=('determined-agent' 'run')
 [ -x "$(type -P "${COMMAND[0]}")" ] || fail 'no_agent_command 23' "${COMMAND[0]} is not on this instance"
 DET_CONFIG_FILE=$(file /etc/determined/agent.yaml)
 export DET_CONFIG_FILE
+config=$(cat "$DET_CONFIG_FILE") path=${JOIN//\\/\\\\} path=${path//\"/\\\"}
+printf '%s\n' "${config//'"/usr/local/determined/join/agent.'/"\"$path/agent."}" >"$DET_CONFIG_FILE"
 SSL_CERT_FILE=$(file "$CA_BUNDLE")
 export SSL_CERT_FILE
-export DET_SECURITY_TLS_CLIENT_CERT=$JOIN/agent.crt DET_SECURITY_TLS_CLIENT_KEY=$JOIN/agent.key
 mkdir -p "${LOG%/*}"
 log_from() { echo $(($(wc -c 2>/dev/null <"$LOG" || echo 0) + 1)); }
 AGENT=$ROOT/run/determined-agent

@@ -360,7 +360,8 @@ DET_CONFIG_FILE=$(file /etc/determined/agent.yaml)
 export DET_CONFIG_FILE
 DET_SECURITY_TLS_MASTER_CERT=$(file /usr/local/determined/master.crt)
 export DET_SECURITY_TLS_MASTER_CERT
-export DET_SECURITY_TLS_CLIENT_CERT=$JOIN/agent.crt DET_SECURITY_TLS_CLIENT_KEY=$JOIN/agent.key
+config=$(cat "$DET_CONFIG_FILE") path=${JOIN//\\/\\\\} path=${path//\"/\\\"}
+printf '%s\n' "${config//'"/usr/local/determined/join/agent.'/"\"$path/agent."}" >"$DET_CONFIG_FILE"
 mkdir -p "${LOG%/*}"
 log_from() { echo $(($(wc -c 2>/dev/null <"$LOG" || echo 0) + 1)); }
 log_from >"$RUN/log-from"
