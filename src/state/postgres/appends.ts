@@ -1,6 +1,7 @@
 // Records of many journals in one statement: a commit costs the same for all that wait for it. Each journal has its own right.
 import type { Database } from './database.ts'
 import { type Proof, type Right, rightLost } from './right.ts'
+import { together } from './together.ts'
 
 export interface NewRecords {
   right: Right
@@ -21,10 +22,8 @@ export type Append = (records: NewRecords) => Promise<void>
 /** While one statement waits for its commit, another collects what has come since. */
 const mostAtOnce = 2
 
-interface Waiting extends NewRecords {
+interface Asked extends NewRecords {
   proof: Proof
-  resolve: () => void
-  reject: (error: unknown) => void
 }
 
 export function groupedAppends({
@@ -35,14 +34,11 @@ export function groupedAppends({
   /** Quoted. */
   schema: string
 }): Append {
-  let waiting: Waiting[] = []
-  let running = 0
-
-  /** Returns those that have the right to write, and whose records are committed. */
-  async function write(group: readonly Waiting[]): Promise<Set<Waiting>> {
+  /** Which of them have the right to write, so that their records are committed. */
+  async function write(group: readonly Asked[]): Promise<boolean[]> {
     const asked = [...new Map(group.map(({ proof }) => [keyOf(proof), proof])).values()]
     const place = new Map(asked.map((proof, n) => [keyOf(proof), n + 1]))
-    const placeOf = ({ proof }: Waiting) => place.get(keyOf(proof))!
+    const placeOf = ({ proof }: Asked) => place.get(keyOf(proof))!
     const rows = group.flatMap((part) =>
       part.lines.map((line, n) => ({
         journal: part.journal,
@@ -72,33 +68,13 @@ export function groupedAppends({
       ],
     )
     const held = new Set(found.map(({ n }) => Number(n)))
-    return new Set(group.filter((part) => held.has(placeOf(part))))
+    return group.map((part) => held.has(placeOf(part)))
   }
 
-  async function run(): Promise<void> {
-    running++
-    // So that what is asked for at the same moment is together.
-    await null
-    while (waiting.length > 0) {
-      const group = waiting
-      waiting = []
-      try {
-        const written = await write(group)
-        for (const part of group)
-          if (written.has(part)) part.resolve()
-          else part.reject(rightLost(part.right.to))
-      } catch (error) {
-        for (const { reject } of group) reject(error)
-      }
-    }
-    running--
+  const append = together({ run: write, mostAtOnce })
+  return async (records) => {
+    if (!(await append({ ...records, proof: records.right.proof() }))) throw rightLost(records.right.to)
   }
-
-  return (records) =>
-    new Promise((resolve, reject) => {
-      waiting.push({ ...records, proof: records.right.proof(), resolve, reject })
-      if (running < mostAtOnce) void run()
-    })
 }
 
 function keyOf(proof: Proof): string {

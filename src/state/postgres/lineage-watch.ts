@@ -39,12 +39,21 @@ export interface JournalLineage {
   rewriting(): () => Promise<void>
 }
 
+/** Writes the row of this host, and returns it with the lineage: a statement, or a part of one. */
+export interface Beat {
+  /** `first`: number of the first of its parameters. */
+  sql(first: number): string
+  values: readonly [host: string, beats: number]
+}
+
 export interface LineageWatch {
   /**
    * One statement. Call it at the start and with each renewal: a loss that was noticed is logged, written down, and passed
    * to the listener. Throws a ProvisionError when the database does not answer or cannot write.
    */
   check(): Promise<void>
+  /** The same as a part of another statement, which `run` sends; it resolves with the row of the beat. */
+  checkWith(run: (beat: Beat) => Promise<Record<string, unknown> | undefined>): Promise<void>
   onLoss(listener: (found: Problem) => void): void
   /**
    * In the transaction that opens the journal with this id. `problem`: it may lack what was written last, until it is
@@ -72,23 +81,30 @@ export function createLineageWatch({
   const doubting = new Set<() => void>()
   let checking: Promise<void> = Promise.resolve()
 
+  type Run = Parameters<LineageWatch['checkWith']>[0]
+
+  const byItself: Run = async ({ sql, values }) => (await database.urgent(sql(1), [...values])).rows[0]
+
   /** A row that is older than it should be stays as it is until the loss was written down. */
-  async function beat(host: string, before: number): Promise<Lineage> {
-    columns ??= await lineageColumns(database.query)
-    const { rows } = await database
-      .urgent(
-        `INSERT INTO ${schema}.lineage_beats AS b (host, beats) VALUES ($1::uuid, CASE WHEN $2::bigint > 0 THEN 0 ELSE 1 END)
+  function beatWith({ sql: shown }: LineageColumns, host: string, before: number): Beat {
+    return {
+      values: [host, before],
+      sql: (first) =>
+        `INSERT INTO ${schema}.lineage_beats AS b (host, beats) VALUES ($${first}::uuid, CASE WHEN $${first + 1}::bigint > 0 THEN 0 ELSE 1 END)
          ON CONFLICT (host) DO UPDATE SET seen_at = clock_timestamp(),
-           beats = CASE WHEN b.beats >= $2::bigint THEN b.beats + 1 ELSE b.beats END
-         RETURNING beats::float8 AS beats, ${columns.sql}`,
-        [host, before],
-      )
-      .catch((error: unknown) => {
-        // Another server may forbid what the one before allowed.
-        if (isForbidden(error)) columns = undefined
-        throw error
-      })
-    return { ...lineageIn(rows[0]), beats: Number(rows[0]?.['beats']) }
+           beats = CASE WHEN b.beats >= $${first + 1}::bigint THEN b.beats + 1 ELSE b.beats END
+         RETURNING beats::float8 AS beats, ${shown}`,
+    }
+  }
+
+  async function beat(run: Run, host: string, before: number): Promise<Lineage> {
+    columns ??= await lineageColumns(database.query)
+    const row = await run(beatWith(columns, host, before)).catch((error: unknown) => {
+      // Another server may forbid what the one before allowed.
+      if (isForbidden(error)) columns = undefined
+      throw error
+    })
+    return { ...lineageIn(row), beats: Number(row?.['beats']) }
   }
 
   /** For all journals, unless another host has just done it for this server and timeline. Returns the beats then. */
@@ -113,9 +129,9 @@ export function createLineageWatch({
     })
   }
 
-  async function check(): Promise<void> {
+  async function check(run: Run): Promise<void> {
     const before = remembered ?? file?.read() ?? { host: randomUUID(), beats: 0 }
-    const now = await beat(before.host, before.beats)
+    const now = await beat(run, before.host, before.beats)
     if (!remembered)
       await database.query(
         `DELETE FROM ${schema}.lineage_beats WHERE seen_at < clock_timestamp() - interval '${keepBeats}'`,
@@ -169,11 +185,14 @@ export function createLineageWatch({
     )
   }
 
+  function checkWith(run: Run): Promise<void> {
+    checking = checking.catch(() => {}).then(() => check(run))
+    return checking
+  }
+
   return {
-    check() {
-      checking = checking.catch(() => {}).then(check)
-      return checking
-    },
+    check: () => checkWith(byItself),
+    checkWith,
     onLoss(called) {
       listener = called
     },

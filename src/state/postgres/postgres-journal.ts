@@ -5,7 +5,8 @@ import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import { jsonPieces } from '../json-pieces.ts'
 import type { StoredJournal } from '../store.ts'
 import type { Append } from './appends.ts'
-import { callDeadline, type Database, type Query } from './database.ts'
+import { callDeadline } from './connection.ts'
+import type { Database, Query } from './database.ts'
 import type { JournalLineage } from './lineage-watch.ts'
 import { heldRow, type Right, rightLost } from './right.ts'
 
@@ -104,7 +105,7 @@ export function createPostgresJournal(
        SELECT (SELECT count(*)::int FROM held) AS held, (SELECT count(*)::int FROM renewed) AS renewed`,
       [...right.proof(), row.id, first, lines, row.owner],
       // A second for each megabyte, in addition.
-      callDeadline + lines.length / 1_000,
+      { deadline: callDeadline + lines.length / 1_000 },
     )
     if (rows[0]?.['held'] !== 1 || rows[0]['renewed'] !== 1) throw rightLost(right.to)
     broken = undefined
@@ -203,7 +204,6 @@ export async function readRecords({ database, schema }: JournalTable, id: string
     `SELECT r.number::float8 AS number, r.record FROM ${schema}.journal_records r JOIN ${schema}.journals j ON j.id = r.journal
      WHERE j.id = $1 AND r.number >= j.first_number ORDER BY r.number`,
     [id],
-    60_000,
   )
   const found: ReadRecords = { records: [], damaged: [] }
   for (const { number, record } of rows as { number: number; record: string }[]) {

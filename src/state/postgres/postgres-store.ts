@@ -109,7 +109,7 @@ export function postgresStore(options: PostgresStoreOptions): StateStore {
       }
     },
     exchange: exchangeTable({ database, schema }),
-    leases: leaseTable({ database, schema, faults, onRenewed: lineage.check }),
+    leases: leaseTable({ database, schema, faults, lineage }),
     identity: identityTable({ ...table, ready, alone, isShared: () => isShared }),
     openJournal: async (journal) => openPostgresJournal(table, journal, rightTo(journal)),
     cluster: clusterIn({ ...table, ...(options.earlier && { earlier: options.earlier }) }),
