@@ -16,6 +16,7 @@ import {
   type BootMark,
   type Clock,
   type Journal,
+  type JournalRecord,
   type Logger,
   limit,
   type Metrics,
@@ -191,6 +192,8 @@ export interface PoolDeps {
   clock: Clock
   /** This pool's own. */
   journal: Journal
+  /** Its records when it was opened; left out: they are read. */
+  recorded?: readonly JournalRecord[]
   /** The journal may be incomplete: listings must first show what exists. */
   journalDamaged?: boolean
   /** Where the machine has one: used to convert times in the journal to this process's clock. */

@@ -116,8 +116,10 @@ export function createRunningPools(
   async function startOne(name: string, term: Term): Promise<void> {
     const { plans, refresh, ...rest } = started!
     try {
-      await refresh?.()
-      const ownWriters = withAdopted(rest.ownWriters, rest.adoptedOf?.(name))
+      const ownWriters = async () => {
+        await refresh?.()
+        return withAdopted(rest.ownWriters, rest.adoptedOf?.(name))
+      }
       const owner = plans.ownerOf(name)
       clusters ??= createSharedClusters({ ...rest, clusterId: owner.clusterId, random: Math.random })
       const plan = () => plans.get(name)

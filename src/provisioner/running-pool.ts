@@ -23,7 +23,7 @@ import {
   tellProblems,
 } from '../platform/index.ts'
 import { type AnyProvider, definitionOf, type Ownership, type Provider } from '../providers/index.ts'
-import type { JournalOptions, OpenedJournal, StateStore } from '../state/index.ts'
+import type { OpenedJournal, StateStore } from '../state/index.ts'
 import { meteredDemand, meteredProvider } from './metered.ts'
 import { type PreflightGate, preflightGate } from './preflight-gate.ts'
 import type { ReadyPlan } from './prepare.ts'
@@ -35,7 +35,8 @@ export interface RunPoolOptions {
   plan: () => ReadyPlan
   owner: Ownership
   provisionerId: string
-  ownWriters: OwnWriters
+  /** Read while the journal is opened. */
+  ownWriters: () => Promise<OwnWriters>
   stateDir: string
   store: Pick<StateStore, 'openJournal'>
   env: Readonly<Record<string, string | undefined>>
@@ -80,23 +81,29 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
     await provider.close().catch(() => {})
     throw error
   })
-  const opened = await openedOrClosed(provider, store, {
-    name: { pool: pool.pool_name },
-    kind: journalKind,
-    lease: options.term,
-    owner: { cluster: owner.clusterId, pool: owner.pool, writer: provisionerId },
-  })
+  const [opened, ownWriters] = await bothOrClosed(
+    provider,
+    store.openJournal({
+      name: { pool: pool.pool_name },
+      kind: journalKind,
+      lease: options.term,
+      owner: { cluster: owner.clusterId, pool: owner.pool, writer: provisionerId },
+    }),
+    options.ownWriters(),
+  )
   tellProblems(logger, opened.problems)
   const gate = preflightGate(options)
   const fleet = createPoolFleet(
     {
       ...options,
+      ownWriters,
       pool: pool.pool_name,
       owner,
       provider,
       ...(shared ? { shared } : {}),
       demand: meteredDemand(options.demand, meter),
       journal: opened.journal,
+      recorded: opened.records,
       journalDamaged: opened.problems.length > 0,
       isFirstStart: options.isFirstStart,
       locationKey: keyOf(location),
@@ -130,16 +137,17 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   return running
 }
 
-/** The journal of the pool; if it cannot be opened, the provider is closed. */
-async function openedOrClosed(
+/** What a pool starts with; if a part of it cannot be had, all that was opened is closed. */
+async function bothOrClosed(
   provider: Provider,
-  store: Pick<StateStore, 'openJournal'>,
-  options: JournalOptions,
-): Promise<OpenedJournal> {
+  opening: Promise<OpenedJournal>,
+  reading: Promise<OwnWriters>,
+): Promise<[OpenedJournal, OwnWriters]> {
   try {
-    return await store.openJournal(options)
+    return await Promise.all([opening, reading])
   } catch (error) {
     await provider.close().catch(() => {})
+    void opening.then(({ journal }) => journal.close()).catch(() => {})
     throw error
   }
 }

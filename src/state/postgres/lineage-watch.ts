@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from '../../platform/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
-import type { Database, Query } from './database.ts'
+import type { Database } from './database.ts'
 import {
   describeSign,
   isForbidden,
@@ -55,11 +55,39 @@ export interface LineageWatch {
   /** The same as a part of another statement, which `run` sends; it resolves with the row of the beat. */
   checkWith(run: (beat: Beat) => Promise<Record<string, unknown> | undefined>): Promise<void>
   onLoss(listener: (found: Problem) => void): void
+  /** Columns of the statement that finds a journal, joined with its row `l` of `journal_lineages`; for `found`. */
+  columns(): string
+  found(row: Record<string, unknown>): FoundLineage
   /**
-   * In the transaction that opens the journal with this id. `problem`: it may lack what was written last, until it is
-   * rewritten by who opened it knowing that.
+   * After `keptLineages`, with what it returned. `problem`: the journal may lack what was written last, until it is rewritten
+   * by who opened it knowing that.
    */
-  opened(query: Query, id: string, key: string): Promise<{ lineage: JournalLineage; problem?: Problem }>
+  opened(
+    found: FoundLineage,
+    journal: { id: string; key: string; losses: number; isLost: boolean },
+  ): { lineage: JournalLineage; problem?: Problem }
+}
+
+/** The lineage under which a journal was written, and that of the server now. */
+export interface FoundLineage {
+  before: Partial<Lineage>
+  now: Omit<Lineage, 'beats'>
+  /** Commits were lost, and nobody has noticed it for this journal. */
+  sign?: LossSign
+  /** Losses that this process had noticed before. */
+  known: number
+}
+
+/**
+ * Keeps the lineages of journals that are opened: a part of a statement that has `found (id, system, timeline, seen)`, where
+ * `seen` is 1 for a sign and else 0. Returns `journal`, `losses` and `lost`.
+ */
+export function keptLineages(schema: string): string {
+  return `INSERT INTO ${schema}.journal_lineages AS l (journal, system, timeline, stamp, losses)
+     SELECT id, system, timeline, txid_current(), seen FROM found ORDER BY id
+     ON CONFLICT (journal) DO UPDATE SET system = excluded.system, timeline = excluded.timeline, stamp = excluded.stamp,
+       losses = l.losses + excluded.losses
+     RETURNING journal, losses, losses > settled AS lost`
 }
 
 /** Rows of hosts that are gone for longer are removed; one that returns then waits for listings once. */
@@ -152,8 +180,8 @@ export function createLineageWatch({
     await file?.write(remembered)
   }
 
-  function lineageOf(id: string, opened: { losses: number; isLost: boolean }): JournalLineage {
-    let known = losses
+  function lineageOf(id: string, opened: { losses: number; isLost: boolean; known: number }): JournalLineage {
+    let { known } = opened
     let isSettled = !opened.isLost
     let notice: (() => void) | undefined
     return {
@@ -196,32 +224,22 @@ export function createLineageWatch({
     onLoss(called) {
       listener = called
     },
-    async opened(query, id, key) {
-      // Not asked for here: the connections are few, and one is in use.
-      const { sql } = columns ?? noColumns
-      const { rows } = await query(
-        `SELECT l.system AS was_system, l.timeline::float8 AS was_timeline, coalesce(l.losses > l.settled, false) AS lost,
-             l.stamp % 4294967296 <> l.xmin::text::bigint AS copied, ${sql}
-           FROM (VALUES (1)) AS one LEFT JOIN ${schema}.journal_lineages l ON l.journal = $1::bigint`,
-        [id],
-      )
-      const row = rows[0]!
+    // What may be called is not asked for here: it was at the start.
+    columns: () =>
+      `l.system AS was_system, l.timeline::float8 AS was_timeline, l.stamp % 4294967296 <> l.xmin::text::bigint AS copied,
+       ${(columns ?? noColumns).sql}`,
+    found(row) {
       const now = lineageIn(row)
       const before = beforeIn(row)
       const sign = signOfLostCommits({ ...before, beats: 0 }, { ...now, beats: 1 })
       const seen = sign ?? (row['copied'] === true ? 'copied' : undefined)
-      const { rows: kept } = await query(
-        `INSERT INTO ${schema}.journal_lineages AS l (journal, system, timeline, stamp) VALUES ($1::bigint, $2::text, $3::bigint, txid_current())
-         ON CONFLICT (journal) DO UPDATE SET system = excluded.system, timeline = excluded.timeline, stamp = excluded.stamp,
-           losses = l.losses + $4::int
-         RETURNING losses`,
-        [id, now.system ?? null, now.timeline ?? null, seen ? 1 : 0],
-      )
-      const isLost = seen !== undefined || row['lost'] === true
-      const lineage = lineageOf(id, { losses: Number(kept[0]?.['losses']), isLost })
+      return { before, now, known: losses, ...(seen && { sign: seen }) }
+    },
+    opened({ before, now, sign, known }, { id, key, losses: kept, isLost }) {
+      const lineage = lineageOf(id, { losses: kept, isLost, known })
       if (!isLost) return { lineage }
-      const why = seen
-        ? describeSign(seen, before, now)
+      const why = sign
+        ? describeSign(sign, before, now)
         : 'this was noticed before, and listings have not completed it'
       return { lineage, problem: lost(`journal ${key} in ${name}`, why) }
     },

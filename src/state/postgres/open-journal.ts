@@ -10,16 +10,16 @@ import {
 } from '../store.ts'
 import type { Query } from './database.ts'
 import type { LineageWatch } from './lineage-watch.ts'
+import { openings } from './openings.ts'
 import {
   assertHeld,
   createPostgresJournal,
   type JournalRow,
   type JournalTable,
   placeOfJournal,
-  readRecords,
   stamp,
 } from './postgres-journal.ts'
-import type { Right } from './right.ts'
+import { type Right, rightLost } from './right.ts'
 
 /** In the table. */
 export function keyOf(name: JournalName): string {
@@ -31,66 +31,55 @@ export function nameOf(key: string): JournalName {
   return key === 'master' ? key : { pool: key.slice('pool/'.length) }
 }
 
-interface Found {
-  id: string
-  kind: string
-  owner: string | null
-  first: number
-  newest: number
-}
+/** Opens a journal; those that are opened at the same moment share two statements. */
+export type OpenJournal = (options: JournalOptions, right: Right) => Promise<OpenedJournal>
 
-export async function openPostgresJournal(
-  table: JournalTable & { lineage: LineageWatch },
-  options: JournalOptions,
-  right: Right,
-): Promise<OpenedJournal> {
-  const { database, name } = table
-  const key = keyOf(options.name)
-  const problems: Problem[] = []
-  async function openRow(query: Query): Promise<{ row: JournalRow; isNew: boolean }> {
-    await assertHeld(query, table.schema, right)
-    const found = await find(query, table, key)
-    if (!found) return { row: await create(query, table, key, options), isNew: true }
-    if (found.kind !== options.kind) {
-      const aside = await rename(query, table, found.id, 'foreign')
+export function postgresJournals(table: JournalTable & { lineage: LineageWatch }): OpenJournal {
+  const { database, schema, name } = table
+  const { find, begin } = openings(table)
+
+  /** One of another kind gets another name, and an empty one its own. Returns the name it has then. */
+  function makeRoom(id: string, key: string, options: JournalOptions, right: Right): Promise<string> {
+    return database.transaction(async (query) => {
+      await assertHeld(query, schema, right)
+      const aside = await rename(query, table, id, 'foreign')
+      await create(query, table, key, options)
+      return aside
+    })
+  }
+
+  return async (options, right) => {
+    const key = keyOf(options.name)
+    const problems: Problem[] = []
+    let found = await find(key)
+    const isNew = found.id === undefined
+    if (found.id !== undefined && found.kind !== options.kind) {
+      const aside = await makeRoom(found.id, key, options, right)
       problems.push(ofOtherKind(table, key, options.kind, aside))
-      return { row: await create(query, table, key, options), isNew: false }
+      found = await find(key)
     }
     const owner = ownerIn(found.owner)
     if (options.owner && owner && !isSameOwner(options.owner, owner))
       throw foreign(table, key, owner, options.owner)
-    const next = Math.max(found.first, found.newest) + 1
     // An owner of earlier records stays until they are rewritten.
     const kept = options.owner ? JSON.stringify(options.owner) : found.owner
-    return { row: { id: found.id, key, first: found.first, next, owner: kept }, isNew: false }
+    const begun = await begin({ key, kind: options.kind, owner: kept, found, proof: right.proof() })
+    if (!begun) throw rightLost(right.to)
+    const { id, first, next, records, damaged } = begun
+    const row = { id, key, first, next, owner: kept }
+    const { lineage, problem: loss } = table.lineage.opened(found.lineage, { ...begun, key })
+    if (loss) problems.push(loss)
+    if (damaged.length > 0) {
+      const aside = await keepDamaged(table, row, damaged, right)
+      problems.push(
+        problem(
+          'JOURNAL_SET_ASIDE',
+          `${damaged.length} of ${records.length + damaged.length} records in ${placeOfJournal(key, name)} could not be read; the others are used; the original is ${placeOfJournal(aside, name)}`,
+        ),
+      )
+    }
+    return { journal: createPostgresJournal(table, row, right, lineage), records, problems, isNew }
   }
-
-  const { row, isNew, lineage } = await database.transaction(async (query) => {
-    const opened = await openRow(query)
-    return { ...opened, lineage: await table.lineage.opened(query, opened.row.id, key) }
-  })
-  if (lineage.problem) problems.push(lineage.problem)
-  const { records, damaged } = await readRecords(table, row.id)
-  if (damaged.length > 0) {
-    const aside = await keepDamaged(table, row, damaged, right)
-    problems.push(
-      problem(
-        'JOURNAL_SET_ASIDE',
-        `${damaged.length} of ${records.length + damaged.length} records in ${placeOfJournal(key, name)} could not be read; the others are used; the original is ${placeOfJournal(aside, name)}`,
-      ),
-    )
-  }
-  return { journal: createPostgresJournal(table, row, right, lineage.lineage), records, problems, isNew }
-}
-
-async function find(query: Query, { schema }: JournalTable, key: string): Promise<Found | undefined> {
-  const { rows } = await query(
-    `SELECT j.id::text, j.kind, j.owner, j.first_number::float8 AS first,
-       coalesce((SELECT max(number) FROM ${schema}.journal_records WHERE journal = j.id), 0)::float8 AS newest
-     FROM ${schema}.journals j WHERE j.name = $1`,
-    [key],
-  )
-  return rows[0] as Found | undefined
 }
 
 async function create(
@@ -98,13 +87,12 @@ async function create(
   { schema }: JournalTable,
   key: string,
   { kind, owner }: JournalOptions,
-): Promise<JournalRow> {
-  const text = owner ? JSON.stringify(owner) : null
-  const { rows } = await query(
-    `INSERT INTO ${schema}.journals (name, kind, owner) VALUES ($1, $2, $3) RETURNING id::text`,
-    [key, kind, text],
-  )
-  return { id: String(rows[0]?.['id']), key, first: 0, next: 1, owner: text }
+): Promise<void> {
+  await query(`INSERT INTO ${schema}.journals (name, kind, owner) VALUES ($1, $2, $3)`, [
+    key,
+    kind,
+    owner ? JSON.stringify(owner) : null,
+  ])
 }
 
 /** Returns the key it has then. */

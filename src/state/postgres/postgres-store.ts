@@ -14,9 +14,10 @@ import type { LineageFile } from './lineage-file.ts'
 import { createLineageWatch } from './lineage-watch.ts'
 import { migrate, quoted, versionOf } from './migrations.ts'
 import { refuseWhileAlone } from './occupants.ts'
-import { keyOf, nameOf, openPostgresJournal, ownerIn } from './open-journal.ts'
+import { keyOf, nameOf, ownerIn, postgresJournals } from './open-journal.ts'
 import { openOutputTable } from './output-table.ts'
 import { placeOfJournal } from './postgres-journal.ts'
+import { groupedRewrites } from './rewrites.ts'
 import { proofOf, type Right, rightLost } from './right.ts'
 
 export interface PostgresStoreOptions {
@@ -42,7 +43,10 @@ export function postgresStore(options: PostgresStoreOptions): StateStore {
   const faults = createFaults(logger)
   const lineage = createLineageWatch({ database, schema, name, file: options.lineageFile, logger })
   const alone = createAlone({ database, schema, name, clock, logger, faults, onRenewed: lineage.check })
-  const table = { database, schema, name, append: groupedAppends({ database, schema }), lineage }
+  const tables = { database, schema }
+  const [append, rewrite] = [groupedAppends(tables), groupedRewrites(tables)]
+  const table = { ...tables, name, append, rewrite, lineage }
+  const openJournal = postgresJournals(table)
   let isShared = false
   let isReady: Promise<boolean> | undefined
 
@@ -111,7 +115,7 @@ export function postgresStore(options: PostgresStoreOptions): StateStore {
     exchange: exchangeTable({ database, schema }),
     leases: leaseTable({ database, schema, faults, lineage }),
     identity: identityTable({ ...table, ready, alone, isShared: () => isShared }),
-    openJournal: async (journal) => openPostgresJournal(table, journal, rightTo(journal)),
+    openJournal: async (journal) => openJournal(journal, rightTo(journal)),
     cluster: clusterIn({ ...table, ...(options.earlier && { earlier: options.earlier }) }),
     async journals() {
       if (!(await ready())) return []
