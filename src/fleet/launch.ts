@@ -53,13 +53,20 @@ export function openLaunch(run: PoolRun, decision: LaunchDecision, material: Rea
   const isNew = !isCarried(memory, sha256)
   memory.intents.set(intent.id, intent)
   memory.userData.set(sha256, userData)
+  const writeDown = async () => {
+    if (isNew) await run.write({ at: now, kind: 'user_data', userData: storedUserData(userData) })
+    await run.write({ at: now, kind: 'intent', intent: storedIntent(intent) })
+  }
+  const writing = writeDown()
+  run.writing.set(intent.id, writing)
   run.background(async () => {
     try {
-      if (isNew) await run.write({ at: now, kind: 'user_data', userData: storedUserData(userData) })
-      await run.write({ at: now, kind: 'intent', intent: storedIntent(intent) })
+      await writing
     } catch {
       memory.intents.delete(intent.id)
       return
+    } finally {
+      run.writing.delete(intent.id)
     }
     const { demandAt = now } = memory
     deps.metrics.observe('launch_reaction_seconds', (run.now() - demandAt) / 1000, { pool: deps.pool })

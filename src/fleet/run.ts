@@ -64,6 +64,8 @@ export interface PoolRun {
   /** Runs beside the loop. What it throws is logged; nothing stops. */
   background(task: () => Promise<void>): void
   readonly tasks: Set<Promise<void>>
+  /** Launches that are being written down, by the ids of their intents. */
+  readonly writing: Map<string, Promise<void>>
   /** Something changed: decide again. */
   changed(): void
 }
@@ -83,6 +85,7 @@ export function createRun(given: PoolDeps, settings: PoolSettings, changed: () =
     halt: new AbortController(),
     over: new AbortController(),
     tasks: new Set(),
+    writing: new Map(),
     now: () => clock.now(),
     bornAt: clock.now(),
     emit(event) {

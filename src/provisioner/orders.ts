@@ -34,7 +34,12 @@ export function createOrders(
       return writers
     },
     adoptOrphans: async () => (await orphans()?.adopt()) ?? [],
-    launch: async (pool, count) => get(pool).fleet.launch(count),
+    async launch(pool, count) {
+      const { fleet } = get(pool)
+      const id = fleet.launch(count)
+      await fleet.launchWritten(id)
+      return id
+    },
     drain: (ids) => remove(ids, 'when_idle'),
     undrain: keep,
     terminate: (ids) => remove(ids, 'even_if_busy'),
