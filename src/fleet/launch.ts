@@ -53,11 +53,10 @@ export function openLaunch(run: PoolRun, decision: LaunchDecision, material: Rea
   const isNew = !isCarried(memory, sha256)
   memory.intents.set(intent.id, intent)
   memory.userData.set(sha256, userData)
-  const writeDown = async () => {
-    if (isNew) await run.write({ at: now, kind: 'user_data', userData: storedUserData(userData) })
-    await run.write({ at: now, kind: 'intent', intent: storedIntent(intent) })
-  }
-  const writing = writeDown()
+  const writing = run.write(
+    ...(isNew ? [{ at: now, kind: 'user_data' as const, userData: storedUserData(userData) }] : []),
+    { at: now, kind: 'intent', intent: storedIntent(intent) },
+  )
   run.writing.set(intent.id, writing)
   run.background(async () => {
     try {

@@ -58,7 +58,7 @@ export interface PoolRun {
   readonly bornAt: number
   emit(event: EventBody): void
   /** Resolves when the record is on the disk; throws what the journal throws, and keeps it as the pool's problem. */
-  write(record: PoolRecord): Promise<void>
+  write(...records: PoolRecord[]): Promise<void>
   /** Replaces the journal by the result of `records`, which is called when its turn in the queue comes. */
   rewrite(records: () => PoolRecord[]): Promise<void>
   /** Runs beside the loop. What it throws is logged; nothing stops. */
@@ -95,7 +95,13 @@ export function createRun(given: PoolDeps, settings: PoolSettings, changed: () =
         logger.error('an event listener of the pool failed', { pool, error })
       }
     },
-    write: (record) => kept(run, () => inTurn(() => journal.append(record))),
+    write: (...records) =>
+      kept(run, () =>
+        inTurn(async () => {
+          // Together, so that a slow store needs one answer.
+          await Promise.all(records.map((record) => journal.append(record)))
+        }),
+      ),
     rewrite: (records) => kept(run, () => inTurn(() => journal.rewrite(records()))),
     background(task) {
       const running = task()

@@ -69,7 +69,10 @@ export function createLeadership(options: LeadershipOptions): Leadership {
   const over = new AbortController()
   let freeBefore: ReadonlySet<string> = new Set()
   let movedAt = Number.NEGATIVE_INFINITY
+  let isStarted = false
   let taking: Promise<void> | undefined
+  /** Of the last round; undefined when that failed. */
+  let last: { view: LeaseView; sentAt: number } | undefined
   let loop: Promise<void> = Promise.resolve()
 
   /** From the time of sending: nobody knows when the store began to count. */
@@ -119,6 +122,28 @@ export function createLeadership(options: LeadershipOptions): Leadership {
       movedAt = clock.now()
       for (const pool of move) void giveAway(pool)
     }
+    begin(take, self)
+  }
+
+  /** What is over since the last view is taken without another one: the store knows whether it was renewed since. */
+  function takeEnded(): void {
+    if (!last || stopping.signal.aborted) return
+    const self = options.self()
+    const { view, sentAt } = last
+    const passed = clock.now() - sentAt
+    const later = <T extends { left: number }>(all: readonly T[]): T[] =>
+      all.map((one) => ({ ...one, left: one.left - passed }))
+    const leases = later(view.leases)
+    const ended = leases.filter(({ left, holder }) => left <= 0 && left + passed > 0 && holder !== self.id)
+    if (ended.length === 0) return
+    const { take } = chooseLeases({ leases, candidates: later(view.candidates) }, self, held.keys())
+    begin(
+      take.filter((pool) => ended.some((lease) => lease.pool === pool)),
+      self,
+    )
+  }
+
+  function begin(take: readonly string[], self: Candidate): void {
     // Those of the last view are still being taken: this view may show them as free.
     if (taking || take.length === 0) return
     taking = Promise.all(take.map((pool) => takeOne(pool, self.id))).then(() => {})
@@ -126,6 +151,8 @@ export function createLeadership(options: LeadershipOptions): Leadership {
       taking = undefined
     }
     taking.then(done, done)
+    // Before, `start` passes it on.
+    if (isStarted) taking.catch(onError)
   }
 
   async function takeOne(pool: string, holder: string): Promise<void> {
@@ -154,7 +181,11 @@ export function createLeadership(options: LeadershipOptions): Leadership {
 
   /** Resolves with the milliseconds until a lease or announcement of another is over, as the view shows it. */
   async function round(): Promise<number> {
+    const sentAt = clock.now()
+    takeEnded()
+    last = undefined
     const { view, self } = await renew()
+    last = { view, sentAt }
     act(view, self)
     const times = [
       ...view.leases.filter(({ holder }) => holder !== self.id),
@@ -170,9 +201,7 @@ export function createLeadership(options: LeadershipOptions): Leadership {
       let next = times.period * (0.9 + 0.2 * random())
       try {
         // Counted from the request: a slow store would leave too little of the lease.
-        const before = taking
         const over = await round()
-        if (taking !== before) taking?.catch(onError)
         next = Math.min(next, Math.max(over + afterEnd, retryAfter)) - (clock.now() - sentAt)
       } catch (error) {
         onError(error)
@@ -201,6 +230,7 @@ export function createLeadership(options: LeadershipOptions): Leadership {
       movedAt = from + times.moveEvery
       await round()
       await taking
+      isStarted = true
       loop = run(Math.max(0, times.period - (clock.now() - from)))
     },
     giveUp: giveAway,

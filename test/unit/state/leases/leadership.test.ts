@@ -85,6 +85,20 @@ describe('leading pools', () => {
     }
   })
 
+  it('passes without another view when each answer takes a second', async () => {
+    for (const at of [0, 300, 600, 900, 1_200]) {
+      const world = leaseWorld(six)
+      const one = world.start('one')
+      const two = world.start('two')
+      two.answersIn = 1_000
+      await world.pass(60_000 + at)
+      one.kill()
+      // At most one renewal is still under way when the lease ends; the take goes with the next.
+      await world.pass(leaseTimes.ttl + 2_100)
+      expect(world.counts()).toEqual({ two: 6 })
+    }
+  })
+
   it('is kept while the takes of others are not answered', async () => {
     const world = leaseWorld(six)
     const one = world.start('one')
