@@ -125,7 +125,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   let listDueAt = 0
   let demandDueAt = 0
   const blockedSince = new Map<string, number>()
-  let [isLookingUp, isRepairing, isRecalled] = [false, false, false]
+  let [isLookingUp, isRepairing, isBack, isRecalled] = [false, false, false, false]
   let loops: Promise<void>[] = []
   const recalled = Promise.withResolvers<void>()
   let unsubscribe = () => {}
@@ -223,7 +223,8 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   /** Never at once: a disk that takes a whole journal and no record would keep the loop busy. */
   async function keepRepairing(): Promise<void> {
     while (isRepairing) {
-      await checkpointWakeup.wait(repairEvery)
+      if (!isBack) await checkpointWakeup.wait(repairEvery)
+      isBack = false
       if (run.stopping) return
       await checkpoint(run)
       isRepairing = run.memory.problems.has('journal')
@@ -253,7 +254,9 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       run.over.abort(rightOver(pool))
     },
     repair() {
-      if (isRepairing) checkpointWakeup.trigger()
+      turn()
+      isBack = isRepairing
+      if (isBack) checkpointWakeup.trigger()
     },
     async start() {
       isRecalled = await recallJournal(run)

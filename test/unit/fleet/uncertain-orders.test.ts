@@ -70,3 +70,16 @@ it('an order about instances of other pools writes nothing here', async () => {
   expect(await found.fleet.keep(['i-other'])).toEqual([])
   expect(found.disk.lines.length).toBe(before)
 })
+
+it('a journal that failed is repaired at once when the store is back', async () => {
+  const { found } = await bench()
+  const mend = failAppends(found, failing('STATE_UNREACHABLE'))
+  const calls = found.calls.launches.length
+  found.wants(1, 1)
+  await found.pass(20.7)
+  expect(found.calls.launches.length).toBe(calls)
+  mend()
+  found.fleet.repair()
+  await found.pass(0.2)
+  expect(found.calls.launches.length).toBeGreaterThan(calls)
+})
