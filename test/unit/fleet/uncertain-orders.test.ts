@@ -75,7 +75,7 @@ it('a journal that failed is repaired at once when the store is back', async () 
   const { found } = await bench()
   const mend = failAppends(found, failing('STATE_UNREACHABLE'))
   const calls = found.calls.launches.length
-  found.wants(1, 1)
+  found.wants(4, 4)
   await found.pass(20.7)
   expect(found.calls.launches.length).toBe(calls)
   mend()
