@@ -10,7 +10,7 @@ import { type Turn, takeTurn } from './decide.ts'
 import { readDemand } from './demand.ts'
 import { launchErrorOf } from './failures.ts'
 import { blockedLaunch, rememberHolds, reportHolds } from './holds.ts'
-import { listInstances, lookUp } from './observe.ts'
+import { letOthersRun, listInstances, lookUp } from './observe.ts'
 import { createFleetOrders, isKeepable } from './ordered.ts'
 import {
   hasStarting,
@@ -27,7 +27,6 @@ import { cleared, undrain } from './removal.ts'
 import { assertLed, assertWritable, rightOver } from './right.ts'
 import {
   createRun,
-  letOthersRun,
   type ManagedInstance,
   type PoolDeps,
   type PoolRun,

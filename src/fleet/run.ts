@@ -95,13 +95,9 @@ export function createRun(given: PoolDeps, settings: PoolSettings, changed: () =
         logger.error('an event listener of the pool failed', { pool, error })
       }
     },
+    // Together, so that a slow store needs one answer.
     write: (...records) =>
-      kept(run, () =>
-        inTurn(async () => {
-          // Together, so that a slow store needs one answer.
-          await Promise.all(records.map((record) => journal.append(record)))
-        }),
-      ),
+      kept(run, () => inTurn(() => Promise.all(records.map((one) => journal.append(one))).then(() => {}))),
     rewrite: (records) => kept(run, () => inTurn(() => journal.rewrite(records()))),
     background(task) {
       const running = task()
@@ -112,13 +108,6 @@ export function createRun(given: PoolDeps, settings: PoolSettings, changed: () =
     changed,
   }
   return run
-}
-
-/** Instances from which on the steps of a turn take about 20 ms each, too long to be taken in one go. */
-const large = 1000
-/** Lets other work run between two steps of a large pool: agents' pings and answers to people do not wait for both. */
-export async function letOthersRun({ deps, memory }: PoolRun): Promise<void> {
-  if (memory.tracks.size > large) await deps.clock.sleep(0)
 }
 
 async function kept(run: PoolRun, write: () => Promise<void>): Promise<void> {

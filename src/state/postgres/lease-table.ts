@@ -1,6 +1,6 @@
 // Leases in SQL. The rows decide, by the clock of the database; who is late finds another epoch in its row.
 import { randomUUID } from 'node:crypto'
-import { hasExited } from '../../platform/index.ts'
+import { hasExited, together } from '../../platform/index.ts'
 import { ProvisionError } from '../../problems/index.ts'
 import type { Candidate, Epoch, Lease, LeaseStore, LeaseView } from '../leases/port.ts'
 import type { Database } from './database.ts'
@@ -8,7 +8,6 @@ import type { Faults } from './failures.ts'
 import type { Beat, LineageWatch } from './lineage-watch.ts'
 import { isShared, markIn } from './occupants.ts'
 import { aloneRow, leaseIn, numbersOf, proofOf, rowOf } from './right.ts'
-import { together } from './together.ts'
 
 /** Milliseconds after the end of leases and announcements: many pools come and go, and each start is another provisioner. */
 const keptFor = 600_000

@@ -4,11 +4,10 @@ import type { JournalRecord } from '../../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import { jsonPieces } from '../json-pieces.ts'
 import type { StoredJournal } from '../store.ts'
-import type { Append } from './appends.ts'
 import type { Database, Query } from './database.ts'
 import type { JournalLineage } from './lineage-watch.ts'
-import type { Rewrite } from './rewrites.ts'
 import { heldRow, type Right, rightLost } from './right.ts'
+import type { Append, Rewrite } from './writes.ts'
 
 export interface JournalTable {
   database: Database

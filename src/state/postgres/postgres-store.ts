@@ -2,7 +2,6 @@
 import type { Clock, Logger } from '../../platform/index.ts'
 import type { HoldOptions, JournalOptions, StateStore } from '../store.ts'
 import { createAlone } from './alone.ts'
-import { groupedAppends } from './appends.ts'
 import { type ClusterTables, clusterIn } from './cluster-tables.ts'
 import type { Database } from './database.ts'
 import { openDecisionTable, queryDecisions } from './decision-table.ts'
@@ -17,8 +16,8 @@ import { refuseWhileAlone } from './occupants.ts'
 import { keyOf, nameOf, ownerIn, postgresJournals } from './open-journal.ts'
 import { openOutputTable } from './output-table.ts'
 import { placeOfJournal } from './postgres-journal.ts'
-import { groupedRewrites } from './rewrites.ts'
 import { proofOf, type Right, rightLost } from './right.ts'
+import { groupedAppends, groupedRewrites } from './writes.ts'
 
 export interface PostgresStoreOptions {
   database: Database
