@@ -24,7 +24,6 @@ export type { OutputHead, OutputLine, OutputStore } from './output.ts'
 export type {
   IdentityPart,
   JournalLease,
-  JournalOptions,
   JournalOwner,
   OpenedJournal,
   StateStore,

@@ -1,6 +1,6 @@
 // Settings of a server under which writes that it has confirmed can be lost, and what is said about them.
 import { describe, expect, it } from 'vitest'
-import { type Durability, lossAllowedBy, standbyNote } from '../../../src/state/postgres/replication.ts'
+import { type Durability, lossAllowedBy, standbyNote } from '../../../src/state/postgres/report.ts'
 
 const safe: Durability = { standbys: 0, synchronousNames: '', synchronousCommit: 'on', fsync: true }
 const of = (part: Partial<Durability>) => ({ ...safe, ...part })
