@@ -70,8 +70,8 @@ export function openLaunch(run: PoolRun, decision: LaunchDecision, material: Rea
     } finally {
       run.writing.delete(intent.id)
     }
-    // Nothing was sent: after a stop nothing is launched, and what was wanted long ago may not be wanted now.
-    if (run.stopping || run.now() - now > longestWrite) {
+    // Nothing was sent: after a stop nothing is decided, and what was wanted long ago may not be wanted now. An order is carried out.
+    if (request === undefined && (run.stopping || run.now() - now > longestWrite)) {
       settle(run, intent)
       return run.changed()
     }

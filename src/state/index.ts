@@ -24,6 +24,7 @@ export type { OutputHead, OutputLine, OutputStore } from './output.ts'
 export type {
   IdentityPart,
   JournalLease,
+  JournalOptions,
   JournalOwner,
   OpenedJournal,
   StateStore,
