@@ -128,9 +128,8 @@ export const plantedFaults: PlantedFault[] = [
     edits: [
       {
         file: 'fleet/launch.ts',
-        find: "      await run.write({ at: now, kind: 'intent', intent: storedIntent(intent) })",
-        replace:
-          "      void send(run, intent)\n      await run.write({ at: now, kind: 'intent', intent: storedIntent(intent) })\n      return",
+        find: '      await writing\n',
+        replace: '      void send(run, intent)\n      await writing\n      return\n',
       },
     ],
   },

@@ -1,8 +1,9 @@
 // What blocks a pool, apart from what the plan finds itself, and how it is reported.
 
 import type { BlockDecision, Decision, Hold, ReasonCode } from '../planner/index.ts'
-import { codeInfo, type Problem, type ProblemCode, problem } from '../problems/index.ts'
+import { codeInfo, type Problem, problem } from '../problems/index.ts'
 import { launchErrorOf } from './failures.ts'
+import { isOfDatabase } from './right.ts'
 import { type LaunchInputs, type PoolMemory, type PoolRun, type PoolSettings, reportProblem } from './run.ts'
 
 /** What stops launches and removals. Checked again right before a termination, which is decided a while before. */
@@ -16,19 +17,6 @@ export function stopsOf({ paused, foreign, otherAccount, problems }: PoolMemory)
   if (isOfDatabase(problems.get('journal'))) holds.push({ code: 'JOURNAL_FAILING', stops: both })
   return holds
 }
-
-/** Another process may take over a journal in a database, and decide by what was last written there. */
-function isOfDatabase(fault: Problem | undefined): boolean {
-  return fault !== undefined && ofDatabase.includes(fault.code)
-}
-
-const ofDatabase: readonly ProblemCode[] = [
-  'STATE_UNREACHABLE',
-  'STATE_REFUSED',
-  'STATE_READ_ONLY',
-  'STATE_URL_INVALID',
-  'STATE_RIGHT_LOST',
-]
 
 /** A journal may be known to be out of reach before anything was to be written. The next successful write clears it. */
 export function noteJournalFault(run: PoolRun): void {

@@ -10,7 +10,8 @@ import { type Turn, takeTurn } from './decide.ts'
 import { readDemand } from './demand.ts'
 import { launchErrorOf } from './failures.ts'
 import { blockedLaunch, rememberHolds, reportHolds } from './holds.ts'
-import { listInstances, lookUp } from './observe.ts'
+import { letOthersRun, listInstances, lookUp } from './observe.ts'
+import { createFleetOrders, isKeepable } from './ordered.ts'
 import {
   hasStarting,
   listingFrom,
@@ -21,12 +22,11 @@ import {
   startingIds,
 } from './pace.ts'
 import { recallJournal } from './recall-journal.ts'
-import { checkpointOf, type PoolRecord } from './records.ts'
+import { checkpointOf } from './records.ts'
 import { cleared, undrain } from './removal.ts'
-import { assertLed, rightOver } from './right.ts'
+import { assertLed, assertWritable, rightOver } from './right.ts'
 import {
   createRun,
-  letOthersRun,
   type ManagedInstance,
   type PoolDeps,
   type PoolRun,
@@ -70,6 +70,8 @@ export interface PoolFleet {
   stop(): Promise<void>
   /** The right to the pool is over: from now on there is no call and no write any more. `stop` then waits for nothing. */
   abandon(): void
+  /** The store answers again: a journal whose last write failed is repaired now. */
+  repair(): void
   /** Until `resume`, also after a restart, nothing is launched or terminated. */
   pause(): Promise<void>
   resume(): Promise<void>
@@ -79,6 +81,11 @@ export interface PoolFleet {
   listed(ms: number): Promise<void>
   /** Launches VMs on a person's order, in addition to those jobs need; returns the intent. Throws the reason if it must not. */
   launch(count: number): string
+  /**
+   * Resolves when the launch with this id is written down, so that it is carried out. Throws STATE_RIGHT_LOST: it is not; and
+   * ORDER_UNCERTAIN.
+   */
+  launchWritten(id: string): Promise<void>
   /** Removes VMs on a person's order. Returns the ids that this pool manages. */
   remove(ids: readonly string[], how: 'when_idle' | 'even_if_busy'): Promise<string[]>
   /** Cancels orders to remove VMs that are not terminated yet. Returns the ids of those. */
@@ -121,12 +128,13 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   let listDueAt = 0
   let demandDueAt = 0
   const blockedSince = new Map<string, number>()
-  let [isLookingUp, isRepairing, isRecalled] = [false, false, false]
+  let [isLookingUp, isRepairing, isBack, isRecalled] = [false, false, false, false]
   let loops: Promise<void>[] = []
   const recalled = Promise.withResolvers<void>()
   const listed = Promise.withResolvers<void>()
   let unsubscribe = () => {}
   const run = createRun(deps, settings, () => void turn())
+  const orders = createFleetOrders(run, () => void turn())
 
   /** Undefined when the loop does not run, or the turn failed. */
   function turn(requests: readonly ManualLaunch[] = []): Turn | undefined {
@@ -220,17 +228,13 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   /** Never at once: a disk that takes a whole journal and no record would keep the loop busy. */
   async function keepRepairing(): Promise<void> {
     while (isRepairing) {
-      await checkpointWakeup.wait(repairEvery)
+      if (!isBack) await checkpointWakeup.wait(repairEvery)
+      isBack = false
       if (run.stopping) return
       await checkpoint(run)
       isRepairing = run.memory.problems.has('journal')
     }
     turn()
-  }
-
-  async function order(record: PoolRecord): Promise<void> {
-    turn()
-    await run.write(record)
   }
 
   function halt(): void {
@@ -245,6 +249,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   async function ready(): Promise<void> {
     await recalled.promise
     assertLed(run)
+    assertWritable(run.deps)
   }
 
   return {
@@ -253,6 +258,11 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       run.abandoned = true
       halt()
       run.over.abort(rightOver(pool))
+    },
+    repair() {
+      turn()
+      isBack = isRepairing
+      if (isBack) checkpointWakeup.trigger()
     },
     async start() {
       isRecalled = await recallJournal(run)
@@ -281,21 +291,18 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     },
     async pause() {
       await ready()
-      run.memory.paused = true
-      await order({ at: run.now(), kind: 'paused', paused: true })
+      await orders.setPaused(true)
     },
     async resume() {
       await ready()
-      run.memory.paused = false
-      await order({ at: run.now(), kind: 'paused', paused: false })
+      await orders.setPaused(false)
     },
     async adopt() {
       await ready()
       const writers = foreignWriters(run.memory)
-      for (const writer of writers) run.memory.adopted.add(writer)
       // The next listing shows them as managed; until then the pool stays as it is.
       listWakeup.trigger()
-      if (writers.length > 0) await run.write({ at: run.now(), kind: 'adopted', writers })
+      await orders.addAdopted(writers)
       return writers
     },
     listed: (ms) => within(run, ms, listed.promise),
@@ -309,21 +316,14 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
           throw new ProvisionError(blockedLaunch(decision.reason, run, taken.launchInputs))
       return request.id
     },
+    launchWritten: orders.launchWritten,
     async remove(ids, how) {
       await ready()
-      const tracks = ids.flatMap((id) => run.memory.tracks.get(id) ?? [])
-      for (const track of tracks) track.ordered = how
-      const ours = tracks.map(({ id }) => id)
-      await order({ at: run.now(), kind: 'ordered', ids: ours, how })
-      return ours
+      return orders.setOrdered(ids, how, () => true)
     },
     async keep(ids) {
       await ready()
-      const tracks = ids.flatMap((id) => run.memory.tracks.get(id) ?? []).filter(isKeepable)
-      for (const track of tracks) delete track.ordered
-      const kept = tracks.map(({ id }) => id)
-      await order({ at: run.now(), kind: 'kept', ids: kept })
-      return kept
+      return orders.setOrdered(ids, undefined, isKeepable)
     },
     async clear(timeoutMs) {
       run.memory.clearing = true
@@ -361,11 +361,6 @@ function notDecided({ deps, stopping }: PoolRun, lastTurn: Turn | undefined): Pr
 function isDrained({ drainedAt, drainDoubtAt, busyWith, ending, condemned }: ManagedInstance): boolean {
   const mayBe = drainedAt !== undefined || drainDoubtAt !== undefined
   return mayBe && !ending && !condemned && (busyWith === undefined || busyWith === 'end')
-}
-
-/** A condemned instance is terminated without the order, too. */
-function isKeepable({ ordered, ending, condemned, busyWith }: ManagedInstance): boolean {
-  return ordered !== undefined && !ending && !condemned && busyWith !== 'end'
 }
 
 /** Compacts the journal to what is known now. A pool that lost its journal starts a new one only after enough listings. */

@@ -56,16 +56,22 @@ export function openLaunch(run: PoolRun, decision: LaunchDecision, material: Rea
   const isNew = !isCarried(memory, sha256)
   memory.intents.set(intent.id, intent)
   memory.userData.set(sha256, userData)
+  const writing = run.write(
+    ...(isNew ? [{ at: now, kind: 'user_data' as const, userData: storedUserData(userData) }] : []),
+    { at: now, kind: 'intent', intent: storedIntent(intent) },
+  )
+  run.writing.set(intent.id, writing)
   run.background(async () => {
     try {
-      if (isNew) await run.write({ at: now, kind: 'user_data', userData: storedUserData(userData) })
-      await run.write({ at: now, kind: 'intent', intent: storedIntent(intent) })
+      await writing
     } catch {
       memory.intents.delete(intent.id)
       return
+    } finally {
+      run.writing.delete(intent.id)
     }
-    // Nothing was sent: after a stop nothing is launched, and what was wanted long ago may not be wanted now.
-    if (run.stopping || run.now() - now > longestWrite) {
+    // Nothing was sent: after a stop nothing is decided, and what was wanted long ago may not be wanted now. An order is carried out.
+    if (request === undefined && (run.stopping || run.now() - now > longestWrite)) {
       settle(run, intent)
       return run.changed()
     }

@@ -12,7 +12,6 @@ import type { OwnWriters } from './own-writers.ts'
 import { storedTrack } from './records.ts'
 import {
   callDeadlines,
-  letOthersRun,
   type ManagedInstance,
   type PoolMemory,
   type PoolRun,
@@ -294,4 +293,11 @@ function see(
   intent?.seen.add(instance.id)
   track.sha256 ??= intent?.sha256
   return track
+}
+
+/** Instances from which on the steps of a turn take about 20 ms each, too long to be taken in one go. */
+const large = 1000
+/** Lets other work run between two steps of a large pool: agents' pings and answers to people do not wait for both. */
+export async function letOthersRun({ deps, memory }: PoolRun): Promise<void> {
+  if (memory.tracks.size > large) await deps.clock.sleep(0)
 }

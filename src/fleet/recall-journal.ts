@@ -9,10 +9,10 @@ const journalRetry = 10_000
 
 /** Without its journal the loop must not start: it would not know what it has launched. False: it was stopped before. */
 export async function recallJournal(run: PoolRun): Promise<boolean> {
-  const { journal, journalDamaged, clock, logger, pool } = run.deps
+  const { journal, recorded, journalDamaged, clock, logger, pool } = run.deps
   while (!run.stopping) {
     try {
-      const records = await journal.read()
+      const records = recorded ?? (await journal.read())
       if (isElsewhere(run, records)) {
         // A person's order about the pool does not depend on its location.
         run.memory.paused = recallNow(records, run.now(), run.deps.bootMark?.()).paused

@@ -1,7 +1,7 @@
 // The right to a pool: once it is over, nothing is changed or written any more.
 import type { DemandSource } from '../demand/index.ts'
 import type { Journal } from '../platform/index.ts'
-import { ProvisionError, problem } from '../problems/index.ts'
+import { type Problem, type ProblemCode, ProvisionError, problem } from '../problems/index.ts'
 import type { Provider } from '../providers/index.ts'
 import { guardedDemand, guardedProvider } from './guarded.ts'
 
@@ -70,3 +70,41 @@ export function rightOver(pool: string): ProvisionError {
     problem('STATE_RIGHT_LOST', `this process no longer leads pool ${pool}: nothing was called or written`),
   )
 }
+
+/**
+ * Before an order changes anything: while the database is known to be out of reach, nothing could be written down. Throws its
+ * fault.
+ */
+export function assertWritable({ journal }: Pick<Ports, 'journal'>): void {
+  const fault = journal.fault?.()
+  if (fault && isOfDatabase(fault)) throw new ProvisionError(fault)
+}
+
+export function isRightLost(error: unknown): boolean {
+  return error instanceof ProvisionError && error.code === 'STATE_RIGHT_LOST'
+}
+
+/** The journal did not confirm an order, but may have it: nobody can say whether it is carried out, by whoever leads then. */
+export function orderUncertain(pool: string, cause: unknown): ProvisionError {
+  const why = cause instanceof Error ? cause.message : String(cause)
+  return new ProvisionError(
+    problem(
+      'ORDER_UNCERTAIN',
+      `the order for pool ${pool} may or may not be carried out: it is not known whether it was written down (${why})`,
+      { cause },
+    ),
+  )
+}
+
+/** Another process may take over a journal in a database, and decide by what was last written there. */
+export function isOfDatabase(fault: Problem | undefined): boolean {
+  return fault !== undefined && ofDatabase.includes(fault.code)
+}
+
+const ofDatabase: readonly ProblemCode[] = [
+  'STATE_UNREACHABLE',
+  'STATE_REFUSED',
+  'STATE_READ_ONLY',
+  'STATE_URL_INVALID',
+  'STATE_RIGHT_LOST',
+]

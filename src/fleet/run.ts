@@ -16,6 +16,7 @@ import {
   type BootMark,
   type Clock,
   type Journal,
+  type JournalRecord,
   type Logger,
   limit,
   type Metrics,
@@ -57,12 +58,14 @@ export interface PoolRun {
   readonly bornAt: number
   emit(event: EventBody): void
   /** Resolves when the record is on the disk; throws what the journal throws, and keeps it as the pool's problem. */
-  write(record: PoolRecord): Promise<void>
+  write(...records: PoolRecord[]): Promise<void>
   /** Replaces the journal by the result of `records`, which is called when its turn in the queue comes. */
   rewrite(records: () => PoolRecord[]): Promise<void>
   /** Runs beside the loop. What it throws is logged; nothing stops. */
   background(task: () => Promise<void>): void
   readonly tasks: Set<Promise<void>>
+  /** Launches that are being written down, by the ids of their intents. */
+  readonly writing: Map<string, Promise<void>>
   /** Something changed: decide again. */
   changed(): void
 }
@@ -82,6 +85,7 @@ export function createRun(given: PoolDeps, settings: PoolSettings, changed: () =
     halt: new AbortController(),
     over: new AbortController(),
     tasks: new Set(),
+    writing: new Map(),
     now: () => clock.now(),
     bornAt: clock.now(),
     emit(event) {
@@ -91,7 +95,9 @@ export function createRun(given: PoolDeps, settings: PoolSettings, changed: () =
         logger.error('an event listener of the pool failed', { pool, error })
       }
     },
-    write: (record) => kept(run, () => inTurn(() => journal.append(record))),
+    // Together, so that a slow store needs one answer.
+    write: (...records) =>
+      kept(run, () => inTurn(() => Promise.all(records.map((one) => journal.append(one))).then(() => {}))),
     rewrite: (records) => kept(run, () => inTurn(() => journal.rewrite(records()))),
     background(task) {
       const running = task()
@@ -102,13 +108,6 @@ export function createRun(given: PoolDeps, settings: PoolSettings, changed: () =
     changed,
   }
   return run
-}
-
-/** Instances from which on the steps of a turn take about 20 ms each, too long to be taken in one go. */
-const large = 1000
-/** Lets other work run between two steps of a large pool: agents' pings and answers to people do not wait for both. */
-export async function letOthersRun({ deps, memory }: PoolRun): Promise<void> {
-  if (memory.tracks.size > large) await deps.clock.sleep(0)
 }
 
 async function kept(run: PoolRun, write: () => Promise<void>): Promise<void> {
@@ -191,6 +190,8 @@ export interface PoolDeps {
   clock: Clock
   /** This pool's own. */
   journal: Journal
+  /** Its records when it was opened; left out: they are read. */
+  recorded?: readonly JournalRecord[]
   /** The journal may be incomplete: listings must first show what exists. */
   journalDamaged?: boolean
   /** Where the machine has one: used to convert times in the journal to this process's clock. */

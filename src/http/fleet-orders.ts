@@ -67,6 +67,7 @@ const statuses: Partial<Record<ProblemCode, number>> = {
   POOL_UNKNOWN: 404,
   INSTANCE_UNKNOWN: 404,
   ORDER_UNANSWERED: 504,
+  ORDER_UNCERTAIN: 504,
 }
 
 /** Problems become responses: 409 unless the request itself was wrong. Internal errors are left to the caller. */

@@ -353,6 +353,14 @@ export const controlCodes = {
     remedy:
       'See who leads the pool, and what was done: `provision status`, `provision logs`. Then repeat the order if it is still needed.',
   },
+  ORDER_UNCERTAIN: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      'The state could not be written while an order was carried out, so it is not known whether the order was written down. It may still be carried out, here or by the next leader of the pool.',
+    remedy:
+      'See what was done once the state can be written: `provision status` shows pauses, `provision instances` drains and launches. Then repeat the order if it is still needed.',
+  },
   PUSH_MISSING: {
     severity: 'warning',
     exit: 1,

@@ -14,7 +14,7 @@ import {
 
 /** Every change rejects with a ProvisionError when it could not be stored; then nothing has changed here. */
 export interface ClusterMemory {
-  /** Reads what other provisioners of the cluster have noted meanwhile. */
+  /** Reads what other provisioners of the cluster have noted meanwhile: once for all who ask before it is sent. */
   refresh(): Promise<void>
   locations(): readonly ClusterLocation[]
   /** Stored when it resolves: nothing is launched at a location that is not noted. */
@@ -40,11 +40,16 @@ export async function openClusterMemory(cluster: StoredCluster): Promise<Cluster
     })
   }
 
+  let next: Promise<void> | undefined
+
   return {
-    refresh: () =>
-      inTurn(async () => {
+    refresh() {
+      next ??= inTurn(async () => {
+        next = undefined
         notes = await cluster.read()
-      }),
+      })
+      return next
+    },
     locations: () => notes.locations,
     async addLocation(place) {
       const known = notes.locations.find((one) => keyOf(one) === keyOf(place))

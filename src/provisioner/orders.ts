@@ -62,7 +62,9 @@ export function createOrders({
       const until = clock.now() + longestStart
       const { fleet } = await begun(pool, until)
       await fleet.listed(until - clock.now())
-      return fleet.launch(count)
+      const id = fleet.launch(count)
+      await fleet.launchWritten(id)
+      return id
     },
     drain: (ids) => remove(ids, 'when_idle'),
     undrain: keep,

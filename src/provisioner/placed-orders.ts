@@ -68,22 +68,35 @@ export function createPlacedOrders({
   return async (place, order) => {
     const id = randomUUID()
     const unit = units.unitOf(place)
-    await exchange.place({ id, lease: unit, order: JSON.stringify(order), from, ttl: longestWait })
-    const answer = (await answerTo(id)) ?? (await lastLook(exchange, id))
-    if (answer === 'withdrawn') throw unanswered(place, units.leaderOf(unit)?.host, false)
+    const host = () => units.leaderOf(unit)?.host
+    const placing = { id, lease: unit, order: JSON.stringify(order), from, ttl: longestWait }
+    const refused = await exchange.place(placing).then(
+      () => undefined,
+      (error: unknown) => ({ error }),
+    )
+    // It may have been placed all the same.
+    if (refused && !isUnknown(refused.error)) throw refused.error
+    const answer = (refused ? undefined : await answerTo(id)) ?? (await lastLook(exchange, id))
+    if (answer === 'withdrawn') throw refused?.error ?? unanswered(place, host(), 'withdrawn')
+    if (answer === 'unknown') throw unanswered(place, host(), refused ? 'perhaps placed' : 'placed')
     const reply = answer === undefined ? undefined : replyIn(answer)
     if (reply) return reply
-    throw unanswered(place, units.leaderOf(unit)?.host, true)
+    throw unanswered(place, host(), refused ? 'perhaps placed' : 'taken')
   }
 }
 
-/** Nobody carries it out from now on, if nobody has begun. */
+/** Only then may the store have done what it did not confirm. */
+function isUnknown(error: unknown): boolean {
+  return error instanceof ProvisionError && error.code === 'STATE_UNREACHABLE'
+}
+
+/** Nobody carries it out from now on, if nobody has begun. `unknown`: the store does not answer; undefined: somebody has. */
 async function lastLook(exchange: Exchange, id: string): Promise<string | undefined> {
   try {
     if (await exchange.withdraw(id)) return 'withdrawn'
     return (await exchange.answers([id])).get(id)
   } catch {
-    return undefined
+    return 'unknown'
   }
 }
 
@@ -98,11 +111,19 @@ function replyIn(answer: string): Reply | undefined {
   }
 }
 
-function unanswered(place: OrderPlace, host: string | undefined, isTaken: boolean): ProvisionError {
+const outcomes = {
+  withdrawn: 'nobody took the order in time, and it will not be carried out',
+  taken: 'the order was taken but not answered in time, and may still be carried out',
+  placed: 'the order was not answered in time, and may still be carried out: the state does not answer',
+  'perhaps placed': `the state did not confirm the order; its leader may still carry it out within ${longestWait / 1000} s of its return`,
+} as const
+
+function unanswered(
+  place: OrderPlace,
+  host: string | undefined,
+  outcome: keyof typeof outcomes,
+): ProvisionError {
   const what = place === 'orphans' ? 'the search for orphans' : `pool ${place.pool}`
   const who = host === undefined ? `no provisioner leads ${what}` : `the provisioner on ${host} leads ${what}`
-  const outcome = isTaken
-    ? 'the order was taken but not answered in time, and may still be carried out'
-    : `nobody took the order in time, and it will not be carried out`
-  return new ProvisionError(problem('ORDER_UNANSWERED', `${who}; ${outcome}`))
+  return new ProvisionError(problem('ORDER_UNANSWERED', `${who}; ${outcomes[outcome]}`))
 }

@@ -69,7 +69,7 @@ export interface RunningPools {
   reconfigure(pool: string): void
   /** Restarts the loop of the pool, or retries its start; its VMs keep running. */
   restart(pool: string): Promise<void>
-  /** Tries again at once to start the pool, if that has failed: the reason may be gone. */
+  /** The store answers again: tries at once to start the pool, if that has failed, or to repair its journal. */
   retry(pool: string): void
   /** Restarts all that run or are being started: their journals are not what they wrote. */
   reopen(): void
@@ -132,8 +132,10 @@ export function createRunningPools(
   async function startOne(name: string, term: Term): Promise<void> {
     const { plans, refresh, ...rest } = started!
     try {
-      await refresh?.()
-      const ownWriters = withAdopted(rest.ownWriters, rest.adoptedOf?.(name))
+      const ownWriters = async () => {
+        await refresh?.()
+        return withAdopted(rest.ownWriters, rest.adoptedOf?.(name))
+      }
       const owner = plans.ownerOf(name)
       clusters ??= createSharedClusters({ ...rest, clusterId: owner.clusterId, random: Math.random })
       const plan = () => plans.get(name)
@@ -276,6 +278,7 @@ export function createRunningPools(
     restart,
     retry(name) {
       if (failed.has(name)) void restart(name)
+      else running.get(name)?.fleet.repair()
     },
     // Also one that is being started, perhaps from what was read before.
     reopen: () => names.filter((name) => terms.has(name)).forEach((name) => void restart(name)),

@@ -35,7 +35,8 @@ export interface RunPoolOptions {
   plan: () => ReadyPlan
   owner: Ownership
   provisionerId: string
-  ownWriters: OwnWriters
+  /** Read while the journal is opened. */
+  ownWriters: () => Promise<OwnWriters>
   stateDir: string
   store: Pick<StateStore, 'openJournal'>
   env: Readonly<Record<string, string | undefined>>
@@ -82,23 +83,29 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
     await provider.close().catch(() => {})
     throw error
   })
-  const opened = await openedOrClosed(provider, options, {
-    name: { pool: pool.pool_name },
-    kind: journalKind,
-    lease: options.term,
-    owner: { cluster: owner.clusterId, pool: owner.pool, writer: provisionerId },
-  })
+  const [opened, ownWriters] = await bothOrClosed(
+    provider,
+    openedJournal(options, {
+      name: { pool: pool.pool_name },
+      kind: journalKind,
+      lease: options.term,
+      owner: { cluster: owner.clusterId, pool: owner.pool, writer: provisionerId },
+    }),
+    options.ownWriters(),
+  )
   tellProblems(logger, opened.problems)
   const gate = preflightGate(options)
   const fleet = createPoolFleet(
     {
       ...options,
+      ownWriters,
       pool: pool.pool_name,
       owner,
       provider,
       ...(shared ? { shared } : {}),
       demand: meteredDemand(options.demand, meter),
       journal: opened.journal,
+      recorded: opened.records,
       journalDamaged: opened.problems.length > 0,
       isFirstStart: opened.isFirstStart,
       locationKey: keyOf(location),
@@ -132,19 +139,32 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   return running
 }
 
-/** The journal of the pool; if it cannot be opened, the provider is closed. */
-async function openedOrClosed(
-  provider: Provider,
+type StartingJournal = OpenedJournal & { isFirstStart: boolean }
+
+async function openedJournal(
   { store, isFirstStart }: Pick<RunPoolOptions, 'store' | 'isFirstStart'>,
   options: JournalOptions,
-): Promise<OpenedJournal & { isFirstStart: boolean }> {
-  let opened: OpenedJournal | undefined
+): Promise<StartingJournal> {
+  const opened = await store.openJournal(options)
   try {
-    opened = await store.openJournal(options)
     return { ...opened, isFirstStart: hasNotBegun(opened) && (await isFirstStart()) }
   } catch (error) {
-    await opened?.journal.close().catch(() => {})
+    await opened.journal.close().catch(() => {})
+    throw error
+  }
+}
+
+/** What a pool starts with; if a part of it cannot be had, all that was opened is closed. */
+async function bothOrClosed(
+  provider: Provider,
+  opening: Promise<StartingJournal>,
+  reading: Promise<OwnWriters>,
+): Promise<[StartingJournal, OwnWriters]> {
+  try {
+    return await Promise.all([opening, reading])
+  } catch (error) {
     await provider.close().catch(() => {})
+    void opening.then(({ journal }) => journal.close()).catch(() => {})
     throw error
   }
 }

@@ -10,6 +10,8 @@ export interface Process {
   candidate: Candidate
   /** Milliseconds that the store takes to answer it; Infinity: it never does. */
   answersIn: number
+  /** Milliseconds that a take needs in addition. */
+  takesIn: number
   alive: boolean
   /** Pools whose loop runs here. */
   readonly leads: Map<string, Epoch>
@@ -52,6 +54,7 @@ export function leaseWorld(pools: readonly string[], random: () => number = () =
       leads,
       candidate: { id, ...about, pools, pinned: [], configured: pools, wants: 'share', ...more },
       answersIn: 0,
+      takesIn: 0,
       endsIn: 0,
       ended: [],
       alive: true,
@@ -131,7 +134,11 @@ function reached(store: LeaseStore, process: () => Process, clock: FakeClock): L
   }
   return {
     renew: (...args) => through(() => store.renew(...args)),
-    take: (...args) => through(() => store.take(...args)),
+    async take(...args) {
+      const epoch = await through(() => store.take(...args))
+      await clock.sleep(process().takesIn)
+      return epoch
+    },
     release: (...args) => through(() => store.release(...args)),
     leave: (...args) => through(() => store.leave(...args)),
   }

@@ -19,11 +19,10 @@ export interface LeaseTimes {
 /** The pools of a killed leader are free after 6.5 to 8 s, and taken at the next renewal of another one. */
 export const leaseTimes: LeaseTimes = { ttl: 8_000, margin: 2_000, period: 1_500, moveEvery: 10_000 }
 
-/** Of many pools that nobody leads, so many are taken at once: fewer than there are connections. */
-const takenAtOnce = 3
-
-/** Milliseconds until the next attempt when the store did not answer. */
+/** Milliseconds until the next attempt when the store did not answer, and from one view to the next at least. */
 const retryAfter = 500
+/** Milliseconds after the end of another's lease: the next view shows that it is over. */
+const afterEnd = 50
 
 export interface LeadershipOptions {
   store: LeaseStore
@@ -70,7 +69,10 @@ export function createLeadership(options: LeadershipOptions): Leadership {
   const over = new AbortController()
   let freeBefore: ReadonlySet<string> = new Set()
   let movedAt = Number.NEGATIVE_INFINITY
-  let renewedAt = Number.NEGATIVE_INFINITY
+  let isStarted = false
+  let taking: Promise<void> | undefined
+  /** Of the last round; undefined when that failed. */
+  let last: { view: LeaseView; sentAt: number } | undefined
   let loop: Promise<void> = Promise.resolve()
 
   /** From the time of sending: nobody knows when the store began to count. */
@@ -107,12 +109,12 @@ export function createLeadership(options: LeadershipOptions): Leadership {
       if (!isRenewed(view, self, pool, lease.epoch)) lose(pool, lease)
       else if (held.get(pool) === lease) lease.until = Math.max(lease.until, deadline(sentAt))
     }
-    renewedAt = sentAt
     options.onView?.(view)
     return { view, self }
   }
 
-  async function act(view: LeaseView, self: Candidate): Promise<void> {
+  /** Renewals do not wait for what it begins: a slow store would leave too little of the leases. */
+  function act(view: LeaseView, self: Candidate): void {
     const { take, free, giveUp, move } = chooseLeases(view, self, held.keys(), freeBefore)
     freeBefore = new Set(free)
     for (const pool of giveUp) void giveAway(pool)
@@ -120,12 +122,37 @@ export function createLeadership(options: LeadershipOptions): Leadership {
       movedAt = clock.now()
       for (const pool of move) void giveAway(pool)
     }
-    for (let at = 0; at < take.length; at += takenAtOnce) {
-      // A slow store, and many pools: the first leases would be over before the last is taken.
-      if (clock.now() - renewedAt >= times.period) await renew()
-      if (stopping.signal.aborted) return
-      await Promise.all(take.slice(at, at + takenAtOnce).map((pool) => takeOne(pool, self.id)))
+    begin(take, self)
+  }
+
+  /** What is over since the last view is taken without another one: the store knows whether it was renewed since. */
+  function takeEnded(): void {
+    if (!last || stopping.signal.aborted) return
+    const self = options.self()
+    const { view, sentAt } = last
+    const passed = clock.now() - sentAt
+    const later = <T extends { left: number }>(all: readonly T[]): T[] =>
+      all.map((one) => ({ ...one, left: one.left - passed }))
+    const leases = later(view.leases)
+    const ended = leases.filter(({ left, holder }) => left <= 0 && left + passed > 0 && holder !== self.id)
+    if (ended.length === 0) return
+    const { take } = chooseLeases({ leases, candidates: later(view.candidates) }, self, held.keys())
+    begin(
+      take.filter((pool) => ended.some((lease) => lease.pool === pool)),
+      self,
+    )
+  }
+
+  function begin(take: readonly string[], self: Candidate): void {
+    // Those of the last view are still being taken: this view may show them as free.
+    if (taking || take.length === 0) return
+    taking = Promise.all(take.map((pool) => takeOne(pool, self.id))).then(() => {})
+    const done = () => {
+      taking = undefined
     }
+    taking.then(done, done)
+    // Before, `start` passes it on.
+    if (isStarted) taking.catch(onError)
   }
 
   async function takeOne(pool: string, holder: string): Promise<void> {
@@ -152,9 +179,19 @@ export function createLeadership(options: LeadershipOptions): Leadership {
     await asked('the end of a lease', () => store.release(pool, lease.epoch))
   }
 
-  async function round(): Promise<void> {
+  /** Resolves with the milliseconds until a lease or announcement of another is over, as the view shows it. */
+  async function round(): Promise<number> {
+    const sentAt = clock.now()
+    takeEnded()
+    last = undefined
     const { view, self } = await renew()
-    await act(view, self)
+    last = { view, sentAt }
+    act(view, self)
+    const times = [
+      ...view.leases.filter(({ holder }) => holder !== self.id),
+      ...view.candidates.filter(({ id }) => id !== self.id),
+    ].map(({ left }) => left)
+    return Math.min(...times.filter((left) => left > 0))
   }
 
   async function run(first: number): Promise<void> {
@@ -163,9 +200,9 @@ export function createLeadership(options: LeadershipOptions): Leadership {
       const sentAt = clock.now()
       let next = times.period * (0.9 + 0.2 * random())
       try {
-        await round()
-        // Not after the answer: a slow store would leave too little of the lease.
-        next -= clock.now() - sentAt
+        // Counted from the request: a slow store would leave too little of the lease.
+        const over = await round()
+        next = Math.min(next, Math.max(over + afterEnd, retryAfter)) - (clock.now() - sentAt)
       } catch (error) {
         onError(error)
         next = retryAfter
@@ -189,9 +226,12 @@ export function createLeadership(options: LeadershipOptions): Leadership {
   return {
     async start() {
       // Nothing moves at first: a first start has to write its journals, or the next leader takes them for lost.
-      movedAt = clock.now() + times.moveEvery
+      const from = clock.now()
+      movedAt = from + times.moveEvery
       await round()
-      loop = run(times.period)
+      await taking
+      isStarted = true
+      loop = run(Math.max(0, times.period - (clock.now() - from)))
     },
     giveUp: giveAway,
     epochOf(pool) {
@@ -201,6 +241,7 @@ export function createLeadership(options: LeadershipOptions): Leadership {
     async stop() {
       stopping.abort()
       await loop
+      await taking?.catch(() => {})
       await keepUntil(Promise.all([...held.keys()].map(giveAway)))
       over.abort()
       await asked('leaving', () => store.leave(options.self().id)).catch(onError)

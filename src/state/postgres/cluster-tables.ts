@@ -15,7 +15,7 @@ export interface ClusterTables {
 export function clusterIn({ database, schema, earlier }: ClusterTables): StoredCluster {
   const changes = changesIn(database.query, schema)
   return {
-    read: () => database.transaction((query) => readNotes(query, schema)),
+    read: () => readNotes(database.query, schema),
     addLocation: (place) => changes.addLocations([place]),
     adopt: changes.adopt,
     addDrained: changes.addDrained,
@@ -92,26 +92,26 @@ function changesIn(query: Query, schema: string) {
   }
 }
 
+/** In one statement, so as they are at one moment. */
 async function readNotes(query: Query, schema: string): Promise<ClusterNotes> {
-  const { rows: places } = await query(
-    `SELECT provider, location, account FROM ${schema}.cluster_locations ORDER BY noted_at, provider, location`,
+  const { rows } = await query(
+    `SELECT 'location' AS kind, provider AS one, location AS two, account AS three, noted_at FROM ${schema}.cluster_locations
+     UNION ALL SELECT 'adopted', writer, pool, NULL, noted_at FROM ${schema}.cluster_adopted
+     UNION ALL SELECT 'drained', instance, NULL, NULL, noted_at FROM ${schema}.cluster_drained
+     ORDER BY noted_at, one, two`,
   )
-  const { rows: adopted } = await query(
-    `SELECT writer, pool FROM ${schema}.cluster_adopted ORDER BY noted_at, writer, pool`,
-  )
-  const { rows: drained } = await query(
-    `SELECT instance FROM ${schema}.cluster_drained ORDER BY noted_at, instance`,
-  )
+  const of = (kind: string) =>
+    (rows as { kind: string; one: string; two: string; three: string | null }[]).filter(
+      (row) => row.kind === kind,
+    )
   return {
-    locations: (places as { provider: string; location: string; account: string | null }[]).map(
-      ({ provider, location, account }) => ({
-        provider,
-        location: JSON.parse(location) as ClusterLocation['location'],
-        ...(account !== null && { account }),
-      }),
-    ),
-    adopted: (adopted as { writer: string; pool: string }[]).map(({ writer, pool }) => ({ writer, pool })),
-    drained: drained.map(({ instance }) => String(instance)),
+    locations: of('location').map(({ one: provider, two: location, three: account }) => ({
+      provider,
+      location: JSON.parse(location) as ClusterLocation['location'],
+      ...(account !== null && { account }),
+    })),
+    adopted: of('adopted').map(({ one: writer, two: pool }) => ({ writer, pool })),
+    drained: of('drained').map(({ one: instance }) => instance),
   }
 }
 

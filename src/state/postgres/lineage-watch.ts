@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from '../../platform/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
-import type { Database, Query } from './database.ts'
+import type { Database } from './database.ts'
 import {
   describeSign,
   isForbidden,
@@ -40,18 +40,55 @@ export interface JournalLineage {
   rewriting(): () => Promise<void>
 }
 
+/** Writes the row of this host, and returns it with the lineage: a statement, or a part of one. */
+export interface Beat {
+  /** `first`: number of the first of its parameters. */
+  sql(first: number): string
+  values: readonly [host: string, beats: number]
+}
+
 export interface LineageWatch {
   /**
    * One statement. Call it at the start and with each renewal: a loss that was noticed is logged, written down, and passed
    * to the listener. Throws a ProvisionError when the database does not answer or cannot write.
    */
   check(): Promise<void>
+  /** The same as a part of another statement, which `run` sends; it resolves with the row of the beat. */
+  checkWith(run: (beat: Beat) => Promise<Record<string, unknown> | undefined>): Promise<void>
   onLoss(listener: (found: Problem) => void): void
+  /** Columns of the statement that finds a journal, joined with its row `l` of `journal_lineages`; for `found`. */
+  columns(): string
+  found(row: Record<string, unknown>): FoundLineage
   /**
-   * In the transaction that opens the journal with this id. `problem`: it may lack what was written last, until it is
-   * rewritten by who opened it knowing that.
+   * After `keptLineages`, with what it returned. `problem`: the journal may lack what was written last, until it is rewritten
+   * by who opened it knowing that.
    */
-  opened(query: Query, id: string, key: string): Promise<{ lineage: JournalLineage; problem?: Problem }>
+  opened(
+    found: FoundLineage,
+    journal: { id: string; key: string; losses: number; isLost: boolean },
+  ): { lineage: JournalLineage; problem?: Problem }
+}
+
+/** The lineage under which a journal was written, and that of the server now. */
+export interface FoundLineage {
+  before: Partial<Lineage>
+  now: Omit<Lineage, 'beats'>
+  /** Commits were lost, and nobody has noticed it for this journal. */
+  sign?: LossSign
+  /** Losses that this process had noticed before. */
+  known: number
+}
+
+/**
+ * Keeps the lineages of journals that are opened: a part of a statement that has `found (id, system, timeline, seen)`, where
+ * `seen` is 1 for a sign and else 0. Returns `journal`, `losses` and `lost`.
+ */
+export function keptLineages(schema: string): string {
+  return `INSERT INTO ${schema}.journal_lineages AS l (journal, system, timeline, stamp, losses)
+     SELECT id, system, timeline, txid_current(), seen FROM found ORDER BY id
+     ON CONFLICT (journal) DO UPDATE SET system = excluded.system, timeline = excluded.timeline, stamp = excluded.stamp,
+       losses = l.losses + excluded.losses
+     RETURNING journal, losses, losses > settled AS lost`
 }
 
 /** Rows of hosts that are gone for longer are removed; one that returns then waits for listings once. */
@@ -73,23 +110,30 @@ export function createLineageWatch({
   const doubting = new Set<() => void>()
   let checking: Promise<void> = Promise.resolve()
 
+  type Run = Parameters<LineageWatch['checkWith']>[0]
+
+  const byItself: Run = async ({ sql, values }) => (await database.urgent(sql(1), [...values])).rows[0]
+
   /** A row that is older than it should be stays as it is until the loss was written down. */
-  async function beat(host: string, before: number): Promise<Lineage> {
-    columns ??= await lineageColumns(database.query)
-    const { rows } = await database
-      .urgent(
-        `INSERT INTO ${schema}.lineage_beats AS b (host, beats) VALUES ($1::uuid, CASE WHEN $2::bigint > 0 THEN 0 ELSE 1 END)
+  function beatWith({ sql: shown }: LineageColumns, host: string, before: number): Beat {
+    return {
+      values: [host, before],
+      sql: (first) =>
+        `INSERT INTO ${schema}.lineage_beats AS b (host, beats) VALUES ($${first}::uuid, CASE WHEN $${first + 1}::bigint > 0 THEN 0 ELSE 1 END)
          ON CONFLICT (host) DO UPDATE SET seen_at = clock_timestamp(),
-           beats = CASE WHEN b.beats >= $2::bigint THEN b.beats + 1 ELSE b.beats END
-         RETURNING beats::float8 AS beats, ${columns.sql}`,
-        [host, before],
-      )
-      .catch((error: unknown) => {
-        // Another server may forbid what the one before allowed.
-        if (isForbidden(error)) columns = undefined
-        throw error
-      })
-    return { ...lineageIn(rows[0]), beats: Number(rows[0]?.['beats']) }
+           beats = CASE WHEN b.beats >= $${first + 1}::bigint THEN b.beats + 1 ELSE b.beats END
+         RETURNING beats::float8 AS beats, ${shown}`,
+    }
+  }
+
+  async function beat(run: Run, host: string, before: number): Promise<Lineage> {
+    columns ??= await lineageColumns(database.query)
+    const row = await run(beatWith(columns, host, before)).catch((error: unknown) => {
+      // Another server may forbid what the one before allowed.
+      if (isForbidden(error)) columns = undefined
+      throw error
+    })
+    return { ...lineageIn(row), beats: Number(row?.['beats']) }
   }
 
   /** For all journals, unless another host has just done it for this server and timeline. Returns the beats then. */
@@ -114,9 +158,9 @@ export function createLineageWatch({
     })
   }
 
-  async function check(): Promise<void> {
+  async function check(run: Run): Promise<void> {
     const before = remembered ?? file?.read() ?? { host: randomUUID(), beats: 0 }
-    const now = await beat(before.host, before.beats)
+    const now = await beat(run, before.host, before.beats)
     if (!remembered)
       await database.query(
         `DELETE FROM ${schema}.lineage_beats WHERE seen_at < clock_timestamp() - interval '${keepBeats}'`,
@@ -137,8 +181,8 @@ export function createLineageWatch({
     await file?.write(remembered)
   }
 
-  function lineageOf(id: string, opened: { losses: number; isLost: boolean }): JournalLineage {
-    let known = losses
+  function lineageOf(id: string, opened: { losses: number; isLost: boolean; known: number }): JournalLineage {
+    let { known } = opened
     let isSettled = !opened.isLost
     let notice: (() => void) | undefined
     return {
@@ -170,40 +214,33 @@ export function createLineageWatch({
     )
   }
 
+  function checkWith(run: Run): Promise<void> {
+    checking = checking.catch(() => {}).then(() => check(run))
+    return checking
+  }
+
   return {
-    check() {
-      checking = checking.catch(() => {}).then(check)
-      return checking
-    },
+    check: () => checkWith(byItself),
+    checkWith,
     onLoss(called) {
       listener = called
     },
-    async opened(query, id, key) {
-      // Not asked for here: the connections are few, and one is in use.
-      const { sql } = columns ?? noColumns
-      const { rows } = await query(
-        `SELECT l.system AS was_system, l.timeline::float8 AS was_timeline, coalesce(l.losses > l.settled, false) AS lost,
-             l.stamp % 4294967296 <> l.xmin::text::bigint AS copied, ${sql}
-           FROM (VALUES (1)) AS one LEFT JOIN ${schema}.journal_lineages l ON l.journal = $1::bigint`,
-        [id],
-      )
-      const row = rows[0]!
+    // What may be called is not asked for here: it was at the start.
+    columns: () =>
+      `l.system AS was_system, l.timeline::float8 AS was_timeline, l.stamp % 4294967296 <> l.xmin::text::bigint AS copied,
+       ${(columns ?? noColumns).sql}`,
+    found(row) {
       const now = lineageIn(row)
       const before = beforeIn(row)
       const sign = signOfLostCommits({ ...before, beats: 0 }, { ...now, beats: 1 })
       const seen = sign ?? (row['copied'] === true ? 'copied' : undefined)
-      const { rows: kept } = await query(
-        `INSERT INTO ${schema}.journal_lineages AS l (journal, system, timeline, stamp) VALUES ($1::bigint, $2::text, $3::bigint, txid_current())
-         ON CONFLICT (journal) DO UPDATE SET system = excluded.system, timeline = excluded.timeline, stamp = excluded.stamp,
-           losses = l.losses + $4::int
-         RETURNING losses`,
-        [id, now.system ?? null, now.timeline ?? null, seen ? 1 : 0],
-      )
-      const isLost = seen !== undefined || row['lost'] === true
-      const lineage = lineageOf(id, { losses: Number(kept[0]?.['losses']), isLost })
+      return { before, now, known: losses, ...(seen && { sign: seen }) }
+    },
+    opened({ before, now, sign, known }, { id, key, losses: kept, isLost }) {
+      const lineage = lineageOf(id, { losses: kept, isLost, known })
       if (!isLost) return { lineage }
-      const why = seen
-        ? describeSign(seen, before, now)
+      const why = sign
+        ? describeSign(sign, before, now)
         : 'this was noticed before, and listings have not completed it'
       return { lineage, problem: lost(`journal ${key} in ${name}`, why) }
     },

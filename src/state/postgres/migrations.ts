@@ -308,11 +308,14 @@ export async function migrateBack(database: Database, schema: string): Promise<n
 const migrationDeadline = 60_000
 
 function locked<T>(database: Database, schema: string, work: (query: Query) => Promise<T>): Promise<T> {
-  return database.transaction(async (query) => {
-    // Of the transaction: a pooler may give the session to somebody else afterwards.
-    await query('SELECT pg_advisory_xact_lock($1, $2)', [0x70_72_6f_76, crc32(schema) | 0])
-    return work(query)
-  }, migrationDeadline)
+  return database.transaction(
+    async (query) => {
+      // Of the transaction: a pooler may give the session to somebody else afterwards.
+      await query('SELECT pg_advisory_xact_lock($1, $2)', [0x70_72_6f_76, crc32(schema) | 0])
+      return work(query)
+    },
+    { deadline: migrationDeadline },
+  )
 }
 
 /** Throws STATE_UNSUITABLE. */

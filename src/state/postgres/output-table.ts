@@ -8,7 +8,8 @@ import {
   type OutputStore,
   type Positions,
 } from '../output.ts'
-import { callDeadline, type Database } from './database.ts'
+import { callDeadline } from './connection.ts'
+import type { Database } from './database.ts'
 import { heldRow, type Right, rightLost } from './right.ts'
 
 export interface OutputTable {
@@ -87,7 +88,7 @@ export function openOutputTable({ database, schema, right, most = mostOutput }: 
        UPDATE ${schema}.job_output o SET first = o.first + o.count, count = 0, size = 0, lines = '[]' FROM held, old
        WHERE o.allocation = old.allocation AND o.first = old.first AND is_newest AND o.size > 0`,
       right.proof(),
-      2 * callDeadline,
+      { deadline: 2 * callDeadline },
     )
     growing.clear()
   }

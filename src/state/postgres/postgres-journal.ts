@@ -4,10 +4,10 @@ import type { JournalRecord } from '../../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../../problems/index.ts'
 import { jsonPieces } from '../json-pieces.ts'
 import type { StoredJournal } from '../store.ts'
-import type { Append } from './appends.ts'
-import { callDeadline, type Database, type Query } from './database.ts'
+import type { Database, Query } from './database.ts'
 import type { JournalLineage } from './lineage-watch.ts'
 import { heldRow, type Right, rightLost } from './right.ts'
+import type { Append, Rewrite } from './writes.ts'
 
 export interface JournalTable {
   database: Database
@@ -16,6 +16,7 @@ export interface JournalTable {
   /** Of the store, for messages. */
   name: string
   append: Append
+  rewrite: Rewrite
 }
 
 export interface JournalRow {
@@ -46,7 +47,7 @@ export function createPostgresJournal(
   right: Right,
   lineage: JournalLineage,
 ): StoredJournal {
-  const { database, schema, name } = table
+  const { name } = table
   let { next } = row
   let waiting: Waiting[] | undefined
   let working: Promise<void> = Promise.resolve()
@@ -92,21 +93,7 @@ export function createPostgresJournal(
     const first = next
     next += Math.max(1, records.length)
     const rewritten = lineage.rewriting()
-    // A rewrite that was given up before, and is carried out late, must not undo this one: hence the numbers.
-    const { rows } = await database.query(
-      `WITH held AS (${heldRow(schema)}),
-       renewed AS (UPDATE ${schema}.journals SET first_number = $5::bigint, owner = $7
-         FROM held WHERE id = $4::bigint AND first_number < $5::bigint RETURNING id),
-       gone AS (DELETE FROM ${schema}.journal_records r USING renewed WHERE r.journal = renewed.id AND r.number < $5::bigint),
-       written AS (INSERT INTO ${schema}.journal_records (journal, number, epoch, nonce, record)
-         SELECT renewed.id, $5::bigint + r.n - 1, held.epoch, held.nonce, r.record
-         FROM held, renewed, unnest(string_to_array(NULLIF($6, ''), E'\\n')) WITH ORDINALITY AS r (record, n))
-       SELECT (SELECT count(*)::int FROM held) AS held, (SELECT count(*)::int FROM renewed) AS renewed`,
-      [...right.proof(), row.id, first, lines, row.owner],
-      // A second for each megabyte, in addition.
-      callDeadline + lines.length / 1_000,
-    )
-    if (rows[0]?.['held'] !== 1 || rows[0]['renewed'] !== 1) throw rightLost(right.to)
+    await table.rewrite({ right, journal: row.id, first, lines, count: records.length, owner: row.owner })
     broken = undefined
     appended = 0
     await rewritten()
@@ -192,21 +179,25 @@ async function linesOf(records: readonly JournalRecord[]): Promise<string> {
   return pieces.join('')
 }
 
-export interface ReadRecords {
+interface ReadRecords {
   records: JournalRecord[]
   /** Numbers of rows that are no records. */
   damaged: number[]
 }
 
-export async function readRecords({ database, schema }: JournalTable, id: string): Promise<ReadRecords> {
+async function readRecords({ database, schema }: JournalTable, id: string): Promise<ReadRecords> {
   const { rows } = await database.query(
     `SELECT r.number::float8 AS number, r.record FROM ${schema}.journal_records r JOIN ${schema}.journals j ON j.id = r.journal
      WHERE j.id = $1 AND r.number >= j.first_number ORDER BY r.number`,
     [id],
-    60_000,
   )
+  return recordsIn(rows as { number: number; record: string }[])
+}
+
+/** Of rows in the order of their numbers. */
+export function recordsIn(rows: readonly { number: number; record: string }[]): ReadRecords {
   const found: ReadRecords = { records: [], damaged: [] }
-  for (const { number, record } of rows as { number: number; record: string }[]) {
+  for (const { number, record } of rows) {
     const parsed = recordOf(record)
     if (parsed) found.records.push(parsed)
     else found.damaged.push(number)

@@ -2,7 +2,6 @@
 import type { Clock, Logger } from '../../platform/index.ts'
 import type { HoldOptions, JournalOptions, StateStore } from '../store.ts'
 import { createAlone } from './alone.ts'
-import { groupedAppends } from './appends.ts'
 import { type ClusterTables, clusterIn } from './cluster-tables.ts'
 import type { Database } from './database.ts'
 import { openDecisionTable, queryDecisions } from './decision-table.ts'
@@ -15,10 +14,11 @@ import type { LineageFile } from './lineage.ts'
 import { createLineageWatch } from './lineage-watch.ts'
 import { migrate, quoted, versionOf } from './migrations.ts'
 import { refuseWhileAlone } from './occupants.ts'
-import { keyOf, nameOf, openPostgresJournal, ownerIn } from './open-journal.ts'
+import { keyOf, nameOf, ownerIn, postgresJournals } from './open-journal.ts'
 import { openOutputTable } from './output-table.ts'
 import { placeOfJournal } from './postgres-journal.ts'
 import { proofOf, type Right, rightLost } from './right.ts'
+import { groupedAppends, groupedRewrites } from './writes.ts'
 
 export interface PostgresStoreOptions {
   database: Database
@@ -43,7 +43,10 @@ export function postgresStore(options: PostgresStoreOptions): StateStore {
   const faults = createFaults(logger)
   const lineage = createLineageWatch({ database, schema, name, file: options.lineageFile, logger })
   const alone = createAlone({ database, schema, name, clock, logger, faults, onRenewed: lineage.check })
-  const table = { database, schema, name, append: groupedAppends({ database, schema }), lineage }
+  const tables = { database, schema }
+  const [append, rewrite] = [groupedAppends(tables), groupedRewrites(tables)]
+  const table = { ...tables, name, append, rewrite, lineage }
+  const openJournal = postgresJournals(table)
   let isShared = false
   let isReady: Promise<boolean> | undefined
 
@@ -110,9 +113,9 @@ export function postgresStore(options: PostgresStoreOptions): StateStore {
       }
     },
     exchange: exchangeTable({ database, schema }),
-    leases: leaseTable({ database, schema, faults, onRenewed: lineage.check }),
+    leases: leaseTable({ database, schema, faults, lineage }),
     identity: identityTable({ ...table, ready, alone, isShared: () => isShared }),
-    openJournal: async (journal) => openPostgresJournal(table, journal, rightTo(journal)),
+    openJournal: async (journal) => openJournal(journal, rightTo(journal)),
     cluster: clusterIn({ ...table, ...(options.earlier && { earlier: options.earlier }) }),
     join: joinIn({ ...table, ready }),
     async journals() {

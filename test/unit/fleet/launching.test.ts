@@ -44,17 +44,16 @@ describe('a launch', () => {
 
   it('is written down before it is sent', async () => {
     const bench = await startSettled()
-    let finish = () => {}
-    bench.disk.append = () =>
-      new Promise((resolve) => {
-        finish = resolve
-      })
+    const writing = new Map<string, () => void>()
+    bench.disk.append = ({ kind }) => new Promise((resolve) => writing.set(kind, resolve))
     bench.wants(4)
     await bench.pass(10)
-    expect(launched(bench)).toEqual([])
-    finish()
-    await bench.pass(1)
-    finish()
+    expect([...writing.keys()]).toEqual(['user_data', 'intent'])
+    for (const finish of writing.values()) {
+      await bench.pass(1)
+      expect(launched(bench)).toEqual([])
+      finish()
+    }
     await bench.pass(1)
     expect(launched(bench)).toEqual([['intent-1', 1]])
   })

@@ -131,8 +131,24 @@ it('a launch whose decision is written down late is decided again', async () => 
   expect(bench.ids()).toHaveLength(1)
 })
 
+it('a launch that a person has ordered is sent however late it is written down, also during a stop', async () => {
+  for (const stops of [false, true]) {
+    const { bench, written } = await whileWriting(false)
+    bench.fleet.launch(1)
+    await bench.pass(20)
+    const stopped = stops ? bench.fleet.stop() : undefined
+    written.resolve()
+    await bench.pass(5)
+    await stopped
+    if (stops) bench.restart()
+    await bench.pass(10)
+    expect(bench.calls.launches).toHaveLength(1)
+    expect(bench.ids()).toHaveLength(1)
+  }
+})
+
 /** A launch is decided, and its record is not written yet. */
-async function whileWriting() {
+async function whileWriting(isWanted = true) {
   const bench = await startSettled()
   const written = Promise.withResolvers<void>()
   bench.life.kill()
@@ -140,13 +156,13 @@ async function whileWriting() {
   bench.restart({
     journal: {
       ...disk,
-      async append(record) {
-        if (record['kind'] === 'intent') await written.promise
-        await disk.append(record)
+      async append(...records) {
+        if (records.some(({ kind }) => kind === 'intent')) await written.promise
+        await disk.append(...records)
       },
     },
   })
-  bench.wants(4)
+  if (isWanted) bench.wants(4)
   await bench.pass(5)
   expect(bench.calls.launches).toEqual([])
   return { bench, written }

@@ -16,6 +16,7 @@ function world(startsAfter: number, listedAfter: number) {
       done.push(`launch ${count} at ${clock.now()}`)
       return 'intent'
     },
+    launchWritten: async () => {},
     async pause() {
       done.push(`pause at ${clock.now()}`)
     },

@@ -1,6 +1,7 @@
 // Orders for another provisioner that does not answer in time: what is reported, and that nobody carries them out later.
 import { expect, it } from 'vitest'
 import type { Reply } from '../../../src/http/index.ts'
+import { ProvisionError, problem } from '../../../src/problems/index.ts'
 import { createPlacedOrders } from '../../../src/provisioner/placed-orders.ts'
 import { createTakenOrders } from '../../../src/provisioner/taken-orders.ts'
 import type { SharedUnits } from '../../../src/provisioner/work.ts'
@@ -56,6 +57,30 @@ it('an order that was taken and not answered may still be carried out, and nobod
     'ORDER_UNANSWERED: the provisioner on far leads pool gpu; the order was taken but not answered in time, and may still be carried out',
   )
   expect(await take()).toEqual([])
+})
+
+it('an order whose placing was not confirmed is withdrawn, or may still be carried out', async () => {
+  const gone = () => Promise.reject(new ProvisionError(problem('STATE_UNREACHABLE', 'no answer within 5 s')))
+  const lost = world()
+  const { place } = lost.exchange
+  lost.exchange.place = async (order) => {
+    await place(order)
+    return gone()
+  }
+  expect(await lost.order()).toBe('STATE_UNREACHABLE: no answer within 5 s')
+  expect(await lost.take()).toEqual([])
+  lost.exchange.withdraw = gone
+  expect(await lost.order()).toMatch(
+    /^ORDER_UNANSWERED: .*the state did not confirm the order; its leader may still carry it out/,
+  )
+  expect(await lost.take()).toHaveLength(1)
+  const taken = world()
+  taken.exchange.place = async (order) => {
+    await place.call(taken.exchange, order)
+    await taken.take()
+    return gone()
+  }
+  expect(await taken.order()).toMatch(/^ORDER_UNANSWERED: .*may still carry it out/)
 })
 
 it('a stop ends the wait, and the order', async () => {

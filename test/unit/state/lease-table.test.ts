@@ -6,6 +6,7 @@ import type { Epoch } from '../../../src/state/leases/port.ts'
 import type { Database } from '../../../src/state/postgres/database.ts'
 import { createFaults } from '../../../src/state/postgres/failures.ts'
 import { leaseTable } from '../../../src/state/postgres/lease-table.ts'
+import type { LineageWatch } from '../../../src/state/postgres/lineage-watch.ts'
 import { postgresStore } from '../../../src/state/postgres/postgres-store.ts'
 import { leaseIn, rowOf } from '../../../src/state/postgres/right.ts'
 import type { StateStore } from '../../../src/state/store.ts'
@@ -83,7 +84,7 @@ it('a damaged journal is not repaired by who has lost its lease meanwhile', asyn
   database.query = async (...args) => {
     const answer = await real(...args)
     // Between the reading and the repair.
-    if (!isRead && args[0].includes('first_number ORDER BY')) {
+    if (!isRead && args[0].includes('ORDER BY f.n, r.number')) {
       isRead = true
       await leases.release('gpu', epoch)
     }
@@ -108,15 +109,45 @@ it('an announcement that is no JSON, or of another kind, stops nobody', async ()
   expect(view.candidates.map(({ id }) => id)).toEqual(['one'])
 })
 
-it('a renewal fails with what is asked after each, such as whether the database has lost commits', async () => {
+it('a renewal fails with what is checked in it, such as whether the database has lost commits', async () => {
   const schema = `"leases ${count}"`
-  let asked = 0
-  const onRenewed = async () => {
-    asked++
-    if (asked > 1) throw new ProvisionError(problem('STATE_READ_ONLY', 'it is a standby now'))
+  let checked = 0
+  const checkWith: LineageWatch['checkWith'] = async (run) => {
+    const row = await run({
+      sql: (first) => `SELECT $${first}::text AS n, $${first + 1}::int`,
+      values: ['x', 1],
+    })
+    expect(row).toMatchObject({ n: 'x' })
+    checked++
+    if (checked > 1) throw new ProvisionError(problem('STATE_READ_ONLY', 'it is a standby now'))
   }
-  const table = leaseTable({ database, schema, faults: createFaults(logger), onRenewed })
-  await table.renew(self, none, 60_000)
+  const table = leaseTable({ database, schema, faults: createFaults(logger), lineage: { checkWith } })
+  const view = await table.renew(self, none, 60_000)
+  expect(view.candidates.map(({ id }) => id)).toEqual(['one'])
   await expect(table.renew(self, none, 60_000)).rejects.toThrow('STATE_READ_ONLY')
-  expect(asked).toBe(2)
+  expect(checked).toBe(2)
+})
+
+it('all that is asked for at once is taken by one statement, and renewed by one', async () => {
+  const leases = store.leases!
+  const pools = Array.from({ length: 30 }, (_, n) => `pool-${n}`)
+  const statements: string[] = []
+  const { query, urgent } = database
+  database.query = (...args) => {
+    statements.push(args[0])
+    return query(...args)
+  }
+  database.urgent = (...args) => {
+    statements.push(args[0])
+    return urgent(...args)
+  }
+  const epochs = await Promise.all([...pools, 'pool-0'].map((pool) => leases.take(pool, 'one', 60_000)))
+  // The second take of one pool is another statement, which asks whether the holder has exited.
+  expect(statements.filter((sql) => sql.startsWith('INSERT'))).toHaveLength(2)
+  expect(epochs.pop()).toBeUndefined()
+  expect(new Set(epochs.map((epoch) => epoch!.number)).size).toBe(30)
+  statements.length = 0
+  const view = await leases.renew(self, new Map(pools.map((pool, n) => [pool, epochs[n]!])), 60_000)
+  expect(statements).toHaveLength(1)
+  expect(view.leases.map(({ left }) => left > 59_000)).toEqual(pools.map(() => true))
 })

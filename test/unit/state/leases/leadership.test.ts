@@ -73,11 +73,49 @@ describe('leading pools', () => {
     expect(world.counts()).toEqual({ two: 6 })
   })
 
+  it('passes right after the end of its lease, whenever the last view was read', async () => {
+    for (const at of [0, 400, 800, 1_200]) {
+      const world = leaseWorld(six)
+      const one = world.start('one')
+      world.start('two')
+      await world.pass(50_000 + at)
+      one.kill()
+      await world.pass(leaseTimes.ttl + 200)
+      expect(world.counts()).toEqual({ two: 6 })
+    }
+  })
+
+  it('passes without another view when each answer takes a second', async () => {
+    for (const at of [0, 300, 600, 900, 1_200]) {
+      const world = leaseWorld(six)
+      const one = world.start('one')
+      const two = world.start('two')
+      two.answersIn = 1_000
+      await world.pass(60_000 + at)
+      one.kill()
+      // At most one renewal is still under way when the lease ends; the take goes with the next.
+      await world.pass(leaseTimes.ttl + 2_100)
+      expect(world.counts()).toEqual({ two: 6 })
+    }
+  })
+
+  it('is kept while the takes of others are not answered', async () => {
+    const world = leaseWorld(six)
+    const one = world.start('one')
+    await world.pass(1_000)
+    one.takesIn = 60_000
+    one.candidate = { ...one.candidate, pools: [...six, 'more'] }
+    for (let n = 0; n < 30; n++) {
+      await world.pass(1_000)
+      expect(world.counts()).toEqual({ one: 6 })
+    }
+  })
+
   it('passes at once when the leader stops, after its pools have ended', async () => {
     const world = leaseWorld(six)
     const one = world.start('one')
     world.start('two')
-    await world.pass(40_000)
+    await world.pass(50_000)
     one.ended.length = 0
     one.endsIn = 12_000
     const led = [...one.leads.keys()]
