@@ -129,7 +129,11 @@ async function change(
     const release = await store.hold({ onLost() {} }).catch(ignoreRunning)
     try {
       const sentence = await work(store.join)
-      terminal.say(sentence(writeBundle(loaded.state_dir, (await openAgentsCa(store.join, caFilesOf(loaded)).current()).bundle)))
+      terminal.say(
+        sentence(
+          writeBundle(loaded.state_dir, (await openAgentsCa(store.join, caFilesOf(loaded)).current()).bundle),
+        ),
+      )
     } finally {
       await release?.()
     }

@@ -4,8 +4,8 @@
 export type { LaunchedInstance } from './decide.ts'
 export {
   type AgentsCa,
-  caFilesOf,
   type CurrentCa,
+  caFilesOf,
   ensureCa,
   idOf,
   instanceIn,

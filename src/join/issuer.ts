@@ -28,7 +28,9 @@ export interface CaFiles {
 /** The CA in files of the user, if the configuration names them. */
 export function caFilesOf({
   agents_ca,
-}: { agents_ca: { key_file?: string | undefined; certificate_file?: string | undefined } }): CaFiles | undefined {
+}: {
+  agents_ca: { key_file?: string | undefined; certificate_file?: string | undefined }
+}): CaFiles | undefined {
   const { key_file: keyFile, certificate_file: certificateFile } = agents_ca
   return keyFile !== undefined && certificateFile !== undefined ? { keyFile, certificateFile } : undefined
 }

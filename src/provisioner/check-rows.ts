@@ -6,10 +6,13 @@ import type { DemandConfig, MasterConfig } from '../config/index.ts'
 import { productName } from '../http/index.ts'
 import {
   applyPreflight,
+  type DemandFinding,
   type MasterAddress,
   type MasterInfo,
   type PreflightResult,
-  pathFacts, type DemandFinding, probeDemand } from '../pki/index.ts'
+  pathFacts,
+  probeDemand,
+} from '../pki/index.ts'
 import { type Clock, fileNameOf, type Logger } from '../platform/index.ts'
 import { codeGroups, codeInfo, isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf, type ProviderContext } from '../providers/index.ts'
@@ -17,7 +20,7 @@ import { loadMasterCertificate } from './certificate.ts'
 import { checkDeterminedDemand } from './demand.ts'
 import { type Identity, type IdentityInput, identityProblems, ownerOf } from './identity.ts'
 import { readClientCa } from './listeners.ts'
-import { preflightPool, dialTimeoutMs, preflightAddress, type ProbeCertificate } from './preflight-gate.ts'
+import { dialTimeoutMs, type ProbeCertificate, preflightAddress, preflightPool } from './preflight-gate.ts'
 import type { PoolPlan } from './prepare.ts'
 
 /** `not_checked` does not count as `passed`: the note gives the reason. */

@@ -13,7 +13,6 @@ import {
   writeFileAtomic,
 } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
-import { jsonPieces } from '../json-pieces.ts'
 import {
   describeOwner,
   isSameOwner,
@@ -22,7 +21,7 @@ import {
   type OpenedJournal,
   type StoredJournal,
 } from '../store.ts'
-import { checkedValue, checksum, hexOf, lineOf } from './checked-lines.ts'
+import { checkedValue, checksum, hexOf, jsonPieces, lineOf } from '../stored-json.ts'
 
 /** What the port asks for, in a file. */
 export interface JournalFileOptions extends Omit<JournalOptions, 'name'> {

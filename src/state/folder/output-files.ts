@@ -25,7 +25,7 @@ import {
   type OutputStore,
   type Positions,
 } from '../output.ts'
-import { checkedValue, lineOf } from './checked-lines.ts'
+import { checkedValue, lineOf } from '../stored-json.ts'
 
 export interface OutputFilesOptions {
   /** Created at the first write. */

@@ -61,10 +61,12 @@ describe('an instance with a proof', () => {
 
   it('is shown to the verifier as the journal and the listing have it', async () => {
     await end.join()
+    // Its first answer may have been lost.
     await end.join()
+    await end.join({ key: testKey('p256', 'another') })
     const { id, pool, zone, addresses, launchedAt } = launched(aliveId)
     expect(end.asked.map(({ instance, url }) => ({ ...instance, url }))).toEqual(
-      [true, false].map((isFirstIssue) => ({
+      [true, true, false].map((isFirstIssue) => ({
         ...{ id, pool, zone, addresses, launchedAt, isFirstIssue },
         url: 'https://provision.test:8444',
       })),
@@ -294,11 +296,19 @@ describe('what cannot be decided', () => {
 
   it('because a verifier does not answer is tried again', async () => {
     const clock = new FakeClock(Date.now())
-    const silent = { kind: 'word', verify: () => new Promise<never>(() => {}) }
+    const asked = Promise.withResolvers<void>()
+    const silent = {
+      kind: 'word',
+      verify() {
+        asked.resolve()
+        return new Promise<never>(() => {})
+      },
+    }
     const waiting = await joinEndpoint({ clock, poolOf: () => ({ url: 'https://x', verifiers: [silent] }) })
     const answer = waiting.join()
     let status: number | undefined
     void answer.then((given) => (status = given.status))
+    await asked.promise
     while (status === undefined) await clock.advance(1_000)
     expect([status, waiting.outcomes.map(({ code }) => code)]).toEqual([503, ['JOIN_PROOF_UNCHECKED']])
     await waiting.close()

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { jsonPieces } from '../../../src/state/json-pieces.ts'
+import { jsonPieces } from '../../../src/state/stored-json.ts'
 
 describe('the JSON of a value in pieces', () => {
   it('is what JSON.stringify makes of it', () => {

@@ -1,4 +1,6 @@
-// The JSON of a large value in pieces, so that other work can run between them.
+// Records as JSON text: in pieces, so that a long list does not hold the event loop, and as lines with a checksum, so that one
+// which a crash has cut is recognized.
+import { crc32 } from 'node:zlib'
 
 /** Elements of an array in a piece: about a millisecond of work where they are instances. */
 const elements = 500
@@ -38,4 +40,29 @@ function isPlainObject(value: unknown): value is object {
   if (typeof value !== 'object' || value === null || 'toJSON' in value) return false
   const prototype = Object.getPrototypeOf(value)
   return prototype === Object.prototype || prototype === null
+}
+
+/** With its line end. */
+export function lineOf(value: unknown): string {
+  const json = JSON.stringify(value)
+  return `${checksum(json)} ${json}\n`
+}
+
+/** undefined for a line that was altered or cut. `line`: without its line end. */
+export function checkedValue(line: string): unknown {
+  const json = line.slice(9)
+  if (line.slice(0, 9) !== `${checksum(json)} `) return undefined
+  try {
+    return JSON.parse(json)
+  } catch {
+    return undefined
+  }
+}
+
+export function checksum(text: string): string {
+  return hexOf(crc32(text))
+}
+
+export function hexOf(sum: number): string {
+  return sum.toString(16).padStart(8, '0')
 }
