@@ -22,7 +22,7 @@ export type {
   UserTemplate,
 } from './setup.ts'
 export { type FailureStage, failureStages, isFailureStage, lastStage, type Stage } from './stages.ts'
-export { type ProvidedPool, planTrust } from './trust.ts'
+export { type ProvidedPool, placeOf, planTrust } from './trust.ts'
 
 export interface AgentsInput extends PoolTrustInput {
   /** `agent_setup_template`, when the pool names one. */

@@ -6,6 +6,7 @@ import {
   type AgentConfig,
   type AgentSetup,
   type ProvidedPool,
+  placeOf,
   setUpAgents,
   type UserData,
   type UserTemplate,
@@ -165,6 +166,7 @@ async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan>
     ...unread,
     ...commandAgentProblems(config, pool, facts, localAgent),
     ...(request ? request.problems : []),
+    ...(isWhole ? joinProblems(pool, input) : []),
   ]
   const isReady = setup !== undefined && request && !problems.some(isError)
   const { onThisMachine } = definition
@@ -181,6 +183,14 @@ async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan>
     }),
     problems,
   }
+}
+
+/** Why instances of a pool that requires join proofs could not make any. */
+function joinProblems(pool: ProvidedPool, { config, providers }: PlanInput): Problem[] {
+  const { provider } = pool
+  if (provider.join.proof !== 'required') return []
+  const found = definitionOf(providers, provider).joinProblems?.(provider) ?? []
+  return found.map((one) => ({ ...one, where: one.where ?? placeOf(config, pool, 'join') }))
 }
 
 // The pools of a configuration that have a provider.

@@ -191,6 +191,14 @@ describe('what is refused', () => {
     expect(said).toContain('`join: required`')
   })
 
+  it('instances that cannot make a proof', async () => {
+    const { found, said } = await planned(demanding, { type: 'gcp' })
+    expect(found).toContain('JOIN_PROOF_UNAVAILABLE 6')
+    expect(said).toContain('service_account: {email:')
+    const more = ', service_account: {email: a@p.iam.gserviceaccount.com, scopes: [x]}'
+    expect((await planned(demanding, { type: 'gcp', more })).found.join()).not.toContain('JOIN_')
+  })
+
   it('a master without TLS', async () => {
     const file = write('security: {}', { more: '' }).replace('master.yaml', 'plain.yaml')
     writeFileSync(
