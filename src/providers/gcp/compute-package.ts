@@ -12,7 +12,7 @@ import { RegionsClient } from '@google-cloud/compute/build/src/v1/regions_client
 import { SubnetworksClient } from '@google-cloud/compute/build/src/v1/subnetworks_client.js'
 import { ZoneOperationsClient } from '@google-cloud/compute/build/src/v1/zone_operations_client.js'
 import { fallback, GoogleAuth, googleAuthLibrary } from 'google-gax'
-import { type Environment, outgoingFetch } from '../../platform/index.ts'
+import { type Environment, type Fetch, outgoingFetch } from '../../platform/index.ts'
 import type { GoogleAuthLike, Send } from './transport.ts'
 
 /** All calls that are made, by service; others are removed from the client. */
@@ -102,11 +102,22 @@ export function googleAuth(projectId: string, env: Environment): GoogleAuthLike 
   const auth = new GoogleAuth({
     projectId,
     scopes: ['https://www.googleapis.com/auth/cloud-platform'],
-    clientOptions: { transporterOptions: { fetchImplementation: outgoingFetch(env) } },
+    clientOptions: { transporterOptions: { fetchImplementation: answeredFetch(outgoingFetch(env)) } },
   })
   // With this, a key file signs its own tokens, as in the client.
   auth.useJWTAccessWithScope = true
   return auth
+}
+
+/** Milliseconds. The library has no timeout, and all calls wait for the token that one has asked for. */
+const tokenTimeout = 15_000
+
+/** Exported for its tests. */
+export function answeredFetch(fetch: Fetch, timeoutMs = tokenTimeout): Fetch {
+  return (input, init = {}) => {
+    const late = AbortSignal.timeout(timeoutMs)
+    return fetch(input, { ...init, signal: init.signal ? AbortSignal.any([init.signal, late]) : late })
+  }
 }
 
 const metadataHosts = ['169.254.169.254', 'metadata.google.internal', 'metadata.google.internal.']
