@@ -5,21 +5,14 @@
 import type { ManualLaunch } from '../planner/index.ts'
 import { createWakeup } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
+import { listingRetry } from '../providers/index.ts'
 import { type Admission, admissionOf } from './admission.ts'
 import { type Turn, takeTurn } from './decide.ts'
 import { readDemand } from './demand.ts'
 import { launchErrorOf } from './failures.ts'
 import { blockedLaunch, rememberHolds, reportHolds } from './holds.ts'
 import { listInstances, lookUp } from './observe.ts'
-import {
-  hasStarting,
-  listingFrom,
-  lookups,
-  nextPoll,
-  nextRetry,
-  nextSharedListing,
-  startingIds,
-} from './pace.ts'
+import { hasStarting, listingFrom, lookups, nextPoll, nextSharedListing, startingIds } from './pace.ts'
 import { recallJournal } from './recall-journal.ts'
 import { checkpointOf, type PoolRecord } from './records.ts'
 import { cleared, undrain } from './removal.ts'
@@ -156,7 +149,8 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       await letOthersRun(run)
       turn()
       if (isComplete) deps.onListed?.()
-      const wait = failures > 0 ? nextRetry(failures, deps.random) : usual()
+      const why = memory.problems.get('list')
+      const wait = failures > 0 ? listingRetry(failures, deps.random, why) : usual()
       listDueAt = run.now() + wait
       await listWakeup.wait(wait)
       notBefore = listingFrom(memory, run.now())

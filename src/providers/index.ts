@@ -35,6 +35,12 @@ export {
   withProviders,
 } from './definition.ts'
 
-export { listDeadline, type SharedCluster, shareCluster, type TimedListing } from './shared-cluster.ts'
+export {
+  listDeadline,
+  listingRetry,
+  type SharedCluster,
+  shareCluster,
+  type TimedListing,
+} from './shared-cluster.ts'
 
 export const builtInProviders: readonly AnyProvider[] = [aws, gcp, local]

@@ -1,8 +1,9 @@
 // One listing of a whole cluster for all pools at a location: however many pools there are, the cloud is listed once.
 
 import { type Clock, delayAfter, limit, orAborted, viewWithin } from '../platform/index.ts'
-import { ProvisionError } from '../problems/index.ts'
+import { type Problem, ProvisionError } from '../problems/index.ts'
 import type { ClusterProvider, Listing } from './contract.ts'
+import { isUnanswered } from './failure.ts'
 
 export interface TimedListing extends Listing {
   /** When it began, by this process's clock: it shows everything that happened before. */
@@ -42,6 +43,13 @@ const longestDeadline = 900_000
  */
 export function listDeadline(took = 0, timeouts = 0): number {
   return Math.min(longestDeadline, Math.max(shortestDeadline, 4 * took) * 2 ** timeouts)
+}
+
+/** Milliseconds until the next listing after so many in a row that failed. `why`: the problem of the last one. */
+export function listingRetry(failures: number, random: () => number, why: Problem | undefined): number {
+  // Once the link is back, the pools wait for a listing.
+  const most = why && isUnanswered(why) ? retries.first : retries.most
+  return delayAfter(failures, { ...retries, most }, random)
 }
 
 interface Attempt {
@@ -105,19 +113,20 @@ export function shareCluster(
       if (listing.complete) newest = listing
       // Complete for pools of other zones; they must not wait until those zones respond.
       else if (listing.silent) silent = listing
-      failed = listing.complete || listing.silent ? undefined : failure(outcome)
+      failed = listing.complete || listing.silent ? undefined : failure(outcome, listing.problems[0])
     } catch (error) {
-      if (isTimeout(error)) timeouts++
-      failed = failure(outcome)
+      const why = error instanceof ProvisionError ? error.problems[0] : undefined
+      if (why?.code === 'CALL_TIMED_OUT') timeouts++
+      failed = failure(outcome, why)
     } finally {
       running = undefined
     }
     return outcome
   }
 
-  function failure(outcome: Promise<TimedListing>) {
+  function failure(outcome: Promise<TimedListing>, why: Problem | undefined) {
     const times = (failed?.times ?? 0) + 1
-    return { times, retryAt: clock.now() + delayAfter(times, retries, random), outcome }
+    return { times, retryAt: clock.now() + listingRetry(times, random, why), outcome }
   }
 
   // Lookups by id.
@@ -157,8 +166,4 @@ export function shareCluster(
       await (await opened?.catch(() => undefined))?.close()
     },
   }
-}
-
-function isTimeout(error: unknown): boolean {
-  return error instanceof ProvisionError && error.problems[0]?.code === 'CALL_TIMED_OUT'
 }

@@ -1,6 +1,6 @@
 // One listing of a cluster for all its pools: who shares it, how often the cloud is asked, and what a failure does.
 import { describe, expect, it } from 'vitest'
-import { problem } from '../../../src/problems/index.ts'
+import { ProvisionError, problem } from '../../../src/problems/index.ts'
 import type { ClusterProvider, Listing } from '../../../src/providers/contract.ts'
 import { shareCluster } from '../../../src/providers/shared-cluster.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -40,6 +40,10 @@ function bench() {
   )
   return { clock, born, starts, finds, signals, scripted, cluster }
 }
+
+const failed = (cause: Error) =>
+  new ProvisionError(problem('PROVIDER_TRANSIENT', 'could not list', { cause }))
+const answered = (answer: object) => Object.assign(new Error('unavailable'), answer)
 
 describe('a shared listing', () => {
   it('is made once for all who ask at the same time, and the cluster is opened once', async () => {
@@ -109,6 +113,22 @@ describe('a shared listing that fails', () => {
     const healed = cluster.list(clock.now())
     await clock.advance(2 * second)
     await expect(healed).resolves.toMatchObject({ complete: true })
+  })
+
+  it.each<[string, Error, number[]]>([
+    ['while no answer arrives, every five seconds', failed(new Error('no route')), [0, 5, 10, 15, 20, 25]],
+    ['when EC2 answers that it cannot', failed(answered({ $metadata: { httpStatusCode: 503 } })), [0, 5, 15]],
+    ['when Google answers that it cannot', failed(answered({ status: 503 })), [0, 5, 15]],
+  ])('that failed is repeated %s', async (_, error, expected) => {
+    const { cluster, clock, starts, scripted } = bench()
+    scripted.answer = async () => Promise.reject(error)
+    const asked: Promise<unknown>[] = []
+    for (let n = 0; n < 29; n++) {
+      asked.push(cluster.list(clock.now()).catch(() => {}))
+      await clock.advance(1 * second)
+    }
+    await Promise.all(asked)
+    expect(starts).toEqual(expected)
   })
 
   it('does not hide the last complete one from those to whom that one is new enough', async () => {
