@@ -7,10 +7,9 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 
 export type LinkName = 'cloud' | 'database'
 
-/** Where every host finds what is behind its link. */
-export const addresses: Readonly<Record<LinkName, string>> = { cloud: '10.77.0.1', database: '10.78.0.1' }
-
 export interface Network {
+  /** Where every host finds what is behind its link. */
+  readonly addresses: Readonly<Record<LinkName, string>>
   readonly hosts: readonly NetworkHost[]
   /** Connections to this port of the link's address go to the same port of loopback. */
   forward(link: LinkName, port: number): Promise<void>
@@ -46,15 +45,23 @@ function ip(...args: string[]): void {
   execFileSync('ip', args, { stdio: 'pipe' })
 }
 
-/** @param count of hosts: 1 to 250 */
-export function createNetwork(count: number): Network {
+/**
+ * @param number 0 to 70: test files run at the same time, each with a network of its own
+ * @param count of hosts: 1 to 250
+ */
+export function createNetwork(number: number, count: number): Network {
   if (process.env['NETWORK_FAKETIME'] === undefined) throw new Error('start with npm run test:network')
   const servers: Server[] = []
   const sockets = new Set<Socket>()
   const calls = new Map<string, Call[]>()
+  const nets: Record<LinkName, string> = {
+    cloud: `10.${100 + 2 * number}`,
+    database: `10.${101 + 2 * number}`,
+  }
+  const addresses = { cloud: `${nets.cloud}.0.1`, database: `${nets.database}.0.1` }
   for (const link of links) ip('address', 'add', `${addresses[link]}/32`, 'dev', 'lo')
-  const numbers = Array.from({ length: count }, (_, n) => n + 1)
-  const hosts = numbers.map((number) => networkHost(number, calls))
+  const names = Array.from({ length: count }, (_, n) => `host-${number}-${n + 1}`)
+  const hosts = names.map((name, n) => networkHost(name, n + 1, nets, calls))
 
   function track(socket: Socket, other: () => Socket): void {
     sockets.add(socket)
@@ -66,6 +73,7 @@ export function createNetwork(count: number): Network {
   }
 
   return {
+    addresses,
     hosts,
     async forward(link, port) {
       const server = createServer((socket) => {
@@ -86,31 +94,38 @@ export function createNetwork(count: number): Network {
     async dispose() {
       for (const socket of sockets) socket.destroy()
       await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
-      for (const number of numbers) ip('netns', 'delete', `host-${number}`)
+      for (const name of names) ip('netns', 'delete', name)
       for (const link of links) ip('address', 'delete', `${addresses[link]}/32`, 'dev', 'lo')
     },
   }
 }
 
 /** Its own addresses end in .2, those of the test's end of its links in .1. */
-function networkHost(number: number, calls: Map<string, Call[]>): NetworkHost {
-  const name = `host-${number}`
-  const device = (link: LinkName) => `${link}-${number}`
-  const subnets = { cloud: `10.77.${number}`, database: `10.78.${number}` }
+function networkHost(
+  name: string,
+  number: number,
+  nets: Record<LinkName, string>,
+  calls: Map<string, Call[]>,
+): NetworkHost {
+  const device = (link: LinkName) => `${link === 'cloud' ? 'c' : 'd'}-${name}`
+  const subnets = { cloud: `${nets.cloud}.${number}`, database: `${nets.database}.${number}` }
   const own: Call[] = []
   calls.set(`${subnets.cloud}.2`, own)
   ip('netns', 'add', name)
   ip('-n', name, 'link', 'set', 'lo', 'up')
   for (const link of links) {
     const near = `${subnets[link]}.1`
-    const mac = `02:00:00:${link === 'cloud' ? '77' : '78'}:00:${number.toString(16).padStart(2, '0')}`
+    const mac = `02:00:${subnets[link]
+      .split('.')
+      .map((part) => Number(part).toString(16).padStart(2, '0'))
+      .join(':')}:01`
     const peer = ['peer', 'name', link, 'netns', name]
     ip('link', 'add', device(link), 'address', mac, 'type', 'veth', ...peer)
     ip('address', 'add', `${near}/30`, 'dev', device(link))
     ip('link', 'set', device(link), 'up')
     ip('-n', name, 'address', 'add', `${subnets[link]}.2/30`, 'dev', link)
     ip('-n', name, 'link', 'set', link, 'up')
-    ip('-n', name, 'route', 'add', addresses[link], 'via', near)
+    ip('-n', name, 'route', 'add', `${nets[link]}.0.1`, 'via', near)
     // Else the host would notice a cut after three seconds, when nobody answers to ARP: behind a router it would not.
     ip('-n', name, 'neighbour', 'replace', near, 'lladdr', mac, 'dev', link, 'nud', 'permanent')
   }
@@ -123,7 +138,7 @@ function networkHost(number: number, calls: Map<string, Call[]>): NetworkHost {
     cut: (...which) => set('down', which),
     mend: (...which) => set('up', which),
     reaches(link, port) {
-      const script = `timeout 2 bash -c ': > /dev/tcp/${addresses[link]}/${port}'`
+      const script = `timeout 2 bash -c ': > /dev/tcp/${nets[link]}.0.1/${port}'`
       try {
         execFileSync('ip', ['netns', 'exec', name, 'bash', '-c', script], { stdio: 'pipe' })
         return true

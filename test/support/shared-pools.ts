@@ -23,7 +23,7 @@ export async function restarted(host: SharedHost): Promise<void> {
   await vi.waitFor(() => host.status(), { timeout: 60_000 })
 }
 
-/** Until each pool has one leader, and the hosts lead these numbers of pools. */
+/** Until each pool has one leader, and the hosts lead these numbers of pools, whoever leads more. */
 export async function spread(
   cluster: SharedCluster,
   hosts: SharedHost[],
@@ -33,7 +33,7 @@ export async function spread(
   const pools = await vi.waitFor(
     async () => {
       const now = await Promise.all(hosts.map(led))
-      expect(now.map(({ length }) => length)).toEqual(counts)
+      expect(now.map(({ length }) => length).toSorted()).toEqual(counts.toSorted())
       return now
     },
     { timeout: 90_000 },
