@@ -18,18 +18,10 @@ const goal = 15_000
 
 /** Cuts the links of the host that leads two pools for `cutMs`. Afterwards both work as before. */
 export async function cutOff(cut: CutCluster, links: LinkName[], cutMs: number): Promise<CutTimes> {
-  const { cluster, database, ec2Port, members } = cut
-  const [first, second] = members
+  const { cluster, database, ec2Port } = cut
   const jobs = new Map<string, string>()
   for (const pool of cluster.pools) jobs.set(pool, await cut.running(pool))
-  // Last of all: on a busy machine a pool may change its leader meanwhile.
-  const pools = await spread(
-    cluster,
-    members.map(({ host }) => host),
-    [2, 1],
-  )
-  const [off, other] = pools[0]!.length === 2 ? [first, second] : [second, first]
-  const [launching, terminating] = pools.find(({ length }) => length === 2) as [string, string]
+  const { off, other, launching, terminating } = await beforeListing(cut)
   off.network.cut(...links)
   const cutAt = Date.now()
   cluster.finish(jobs.get(terminating)!)
@@ -57,6 +49,35 @@ export async function cutOff(cut: CutCluster, links: LinkName[], cutMs: number):
   await expect.poll(() => busy.every(cluster.isRunning), { timeout: 60_000 }).toBe(true)
   await cut.expectNormal(busy)
   return { took, back }
+}
+
+interface Leads {
+  off: Member
+  other: Member
+  launching: string
+  terminating: string
+}
+
+/**
+ * Who leads two pools, when it has listed its instances some seconds ago: it does so every ten seconds, so the next call goes out
+ * on an open connection soon after the cut, while its leases last.
+ */
+async function beforeListing({ cluster, members }: CutCluster): Promise<Leads> {
+  const hosts = members.map(({ host }) => host)
+  for (;;) {
+    const pools = await spread(cluster, hosts, [2, 1])
+    const [off, other] = pools[0]!.length === 2 ? members : [members[1], members[0]]
+    const [launching, terminating] = pools.find(({ length }) => length === 2) as [string, string]
+    const { calls } = off.network
+    const from = calls.length
+    await expect
+      .poll(() => calls.slice(from).some(({ action }) => action === 'DescribeInstances'), { timeout: 30_000 })
+      .toBe(true)
+    await sleep(6_000)
+    // On a busy machine a pool may have changed its leader meanwhile.
+    if ((await led(off.host)).join() === [launching, terminating].join())
+      return { off, other, launching, terminating }
+  }
 }
 
 async function ledAgain({ host }: Member): Promise<string> {
