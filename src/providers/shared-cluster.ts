@@ -108,12 +108,14 @@ export function shareCluster(
     next = undefined
     try {
       const listing = await outcome
-      took = clock.now() - startedAt
+      const why = listing.problems[0]
+      // One that waited in vain, as while a link is cut, has kept the cloud busy with nothing.
+      if (!why || !isUnanswered(why)) took = clock.now() - startedAt
       timeouts = 0
       if (listing.complete) newest = listing
       // Complete for pools of other zones; they must not wait until those zones respond.
       else if (listing.silent) silent = listing
-      failed = listing.complete || listing.silent ? undefined : failure(outcome, listing.problems[0])
+      failed = listing.complete || listing.silent ? undefined : failure(outcome, why)
     } catch (error) {
       const why = error instanceof ProvisionError ? error.problems[0] : undefined
       if (why?.code === 'CALL_TIMED_OUT') timeouts++

@@ -131,6 +131,23 @@ describe('a shared listing that fails', () => {
     expect(starts).toEqual(expected)
   })
 
+  it.each<[string, Error, number[]]>([
+    ['is repeated soon after it when no answer arrived', failed(new Error('no route')), [0, 30]],
+    ['is repeated after as long again when it was answered', failed(answered({ status: 503 })), [0, 50]],
+  ])('that took long and failed %s', async (_, error, expected) => {
+    const { cluster, clock, starts, scripted } = bench()
+    const { problems } = error as ProvisionError
+    scripted.answer = async () => ({ instances: [], complete: false, problems })
+    scripted.takes = 25 * second
+    void cluster.list(clock.now())
+    await clock.advance(25 * second)
+    for (let n = 25; n < 54; n++) {
+      void cluster.list(clock.now())
+      await clock.advance(1 * second)
+    }
+    expect(starts).toEqual(expected)
+  })
+
   it('does not hide the last complete one from those to whom that one is new enough', async () => {
     const { cluster, clock, born, scripted } = bench()
     await cluster.list(born)
