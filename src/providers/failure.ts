@@ -69,7 +69,6 @@ export function ownFailure(error: unknown): Failure | undefined {
 
 /** Whether a call has failed because no answer of the cloud arrived, as while a link is cut: more calls cannot burden the cloud. */
 export function isUnanswered({ code, cause }: Problem): boolean {
-  if (code === 'CALL_TIMED_OUT') return true
   let isAnswered = code !== 'PROVIDER_TRANSIENT' || cause === undefined
   for (let inner = cause; inner instanceof Error; inner = inner.cause) {
     const { status, $metadata } = inner as { status?: unknown; $metadata?: { httpStatusCode?: unknown } }

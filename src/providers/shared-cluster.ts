@@ -33,6 +33,8 @@ const listApart = 2_000
 const busyShare = 0.5
 const longestPause = 60_000
 const retries = { first: 5_000, most: 60_000 }
+/** Milliseconds until the next one while no answer arrives: once the link is back, the pools wait for a listing. */
+const unansweredRetries = { first: 3_000, most: 3_000 }
 
 const shortestDeadline = 60_000
 const longestDeadline = 900_000
@@ -47,9 +49,7 @@ export function listDeadline(took = 0, timeouts = 0): number {
 
 /** Milliseconds until the next listing after so many in a row that failed. `why`: the problem of the last one. */
 export function listingRetry(failures: number, random: () => number, why: Problem | undefined): number {
-  // Once the link is back, the pools wait for a listing.
-  const most = why && isUnanswered(why) ? retries.first : retries.most
-  return delayAfter(failures, { ...retries, most }, random)
+  return delayAfter(failures, why && isUnanswered(why) ? unansweredRetries : retries, random)
 }
 
 interface Attempt {

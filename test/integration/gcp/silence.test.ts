@@ -3,8 +3,10 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Fetch } from '../../../src/platform/http-client.ts'
 import { outgoingFetch } from '../../../src/platform/proxy-route.ts'
+import { gceClient } from '../../../src/providers/gcp/client.ts'
 import { answeredFetch } from '../../../src/providers/gcp/compute-package.ts'
-import { transport } from '../../../src/providers/gcp/transport.ts'
+import { GceError } from '../../../src/providers/gcp/errors.ts'
+import { endpointsOf, transport } from '../../../src/providers/gcp/transport.ts'
 import { connectProxy, type TestProxy } from '../../support/connect-proxy.ts'
 import { type GcpCloud, gcpCloud } from '../../support/gcp-cloud.ts'
 import { type SilentRelay, silentRelay } from '../../support/silent-relay.ts'
@@ -67,6 +69,23 @@ describe.each(ways)('%s', (_, way) => {
     const wait = `${project}/zones/us-central1-a/operations/one/wait`
     expect(await took(send(wait, { method: 'POST' }))).toBeGreaterThan(timeouts.waitMs - 50)
   })
+})
+
+it("a call without an answer is sent three times, one with an answer that may be a moment's five times", async () => {
+  const attempts = async (error: GceError) => {
+    let sent = 0
+    const send = async () => {
+      sent++
+      throw error
+    }
+    const api = gceClient({ endpoints: endpointsOf(cloud.env), send, clock: cloud.clock })
+    await expect(api.listInstances({ project: 'my-project', filter: '' })).rejects.toBe(error)
+    await expect(api.getProject({ project: 'my-project' })).rejects.toBe(error)
+    return sent
+  }
+  expect(await attempts(new GceError('network', 'no route'))).toBe(6)
+  expect(await attempts(new GceError('timeout', 'no answer in time'))).toBe(6)
+  expect(await attempts(new GceError('backendError', 'try again', { status: 503 }))).toBe(10)
 })
 
 it('a request for a token that is not answered ends', async () => {
