@@ -83,6 +83,16 @@ export default defineConfig({
         plugins,
         test: {
           ...common,
+          name: 'network',
+          include: ['test/network/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
+        },
+      },
+      {
+        plugins,
+        test: {
+          ...common,
           name: 'boot',
           include: ['test/boot/**/*.test.ts'],
           globalSetup: 'test/boot/support/global-setup.ts',

@@ -5,6 +5,7 @@
 import type { ManualLaunch } from '../planner/index.ts'
 import { createWakeup } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
+import { listingRetry } from '../providers/index.ts'
 import { type Admission, admissionOf } from './admission.ts'
 import { type Turn, takeTurn } from './decide.ts'
 import { readDemand } from './demand.ts'
@@ -12,15 +13,7 @@ import { launchErrorOf } from './failures.ts'
 import { blockedLaunch, rememberHolds, reportHolds } from './holds.ts'
 import { letOthersRun, listInstances, lookUp } from './observe.ts'
 import { createFleetOrders, isKeepable } from './ordered.ts'
-import {
-  hasStarting,
-  listingFrom,
-  lookups,
-  nextPoll,
-  nextRetry,
-  nextSharedListing,
-  startingIds,
-} from './pace.ts'
+import { hasStarting, listingFrom, lookups, nextPoll, nextSharedListing, startingIds } from './pace.ts'
 import { recallJournal } from './recall-journal.ts'
 import { checkpointOf } from './records.ts'
 import { cleared, undrain } from './removal.ts'
@@ -170,7 +163,8 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       turn()
       listed.resolve()
       if (isComplete) deps.onListed?.()
-      const wait = failures > 0 ? nextRetry(failures, deps.random) : usual()
+      const why = memory.problems.get('list')
+      const wait = failures > 0 ? listingRetry(failures, deps.random, why) : usual()
       listDueAt = run.now() + wait
       await listWakeup.wait(wait)
       notBefore = listingFrom(memory, run.now())

@@ -1,13 +1,11 @@
 // How often the cloud and the master are polled: often while something changes, rarely while nothing does.
 
 import { isListingCertain } from '../planner/index.ts'
-import { delayAfter } from '../platform/index.ts'
 import type { ManagedInstance, PoolMemory } from './run.ts'
 
 /** Milliseconds. The larger stays below the age at which a view of the master is too old. */
 const poll = { busy: 5_000, quiet: 10_000 }
 const quietAfter = 60_000
-const listingRetries = { first: 5_000, most: 60_000 }
 
 /** A pool is quiet when nothing was decided for a while, and no job or launch waits. */
 function isQuiet({ intents, pending }: PoolMemory, lastChangeAt: number, now: number): boolean {
@@ -17,11 +15,6 @@ function isQuiet({ intents, pending }: PoolMemory, lastChangeAt: number, now: nu
 /** Milliseconds until the next poll of the master, and until the next listing of a pool that lists by itself. */
 export function nextPoll(memory: PoolMemory, lastChangeAt: number, now: number): number {
   return isQuiet(memory, lastChangeAt, now) ? poll.quiet : poll.busy
-}
-
-/** Milliseconds until the next listing after so many that failed. */
-export function nextRetry(failures: number, random: () => number): number {
-  return delayAfter(failures, listingRetries, random)
 }
 
 // A listing that the pools of a location share. A pool without instances needs one only to notice those of others.

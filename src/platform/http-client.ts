@@ -57,3 +57,32 @@ export function reasonOf(error: unknown): string {
   while (inner instanceof Error && inner.cause instanceof Error) inner = inner.cause
   return inner instanceof Error ? inner.message || inner.name : String(inner)
 }
+
+/**
+ * One exchange by `fetch` with the whole body, which may take as long as parts of it arrive. Rejects with `timedOut` when nothing
+ * arrives for `silenceMs`, from the start of the request on, else as `fetch` does.
+ */
+export async function fetchWhileHeard(
+  fetch: Fetch,
+  url: URL,
+  init: RequestInit,
+  silenceMs: number,
+): Promise<{ response: Response; text: string }> {
+  const silence = new AbortController()
+  const timer = setTimeout(() => silence.abort(timedOut(silenceMs)), silenceMs)
+  const signal = init.signal ? AbortSignal.any([init.signal, silence.signal]) : silence.signal
+  try {
+    const response = await fetch(url, { ...init, signal })
+    timer.refresh()
+    const parts: Uint8Array[] = []
+    for await (const part of response.body ?? []) {
+      timer.refresh()
+      parts.push(part)
+    }
+    return { response, text: Buffer.concat(parts).toString('utf8') }
+  } catch (error) {
+    throw silence.signal.aborted && !init.signal?.aborted ? silence.signal.reason : error
+  } finally {
+    clearTimeout(timer)
+  }
+}

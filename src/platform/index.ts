@@ -15,7 +15,7 @@ export {
   writeFileAtomic,
 } from './files.ts'
 export { type KernelLock, takeKernelLock, withFlock } from './flock.ts'
-export { type Fetch, readAll, reasonOf, timedOut } from './http-client.ts'
+export { type Fetch, fetchWhileHeard, readAll, reasonOf, timedOut } from './http-client.ts'
 export { canonicalAddress, ipVersion } from './ip-address.ts'
 export {
   createWakeup,
@@ -92,6 +92,7 @@ export { firstWrong } from './schema-words.ts'
 export { isSecretName } from './secret-names.ts'
 export { findSecrets } from './secret-shapes.ts'
 export { SecretText } from './secret-text.ts'
+export { dropIdle } from './silent-sockets.ts'
 export { together } from './together.ts'
 export { turns } from './turns.ts'
 export { type Loaded, watchAndReport } from './watch.ts'

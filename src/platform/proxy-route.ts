@@ -3,7 +3,7 @@
 import { Agent as PlainAgent, request as plainRequest } from 'node:http'
 import { Agent as TlsAgent, request as tlsRequest } from 'node:https'
 import { connect, isIP, type Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
+import { type Duplex, Readable } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 import type { Fetch } from './http-client.ts'
 import {
@@ -16,6 +16,7 @@ import {
   proxyFor,
   shownProxy,
 } from './proxy.ts'
+import { endSilent } from './silent-sockets.ts'
 
 /** The largest head of a proxy's response, in bytes. */
 const largestAnswer = 16_384
@@ -183,10 +184,10 @@ class TunnelTlsAgent extends TlsAgent {
 
   override createConnection(...[options, opened]: Parameters<TlsAgent['createConnection']>) {
     const proxy = proxyFor(destinationIn(options, 'https'), this.#env)
-    if (!proxy) return super.createConnection(options, opened)
+    if (!proxy) return endSilent(this, super.createConnection(options, opened))
     openTunnel(proxy, destinationIn(options, 'https')).then((socket) => {
       const secured = super.createConnection(Object.assign({}, options, { socket }))
-      if (secured) opened?.(null, secured)
+      if (secured) opened?.(null, endSilent(this, secured))
     }, failing(opened))
     return undefined
   }
@@ -202,16 +203,19 @@ class TunnelPlainAgent extends PlainAgent {
 
   override createConnection(...[options, opened]: Parameters<PlainAgent['createConnection']>) {
     const proxy = proxyFor(destinationIn(options, 'http'), this.#env)
-    if (!proxy) return super.createConnection(options, opened)
+    if (!proxy) return endSilent(this, super.createConnection(options, opened))
     openTunnel(proxy, destinationIn(options, 'http')).then(
-      (socket) => opened?.(null, socket),
+      (socket) => opened?.(null, endSilent(this, socket)),
       failing(opened),
     )
     return undefined
   }
 }
 
-/** Agents for a library that sends requests to several hosts: each connection goes by `proxyFor`; always by a tunnel. */
+/**
+ * Agents for a library that sends requests to several hosts: each connection goes by `proxyFor`; always by a tunnel. A request
+ * whose timeout passes without a byte ends, and idle connections with it.
+ */
 export function outgoingAgents(env: Environment): { httpAgent: PlainAgent; httpsAgent: TlsAgent } {
   return { httpAgent: new TunnelPlainAgent(env), httpsAgent: new TunnelTlsAgent(env) }
 }
@@ -254,20 +258,17 @@ export function outgoingFetch(env: Environment, direct: Fetch = globalThis.fetch
           response.resume()
           return reject(refused)
         }
-        const chunks: Buffer[] = []
-        response.on('error', reject)
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.on('end', () => {
-          if (asked.redirect === 'error' && statusCode >= 300 && statusCode < 400)
-            return reject(new TypeError(`unexpected redirect of ${url.host}`))
-          const hasBody = ![204, 205, 304].includes(statusCode)
-          const fields = Object.entries(response.headersDistinct).flatMap(([name, values = []]) =>
-            values.map((value): [string, string] => [name, value]),
-          )
-          resolve(
-            new Response(hasBody ? Buffer.concat(chunks) : null, { status: statusCode, headers: fields }),
-          )
-        })
+        if (asked.redirect === 'error' && statusCode >= 300 && statusCode < 400) {
+          response.resume()
+          return reject(new TypeError(`unexpected redirect of ${url.host}`))
+        }
+        const hasBody = ![204, 205, 304].includes(statusCode)
+        const fields = Object.entries(response.headersDistinct).flatMap(([name, values = []]) =>
+          values.map((value): [string, string] => [name, value]),
+        )
+        if (!hasBody) response.resume()
+        const content = hasBody ? (Readable.toWeb(response) as ReadableStream<Uint8Array>) : null
+        resolve(new Response(content, { status: statusCode, headers: fields }))
       })
       sent.end(body)
     })

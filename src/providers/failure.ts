@@ -67,6 +67,16 @@ export function ownFailure(error: unknown): Failure | undefined {
   return { class: notSentIn(error) ? 'transient' : 'config', problem: error.problems[0]! }
 }
 
+/** Whether a call has failed because no answer of the cloud arrived, as while a link is cut: more calls cannot burden the cloud. */
+export function isUnanswered({ code, cause }: Problem): boolean {
+  let isAnswered = code !== 'PROVIDER_TRANSIENT' || cause === undefined
+  for (let inner = cause; inner instanceof Error; inner = inner.cause) {
+    const { status, $metadata } = inner as { status?: unknown; $metadata?: { httpStatusCode?: unknown } }
+    isAnswered ||= typeof (status ?? $metadata?.httpStatusCode) === 'number'
+  }
+  return !isAnswered
+}
+
 /** For a call whose result cannot contain a failure: throws it as a ProvisionError. */
 export async function orProblem<T>(
   failureOf: FailureOf,

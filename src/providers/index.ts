@@ -40,6 +40,12 @@ export type {
   ProofInstance,
   ProofRequest,
 } from './join-proof.ts'
-export { listDeadline, type SharedCluster, shareCluster, type TimedListing } from './shared-cluster.ts'
+export {
+  listDeadline,
+  listingRetry,
+  type SharedCluster,
+  shareCluster,
+  type TimedListing,
+} from './shared-cluster.ts'
 
 export const builtInProviders: readonly AnyProvider[] = [aws, gcp, local]

@@ -1,8 +1,9 @@
 // One listing of a whole cluster for all pools at a location: however many pools there are, the cloud is listed once.
 
 import { type Clock, delayAfter, limit, orAborted, viewWithin } from '../platform/index.ts'
-import { ProvisionError } from '../problems/index.ts'
+import { type Problem, ProvisionError } from '../problems/index.ts'
 import type { ClusterProvider, Listing } from './contract.ts'
+import { isUnanswered } from './failure.ts'
 
 export interface TimedListing extends Listing {
   /** When it began, by this process's clock: it shows everything that happened before. */
@@ -32,6 +33,8 @@ const listApart = 2_000
 const busyShare = 0.5
 const longestPause = 60_000
 const retries = { first: 5_000, most: 60_000 }
+/** Milliseconds until the next one while no answer arrives: once the link is back, the pools wait for a listing. */
+const unansweredRetries = { first: 3_000, most: 3_000 }
 
 const shortestDeadline = 60_000
 const longestDeadline = 900_000
@@ -42,6 +45,11 @@ const longestDeadline = 900_000
  */
 export function listDeadline(took = 0, timeouts = 0): number {
   return Math.min(longestDeadline, Math.max(shortestDeadline, 4 * took) * 2 ** timeouts)
+}
+
+/** Milliseconds until the next listing after so many in a row that failed. `why`: the problem of the last one. */
+export function listingRetry(failures: number, random: () => number, why: Problem | undefined): number {
+  return delayAfter(failures, why && isUnanswered(why) ? unansweredRetries : retries, random)
 }
 
 interface Attempt {
@@ -100,24 +108,27 @@ export function shareCluster(
     next = undefined
     try {
       const listing = await outcome
-      took = clock.now() - startedAt
+      const why = listing.problems[0]
+      // One that waited in vain, as while a link is cut, has kept the cloud busy with nothing.
+      if (!why || !isUnanswered(why)) took = clock.now() - startedAt
       timeouts = 0
       if (listing.complete) newest = listing
       // Complete for pools of other zones; they must not wait until those zones respond.
       else if (listing.silent) silent = listing
-      failed = listing.complete || listing.silent ? undefined : failure(outcome)
+      failed = listing.complete || listing.silent ? undefined : failure(outcome, why)
     } catch (error) {
-      if (isTimeout(error)) timeouts++
-      failed = failure(outcome)
+      const why = error instanceof ProvisionError ? error.problems[0] : undefined
+      if (why?.code === 'CALL_TIMED_OUT') timeouts++
+      failed = failure(outcome, why)
     } finally {
       running = undefined
     }
     return outcome
   }
 
-  function failure(outcome: Promise<TimedListing>) {
+  function failure(outcome: Promise<TimedListing>, why: Problem | undefined) {
     const times = (failed?.times ?? 0) + 1
-    return { times, retryAt: clock.now() + delayAfter(times, retries, random), outcome }
+    return { times, retryAt: clock.now() + listingRetry(times, random, why), outcome }
   }
 
   // Lookups by id.
@@ -157,8 +168,4 @@ export function shareCluster(
       await (await opened?.catch(() => undefined))?.close()
     },
   }
-}
-
-function isTimeout(error: unknown): boolean {
-  return error instanceof ProvisionError && error.problems[0]?.code === 'CALL_TIMED_OUT'
 }

@@ -85,17 +85,20 @@ export interface SharedClusterOptions {
   pools: number
   /** `max_instances` of each pool. */
   most?: number
+  /** Where hosts reach EC2 and the master; loopback by default, where both listen. */
+  address?: string
   /** Further keys of each provider. */
   provider?: string[]
 }
 
 const joinsAfter = 2_000
+const loopback = '127.0.0.1'
 
 export async function sharedCluster(options: SharedClusterOptions): Promise<SharedCluster> {
-  const { cli, url, schema, most = 3, provider = [] } = options
+  const { cli, url, schema, most = 3, address = loopback, provider = [] } = options
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'shared-')))
   const pools = Array.from({ length: options.pools }, (_, n) => `pool-${n}`)
-  const tls = { names: ['master.test'], ips: ['127.0.0.1'], days: 30, now: Date.now() }
+  const tls = { names: ['master.test'], ips: [loopback, address], days: 30, now: Date.now() }
   const { chain, leaf } = await createDevelopmentChain(tls)
   const world = createWorld()
   world.schedules = true
@@ -128,6 +131,7 @@ export async function sharedCluster(options: SharedClusterOptions): Promise<Shar
   const ticking = setInterval(tick, 100)
 
   function write(dir: string, own: HostOptions): void {
+    const masterUrl = `https://${address}:${master.port}`
     const keys = [
       ...['type: aws', 'region: us-west-2', 'image: {id: ami-2}', 'subnet_ids: [subnet-a]'],
       ...[
@@ -135,11 +139,7 @@ export async function sharedCluster(options: SharedClusterOptions): Promise<Shar
         `max_instances: ${most}`,
         'agent_runtime: process',
       ],
-      ...[
-        `master_url: https://127.0.0.1:${master.port}`,
-        'master_cert_name: master.test',
-        "preflight: 'off'",
-      ],
+      ...[`master_url: ${masterUrl}`, 'master_cert_name: master.test', "preflight: 'off'"],
       ...provider,
     ]
     const files = { 'chain.crt': chain, password: 'correct horse\n', 'state-url': own.url ?? url }
@@ -153,7 +153,7 @@ cluster_id: shared
 state_dir: own
 state: {type: postgres, url_file: state-url, schema: ${schema}${own.state ? `, ${own.state}` : ''}}
 security: {tls: {cert: chain.crt}}
-demand: {type: determined, url: '${master.url}', user: provisioner, password_file: password, placeholder_agent: false}
+demand: {type: determined, url: '${masterUrl}', user: provisioner, password_file: password, placeholder_agent: false}
 resource_pools:
 ${(own.pools ?? pools).map(pool).join('\n')}
 `,
@@ -175,7 +175,11 @@ ${(own.pools ?? pools).map(pool).join('\n')}
         child = spawn(program, [...before, '--no-warnings', cli, '-c', 'master.yaml'], {
           cwd: dir,
           env: {
-            ...{ PATH: process.env['PATH'], HOME: dir, AWS_ENDPOINT_URL: ec2.url },
+            ...{
+              PATH: process.env['PATH'],
+              HOME: dir,
+              AWS_ENDPOINT_URL: ec2.url.replace(loopback, address),
+            },
             ...{
               AWS_ACCESS_KEY_ID: 'key',
               AWS_SECRET_ACCESS_KEY: 'secret',

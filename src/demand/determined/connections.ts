@@ -1,4 +1,4 @@
-// Requests to one master over connections that stay open: each with a deadline, bounded responses, and no redirects.
+// Requests to one master over connections that stay open: each with a timeout, bounded responses, and no redirects.
 import { Agent, type ClientRequest, type ClientRequestArgs, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -16,6 +16,7 @@ import {
 import {
   authorityOf,
   checkMayAct,
+  dropIdle,
   type Environment,
   type MayAct,
   type Opened,
@@ -33,7 +34,7 @@ export interface Order {
   token?: string
   /** Sent as JSON. */
   body?: unknown
-  /** Milliseconds; default: the one of the connections. */
+  /** Milliseconds without a byte of an answer; default: those of the connections. */
   timeoutMs?: number
   signal?: AbortSignal
   /** Of a request that changes something; asked for each attempt, once the connection is there. */
@@ -53,6 +54,8 @@ export interface Connections {
   close(): void
 }
 
+/** Milliseconds for a response that arrives slowly, but arrives: that of a large cluster over a slow link. */
+const longest = 60_000
 /** Bytes. A hundred thousand tasks fit; a longer response is not from a master. */
 const longestAnswer = 256 * 1024 * 1024
 
@@ -71,7 +74,8 @@ export function openConnections(
 
   function once(order: Order): Promise<HttpAnswer> {
     const { method, path, token, body, timeoutMs = usual, signal, mayAct } = order
-    const deadline = AbortSignal.timeout(timeoutMs)
+    const longestMs = Math.max(longest, timeoutMs)
+    const deadline = AbortSignal.timeout(longestMs)
     const text = body === undefined ? undefined : JSON.stringify(body)
     const headers = {
       Host: authorityOf(address),
@@ -85,6 +89,7 @@ export function openConnections(
       }),
     }
     return new Promise((resolve, reject) => {
+      let isSilent = false
       const sent = request(
         {
           agent,
@@ -94,6 +99,7 @@ export function openConnections(
           path: route.prefix + path,
           headers,
           signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+          timeout: timeoutMs,
         },
         (response) => {
           const refused = refusedForward(route, response.statusCode)
@@ -109,9 +115,16 @@ export function openConnections(
       )
       function fail(error: Error): void {
         if (signal?.aborted) reject(signal.reason)
-        else if (deadline.aborted) reject(timedOut(timeoutMs))
+        else if (deadline.aborted) reject(timedOut(longestMs))
+        // The response's own error does not say why its connection was closed.
+        else if (isSilent) reject(timedOut(timeoutMs))
         else reject(Object.assign(error, { reused: sent.reusedSocket }))
       }
+      // Also while the connection is opened.
+      sent.on('timeout', () => {
+        isSilent = true
+        sent.destroy(timedOut(timeoutMs))
+      })
       sent.on('error', fail)
       if (!mayAct) return void sent.end(text)
       whenConnected(sent, trust !== undefined, () => {
@@ -130,11 +143,11 @@ export function openConnections(
       try {
         return await once(order)
       } catch (error) {
-        // A master that restarted, or a proxy, has closed the idle connection: that shows nothing about its current
-        // state.
+        // A master that restarted, or a proxy, has closed the idle connection, and others that were idle for as long: that
+        // shows nothing about its current state.
         const { reused, code } = error as NodeJS.ErrnoException & { reused?: boolean }
         if (!reused || (code !== 'ECONNRESET' && code !== 'EPIPE')) throw error
-        agent.dropIdle()
+        dropIdle(agent)
         return await once(order)
       }
     },
@@ -163,14 +176,9 @@ class DiallingAgent extends Agent {
     this.#dial = dial
   }
 
-  /** Other connections that were idle for as long have been closed as well. */
-  dropIdle(): void {
-    for (const socket of Object.values(this.freeSockets).flat()) socket?.destroy()
-  }
-
   retire(): void {
     this.maxFreeSockets = 0
-    this.dropIdle()
+    dropIdle(this)
   }
 
   override createConnection(_: ClientRequestArgs, opened: Opened): Duplex | undefined {

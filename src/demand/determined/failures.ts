@@ -102,6 +102,8 @@ export interface OutageOptions {
 }
 
 const growth = { first: 1_000, most: 30_000 }
+/** Milliseconds at most while no request reaches the master: it cannot be overloaded by them, and is needed once the link is back. */
+const longestUnreached = 4_000
 
 export function watchOutage({ clock, random, logger, signal }: OutageOptions): Outage {
   let failures = 0
@@ -111,7 +113,8 @@ export function watchOutage({ clock, random, logger, signal }: OutageOptions): O
 
   function failed(error: ProvisionError): void {
     if (failures++ === 0) since = clock.now()
-    retryAt = clock.now() + delayAfter(failures, growth, random)
+    const most = error.code === 'DETERMINED_UNREACHABLE' ? longestUnreached : growth.most
+    retryAt = clock.now() + delayAfter(failures, { ...growth, most }, random)
     if (last?.message !== error.message)
       logger.warn('the Determined master cannot be used; launches and terminations are paused', {
         code: error.code,

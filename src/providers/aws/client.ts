@@ -96,8 +96,14 @@ export type Ec2Api = { [Name in CallName]: Ec2Call<Name> } & {
   close(): void
 }
 
-/** The SDK has no timeout by default. CreateFleet may take most of a minute, because it answers with the VMs. */
+/** The SDK has no timeout by default. */
 const timeouts = { connectionTimeout: 5000, requestTimeout: 90_000, throwOnRequestTimeout: true }
+
+/**
+ * A whole answer may take longer, such as a page of a large fleet. A launch that is given up is repeated with its token, never
+ * with another one. CreateFleet may take most of a minute, because it answers with the VMs.
+ */
+const usualSilence: Silence = { reading: 15_000, runInstances: 30_000, createFleet: 90_000 }
 
 /** Makes the SDK read the profile files again; by default it reads each file once in the life of a process. */
 const reloadFiles = { ignoreCache: true }
@@ -105,20 +111,36 @@ const reloadFiles = { ignoreCache: true }
 export interface Ec2ClientOptions extends EC2ClientConfig {
   /** See `ProviderContext`. */
   mayAct?: MayAct | undefined
+  silence?: Silence
+}
+
+/** Milliseconds without a byte until a call is given up, as after a cut network. From 6 s on, the SDK adds three. */
+export interface Silence {
+  /** Any call but a launch. */
+  reading: number
+  runInstances: number
+  createFleet: number
 }
 
 /** @param env names the proxies, and the profile in the error when no credentials are found */
 export function ec2Client(
   region: string,
   env: Environment,
-  { mayAct, ...more }: Ec2ClientOptions = {},
+  { mayAct, silence = usualSilence, ...more }: Ec2ClientOptions = {},
 ): Ec2Api {
   const profile = env['AWS_PROFILE']
-  const requestHandler = { ...timeouts, ...outgoingAgents(env) }
-  const shared: EC2ClientConfig = { region, requestHandler, ...reloadFiles, ...more }
+  const silentAfter = (socketTimeout: number) => ({
+    requestHandler: { ...timeouts, socketTimeout, ...outgoingAgents(env) },
+  })
+  const shared: EC2ClientConfig = { region, ...reloadFiles, ...more }
   // Adaptive mode slows down while EC2 throttles.
-  const adaptive = new EC2Client({ maxAttempts: 5, ...shared, retryMode: 'adaptive' })
-  const once = new EC2Client({ ...shared, maxAttempts: 1 })
+  const adaptive = new EC2Client({
+    maxAttempts: 5,
+    ...silentAfter(silence.reading),
+    ...shared,
+    retryMode: 'adaptive',
+  })
+  const once = new EC2Client({ ...silentAfter(silence.createFleet), ...shared, maxAttempts: 1 })
   for (const client of [adaptive, once]) {
     filterResponses(client)
     checkLast(client, mayAct)
@@ -127,11 +149,15 @@ export function ec2Client(
   function call<Name extends CallName>(
     client: EC2Client,
     Command: new (request: RequestOf<Name>) => unknown,
+    requestTimeout: number | undefined,
   ): Ec2Call<Name> {
     return async (request, signal) => {
       signal?.throwIfAborted()
       try {
-        const options = signal ? { abortSignal: signal } : {}
+        const options = {
+          ...(signal && { abortSignal: signal }),
+          ...(requestTimeout !== undefined && { requestTimeout }),
+        }
         const send = () => client.send(new Command(request) as never, options)
         return (await withFreshCredentials(client, send)) as ResultOf<Name>
       } catch (error) {
@@ -140,13 +166,20 @@ export function ec2Client(
     }
   }
 
-  const calls = <Name extends CallName>(client: EC2Client, commands: Record<Name, unknown>) =>
+  const calls = <Name extends CallName>(
+    client: EC2Client,
+    commands: Record<Name, unknown>,
+    untilAnswer: { [Each in Name]?: number } = {},
+  ) =>
     Object.fromEntries(
-      Object.entries(commands).map(([name, command]) => [name, call(client, command as never)]),
+      Object.entries(commands).map(([name, command]) => [
+        name,
+        call(client, command as never, untilAnswer[name as Name]),
+      ]),
     ) as { [Each in Name]: Ec2Call<Each> }
 
   return {
-    ...calls(once, sentOnce),
+    ...calls(once, sentOnce, { runInstances: silence.runInstances }),
     ...calls(adaptive, repeated),
     account: (signal) => accountOf(region, env, adaptive.config.credentials, signal),
     close() {
@@ -214,7 +247,7 @@ async function accountOf(
   signal?: AbortSignal,
 ): Promise<string | undefined> {
   const { STSClient, GetCallerIdentityCommand } = await import('@aws-sdk/client-sts')
-  const requestHandler = { ...timeouts, ...outgoingAgents(env) }
+  const requestHandler = { ...timeouts, socketTimeout: accountDeadlineMs, ...outgoingAgents(env) }
   const client = new STSClient({ region, credentials, maxAttempts: 1, requestHandler })
   const late = AbortSignal.timeout(accountDeadlineMs)
   const abortSignal = signal ? AbortSignal.any([signal, late]) : late

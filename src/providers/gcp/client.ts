@@ -162,7 +162,7 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceApi {
 
   function call<Request extends object, Result>(service: Service, method: string): GceCall<Request, Result> {
     const ask = once<Request, Result>(service, method)
-    return (request, signal) => retry(() => ask(request, signal), { ...timeouts, clock, signal })
+    return (request, signal) => retry(() => ask(request, signal), { ...repeated(), clock, signal })
   }
 
   function pages<Request extends object, Result>(service: Service, method: string): GceCall<Request, Result> {
@@ -177,7 +177,7 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceApi {
     waitInRegion: call('RegionOperations', 'wait'),
     listOperations: pages('ZoneOperations', 'list'),
     listInstances: (request, signal) =>
-      retry(() => listInstances(request, signal), { ...timeouts, clock, signal }),
+      retry(() => listInstances(request, signal), { ...repeated(), clock, signal }),
     getInstance: call('Instances', 'get'),
     deleteInstance: once('Instances', 'delete'),
     getSerialPortOutput: call('Instances', 'getSerialPortOutput'),
@@ -190,7 +190,7 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceApi {
     getSubnetwork: call('Subnetworks', 'get'),
     getProject: call('Projects', 'get'),
     testPermissions: ({ project, permissions }, signal) =>
-      retry(() => testPermissions(project, permissions, signal), { ...timeouts, clock, signal }),
+      retry(() => testPermissions(project, permissions, signal), { ...repeated(), clock, signal }),
     close() {
       for (const client of made.values()) client.close().catch(() => {})
     },
@@ -238,6 +238,21 @@ export function gceClient({ endpoints, send, clock }: GceClientInput): GceApi {
       ...(signal ? { signal } : {}),
     })
     return (await response.json()) as { permissions?: string[] }
+  }
+}
+
+/** Calls without an answer: three take less than a minute, so that a listing shows why it failed. */
+const mostUnanswered = 3
+
+/** `timeouts` for one call that only reads, and ends sooner while no answer arrives. */
+function repeated() {
+  let unanswered = 0
+  return {
+    ...timeouts,
+    isRetryable(error: unknown): boolean {
+      if (['network', 'timeout'].includes(codeOf(error)) && ++unanswered >= mostUnanswered) return false
+      return timeouts.isRetryable(error)
+    },
   }
 }
 

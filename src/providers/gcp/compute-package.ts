@@ -102,7 +102,7 @@ export function googleAuth(projectId: string, env: Environment): GoogleAuthLike 
   const auth = new GoogleAuth({
     projectId,
     scopes: ['https://www.googleapis.com/auth/cloud-platform'],
-    clientOptions: { transporterOptions: { fetchImplementation: outgoingFetch(env) } },
+    clientOptions: { transporterOptions: { fetchImplementation: answeredFetch(outgoingFetch(env)) } },
   })
   // With this, a key file signs its own tokens, as in the client.
   auth.useJWTAccessWithScope = true
@@ -133,6 +133,17 @@ export function tokenClient(fetch: Fetch): TokenClient {
       const ticket = await client.verifySignedJwtWithCertsAsync(token, keys, audience, [issuer], lifetime)
       return { ...ticket.getPayload() }
     },
+  }
+}
+
+/** Milliseconds. The library has no timeout, and all calls wait for the token that one has asked for. */
+const tokenTimeout = 15_000
+
+/** Exported for its tests. */
+export function answeredFetch(fetch: Fetch, timeoutMs = tokenTimeout): Fetch {
+  return (input, init = {}) => {
+    const late = AbortSignal.timeout(timeoutMs)
+    return fetch(input, { ...init, signal: init.signal ? AbortSignal.any([init.signal, late]) : late })
   }
 }
 

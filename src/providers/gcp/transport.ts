@@ -1,12 +1,28 @@
 // Sends requests to Google: adds credentials and a deadline, and always ends with a response or a `GceError`.
 import about from '../../../package.json' with { type: 'json' }
-import { checkMayAct, type Fetch, type MayAct, notSentIn, orAborted, reasonOf } from '../../platform/index.ts'
+import {
+  checkMayAct,
+  type Fetch,
+  fetchWhileHeard,
+  type MayAct,
+  notSentIn,
+  orAborted,
+  reasonOf,
+} from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
 import { bodyOfKind, credentialsError, errorOfAnswer, GceError, gceErrorIn, isProxyError } from './errors.ts'
 
-/** Milliseconds; `wait` may take two minutes, the other calls seconds. */
-const waitMs = 150_000
-const callMs = 60_000
+/** Milliseconds. */
+export interface Timeouts {
+  /** For a whole `wait`, which is answered after up to two minutes, and for any other whole call. */
+  waitMs: number
+  callMs: number
+  /** Without a byte of the answer, as after a cut network: of a call that reads, and of one that changes something. */
+  readSilenceMs: number
+  changeSilenceMs: number
+}
+
+const usual: Timeouts = { waitMs: 150_000, callMs: 60_000, readSilenceMs: 15_000, changeSilenceMs: 30_000 }
 
 /** Identify the program in audit logs and to Google's support. */
 const ownHeaders = {
@@ -17,7 +33,7 @@ const ownHeaders = {
 export interface TransportInput {
   credentials: Credentials
   fetch: Fetch
-  timeouts?: { waitMs: number; callMs: number }
+  timeouts?: Partial<Timeouts>
   /** See `ProviderContext`. */
   mayAct?: MayAct | undefined
 }
@@ -25,15 +41,12 @@ export interface TransportInput {
 export type Send = (url: string | URL, init?: RequestInit) => Promise<Response>
 
 /** Resolves with the response once its whole body has arrived; the client passes its own signal in `init`. */
-export function transport({
-  credentials,
-  fetch,
-  timeouts = { waitMs, callMs },
-  mayAct,
-}: TransportInput): Send {
+export function transport({ credentials, fetch, timeouts = {}, mayAct }: TransportInput): Send {
+  const { waitMs, callMs, readSilenceMs, changeSilenceMs } = { ...usual, ...timeouts }
   return async (url, { method = 'GET', headers, body, signal } = {}) => {
     const target = method === 'GET' ? trimUrl(new URL(url)) : new URL(url)
-    const deadline = AbortSignal.timeout(/\/wait$/.test(target.pathname) ? timeouts.waitMs : timeouts.callMs)
+    const isWait = /\/wait$/.test(target.pathname)
+    const deadline = AbortSignal.timeout(isWait ? waitMs : callMs)
     const stop = signal ? AbortSignal.any([signal, deadline]) : deadline
     try {
       const authorized = new Headers(headers)
@@ -41,16 +54,18 @@ export function transport({
       for (const [name, value] of await orAborted(credentials.headers(target), stop))
         authorized.set(name, value)
       for (const [name, value] of Object.entries(ownHeaders)) authorized.set(name, value)
-      if (changes(method, target)) checkMayAct(mayAct, `${method} ${target.pathname}`)
-      const response = await fetch(target, {
+      const isChange = changes(method, target)
+      if (isChange) checkMayAct(mayAct, `${method} ${target.pathname}`)
+      const request: RequestInit = {
         method,
         headers: authorized,
         // The client gives GET requests an empty body, which fetch rejects.
         ...(method !== 'GET' && body ? { body } : {}),
         signal: stop,
         redirect: 'error',
-      })
-      const text = await response.text()
+      }
+      const silenceMs = isWait ? waitMs : isChange ? changeSilenceMs : readSilenceMs
+      const { response, text } = await fetchWhileHeard(fetch, target, request, silenceMs)
       const date = response.headers.get('date')
       const answer = { status: response.status, headers: response.headers, text, host: target.host }
       if (!response.ok) throw errorOfAnswer(answer)
@@ -61,7 +76,7 @@ export function transport({
       })
     } catch (error) {
       if (signal?.aborted || notSentIn(error)) throw error
-      throw gceErrorIn(error) ?? unanswered(error, deadline.aborted)
+      throw gceErrorIn(error) ?? unanswered(error, deadline.aborted || isTimedOut(error))
     }
   }
 }
@@ -79,6 +94,10 @@ class ParsedResponse extends Response {
     super(text, init)
     this.json = async () => content
   }
+}
+
+function isTimedOut(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ETIMEDOUT'
 }
 
 function unanswered(error: unknown, late: boolean): GceError {

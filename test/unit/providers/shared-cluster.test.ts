@@ -1,6 +1,6 @@
 // One listing of a cluster for all its pools: who shares it, how often the cloud is asked, and what a failure does.
 import { describe, expect, it } from 'vitest'
-import { problem } from '../../../src/problems/index.ts'
+import { ProvisionError, problem } from '../../../src/problems/index.ts'
 import type { ClusterProvider, Listing } from '../../../src/providers/contract.ts'
 import { shareCluster } from '../../../src/providers/shared-cluster.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -40,6 +40,10 @@ function bench() {
   )
   return { clock, born, starts, finds, signals, scripted, cluster }
 }
+
+const failed = (cause: Error) =>
+  new ProvisionError(problem('PROVIDER_TRANSIENT', 'could not list', { cause }))
+const answered = (answer: object) => Object.assign(new Error('unavailable'), answer)
 
 describe('a shared listing', () => {
   it('is made once for all who ask at the same time, and the cluster is opened once', async () => {
@@ -109,6 +113,43 @@ describe('a shared listing that fails', () => {
     const healed = cluster.list(clock.now())
     await clock.advance(2 * second)
     await expect(healed).resolves.toMatchObject({ complete: true })
+  })
+
+  it.each<[string, Error, number[]]>([
+    [
+      'while no answer arrives, every three seconds',
+      failed(new Error('no route')),
+      [0, 3, 6, 9, 12, 15, 18, 21, 24, 27],
+    ],
+    ['when EC2 answers that it cannot', failed(answered({ $metadata: { httpStatusCode: 503 } })), [0, 5, 15]],
+    ['when Google answers that it cannot', failed(answered({ status: 503 })), [0, 5, 15]],
+  ])('that failed is repeated %s', async (_, error, expected) => {
+    const { cluster, clock, starts, scripted } = bench()
+    scripted.answer = async () => Promise.reject(error)
+    const asked: Promise<unknown>[] = []
+    for (let n = 0; n < 29; n++) {
+      asked.push(cluster.list(clock.now()).catch(() => {}))
+      await clock.advance(1 * second)
+    }
+    await Promise.all(asked)
+    expect(starts).toEqual(expected)
+  })
+
+  it.each<[string, Error, number[]]>([
+    ['is repeated soon after it when no answer arrived', failed(new Error('no route')), [0, 28, 53]],
+    ['is repeated after as long again when it was answered', failed(answered({ status: 503 })), [0, 50]],
+  ])('that took long and failed %s', async (_, error, expected) => {
+    const { cluster, clock, starts, scripted } = bench()
+    const { problems } = error as ProvisionError
+    scripted.answer = async () => ({ instances: [], complete: false, problems })
+    scripted.takes = 25 * second
+    void cluster.list(clock.now())
+    await clock.advance(25 * second)
+    for (let n = 25; n < 54; n++) {
+      void cluster.list(clock.now())
+      await clock.advance(1 * second)
+    }
+    expect(starts).toEqual(expected)
   })
 
   it('does not hide the last complete one from those to whom that one is new enough', async () => {

@@ -1,7 +1,7 @@
 // When a master that does not respond is polled again, and what is logged in the meantime.
 import { describe, expect, it } from 'vitest'
 import { watchOutage } from '../../../../src/demand/determined/failures.ts'
-import { ProvisionError, problem } from '../../../../src/problems/index.ts'
+import { type ProblemCode, ProvisionError, problem } from '../../../../src/problems/index.ts'
 import { capturingLogger } from '../../../support/capturing-logger.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 
@@ -11,27 +11,33 @@ function outage(random = () => 0) {
   const signal = new AbortController().signal
   const watched = watchOutage({ clock, random, logger, signal })
   let asked = 0
-  const fail = (message = 'gone') =>
+  const fail = (message = 'gone', code: ProblemCode = 'DETERMINED_UNREACHABLE') =>
     watched
       .attempt(async () => {
         asked++
-        throw new ProvisionError(problem('DETERMINED_UNREACHABLE', message))
+        throw new ProvisionError(problem(code, message))
       })
       .catch((error: ProvisionError) => error.code)
   return { clock, logger, watched, fail, asked: () => asked }
 }
 
 describe('a master that fails', () => {
-  it('is polled again after one second, then after twice as long, up to half a minute', async () => {
-    const { clock, watched, fail } = outage()
-    const waits: number[] = []
-    for (let i = 0; i < 7; i++) {
-      await fail()
-      waits.push(watched.wait())
-      await clock.advance(watched.wait())
-    }
-    expect(waits).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000])
-  })
+  it.each<[ProblemCode, number[]]>([
+    ['DETERMINED_FAULT', [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000]],
+    ['DETERMINED_UNREACHABLE', [1_000, 2_000, 4_000, 4_000, 4_000, 4_000, 4_000]],
+  ])(
+    'is polled again after one second, then after twice as long, up to a limit: %s',
+    async (code, expected) => {
+      const { clock, watched, fail } = outage()
+      const waits: number[] = []
+      for (let i = 0; i < 7; i++) {
+        await fail('gone', code)
+        waits.push(watched.wait())
+        await clock.advance(watched.wait())
+      }
+      expect(waits).toEqual(expected)
+    },
+  )
 
   it('is polled up to a quarter later at random, so that provisioners do not poll at the same time', async () => {
     const { watched, fail } = outage(() => 0.999)
