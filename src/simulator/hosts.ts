@@ -62,6 +62,7 @@ const noLeading: Leading = {
   epochOf: () => undefined,
   others: () => [],
   problems: () => [],
+  fault: () => undefined,
 }
 
 function startHost(world: World, hosts: Hosts, host: Host): void {
