@@ -121,6 +121,10 @@ export interface BreakerEvidence {
   openings: number
   /** Openings that may have been forgotten in a crash. */
   forgotten: number
+  /** Since when that instance may be unknown to the next leader, or to this process after a crash. */
+  unsureAt?: number
+  /** What counts for whoever does not know of it: what was old before, and what has become usable since. */
+  before?: { old: ReadonlySet<string>; usable: ReadonlySet<string> }
 }
 
 export function createBreakerEvidence(): BreakerEvidence {
@@ -129,9 +133,18 @@ export function createBreakerEvidence(): BreakerEvidence {
 }
 
 /** An instance became usable: from now on only what fails after it counts. */
-function closeBreaker(world: ObservedWorld, seen: Observations): void {
+function closeBreaker(world: ObservedWorld, seen: Observations, id: string): void {
   const { cloud, clock, policy } = world
-  const breaker = { ...createBreakerEvidence(), closedAt: clock.now() }
+  const { breaker: last } = seen
+  const isChained = last.unsureAt !== undefined || clock.now() - last.closedAt < unwrittenFor
+  const { old, usable } = (isChained && last.before) || { old: last.old, usable: [] }
+  const breaker: BreakerEvidence = {
+    ...createBreakerEvidence(),
+    closedAt: clock.now(),
+    before: { old, usable: new Set([...usable, id]) },
+  }
+  // A host whose lease is over still sees agents join, and writes nothing down.
+  if (seen.upSince === undefined) breaker.unsureAt = clock.now()
   for (const id of seen.failedLaunches.reported.keys()) breaker.old.add(id)
   for (const vm of cloud.instances.values())
     if (vm.endedAt !== undefined || clock.now() - vm.createdAt > policy.bootTimeout - minute)
@@ -143,9 +156,12 @@ function noteOpening(world: ObservedWorld, seen: Observations): void {
   const { cloud, invariants } = world
   const { breaker } = seen
   breaker.openings++
+  const before = breaker.unsureAt === undefined ? undefined : breaker.before
+  const { old } = before ?? breaker
+  const isUsable = (id: string) => seen.usable.has(id) && !before?.usable.has(id)
   let failures = 0
   for (const vm of cloud.instances.values())
-    if (isOf(seen, vm) && !breaker.old.has(vm.instance.id) && !seen.usable.has(vm.instance.id)) failures++
+    if (isOf(seen, vm) && !old.has(vm.instance.id) && !isUsable(vm.instance.id)) failures++
   if (breaker.openings > failures - (failuresToOpen - 1) + breaker.forgotten)
     invariants.violated(
       19,
@@ -179,7 +195,7 @@ export function noteEvent(world: ObservedWorld, seen: Observations, event: Fleet
       const agent = read ?? world.master.agents.get(id)
       if (!vm || !agent || agent.slots < vm.slots) continue
       seen.usable.add(id)
-      closeBreaker(world, seen)
+      closeBreaker(world, seen, id)
     }
   }
   if (event.kind !== 'problem') return
@@ -197,11 +213,47 @@ export function noteEvent(world: ObservedWorld, seen: Observations, event: Fleet
 export function noteLossyCrash(world: ObservedWorld, seen: Observations): void {
   const { breaker, failedLaunches: failed } = seen
   breaker.forgotten++
+  if (world.clock.now() - breaker.closedAt < unwrittenFor) breaker.unsureAt ??= world.clock.now()
   for (const [id, at] of failed.reported)
     if (world.clock.now() - at < unwrittenFor) {
       failed.spent = Math.max(0, failed.spent - 1)
       breaker.failed.delete(id)
     }
+}
+
+/** The process whose term was over leads again, with what it knows. */
+export function noteTermAgain({ breaker, starts }: Observations): void {
+  if (breaker.unsureAt !== undefined && breaker.unsureAt >= starts.at(-1)!) delete breaker.unsureAt
+}
+
+/** What was written down before the first of the commits that the store has lost. */
+export interface BeforeLoss {
+  written: ReadonlySet<string>
+  closed: ReadonlySet<string>
+  wasPaused: boolean
+}
+
+/** Commits of the last seconds are lost: unlike a lost journal, the rest of it is there. */
+export function noteCommitsLost(
+  world: ObservedWorld,
+  seen: Observations,
+  before: BeforeLoss,
+  leaderDies: boolean,
+): void {
+  const now = world.clock.now()
+  for (const id of seen.closed) if (!before.closed.has(id)) seen.closed.delete(id)
+  for (const id of seen.written) {
+    if (before.written.has(id)) continue
+    seen.lost.set(id, now)
+    // A leader that lives may send what it has written down.
+    if (leaderDies) seen.written.delete(id)
+  }
+  if (!before.wasPaused) seen.pausedSince = undefined
+  for (const agent of world.master.agents.values()) {
+    const drainedAt = seen.drains.get(agent.id)?.at(-1) ?? 0
+    if (agent.drainedBy === seen.name && now - drainedAt < unwrittenFor) agent.drainedBy = undefined
+  }
+  noteLossyCrash(world, seen)
 }
 
 /** The journal is lost: a new process begins with what exists. */

@@ -132,14 +132,28 @@ export function checkCreated(world: ObservedWorld, seen: Observations, { instanc
 export function checkWritten({ invariants }: ObservedWorld, seen: Observations, record: JournalRecord): void {
   if (record.kind === 'intent') {
     const { id } = record['intent'] as { id: string }
-    if (seen.written.has(id)) invariants.violated(4, `the token of ${id} is used for another launch`)
+    if (seen.written.has(id) && !seen.checkpointed.delete(id))
+      invariants.violated(4, `the token of ${id} is used for another launch`)
     seen.written.add(id)
   }
+  // A launch may be written down by a checkpoint alone: one that is written while its own record waits its turn.
+  if (record.kind === 'checkpoint') for (const { id } of openIn(record)) noteOpen(seen, id)
   if (record.kind === 'settled') seen.closed.add(record['id'] as string)
   // Written before the call, which may not have been sent: the next leader terminates it, and nobody gives it jobs.
   if (record.kind === 'condemned') for (const id of record['ids'] as string[]) seen.terminated.add(id)
   if (record.kind === 'adopted') for (const writer of record['writers'] as string[]) seen.adopted.add(writer)
   if (record.kind === 'refused') checkSpread(invariants, seen, record)
+}
+
+function openIn({ memory }: JournalRecord): { id: string }[] {
+  return (memory as { intents: { id: string }[] }).intents
+}
+
+/** Whoever leads next knows of it, also where the store had lost its record. */
+function noteOpen({ written, checkpointed, lost }: Observations, id: string): void {
+  if (!written.has(id)) checkpointed.add(id)
+  written.add(id)
+  lost.delete(id)
 }
 
 /** A refusal remembered for exactly its computed time has no jitter. Once may be chance. */

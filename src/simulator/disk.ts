@@ -9,20 +9,21 @@ export interface Disk extends Journal {
   copy(other: Pick<Disk, 'lines'>): void
 }
 
-/** `onAppend` is called for each record after it is stored. */
-export function createDisk(onAppend: (record: JournalRecord) => void = () => {}): Disk {
+/** `onStored` is called for each record after it is stored, also for those of a rewrite. */
+export function createDisk(onStored: (record: JournalRecord) => void = () => {}): Disk {
   let lines: string[] = []
   return {
     async append(record) {
       // Stored as text: later changes to the object must not reach the disk.
       lines.push(JSON.stringify(record))
-      onAppend(record)
+      onStored(record)
     },
     async read() {
       return lines.map((line) => JSON.parse(line) as JournalRecord)
     },
     async rewrite(records) {
       lines = records.map((record) => JSON.stringify(record))
+      for (const record of records) onStored(record)
     },
     get lines() {
       return lines

@@ -5,8 +5,9 @@ import type { FaultSchedule } from './faults.ts'
 import type { Life } from './life.ts'
 import type { Provisioner } from './provisioner.ts'
 import type { Random } from './random.ts'
-import { poolName } from './scenario.ts'
+import { mainName, poolName } from './scenario.ts'
 import { type Link, storeFault } from './shared-store.ts'
+import type { World } from './world.ts'
 
 /** The others have no loop in the simulation: they make leases move between hosts. */
 export const ledPools = [poolName, 'second', 'third'] as const
@@ -36,6 +37,10 @@ export interface HostTerm {
   epoch: Epoch
   /** Until its lease is over; it may lead again. */
   isLed: boolean
+  /** It ends, and its journal is not opened again. */
+  isEnding?: true
+  /** Its journal is to be opened again, which needs the lease. */
+  isClosed?: true
   provisioner: Provisioner
   link: Link
 }
@@ -62,6 +67,11 @@ export function canLead(
   { life, leaving, index }: Host,
 ): boolean {
   return life.alive && !life.suspended && !leaving && !storeFault({ faults, index, hosts: hosts.all.length })
+}
+
+/** A host whose lease is over may stop what it led after another has begun: to the checks the provisioner is that one. */
+export function noteStopping({ invariants }: Pick<World, 'invariants'>, { newest }: Hosts, host: Host): void {
+  if (newest === host) invariants.onStopping(mainName)
 }
 
 /** The host that leads the world's pool by its own clock. */

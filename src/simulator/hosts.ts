@@ -5,7 +5,7 @@ import type { FleetEvent } from '../fleet/index.ts'
 import { ProvisionError } from '../problems/index.ts'
 import { createLeading, type Leading, type Unit } from '../provisioner/index.ts'
 import { memoryLeases } from '../state/index.ts'
-import { type Host, type Hosts, type HostTerm, leaderOf, ledPools } from './host.ts'
+import { type Host, type Hosts, type HostTerm, leaderOf, ledPools, noteStopping } from './host.ts'
 import { createLife } from './life.ts'
 import { losingDisk } from './lost-commits.ts'
 import type { Watcher } from './provisioner.ts'
@@ -139,7 +139,7 @@ function beginTerm(world: World, hosts: Hosts, host: Host, { term, epoch, link }
   const held: Omit<HostTerm, 'provisioner' | 'link'> = { term, epoch, isLed: true }
   const { losses } = hosts
   const disk = sharedJournal({
-    disk: losingDisk(world, hosts, (one) => void reopen(world, hosts, one)),
+    disk: losingDisk(world, hosts, (one, held) => beginTerm(world, hosts, one, held)),
     link,
     epoch: term.epoch,
     isNewest: (written) => hosts.leases.isNewest(poolName, written),
@@ -195,7 +195,8 @@ export function followTerms(world: World, hosts: Hosts): void {
     held.isLed = epoch !== undefined
     world.timeline.add(host.name, epoch ? `leads again in epoch ${epoch.number}` : 'has lost the pool')
     if (hosts.newest !== host) continue
-    if (epoch) world.invariants.onTermAgain(mainName)
+    if (epoch && held.isClosed) beginTerm(world, hosts, host, held)
+    else if (epoch) world.invariants.onTermAgain(mainName)
     else {
       world.invariants.onLossyCrash(mainName)
       world.invariants.onTermOver(mainName)
@@ -266,7 +267,8 @@ async function leave(world: World, hosts: Hosts, host: Host): Promise<void> {
   const { term, life } = host
   if (!term) return
   world.timeline.add(host.name, 'gives up the pool')
-  world.invariants.onStopping(mainName)
+  noteStopping(world, hosts, host)
+  term.isEnding = true
   await term.provisioner.fleet.stop()
   if (host.term !== term) return
   // Without the lease it may undrain nothing.
@@ -333,17 +335,6 @@ export function happenToHosts(world: World, hosts: Hosts, { kind, lasts, draw }:
     default:
       return false
   }
-}
-
-async function reopen(world: World, hosts: Hosts, host: Host): Promise<void> {
-  const { term: held, life } = host
-  if (!held || !life.alive || host.leaving) return
-  world.timeline.add(host.name, 'opens its journal again')
-  if (life.suspended) await life.awake()
-  world.invariants.onStopping(mainName)
-  await held.provisioner.fleet.stop()
-  if (host.term !== held || host.leaving || !held.term.isCurrent()) return
-  beginTerm(world, hosts, host, held)
 }
 
 function kill(world: World, hosts: Hosts, host: Host, downFor: number): void {

@@ -5,13 +5,16 @@ import type { Demand } from '../planner/index.ts'
 import type { JournalRecord } from '../platform/index.ts'
 import type { Epoch } from '../state/index.ts'
 import {
+  type BeforeLoss,
   checkDrained,
   checkStopped,
   type Drained,
+  noteCommitsLost,
   noteEvent,
   noteListed,
   noteLossyCrash,
   noteMemoryLost,
+  noteTermAgain,
 } from './change-checks.ts'
 import {
   checkCreated,
@@ -103,8 +106,8 @@ export interface Invariants extends Findings {
   /** The pause is written down. */
   onPauseConfirmed(name: string): void
   onMemoryLost(name: string): void
-  /** Its store lacks what was written last; these intents were written down and closed before. */
-  onCommitsLost(name: string, before: Readonly<Record<'written' | 'closed', ReadonlySet<string>>>): void
+  /** Its store lacks what was written last; `leaderDies`: so does everybody. */
+  onCommitsLost(name: string, before: BeforeLoss, leaderDies: boolean): void
   /** A copy of its state is started under another name. */
   onCloned(name: string, clone: string): void
   /** The provisioner that searches for orphans has terminated some. */
@@ -245,6 +248,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
     },
     onTermAgain(name) {
       of(name).upSince = observed().clock.now()
+      noteTermAgain(of(name))
       neglect.since.clear()
       drained.clear()
     },
@@ -265,12 +269,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
       of(name).written.clear()
       noteMemoryLost(observed(), of(name))
     },
-    onCommitsLost(name, before) {
-      const { written, closed, lost } = of(name)
-      for (const id of closed) if (!before.closed.has(id)) closed.delete(id)
-      for (const id of written) if (!before.written.has(id)) lost.set(id, observed().clock.now())
-      noteLossyCrash(observed(), of(name))
-    },
+    onCommitsLost: (name, before, leaderDies) => noteCommitsLost(observed(), of(name), before, leaderDies),
     onCloned(name, clone) {
       const { written, sent, adopted, pausedSince } = of(name)
       Object.assign(of(clone), {

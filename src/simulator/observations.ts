@@ -82,6 +82,8 @@ export interface Observations {
   /** Intents on the disk, and those of them that are closed. */
   written: Set<string>
   closed: Set<string>
+  /** Those that are there in a checkpoint only: their own record may follow. */
+  checkpointed: Set<string>
   /** Intents whose record the store has lost, and when. */
   lost: Map<string, number>
   /** By intent: the largest limit in force when it was sent, its request and user data, and which writers were ours. */
@@ -138,6 +140,7 @@ export function createObservations(name: string): Observations {
     reasons: new Map(),
     written: new Set(),
     closed: new Set(),
+    checkpointed: new Set(),
     lost: new Map(),
     sent: new Map(),
     refusals: new Map(),
