@@ -89,8 +89,8 @@ export interface Relay {
   close(): Promise<void>
 }
 
-/** A relay between agent and master that a test can disconnect. */
-export async function relay(target: number): Promise<Relay> {
+/** A relay between agents and a master of this machine that a test can disconnect. */
+export async function relay(target: number, address = '127.0.0.1'): Promise<Relay> {
   const ends = new Set<Socket>()
   const server: Server = createServer((near) => {
     const far = connect(target, '127.0.0.1')
@@ -107,7 +107,7 @@ export async function relay(target: number): Promise<Relay> {
       one.pipe(other)
     }
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(0, address, resolve))
   const cut = () => {
     for (const end of ends) end.destroy()
   }

@@ -16,6 +16,7 @@ mkdir "$new/dev/shm" "$new/dev/pts"
 mount -t devpts -o newinstance,ptmxmode=0666 devpts "$new/dev/pts"
 ln -s pts/ptmx "$new/dev/ptmx"
 ln -s /proc/self/fd "$new/dev/fd"
+ln -s fd/0 "$new/dev/stdin"
 for node in null:3 zero:5 full:7 random:8 urandom:9; do
   mknod -m 666 "$new/dev/${node%:*}" c 1 "${node#*:}"
 done

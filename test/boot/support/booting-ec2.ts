@@ -2,6 +2,8 @@
 // powers them off, and GetConsoleOutput returns a real console.
 import type { AwsCloud } from '../../support/aws-cloud.ts'
 import { type FakeVm, isGone } from '../../support/fake-ec2/world.ts'
+import type { Identity } from '../../support/join-proofs/fake-sts.ts'
+import { identityOf } from './ec2-metadata.ts'
 import type { Machine } from './machine.ts'
 import type { Site } from './site.ts'
 
@@ -10,13 +12,16 @@ export interface BootingEc2 {
   stop(): void
 }
 
-export function bootingEc2({ ec2 }: AwsCloud, site: Site): BootingEc2 {
+/** @param identities of the roles of instances, with which STS knows them; new instances are added */
+export function bootingEc2({ ec2 }: AwsCloud, site: Site, identities: Identity[] = []): BootingEc2 {
   const machines = new Map<string, Machine>()
 
   function update(vm: FakeVm): void {
     const machine = machines.get(vm.id)
     if (!machine) {
-      const started = site.launchEc2(vm.id, vm.userData)
+      const identity = identityOf(vm.id)
+      identities.push(identity)
+      const started = site.launchEc2(vm.id, vm.userData, { identity })
       machines.set(vm.id, started)
       Object.defineProperty(vm, 'console', { get: () => started.console() })
     } else if (isGone(vm)) {

@@ -1,6 +1,7 @@
 // EC2's instance metadata, version 2 only: nothing without a session token.
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
+import type { Identity } from '../../support/join-proofs/fake-sts.ts'
 import { type Answer, listing, type Tree, valueAt } from './metadata.ts'
 
 export interface Ec2Instance {
@@ -10,6 +11,8 @@ export interface Ec2Instance {
   mac: string
   /** As in RunInstances, after base64. */
   userData: Uint8Array
+  /** Of its identity role; the same in each answer. */
+  identity: Identity
 }
 
 const versions = ['1.0', '2016-09-02', '2018-09-24', '2021-03-23', 'latest']
@@ -40,7 +43,36 @@ function giveToken(method: string | undefined, headers: IncomingMessage['headers
   return { status: 200, body: token, headers: { 'x-aws-ec2-metadata-token-ttl-seconds': String(seconds) } }
 }
 
-function treeOf({ id, address, mac }: Ec2Instance): Tree {
+/**
+ * The role that EC2 gives each instance
+ * (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/iam-roles-for-amazon-ec2.html#ec2-instance-identity-roles).
+ */
+export function identityOf(id: string): Identity {
+  const account = '123456789012'
+  return {
+    account,
+    arn: `arn:aws:sts::${account}:assumed-role/aws:ec2-instance/${id}`,
+    accessKey: `ASIA${randomBytes(8).toString('hex').toUpperCase()}`,
+    secret: randomBytes(30).toString('base64'),
+    token: randomBytes(600).toString('base64'),
+  }
+}
+
+function credentialsOf({ accessKey, secret, token }: Identity): string {
+  const day = 86_400_000
+  const fields = {
+    Code: 'Success',
+    LastUpdated: new Date().toISOString(),
+    Type: 'AWS-HMAC',
+    AccessKeyId: accessKey,
+    SecretAccessKey: secret,
+    Token: token,
+    Expiration: new Date(Date.now() + day / 4).toISOString(),
+  }
+  return JSON.stringify(fields, undefined, 2)
+}
+
+function treeOf({ id, address, mac, identity }: Ec2Instance): Tree {
   const name = `ip-${address.replaceAll('.', '-')}.us-west-2.compute.internal`
   const document = { instanceId: id, region: 'us-west-2', availabilityZone: 'us-west-2a', privateIp: address }
   return {
@@ -50,6 +82,9 @@ function treeOf({ id, address, mac }: Ec2Instance): Tree {
       'ami-launch-index': '0',
       'block-device-mapping': { ami: '/dev/xvda', root: '/dev/xvda' },
       hostname: name,
+      'identity-credentials': {
+        ec2: { 'security-credentials': { 'ec2-instance': credentialsOf(identity) } },
+      },
       'instance-id': id,
       'instance-type': 'm5.large',
       'local-hostname': name,

@@ -99,6 +99,18 @@ export class Machine {
     return ids.map((id) => this.#read(join('disk/docker/containers', id, `${id}-json.log`))).join('')
   }
 
+  /** When docker last started each container, by its id. */
+  containerStarts(): Record<string, string> {
+    const folder = 'disk/docker/containers'
+    const starts = readdirSync(join(this.folder, folder)).map((id) => {
+      const { State } = JSON.parse(this.#read(join(folder, id, 'config.v2.json'))) as {
+        State: { StartedAt: string }
+      }
+      return [id, State.StartedAt]
+    })
+    return Object.fromEntries(starts)
+  }
+
   /** For the message of a failed expectation. */
   describe(): string {
     const logs = ['var/log/boot.log', 'var/log/cloud-init.log', 'var/log/dockerd.log']

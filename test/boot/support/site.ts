@@ -11,7 +11,10 @@ import { builtInProviders } from '../../../src/providers/index.ts'
 import { planAll } from '../../../src/provisioner/prepare.ts'
 import type { Agent } from '../../../src/standalone/master/agent.ts'
 import { loadConfig } from '../../support/config.ts'
+import type { Identity } from '../../support/join-proofs/fake-sts.ts'
 import { startMaster, type TestMaster } from '../../support/master.ts'
+import { identityOf } from './ec2-metadata.ts'
+import type { GceInstance } from './gce-metadata.ts'
 import { gateway, Machine, type MachineKind } from './machine.ts'
 import { type Instance, type Metadata, serveMetadata } from './metadata.ts'
 
@@ -50,6 +53,12 @@ const clouds: Record<CloudOfMachines, Record<string, unknown>> = {
     cpu_slots_allowed: true,
     network_interface: { network: 'default', subnetwork: 'default' },
   },
+}
+
+export interface Ec2Launch {
+  files?: Record<string, string | Uint8Array>
+  /** Credentials of the instance's role that STS knows; by default it knows none. */
+  identity?: Identity
 }
 
 export class Site {
@@ -121,16 +130,24 @@ export class Site {
     files?: Record<string, string | Uint8Array>,
   ): { machine: Machine; id: string } {
     const random = randomBytes(8).toString('hex')
-    if (cloud === 'aws') return { id: `i-0${random}`, machine: this.launchEc2(`i-0${random}`, packed, files) }
+    if (cloud === 'aws')
+      return {
+        id: `i-0${random}`,
+        machine: this.launchEc2(`i-0${random}`, packed, { ...(files && { files }) }),
+      }
     const id = `det-agent-${random}`
     const attributes = { 'startup-script': Buffer.from(packed).toString() }
-    return { id, machine: this.#boot(new Machine('gcp', files), { cloud, id, attributes }) }
+    return { id, machine: this.launchGce({ id, attributes, zone: 'us-west1-b' }, files) }
   }
 
-  launchEc2(id: string, userData: Uint8Array, files?: Record<string, string | Uint8Array>): Machine {
+  launchGce(instance: Omit<GceInstance, 'cloud'>, files?: Record<string, string | Uint8Array>): Machine {
+    return this.#boot(new Machine('gcp', files), { cloud: 'gcp', ...instance })
+  }
+
+  launchEc2(id: string, userData: Uint8Array, { files, identity = identityOf(id) }: Ec2Launch = {}): Machine {
     const machine = new Machine('aws', files)
     const { address, mac } = machine
-    return this.#boot(machine, { cloud: 'aws', id, address, mac, userData })
+    return this.#boot(machine, { cloud: 'aws', id, address, mac, userData, identity })
   }
 
   /** Changes the machine's user data from its next boot on: EC2 accepts that while an instance is stopped. */

@@ -4,6 +4,7 @@ import type { UserData } from '../../../src/agent-setup/pack.ts'
 import { lastStage } from '../../../src/agent-setup/stages.ts'
 import type { ListenOptions } from '../../../src/http/listen.ts'
 import type { Agent } from '../../../src/standalone/master/agent.ts'
+import { identityOf } from '../../boot/support/ec2-metadata.ts'
 import { Site } from '../../boot/support/site.ts'
 import type { TestMaster } from '../../support/master.ts'
 import { submit, work } from '../../support/work.ts'
@@ -71,9 +72,13 @@ export class Region {
       address: '10.0.2.15',
       mac: '02:00:00:00:00:01',
       userData: packed,
+      identity: identityOf(id),
     } as const
     const attributes = { 'startup-script': Buffer.from(packed).toString() }
-    this.#site.register(metadataAddress, cloud === 'aws' ? ec2 : { cloud, id, attributes })
+    this.#site.register(
+      metadataAddress,
+      cloud === 'aws' ? ec2 : { cloud, id, attributes, zone: 'us-west1-b' },
+    )
   }
 
   /** Waits for an effect of a VM; if it does not come, the error has all that is known of the VM. */
