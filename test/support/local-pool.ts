@@ -44,7 +44,7 @@ export function localPool(): LocalPool {
   function open(options: Partial<OpenOptions> = {}): Promise<Provider> {
     if (options.owner) pools.push(options.owner)
     return create({
-      config: { type: 'local', slots: 4 } as LocalConfig,
+      config: { type: 'local', slots: 4, join: { proof: 'off' } } as LocalConfig,
       owner,
       master: { scheme: 'https', host: '127.0.0.1', port: 8443 },
       stateDir: dir,

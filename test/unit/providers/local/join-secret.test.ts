@@ -16,7 +16,7 @@ import {
 } from '../../../support/join-proofs/requests.ts'
 import { type LocalPool, localPool } from '../../../support/local-pool.ts'
 
-const config = { type: 'local', slots: 1, join: { proof: 'required' } } as unknown as LocalConfig
+const config = { type: 'local', slots: 1, join: { proof: 'required' } } as LocalConfig
 /** Writes the secret where only the test looks for it. */
 const script =
   'echo "$PROVISION_JOIN_SECRET" > "$PROVISION_ROOT/secret.part"; mv "$PROVISION_ROOT/secret.part" "$PROVISION_ROOT/secret"; exec sleep 300\n'
@@ -153,7 +153,7 @@ it('the dry run names the variable', () => {
       'environment'
     ]
   expect(environmentOf(config)).toContain('PROVISION_JOIN_SECRET')
-  expect(environmentOf({ ...config, join: undefined } as unknown as LocalConfig)).not.toContain(
+  expect(environmentOf({ ...config, join: { proof: 'off' } })).not.toContain(
     'PROVISION_JOIN_SECRET',
   )
 })

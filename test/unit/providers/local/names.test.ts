@@ -29,7 +29,7 @@ describe('names of local VMs', () => {
 describe('the request of a local launch', () => {
   it('shows the VMs, their tags and their inputs', () => {
     const request = buildRequest({
-      config: { type: 'local', slots: 1 } as LocalConfig,
+      config: { type: 'local', slots: 1, join: { proof: 'off' } } as LocalConfig,
       owner: { clusterId: 'c', pool: 'p', writerId: 'w' },
       setup: {} as AgentSetup,
       intent,
