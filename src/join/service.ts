@@ -164,7 +164,7 @@ export function joinService(options: JoinServiceOptions): JoinService {
       }
       const certificate = await issueTo(current, { id, publicKey, now, expiresAt })
       if ((await ca.current()).version === current.version)
-        return { certificate, ca: current.bundle, expiresAt }
+        return { certificate, ca: current.bundle, key, expiresAt }
     }
     throw new ProvisionError(
       problem('JOIN_UNAVAILABLE', 'other requests changed the same binding all the time'),
@@ -228,7 +228,7 @@ export function joinService(options: JoinServiceOptions): JoinService {
           return () => sendJson(response, 200, made)
         }
         const issued = await certificateFor(request, message)
-        report(request, { outcome: path === paths.renew ? 'renewed' : 'issued' })
+        report(request, { outcome: path === paths.renew ? 'renewed' : 'issued', key: issued.key })
         return () => sendIssued(response, message.headers.accept, issued)
       })
     },
