@@ -192,7 +192,11 @@ export function joinService(options: JoinServiceOptions): JoinService {
       if (socket.destroyed) throw error
       const outcome = outcomeOf(error)
       report(request, outcome, error)
-      return outcome.outcome === 'refused' ? sendRefused(response) : sendUnavailable(response)
+      if (outcome.outcome !== 'refused') return sendUnavailable(response)
+      // Who is unknown is refused before anything is asked: its time must not tell which instances there are.
+      const early = request.startedAt + limits.refusalAfter - clock.now()
+      if (early > 0) await clock.sleep(early)
+      return sendRefused(response)
     }
   }
 

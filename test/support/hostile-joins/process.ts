@@ -76,7 +76,7 @@ const service = joinService({
       ? { url, verifiers: verifiers[pool as keyof typeof verifiers] }
       : undefined,
   lookup: (id) => instances.get(id),
-  ...(settings.limits && { limits: settings.limits }),
+  limits: settings.limits,
   onOutcome({ outcome, code }) {
     const name = code ?? outcome
     last = name

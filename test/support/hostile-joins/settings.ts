@@ -38,7 +38,7 @@ export interface EndpointSettings {
   privateIp: string
   secrets: Record<string, string>
   instances: (Pick<LaunchedInstance, 'id' | 'pool'> & Partial<LaunchedInstance>)[]
-  limits?: Partial<JoinLimits>
+  limits: Partial<JoinLimits>
 }
 
 export interface EndpointReport {

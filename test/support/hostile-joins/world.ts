@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import type { JoinLimits } from '../../../src/join/index.ts'
 import { csrOf } from '../csr.ts'
 import { type FakeSts, fakeSts, type Identity } from '../join-proofs/fake-sts.ts'
 import {
@@ -86,7 +87,7 @@ export const identities = {
 
 export type Hostile = Awaited<ReturnType<typeof hostileWorld>>
 
-export async function hostileWorld({ limits }: Pick<EndpointSettings, 'limits'> = {}) {
+export async function hostileWorld(limits: Partial<JoinLimits> = { refusalAfter: 0 }) {
   const stateDir = mkdtempSync(join(tmpdir(), 'hostile-'))
   const now = Date.now()
   const server = serverCertificate(undefined, { names: [dns('provision.test')] })
@@ -127,7 +128,7 @@ export async function hostileWorld({ limits }: Pick<EndpointSettings, 'limits'> 
       { id: ids.local, pool: 'local' },
       { id: ids.localOther, pool: 'local' },
     ],
-    ...(limits && { limits }),
+    limits,
   }
   const child = spawn(
     process.execPath,
@@ -148,13 +149,24 @@ export async function hostileWorld({ limits }: Pick<EndpointSettings, 'limits'> 
   )
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   const port = Number((await lines.next()).value)
-  const kept = new Agent({ keepAlive: true, maxSockets: 50 })
+  /** By the address of the sender. */
+  const agents = new Map<string, Agent>()
+  function agentOf(from: string): Agent {
+    const found = agents.get(from) ?? new Agent({ keepAlive: true, maxSockets: 50 })
+    agents.set(from, found)
+    return found
+  }
 
-  function send(method: string, path: string, body?: unknown, { headers, pair, from }: SendOptions = {}) {
+  function send(
+    method: string,
+    path: string,
+    body?: unknown,
+    { headers, pair, from = '127.0.0.1' }: SendOptions = {},
+  ) {
     return new Promise<Reply>((resolve, reject) => {
-      const agent = pair || from ? (false as const) : kept
+      const agent = pair ? (false as const) : agentOf(from)
       const to = { host: '127.0.0.1', port, servername: 'provision.test', ca: server.pem, agent }
-      const own = { ...pair, ...(from && { localAddress: from }), ...(headers && { headers }) }
+      const own = { ...pair, localAddress: from, ...(headers && { headers }) }
       const sent = request({ ...to, method, path, ...own }, (response) => {
         const chunks: Buffer[] = []
         response.on('data', (chunk: Buffer) => chunks.push(chunk))
@@ -203,7 +215,7 @@ export async function hostileWorld({ limits }: Pick<EndpointSettings, 'limits'> 
       return JSON.parse((await lines.next()).value ?? '{}')
     },
     async close() {
-      kept.destroy()
+      for (const agent of agents.values()) agent.destroy()
       child.stdin.end()
       await once(child, 'exit')
       await sts.close()
