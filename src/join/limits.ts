@@ -1,4 +1,4 @@
-// The rate of join requests: a token bucket for each address and one for all, in bounded memory.
+// The rate of join requests: token buckets for each address and for all together, in bounded memory.
 import type { Clock } from '../platform/index.ts'
 
 export interface Rate {
@@ -11,17 +11,25 @@ export interface JoinLimits {
   /** Instances of a pool often share the address of a gateway: a thousand of them join in a minute, in two requests each. */
   perAddress: Rate
   overall: Rate
+  /** Who asks no more often than this may use `kept` when others have used up what there is for all. */
+  rare: Rate
+  kept: Rate
   /** Addresses that are remembered. */
   addresses: number
   /** Proofs that are verified at the same time. */
   atOnce: number
+  /** Milliseconds from a request to its refusal, so that the time does not tell how far it came. */
+  refusalAfter: number
 }
 
 export const defaultLimits: JoinLimits = {
   perAddress: { burst: 200, perSecond: 40 },
   overall: { burst: 400, perSecond: 120 },
+  rare: { burst: 12, perSecond: 0.2 },
+  kept: { burst: 200, perSecond: 40 },
   addresses: 10_000,
   atOnce: 200,
+  refusalAfter: 500,
 }
 
 export interface Limiter {
@@ -31,21 +39,27 @@ export interface Limiter {
   readonly size: number
 }
 
+/** When the buckets of an address are full again. */
+interface Filled {
+  own: number
+  rare: number
+}
+
 export function createLimiter(
   clock: Clock,
-  { perAddress, overall, addresses }: Omit<JoinLimits, 'atOnce'>,
+  { perAddress, overall, rare, kept, addresses }: Omit<JoinLimits, 'atOnce' | 'refusalAfter'>,
 ): Limiter {
-  /** When the bucket is full again: an address without an entry has a full one. The longest unused entry is the first. */
-  const fullAt = new Map<string, number>()
-  let allFullAt = 0
+  /** An address without an entry has full buckets. The longest unused entry is the first. */
+  const filled = new Map<string, Filled>()
+  let [allFullAt, keptFullAt] = [0, 0]
 
-  function remember(key: string, at: number, now: number): void {
-    fullAt.delete(key)
-    fullAt.set(key, at)
-    for (const [oldest, full] of fullAt) {
-      // One that is forgotten too early gets a full bucket: the rate of all limits what that is worth.
-      if (full > now && fullAt.size <= addresses) break
-      fullAt.delete(oldest)
+  function remember(key: string, at: Filled, now: number): void {
+    filled.delete(key)
+    filled.set(key, at)
+    for (const [oldest, { own, rare: rareAt }] of filled) {
+      // One that is forgotten too early gets full buckets: the rate of all limits what that is worth.
+      if (Math.max(own, rareAt) > now && filled.size <= addresses) break
+      filled.delete(oldest)
     }
   }
 
@@ -53,16 +67,24 @@ export function createLimiter(
     take(address) {
       const now = clock.now()
       const key = networkOf(address)
-      const own = taken(fullAt.get(key) ?? 0, now, perAddress)
+      const before = filled.get(key) ?? { own: 0, rare: 0 }
+      const own = taken(before.own, now, perAddress)
       const all = taken(allFullAt, now, overall)
+      const asRare = taken(before.rare, now, rare)
+      const ofKept = taken(keptFullAt, now, kept)
+      // A few that ask as much as they may must not keep the instances out that ask twice and are done.
+      const mayUseKept = own.wait + asRare.wait + ofKept.wait === 0
       const wait = Math.max(own.wait, all.wait)
-      if (wait > 0) return Math.max(1, Math.ceil(wait / 1000))
-      allFullAt = all.fullAt
-      remember(key, own.fullAt, now)
+      if (wait > 0 && !mayUseKept) return Math.max(1, Math.ceil(wait / 1000))
+      if (wait > 0) keptFullAt = ofKept.fullAt
+      else allFullAt = all.fullAt
+      // At most empty: after a pause of a minute it asks rarely again.
+      const rareFullAt = asRare.wait > 0 ? before.rare : asRare.fullAt
+      remember(key, { own: own.fullAt, rare: rareFullAt }, now)
       return undefined
     },
     get size() {
-      return fullAt.size
+      return filled.size
     },
   }
 }

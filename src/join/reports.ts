@@ -16,6 +16,8 @@ export interface JoinOutcome {
   outcome: 'issued' | 'renewed' | 'refused' | 'limited' | 'unavailable'
   /** Why, unless it was issued or renewed. */
   code?: ProblemCode
+  /** If it was issued or renewed: SHA-256 of the key of the instance, hex. */
+  key?: string
   id?: string
   /** Set only once the instance was found. */
   pool?: string
@@ -23,7 +25,7 @@ export interface JoinOutcome {
   seconds: number
 }
 
-type Result = Pick<JoinOutcome, 'outcome' | 'code'>
+type Result = Pick<JoinOutcome, 'outcome' | 'code' | 'key'>
 
 export interface ReportOptions {
   clock: Clock
@@ -38,11 +40,11 @@ export function reportsOf({ clock, logger, onOutcome }: ReportOptions) {
   const refused = groupedLog({ clock, log: logger.warn })
   const alarm = groupedLog({ clock, log: logger.error })
 
-  return (request: Request, { outcome, code }: Result, error?: unknown): void => {
+  return (request: Request, { outcome, code, key: boundKey }: Result, error?: unknown): void => {
     const { id, pool, address, path, startedAt } = request
     const named = { ...(id !== undefined && { id }), ...(pool !== undefined && { pool }) }
     const seconds = (clock.now() - startedAt) / 1000
-    onOutcome?.({ outcome, ...(code && { code }), ...named, seconds })
+    onOutcome?.({ outcome, ...(code && { code }), ...(boundKey && { key: boundKey }), ...named, seconds })
     if (!code) {
       logger.info('an instance has a certificate', { ...named, outcome, address })
       return

@@ -166,7 +166,7 @@ export function joinService(options: JoinServiceOptions): JoinService {
       }
       const certificate = await issueTo(current, { id, publicKey, now, expiresAt })
       if ((await ca.current()).version === current.version)
-        return { certificate, ca: current.bundle, expiresAt }
+        return { certificate, ca: current.bundle, key, expiresAt }
     }
     throw new ProvisionError(
       problem('JOIN_UNAVAILABLE', 'other requests changed the same binding all the time'),
@@ -194,7 +194,11 @@ export function joinService(options: JoinServiceOptions): JoinService {
       if (socket.destroyed) throw error
       const outcome = outcomeOf(error)
       report(request, outcome, error)
-      return outcome.outcome === 'refused' ? sendRefused(response) : sendUnavailable(response)
+      if (outcome.outcome !== 'refused') return sendUnavailable(response)
+      // Who is unknown is refused before anything is asked: its time must not tell which instances there are.
+      const early = request.startedAt + limits.refusalAfter - clock.now()
+      if (early > 0) await clock.sleep(early)
+      return sendRefused(response)
     }
   }
 
@@ -230,7 +234,7 @@ export function joinService(options: JoinServiceOptions): JoinService {
           return () => sendJson(response, 200, made)
         }
         const issued = await certificateFor(request, message)
-        report(request, { outcome: path === paths.renew ? 'renewed' : 'issued' })
+        report(request, { outcome: path === paths.renew ? 'renewed' : 'issued', key: issued.key })
         return () => sendIssued(response, message.headers.accept, issued)
       })
     },

@@ -63,6 +63,8 @@ export interface Issued {
   certificate: string
   /** PEM. */
   ca: string
+  /** SHA-256 of its key, hex. */
+  key: string
   /** Milliseconds since the epoch. */
   expiresAt: number
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { MasterConfig } from '../config/index.ts'
 import type { Elsewhere } from '../http/index.ts'
 import {
+  type AgentsCa,
   type CurrentCa,
   caFilesOf,
   ensureCa,
@@ -22,7 +23,7 @@ import {
   type Metrics,
   wallTime,
 } from '../platform/index.ts'
-import type { Problem } from '../problems/index.ts'
+import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
 import type { Admission, JoinProofRules } from '../standalone/index.ts'
 import type { JoinStore } from '../state/index.ts'
@@ -36,7 +37,7 @@ export interface JoinsOptions {
   config: MasterConfig
   store: JoinStore
   plans: PoolPlans
-  running: Pick<RunningPools, 'launched' | 'mayJoin'>
+  running: Pick<RunningPools, 'launched' | 'isRunning' | 'mayJoin'>
   /** What other provisioners of the cluster lead. */
   elsewhere: () => Elsewhere
   providers: readonly AnyProvider[]
@@ -71,14 +72,22 @@ export async function openJoins(options: JoinsOptions): Promise<Joins> {
   const files = caFilesOf(config)
   if ((await ensureCa(store, wallTime(clock), files !== undefined)) === 'created')
     logger.info("the agents' CA was created")
-  const ca = openAgentsCa(store, files)
-  let current = await ca.current()
+  const stored = openAgentsCa(store, files)
+  let current = await stored.current()
+  // An instance may dial a moment after the endpoint has issued to it: from a CA that the listeners must know by then.
+  const ca: AgentsCa = {
+    async current() {
+      const next = await stored.current()
+      take(next)
+      return next
+    },
+  }
   const file = writeBundle(config.state_dir, current.bundle)
   logger.info("instances prove what they are; the agents' CA for a master's client_ca", { file })
+  const provided = config.resource_pools.filter(isProvided)
+  const places = new Set(provided.map(({ pool_name }) => pool_name))
   const required = new Set(
-    config.resource_pools
-      .filter(isProvided)
-      .flatMap(({ pool_name, provider }) => (provider.join.proof === 'required' ? [pool_name] : [])),
+    provided.filter(({ provider }) => provider.join.proof === 'required').map(({ pool_name }) => pool_name),
   )
   const listeners: ((pem: string) => Problem | undefined)[] = []
   const stopping = new AbortController()
@@ -87,25 +96,29 @@ export async function openJoins(options: JoinsOptions): Promise<Joins> {
     ca,
     store,
     poolOf: poolsOf(options),
-    lookup: lookupOf(options),
+    lookup: lookupOf(options, required),
     lifetime: config.agents_ca.lifetime,
     clock,
     logger,
-    onOutcome({ outcome, code = '', id }) {
+    onOutcome({ outcome, code = '', id, key }) {
       metrics.count('joins', { outcome, code })
-      if (id !== undefined && (outcome === 'issued' || outcome === 'renewed')) keys.invalidate(id)
+      if (id !== undefined && key !== undefined) keys.bound(id, key)
     },
   })
 
   function take(next: CurrentCa): void {
     if (next.version === current.version) return
     current = next
-    writeBundle(config.state_dir, next.bundle)
     for (const use of listeners) {
       const problem = use(next.bundle)
       if (problem) logger.error(problem.message, { code: problem.code })
     }
     logger.info("the agents' CA has changed", { file })
+    try {
+      writeBundle(config.state_dir, next.bundle)
+    } catch (error) {
+      logger.error("the file of the agents' CA is not the one in force", { file, error })
+    }
   }
 
   async function keepReading(): Promise<void> {
@@ -113,7 +126,7 @@ export async function openJoins(options: JoinsOptions): Promise<Joins> {
       await clock.sleep(readEvery, stopping.signal).catch(() => {})
       if (stopping.signal.aborted) return
       try {
-        take(await ca.current())
+        await ca.current()
         await keys.read()
       } catch (error) {
         logger.warn("the agents' CA cannot be read; the one read last stays in force", { error })
@@ -131,6 +144,9 @@ export async function openJoins(options: JoinsOptions): Promise<Joins> {
       mayJoin(id, pool, certificate) {
         const shown = instanceIn(certificate, current, wallTime(clock))
         if (shown?.id !== id) return 'no'
+        // An instance is in the pool that it was launched into, and in no other.
+        const launched = running.launched(id)
+        if (!places.has(pool) || (launched && launched.pool !== pool)) return 'no'
         const admission = running.mayJoin(pool, id)
         return admission === 'yes' ? keys.admission(id, shown.key) : admission
       },
@@ -169,37 +185,52 @@ function poolsOf({ config, plans, providers, env, clock, logger }: JoinsOptions)
   }
 }
 
-/** An instance of a pool that is led here, or that another provisioner has published. */
-function lookupOf({ running, elsewhere, clock }: JoinsOptions) {
-  let published: { at: number; instances: Promise<Map<string, LaunchedInstance>> } | undefined
-  async function readElsewhere(): Promise<Map<string, LaunchedInstance>> {
-    const found = new Map<string, LaunchedInstance>()
-    for (const { instances } of (await elsewhere().pools()).pools)
-      for (const { id, pool, zone, launchedAt, state, doing } of instances) {
-        const isAlive = (state === 'starting' || state === 'running') && doing !== 'ending'
-        found.set(id, { id, pool, ...(zone && { zone }), addresses: [], launchedAt, isAlive })
-      }
-    return found
+interface Published {
+  instances: ReadonlyMap<string, LaunchedInstance>
+  /** Those whose instances could be read. */
+  pools: ReadonlySet<string>
+}
+
+/** An instance of a pool that is led here, or that another provisioner has published. Rejects while there may be others. */
+function lookupOf({ running, elsewhere, clock }: JoinsOptions, required: ReadonlySet<string>) {
+  let published: { at: number; found: Promise<Published> } | undefined
+  async function readElsewhere(): Promise<Published> {
+    const instances = new Map<string, LaunchedInstance>()
+    const { pools } = await elsewhere().pools()
+    for (const { id, pool, zone, launchedAt, state, doing } of pools.flatMap((one) => one.instances)) {
+      const isAlive = (state === 'starting' || state === 'running') && doing !== 'ending'
+      instances.set(id, { id, pool, ...(zone && { zone }), addresses: [], launchedAt, isAlive })
+    }
+    return { instances, pools: new Set(pools.map(({ details }) => details.pool)) }
   }
   return async (id: string): Promise<LaunchedInstance | undefined> => {
     const here = running.launched(id)
     if (here) return here
     if (!published || clock.now() - published.at > elsewhereFor)
-      published = { at: clock.now(), instances: readElsewhere() }
-    return (await published.instances).get(id)
+      published = { at: clock.now(), found: readElsewhere() }
+    const { instances, pools } = await published.found
+    const there = instances.get(id)
+    const unread = [...required].filter((pool) => !running.isRunning(pool) && !pools.has(pool))
+    if (there || unread.length === 0) return there
+    throw new ProvisionError(
+      problem('JOIN_UNAVAILABLE', `the instances of ${unread.join(', ')} are not known now`),
+    )
   }
 }
 
 interface BoundKeys {
   read(): Promise<void>
-  /** The binding of this instance has changed. */
-  invalidate(id: string): void
+  /** The instance has got a certificate for this key. */
+  bound(id: string, key: string): void
   admission(id: string, key: string): Admission
 }
 
 /** The keys that are bound, as read last: the master cannot wait for the store when an agent dials. */
 function createBoundKeys(store: JoinStore, clock: Clock): BoundKeys {
   let known = new Map<string, string>()
+  /** Instances to which another key was bound here than the reading in force has, or may have: the numbers of those changes. */
+  const changed = new Map<string, number>()
+  let changes = 0
   let startedAt = Number.NEGATIVE_INFINITY
   let reading: Promise<void> | undefined
 
@@ -211,19 +242,26 @@ function createBoundKeys(store: JoinStore, clock: Clock): BoundKeys {
   }
 
   async function readNow(): Promise<void> {
-    const from = clock.now()
+    const [from, included] = [clock.now(), changes]
     const bindings = await store.bindings()
     known = new Map(bindings.map(({ instance, key }) => [instance, key]))
+    for (const [id, change] of changed)
+      if (change <= included) changed.delete(id)
+      else known.delete(id)
     startedAt = from
   }
 
   return {
     read,
-    invalidate: (id) => void known.delete(id),
+    bound(id, key) {
+      if (known.get(id) === key) return
+      known.delete(id)
+      changed.set(id, ++changes)
+    },
     admission(id, key) {
       if (known.get(id) === key) return 'yes'
       // What was read a moment ago is the truth; anything older may lack this key.
-      if (clock.now() - startedAt < 1000) return known.has(id) ? 'no' : 'yes'
+      if (!changed.has(id) && clock.now() - startedAt < 1000) return known.has(id) ? 'no' : 'yes'
       void read().catch(() => {})
       return 'later'
     },

@@ -57,6 +57,8 @@ export interface RunningPools {
   elsewhere(): string[]
   /** Pools that this process leads, and whose start is neither done nor has failed. */
   starting(): string[]
+  /** It is led here, and its instances are known. */
+  isRunning(pool: string): boolean
   /** Whether the agent with this id belongs to an instance of the pool that can run; `later` while that is not known. */
   mayJoin(pool: string, id: string): Admission
   /** The instance with this id of a pool that runs here, as far as the proof of what it is needs it. */
@@ -254,6 +256,7 @@ export function createRunningPools(
     elsewhere,
     starting: () =>
       isStopping ? [] : names.filter((name) => isLed(name) && !running.has(name) && !failed.has(name)),
+    isRunning: (name) => running.has(name),
     mayJoin: (name, id) => running.get(name)?.fleet.admission(id) ?? 'later',
     launched(id) {
       for (const { fleet } of running.values()) {

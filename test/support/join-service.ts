@@ -100,6 +100,7 @@ export async function joinEndpoint(given: Partial<JoinServiceOptions> = {}): Pro
     logger,
     onOutcome: (outcome) => outcomes.push(outcome),
     ...given,
+    limits: { refusalAfter: 0, ...given.limits },
   }
   await ensureCa(store, wallTime(clock))
   const service = joinService(options)

@@ -4,9 +4,11 @@ import type { JoinLimits } from '../../../src/join/index.ts'
 import { createLimiter, defaultLimits, networkOf } from '../../../src/join/limits.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
-const limits: Omit<JoinLimits, 'atOnce'> = {
+const limits: Omit<JoinLimits, 'atOnce' | 'refusalAfter'> = {
   perAddress: { burst: 5, perSecond: 2 },
   overall: { burst: 20, perSecond: 10 },
+  rare: { burst: 3, perSecond: 0.1 },
+  kept: { burst: 8, perSecond: 1 },
   addresses: 50,
 }
 const grants = (take: (address: string) => number | undefined, count: number, address: string) =>
@@ -29,9 +31,29 @@ describe('requests', () => {
     const clock = new FakeClock()
     const { take } = createLimiter(clock, limits)
     const each = Array.from({ length: 100 }, (_, n) => `10.0.1.${n}`)
-    expect(each.filter((address) => take(address) === undefined)).toHaveLength(20)
+    expect(each.filter((address) => take(address) === undefined)).toHaveLength(28)
     await clock.advance(1_000)
-    expect(each.filter((address) => take(address) === undefined)).toHaveLength(10)
+    expect(each.filter((address) => take(address) === undefined)).toHaveLength(11)
+  })
+
+  it('of who asks rarely are answered, however much a few others ask', async () => {
+    const clock = new FakeClock()
+    const { take } = createLimiter(clock, defaultLimits)
+    const flood = Array.from({ length: 8 }, (_, n) => `10.0.0.${n}`)
+    let [refused, answered] = [0, 0]
+    for (let tenth = 0; tenth < 3_000; tenth++) {
+      for (const address of flood) answered += grants(take, 20, address)
+      // A challenge and a join each second, each time from another instance, and after its restart again.
+      if (tenth % 10 === 5)
+        for (let n = 0; n < 2; n++) if (take(`10.1.${(tenth / 10) & 127}.1`) !== undefined) refused++
+      await clock.advance(100)
+    }
+    expect(refused).toBe(0)
+    // In five minutes; of the reserve they get what one who asks rarely would.
+    const { burst, perSecond } = defaultLimits.overall
+    expect(answered).toBeLessThan(
+      burst + 300 * perSecond + 8 * (defaultLimits.rare.burst + 300 * defaultLimits.rare.perSecond),
+    )
   })
 
   it('that are refused take nothing: the wait is the time until the next one is granted', async () => {

@@ -178,6 +178,36 @@ describe('refused, with one answer for all reasons:', () => {
   })
 })
 
+describe('the time that a refusal takes', () => {
+  it('is the same however far the request came', async () => {
+    const clock = new FakeClock(Date.now())
+    const timed = await joinEndpoint({ clock, limits: { refusalAfter: 500 } })
+    timed.instances.set('i-gone', launched('i-gone', { isAlive: false }))
+    const asks = [
+      () => timed.post('/v1/join', {}),
+      () => timed.join({ nonce: 'A'.repeat(72) }),
+      () => timed.join({ id: 'i-none' }),
+      () => timed.join({ id: 'i-gone' }),
+      () => timed.join({ proof: { kind: 'none' } }),
+      () => timed.join({ proof: { kind: 'word' } }),
+      () => timed.post('/v1/join/renew', { csr: 'MAAA' }),
+    ]
+    for (const ask of asks) {
+      const before = timed.outcomes.length
+      let answer: Answer | undefined
+      void ask().then((given) => (answer = given))
+      await expect.poll(() => timed.outcomes.length).toBe(before + 1)
+      await clock.advance(499)
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      expect(answer).toBeUndefined()
+      await clock.advance(1)
+      await expect.poll(() => answer?.status).toBe(403)
+    }
+    expect((await timed.join()).status).toBe(200)
+    await timed.close()
+  })
+})
+
 describe('the key of an instance', () => {
   it('is the one of the first of fifty that come at once', async () => {
     const keys = Array.from({ length: 50 }, (_, n) => testKey('p256', `race ${n}`))
