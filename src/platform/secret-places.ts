@@ -165,7 +165,7 @@ const requests: CommandShape[] = [
   }),
   shape(
     'a header with credentials',
-    '(?:proxy-)?authorization["\']?\\]?(?:\\s{0,4}(?:[:=,]|=>)\\s{0,4}["\']?|\\s{1,4}["\'])(?:(?:bearer|basic|token|apikey|api-key|key|splunk|bot|geniekey|digest|sso-key|apitoken|aws|aws4-hmac-sha256)(?:[ =:]|%20)\\s{0,2})?(?:token=)?',
+    '(?:proxy-)?authorization["\']?\\]?(?:\\s{0,4}(?:[:=,]|=>)\\s{0,4}["\']?|\\s{1,4}["\'])(?:(?:bearer|basic|token|apikey|api-key|key|splunk|bot|geniekey|digest|sso-key|apitoken|aws)(?:[ =:]|%20)\\s{0,2})?(?:token=)?',
     { own: '[\\w.~+/=:-]{8,4000}', flags: 'i', value: 'made' },
   ),
   shape('a bearer token', '\\bBearer\\s+', { own: '[\\w.~+/=-]{8,4000}', flags: 'i', value: 'made' }),

@@ -40,7 +40,7 @@ const reference =
   /^(?:arn:|file:|env:|vault:|ssm:|op:\/\/|ref\+|ENC\[|projects\/|secretsmanager|aws-?sm|gcp-?sm|gsm:|sm:\/\/|keyvault|secret[:/]|dict\(|!(?:Ref|Sub|GetAtt|vault|secret|reference|include|env|Join)\b|https?:\/\/[^@\s]*$|ssh-(?:rsa|ed25519)\b|ecdsa-|sha(?:256|512)[:-]|i-[0-9a-f]+$|-----BEGIN|[A-Za-z]:[\\/])/i
 /** A variable, a command, a template: `$NAME`, `${NAME}`, `$(…)`, `{{ x }}`, `%NAME%`, `%s`, `<placeholder>`, `@NAME@`, `__NAME__`. */
 const filledIn =
-  /^[<{[`~(*%\\]|^@(?!\w*[0-9!#$%^&*]\w*)|^__\w+__$|\$[({[]|\{\{|`|%\(\w+\)s|%[A-Za-z_]\w*%|^%?%[sdqv]$|=%[sdqv](?![A-Za-z0-9])|#\{|<[A-Za-z][\w -]*>|^\$\{?\w*\}?$|\\\(|^\$[A-Za-z_][\w.]*(?:[:/@&,?-]|$)/
+  /^[<{[`~(*%\\]|^@(?!\w*[0-9!#$%^&*]\w*)|^__\w+__$|\$[({[]|\{\{|`|%\(\w+\)s|%[A-Za-z_]\w*%|^%?%[sdqv]$|#\{|<[A-Za-z][\w -]*>|^\$\{?\w*\}?$|\\\(|^\$[A-Za-z_][\w.]*(?:[:/@&,?-]|$)/
 /** `$NAME` in text that a shell reads; `Pa$$word`, `a$9` and `pa$sw` are passwords. */
 const shellVariable = /(?:^|[^\w$!#%^&*])\$[A-Za-z_]|\$[A-Z_][A-Z0-9_]{2,}/
 /** Code, where there are no quotes: `var.password`, `self.token`, `environ["X"]`, `Read-Host`. */

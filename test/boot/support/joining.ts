@@ -97,7 +97,8 @@ export async function startJoining(
   async function joined(before: ReadonlyMap<string, number> = new Map()): Promise<void> {
     await each(async (machine, id) => {
       // The agent logs it, and the script prints it, a moment later.
-      const isDone = () => joins(machine) > (before.get(id) ?? 0) && machine.stages().includes('agent_connected')
+      const isDone = () =>
+        joins(machine) > (before.get(id) ?? 0) && machine.stages().includes('agent_connected')
       await site.until(machine, `${id} joins`, () => rowOf(id)?.agent === 'joined' && isDone())
     })
   }

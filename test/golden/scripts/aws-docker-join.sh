@@ -297,8 +297,8 @@ $scope
 $(digest "$request")"; do
     key=hexkey:$(digest "$text" -mac HMAC -macopt "$key") || return
   done
-  printf '{"kind":"%s","region":"%s","date":"%s","token":"%s","authorization":"AWS4-HMAC-SHA256 Credential=%s/%s, SignedHeaders=%s, Signature=%s"}' \
-    "$1" "$region" "$date" "$session" "$id" "$scope" "$names" "${key#*:}"
+  printf '{"kind":"%s","region":"%s","date":"%s","token":"%s","authorization":"%s Credential=%s/%s, SignedHeaders=%s, Signature=%s"}' \
+    "$1" "$region" "$date" "$session" AWS4-HMAC-SHA256 "$id" "$scope" "$names" "${key#*:}"
 }
 PROOF_FUNCTIONS=(join_proof imds digest field)
 join_call() { # <path> [option of curl ...]: whether the answer has status 200

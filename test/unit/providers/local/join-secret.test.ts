@@ -153,7 +153,5 @@ it('the dry run names the variable', () => {
       'environment'
     ]
   expect(environmentOf(config)).toContain('PROVISION_JOIN_SECRET')
-  expect(environmentOf({ ...config, join: { proof: 'off' } })).not.toContain(
-    'PROVISION_JOIN_SECRET',
-  )
+  expect(environmentOf({ ...config, join: { proof: 'off' } })).not.toContain('PROVISION_JOIN_SECRET')
 })
