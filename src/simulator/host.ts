@@ -7,7 +7,6 @@ import type { Provisioner } from './provisioner.ts'
 import type { Random } from './random.ts'
 import { mainName, poolName } from './scenario.ts'
 import { type Link, storeFault } from './shared-store.ts'
-import type { World } from './world.ts'
 
 /** The others have no loop in the simulation: they make leases move between hosts. */
 export const ledPools = [poolName, 'second', 'third'] as const
@@ -70,7 +69,11 @@ export function canLead(
 }
 
 /** A host whose lease is over may stop what it led after another has begun: to the checks the provisioner is that one. */
-export function noteStopping({ invariants }: Pick<World, 'invariants'>, { newest }: Hosts, host: Host): void {
+export function noteStopping(
+  { invariants }: { invariants: { onStopping(name: string): void } },
+  { newest }: Hosts,
+  host: Host,
+): void {
   if (newest === host) invariants.onStopping(mainName)
 }
 
