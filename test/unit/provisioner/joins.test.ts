@@ -117,7 +117,18 @@ async function join1(key: TestKey = keys.first, of = id) {
   const to = { port: world.listener.port, ca: certificate.pem }
   const { nonce } = (await ask('GET', '/v1/join/challenge', to)).value
   const csr = csrOf({ subject: of, key }).toString('base64')
-  return ask('POST', '/v1/join', to, { id: of, nonce, csr, proof: { kind: 'word', of, nonce } })
+  const answer = ask('POST', '/v1/join', to, { id: of, nonce, csr, proof: { kind: 'word', of, nonce } })
+  // A refusal is sent half a second after its request.
+  let isOver = false
+  const over = () => {
+    isOver = true
+  }
+  answer.then(over, over)
+  while (!isOver) {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    await world.clock.advance(10)
+  }
+  return answer
 }
 
 async function shown(key: TestKey, of = id): Promise<X509Certificate> {
