@@ -53,6 +53,8 @@ export interface SharedCluster {
   readonly world: FakeWorld
   readonly pools: readonly string[]
   readonly most: number
+  /** PEM of the CA of the master's certificate. */
+  readonly root: string
   host(name: string, more?: HostOptions): SharedHost
   /** A job in the queue of the master; returns its id. */
   submit(pool: string): string
@@ -75,6 +77,8 @@ export interface HostOptions {
   env?: Record<string, string>
   /** Pools of this host; all by default. */
   pools?: readonly string[]
+  /** Port of a TLS listener with the certificate of the master, on loopback. */
+  listen?: number
 }
 
 export interface SharedClusterOptions {
@@ -99,7 +103,7 @@ export async function sharedCluster(options: SharedClusterOptions): Promise<Shar
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'shared-')))
   const pools = Array.from({ length: options.pools }, (_, n) => `pool-${n}`)
   const tls = { names: ['master.test'], ips: [loopback, address], days: 30, now: Date.now() }
-  const { chain, leaf } = await createDevelopmentChain(tls)
+  const { chain, leaf, root: ca } = await createDevelopmentChain(tls)
   const world = createWorld()
   world.schedules = true
   world.pools = new Map(pools.map((name) => [name, { type: 'STATIC' }]))
@@ -142,7 +146,12 @@ export async function sharedCluster(options: SharedClusterOptions): Promise<Shar
       ...[`master_url: ${masterUrl}`, 'master_cert_name: master.test', "preflight: 'off'"],
       ...provider,
     ]
-    const files = { 'chain.crt': chain, password: 'correct horse\n', 'state-url': own.url ?? url }
+    const files = {
+      'chain.crt': chain,
+      'server.key': leaf.key,
+      password: 'correct horse\n',
+      'state-url': own.url ?? url,
+    }
     for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, name), text, { mode: 0o600 })
     const pool = (name: string) =>
       [`  - pool_name: ${name}`, '    provider:', ...keys.map((key) => `      ${key}`)].join('\n')
@@ -156,6 +165,7 @@ security: {tls: {cert: chain.crt}}
 demand: {type: determined, url: '${masterUrl}', user: provisioner, password_file: password, placeholder_agent: false}
 resource_pools:
 ${(own.pools ?? pools).map(pool).join('\n')}
+${own.listen ? `listen: {address: 127.0.0.1, port: ${own.listen}, tls: {cert: chain.crt, key: server.key}}` : ''}
 `,
     )
   }
@@ -219,7 +229,7 @@ ${(own.pools ?? pools).map(pool).join('\n')}
   }
 
   return {
-    ...{ ec2, master, world, pools, most, host, violations },
+    ...{ ec2, master, world, pools, most, host, violations, root: ca.certificate },
     submit: (pool) => submit(world, { pool, slots: 1 }),
     finish: (job) => finish(world, job),
     isRunning: (job) => (world.work.get(job)?.on.size ?? 0) > 0,
