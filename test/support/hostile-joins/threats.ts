@@ -238,10 +238,6 @@ export function threats(world: Hostile, joined: Joined): Attack[] {
       () => join({ id: ids.local, proof: secretProofOf(secrets[ids.local]!) }),
     ],
     'its document': ['JOIN_PROOF_INVALID', () => join({ id: ids.awsDocument, proof: documentProofOf() })],
-    'its document, and the key of the agent': [
-      'JOIN_PROOF_INVALID',
-      () => join({ id: ids.awsDocument, key: keys.awsDocument, proof: documentProofOf() }),
-    ],
     'its public key without the private one': [
       'JOIN_CSR_INVALID',
       () =>
