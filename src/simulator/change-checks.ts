@@ -65,10 +65,12 @@ export interface FailedLaunches {
   reported: Map<string, number>
   /** The longest time from a failure to its report, in which tokens are refilled: reports wait for the console. */
   longestDelay: number
+  /** When it became unknown last how much time had passed: what failed before may have been counted, and refilled, before. */
+  timeUnknownAt: number
 }
 
 export function createFailedLaunches(): FailedLaunches {
-  return { spent: 0, at: 0, reported: new Map(), longestDelay: 0 }
+  return { spent: 0, at: 0, reported: new Map(), longestDelay: 0, timeUnknownAt: 0 }
 }
 
 function spentNow({ clock, policy }: ObservedWorld, { spent, at }: FailedLaunches): number {
@@ -78,11 +80,12 @@ function spentNow({ clock, policy }: ObservedWorld, { spent, at }: FailedLaunche
 function noteFailure(world: ObservedWorld, { failedLaunches: failed }: Observations, id: string): void {
   if (failed.reported.has(id)) return
   const now = world.clock.now()
-  failed.spent = spentNow(world, failed) + 1
-  failed.at = now
   failed.reported.set(id, now)
   const vm = world.cloud.instances.get(id)
   const failedAt = vm?.endedAt ?? (vm?.createdAt ?? now) + world.policy.bootTimeout
+  if (failedAt < failed.timeUnknownAt) return
+  failed.spent = spentNow(world, failed) + 1
+  failed.at = now
   failed.longestDelay = Math.max(failed.longestDelay, now - failedAt)
 }
 
@@ -207,6 +210,11 @@ export function noteEvent(world: ObservedWorld, seen: Observations, event: Fleet
   if (world.clock.now() - breaker.closedAt < reportTakes) breaker.doubtful.add(id)
   if (code !== 'DID_NOT_LAST' && !breaker.doubtful.has(id) && !breaker.old.has(id)) breaker.failed.add(id)
   noteFailure(world, seen, id)
+}
+
+/** The machine was booted with another clock, or another host leads. */
+export function noteTimeUnknown({ clock }: ObservedWorld, { failedLaunches }: Observations): void {
+  Object.assign(failedLaunches, { spent: 0, timeUnknownAt: clock.now() })
 }
 
 /** A crash in a call: what was reported a moment before may not have been written down. */

@@ -15,6 +15,7 @@ import {
   noteLossyCrash,
   noteMemoryLost,
   noteTermAgain,
+  noteTimeUnknown,
 } from './change-checks.ts'
 import {
   checkCreated,
@@ -255,9 +256,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
     onActing: (host, epoch) => checkTerm(observed(), `${host} acts`, epoch, true),
     onAccepted: (epoch) => checkTerm(observed(), 'a write is accepted', epoch, false),
     onLossyCrash: (name) => noteLossyCrash(observed(), of(name)),
-    onTimeUnknown(name) {
-      of(name).failedLaunches.spent = 0
-    },
+    onTimeUnknown: (name) => noteTimeUnknown(observed(), of(name)),
     onPaused(name, paused) {
       of(name).pausedAt = paused ? observed().clock.now() : undefined
       if (!paused) of(name).pausedSince = undefined

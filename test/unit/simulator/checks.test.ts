@@ -5,6 +5,7 @@ import {
   noteEvent,
   noteLossyCrash,
   noteTermAgain,
+  noteTimeUnknown,
 } from '../../../src/simulator/change-checks.ts'
 import { checkWritten } from '../../../src/simulator/checks.ts'
 import { createObservations, type ObservedWorld } from '../../../src/simulator/observations.ts'
@@ -27,7 +28,7 @@ function observed(ids: readonly string[]) {
     invariants: { violated: (promise: number) => broken.push(promise) },
   } as unknown as ObservedWorld
   const seen = { ...createObservations(mainName), starts: [500_000], upSince: 500_000 as number | undefined }
-  return { world, seen, time, broken, agents }
+  return { world, seen, time, broken, agents, instances }
 }
 
 function event(given: object): FleetEvent {
@@ -86,6 +87,28 @@ describe('lost commits', () => {
     noteCommitsLost(world, seen, before, true)
     expect(seen.pausedSince).toBeUndefined()
   })
+})
+
+describe('launches that failed (promise 16)', () => {
+  it.each([
+    ['before', 1_000, 0],
+    ['after', -1_000, 1],
+  ])(
+    'count, unless they failed before it became unknown how much time had passed: %s',
+    (_, earlier, spent) => {
+      const { world, seen, time, instances } = observed(['a'])
+      time.now += 600_000
+      Object.assign(instances.get('a')!, { endedAt: time.now - earlier })
+      noteTimeUnknown(world, seen)
+      time.now += 300_000
+      noteEvent(
+        world,
+        seen,
+        event({ kind: 'problem', problem: { code: 'NEVER_JOINED', details: { id: 'a' } } }),
+      )
+      expect(seen.failedLaunches.spent).toBe(spent)
+    },
+  )
 })
 
 describe('the breaker may open (promise 19)', () => {
