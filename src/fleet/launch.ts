@@ -93,7 +93,7 @@ export async function send(run: PoolRun, intent: OpenIntent): Promise<void> {
   const { lastSentAt: before } = intent
   intent.sending = true
   intent.lastSentAt = run.now()
-  delete intent.settleFrom
+  delete intent.settle
   let result: LaunchResult
   try {
     result = await withDeadline(deps.clock, callDeadlines.launch, 'a launch', (signal) =>
@@ -256,13 +256,15 @@ export function isDue({ retryAt, listAfter }: OpenIntent, { listing }: PoolMemor
 }
 
 /**
- * Whether two complete listings far enough apart, begun after the request can have had an effect, have shown all its VMs.
+ * Whether two complete listings far enough apart, begun after the request can have had an effect, have shown all its VMs, and no
+ * other VM of it came to light in between: a listing may lack some, as may the one before.
  * `isLed`: the pool is led for a term, so that an earlier leader may still send what it wrote down.
  */
 export function isShown(intent: OpenIntent, { listing }: PoolMemory, isLed: boolean): boolean {
   const lateUntil = isLed && intent.recalledAt !== undefined ? intent.recalledAt + replayTime : 0
   const effectUntil = Math.max(intent.lastSentAt + effectTime, lateUntil)
   if (!listing?.complete || listing.completeAt < effectUntil) return false
-  intent.settleFrom ??= listing.completeAt
-  return listing.completeAt - intent.settleFrom >= settleTimes.usual
+  const { size: seen } = intent.seen
+  if (intent.settle?.seen !== seen) intent.settle = { from: listing.completeAt, seen }
+  return listing.completeAt - intent.settle.from >= settleTimes.usual
 }

@@ -306,8 +306,8 @@ export interface OpenIntent {
   listAfter: number
   /** When this process read it from the journal: who wrote it down may still send it. */
   recalledAt?: number
-  /** Start of the first complete listing that could have shown its VMs. */
-  settleFrom?: number
+  /** Start of the first complete listing that could have shown its VMs, and how many VMs were known then. */
+  settle?: { from: number; seen: number }
 }
 
 export interface PoolMemory {

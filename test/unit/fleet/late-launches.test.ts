@@ -27,10 +27,24 @@ describe('a launch of unknown outcome', () => {
     }
     expect(isShownBy(now + 2 * minute - 1)).toBe(false)
     expect(isShownBy(now + 2 * minute, false)).toBe(false)
-    expect(intent.settleFrom).toBeUndefined()
+    expect(intent.settle).toBeUndefined()
     expect(isShownBy(now + 2 * minute)).toBe(false)
     expect(isShownBy(now + 3 * minute - 1)).toBe(false)
     expect(isShownBy(now + 3 * minute)).toBe(true)
+  })
+
+  it('is not shown while listings bring more of its VMs to light', () => {
+    const intent = { ...sent('a'), count: 3 }
+    const memory = emptyMemory()
+    const isShownAt = (completeAt: number) => {
+      memory.listing = { completeAt, took: 0, complete: true }
+      return isShown(intent, memory, false)
+    }
+    expect(isShownAt(now + 2 * minute)).toBe(false)
+    intent.seen.add('i-1')
+    expect(isShownAt(now + 3 * minute)).toBe(false)
+    expect(isShownAt(now + 4 * minute - 1)).toBe(false)
+    expect(isShownAt(now + 4 * minute)).toBe(true)
   })
 
   it('leaves no user data in the memory when no other launch needs it', async () => {
