@@ -110,16 +110,24 @@ describe('an EC2 instance', () => {
     expect(sent[0]!['signature']).toBe('MIAGCSqGSIb3DQEHAqCAMIACAQExDzAN')
   })
 
-  it('joins with an agent that is a process, whose environment names the files', async () => {
-    const vm = world.vm({ 'determined-agent': 'env >"$FAKES/agent-env"; exec "$REAL_SLEEP" 60' })
-    const run = await vm.run(world.setup({ runtime: 'process', command: ['determined-agent'] }))
+  it('joins with an agent that is a process, whose configuration names the files', async () => {
+    const vm = world.vm({
+      'determined-agent': 'cat "$DET_CONFIG_FILE" >"$FAKES/agent-config"; exec "$REAL_SLEEP" 60',
+    })
+    const tls = {
+      client_cert: '/usr/local/determined/join/agent.crt',
+      client_key: '/usr/local/determined/join/agent.key',
+    }
+    const agentConfig = { security: { tls } }
+    const run = await vm.run(world.setup({ runtime: 'process', command: ['determined-agent'], agentConfig }))
     expect(
       run.stages.filter((stage) => stage !== 'image_pulled'),
       run.output,
     ).toEqual(whole.filter((stage) => stage !== 'image_pulled'))
-    const environment = vm.read('fakes/agent-env')
-    expect(environment).toContain(`DET_SECURITY_TLS_CLIENT_CERT=${vm.root}/${folder}/agent.crt\n`)
-    expect(environment).toContain(`DET_SECURITY_TLS_CLIENT_KEY=${vm.root}/${folder}/agent.key\n`)
+    expect(JSON.parse(vm.read('fakes/agent-config')).security.tls).toMatchObject({
+      client_cert: `${vm.root}/${folder}/agent.crt`,
+      client_key: `${vm.root}/${folder}/agent.key`,
+    })
   })
 })
 
