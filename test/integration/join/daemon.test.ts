@@ -30,11 +30,11 @@ async function returns(): Promise<void> {
 
 beforeAll(async () => {
   cluster = new JoinedCluster()
-  const config = await cluster.prepare('agent_reconnect_backoff: 1')
+  const config = await cluster.prepare('agent_reconnect_backoff: 1', 'agent_reconnect_attempts: 30')
   network = await tcpSwitch(cluster.port)
   Object.assign(config.resource_pools[0]!.provider!, { master_url: `https://127.0.0.1:${network.port}` })
-  // Shorter than the file may say: it is renewed every two seconds.
-  config.agents_ca.lifetime = 6_000
+  // Shorter than the file may say: it is renewed every three seconds or so.
+  config.agents_ca.lifetime = 12_000
   running = await cluster.start(config)
   await until(() => running.rows()[0]?.agent === 'joined', 'the instance to join')
   id = running.rows()[0]!.instance
@@ -133,7 +133,7 @@ describe('rotation of the CA', () => {
     const next = (await cluster.ca()).issuing.id
     expect(next).not.toBe(before)
     await returns()
-    // Not before the instance has a certificate of the new one, which takes it two seconds.
+    // Not before the instance has a certificate of the new one, which takes it some seconds.
     const finish = async () => {
       const { status, stderr } = await command('agents-ca', 'rotate', '--finish')
       if (status !== 0) expect(stderr).toContain('AGENTS_CA_IN_USE')
