@@ -82,7 +82,7 @@ function rotate(group: CliCommand): void {
       if (activate.value) {
         await activateNext(store)
         return () =>
-          'the new CA issues from now on; instances renew within a day, then: provision agents-ca rotate --finish'
+          'the new CA issues from now on; instances have shown certificates of it within two days, then: provision agents-ca rotate --finish'
       }
       if (finish.value) {
         await finishRotation(store, Date.now())

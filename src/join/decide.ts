@@ -20,7 +20,7 @@ export interface LaunchedInstance {
 }
 
 /** What is known before a certificate is made: the rest follows from the CA. */
-export type KeyBinding = Omit<Binding, 'issuer' | 'expiresAt'>
+export type KeyBinding = Omit<Binding, 'issuer' | 'expiresAt' | 'earlier'>
 
 export type Decision =
   | { outcome: 'issue'; binding: KeyBinding }
@@ -69,6 +69,26 @@ export function decideRenewal({ instance, binding, key, now }: Asked): Decision 
 }
 
 function confirmed(binding: Binding, { pool }: LaunchedInstance, now: number): KeyBinding {
-  const { issuer: _, expiresAt: __, ...kept } = binding
+  const { issuer: _, expiresAt: __, earlier: ___, ...kept } = binding
   return { ...kept, pool, confirmedAt: now }
+}
+
+/** What is known of the last certificate of the instance, before the next one is issued to the same key. */
+export type LastIssued = Pick<Binding, 'key' | 'issuer' | 'expiresAt' | 'earlier'>
+
+/**
+ * The certificate of another issuer that the instance may have to use still, because answers can be lost.
+ * @param next the issuer of the next certificate
+ * @param shown the issuer of the certificate that the instance has shown, if it has
+ */
+export function earlierOf(
+  last: LastIssued | undefined,
+  next: { issuer: string; key: string; now: number },
+  shown: string | undefined,
+): Binding['earlier'] {
+  // Those of another key are over.
+  if (!last || last.key !== next.key || shown === next.issuer) return undefined
+  const { issuer, expiresAt } = last
+  const earlier = issuer === next.issuer ? last.earlier : { issuer, expiresAt }
+  return earlier && earlier.expiresAt > next.now ? earlier : undefined
 }

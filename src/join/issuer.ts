@@ -222,19 +222,20 @@ function uriOf(id: string): string {
 }
 
 /**
- * The id of the instance that this CA has issued the certificate to, if it is valid now. `key`: SHA-256 of its key. Decides
+ * The id of the instance that this CA has issued the certificate to, if it is valid now. `key`: SHA-256 of its key; `issuer`: that
+ * of the certificate of the CA. Decides
  * by the certificates of this CA alone, never by what a listener trusts.
  */
 export function instanceIn(
   certificate: X509Certificate,
   { trusted }: Pick<CurrentCa, 'trusted'>,
   now: number,
-): { id: string; key: string } | undefined {
+): { id: string; key: string; issuer: string } | undefined {
   const issuer = trusted.find((ca) => certificate.checkIssued(ca) && certificate.verify(ca.publicKey))
   if (!issuer || ![certificate, issuer].every((each) => isValidAt(each, now))) return undefined
   const [, id = ''] = /^CN=(\S+)$/.exec(certificate.subject) ?? []
   if (!idPattern.test(id) || certificate.subjectAltName !== `URI:${uriOf(id)}`) return undefined
-  return { id, key: sha256(spkiOf(certificate.publicKey)) }
+  return { id, key: sha256(spkiOf(certificate.publicKey)), issuer: idOf(issuer) }
 }
 
 function isValidAt({ validFromDate, validToDate }: X509Certificate, now: number): boolean {

@@ -3,7 +3,7 @@ import { X509Certificate } from 'node:crypto'
 import { join } from 'node:path'
 import { shortIds, writeFileAtomic } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
-import type { Binding, CaContents, JoinStore, Revised, StoredAuthority } from '../state/index.ts'
+import type { Binding, CaContents, JoinStore, StoredAuthority } from '../state/index.ts'
 import { ensureCa, idOf, newAuthority } from './issuer.ts'
 
 /** Milliseconds in which an instance may bring another key. */
@@ -43,16 +43,18 @@ export function activateNext(store: JoinStore): Promise<void> {
 
 /**
  * Third step: the old CA is not handed out any more. Throws AGENTS_CA_ROTATION unless the second was done, and AGENTS_CA_IN_USE while
- * a certificate that it issued is valid. No later one can exist: who issues reads the CA again after the binding was stored.
+ * a certificate that it issued is valid, whose instance has not shown one of the new CA. No later one can exist: who issues reads the CA again after the binding was stored.
  */
 export function finishRotation(store: JoinStore, now: number): Promise<void> {
   return change(store, async ({ authorities }) => {
     const old = authorities.filter(({ role }) => role === 'previous')
     if (old.length === 0) throw outOfOrder('no CA waits to be dropped', authorities)
     const ids = new Set(old.map(({ certificate }) => idOf(new X509Certificate(certificate))))
-    const inUse = (await store.bindings()).filter(
-      ({ issuer, expiresAt }) => ids.has(issuer) && expiresAt > now,
-    )
+    const inUse = (await store.bindings()).flatMap(({ instance, issuer, expiresAt, earlier }) => {
+      const used = [{ issuer, expiresAt }, ...(earlier ? [earlier] : [])]
+      const last = used.find((one) => ids.has(one.issuer) && one.expiresAt > now)
+      return last ? [{ instance, expiresAt: last.expiresAt }] : []
+    })
     if (inUse.length > 0) throw stillUsed(inUse)
     return authorities.filter(({ role }) => role !== 'previous')
   })
@@ -111,7 +113,7 @@ export function nextStep(roles: readonly StoredAuthority['role'][]): string {
   return roles.includes('previous') ? 'rotate --finish' : 'rotate'
 }
 
-function stillUsed(inUse: readonly Revised<Binding>[]): ProvisionError {
+function stillUsed(inUse: readonly Pick<Binding, 'instance' | 'expiresAt'>[]): ProvisionError {
   const ids = shortIds(inUse.map(({ instance }) => instance))
   const last = Math.max(...inUse.map(({ expiresAt }) => expiresAt))
   const message = `certificates of ${inUse.length} instances were issued by the previous CA and are valid until ${new Date(last).toISOString()} at the latest: ${ids}`

@@ -9,7 +9,15 @@ import type { JoinProofVerifier, ProofRequest } from '../providers/index.ts'
 import type { JoinStore } from '../state/index.ts'
 import { isFresh, makeNonce } from './challenge.ts'
 import { type CsrKey, readCsr } from './csr.ts'
-import { type Asked, type Decision, decideJoin, decideRenewal, type LaunchedInstance } from './decide.ts'
+import {
+  type Asked,
+  type Decision,
+  decideJoin,
+  decideRenewal,
+  earlierOf,
+  type LastIssued,
+  type LaunchedInstance,
+} from './decide.ts'
 import { type AgentsCa, expiryOf, instanceIn, issueTo } from './issuer.ts'
 import { createLimiter, defaultLimits, type JoinLimits } from './limits.ts'
 import { type JoinOutcome, type Request, reportsOf } from './reports.ts'
@@ -133,7 +141,7 @@ export function joinService(options: JoinServiceOptions): JoinService {
     const key = readCsr(csr, found.id)
     if (key.key !== found.key)
       throw refusal('JOIN_CERTIFICATE_INVALID', 'the request has another key than the certificate')
-    return issue(instance, key, decideRenewal)
+    return issue(instance, key, decideRenewal, found.issuer)
   }
 
   /**
@@ -144,8 +152,11 @@ export function joinService(options: JoinServiceOptions): JoinService {
     instance: LaunchedInstance,
     { key, publicKey }: CsrKey,
     decide: (asked: Asked) => Decision,
+    shown?: string,
   ): Promise<Issued> {
     const { id } = instance
+    /** Of a binding that was written here, and for which no certificate exists. */
+    let unused: { revision: number; last: LastIssued | undefined } | undefined
     for (let attempt = 0; attempt < mostAttempts; attempt++) {
       const current = await ca.current()
       const now = wallTime(clock)
@@ -157,13 +168,17 @@ export function joinService(options: JoinServiceOptions): JoinService {
         throw refusal(code, `first joined with another key at ${found ? timeOf(found.boundAt) : 'no time'}`)
       }
       const expiresAt = expiryOf(current, options.lifetime, now)
-      const next = { ...decision.binding, issuer: current.issuing.id, expiresAt }
+      const issuer = current.issuing.id
+      const last = found && found.revision === unused?.revision ? unused.last : found
+      const earlier = earlierOf(last, { issuer, key, now }, shown)
+      const next = { ...decision.binding, issuer, expiresAt, ...(earlier && { earlier }) }
       if (found) {
         if (!(await store.replaceBinding(next, found))) continue
       } else {
-        const { issuer, ...bound } = await store.bind(next)
-        if (bound.key !== key || issuer !== next.issuer || bound.expiresAt !== expiresAt) continue
+        const bound = await store.bind(next)
+        if (bound.key !== key || bound.issuer !== issuer || bound.expiresAt !== expiresAt) continue
       }
+      unused = { revision: (found?.revision ?? 0) + 1, last }
       const certificate = await issueTo(current, { id, publicKey, now, expiresAt })
       if ((await ca.current()).version === current.version)
         return { certificate, ca: current.bundle, key, expiresAt }

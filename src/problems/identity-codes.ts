@@ -119,9 +119,9 @@ export const identityCodes = {
   AGENTS_CA_IN_USE: {
     severity: 'error',
     exit: 1,
-    meaning: 'The previous CA cannot be dropped: certificates that it issued are still valid.',
+    meaning: 'The previous CA cannot be dropped: instances may still need certificates that it issued.',
     remedy:
-      'Wait until the instances have renewed their certificates, which takes a day, or until they are gone.',
+      'Wait until the instances have shown certificates of the new CA, which they do within two days, or until they are gone.',
   },
   AGENTS_CA_CHANGED: {
     severity: 'error',

@@ -35,6 +35,8 @@ const binding = z.object({
   issuer: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
   /** When the last certificate expires. */
   expiresAt: z.number(),
+  /** The last certificate of another issuer: the instance may have no later one, until it has shown one of `issuer`. */
+  earlier: z.optional(z.object({ issuer: z.string(), expiresAt: z.number() })),
   /** When another key came with a valid proof, and was refused. */
   otherKeyAt: z.optional(z.number()),
   /** Until then a person lets the instance bring another key, once. */

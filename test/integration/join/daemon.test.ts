@@ -133,7 +133,7 @@ describe('rotation of the CA', () => {
     const next = (await cluster.ca()).issuing.id
     expect(next).not.toBe(before)
     await returns()
-    // Not before the instance has a certificate of the new one, which takes it some seconds.
+    // Not before the instance has a certificate of the new one, and has shown it, which takes it some seconds.
     const finish = async () => {
       const { status, stderr } = await command('agents-ca', 'rotate', '--finish')
       if (status !== 0) expect(stderr).toContain('AGENTS_CA_IN_USE')

@@ -64,6 +64,14 @@ describe('a rotation', () => {
     // The old certificate is good for a renewal, which is by the new CA.
     const third = (await end.renew(second.certificate)).value
     expect([await issuerOf(third.certificate), handedOut(third.ca)]).toEqual([1, 2])
+    // Who has got it is known when it is shown: the answer may have been lost, and then the old one is needed still.
+    expect(await codeOf(finishRotation(store, now))).toBe('AGENTS_CA_IN_USE')
+    const again = await end.renew(second.certificate)
+    expect(again.status).toBe(200)
+    expect(await codeOf(finishRotation(store, now))).toBe('AGENTS_CA_IN_USE')
+    expect((await end.join()).status).toBe(200)
+    expect(await codeOf(finishRotation(store, now))).toBe('AGENTS_CA_IN_USE')
+    expect((await end.renew(third.certificate)).status).toBe(200)
 
     await finishRotation(store, now)
     expect(await roles()).toEqual(['issuing'])
@@ -78,6 +86,17 @@ describe('a rotation', () => {
     await activateNext(store)
     expect(await codeOf(finishRotation(store, Date.now() + 6.9 * day))).toBe('AGENTS_CA_IN_USE')
     expect(await codeOf(finishRotation(store, Date.now() + 7.1 * day))).toBe('done')
+  })
+
+  it('waits for the old certificate of an instance that has not shown the new one, until it has expired', async () => {
+    const old = (await end.join()).value
+    await startRotation(store, now)
+    await activateNext(store)
+    expect((await end.renew(old.certificate)).status).toBe(200)
+    expect((await store.binding(aliveId))!.earlier).toMatchObject({ expiresAt: Date.parse(old.expiresAt) })
+    const almost = Date.parse(old.expiresAt) - 1
+    expect(await codeOf(finishRotation(store, almost))).toBe('AGENTS_CA_IN_USE')
+    expect(await codeOf(finishRotation(store, almost + 1))).toBe('done')
   })
 
   it('refuses steps out of order, and names the next one', async () => {
@@ -120,6 +139,11 @@ describe('a rotation', () => {
       const { certificate } = (await end.join()).value
       expect(await issuerOf(certificate)).toBe(1)
       expect((await store.binding(aliveId))!.issuer).toBe(idOf((await end.options.ca.current()).trusted[1]!))
+      // That of its first join is by the old CA.
+      if (call === 'replaceBinding') {
+        expect(await codeOf(finishRotation(store, now))).toBe('AGENTS_CA_IN_USE')
+        expect((await end.renew(certificate)).status).toBe(200)
+      }
       expect(await codeOf(finishRotation(store, now))).toBe('done')
       expect((await end.renew(certificate)).status).toBe(200)
     },
