@@ -17,7 +17,7 @@ const within = { timeout: 60_000, interval: 50 }
 
 it('keeps bindings, and the agent comes back', async () => {
   cluster = new JoinedCluster()
-  const { file } = await cluster.prepare('agent_reconnect_backoff: 1')
+  const { file } = await cluster.prepare('agent_reconnect_backoff: 1', 'agent_reconnect_attempts: 30')
   daemon = killable({
     cwd: cluster.dir,
     env: { PATH: process.env['PATH'] },
