@@ -1,7 +1,7 @@
 // The process of `bench/joins.ts` with the join endpoint: prints its port; measures from the first line of its input until it ends.
 import { once } from 'node:events'
 import { listen } from '../src/http/index.ts'
-import { ensureCa, joinService, openAgentsCa } from '../src/join/index.ts'
+import { ensureCa, joinHandler, openAgentsCa } from '../src/join/index.ts'
 import { systemClock } from '../src/platform/index.ts'
 import { openStateStore } from '../src/state/index.ts'
 import { watchTurns } from './measure.ts'
@@ -14,7 +14,7 @@ const { join: store, ...state } = await openStateStore(
 await ensureCa(store, Date.now())
 const ca = openAgentsCa(store)
 const launched = { pool: 'gpu', addresses: ['127.0.0.1'], launchedAt: 0, isAlive: true }
-const service = joinService({
+const handler = joinHandler({
   ca,
   store,
   poolOf: () => ({ url: 'https://127.0.0.1', verifiers: [{ kind: 'none', async verify() {} }] }),
@@ -25,7 +25,7 @@ const service = joinService({
 })
 const [cert, key] = JSON.parse(process.env['BENCH_PAIR']!)
 const { port, close } = await listen({
-  ...{ address: '127.0.0.1', port: 0, handlers: [service.handler], logger },
+  ...{ address: '127.0.0.1', port: 0, handlers: [handler], logger },
   tls: { cert, key, clientCas: { agents: (await ca.current()).bundle } },
 })
 process.stdout.write(`${port}\n`)

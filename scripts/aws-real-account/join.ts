@@ -7,7 +7,7 @@ import type { MasterConfig, TlsFiles } from '../../src/config/index.ts'
 import { type Listener, listen } from '../../src/http/listen.ts'
 import { ensureCa, openAgentsCa } from '../../src/join/issuer.ts'
 import type { JoinOutcome } from '../../src/join/reports.ts'
-import { joinService } from '../../src/join/service.ts'
+import { joinHandler } from '../../src/join/service.ts'
 import { loadTlsCredentials, servedPair } from '../../src/pki/credentials.ts'
 import { wallTime } from '../../src/platform/clock.ts'
 import { aws } from '../../src/providers/aws/definition.ts'
@@ -92,7 +92,7 @@ async function serve(
   await ensureCa(store, wallTime(clock))
   const verifiers = aws.joinProofs!({ ...config, join: { ...config.join, proofs: [kind] } }, context)
   const url = urlOf(plan)
-  const { handler } = joinService({
+  const handler = joinHandler({
     ca,
     store,
     poolOf: (name) => (name === owner.pool ? { url, verifiers } : undefined),

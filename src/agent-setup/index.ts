@@ -1,10 +1,11 @@
 // What an agent needs to join: trust plan, certificate name, agent configuration; template, script, bytes.
 // Pure: the same setup gives the same bytes. Imports problems, platform, pki and config.
 // Start here: setUpAgents() does all steps for one pool.
+import { requiresProof } from '../config/index.ts'
 import type { TrustPlan } from '../pki/index.ts'
 import { isError, type Problem } from '../problems/index.ts'
 import { mergeAgentConfig } from './agent-config.ts'
-import { planJoin, requiresJoin } from './join.ts'
+import { planJoin } from './join.ts'
 import { packUserData, type UserData } from './pack.ts'
 import { renderScript } from './render.ts'
 import { type AgentFacts, type AgentSetup, agentSetupOf, type Machine, type UserTemplate } from './setup.ts'
@@ -66,7 +67,7 @@ export async function setUpAgents(input: AgentsInput): Promise<Agents> {
   const merged = mergeAgentConfig(provider.agent_config_file_contents, plan, {
     locate: (setting) => placeOf(config, pool, `agent_config_file_contents${setting ? `.${setting}` : ''}`),
     requireAuthentication: config.resource_manager.require_authentication,
-    joins: requiresJoin(pool),
+    joins: requiresProof(pool.provider),
   })
   const draft = agentSetupOf({
     pool,

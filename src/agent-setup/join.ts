@@ -1,5 +1,5 @@
 // How the instances of a pool get the client certificates with which their agents join.
-import { acceptedProofs, type MasterConfig } from '../config/index.ts'
+import { acceptedProofs, type MasterConfig, requiresProof } from '../config/index.ts'
 import {
   anchorsOf,
   loadTlsCredentials,
@@ -26,17 +26,12 @@ export interface JoinSetup {
   renewSeconds: number
 }
 
-/** Whether the pool's agents join with certificates of the provisioner. */
-export function requiresJoin({ provider }: ProvidedPool): boolean {
-  return provider.join.proof === 'required'
-}
-
 const daySeconds = 86_400
 
 /** Undefined without `join`, and when a problem is an error. Without a trust plan only what does not depend on it is judged. */
 export function planJoin(input: PoolTrustInput, trust: PoolTrust): { join?: JoinSetup; problems: Problem[] } {
   const { config, pool, providers } = input
-  if (!requiresJoin(pool)) return { problems: [] }
+  if (!requiresProof(pool.provider)) return { problems: [] }
   const { join, type } = pool.provider
   const endpoint = endpointOf(input, trust)
   const problems = [...notDemanded(config, pool), ...('code' in endpoint ? [endpoint] : [])]

@@ -1,6 +1,6 @@
 // Commands for the CA that issues the certificates of instances: create, show and rotate it, let an instance bring another key.
 // They work on the state itself, also beside a running provisioner, which reads it anew for each certificate.
-import type { CurrentCa } from '../join/index.ts'
+import type { CaFiles, CaInForce } from '../join/index.ts'
 import type { JoinStore } from '../state/index.ts'
 import { type CliCommand, configFlag, type Flag, formatFlag } from './command.ts'
 import { type Context, printJson, usage } from './terminal.ts'
@@ -17,8 +17,9 @@ function init(group: CliCommand): void {
   const command = group.command('init', 'create it; a provisioner with `join` on a pool does so itself')
   const config = configFlag(command)
   command.action((context) =>
-    change(config, context, async (store) => {
-      const { createCa } = await import('../join/index.ts')
+    change(config, context, async (store, files) => {
+      const { assertNoFiles, createCa } = await import('../join/index.ts')
+      assertNoFiles(files)
       await createCa(store, Date.now())
       return (file) => `created the agents' CA; its certificate for a master's client_ca: ${file}`
     }),
@@ -33,14 +34,14 @@ function show(group: CliCommand): void {
   const format = formatFlag(command)
   command.action(async (context) => {
     const { openStateReader } = await import('../state/index.ts')
-    const { caFilesOf, nextStep, openAgentsCa, writeBundle } = await import('../join/index.ts')
+    const { caFilesOf, caInForce, nextStep, writeBundle } = await import('../join/index.ts')
     const loaded = await configOf(config, context)
     const store = await openStateReader(loaded, context.env)
     try {
-      const ca = await openAgentsCa(store.join, caFilesOf(loaded)).current()
-      const roles = (await store.join.readCa())!.authorities.map(({ role }) => role)
+      const files = caFilesOf(loaded)
+      const ca = await caInForce(store.join, files)
       const file = writeBundle(loaded.state_dir, ca.bundle)
-      const rows = await rowsOf(ca, roles)
+      const rows = await rowsOf(ca)
       if (format.value === 'json') printJson(context.terminal, { file, authorities: rows })
       else {
         const { table } = await import('./table.ts')
@@ -49,7 +50,8 @@ function show(group: CliCommand): void {
           `${(await table(['ROLE', 'SUBJECT', 'EXPIRES', 'SHA-256'], lines)).join('\n')}\n`,
         )
         context.terminal.say(`for a master's client_ca: ${file}`)
-        if (roles.length > 1) context.terminal.say(`next step: provision agents-ca ${nextStep(roles)}`)
+        if (!files && ca.roles.length > 1)
+          context.terminal.say(`next step: provision agents-ca ${nextStep(ca.roles)}`)
       }
       return 0
     } finally {
@@ -58,10 +60,10 @@ function show(group: CliCommand): void {
   })
 }
 
-async function rowsOf({ trusted }: CurrentCa, roles: readonly string[]) {
+async function rowsOf({ trusted, roles }: CaInForce) {
   const { idOf } = await import('../join/index.ts')
   return trusted.map((certificate, index) => ({
-    role: roles[index] ?? '',
+    role: roles[index]!,
     subject: certificate.subject.replaceAll('\n', ', '),
     sha256: idOf(certificate),
     expiresAt: certificate.validToDate.toISOString(),
@@ -77,8 +79,9 @@ function rotate(group: CliCommand): void {
   const activate = command.toggle('--activate', 'issue from the new one', ['finish'])
   const finish = command.toggle('--finish', 'hand out the new one alone; refused while the old one is needed')
   command.action((context) =>
-    change(config, context, async (store) => {
-      const { activateNext, finishRotation, startRotation } = await import('../join/index.ts')
+    change(config, context, async (store, files) => {
+      const { activateNext, assertNoFiles, finishRotation, startRotation } = await import('../join/index.ts')
+      assertNoFiles(files)
       if (activate.value) {
         await activateNext(store)
         return () =>
@@ -115,25 +118,22 @@ function reissue(group: CliCommand): void {
 async function change(
   config: Flag<string>,
   context: Context,
-  work: (store: JoinStore) => Promise<(bundleFile: string) => string>,
+  work: (store: JoinStore, files: CaFiles | undefined) => Promise<(bundleFile: string) => string>,
 ): Promise<0> {
   const { openStateStore } = await import('../state/index.ts')
-  const { caFilesOf, openAgentsCa, writeBundle } = await import('../join/index.ts')
+  const { caFilesOf, caInForce, writeBundle } = await import('../join/index.ts')
   const { createLogger, systemClock } = await import('../platform/index.ts')
   const { terminal, env } = context
   const loaded = await configOf(config, context)
+  const files = caFilesOf(loaded)
   const write = (line: string) => terminal.say(line.trimEnd())
   const logger = createLogger({ format: 'text', level: 'warn', clock: systemClock, write })
   const store = await openStateStore(loaded, { env, clock: systemClock, logger })
   try {
     const release = await store.hold({ onLost() {} }).catch(ignoreRunning)
     try {
-      const sentence = await work(store.join)
-      terminal.say(
-        sentence(
-          writeBundle(loaded.state_dir, (await openAgentsCa(store.join, caFilesOf(loaded)).current()).bundle),
-        ),
-      )
+      const sentence = await work(store.join, files)
+      terminal.say(sentence(writeBundle(loaded.state_dir, (await caInForce(store.join, files)).bundle)))
     } finally {
       await release?.()
     }

@@ -32,7 +32,7 @@ export {
   text,
 } from './fields.ts'
 export { isBareMetal, type TypeWithSlots, typesOf } from './instance-types.ts'
-export { acceptedProofs, type JoinConfig } from './join.ts'
+export { acceptedProofs, type JoinConfig, requiresProof } from './join.ts'
 export type { JsonSchema } from './json-schema.ts'
 export { each, type Synonyms } from './key-hints.ts'
 export { localHostOf, masterAddressOf } from './master-address.ts'

@@ -60,6 +60,11 @@ export interface JoinConfig {
   identity_certificates?: string
 }
 
+/** Whether instances of a pool must prove what they are. */
+export function requiresProof({ join }: { join: Pick<JoinConfig, 'proof'> }): boolean {
+  return join.proof === 'required'
+}
+
 /** The kinds of proof that a pool accepts, of those that its type of provider has: the first, unless it names others. */
 export function acceptedProofs(
   { proofs }: Pick<JoinConfig, 'proofs'>,

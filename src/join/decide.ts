@@ -12,11 +12,6 @@ export interface LaunchedInstance {
   launchedAt: number
   /** The newest listing has it, or is older than its launch. */
   isAlive: boolean
-  /**
-   * When it was started after a stop, if listings have shown both: by the cloud's record of the start, which is before anything
-   * runs on it. A later time, such as that of the listing, would let a job bring a key after the agent's own.
-   */
-  restartedAt?: number
 }
 
 /** What is known before a certificate is made: the rest follows from the CA. */
@@ -38,11 +33,9 @@ export interface Asked {
 
 /** For an instance whose proof was verified. */
 export function decideJoin({ instance, binding, key, now }: Asked): Decision {
-  const first = { instance: instance.id, pool: instance.pool, key, boundAt: now, confirmedAt: now }
+  const first = { instance: instance.id, pool: instance.pool, key, boundAt: now }
   if (!binding) return { outcome: 'issue', binding: first }
-  // A certificate issued since the restart shows that the key survived it: then there is no reason for another one.
-  const isOpen = (binding.reissueUntil ?? 0) > now || (instance.restartedAt ?? 0) > binding.confirmedAt
-  if (isOpen)
+  if ((binding.reissueUntil ?? 0) > now)
     return { outcome: 'issue', binding: key === binding.key ? { ...first, boundAt: binding.boundAt } : first }
   if (key !== binding.key)
     return {
@@ -53,7 +46,7 @@ export function decideJoin({ instance, binding, key, now }: Asked): Decision {
   // With a valid certificate the agent itself is the one who renews: only without one it matters who else asked.
   if (binding.otherKeyAt !== undefined && binding.expiresAt <= now)
     return { outcome: 'refuse', code: 'JOIN_KEY_CONTESTED' }
-  return { outcome: 'issue', binding: confirmed(binding, instance, now) }
+  return { outcome: 'issue', binding: kept(binding, instance) }
 }
 
 /** For a connection with a valid certificate of the instance; `key` is that of the certificate and of the request. */
@@ -62,15 +55,15 @@ export function decideRenewal({ instance, binding, key, now }: Asked): Decision 
   if (!binding)
     return {
       outcome: 'issue',
-      binding: { instance: instance.id, pool: instance.pool, key, boundAt: now, confirmedAt: now },
+      binding: { instance: instance.id, pool: instance.pool, key, boundAt: now },
     }
   if (key !== binding.key) return { outcome: 'refuse', code: 'JOIN_CERTIFICATE_INVALID' }
-  return { outcome: 'issue', binding: confirmed(binding, instance, now) }
+  return { outcome: 'issue', binding: kept(binding, instance) }
 }
 
-function confirmed(binding: Binding, { pool }: LaunchedInstance, now: number): KeyBinding {
-  const { issuer: _, expiresAt: __, earlier: ___, ...kept } = binding
-  return { ...kept, pool, confirmedAt: now }
+function kept(binding: Binding, { pool }: LaunchedInstance): KeyBinding {
+  const { issuer: _, expiresAt: __, earlier: ___, ...rest } = binding
+  return { ...rest, pool }
 }
 
 /** What is known of the last certificate of the instance, before the next one is issued to the same key. */

@@ -45,14 +45,20 @@ export interface Issuing {
   notAfter: number
 }
 
-export interface CurrentCa {
+/** The certificates of the CA, wherever they are kept. */
+export interface CaInForce {
   /** Another value after every change. */
   version: string
   issuing: Issuing
   /** All that are handed out: every certificate of an instance was issued by one of them. */
   trusted: readonly X509Certificate[]
+  /** What each of them is for. */
+  roles: readonly StoredAuthority['role'][]
   /** The same in PEM, for a master's `client_ca`. */
   bundle: string
+}
+
+export interface CurrentCa extends CaInForce {
   nonceKey: Buffer
 }
 
@@ -79,10 +85,21 @@ export function openAgentsCa(store: JoinStore, files?: CaFiles): AgentsCa {
       if (!stored) throw missing()
       const authorities = files ? await authoritiesIn(files) : stored.authorities
       const text = JSON.stringify([stored.nonceKey, authorities])
-      if (known?.text !== text) known = { text, ca: usable(stored.nonceKey, authorities, files) }
+      if (known?.text !== text) {
+        const nonceKey = Buffer.from(stored.nonceKey, 'base64')
+        known = { text, ca: { ...usable(authorities, files), nonceKey } }
+      }
       return known.ca
     },
   }
+}
+
+/** Its certificates as they are now, also where no provisioner was started yet with files. Throws as `AgentsCa.current`. */
+export async function caInForce(store: JoinStore | undefined, files?: CaFiles): Promise<CaInForce> {
+  if (files) return usable(await authoritiesIn(files), files)
+  const stored = await store?.readCa()
+  if (!stored) throw missing()
+  return usable(stored.authorities)
 }
 
 async function authoritiesIn({ certificateFile, keyFile }: CaFiles): Promise<StoredAuthority[]> {
@@ -107,18 +124,18 @@ async function readText(file: string): Promise<string> {
   }
 }
 
-function usable(nonceKey: string, authorities: readonly StoredAuthority[], files?: CaFiles): CurrentCa {
+function usable(authorities: readonly StoredAuthority[], files?: CaFiles): CaInForce {
   const place = files?.certificateFile ?? "the agents' CA in the state"
   const trusted = authorities.map(({ certificate }) => certificateIn(certificate, place))
   const at = authorities.findIndex(({ role }) => role === 'issuing')
   const [first, key] = [trusted[at], authorities[at]?.key]
   if (!first || key === undefined) throw unusable(`${place}: there is no certificate that issues`)
   return {
-    version: [nonceKey, ...trusted.map(idOf), at].join(' '),
+    version: [...trusted.map(idOf), at].join(' '),
     issuing: issuingOf(first, key, files?.keyFile ?? place, place),
     trusted,
+    roles: authorities.map(({ role }) => role),
     bundle: trusted.map((each) => each.toString()).join(''),
-    nonceKey: Buffer.from(nonceKey, 'base64'),
   }
 }
 
@@ -185,7 +202,7 @@ export async function ensureCa(store: JoinStore, now: number, isFile = false): P
 }
 
 /** When a certificate that is issued now expires: with its CA at the latest. Milliseconds, in whole seconds. */
-export function expiryOf({ issuing }: CurrentCa, lifetime: number, now: number): number {
+export function expiryOf({ issuing }: CaInForce, lifetime: number, now: number): number {
   const expiresAt = Math.min(Math.floor((now + lifetime) / 1000) * 1000, issuing.notAfter)
   if (expiresAt <= now) throw unusable(`it has expired at ${new Date(issuing.notAfter).toISOString()}`)
   return expiresAt
@@ -200,7 +217,7 @@ export interface InstanceCertificate {
 
 /** A client certificate for an instance; PEM. `id`: as `idPattern` allows. */
 export async function issueTo(
-  { issuing }: CurrentCa,
+  { issuing }: CaInForce,
   { id, publicKey, now, expiresAt }: InstanceCertificate,
 ): Promise<string> {
   if (!idPattern.test(id)) throw new TypeError('not an id of an instance')
@@ -228,7 +245,7 @@ function uriOf(id: string): string {
  */
 export function instanceIn(
   certificate: X509Certificate,
-  { trusted }: Pick<CurrentCa, 'trusted'>,
+  { trusted }: Pick<CaInForce, 'trusted'>,
   now: number,
 ): { id: string; key: string; issuer: string } | undefined {
   const issuer = trusted.find((ca) => certificate.checkIssued(ca) && certificate.verify(ca.publicKey))

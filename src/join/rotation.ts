@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { shortIds, writeFileAtomic } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import type { Binding, CaContents, JoinStore, StoredAuthority } from '../state/index.ts'
-import { ensureCa, idOf, newAuthority } from './issuer.ts'
+import { type CaFiles, ensureCa, idOf, newAuthority } from './issuer.ts'
 
 /** Milliseconds in which an instance may bring another key. */
 export const reissueTime = 3_600_000
@@ -91,9 +91,18 @@ export function writeBundle(stateDir: string, bundle: string): string {
 async function change(store: JoinStore, to: (ca: CaContents) => Promise<StoredAuthority[]>): Promise<void> {
   const ca = await store.readCa()
   if (!ca) throw new ProvisionError(problem('AGENTS_CA_MISSING', "there is no agents' CA yet"))
-  if (ca.authorities.length === 0)
-    throw new ProvisionError(problem('AGENTS_CA_IS_FILE', "the agents' CA is in files of the configuration"))
+  // No file is named any more.
+  if (ca.authorities.length === 0) throw isFile('in files that the configuration does not name now')
   if (!(await store.replaceCa({ ...ca, authorities: await to(ca) }, ca.revision))) throw changed()
+}
+
+/** Before a change of the CA in the state: it would have no effect on one in files. Throws AGENTS_CA_IS_FILE. */
+export function assertNoFiles(files: CaFiles | undefined): void {
+  if (files) throw isFile(`in ${files.certificateFile}`)
+}
+
+function isFile(where: string): ProvisionError {
+  return new ProvisionError(problem('AGENTS_CA_IS_FILE', `the agents' CA is ${where}`))
 }
 
 function changed(): ProvisionError {

@@ -42,7 +42,7 @@ export interface JoinPool {
   verifiers: readonly JoinProofVerifier[]
 }
 
-export interface JoinServiceOptions {
+export interface JoinOptions {
   ca: AgentsCa
   store: JoinStore
   /** undefined for a pool that has no `join`. */
@@ -61,22 +61,15 @@ export interface JoinServiceOptions {
   onOutcome?: (outcome: JoinOutcome) => void
 }
 
-export interface JoinService {
-  /** To be asked before handlers that want a token. Only on a TLS listener; it must ask for client certificates for renewals. */
-  handler: Handler
-  /**
-   * Why an agent that shows this certificate may not join as this instance of this pool; undefined if it may. A certificate that
-   * was replaced by one of another key is refused. Rejects when that cannot be decided now.
-   */
-  mayJoin(id: string, pool: string, certificate: X509Certificate): Promise<ProblemCode | undefined>
-}
-
 /** Milliseconds for a verifier: it asks the cloud. */
 const proofDeadline = 10_000
 /** Reads of the store when several requests change the same binding at once. */
 const mostAttempts = 20
 
-export function joinService(options: JoinServiceOptions): JoinService {
+/**
+ * To be asked before handlers that want a token. Only on a TLS listener; it must ask for client certificates, for renewals.
+ */
+export function joinHandler(options: JoinOptions): Handler {
   const { ca, store, clock, lookup } = options
   const limits = { ...defaultLimits, ...options.limits }
   const limiter = createLimiter(clock, limits)
@@ -235,34 +228,22 @@ export function joinService(options: JoinServiceOptions): JoinService {
     }
   }
 
-  return {
-    handler(message, response) {
-      const path = pathOf(message)
-      if (!Object.values<string>(paths).includes(path)) return false
-      const request: Request = { path, address: message.socket.remoteAddress ?? '', startedAt: clock.now() }
-      const isRead = message.method === 'GET' || message.method === 'HEAD'
-      if (path === paths.challenge ? !isRead : message.method !== 'POST')
-        return sendJson(response, 405, { message: `method ${message.method} is not allowed for ${path}` })
-      return answer(request, message, response, async () => {
-        if (path === paths.challenge) {
-          const made = await challenge()
-          return () => sendJson(response, 200, made)
-        }
-        const issued = await certificateFor(request, message)
-        report(request, { outcome: path === paths.renew ? 'renewed' : 'issued', key: issued.key })
-        return () => sendIssued(response, message.headers.accept, issued)
-      })
-    },
-    async mayJoin(id, pool, certificate) {
-      const found = instanceIn(certificate, await ca.current(), wallTime(clock))
-      if (found?.id !== id) return 'JOIN_CERTIFICATE_INVALID'
-      const instance = await lookup(id)
-      if (instance?.pool !== pool) return 'JOIN_INSTANCE_UNKNOWN'
-      if (!instance.isAlive) return 'JOIN_INSTANCE_GONE'
-      const binding = await store.binding(id)
-      // Without a binding, after the loss of commits, the certificate itself shows the key.
-      return binding && binding.key !== found.key ? 'JOIN_KEY_CHANGED' : undefined
-    },
+  return (message, response) => {
+    const path = pathOf(message)
+    if (!Object.values<string>(paths).includes(path)) return false
+    const request: Request = { path, address: message.socket.remoteAddress ?? '', startedAt: clock.now() }
+    const isRead = message.method === 'GET' || message.method === 'HEAD'
+    if (path === paths.challenge ? !isRead : message.method !== 'POST')
+      return sendJson(response, 405, { message: `method ${message.method} is not allowed for ${path}` })
+    return answer(request, message, response, async () => {
+      if (path === paths.challenge) {
+        const made = await challenge()
+        return () => sendJson(response, 200, made)
+      }
+      const issued = await certificateFor(request, message)
+      report(request, { outcome: path === paths.renew ? 'renewed' : 'issued', key: issued.key })
+      return () => sendIssued(response, message.headers.accept, issued)
+    })
   }
 }
 

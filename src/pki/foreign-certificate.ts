@@ -1,4 +1,4 @@
-// A client certificate that nobody vouches for, to see whether a server accepts it.
+// A client certificate that no trusted CA has signed, to see whether a server accepts it.
 import { KeyObject, webcrypto, X509Certificate } from 'node:crypto'
 
 const algorithm = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' }

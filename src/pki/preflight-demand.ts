@@ -1,5 +1,5 @@
 // Whether a master demands the certificates that the provisioner issues: dialled as agents dial it, with none, with one that
-// nobody vouches for, and with a right one. None of the dials registers an agent.
+// no trusted CA has signed, and with a right one. None of the dials registers an agent.
 
 import { rootCertificates } from 'node:tls'
 import { wallTime } from '../platform/index.ts'
@@ -31,7 +31,7 @@ export interface DemandFinding {
   unknown?: string
 }
 
-/** Of one dial; a string: why it tells nothing. */
+/** Of one dial; a string: why it shows nothing. */
 type Answer = 'accepted' | 'refused' | { unclear: string; isCut: boolean }
 
 /** Resolves also if the master cannot be reached; rejects only with the signal's reason. */

@@ -1,6 +1,6 @@
 // `provision check`: everything that can be checked before a launch. Nothing is written, launched or terminated.
 import type { ProvidedPool } from '../agent-setup/index.ts'
-import { loadConfig, type MasterConfig, masterAddressOf } from '../config/index.ts'
+import { loadConfig, type MasterConfig, masterAddressOf, requiresProof } from '../config/index.ts'
 import {
   authorityOf,
   type Clock,
@@ -15,7 +15,7 @@ import {
 } from '../platform/index.ts'
 import { ProvisionError, placeOf } from '../problems/index.ts'
 import { type AnyProvider, definitionOf, resolveHost } from '../providers/index.ts'
-import { checkDatabase, openStateReader, type StoredIdentity } from '../state/index.ts'
+import { checkDatabase, type JoinStore, openStateReader, type StoredIdentity } from '../state/index.ts'
 import {
   type CheckRow,
   checkAgents,
@@ -60,7 +60,7 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
   const isKnown = !state.some(({ result }) => result === 'failed')
   const store = isKnown ? await openStateReader(config, env) : undefined
   const stored = store?.identity
-  const probe = store && (await probeOf(config, store.join, clock))
+  const { probe, rows: authority } = await probed(config, store?.join, clock)
   const [demand, network, identity, ...rows] = await Promise.all([
     checkDemand({ config, env, clock, logger: options.logger }),
     checkNetwork(config, pools, { env, providers }),
@@ -75,10 +75,26 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
     ...identity,
     ...checkCertificate(config, wallTime(clock)),
     ...checkClientCas(config),
+    ...authority,
     ...demand,
     ...network,
     ...rows.flat(),
   ]
+}
+
+/** The certificate for the probe of masters, and why there is none. */
+async function probed(
+  config: MasterConfig,
+  store: JoinStore | undefined,
+  clock: Clock,
+): Promise<{ probe: ProbeCertificate | undefined; rows: CheckRow[] }> {
+  try {
+    return { probe: store && (await probeOf(config, store, clock)), rows: [] }
+  } catch (error) {
+    if (!(error instanceof ProvisionError)) throw error
+    const { of } = rowsOf('certificate')
+    return { probe: undefined, rows: error.problems.map((found) => of('agents_ca', found)) }
+  }
 }
 
 /** With what the store remembers of earlier starts. */
@@ -125,7 +141,7 @@ async function checkPool(
   const certificate = options.probe
   const [master, proof, cloud] = await Promise.all([
     checkMaster(subject, plan, { clock, isOurs, certificate }),
-    pool.provider.join.proof === 'required' ? checkJoinProof(subject, plan, { clock, certificate }) : [],
+    requiresProof(pool.provider) ? checkJoinProof(subject, plan, { clock, certificate }) : [],
     checkCloud(subject, pool, address, { ...options, config, identity }),
   ])
   return [...checkAgents(subject, plan), ...master, ...proof, ...cloud]

@@ -1,7 +1,7 @@
 // The certificate with which the provisioner itself dials a master that demands those of instances: it joins nowhere.
 import { generateKeyPairSync } from 'node:crypto'
-import type { MasterConfig } from '../config/index.ts'
-import { type AgentsCa, caFilesOf, issueTo, openAgentsCa } from '../join/index.ts'
+import { type MasterConfig, requiresProof } from '../config/index.ts'
+import { type CaInForce, caFilesOf, caInForce, issueTo } from '../join/index.ts'
 import { proofProbeId } from '../pki/index.ts'
 import { type Clock, wallTime } from '../platform/index.ts'
 import type { JoinStore } from '../state/index.ts'
@@ -12,14 +12,17 @@ const lifetime = 3_600_000
 
 /** Whether a pool of the configuration requires join proofs. */
 export function requiresProofs({ resource_pools }: Pick<MasterConfig, 'resource_pools'>): boolean {
-  return resource_pools.some(({ provider }) => provider?.join.proof === 'required')
+  return resource_pools.some(({ provider }) => provider !== undefined && requiresProof(provider))
 }
 
 /** Issues a new one when the last has lived for half of its time, or when the CA has changed. */
-export function probeCertificate(ca: AgentsCa, clock: Clock): () => Promise<ProbeCertificate> {
+export function probeCertificate(
+  ca: () => Promise<CaInForce>,
+  clock: Clock,
+): () => Promise<ProbeCertificate> {
   let last: { version: string; until: number; pair: ProbeCertificate } | undefined
   return async () => {
-    const current = await ca.current()
+    const current = await ca()
     const now = wallTime(clock)
     if (last?.version === current.version && now < last.until) return last.pair
     const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -31,12 +34,17 @@ export function probeCertificate(ca: AgentsCa, clock: Clock): () => Promise<Prob
   }
 }
 
-/** For a command beside the daemon; undefined without a CA that can be used, or without a pool that needs one. */
+/**
+ * For a command beside the daemon; undefined without a pool that needs one, and while there is no CA. Throws
+ * AGENTS_CA_UNUSABLE.
+ */
 export async function probeOf(
   config: MasterConfig,
   store: JoinStore,
   clock: Clock,
 ): Promise<ProbeCertificate | undefined> {
   if (!requiresProofs(config)) return undefined
-  return probeCertificate(openAgentsCa(store, caFilesOf(config)), clock)().catch(() => undefined)
+  const files = caFilesOf(config)
+  if (!files && !(await store.readCa())) return undefined
+  return probeCertificate(() => caInForce(store, files), clock)()
 }

@@ -1,7 +1,7 @@
 // Who may join: the agents' CA of a running provisioner, the endpoint at which instances get their certificates, and who is
 // admitted with one. Only where a pool requires join proofs.
 import { join } from 'node:path'
-import type { MasterConfig } from '../config/index.ts'
+import { type MasterConfig, requiresProof } from '../config/index.ts'
 import type { Elsewhere } from '../http/index.ts'
 import {
   type AgentsCa,
@@ -10,7 +10,7 @@ import {
   ensureCa,
   instanceIn,
   type JoinPool,
-  joinService,
+  joinHandler,
   type LaunchedInstance,
   openAgentsCa,
   writeBundle,
@@ -87,12 +87,12 @@ export async function openJoins(options: JoinsOptions): Promise<Joins> {
   const provided = config.resource_pools.filter(isProvided)
   const places = new Set(provided.map(({ pool_name }) => pool_name))
   const required = new Set(
-    provided.filter(({ provider }) => provider.join.proof === 'required').map(({ pool_name }) => pool_name),
+    provided.filter(({ provider }) => requiresProof(provider)).map(({ pool_name }) => pool_name),
   )
   const listeners: ((pem: string) => Problem | undefined)[] = []
   const stopping = new AbortController()
   const keys = createBoundKeys(store, clock)
-  const service = joinService({
+  const handler = joinHandler({
     ca,
     store,
     poolOf: poolsOf(options),
@@ -136,7 +136,7 @@ export async function openJoins(options: JoinsOptions): Promise<Joins> {
   void keepReading()
 
   return {
-    handler: service.handler,
+    handler,
     agentsCa: () => current.bundle,
     onChange: (use) => void listeners.push(use),
     rules: {
@@ -151,7 +151,7 @@ export async function openJoins(options: JoinsOptions): Promise<Joins> {
         return admission === 'yes' ? keys.admission(id, shown.key) : admission
       },
     },
-    probe: probeCertificate(ca, clock),
+    probe: probeCertificate(ca.current, clock),
     forget(ids) {
       void store.removeBindings(ids).catch((error: unknown) => {
         logger.warn('bindings of terminated instances could not be removed', { error })

@@ -11,7 +11,7 @@ import {
   type UserData,
   type UserTemplate,
 } from '../agent-setup/index.ts'
-import type { MasterConfig, PoolConfig, ProviderConfig } from '../config/index.ts'
+import { type MasterConfig, type PoolConfig, type ProviderConfig, requiresProof } from '../config/index.ts'
 import {
   type CertificateFacts,
   masterUrl,
@@ -188,7 +188,7 @@ async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan>
 /** Why instances of a pool that requires join proofs could not make any. */
 function joinProblems(pool: ProvidedPool, { config, providers }: PlanInput): Problem[] {
   const { provider } = pool
-  if (provider.join.proof !== 'required') return []
+  if (!requiresProof(provider)) return []
   const found = definitionOf(providers, provider).joinProblems?.(provider) ?? []
   return found.map((one) => ({ ...one, where: one.where ?? placeOf(config, pool, 'join') }))
 }

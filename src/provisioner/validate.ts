@@ -1,6 +1,7 @@
 // `provision validate`: everything that can be judged without a network, all of it at once, and what was not judged.
 import { statSync } from 'node:fs'
 import { loadConfig, type MasterConfig, type ReadableConfig } from '../config/index.ts'
+import { caFilesOf, caInForce } from '../join/index.ts'
 import { loadTlsCredentials, loadTrustAnchors } from '../pki/index.ts'
 import { isError, type Problem, type ProblemCode, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
@@ -62,13 +63,20 @@ export async function validateAll(file: string, options: ValidateOptions): Promi
     problems.push(...master.problems)
     const other = judgeFiles(config, now)
     problems.push(...other.problems)
+    const authority = await judgeAuthority(config)
+    problems.push(...authority.problems)
     const hasError = errorsIn(loaded.problems)
     // Of an id or a folder that could not be read, nothing is known.
     if (!['cluster_id', 'state_dir', 'demand'].some(hasError))
       problems.push(...(await identityFaults(config, providers)))
     const plans = await planReadable(readable, master, { now, providers, localAgent })
     problems.push(...plans.flatMap((plan) => judgedOf(plan, config)))
-    checked.push(...master.checked, ...other.checked, ...plans.flatMap((plan) => topicsOf(plan, readable)))
+    checked.push(
+      ...master.checked,
+      ...other.checked,
+      ...authority.checked,
+      ...plans.flatMap((plan) => topicsOf(plan, readable)),
+    )
     notChecked.push(...master.notChecked, ...other.notChecked, ...unplanned(readable, plans, master))
     notChecked.push(...online(config, plans, providers), ...plans.flatMap(laterOf))
   } else {
@@ -190,6 +198,21 @@ function judgeFiles(config: MasterConfig, now: number): Judged {
       )
   }
   return { problems, checked, notChecked }
+}
+
+/** The CA of instances, where it is in files. */
+async function judgeAuthority(config: MasterConfig): Promise<Pick<Judged, 'problems' | 'checked'>> {
+  const files = caFilesOf(config)
+  if (!files) return { problems: [], checked: [] }
+  const checked = [`agents' CA ${files.certificateFile}`]
+  try {
+    await caInForce(undefined, files)
+    return { problems: [], checked }
+  } catch (error) {
+    if (!(error instanceof ProvisionError)) throw error
+    const where = config.locate('agents_ca')
+    return { problems: error.problems.map((found) => ({ ...found, where })), checked }
+  }
 }
 
 function problemsOf(read: () => unknown): Problem[] {

@@ -29,8 +29,6 @@ const binding = z.object({
   key: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
   /** When the instance joined with this key. Milliseconds since the epoch, as all times here. */
   boundAt: z.number(),
-  /** When a certificate was last issued to this key. */
-  confirmedAt: z.number(),
   /** SHA-256 of the CA certificate in DER that issued the last certificate, hex. */
   issuer: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
   /** When the last certificate expires. */

@@ -15,7 +15,7 @@ const ca = (n: number): CaContents => ({
   authorities: [{ role: 'issuing', certificate: `certificate ${n}\n`, key: `key ${n}` }],
 })
 const bound = (instance: string, key = 1, more: Partial<Binding> = {}): Binding => ({
-  ...{ instance, pool: odd, key: hash(key), boundAt: 1_000.5, confirmedAt: 2, issuer: hash(9), expiresAt: 3 },
+  ...{ instance, pool: odd, key: hash(key), boundAt: 1_000.5, issuer: hash(9), expiresAt: 3 },
   ...more,
 })
 

@@ -4,15 +4,9 @@ import { request as tlsRequest } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { listen } from '../../src/http/listen.ts'
-import type {
-  JoinOutcome,
-  JoinPool,
-  JoinService,
-  JoinServiceOptions,
-  LaunchedInstance,
-} from '../../src/join/index.ts'
+import type { JoinOptions, JoinOutcome, JoinPool, LaunchedInstance } from '../../src/join/index.ts'
 import { ensureCa, openAgentsCa } from '../../src/join/issuer.ts'
-import { joinService } from '../../src/join/service.ts'
+import { joinHandler } from '../../src/join/service.ts'
 import { systemClock, wallTime } from '../../src/platform/clock.ts'
 import { ProvisionError, problem } from '../../src/problems/index.ts'
 import type { JoinProofVerifier, ProofInstance, ProofRequest } from '../../src/providers/index.ts'
@@ -47,8 +41,7 @@ export interface Sent {
 }
 
 export interface JoinEndpoint {
-  options: JoinServiceOptions
-  service: JoinService
+  options: JoinOptions
   instances: Map<string, LaunchedInstance>
   /** What verifiers were asked. */
   asked: (ProofRequest & { instance: ProofInstance })[]
@@ -80,7 +73,7 @@ export function wordVerifier(asked: ProofRequest[]): JoinProofVerifier {
   }
 }
 
-export async function joinEndpoint(given: Partial<JoinServiceOptions> = {}): Promise<JoinEndpoint> {
+export async function joinEndpoint(given: Partial<JoinOptions> = {}): Promise<JoinEndpoint> {
   const stateDir = mkdtempSync(join(tmpdir(), 'join-'))
   const { clock = systemClock } = given
   const store = given.store ?? storeIn(stateDir, clock).join
@@ -90,7 +83,7 @@ export async function joinEndpoint(given: Partial<JoinServiceOptions> = {}): Pro
   const instances = new Map<string, LaunchedInstance>()
   instances.set(aliveId, launched(aliveId))
   const pool: JoinPool = { url: 'https://provision.test:8444', verifiers: [wordVerifier(asked)] }
-  const options: JoinServiceOptions = {
+  const options: JoinOptions = {
     ca: openAgentsCa(store),
     store,
     poolOf: (name) => (name === 'gpu' ? pool : undefined),
@@ -103,7 +96,6 @@ export async function joinEndpoint(given: Partial<JoinServiceOptions> = {}): Pro
     limits: { refusalAfter: 0, ...given.limits },
   }
   await ensureCa(store, wallTime(clock))
-  const service = joinService(options)
   const server = serverCertificate(undefined, { names: [dns('provision.test')] })
   const listener = await listen({
     address: '127.0.0.1',
@@ -113,7 +105,7 @@ export async function joinEndpoint(given: Partial<JoinServiceOptions> = {}): Pro
       key: server.key.pem,
       clientCas: { agents: (await options.ca.current()).bundle },
     },
-    handlers: [service.handler],
+    handlers: [joinHandler(options)],
     logger,
   })
   const { port } = listener
@@ -145,7 +137,6 @@ export async function joinEndpoint(given: Partial<JoinServiceOptions> = {}): Pro
 
   return {
     options,
-    service,
     instances,
     asked,
     outcomes,

@@ -44,7 +44,7 @@ const tasks: Record<Exclude<ChildTask, 'start'>, () => Promise<void>> = {
     for (let n = 0; ; n++) {
       await store.join.bind({
         ...{ instance: `i-${n}`, pool: 'gpu', key: hash, issuer: hash },
-        ...{ boundAt: n, confirmedAt: n, expiresAt: n },
+        ...{ boundAt: n, expiresAt: n },
       })
       say(`bound ${n}`)
     }

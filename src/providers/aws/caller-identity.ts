@@ -130,7 +130,7 @@ export function identityClient({ host, env }: StsPlace) {
 
 /**
  * The variables of AWS's SDKs (https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html). An answer without TLS
- * could come from anyone, and would vouch for anyone.
+ * could come from anyone, and would confirm anyone's identity.
  */
 function endpointOf(host: string, env: Environment): URL {
   const given = env['AWS_ENDPOINT_URL_STS'] || env['AWS_ENDPOINT_URL']

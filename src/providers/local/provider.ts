@@ -1,7 +1,9 @@
 // VMs as processes on this machine: each runs the rendered script in its own root directory.
+
 import { closeSync, createReadStream, existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { lastStage, type Stage } from '../../agent-setup/index.ts'
+import { requiresProof } from '../../config/index.ts'
 import type { Offering } from '../../planner/index.ts'
 import { checkMayAct, type GatedProcess, limit, notSentIn } from '../../platform/index.ts'
 import { ProvisionError, problem } from '../../problems/index.ts'
@@ -233,7 +235,7 @@ async function start(
   { config, env, mayAct }: Pick<ProviderContext<LocalConfig>, 'config' | 'env' | 'mayAct'>,
 ): Promise<Launched> {
   const console = folder.openConsole(record.id)
-  const secret = config.join.proof === 'required' ? makeJoinSecret() : undefined
+  const secret = requiresProof(config) ? makeJoinSecret() : undefined
   let waiting: GatedProcess | undefined
   try {
     waiting = await startInstance({

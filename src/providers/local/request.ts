@@ -10,6 +10,7 @@ import {
   note,
   type Partially,
   providerSchema,
+  requiresProof,
 } from '../../config/index.ts'
 import { type Intent, type LaunchRequest, ownerTagsOf, type RequestInput } from '../contract.ts'
 
@@ -39,7 +40,7 @@ export function buildRequest({ config, owner, intent }: RequestInput<LocalConfig
     call: 'spawn',
     body: {
       command: ['bash', 'script'],
-      environment: [...instanceVariables, ...(config.join.proof === 'required' ? [joinSecretVariable] : [])],
+      environment: [...instanceVariables, ...(requiresProof(config) ? [joinSecretVariable] : [])],
       instances: instanceIds(intent),
       tags: ownerTagsOf(owner, intent.id),
     },

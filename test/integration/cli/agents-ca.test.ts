@@ -5,8 +5,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { StateStore } from '../../../src/state/store.ts'
+import { agentsCaSpec } from '../../support/instance-certificates.ts'
 import { runCliAside } from '../../support/run-cli.ts'
 import { storeIn } from '../../support/state-store.ts'
+import { authority } from '../../support/x509-profiles.ts'
 
 let folder: string
 let stateDir: string
@@ -79,7 +81,7 @@ describe("the agents' CA", () => {
       expect(old).toMatchObject({ role: 'previous', sha256: before })
 
       const key = '1'.repeat(64)
-      const times = { boundAt: 1, confirmedAt: 1, expiresAt: Date.now() + 60_000 }
+      const times = { boundAt: 1, expiresAt: Date.now() + 60_000 }
       await store.bind({ instance: 'i-1', pool: 'here', key, issuer: old.sha256, ...times })
       const refused = await agentsCa('rotate', '--finish')
       expect([refused.status, refused.stderr]).toEqual([
@@ -105,5 +107,36 @@ describe("the agents' CA", () => {
     expect((await agentsCa('reissue')).status).toBe(2)
     const unknown = await agentsCa('reissue', 'i-2')
     expect([unknown.status, unknown.stderr]).toEqual([1, expect.stringContaining('JOIN_BINDING_UNKNOWN')])
+  })
+})
+
+describe('a CA in files of the user', () => {
+  const own = authority('Own CA', agentsCaSpec)
+  const inFiles = (...args: string[]) =>
+    runCliAside(['agents-ca', ...args, '-c', 'files.yaml'], { cwd: folder })
+  beforeAll(() => {
+    writeFileSync(join(folder, 'own.crt'), own.pem)
+    writeFileSync(join(folder, 'own.key'), own.key.pem, { mode: 0o600 })
+    writeFileSync(
+      join(folder, 'files.yaml'),
+      `state_dir: ${stateDir}\nsecurity: {tls: {cert: own.crt, key: own.key}}\nagents_ca: {certificate_file: own.crt, key_file: own.key}\nresource_pools: [{pool_name: here, provider: {type: local, join: required}}]\n`,
+    )
+  })
+
+  it('is the one that is shown, whatever is in the state', async () => {
+    const { status, stdout } = await inFiles('show', '--format', 'json')
+    const { authorities } = JSON.parse(stdout)
+    expect([status, authorities]).toEqual([
+      0,
+      [expect.objectContaining({ role: 'issuing', subject: 'CN=Own CA' })],
+    ])
+    expect(new X509Certificate(bundle()).subject).toBe('CN=Own CA')
+  })
+
+  it.each([[['init']], [['rotate']], [['rotate', '--activate']]])('is not changed by %s', async (args) => {
+    const before = await shown()
+    const { status, stderr } = await inFiles(...args)
+    expect([status, stderr]).toEqual([2, expect.stringMatching(/AGENTS_CA_IS_FILE .*own\.crt/)])
+    expect(await shown()).toEqual(before)
   })
 })

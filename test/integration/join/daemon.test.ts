@@ -1,4 +1,6 @@
 // A provisioner whose pool requires join proofs, with a real instance: who is admitted with which certificate, and for how long.
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Provisioner } from '../../../src/provisioner/provisioner.ts'
 import { agentsCaSpec, clientOf, instanceCertificate } from '../../support/instance-certificates.ts'
@@ -49,6 +51,13 @@ describe('an instance', () => {
     expect(await cluster.binding(id)).toMatchObject({ instance: id, pool: 'default', key: cluster.keyOf(id) })
     expect(cluster.said('an instance has a certificate')[0]).toContain(`"id":"${id}"`)
     expect(cluster.said('agent rejected')).toEqual([])
+  })
+
+  it('is what `check` finds demanded, by the CA in the file for a master', async () => {
+    const { stdout } = await command('check')
+    expect(stdout).toMatch(/ok +join proof +the master accepts certificates of the agents' CA only/)
+    const file = readFileSync(join(cluster.dir, '.provision/agents-ca.pem'), 'utf8')
+    expect(file).toBe((await cluster.ca()).bundle)
   })
 
   it('renews it before it expires, with the same key, and returns with it', async () => {

@@ -6,9 +6,13 @@ import { preflight } from '../../../src/pki/preflight.ts'
 import { type DemandOrder, probeDemand } from '../../../src/pki/preflight-demand.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { checkJoinProof } from '../../../src/provisioner/check-rows.ts'
+import { preflightGate } from '../../../src/provisioner/preflight-gate.ts'
+import type { ReadyPlan } from '../../../src/provisioner/prepare.ts'
+import { userDataOf } from '../../../src/testing/order.ts'
 import { agentsCa, instanceCertificate } from '../../support/instance-certificates.ts'
 import { chain, masterConfig, startMaster, type TestMaster } from '../../support/master.ts'
 import { answerInfo, embed, infoBody, Masters, plan } from '../../support/masters.ts'
+import { silentLogger } from '../../support/silent-logger.ts'
 import { authority, server } from '../../support/x509-profiles.ts'
 
 const root = authority('Root')
@@ -170,6 +174,32 @@ describe('the built-in master', () => {
       verdict: 'wrong',
       problem: { code: 'PREFLIGHT_CLIENT_CERT_REQUIRED', remedy: expect.stringContaining('client_ca') },
     })
+  })
+})
+
+it('opens the launch gate of a pool whose instances get certificates, and no other', async () => {
+  const port = await judging((socket) => socket.authorized && shown(socket) !== undefined)
+  const inputs = async (join: object | undefined) => {
+    const gate = preflightGate({
+      plan: () =>
+        ({
+          pool: { pool_name: 'gpu', provider: { preflight: 'tls', preflight_proof: 'master' } },
+          setup: { master: { scheme: 'https', host: '127.0.0.1', port }, trust, join },
+          userData: userDataOf('#!/bin/bash\n'),
+          hasClientCertificate: false,
+        }) as unknown as ReadyPlan,
+      joins: { probe: async () => joinProof.certificate },
+      clock: systemClock,
+      logger: silentLogger,
+    })
+    await gate.ask()
+    gate.stop()
+    return gate.launchInputs()
+  }
+  expect(await inputs({})).toMatchObject({ kind: 'ready', probe: false })
+  expect(await inputs(undefined)).toMatchObject({
+    kind: 'refused',
+    problem: { code: 'PREFLIGHT_CLIENT_CERT_REQUIRED' },
   })
 })
 

@@ -1,4 +1,4 @@
-// Requests that no program of ours sends: changed proofs, bodies, certificate requests, and lines of HTTP.
+// Requests that this program never sends: changed proofs, bodies, certificate requests, and lines of HTTP.
 import { csrOf, ecdsaWithSha384, rsaWithSha256 } from '../csr.ts'
 import { formMutants, textMutants } from '../join-proofs/requests.ts'
 import { type KeyKind, testKey } from '../test-keys.ts'

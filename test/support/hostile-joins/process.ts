@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { watchTurns } from '../../../bench/measure.ts'
 import { listen } from '../../../src/http/listen.ts'
-import { ensureCa, joinService, type LaunchedInstance, openAgentsCa } from '../../../src/join/index.ts'
+import { ensureCa, joinHandler, type LaunchedInstance, openAgentsCa } from '../../../src/join/index.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { aws } from '../../../src/providers/aws/definition.ts'
 import { ownerTagsOf } from '../../../src/providers/contract.ts'
@@ -69,7 +69,7 @@ for (const one of settings.instances)
 const logger = capturingLogger()
 const outcomes: Record<string, number> = {}
 let last = ''
-const service = joinService({
+const handler = joinHandler({
   ...{ ca, store, logger, clock: systemClock, lifetime: 604_800_000 },
   poolOf: (pool) =>
     Object.hasOwn(verifiers, pool)
@@ -84,7 +84,7 @@ const service = joinService({
   },
 })
 const { port } = await listen({
-  ...{ address: '127.0.0.1', port: 0, handlers: [service.handler], logger },
+  ...{ address: '127.0.0.1', port: 0, handlers: [handler], logger },
   tls: { cert: settings.cert, key: settings.key, clientCas: { agents: (await ca.current()).bundle } },
 })
 process.stdout.write(`${port}\n`)

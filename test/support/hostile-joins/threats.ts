@@ -147,7 +147,7 @@ export function threats(world: Hostile, joined: Joined): Attack[] {
       ],
     })
 
-    add(`on another instance of ours, ${target.row}`, {
+    add(`on another of the cluster's instances, ${target.row}`, {
       'its own credentials': ['JOIN_PROOF_OTHER', () => join({ id: aws, proof: sts('other') })],
       'its own token': [
         'JOIN_PROOF_OTHER',

@@ -155,7 +155,7 @@ describe("moto's STS", () => {
     return joinRequest(stsProof(input), { id }, { now, nonce: input.nonce })
   }
 
-  it('vouches for a session of the identity role of that instance', async () => {
+  it('confirms a session of the identity role of that instance', async () => {
     expect(await messageOf(verifierOf('us-west-2', url), await asked('aws:ec2-instance', id))).toBe(
       'accepted',
     )
@@ -164,7 +164,7 @@ describe("moto's STS", () => {
   it.each([
     ['another instance', 'aws:ec2-instance', 'i-0fedcba9876543210'],
     ['another role', 'agent', id],
-  ])('does not vouch for %s', async (_, role, session) => {
+  ])('does not confirm %s', async (_, role, session) => {
     expect(await verdictOf(verifierOf('us-west-2', url), await asked(role, session))).toBe('JOIN_PROOF_OTHER')
   })
 

@@ -10,11 +10,11 @@ const instance: LaunchedInstance = {
 }
 const binding: Binding = {
   ...{ instance: 'i-1', pool: 'gpu', key: own, issuer: 'c'.repeat(64) },
-  ...{ boundAt: 100, confirmedAt: 200, expiresAt: now + 1 },
+  ...{ boundAt: 100, expiresAt: now + 1 },
 }
 const asked = (more: Partial<Asked> = {}): Asked => ({ instance, binding, key: own, now, ...more })
-const kept = { instance: 'i-1', pool: 'gpu', key: own, boundAt: 100, confirmedAt: now }
-const fresh = (key: string) => ({ instance: 'i-1', pool: 'gpu', key, boundAt: now, confirmedAt: now })
+const kept = { instance: 'i-1', pool: 'gpu', key: own, boundAt: 100 }
+const fresh = (key: string) => ({ instance: 'i-1', pool: 'gpu', key, boundAt: now })
 
 describe('a proof', () => {
   it('is the first: its key is bound', () => {
@@ -54,29 +54,25 @@ describe('a proof', () => {
       })
   })
 
-  describe.each([
-    ['a person has allowed', { binding: { ...binding, reissueUntil: now + 1 } }],
-    ['follows a stop and start', { instance: { ...instance, restartedAt: 201 } }],
-  ])('that %s', (_, more) => {
-    it('may bring another key, which is then the only one', () => {
-      const asking = asked({ ...more, key: other })
-      expect(decideJoin(asking)).toEqual({ outcome: 'issue', binding: fresh(other) })
-    })
+  describe.each([['a person has allowed', { binding: { ...binding, reissueUntil: now + 1 } }]])(
+    'that %s',
+    (_, more) => {
+      it('may bring another key, which is then the only one', () => {
+        const asking = asked({ ...more, key: other })
+        expect(decideJoin(asking)).toEqual({ outcome: 'issue', binding: fresh(other) })
+      })
 
-    it('may bring the same key, whatever was noted and has expired', () => {
-      const asking = asked(more)
-      const old = { ...asking.binding!, otherKeyAt: 300, expiresAt: 1 }
-      expect(decideJoin({ ...asking, binding: old })).toEqual({ outcome: 'issue', binding: kept })
-    })
-  })
+      it('may bring the same key, whatever was noted and has expired', () => {
+        const asking = asked(more)
+        const old = { ...asking.binding!, otherKeyAt: 300, expiresAt: 1 }
+        expect(decideJoin({ ...asking, binding: old })).toEqual({ outcome: 'issue', binding: kept })
+      })
+    },
+  )
 
-  it('may not bring another key when that time is over, or the key has survived the start', () => {
+  it('may not bring another key when that time is over', () => {
     const late = { ...binding, reissueUntil: now }
     expect(decideJoin(asked({ key: other, binding: late }))).toMatchObject({ code: 'JOIN_KEY_CHANGED' })
-    for (const restartedAt of [200, 199, 0])
-      expect(decideJoin(asked({ key: other, instance: { ...instance, restartedAt } }))).toMatchObject({
-        code: 'JOIN_KEY_CHANGED',
-      })
   })
 })
 
@@ -91,8 +87,7 @@ describe('a renewal', () => {
 
   it('by a certificate of an earlier key is refused, whatever is open', () => {
     const open = { ...binding, reissueUntil: now + 9 }
-    const restarted = { ...instance, restartedAt: now }
-    expect(decideRenewal(asked({ key: other, binding: open, instance: restarted }))).toEqual({
+    expect(decideRenewal(asked({ key: other, binding: open }))).toEqual({
       outcome: 'refuse',
       code: 'JOIN_CERTIFICATE_INVALID',
     })
@@ -100,15 +95,5 @@ describe('a renewal', () => {
 
   it('binds the key of the certificate when the binding was lost', () => {
     expect(decideRenewal(asked({ binding: undefined }))).toEqual({ outcome: 'issue', binding: fresh(own) })
-  })
-
-  it('ends the time in which a start lets another key in', () => {
-    const restarted = { ...instance, restartedAt: 500 }
-    const renewed = decideRenewal(asked({ instance: restarted }))
-    expect(renewed.outcome).toBe('issue')
-    const after = { ...binding, ...('binding' in renewed && renewed.binding) }
-    expect(decideJoin(asked({ instance: restarted, binding: after, key: other }))).toMatchObject({
-      code: 'JOIN_KEY_CHANGED',
-    })
   })
 })

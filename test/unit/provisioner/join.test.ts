@@ -4,11 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createDevelopmentChain } from '../../../src/pki/development-ca.ts'
+import { systemClock } from '../../../src/platform/clock.ts'
 import { builtInProviders as providers } from '../../../src/providers/index.ts'
+import { checkAll } from '../../../src/provisioner/check.ts'
 import { checkAgents, checkClientCas } from '../../../src/provisioner/check-rows.ts'
 import { dryRunPool, isReady, planAll } from '../../../src/provisioner/prepare.ts'
 import { validateAll } from '../../../src/provisioner/validate.ts'
 import { loadConfig } from '../../support/config.ts'
+import { silentLogger } from '../../support/silent-logger.ts'
 
 let dir: string
 let master: string
@@ -197,6 +200,28 @@ describe('what is refused', () => {
     expect(said).toContain('service_account: {email:')
     const more = ', service_account: {email: a@p.iam.gserviceaccount.com, scopes: [x]}'
     expect((await planned(demanding, { type: 'gcp', more })).found.join()).not.toContain('JOIN_')
+  })
+
+  it.each([
+    ['without its key', 'ca.pem', 'none.key', /none\.key cannot be read: ENOENT/],
+    [
+      'with the key of another',
+      'ca.pem',
+      'master.key',
+      /the key is not that of the first certificate|is not that of a CA/,
+    ],
+    ['that is no CA', 'master.crt', 'master.key', /is not that of a CA/],
+  ])('a CA of instances in files %s', async (_, certificate, key, why) => {
+    const file = write(`${demanding}\nagents_ca: {certificate_file: ${certificate}, key_file: ${key}}`)
+    const { problems } = await validateAll(file, { env: {}, now: Date.now(), providers })
+    const [found] = problems.filter(({ code }) => code === 'AGENTS_CA_UNUSABLE')
+    expect(found).toMatchObject({ message: expect.stringMatching(why), where: { path: 'agents_ca' } })
+    const logger = silentLogger
+    const checked = await checkAll({ file, env: {}, clock: systemClock, logger, providers })
+    expect(checked.find(({ what }) => what === 'agents_ca')).toMatchObject({
+      result: 'failed',
+      problem: { code: 'AGENTS_CA_UNUSABLE' },
+    })
   })
 
   it('a master without TLS', async () => {

@@ -29,6 +29,8 @@ const certificate = serverCertificate(undefined, { names: [dns('master.test')] }
 interface World {
   dir: string
   clock: FakeClock
+  /** Metrics: name, outcome and code. */
+  counted: string[]
   store: JoinStore
   joins: Joins
   listener: Listener
@@ -66,6 +68,7 @@ async function open(): Promise<World> {
   const here = new Map([[id, launched(id)]])
   const runs = new Set(['gpu', 'cpu'])
   const published = { pools: [], problems: [] } as World['published']
+  const counted: string[] = []
   let waiting = Promise.resolve()
   const { join: real } = storeIn(dir, clock)
   const store = {
@@ -97,7 +100,10 @@ async function open(): Promise<World> {
     env: {},
     clock,
     logger,
-    metrics: { count() {} },
+    metrics: {
+      count: (name: string, labels: Record<string, string>) =>
+        counted.push([name, labels['outcome'], labels['code']].join(' ')),
+    },
   } as unknown as JoinsOptions)
   const listener = await listen({
     ...{ address: '127.0.0.1', port: 0, handlers: [joins.handler], logger },
@@ -110,7 +116,7 @@ async function open(): Promise<World> {
     })
     return go
   }
-  return { dir, clock, store, joins, listener, here, runs, published, pause }
+  return { dir, clock, store, joins, listener, here, runs, published, counted, pause }
 }
 
 async function join1(key: TestKey = keys.first, of = id) {
@@ -127,19 +133,6 @@ async function join1(key: TestKey = keys.first, of = id) {
   while (!isOver) {
     await new Promise((resolve) => setTimeout(resolve, 5))
     await world.clock.advance(10)
-  }
-  return answer
-}
-
-/** The same where the answer may be a refusal, which has its time. */
-async function answered(key?: TestKey, of?: string) {
-  let isOver = false
-  const answer = join1(key, of).finally(() => {
-    isOver = true
-  })
-  while (!isOver) {
-    await new Promise((resolve) => setTimeout(resolve, 10))
-    await world.clock.advance(50)
   }
   return answer
 }
@@ -241,16 +234,17 @@ describe('the master', () => {
 
 describe('an instance that is not known', () => {
   it('is refused when all pools with join are', async () => {
-    expect((await answered(keys.first, 'local-ffffffff-1')).status).toBe(403)
+    expect((await join1(keys.first, 'local-ffffffff-1')).status).toBe(403)
+    expect(world.counted).toContain('joins refused JOIN_INSTANCE_UNKNOWN')
   })
 
   it('is asked to come again while its pool may be starting here', async () => {
     world.runs.delete('gpu')
     world.here.clear()
-    expect((await answered()).status).toBe(503)
+    expect((await join1()).status).toBe(503)
     // One that requires nothing is waited for by nobody.
     world.runs.add('gpu').delete('cpu')
-    expect((await answered()).status).toBe(403)
+    expect((await join1()).status).toBe(403)
   })
 
   it('is known from another provisioner, or asked to come again while nothing of it can be read', async () => {
@@ -259,14 +253,14 @@ describe('an instance that is not known', () => {
     const instance = { id, pool: 'gpu', zone: 'z', launchedAt: 1, state: 'running' }
     world.published.pools = [{ details: { pool: 'gpu' }, instances: [instance] }]
     world.published.problems = []
-    expect((await answered()).status).toBe(200)
+    expect((await join1()).status).toBe(200)
     world.published.pools = []
     world.published.problems = [{}]
     await world.clock.advance(2_001)
-    expect((await answered()).status).toBe(503)
+    expect((await join1()).status).toBe(503)
     world.published.pools = [{ details: { pool: 'gpu' }, instances: [] }]
     world.published.problems = []
     await world.clock.advance(2_001)
-    expect((await answered()).status).toBe(403)
+    expect((await join1()).status).toBe(403)
   })
 })

@@ -106,6 +106,7 @@ describe('a changed configuration', () => {
     ['the cluster', 'port: 8080', 'port: 8080\ncluster_id: other'],
     ['a pool more', 'resource_pools:', 'resource_pools:\n  - pool_name: more\n    agents: any'],
     ['a pool of another name', 'pool_name: gpu.local', 'pool_name: other'],
+    ['who may join', 'max_instances: 4', 'max_instances: 4\n      join: required'],
     ['agents of this machine', 'type: local,', 'type: local, poweroff_if_never_joined: false,'],
   ])('in %s waits for the next start', (_, from, to) => {
     const { takenChanges, reconfigured, restarted, config: inForce } = reload([from, to])

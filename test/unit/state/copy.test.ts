@@ -50,7 +50,7 @@ const gpu = { name: { pool: owner.pool }, kind: 'fleet 1', owner }
 const nonceKey = Buffer.alloc(32, 7).toString('base64')
 const boundTo = (instance: string) => ({
   ...{ instance, pool: owner.pool, key: '1'.repeat(64), issuer: '2'.repeat(64) },
-  ...{ boundAt: 1, confirmedAt: 2, expiresAt: 3 },
+  ...{ boundAt: 1, expiresAt: 3 },
 })
 
 async function fill(store: StateStore): Promise<StateStore> {

@@ -15,7 +15,7 @@ import { silentLogger } from '../../support/silent-logger.ts'
 const ca = { nonceKey: Buffer.alloc(32).toString('base64'), authorities: [] }
 const binding = {
   ...{ instance: 'i-1', pool: 'gpu', key: '1'.repeat(64), issuer: '2'.repeat(64) },
-  ...{ boundAt: 1, confirmedAt: 2, expiresAt: 3 },
+  ...{ boundAt: 1, expiresAt: 3 },
 }
 const fromNonces = async (take: (nonce: string) => Promise<boolean>, count: number, name: string) => {
   for (let n = 0; n < count; n++) await take(`${name} ${n}`)

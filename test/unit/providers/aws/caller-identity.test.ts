@@ -117,7 +117,7 @@ describe('TLS', () => {
     })
   })
 
-  it('a server without a certificate for the host of STS vouches for nobody', async () => {
+  it('a server without a certificate for the host of STS confirms no identity', async () => {
     await withTls('sts.example.com', async (through) => {
       expect(await messageOf(through, proved())).toMatch(/^JOIN_PROOF_UNCHECKED: .*altnames/)
     })
