@@ -113,7 +113,7 @@ export async function jobOutput(): Promise<Report> {
       command: 'npm run bench job-output',
       rows,
       notes: [
-        `${linesPerSecond} lines of 100 bytes a second for ${seconds} s, all jobs together, decoded and added as frames of agents; the processor also makes the frames. Times are those of the thread on the processor. A job never waits for the store.`,
+        `${linesPerSecond} lines of 100 bytes a second for ${seconds} s, all jobs together, decoded and added as frames of agents; the processor also makes the frames. Times are those of the thread on the processor. Only the record of a job's end waits for the store.`,
       ],
     }
   } finally {

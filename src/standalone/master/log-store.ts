@@ -1,5 +1,6 @@
 // The last output lines of commands, limited in lines and characters: enough to find why a command failed. They are in memory,
-// and stored soon after they have arrived; a job never waits for that.
+// and stored soon after they have arrived. Only the record of a job's end waits for that, for a short time: until it is written
+// the agent sends the output again.
 
 import { isOver, type LogLine, type Written } from '../../http/index.ts'
 import type { Clock, Logger } from '../../platform/index.ts'
@@ -14,6 +15,8 @@ const longestLine = 16 * 1024
 /** Milliseconds for which lines wait to be stored together, unless there are many; the first after a fault. */
 const storeEvery = 1000
 const retryEvery = 2000
+/** Longest time in milliseconds that the record of a job's end waits for its output. */
+const endWaits = 2000
 /** Characters that do not wait. */
 const muchOutput = 64 * 1024
 /** A write costs as much for an allocation as for so many characters. */
@@ -30,8 +33,8 @@ export interface LogStore {
   received(allocationId: string, containerId: string): StreamPositions
   /** After this `read` has also what was stored before the start. Never rejects: what cannot be read is missing. */
   load(allocationId: string): Promise<void>
-  /** Stores its lines without waiting for more: it is over. */
-  flush(allocationId: string): void
+  /** Stores its lines without waiting for more: it is over. Resolves when they are stored, and also when they cannot be soon. */
+  flush(allocationId: string): Promise<void>
   forget(allocationId: string): void
   /** Stores what is not stored yet, if it can. */
   close(): Promise<void>
@@ -140,7 +143,7 @@ export function createLogStore(onLine?: (allocationId: string) => void, stored?:
         stored.logger.warn('output of a job could not be read', { allocation: allocationId, error })
       }
     },
-    flush: (allocationId) => writer?.flush(allocationId),
+    flush: async (allocationId) => writer?.flush(allocationId),
     forget(allocationId) {
       unread.delete(allocationId)
       logs.delete(allocationId)
@@ -193,7 +196,7 @@ function lineOf({
 
 interface Writer {
   onLine(id: string, characters: number): void
-  flush(id: string): void
+  flush(id: string): Promise<void>
   forget(id: string): void
   close(): Promise<void>
 }
@@ -206,6 +209,8 @@ function createWriter({ output, clock, logger }: StoredLogs, logs: ReadonlyMap<s
   /** Something does not wait for more lines. */
   let isUrgent = false
   let working: Promise<void> | undefined
+  /** Resolves after the present write, or the next one. */
+  let written = Promise.withResolvers<void>()
   let wake = new AbortController()
   let isFailing = false
   let isClosed = false
@@ -240,6 +245,17 @@ function createWriter({ output, clock, logger }: StoredLogs, logs: ReadonlyMap<s
         logger.warn('the output of jobs cannot be stored; its last lines are in memory only', { error })
       isFailing = true
     }
+    written.resolve()
+    written = Promise.withResolvers()
+  }
+
+  function isStored(id: string): boolean {
+    const entry = logs.get(id)
+    return !entry || entry.stored >= entry.count
+  }
+
+  async function stored(id: string): Promise<void> {
+    while (!isStored(id) && !isFailing && !isClosed) await written.promise
   }
 
   /** Some allocations: few enough to hold the event loop for some milliseconds only. */
@@ -282,10 +298,13 @@ function createWriter({ output, clock, logger }: StoredLogs, logs: ReadonlyMap<s
       if (waiting >= muchOutput && !isFailing) wake.abort()
       start()
     },
-    flush(id) {
-      if (!dirty.has(id)) return
+    async flush(id) {
+      if (isStored(id)) return
       isUrgent = true
       if (!isFailing) wake.abort()
+      const wait = new AbortController()
+      await Promise.race([stored(id), clock.sleep(endWaits, wait.signal).catch(() => {})])
+      wait.abort()
     },
     forget(id) {
       dirty.delete(id)

@@ -2,7 +2,6 @@
 
 import { randomUUID } from 'node:crypto'
 import type { MasterConfig } from '../../config/index.ts'
-import { isOver } from '../../http/index.ts'
 import type { AgentState, Demand } from '../../planner/index.ts'
 import {
   type Clock,
@@ -123,10 +122,7 @@ export function createMaster(options: MasterOptions): Master {
   })
   const store = createWorkStore({
     onFree: demand.onFree,
-    onPut(id) {
-      waiters.wake(id)
-      if (isOver(store.get(id)!)) logs.flush(id)
-    },
+    onPut: waiters.wake,
     onForget(id) {
       logs.forget(id)
       void jobStore.keep({ at: clock.now(), kind: 'allocation_forgotten', id })

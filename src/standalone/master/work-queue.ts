@@ -96,15 +96,22 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
       logger.info('job changed', { allocation: id, pool, state, reason, agents: agentsOf(after) })
     }
     scheduleTurn(after.pool)
-    if (!(await options.keep(after))) return undefined
+    if (!(await recorded(after))) return undefined
     if (before?.state === 'pending' && after.state === 'running') begin(after)
     else if (after.outcome && !before?.outcome) end(after)
     return after
   }
 
+  /** An end after the output: once it is recorded, the agent is not asked for the rest. False when the master is closed. */
+  async function recorded(work: Allocation): Promise<boolean> {
+    if (isOver(work)) await options.logs.flush(work.id)
+    const isForgotten = !store.get(work.id)
+    return isForgotten || options.keep(work)
+  }
+
   /** Records it again: all earlier records are then on disk, too. */
   async function confirmed(work: Allocation): Promise<Allocation | undefined> {
-    return (await options.keep(work)) ? work : undefined
+    return (await recorded(work)) ? work : undefined
   }
 
   function begin(allocation: Allocation): void {

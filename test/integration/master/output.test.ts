@@ -52,10 +52,12 @@ it('no line is lost and none is there twice', async () => {
     await master.kill()
     await startMaster()
   }
-  await expect.poll(async () => (await ask(`/provision/v1/jobs/${job.id}`)).job.state).toBe('finished')
-  await pause(100)
+  const state = async () => (await ask(`/provision/v1/jobs/${job.id}`)).job.state
+  await expect.poll(state, { timeout: 60_000, interval: 5 }).toBe('finished')
+  // The end may not be recorded yet: then the job runs until its agent has returned with the rest.
   await master.kill()
   await startMaster()
+  await expect.poll(state, { timeout: 60_000 }).toBe('finished')
   const { logs, count } = (await ask(`/provision/v1/jobs/${job.id}/logs`)) as {
     logs: { stream: string; text: string }[]
     count: number

@@ -137,12 +137,52 @@ describe('stored output', () => {
     await turn()
     expect(memory.texts('w')).toHaveLength(5)
     logs.add('v', line('last words'))
-    logs.flush('v')
-    await turn()
+    await logs.flush('v')
     expect(memory.texts('v')).toEqual(['last words'])
     logs.add('v', line('more'))
     await turn()
     expect(memory.texts('v')).toHaveLength(1)
+  })
+
+  it('that is over can be waited for, but not for long, and not while nothing can be stored', async () => {
+    const over: string[] = []
+    const flush = (id: string) => void logs.flush(id).then(() => over.push(id))
+    const gate = Promise.withResolvers<void>()
+    flush('silent')
+    await turn()
+    memory.hold(gate.promise)
+    logs.add('w', line('first'))
+    flush('w')
+    await turn()
+    logs.add('w', line('last'))
+    await clock.advance(1_900)
+    expect(over).toEqual(['silent'])
+    memory.hold()
+    gate.resolve()
+    await turn()
+    expect([over, memory.texts('w')]).toEqual([
+      ['silent', 'w'],
+      ['first', 'last'],
+    ])
+    memory.hold(new Promise(() => {}))
+    logs.add('slow', line('1'))
+    flush('slow')
+    await clock.advance(1_999)
+    expect(over).toEqual(['silent', 'w'])
+    await clock.advance(1)
+    expect(over).toEqual(['silent', 'w', 'slow'])
+  })
+
+  it('that cannot be stored lets a job end', async () => {
+    memory.fail(new Error('disk full'))
+    logs.add('w', line('1'))
+    let isOver = false
+    void logs.flush('w').then(() => {
+      isOver = true
+    })
+    await turn()
+    await turn()
+    expect(isOver).toBe(true)
   })
 
   it('of a slow store waits in memory, which has its bounds', async () => {

@@ -132,6 +132,29 @@ describe('an agent that is not a known instance', () => {
   })
 })
 
+it('records the end of a job after its output, which its agent does not send again', async () => {
+  await queue.submit(command('t'))
+  await turn()
+  await turn()
+  const steps: string[] = []
+  const output = Promise.withResolvers<void>()
+  logs.flush = async (id) => {
+    steps.push(`flush ${id}`)
+    await output.promise
+  }
+  disk = []
+  const Container = { id: 'c1', state: 'TERMINATED' as const, devices: [], description: '' }
+  queue.onMessage(agent('a'), {
+    ...none,
+    ContainerStateChanged: { Container, ContainerStarted: null, ContainerStopped: { Failure: null } },
+  })
+  await turn()
+  expect([store.get('t.1')?.state, steps, disk.length]).toEqual(['finished', ['flush t.1'], 0])
+  output.resolve()
+  await turn()
+  expect(disk.length).toBe(1)
+})
+
 describe('jobs of an agent that is not a managed instance', () => {
   const leaves = (foreign: boolean) =>
     queue.onAgent({
