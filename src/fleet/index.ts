@@ -121,7 +121,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
   let listDueAt = 0
   let demandDueAt = 0
   const blockedSince = new Map<string, number>()
-  let [isLookingUp, isRepairing, isBack, isRecalled] = [false, false, false, false]
+  let [isLookingUp, isRepairing, isBack, isStarted, isRecalled] = [false, false, false, false, false]
   let loops: Promise<void>[] = []
   const recalled = Promise.withResolvers<void>()
   const listed = Promise.withResolvers<void>()
@@ -259,6 +259,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       if (isBack) checkpointWakeup.trigger()
     },
     async start() {
+      isStarted = true
       isRecalled = await recallJournal(run)
       recalled.resolve()
       if (run.stopping) return
@@ -272,6 +273,8 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     },
     async stop() {
       halt()
+      // Which agents are drained is in the journal.
+      if (isStarted) await within(run, stopTime, recalled.promise)
       if (run.abandoned) return
       const drained = () => [...run.memory.tracks.values()].filter(isDrained)
       undrain(run, drained(), true)

@@ -23,6 +23,42 @@ describe('a stop', () => {
     expect(bench.calls.terminated).toEqual([])
   })
 
+  it('while the journal is being read undrains what was drained before, once that is known', async () => {
+    const bench = await startSettled({ maxInstances: 3 })
+    bench.wants(4)
+    await bench.pass(5)
+    bench.joins(...bench.ids())
+    Object.assign(bench.master.agents.get(bench.ids()[0]!)!, { busy: true, freeSlots: 0 })
+    bench.wants()
+    bench.fleet.reconfigure({ ...bench.settings, policy: { ...bench.settings.policy, maxInstances: 0 } })
+    await bench.pass(10)
+    const draining = () => [...bench.master.agents.values()].filter((agent) => agent.draining).length
+    expect(draining()).toBe(1)
+    bench.life.kill()
+    const read = Promise.withResolvers<void>()
+    bench.restart({
+      journal: {
+        ...bench.disk,
+        async read() {
+          await read.promise
+          return bench.disk.read()
+        },
+      },
+    })
+    await bench.pass(3)
+    const stopped = bench.fleet.stop()
+    await bench.pass(3)
+    read.resolve()
+    await bench.pass(3)
+    await stopped
+    expect(draining()).toBe(0)
+    // A journal that is never read holds nobody up for long.
+    bench.restart({ journal: { ...bench.disk, read: () => new Promise(() => {}) } })
+    const unread = bench.fleet.stop()
+    await bench.pass(15)
+    await unread
+  })
+
   it.each(['a drain', 'the last read before a termination', 'such a read that is not answered'])(
     'during %s undrains the agent as well',
     async (during) => {
