@@ -14,7 +14,7 @@ import type { Binding, JoinStore, Revised } from '../../../src/state/index.ts'
 import { ask } from '../../support/ask.ts'
 import { capturingLogger } from '../../support/capturing-logger.ts'
 import { loadConfig } from '../../support/config.ts'
-import { csrOf } from '../../support/csr.ts'
+import { challengeFor, csrOf } from '../../support/csr.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { launched, wordVerifier } from '../../support/join-service.ts'
 import { storeIn } from '../../support/state-store.ts'
@@ -121,7 +121,7 @@ async function open(): Promise<World> {
 
 async function join1(key: TestKey = keys.first, of = id) {
   const to = { port: world.listener.port, ca: certificate.pem }
-  const { nonce } = (await ask('GET', '/v1/join/challenge', to)).value
+  const { nonce } = (await ask('GET', challengeFor(key), to)).value
   const csr = csrOf({ subject: of, key }).toString('base64')
   const answer = ask('POST', '/v1/join', to, { id: of, nonce, csr, proof: { kind: 'word', of, nonce } })
   // A refusal is sent half a second after its request.
