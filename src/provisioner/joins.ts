@@ -7,6 +7,7 @@ import {
   type AgentsCa,
   type CurrentCa,
   caFilesOf,
+  createLeftovers,
   ensureCa,
   instanceIn,
   type JoinPool,
@@ -26,7 +27,7 @@ import {
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
 import type { Admission, JoinProofRules } from '../standalone/index.ts'
-import type { JoinStore } from '../state/index.ts'
+import type { Binding, JoinStore } from '../state/index.ts'
 import { probeCertificate } from './join-probe.ts'
 import type { PoolPlans } from './plans.ts'
 import type { RunningPools } from './pools.ts'
@@ -37,7 +38,7 @@ export interface JoinsOptions {
   config: MasterConfig
   store: JoinStore
   plans: PoolPlans
-  running: Pick<RunningPools, 'launched' | 'isRunning' | 'mayJoin'>
+  running: Pick<RunningPools, 'launched' | 'isRunning' | 'mayJoin' | 'unlistedAt'>
   /** What other provisioners of the cluster lead. */
   elsewhere: () => Elsewhere
   providers: readonly AnyProvider[]
@@ -92,12 +93,17 @@ export async function openJoins(options: JoinsOptions): Promise<Joins> {
   const listeners: ((pem: string) => Problem | undefined)[] = []
   const stopping = new AbortController()
   const keys = createBoundKeys(store, clock)
+  const { lifetime } = config.agents_ca
+  const dropLeftovers = createLeftovers({
+    ...{ store, lifetime, clock, logger, unlistedAt: running.unlistedAt },
+    isConfigured: (pool) => places.has(pool),
+  })
   const handler = joinHandler({
     ca,
     store,
     poolOf: poolsOf(options),
     lookup: lookupOf(options, required),
-    lifetime: config.agents_ca.lifetime,
+    lifetime,
     clock,
     logger,
     onOutcome({ outcome, code = '', id, key }) {
@@ -127,9 +133,11 @@ export async function openJoins(options: JoinsOptions): Promise<Joins> {
       if (stopping.signal.aborted) return
       try {
         await ca.current()
-        await keys.read()
+        await dropLeftovers(await keys.read())
       } catch (error) {
-        logger.warn("the agents' CA cannot be read; the one read last stays in force", { error })
+        logger.warn("the agents' CA or the keys of instances cannot be read; those read last stay in force", {
+          error,
+        })
       }
     }
   }
@@ -219,7 +227,7 @@ function lookupOf({ running, elsewhere, clock }: JoinsOptions, required: Readonl
 }
 
 interface BoundKeys {
-  read(): Promise<void>
+  read(): Promise<readonly Binding[]>
   /** The instance has got a certificate for this key. */
   bound(id: string, key: string): void
   admission(id: string, key: string): Admission
@@ -232,16 +240,16 @@ function createBoundKeys(store: JoinStore, clock: Clock): BoundKeys {
   const changed = new Map<string, number>()
   let changes = 0
   let startedAt = Number.NEGATIVE_INFINITY
-  let reading: Promise<void> | undefined
+  let reading: Promise<readonly Binding[]> | undefined
 
-  function read(): Promise<void> {
+  function read(): Promise<readonly Binding[]> {
     reading ??= readNow().finally(() => {
       reading = undefined
     })
     return reading
   }
 
-  async function readNow(): Promise<void> {
+  async function readNow(): Promise<readonly Binding[]> {
     const [from, included] = [clock.now(), changes]
     const bindings = await store.bindings()
     known = new Map(bindings.map(({ instance, key }) => [instance, key]))
@@ -249,6 +257,7 @@ function createBoundKeys(store: JoinStore, clock: Clock): BoundKeys {
       if (change <= included) changed.delete(id)
       else known.delete(id)
     startedAt = from
+    return bindings
   }
 
   return {

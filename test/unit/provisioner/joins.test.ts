@@ -40,6 +40,12 @@ interface World {
   published: { pools: unknown[]; problems: unknown[] }
   /** Waits with the next reading of all bindings until it is called. */
   pause(): () => void
+  /** Waits with the next proofs until it is called. */
+  hold(): () => void
+  /** Begin of the newest complete listing of the pools that run here; undefined: what it shows is not certain. */
+  listing: { at: number | undefined }
+  /** What verifiers were asked. */
+  asked: ProofRequest[]
 }
 
 let world: World
@@ -80,7 +86,17 @@ async function open(): Promise<World> {
     },
   }
   const asked: ProofRequest[] = []
-  const local2 = { kind: 'local', joinProofs: () => [wordVerifier(asked)] }
+  const word = wordVerifier(asked)
+  let held = Promise.resolve()
+  const verifier: typeof word = {
+    ...word,
+    async verify(...request) {
+      await word.verify(...request)
+      await held
+    },
+  }
+  const local2 = { kind: 'local', joinProofs: () => [verifier] }
+  const listing: World['listing'] = { at: clock.now() }
   const plan = (name: string) => ({
     pool: config.resource_pools.find(({ pool_name }) => pool_name === name),
     setup: name === 'gpu' ? { join: { url: 'https://x' } } : {},
@@ -94,6 +110,7 @@ async function open(): Promise<World> {
       isRunning: (name: string) => runs.has(name),
       mayJoin: (name: string, of: string) =>
         runs.has(name) ? (here.get(of)?.pool === name ? 'yes' : 'no') : 'later',
+      unlistedAt: (name: string, of: string) => (runs.has(name) && !here.has(of) ? listing.at : undefined),
     },
     elsewhere: () => ({ pools: async () => published }),
     providers: [local2],
@@ -116,7 +133,14 @@ async function open(): Promise<World> {
     })
     return go
   }
-  return { dir, clock, store, joins, listener, here, runs, published, counted, pause }
+  const hold = () => {
+    let go = () => {}
+    held = new Promise((resolve) => {
+      go = resolve
+    })
+    return go
+  }
+  return { dir, clock, store, joins, listener, here, runs, published, counted, pause, hold, listing, asked }
 }
 
 async function join1(key: TestKey = keys.first, of = id) {
@@ -262,5 +286,92 @@ describe('an instance that is not known', () => {
     world.published.problems = []
     await world.clock.advance(2_001)
     expect((await join1()).status).toBe(403)
+  })
+})
+
+describe('a binding that is left over', () => {
+  const minutes = 60_000
+  const bound = async (of = id) => (await world.store.binding(of)) !== undefined
+  /** A complete listing, and what follows from it. */
+  async function list(after: number): Promise<void> {
+    await world.clock.advance(after - 10_000)
+    await settled()
+    world.listing.at = world.clock.now()
+    await world.clock.advance(10_000)
+    await settled()
+  }
+
+  it('of a join that was decided while its instance was terminated is dropped', async () => {
+    const go = world.hold()
+    const joining = join1()
+    await expect.poll(() => world.asked.length).toBe(1)
+    world.here.clear()
+    world.joins.forget([id])
+    await settled()
+    go()
+    await joining
+    expect(await bound()).toBe(true)
+    await list(1 * minutes)
+    expect(await bound()).toBe(true)
+    await list(11 * minutes)
+    expect(await bound()).toBe(false)
+  })
+
+  it('of an instance that ended by itself, or whose removal failed, is dropped', async () => {
+    await join1()
+    world.here.clear()
+    await list(1 * minutes)
+    await list(11 * minutes)
+    expect(await bound()).toBe(false)
+  })
+
+  it('stays while its instance is known, or may be', async () => {
+    await join1()
+    for (let n = 0; n < 3; n++) await list(30 * minutes)
+    world.here.clear()
+    world.listing.at = undefined
+    await world.clock.advance(30 * minutes)
+    await settled()
+    world.runs.clear()
+    for (let n = 0; n < 3; n++) await list(30 * minutes)
+    expect(await bound()).toBe(true)
+  })
+
+  it('stays until another complete listing lacks it, ten minutes later', async () => {
+    await join1()
+    const here = new Map(world.here)
+    world.here.clear()
+    await list(1 * minutes)
+    await list(9 * minutes)
+    // No listing since.
+    await world.clock.advance(60 * minutes)
+    await settled()
+    expect(await bound()).toBe(true)
+    world.here.set(id, here.get(id)!)
+    await list(1 * minutes)
+    // Gone by that listing.
+    world.here.clear()
+    await list(9 * minutes)
+    expect(await bound()).toBe(true)
+    await list(2 * minutes)
+    expect(await bound()).toBe(false)
+  })
+
+  it('of a pool that is not configured any more is dropped when its certificate has been invalid for long', async () => {
+    await join1()
+    const { revision: _, ...binding } = (await world.store.binding(id))!
+    const days = 24 * 60 * minutes
+    const now = world.clock.now()
+    await world.store.bind({ ...binding, instance: 'local-1', pool: 'old', expiresAt: now - 6 * days })
+    await world.store.bind({ ...binding, instance: 'local-2', pool: 'old', expiresAt: now - 7 * days })
+    await world.store.bind({ ...binding, instance: 'local-3', pool: 'gpu', expiresAt: now - 70 * days })
+    world.listing.at = undefined
+    await world.clock.advance(5_000)
+    await settled()
+    expect([await bound('local-1'), await bound('local-2'), await bound('local-3')]).toEqual([
+      true,
+      false,
+      true,
+    ])
   })
 })
