@@ -1,6 +1,7 @@
 // Who may join: the agents' CA of a running provisioner, the endpoint at which instances get their certificates, and who is
 // admitted with one. Only where a pool requires join proofs.
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { type MasterConfig, requiresProof } from '../config/index.ts'
 import type { Elsewhere } from '../http/index.ts'
 import {
@@ -57,6 +58,8 @@ export interface Joins extends JoinProbe {
   onChange(use: (pem: string) => Problem | undefined): void
   /** Of our own master. */
   rules: JoinProofRules
+  /** Loads what the proofs of the pools need, so that the first join holds the event loop no longer than others. Never rejects. */
+  prepare(): Promise<void>
   /** The instances are gone. */
   forget(ids: readonly string[]): void
   close(): void
@@ -93,6 +96,7 @@ export async function openJoins(options: JoinsOptions): Promise<Joins> {
   const listeners: ((pem: string) => Problem | undefined)[] = []
   const stopping = new AbortController()
   const keys = createBoundKeys(store, clock)
+  const poolOf = poolsOf(options)
   const { lifetime } = config.agents_ca
   const dropLeftovers = createLeftovers({
     ...{ store, lifetime, clock, logger, unlistedAt: running.unlistedAt },
@@ -101,7 +105,7 @@ export async function openJoins(options: JoinsOptions): Promise<Joins> {
   const handler = joinHandler({
     ca,
     store,
-    poolOf: poolsOf(options),
+    poolOf,
     lookup: lookupOf(options, required),
     lifetime,
     clock,
@@ -160,6 +164,17 @@ export async function openJoins(options: JoinsOptions): Promise<Joins> {
       },
     },
     probe: probeCertificate(ca.current, clock),
+    async prepare() {
+      const all = [...required].flatMap((pool) => poolOf(pool)?.verifiers ?? [])
+      for (const verifier of all) {
+        await setImmediate()
+        try {
+          await verifier.prepare?.()
+        } catch (error) {
+          logger.warn('what verifies join proofs could not be loaded', { kind: verifier.kind, error })
+        }
+      }
+    },
     forget(ids) {
       void store.removeBindings(ids).catch((error: unknown) => {
         logger.warn('bindings of terminated instances could not be removed', { error })

@@ -12,7 +12,7 @@ import type { ProofRequest } from '../../../src/providers/index.ts'
 import { type Joins, type JoinsOptions, openJoins } from '../../../src/provisioner/joins.ts'
 import type { Binding, JoinStore, Revised } from '../../../src/state/index.ts'
 import { ask } from '../../support/ask.ts'
-import { capturingLogger } from '../../support/capturing-logger.ts'
+import { type CapturingLogger, capturingLogger } from '../../support/capturing-logger.ts'
 import { loadConfig } from '../../support/config.ts'
 import { challengeFor, csrOf } from '../../support/csr.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -44,8 +44,10 @@ interface World {
   hold(): () => void
   /** Begin of the newest complete listing of the pools that run here; undefined: what it shows is not certain. */
   listing: { at: number | undefined }
-  /** What verifiers were asked. */
+  /** What verifiers were asked, and which were prepared. */
   asked: ProofRequest[]
+  prepared: string[]
+  logger: CapturingLogger
 }
 
 let world: World
@@ -87,6 +89,7 @@ async function open(): Promise<World> {
   }
   const asked: ProofRequest[] = []
   const word = wordVerifier(asked)
+  const prepared: string[] = []
   let held = Promise.resolve()
   const verifier: typeof word = {
     ...word,
@@ -94,8 +97,15 @@ async function open(): Promise<World> {
       await word.verify(...request)
       await held
     },
+    async prepare() {
+      prepared.push('word')
+      throw new Error('it cannot be loaded')
+    },
   }
-  const local2 = { kind: 'local', joinProofs: () => [verifier] }
+  const local2 = {
+    kind: 'local',
+    joinProofs: () => [verifier, { ...word, prepare: async () => void prepared.push('second') }, word],
+  }
   const listing: World['listing'] = { at: clock.now() }
   const plan = (name: string) => ({
     pool: config.resource_pools.find(({ pool_name }) => pool_name === name),
@@ -140,7 +150,23 @@ async function open(): Promise<World> {
     })
     return go
   }
-  return { dir, clock, store, joins, listener, here, runs, published, counted, pause, hold, listing, asked }
+  return {
+    dir,
+    clock,
+    store,
+    joins,
+    listener,
+    here,
+    runs,
+    published,
+    counted,
+    pause,
+    hold,
+    listing,
+    asked,
+    prepared,
+    logger,
+  }
 }
 
 async function join1(key: TestKey = keys.first, of = id) {
@@ -289,6 +315,17 @@ describe('an instance that is not known', () => {
   })
 })
 
+it('what verifies proofs is loaded when that is asked for, whatever cannot be loaded is reported', async () => {
+  expect(world.prepared).toEqual([])
+  await world.joins.prepare()
+  expect(world.prepared).toEqual(['word', 'second'])
+  expect(world.logger.lines.join()).toMatch(
+    /warn what verifies join proofs could not be loaded .*it cannot be loaded/,
+  )
+  expect((await join1()).status).toBe(200)
+  expect(world.prepared).toEqual(['word', 'second'])
+})
+
 describe('a binding that is left over', () => {
   const minutes = 60_000
   const bound = async (of = id) => (await world.store.binding(of)) !== undefined
@@ -335,43 +372,5 @@ describe('a binding that is left over', () => {
     world.runs.clear()
     for (let n = 0; n < 3; n++) await list(30 * minutes)
     expect(await bound()).toBe(true)
-  })
-
-  it('stays until another complete listing lacks it, ten minutes later', async () => {
-    await join1()
-    const here = new Map(world.here)
-    world.here.clear()
-    await list(1 * minutes)
-    await list(9 * minutes)
-    // No listing since.
-    await world.clock.advance(60 * minutes)
-    await settled()
-    expect(await bound()).toBe(true)
-    world.here.set(id, here.get(id)!)
-    await list(1 * minutes)
-    // Gone by that listing.
-    world.here.clear()
-    await list(9 * minutes)
-    expect(await bound()).toBe(true)
-    await list(2 * minutes)
-    expect(await bound()).toBe(false)
-  })
-
-  it('of a pool that is not configured any more is dropped when its certificate has been invalid for long', async () => {
-    await join1()
-    const { revision: _, ...binding } = (await world.store.binding(id))!
-    const days = 24 * 60 * minutes
-    const now = world.clock.now()
-    await world.store.bind({ ...binding, instance: 'local-1', pool: 'old', expiresAt: now - 6 * days })
-    await world.store.bind({ ...binding, instance: 'local-2', pool: 'old', expiresAt: now - 7 * days })
-    await world.store.bind({ ...binding, instance: 'local-3', pool: 'gpu', expiresAt: now - 70 * days })
-    world.listing.at = undefined
-    await world.clock.advance(5_000)
-    await settled()
-    expect([await bound('local-1'), await bound('local-2'), await bound('local-3')]).toEqual([
-      true,
-      false,
-      true,
-    ])
   })
 })
