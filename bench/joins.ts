@@ -1,6 +1,6 @@
 // `npm run bench joins`: a thousand instances that join, each with a challenge, a proof that is not looked at, and a certificate.
 import { spawn } from 'node:child_process'
-import { generateKeyPairSync, sign } from 'node:crypto'
+import { createHash, generateKeyPairSync, sign } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { request } from 'node:https'
@@ -25,14 +25,16 @@ const tlv = (tag: number, ...parts: Uint8Array[]) => {
   return Buffer.concat([Buffer.from([tag, ...long, content.length & 0xff]), content])
 }
 
-function csrOf(id: string): string {
+/** A certificate request, and where its key gets a nonce. */
+function csrOf(id: string): { csr: string; challenge: string } {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   const spki = publicKey.export({ type: 'spki', format: 'der' })
   if (!spki.subarray(0, header.length).equals(header)) throw new Error('another form of key')
   const name = tlv(0x30, tlv(0x31, tlv(0x30, Buffer.from('0603550403', 'hex'), tlv(0x0c, Buffer.from(id)))))
   const info = tlv(0x30, Buffer.from('020100', 'hex'), name, spki, tlv(0xa0))
   const signature = tlv(0x03, Buffer.of(0), sign('sha256', info, privateKey))
-  return tlv(0x30, info, Buffer.from('300a06082a8648ce3d040302', 'hex'), signature).toString('base64')
+  const csr = tlv(0x30, info, Buffer.from('300a06082a8648ce3d040302', 'hex'), signature).toString('base64')
+  return { csr, challenge: `/v1/join/challenge?key=${createHash('sha256').update(spki).digest('hex')}` }
 }
 
 function call(port: number, ca: string, method: string, path: string, body?: unknown): Promise<string> {
@@ -96,12 +98,12 @@ async function joins(pace: number): Promise<{ took: number[]; held: Held; second
   child.stdin.write('start\n')
   const start = performance.now()
   const took = await Promise.all(
-    csrs.map(async (csr, n) => {
+    csrs.map(async ({ csr, challenge }, n) => {
       await new Promise((resolve) => setTimeout(resolve, (n / pace) * 1000))
       const begin = performance.now()
       // As the startup script: what is not decided now is asked again.
       await asked(async () => {
-        const { nonce } = JSON.parse(await call(port, chain.root.certificate, 'GET', '/v1/join/challenge'))
+        const { nonce } = JSON.parse(await call(port, chain.root.certificate, 'GET', challenge))
         const body = { id: `i-${n}`, nonce, csr, proof: { kind: 'none' } }
         const { certificate } = JSON.parse(await call(port, chain.root.certificate, 'POST', '/v1/join', body))
         if (!certificate.startsWith('-----BEGIN CERTIFICATE-----')) throw new Error('no certificate')

@@ -6,7 +6,7 @@ import type { ManualLaunch } from '../planner/index.ts'
 import { createWakeup } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { listingRetry } from '../providers/index.ts'
-import { type Admission, admissionOf } from './admission.ts'
+import { type Admission, admissionOf, unlistedAt } from './admission.ts'
 import { type Turn, takeTurn } from './decide.ts'
 import { readDemand } from './demand.ts'
 import { launchErrorOf } from './failures.ts'
@@ -96,6 +96,8 @@ export interface PoolFleet {
   instance(id: string): ManagedInstance | undefined
   /** Whether an agent with this id belongs to a managed VM; see `Admission`. */
   admission(id: string): Admission
+  /** See `unlistedAt`. */
+  unlistedAt(id: string, knownAt: number): number | undefined
   /** The launch error while it lasts, for a master that fails jobs because of it. */
   launchError(): Problem | undefined
   status(): PoolStatus
@@ -334,6 +336,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     knows: (id) => run.memory.tracks.has(id),
     instance: (id) => run.memory.tracks.get(id),
     admission: (id) => admissionOf(run.memory, id),
+    unlistedAt: (id, knownAt) => unlistedAt(run.memory, id, knownAt),
     launchError: () => launchErrorOf(run.memory.launchError, run.settings.launchError, run.now()),
     status: () => statusOf(run, lastTurn, { blockedSince, nextPollAt: Math.min(listDueAt, demandDueAt) }),
   }

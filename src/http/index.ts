@@ -65,6 +65,7 @@ export {
   anyOf,
   ok,
   pathOf,
+  queryOf,
   type Reply,
   type Route,
   readJson,

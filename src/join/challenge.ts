@@ -1,4 +1,5 @@
-// Nonces of joins: made without remembering anything, recognized by every provisioner that has the key.
+// Nonces of joins: made without remembering anything, recognized by every provisioner that has the key. Each is for one key of an
+// instance, so that a proof which carries the nonce is worth nothing with another key.
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 
 /** Milliseconds from the challenge to the join. */
@@ -18,27 +19,35 @@ export interface Challenge {
   expiresAt: number
 }
 
-/** @param key the `nonceKey` of the CA; `now`: the time of day in milliseconds */
-export function makeNonce(key: Buffer, now: number): Challenge {
+/**
+ * @param key the `nonceKey` of the CA
+ * @param agentKey whom it is for: SHA-256 of the SubjectPublicKeyInfo of the instance's key, hex in lower case
+ * @param now the time of day in milliseconds
+ */
+export function makeNonce(key: Buffer, agentKey: string, now: number): Challenge {
   const time = Buffer.alloc(timeBytes)
   time.writeUIntBE(now, 0, timeBytes)
   const body = Buffer.concat([time, randomBytes(randomLength)])
   return {
-    nonce: Buffer.concat([body, macOf(key, body)]).toString('base64url'),
+    nonce: Buffer.concat([body, macOf(key, body, agentKey)]).toString('base64url'),
     expiresAt: now + nonceLifetime,
   }
 }
 
-/** Whether a provisioner with this key made it at most a minute ago. Whether it was used is for the store to know. */
-export function isFresh(nonce: string, key: Buffer, now: number): boolean {
+/**
+ * Whether a provisioner with this key made it for `agentKey` at most a minute ago. Whether it was used is for the store to know.
+ * Parameters as those of `makeNonce`.
+ */
+export function isFresh(nonce: string, key: Buffer, agentKey: string, now: number): boolean {
   if (!pattern.test(nonce)) return false
   const bytes = Buffer.from(nonce, 'base64url')
   const body = bytes.subarray(0, timeBytes + randomLength)
-  if (!timingSafeEqual(bytes.subarray(body.length), macOf(key, body))) return false
+  if (!timingSafeEqual(bytes.subarray(body.length), macOf(key, body, agentKey))) return false
   const age = now - body.readUIntBE(0, timeBytes)
   return age <= nonceLifetime && age >= -mostAhead
 }
 
-function macOf(key: Buffer, body: Buffer): Buffer {
-  return createHmac('sha256', key).update('provision join nonce 1\0').update(body).digest()
+/** `body` has one length, so that no other pair of it and `agentKey` is the same bytes. */
+function macOf(key: Buffer, body: Buffer, agentKey: string): Buffer {
+  return createHmac('sha256', key).update('provision join nonce 2\0').update(body).update(agentKey).digest()
 }

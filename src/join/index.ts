@@ -15,6 +15,7 @@ export {
   issueTo,
   openAgentsCa,
 } from './issuer.ts'
+export { createLeftovers } from './leftovers.ts'
 export type { JoinLimits } from './limits.ts'
 export type { JoinOutcome } from './reports.ts'
 export {

@@ -2,7 +2,7 @@
 import type { X509Certificate } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { TLSSocket } from 'node:tls'
-import { pathOf, readJson, sendJson } from '../http/index.ts'
+import { pathOf, queryOf, readJson, sendJson } from '../http/index.ts'
 import { type Clock, type Handler, type Logger, wallTime, withDeadline } from '../platform/index.ts'
 import { type ProblemCode, ProvisionError, problem } from '../problems/index.ts'
 import type { JoinProofVerifier, ProofRequest } from '../providers/index.ts'
@@ -26,10 +26,12 @@ import {
   largestBody,
   malformed,
   paths,
+  readChallenge,
   readJoin,
   readRenewal,
   sendIssued,
   sendLimited,
+  sendMalformed,
   sendRefused,
   sendUnavailable,
 } from './wire.ts'
@@ -90,9 +92,9 @@ export function joinHandler(options: JoinOptions): Handler {
     request.id = id
     const { nonceKey } = await ca.current()
     // In the order of what it costs us: a stranger reaches the store and the cloud only with what it cannot make up.
-    if (!isFresh(nonce, nonceKey, wallTime(clock)))
-      throw refusal('JOIN_NONCE_INVALID', 'not made here, or older than a minute')
     const key = readCsr(csr, id)
+    if (!isFresh(nonce, nonceKey, key.key, wallTime(clock)))
+      throw refusal('JOIN_NONCE_INVALID', 'not made here for this key, or older than a minute')
     const { instance, pool } = await instanceOf(id)
     request.pool = instance.pool
     const verifier = pool.verifiers.find(({ kind }) => kind === proof.kind)
@@ -203,6 +205,7 @@ export function joinHandler(options: JoinOptions): Handler {
       const outcome = outcomeOf(error)
       report(request, outcome, error)
       if (outcome.outcome !== 'refused') return sendUnavailable(response)
+      if (request.path === paths.challenge) return sendMalformed(response)
       // Who is unknown is refused before anything is asked: its time must not tell which instances there are.
       const early = request.startedAt + limits.refusalAfter - clock.now()
       if (early > 0) await clock.sleep(early)
@@ -210,8 +213,9 @@ export function joinHandler(options: JoinOptions): Handler {
     }
   }
 
-  async function challenge(): Promise<{ nonce: string; expiresAt: string }> {
-    const { nonce, expiresAt } = makeNonce((await ca.current()).nonceKey, wallTime(clock))
+  async function challenge(message: IncomingMessage): Promise<{ nonce: string; expiresAt: string }> {
+    const agentKey = readChallenge(queryOf(message))
+    const { nonce, expiresAt } = makeNonce((await ca.current()).nonceKey, agentKey, wallTime(clock))
     return { nonce, expiresAt: timeOf(expiresAt) }
   }
 
@@ -237,7 +241,7 @@ export function joinHandler(options: JoinOptions): Handler {
       return sendJson(response, 405, { message: `method ${message.method} is not allowed for ${path}` })
     return answer(request, message, response, async () => {
       if (path === paths.challenge) {
-        const made = await challenge()
+        const made = await challenge(message)
         return () => sendJson(response, 200, made)
       }
       const issued = await certificateFor(request, message)

@@ -34,6 +34,20 @@ export interface JoinBody {
   proof: { kind: string }
 }
 
+/** SHA-256 in hex, in lower case. */
+const digestPattern = /^[0-9a-f]{64}$/
+
+/** What openssl prints in the startup script; there is one form only, because the nonce is bound to the characters. */
+const keyParameter =
+  '`key` must be given once: the SHA-256 of the SubjectPublicKeyInfo in DER, 64 hex digits in lower case'
+
+/** The key that a nonce is asked for. Throws JOIN_MALFORMED, whose message the sender may read. */
+export function readChallenge(query: URLSearchParams): string {
+  const [key = '', ...more] = query.getAll('key')
+  if (more.length > 0 || !digestPattern.test(key)) throw malformed(keyParameter)
+  return key
+}
+
 /** Throws JOIN_MALFORMED, which names the member and quotes no value. */
 export function readJoin(body: unknown): JoinBody {
   const { csr: text, ...rest } = parsed(joinBody, body)
@@ -90,6 +104,11 @@ export function sendIssued(
 
 export function sendRefused(response: ServerResponse): true {
   return sendJson(response, 403, { code: 'JOIN_REFUSED', message: 'refused' })
+}
+
+/** Of a challenge without a key: who asks is no instance yet, and learns how to ask. */
+export function sendMalformed(response: ServerResponse): true {
+  return sendJson(response, 400, { code: 'JOIN_MALFORMED', message: keyParameter })
 }
 
 /** @param retryAfter seconds */

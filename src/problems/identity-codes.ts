@@ -40,8 +40,9 @@ export const identityCodes = {
     severity: 'error',
     exit: 1,
     meaning:
-      'A join request contains a nonce that no provisioner of the cluster has issued, or one that is older than a minute.',
-    remedy: 'Compare the clocks of the hosts that run provisioners; instances try again with a new nonce.',
+      'A join request contains a nonce that no provisioner of the cluster has issued for its key, or one that is older than a minute.',
+    remedy:
+      'Compare the clocks of the hosts that run provisioners; instances try again with a new nonce. If the clocks agree, look for the sender at the logged address: somebody may have copied a proof.',
   },
   JOIN_NONCE_USED: {
     severity: 'error',

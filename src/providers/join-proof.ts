@@ -41,6 +41,11 @@ export interface JoinProofVerifier {
    * message contains a value of the proof that could be used again.
    */
   verify(request: ProofRequest, signal?: AbortSignal): Promise<void>
+  /**
+   * Loads what the first proof would have to wait for, and asks nobody. It is called once the join endpoint listens; may be left
+   * out. Rejects with what cannot be loaded.
+   */
+  prepare?(): Promise<void>
 }
 
 export interface JoinProofContext
@@ -52,14 +57,17 @@ export interface JoinProofContext
 /** Milliseconds by which the time in a proof may differ from ours, either way. */
 export const proofToleranceMs = 300_000
 
-/** A verifier whose file is loaded when the first proof arrives. */
+/** A verifier whose file is loaded by `prepare`, or when the first proof arrives. */
 export function lazyVerifier(kind: string, load: () => Promise<JoinProofVerifier>): JoinProofVerifier {
-  let loaded: Promise<JoinProofVerifier> | undefined
+  let loading: Promise<JoinProofVerifier> | undefined
+  const loaded = () => (loading ??= load())
   return {
     kind,
     async verify(request, signal) {
-      loaded ??= load()
-      await (await loaded).verify(request, signal)
+      await (await loaded()).verify(request, signal)
+    },
+    async prepare() {
+      await (await loaded()).prepare?.()
     },
   }
 }

@@ -37,7 +37,7 @@ export interface EndpointsOptions {
   /** Further handlers on the control socket only. */
   local: () => Handler[]
   /** Where a pool requires join proofs: clients are asked for a certificate of the agents' CA, too. */
-  joins?: Pick<Joins, 'handler' | 'agentsCa' | 'onChange'> | undefined
+  joins?: Pick<Joins, 'handler' | 'agentsCa' | 'onChange' | 'prepare'> | undefined
   clock: Clock
   logger: Logger
 }
@@ -64,6 +64,8 @@ export async function openEndpoints(options: EndpointsOptions): Promise<Endpoint
     tellProblems(logger, error.problems)
     return undefined
   })
+  // Not before: it takes a quarter of a second of the processor, and nobody must wait for it.
+  void options.joins?.prepare()
   return {
     listener: listener && { address: listener.address, port: listener.port },
     async close() {

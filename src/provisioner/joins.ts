@@ -1,12 +1,14 @@
 // Who may join: the agents' CA of a running provisioner, the endpoint at which instances get their certificates, and who is
 // admitted with one. Only where a pool requires join proofs.
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { type MasterConfig, requiresProof } from '../config/index.ts'
 import type { Elsewhere } from '../http/index.ts'
 import {
   type AgentsCa,
   type CurrentCa,
   caFilesOf,
+  createLeftovers,
   ensureCa,
   instanceIn,
   type JoinPool,
@@ -26,7 +28,7 @@ import {
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf } from '../providers/index.ts'
 import type { Admission, JoinProofRules } from '../standalone/index.ts'
-import type { JoinStore } from '../state/index.ts'
+import type { Binding, JoinStore } from '../state/index.ts'
 import { probeCertificate } from './join-probe.ts'
 import type { PoolPlans } from './plans.ts'
 import type { RunningPools } from './pools.ts'
@@ -37,7 +39,7 @@ export interface JoinsOptions {
   config: MasterConfig
   store: JoinStore
   plans: PoolPlans
-  running: Pick<RunningPools, 'launched' | 'isRunning' | 'mayJoin'>
+  running: Pick<RunningPools, 'launched' | 'isRunning' | 'mayJoin' | 'unlistedAt'>
   /** What other provisioners of the cluster lead. */
   elsewhere: () => Elsewhere
   providers: readonly AnyProvider[]
@@ -56,6 +58,8 @@ export interface Joins extends JoinProbe {
   onChange(use: (pem: string) => Problem | undefined): void
   /** Of our own master. */
   rules: JoinProofRules
+  /** Loads what the proofs of the pools need, so that the first join holds the event loop no longer than others. Never rejects. */
+  prepare(): Promise<void>
   /** The instances are gone. */
   forget(ids: readonly string[]): void
   close(): void
@@ -92,12 +96,18 @@ export async function openJoins(options: JoinsOptions): Promise<Joins> {
   const listeners: ((pem: string) => Problem | undefined)[] = []
   const stopping = new AbortController()
   const keys = createBoundKeys(store, clock)
+  const poolOf = poolsOf(options)
+  const { lifetime } = config.agents_ca
+  const dropLeftovers = createLeftovers({
+    ...{ store, lifetime, clock, logger, unlistedAt: running.unlistedAt },
+    isConfigured: (pool) => places.has(pool),
+  })
   const handler = joinHandler({
     ca,
     store,
-    poolOf: poolsOf(options),
+    poolOf,
     lookup: lookupOf(options, required),
-    lifetime: config.agents_ca.lifetime,
+    lifetime,
     clock,
     logger,
     onOutcome({ outcome, code = '', id, key }) {
@@ -127,9 +137,11 @@ export async function openJoins(options: JoinsOptions): Promise<Joins> {
       if (stopping.signal.aborted) return
       try {
         await ca.current()
-        await keys.read()
+        await dropLeftovers(await keys.read())
       } catch (error) {
-        logger.warn("the agents' CA cannot be read; the one read last stays in force", { error })
+        logger.warn("the agents' CA or the keys of instances cannot be read; those read last stay in force", {
+          error,
+        })
       }
     }
   }
@@ -152,6 +164,17 @@ export async function openJoins(options: JoinsOptions): Promise<Joins> {
       },
     },
     probe: probeCertificate(ca.current, clock),
+    async prepare() {
+      const all = [...required].flatMap((pool) => poolOf(pool)?.verifiers ?? [])
+      for (const verifier of all) {
+        await setImmediate()
+        try {
+          await verifier.prepare?.()
+        } catch (error) {
+          logger.warn('what verifies join proofs could not be loaded', { kind: verifier.kind, error })
+        }
+      }
+    },
     forget(ids) {
       void store.removeBindings(ids).catch((error: unknown) => {
         logger.warn('bindings of terminated instances could not be removed', { error })
@@ -219,7 +242,7 @@ function lookupOf({ running, elsewhere, clock }: JoinsOptions, required: Readonl
 }
 
 interface BoundKeys {
-  read(): Promise<void>
+  read(): Promise<readonly Binding[]>
   /** The instance has got a certificate for this key. */
   bound(id: string, key: string): void
   admission(id: string, key: string): Admission
@@ -232,16 +255,16 @@ function createBoundKeys(store: JoinStore, clock: Clock): BoundKeys {
   const changed = new Map<string, number>()
   let changes = 0
   let startedAt = Number.NEGATIVE_INFINITY
-  let reading: Promise<void> | undefined
+  let reading: Promise<readonly Binding[]> | undefined
 
-  function read(): Promise<void> {
+  function read(): Promise<readonly Binding[]> {
     reading ??= readNow().finally(() => {
       reading = undefined
     })
     return reading
   }
 
-  async function readNow(): Promise<void> {
+  async function readNow(): Promise<readonly Binding[]> {
     const [from, included] = [clock.now(), changes]
     const bindings = await store.bindings()
     known = new Map(bindings.map(({ instance, key }) => [instance, key]))
@@ -249,6 +272,7 @@ function createBoundKeys(store: JoinStore, clock: Clock): BoundKeys {
       if (change <= included) changed.delete(id)
       else known.delete(id)
     startedAt = from
+    return bindings
   }
 
   return {

@@ -63,6 +63,8 @@ export interface RunningPools {
   mayJoin(pool: string, id: string): Admission
   /** The instance with this id of a pool that runs here, as far as the proof of what it is needs it. */
   launched(id: string): LaunchedInstance | undefined
+  /** When the newest complete listing of the pool began, if there is no instance with this id; undefined while there may be. */
+  unlistedAt(pool: string, id: string, knownAt: number): number | undefined
   /** Where the instances of a pool are; undefined for a pool that does not run. */
   locationOf(pool: string): ClusterLocation | undefined
   /** The certificate has changed, and the plans with it. */
@@ -268,6 +270,7 @@ export function createRunningPools(
       }
       return undefined
     },
+    unlistedAt: (name, id, knownAt) => running.get(name)?.fleet.unlistedAt(id, knownAt),
     locationOf: (name) => running.get(name)?.location,
     certificateChanged() {
       for (const pool of running.values()) pool.userDataChanged()

@@ -1,5 +1,5 @@
 // Certificate requests (PKCS #10) for tests: correct ones, and each part of one in another form.
-import { sign } from 'node:crypto'
+import { createHash, sign } from 'node:crypto'
 import { bitString, integer, nothing, oid, sequence, tlv } from './der-writer.ts'
 import { type TestKey, testKey } from './test-keys.ts'
 import { commonName } from './x509.ts'
@@ -21,6 +21,16 @@ export interface CsrSpec {
 export const ecdsaWithSha256 = sequence(oid('1.2.840.10045.4.3.2'))
 export const ecdsaWithSha384 = sequence(oid('1.2.840.10045.4.3.3'))
 export const rsaWithSha256 = sequence(oid('1.2.840.113549.1.1.11'), nothing())
+
+/** SHA-256 of the public key, hex. */
+export function keyHash({ spki }: TestKey): string {
+  return createHash('sha256').update(spki).digest('hex')
+}
+
+/** Where an instance gets a nonce for its key. */
+export function challengeFor(key: TestKey): string {
+  return `/v1/join/challenge?key=${keyHash(key)}`
+}
 
 /** Exactly as specified; by default what an instance sends. */
 export function csrOf({

@@ -1,6 +1,6 @@
 // The endpoint at which instances get their client certificates, as its protocol says, with the CA and the judgement of openssl.
 import { execFileSync } from 'node:child_process'
-import { randomBytes, X509Certificate } from 'node:crypto'
+import { createHash, createPublicKey, randomBytes, X509Certificate } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
@@ -38,7 +38,8 @@ export class JoinEndpoint {
   lifetimeDays = 7
   readonly ca: Issued
   readonly #dir = mkdtempSync(join(tmpdir(), 'join-endpoint-'))
-  readonly #nonces = new Set<string>()
+  /** The digest of the key that each is for. */
+  readonly #nonces = new Map<string, string>()
   readonly #server
 
   constructor(leaf: Issued, chain: Issued[] = []) {
@@ -81,7 +82,8 @@ export class JoinEndpoint {
     let text = ''
     for await (const chunk of request) text += chunk
     const route = `${request.method} ${request.url}`
-    if (route === 'GET /v1/join/challenge') return this.#challenge(response)
+    const [, key] = /^GET \/v1\/join\/challenge\?key=([0-9a-f]{64})$/.exec(route) ?? []
+    if (key) return this.#challenge(key, response)
     const path = route === 'POST /v1/join' ? 'join' : route === 'POST /v1/join/renew' ? 'renew' : undefined
     const wants = request.headers.accept === 'application/x-pem-file'
     if (!path || !wants || request.headers['content-type'] !== 'application/json')
@@ -89,9 +91,10 @@ export class JoinEndpoint {
     const body = JSON.parse(text)
     const peer = (request.socket as TLSSocket).getPeerX509Certificate()
     const mayRenew = path === 'join' || (peer?.verify(new X509Certificate(this.ca.pem).publicKey) ?? false)
-    const isFresh = path === 'renew' || this.#nonces.delete(body.nonce)
     const fault = this.stays ? this.faults[0] : this.faults.shift()
     const csr = this.#judge(body.csr)
+    const isFresh = path === 'renew' || this.#nonces.get(body.nonce) === digestOf(csr.publicKey)
+    this.#nonces.delete(body.nonce)
     const status = typeof fault === 'number' ? fault : mayRenew && isFresh ? 200 : 403
     this.requests.push({
       path,
@@ -108,12 +111,12 @@ export class JoinEndpoint {
     response.writeHead(200, { 'content-type': 'application/x-pem-file' }).end(pem)
   }
 
-  #challenge(response: ServerResponse): void {
+  #challenge(key: string, response: ServerResponse): void {
     const fault = this.challengeFaults.shift()
     const nonce = randomBytes(40).toString('base64url')
     const status = typeof fault === 'number' ? fault : 200
     this.requests.push({ path: 'challenge', status })
-    if (status === 200) this.#nonces.add(nonce)
+    if (status === 200) this.#nonces.set(nonce, key)
     const expiresAt = new Date(Date.now() + 60_000).toISOString()
     response
       .writeHead(status, { 'content-type': 'application/json' })
@@ -148,6 +151,12 @@ export class JoinEndpoint {
   #file(name: string): string {
     return join(this.#dir, name)
   }
+}
+
+/** SHA-256 of a public key in PEM, hex. */
+function digestOf(publicKey: string): string {
+  const spki = createPublicKey(publicKey).export({ type: 'spki', format: 'der' })
+  return createHash('sha256').update(spki).digest('hex')
 }
 
 /** A certificate of the endpoint's CA for a key on the instance that expired yesterday, or is valid for a day. */

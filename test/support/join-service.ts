@@ -11,7 +11,7 @@ import { systemClock, wallTime } from '../../src/platform/clock.ts'
 import { ProvisionError, problem } from '../../src/problems/index.ts'
 import type { JoinProofVerifier, ProofInstance, ProofRequest } from '../../src/providers/index.ts'
 import { type CapturingLogger, capturingLogger } from './capturing-logger.ts'
-import { csrOf } from './csr.ts'
+import { challengeFor, csrOf } from './csr.ts'
 import { storeIn } from './state-store.ts'
 import { type TestKey, testKey } from './test-keys.ts'
 import { dns } from './x509-extensions.ts'
@@ -51,7 +51,8 @@ export interface JoinEndpoint {
   port: number
   get(path: string): Promise<Answer>
   post(path: string, body: unknown, sent?: Pick<Sent, 'headers' | 'shown' | 'shownKey'>): Promise<Answer>
-  nonce(): Promise<string>
+  /** For this key; by default that of `join`. */
+  nonce(key?: TestKey): Promise<string>
   join(sent?: Sent): Promise<Answer>
   renew(certificate: string, sent?: Sent): Promise<Answer>
   close(): Promise<void>
@@ -133,7 +134,8 @@ export async function joinEndpoint(given: Partial<JoinOptions> = {}): Promise<Jo
       sent.end(typeof body === 'string' || body === undefined ? body : JSON.stringify(body))
     })
   }
-  const nonce = async () => (await send('GET', '/v1/join/challenge', undefined)).value.nonce as string
+  const nonce = async (key = testKey('p256', 'csr')) =>
+    (await send('GET', challengeFor(key), undefined)).value.nonce as string
 
   return {
     options,
@@ -147,7 +149,7 @@ export async function joinEndpoint(given: Partial<JoinOptions> = {}): Promise<Jo
     post: (path, body, sent) => send('POST', path, body, sent),
     nonce,
     async join({ id = aliveId, key = testKey('p256', 'csr'), ...sent } = {}) {
-      const used = sent.nonce ?? (await nonce())
+      const used = sent.nonce ?? (await nonce(key))
       const csr = sent.csr ?? csrOf({ subject: id, key }).toString('base64')
       const proof = sent.proof ?? { kind: 'word', of: id, nonce: used }
       return send(

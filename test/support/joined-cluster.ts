@@ -12,7 +12,7 @@ import { connectAgentSocket } from '../../src/standalone/protocol/dial.ts'
 import type { Binding, JoinStore } from '../../src/state/join.ts'
 import { type Asked, ask } from './ask.ts'
 import { loadConfig } from './config.ts'
-import { csrOf } from './csr.ts'
+import { challengeFor, csrOf } from './csr.ts'
 import { Cluster, freePort } from './stand-alone.ts'
 import { storeIn } from './state-store.ts'
 import { type TestKey, testKey } from './test-keys.ts'
@@ -118,7 +118,7 @@ export class JoinedCluster extends Cluster {
 
   /** A request for a certificate with a fresh nonce. */
   async join(id: string, key: TestKey, proof: unknown): Promise<Asked> {
-    const { nonce } = (await this.ask('GET', '/v1/join/challenge')).value
+    const { nonce } = (await this.ask('GET', challengeFor(key))).value
     const csr = csrOf({ subject: id, key }).toString('base64')
     return this.ask('POST', '/v1/join', undefined, { body: { id, nonce, csr, proof } })
   }

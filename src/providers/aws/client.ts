@@ -239,6 +239,15 @@ export function stsOf(region: string): { host: string; partition: string } {
 /** Milliseconds. Short, because the answer is only used to tell two accounts apart. */
 const accountDeadlineMs = 3000
 
+/** Only for the account: a pool whose account nobody asks for does without it. */
+const stsPackage = () => import('@aws-sdk/client-sts')
+
+/** Loads what the first question for the account would have to wait for. */
+export async function prepareAccount(): Promise<void> {
+  await stsPackage()
+  ec2Client('us-east-1', {}).close()
+}
+
 /** https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html: needs no permission. */
 async function accountOf(
   region: string,
@@ -246,7 +255,7 @@ async function accountOf(
   credentials: EC2Client['config']['credentials'],
   signal?: AbortSignal,
 ): Promise<string | undefined> {
-  const { STSClient, GetCallerIdentityCommand } = await import('@aws-sdk/client-sts')
+  const { STSClient, GetCallerIdentityCommand } = await stsPackage()
   const requestHandler = { ...timeouts, socketTimeout: accountDeadlineMs, ...outgoingAgents(env) }
   const client = new STSClient({ region, credentials, maxAttempts: 1, requestHandler })
   const late = AbortSignal.timeout(accountDeadlineMs)

@@ -22,7 +22,7 @@ import {
   type SignedCall,
   signedHeaders,
 } from './caller-identity.ts'
-import { ec2Client, regionOfSdk, stsOf } from './client.ts'
+import { ec2Client, prepareAccount, regionOfSdk, stsOf } from './client.ts'
 import { identityDocumentVerifier } from './identity-document.ts'
 import { documentKind, stsKind } from './join-kinds.ts'
 import { regionOf } from './metadata.ts'
@@ -39,7 +39,9 @@ export type FindPlace = (signal?: AbortSignal) => Promise<PoolPlace>
 
 export function verifierOf(kind: string, config: AwsConfig, context: JoinProofContext): JoinProofVerifier {
   const place = placeOf(kind, config, context)
-  return kind === documentKind ? identityDocumentVerifier(place, config.join) : stsVerifier(place, context)
+  const verifier =
+    kind === documentKind ? identityDocumentVerifier(place, config.join) : stsVerifier(place, context)
+  return { ...verifier, prepare: prepareAccount }
 }
 
 /** Milliseconds for which the account of the credentials is not asked for again. */

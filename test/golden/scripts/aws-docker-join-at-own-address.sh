@@ -273,11 +273,11 @@ AiBJv+QKsIsfVJ+f5znpbfsiQjVZhpjDXRexFdQht8WU7A==
 -----END CERTIFICATE-----
 END
 JOIN_TRUST+=(--cacert "$(file /usr/local/determined/join.crt)" --capath "$JOIN")
-digest() { # <text> [option of openssl dgst ...]
+digest() {
   local out
   out=$(printf %s "$1" | openssl dgst -sha256 "${@:2}") && echo "${out##* }"
 }
-field() { # <name>: its value in the credentials
+field() {
   local re="\"$1\"[[:space:]]*:[[:space:]]*\"([^\"]+)"
   if [[ $credentials =~ $re ]]; then echo "${BASH_REMATCH[1]}"; else echo "no $1 for this instance" >&2 && return 1; fi
 }
@@ -316,13 +316,13 @@ $(digest "$request")"; do
     "$1" "$region" "$date" "$session" AWS4-HMAC-SHA256 "$id" "$scope" "$names" "${key#*:}"
 }
 PROOF_FUNCTIONS=(join_proof imds digest field)
-join_call() { # <path> [option of curl ...]: whether the answer has status 200
+join_call() {
   rm -f "$JOIN/new"
   why=$(curl -sSm 15 "${JOIN_TRUST[@]}" --connect-to "$JOIN_TO" -o "$JOIN/new" -w ' status %{http_code}' \
     "${@:2}" "$JOIN_ENDPOINT$1" 2>&1) || true
   [[ $why = *'status 200'* ]]
 }
-join_post() { # <path> [option of curl ...] < <JSON>: whether the answer is a certificate of the key
+join_post() {
   join_call "$@" -H 'Content-Type: application/json' -H 'Accept: application/x-pem-file' -d @- || return
   if [ "$(openssl x509 -noout -pubkey -in "$JOIN/new" 2>&1)" != "$(openssl pkey -pubout -in "$JOIN/agent.key")" ]; then
     why='its answer is not a certificate of this instance'
@@ -332,13 +332,14 @@ join_post() { # <path> [option of curl ...] < <JSON>: whether the answer is a ce
 }
 join_valid() { openssl x509 -noout -checkend 0 -in "$JOIN/agent.crt" >/dev/null 2>&1; }
 join_try() { # one attempt
-  local kind nonce proof re='"nonce"[[:space:]]*:[[:space:]]*"([A-Za-z0-9_.=-]+)"'
+  local key kind nonce proof re='"nonce"[[:space:]]*:[[:space:]]*"([A-Za-z0-9_.=-]+)"'
   fault='join_unreachable 42'
   if join_valid; then
     if join_post /renew --cert "$JOIN/agent.crt" --key "$JOIN/agent.key" <<<"{\"csr\":\"$JOIN_CSR\"}"; then return; fi
     [[ $why = *'status 40'* ]] || return
   fi
-  join_call /challenge || return
+  key=$(openssl pkey -pubout -in "$JOIN/agent.key" -outform DER | openssl dgst -sha256)
+  join_call "/challenge?key=${key##* }" || return
   why='its challenge has no nonce'
   [[ $(cat "$JOIN/new") =~ $re ]] || return
   nonce=${BASH_REMATCH[1]}

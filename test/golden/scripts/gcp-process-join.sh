@@ -218,13 +218,13 @@ join_proof() {
     printf '{"kind":"%s","token":"%s"}' "$1" "$token"
 }
 PROOF_FUNCTIONS=(join_proof)
-join_call() { # <path> [option of curl ...]: whether the answer has status 200
+join_call() {
   rm -f "$JOIN/new"
   why=$(curl -sSm 15 "${JOIN_TRUST[@]}" --connect-to "$JOIN_TO" -o "$JOIN/new" -w ' status %{http_code}' \
     "${@:2}" "$JOIN_ENDPOINT$1" 2>&1) || true
   [[ $why = *'status 200'* ]]
 }
-join_post() { # <path> [option of curl ...] < <JSON>: whether the answer is a certificate of the key
+join_post() {
   join_call "$@" -H 'Content-Type: application/json' -H 'Accept: application/x-pem-file' -d @- || return
   if [ "$(openssl x509 -noout -pubkey -in "$JOIN/new" 2>&1)" != "$(openssl pkey -pubout -in "$JOIN/agent.key")" ]; then
     why='its answer is not a certificate of this instance'
@@ -234,13 +234,14 @@ join_post() { # <path> [option of curl ...] < <JSON>: whether the answer is a ce
 }
 join_valid() { openssl x509 -noout -checkend 0 -in "$JOIN/agent.crt" >/dev/null 2>&1; }
 join_try() { # one attempt
-  local kind nonce proof re='"nonce"[[:space:]]*:[[:space:]]*"([A-Za-z0-9_.=-]+)"'
+  local key kind nonce proof re='"nonce"[[:space:]]*:[[:space:]]*"([A-Za-z0-9_.=-]+)"'
   fault='join_unreachable 42'
   if join_valid; then
     if join_post /renew --cert "$JOIN/agent.crt" --key "$JOIN/agent.key" <<<"{\"csr\":\"$JOIN_CSR\"}"; then return; fi
     [[ $why = *'status 40'* ]] || return
   fi
-  join_call /challenge || return
+  key=$(openssl pkey -pubout -in "$JOIN/agent.key" -outform DER | openssl dgst -sha256)
+  join_call "/challenge?key=${key##* }" || return
   why='its challenge has no nonce'
   [[ $(cat "$JOIN/new") =~ $re ]] || return
   nonce=${BASH_REMATCH[1]}

@@ -37,12 +37,14 @@ let listeners: Record<'listen' | 'master', AskOptions>
 
 /** The two listeners, when the agents' CA changes. */
 const changes: ((pem: string) => Problem | undefined)[] = []
+let prepared = 0
 const joins: Joins = {
   handler: () => false,
   agentsCa: () => agentsCa.pem,
   onChange: (use) => void changes.push(use),
   rules: { isRequired: () => true, mayJoin: () => 'no' },
   probe: () => Promise.reject(new Error('not needed')),
+  prepare: async () => void prepared++,
   forget() {},
   close() {},
 }
@@ -91,6 +93,10 @@ afterAll(async () => {
   await master.close()
   await endpoints.close()
   await cluster.dispose()
+})
+
+it('what verifies join proofs is loaded once the endpoints listen', () => {
+  expect(prepared).toBe(1)
 })
 
 /** Every path that the sources name, with something in place of its variables. */

@@ -73,7 +73,7 @@ export function mutants(world: Hostile, { keys }: Joined, share = 1): Attack[] {
   for (const field of ['id', 'nonce', 'csr', 'proof'])
     for (const value of some(values, 36))
       add(`${field}: ${JSON.stringify(value)?.slice(0, 40)}`, async () => {
-        const nonce = await world.nonce()
+        const nonce = await world.nonce(keys.aws)
         return world.send('POST', '/v1/join', {
           id: ids.aws,
           nonce,
@@ -134,7 +134,7 @@ export function mutants(world: Hostile, { keys }: Joined, share = 1): Attack[] {
   for (const [name, body] of bodies)
     for (const path of ['/v1/join', '/v1/join/renew'])
       add(`body of ${path}: ${name}`, async () => {
-        const nonce = await world.nonce()
+        const nonce = await world.nonce(keys.aws)
         return world.send('POST', path, body({ id: ids.aws, nonce, csr, proof: stsProofOf(nonce) }))
       })
 
@@ -265,10 +265,9 @@ export function httpMutants(): [name: string, bytes: string][] {
   return [
     ...paths.map((path): [string, string] => [`path ${path}`, post(`POST ${path} HTTP/1.1`)]),
     ...methods.flatMap((method) =>
-      ['/v1/join', '/v1/join/renew', '/v1/join/challenge'].map((path): [string, string] => [
-        `${method} ${path}`,
-        post(`${method} ${path} HTTP/1.1`),
-      ]),
+      ['/v1/join', '/v1/join/renew', '/v1/join/challenge', `/v1/join/challenge?key=${'0'.repeat(64)}`].map(
+        (path): [string, string] => [`${method} ${path}`, post(`${method} ${path} HTTP/1.1`)],
+      ),
     ),
     ...headers.map((one): [string, string] => [one.split('\r')[0]!, post('POST /v1/join HTTP/1.1', one)]),
     ...framing.map((one): [string, string] => [

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { makeNonce } from '../../../src/join/challenge.ts'
 import type { ProblemCode } from '../../../src/problems/index.ts'
-import { csrOf } from '../csr.ts'
+import { csrOf, keyHash } from '../csr.ts'
 import { certificateOf, googleKey, keyId, type TokenSpec } from '../join-proofs/identity-tokens.ts'
 import type { SignatureSpec } from '../join-proofs/signed-documents.ts'
 import { basicDate } from '../join-proofs/sigv4.ts'
@@ -256,14 +256,20 @@ export function threats(world: Hostile, joined: Joined): Attack[] {
     ],
   })
 
-  const used = (options: SentJoin) => async () => {
-    const nonce = await world.nonce()
+  /** The whole request again, as it was sent. */
+  const used = (options: SentJoin & { key: TestKey }) => async () => {
+    const nonce = await world.nonce(options.key)
     const proof = (options.proof as (nonce: string) => object)(nonce)
     await join({ ...options, nonce, proof })
-    return join({ ...options, key: attacker(), nonce, proof })
+    return join({ ...options, nonce, proof })
+  }
+  /** The proof that was made for the key of the instance, before it is used, with the key of the thief. */
+  const overtaken = (id: string, key: TestKey, proofOf: (nonce: string) => object) => async () => {
+    const nonce = await world.nonce(key)
+    return join({ id, key: attacker(), nonce, proof: proofOf(nonce) })
   }
   const early = (id: string, key: TestKey, proofOf: (nonce: string) => object) => async () =>
-    join({ id, key, proof: proofOf(await world.nonce()) })
+    join({ id, key, proof: proofOf(await world.nonce(key)) })
   const own = (more: Parameters<typeof stsProofOf>[2]) => () =>
     join({ key: keys.aws, proof: sts('instance', more) })
   const aged = (iat: number, exp: number) => () =>
@@ -278,12 +284,24 @@ export function threats(world: Hostile, joined: Joined): Attack[] {
       'JOIN_NONCE_USED',
       used({ id: ids.gcp, proof: token(), key: keys.gcp }),
     ],
+    'a proof within the minute, with another key': [
+      'JOIN_NONCE_INVALID',
+      overtaken(ids.awsFresh, testKey('p256', 'of awsFresh'), sts('fresh')),
+    ],
+    'a token within the minute, with another key': [
+      'JOIN_NONCE_INVALID',
+      overtaken(ids.gcpFresh, testKey('p256', 'of gcpFresh'), token({ instance_name: ids.gcpFresh })),
+    ],
+    'a proof within the minute, of an instance that has joined, with another key': [
+      'JOIN_NONCE_INVALID',
+      overtaken(ids.aws, keys.aws, sts('instance')),
+    ],
     'a proof, with another nonce': ['JOIN_PROOF_INVALID', early(ids.aws, keys.aws, sts('instance'))],
     'a token, with another nonce': ['JOIN_PROOF_INVALID', early(ids.gcp, keys.gcp, token())],
     'a nonce that nobody has used': ['JOIN_PROOF_INVALID', () => join({ proof: { kind: 'aws-sts' } })],
     'a nonce of another cluster': [
       'JOIN_NONCE_INVALID',
-      nonceOf(makeNonce(randomBytes(32), Date.now()).nonce),
+      nonceOf(makeNonce(randomBytes(32), keyHash(keys.aws), Date.now()).nonce),
     ],
     'a nonce of zeros': ['JOIN_NONCE_INVALID', nonceOf('A'.repeat(72))],
     'a proof of six minutes ago': ['JOIN_PROOF_INVALID', own({ date: basicDate(Date.now() - 360_000) })],

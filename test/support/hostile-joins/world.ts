@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { JoinLimits } from '../../../src/join/index.ts'
-import { csrOf } from '../csr.ts'
+import { challengeFor, csrOf } from '../csr.ts'
 import { type FakeSts, fakeSts, type Identity } from '../join-proofs/fake-sts.ts'
 import {
   certificateOf,
@@ -74,6 +74,7 @@ const user = (tag: string, id: string) =>
 export const identities = {
   instance: identity('instance', instanceArn(ids.aws)),
   other: identity('other', instanceArn(ids.awsOther)),
+  fresh: identity('fresh', instanceArn(ids.awsFresh)),
   gone: identity('gone', instanceArn(ids.gone)),
   elsewhere: identity('elsewhere', instanceArn(ids.elsewhere)),
   foreign: foreign('a', ids.aws),
@@ -185,8 +186,8 @@ export async function hostileWorld(limits: Partial<JoinLimits> = { refusalAfter:
     })
   }
 
-  async function nonce(options: SendOptions = {}): Promise<string> {
-    const { status, text } = await send('GET', '/v1/join/challenge', undefined, options)
+  async function nonce(key: TestKey, options: SendOptions = {}): Promise<string> {
+    const { status, text } = await send('GET', challengeFor(key), undefined, options)
     if (status !== 200) throw new Error(`${status} ${text}`)
     return JSON.parse(text).nonce
   }
@@ -197,7 +198,7 @@ export async function hostileWorld(limits: Partial<JoinLimits> = { refusalAfter:
     raw: (bytes: string, pair = {}) =>
       rawTlsClient(port, { servername: 'provision.test', ...pair }, bytes).end,
     async join({ id = ids.aws, key = testKey('p256', 'attacker'), ...sent }: SentJoin): Promise<Reply> {
-      const used = sent.nonce ?? (await nonce(sent))
+      const used = sent.nonce ?? (await nonce(key, sent))
       const csr = sent.csr ?? csrOf({ subject: id, key }).toString('base64')
       const proof = typeof sent.proof === 'function' ? sent.proof(used) : sent.proof
       return send('POST', '/v1/join', { id, nonce: used, csr, proof }, sent)

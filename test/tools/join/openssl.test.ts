@@ -28,7 +28,10 @@ afterAll(async () => {
 async function joined(...request: string[]): Promise<number> {
   await openssl('req', '-new', '-key', 'agent.key', '-outform', 'DER', '-out', 'agent.csr', ...request)
   const csr = readFileSync(at('agent.csr')).toString('base64')
-  const answer = await end.join({ csr })
+  await openssl('pkey', '-in', 'agent.key', '-pubout', '-outform', 'DER', '-out', 'agent.pub')
+  const digest = await openssl('dgst', '-sha256', '-r', 'agent.pub')
+  const { nonce } = (await end.get(`/v1/join/challenge?key=${digest.slice(0, 64)}`)).value
+  const answer = await end.join({ csr, nonce, proof: { kind: 'word', of: aliveId, nonce } })
   if (answer.status === 200) {
     writeFileSync(at('agent.crt'), answer.value.certificate)
     writeFileSync(at('ca.pem'), answer.value.ca)

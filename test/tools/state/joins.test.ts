@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { type Asked, ask } from '../../support/ask.ts'
-import { csrOf } from '../../support/csr.ts'
+import { challengeFor, csrOf } from '../../support/csr.ts'
 import { type FakeSts, fakeSts, type Identity } from '../../support/join-proofs/fake-sts.ts'
 import { basicDate, stsProof } from '../../support/join-proofs/sigv4.ts'
 import { type PostgresCluster, postgresCluster } from '../../support/postgres-cluster.ts'
@@ -65,8 +65,8 @@ function identityOf(id: string): Identity {
 }
 
 const to = (host: number) => ({ port: hosts[host]!.port, ca: cluster.root })
-const nonceAt = async (host: number): Promise<string> =>
-  (await ask('GET', '/v1/join/challenge', to(host))).value.nonce
+const nonceAt = async (host: number, key: TestKey): Promise<string> =>
+  (await ask('GET', challengeFor(key), to(host))).value.nonce
 
 interface Sent {
   key?: TestKey
@@ -78,7 +78,7 @@ async function joinAt(
   id: string,
   { key = testKey('p256', id), nonce }: Sent = {},
 ): Promise<Asked> {
-  const used = nonce ?? (await nonceAt(host))
+  const used = nonce ?? (await nonceAt(host, key))
   const csr = csrOf({ subject: id, key }).toString('base64')
   const at = { region, host: `sts.${region}.amazonaws.com`, date: basicDate(Date.now()), nonce: used }
   const proof = stsProof({ ...identityOf(id), ...at })
@@ -130,9 +130,9 @@ describe('two provisioners', () => {
   it('each admit what the other leads, with a nonce of the other, and renew its certificates', async () => {
     for (const pool of cluster.pools) {
       const id = await launched(pool)
-      const first = await joinAt(0, id, { nonce: await nonceAt(1) })
+      const first = await joinAt(0, id, { nonce: await nonceAt(1, testKey('p256', id)) })
       expect(first.status).toBe(200)
-      const second = await joinAt(1, id, { nonce: await nonceAt(0) })
+      const second = await joinAt(1, id, { nonce: await nonceAt(0, testKey('p256', id)) })
       expect(second.status).toBe(200)
       expect((await renewAt(1, id, first)).status).toBe(200)
       expect((await renewAt(0, id, second)).status).toBe(200)
@@ -142,7 +142,7 @@ describe('two provisioners', () => {
   it('take a nonce once together', async () => {
     const [id] = cluster.live(cluster.pools[0])
     for (let round = 0; round < 10; round++) {
-      const nonce = await nonceAt(round % 2)
+      const nonce = await nonceAt(round % 2, testKey('p256', id))
       const answers = await Promise.all(Array.from({ length: 8 }, (_, n) => joinAt(n % 2, id!, { nonce })))
       expect(counted(answers)).toEqual({ 200: 1, 403: 7 })
     }
@@ -193,7 +193,7 @@ describe('two provisioners', () => {
 
   it('say that they cannot decide while the database is gone, and bind nothing', async () => {
     const id = await launched(cluster.pools[0]!)
-    const nonce = await nonceAt(0)
+    const nonce = await nonceAt(0, testKey('p256', id))
     await database.crash()
     for (const host of [0, 1]) expect((await joinAt(host, id, { nonce })).status).toBe(503)
     await database.start()

@@ -1,7 +1,7 @@
 // Which ids belong to managed instances, in every state of the cloud, the journal and the listing.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { admissionOf } from '../../../src/fleet/admission.ts'
+import { admissionOf, unlistedAt } from '../../../src/fleet/admission.ts'
 import { emptyMemory, type ManagedInstance, type OpenIntent } from '../../../src/fleet/run.ts'
 import { instanceStates } from '../../../src/planner/snapshot.ts'
 import { endInstance } from '../../../src/simulator/cloud.ts'
@@ -128,6 +128,79 @@ describe('a managed instance', () => {
     bench.cloud.instances.get(id)!.visibleAt = 0
     await bench.pass(20)
     expect(bench.fleet.admission(id)).toBe('yes')
+  })
+})
+
+describe('an id for which there is no instance any more', () => {
+  const now = (bench: { clock: { now(): number } }) => bench.clock.now()
+
+  it('is one only by a complete listing', async () => {
+    const bench = await startBench()
+    bench.faults.listing = (instances) => ({ instances, complete: false })
+    await bench.pass(hour)
+    expect(bench.fleet.unlistedAt('i-ended', 0)).toBeUndefined()
+    bench.faults.listing = (instances) => ({ instances, complete: true })
+    await bench.pass(600)
+    const first = bench.fleet.unlistedAt('i-ended', 0)!
+    expect(now(bench) - first).toBeLessThan(600_000)
+    bench.faults.fate = (call) => (call === 'list' ? 'failed' : 'done')
+    await bench.pass(hour)
+    expect(now(bench) - bench.fleet.unlistedAt('i-ended', 0)!).toBeGreaterThan(hour * 1000)
+  })
+
+  it.each(['by us', 'by somebody else', 'while the provisioner is away'])(
+    'is that of an instance that was terminated %s, once the cloud does not list it any more',
+    async (how) => {
+      const { bench, id } = await benchWithAgent()
+      await bench.pass(600)
+      bench.faults.lingersFor = () => hour * 1000
+      if (how === 'by us') void bench.fleet.remove([id], 'even_if_busy')
+      else {
+        if (how === 'while the provisioner is away') bench.life.kill()
+        endInstance(bench.cloud, bench.cloud.instances.get(id)!, 'somebody terminated it')
+      }
+      bench.master.agents.delete(id)
+      if (how === 'while the provisioner is away') bench.restart()
+      await bench.pass(1200)
+      expect(bench.fleet.unlistedAt(id, 0)).toBeUndefined()
+      await bench.pass(2 * hour)
+      expect(bench.fleet.unlistedAt(id, 0)).toBeGreaterThan(0)
+    },
+  )
+
+  it('is not that of one that listings leave out, also after a restart', async () => {
+    const { bench, id } = await benchWithAgent()
+    bench.cloud.instances.get(id)!.visibleAt = Number.POSITIVE_INFINITY
+    await bench.pass(120)
+    expect(bench.fleet.unlistedAt(id, 0)).toBeUndefined()
+    bench.life.kill()
+    bench.restart()
+    await bench.pass(60)
+    expect(bench.fleet.unlistedAt(id, 0)).toBeUndefined()
+  })
+
+  it('is not that of a launch that was not answered, unless the id was known before', async () => {
+    const bench = await startSettled()
+    bench.faults.fate = (call) => (call === 'launch' ? 'effect_late' : 'done')
+    bench.faults.lateness = () => 20_000
+    const before = now(bench)
+    await bench.pass(5)
+    bench.wants(4)
+    await bench.pass(5)
+    expect(bench.fleet.unlistedAt('i-unanswered', now(bench))).toBeUndefined()
+    expect(bench.fleet.unlistedAt('i-earlier', before)).toBeGreaterThan(0)
+  })
+
+  it('is not known while the journal is lost, in another account, or if it is of another writer', () => {
+    const memory = emptyMemory()
+    memory.listing = { completeAt: 7, complete: true }
+    expect(unlistedAt(memory, 'i-1', 0)).toBe(7)
+    for (const change of [
+      { journalMissing: true },
+      { otherAccount: '123456789012' },
+      { foreign: new Map([['i-1', { id: 'i-1', writer: 'another' }]]) },
+    ])
+      expect(unlistedAt(Object.assign(emptyMemory(), memory, change), 'i-1', 0)).toBeUndefined()
   })
 })
 

@@ -4,7 +4,7 @@ import { connect } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { makeNonce } from '../../../src/join/challenge.ts'
 import { allowReissue } from '../../../src/join/rotation.ts'
-import { csrOf } from '../../support/csr.ts'
+import { challengeFor, csrOf, keyHash } from '../../support/csr.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import {
   type Answer,
@@ -82,10 +82,35 @@ describe('an instance with a proof', () => {
 
 describe('a challenge', () => {
   it('is one line with a nonce and when it expires', async () => {
-    const answer = await end.get('/v1/join/challenge')
+    const answer = await end.get(challengeFor(own))
     expect(answer.text).toMatch(/^\{"nonce":"[A-Za-z0-9_-]{72}","expiresAt":"[0-9T:.-]+Z"\}$/)
     expect(Date.parse(answer.value.expiresAt) - Date.now()).toBeLessThanOrEqual(60_000)
     expect(answer.headers['cache-control']).toBe('no-store')
+  })
+
+  it('is for one key: without a right digest of it there is none, and the answer says how to ask', async () => {
+    const digest = keyHash(own)
+    const queries = [
+      ...['', '?', '?key', '?key=', `?KEY=${digest}`, `?key=${digest}&key=${digest}`, `?key[]=${digest}`],
+      ...[
+        digest.toUpperCase(),
+        digest.slice(1),
+        `${digest}0`,
+        `${digest}%0a`,
+        `%20${digest}`,
+        'g'.repeat(64),
+      ].map((text) => `?key=${text}`),
+    ]
+    for (const query of queries) {
+      const { status, value } = await end.get(`/v1/join/challenge${query}`)
+      expect([query, status, value]).toEqual([
+        query,
+        400,
+        { code: 'JOIN_MALFORMED', message: expect.stringContaining('SHA-256 of the SubjectPublicKeyInfo') },
+      ])
+    }
+    expect(codes()).toEqual(queries.map(() => 'JOIN_MALFORMED'))
+    expect((await end.get(`/v1/join/challenge?more=1&key=${digest}`)).status).toBe(200)
   })
 
   it('is answered to GET only, and a join to POST only; other paths are left alone', async () => {
@@ -98,7 +123,8 @@ describe('a challenge', () => {
 })
 
 describe('refused, with one answer for all reasons:', () => {
-  const stale = async () => makeNonce((await end.options.ca.current()).nonceKey, Date.now() - 60_500).nonce
+  const stale = async () =>
+    makeNonce((await end.options.ca.current()).nonceKey, keyHash(own), Date.now() - 60_500).nonce
   it.each([
     ['an unknown instance', 'JOIN_INSTANCE_UNKNOWN', () => end.join({ id: 'i-0000000000000000f' })],
     [
@@ -163,6 +189,14 @@ describe('refused, with one answer for all reasons:', () => {
     const second = await end.nonce()
     expectRefused(await end.join({ nonce: second, proof: { kind: 'word' } }), 'JOIN_PROOF_INVALID')
     expectRefused(await end.join({ nonce: second }), 'JOIN_NONCE_USED')
+  })
+
+  it('a proof that somebody copied, with his own key; the instance can still use it', async () => {
+    const nonce = await end.nonce(own)
+    expectRefused(await end.join({ nonce, key: other }), 'JOIN_NONCE_INVALID')
+    expect(end.asked).toEqual([])
+    expect(await end.options.store.bindings()).toEqual([])
+    expect((await end.join({ nonce, key: own })).status).toBe(200)
   })
 
   it('strangers reach neither the cloud nor the store', async () => {
@@ -328,7 +362,7 @@ describe('what cannot be decided', () => {
 
   it('because too many come at once is said by 429, with the time to wait', async () => {
     const small = await joinEndpoint({ limits: { perAddress: { burst: 3, perSecond: 0.1 } } })
-    const answers = await Promise.all(Array.from({ length: 5 }, () => small.get('/v1/join/challenge')))
+    const answers = await Promise.all(Array.from({ length: 5 }, () => small.get(challengeFor(own))))
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 200, 200, 429, 429])
     const limited = answers.find(({ status }) => status === 429)!
     expect(limited.value.code).toBe('JOIN_LIMITED')

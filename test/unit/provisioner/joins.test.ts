@@ -12,9 +12,9 @@ import type { ProofRequest } from '../../../src/providers/index.ts'
 import { type Joins, type JoinsOptions, openJoins } from '../../../src/provisioner/joins.ts'
 import type { Binding, JoinStore, Revised } from '../../../src/state/index.ts'
 import { ask } from '../../support/ask.ts'
-import { capturingLogger } from '../../support/capturing-logger.ts'
+import { type CapturingLogger, capturingLogger } from '../../support/capturing-logger.ts'
 import { loadConfig } from '../../support/config.ts'
-import { csrOf } from '../../support/csr.ts'
+import { challengeFor, csrOf } from '../../support/csr.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { launched, wordVerifier } from '../../support/join-service.ts'
 import { storeIn } from '../../support/state-store.ts'
@@ -40,6 +40,14 @@ interface World {
   published: { pools: unknown[]; problems: unknown[] }
   /** Waits with the next reading of all bindings until it is called. */
   pause(): () => void
+  /** Waits with the next proofs until it is called. */
+  hold(): () => void
+  /** Begin of the newest complete listing of the pools that run here; undefined: what it shows is not certain. */
+  listing: { at: number | undefined }
+  /** What verifiers were asked, and which were prepared. */
+  asked: ProofRequest[]
+  prepared: string[]
+  logger: CapturingLogger
 }
 
 let world: World
@@ -80,7 +88,25 @@ async function open(): Promise<World> {
     },
   }
   const asked: ProofRequest[] = []
-  const local2 = { kind: 'local', joinProofs: () => [wordVerifier(asked)] }
+  const word = wordVerifier(asked)
+  const prepared: string[] = []
+  let held = Promise.resolve()
+  const verifier: typeof word = {
+    ...word,
+    async verify(...request) {
+      await word.verify(...request)
+      await held
+    },
+    async prepare() {
+      prepared.push('word')
+      throw new Error('it cannot be loaded')
+    },
+  }
+  const local2 = {
+    kind: 'local',
+    joinProofs: () => [verifier, { ...word, prepare: async () => void prepared.push('second') }, word],
+  }
+  const listing: World['listing'] = { at: clock.now() }
   const plan = (name: string) => ({
     pool: config.resource_pools.find(({ pool_name }) => pool_name === name),
     setup: name === 'gpu' ? { join: { url: 'https://x' } } : {},
@@ -94,6 +120,7 @@ async function open(): Promise<World> {
       isRunning: (name: string) => runs.has(name),
       mayJoin: (name: string, of: string) =>
         runs.has(name) ? (here.get(of)?.pool === name ? 'yes' : 'no') : 'later',
+      unlistedAt: (name: string, of: string) => (runs.has(name) && !here.has(of) ? listing.at : undefined),
     },
     elsewhere: () => ({ pools: async () => published }),
     providers: [local2],
@@ -116,12 +143,35 @@ async function open(): Promise<World> {
     })
     return go
   }
-  return { dir, clock, store, joins, listener, here, runs, published, counted, pause }
+  const hold = () => {
+    let go = () => {}
+    held = new Promise((resolve) => {
+      go = resolve
+    })
+    return go
+  }
+  return {
+    dir,
+    clock,
+    store,
+    joins,
+    listener,
+    here,
+    runs,
+    published,
+    counted,
+    pause,
+    hold,
+    listing,
+    asked,
+    prepared,
+    logger,
+  }
 }
 
 async function join1(key: TestKey = keys.first, of = id) {
   const to = { port: world.listener.port, ca: certificate.pem }
-  const { nonce } = (await ask('GET', '/v1/join/challenge', to)).value
+  const { nonce } = (await ask('GET', challengeFor(key), to)).value
   const csr = csrOf({ subject: of, key }).toString('base64')
   const answer = ask('POST', '/v1/join', to, { id: of, nonce, csr, proof: { kind: 'word', of, nonce } })
   // A refusal is sent half a second after its request.
@@ -262,5 +312,65 @@ describe('an instance that is not known', () => {
     world.published.problems = []
     await world.clock.advance(2_001)
     expect((await join1()).status).toBe(403)
+  })
+})
+
+it('what verifies proofs is loaded when that is asked for, whatever cannot be loaded is reported', async () => {
+  expect(world.prepared).toEqual([])
+  await world.joins.prepare()
+  expect(world.prepared).toEqual(['word', 'second'])
+  expect(world.logger.lines.join()).toMatch(
+    /warn what verifies join proofs could not be loaded .*it cannot be loaded/,
+  )
+  expect((await join1()).status).toBe(200)
+  expect(world.prepared).toEqual(['word', 'second'])
+})
+
+describe('a binding that is left over', () => {
+  const minutes = 60_000
+  const bound = async (of = id) => (await world.store.binding(of)) !== undefined
+  /** A complete listing, and what follows from it. */
+  async function list(after: number): Promise<void> {
+    await world.clock.advance(after - 10_000)
+    await settled()
+    world.listing.at = world.clock.now()
+    await world.clock.advance(10_000)
+    await settled()
+  }
+
+  it('of a join that was decided while its instance was terminated is dropped', async () => {
+    const go = world.hold()
+    const joining = join1()
+    await expect.poll(() => world.asked.length).toBe(1)
+    world.here.clear()
+    world.joins.forget([id])
+    await settled()
+    go()
+    await joining
+    expect(await bound()).toBe(true)
+    await list(1 * minutes)
+    expect(await bound()).toBe(true)
+    await list(11 * minutes)
+    expect(await bound()).toBe(false)
+  })
+
+  it('of an instance that ended by itself, or whose removal failed, is dropped', async () => {
+    await join1()
+    world.here.clear()
+    await list(1 * minutes)
+    await list(11 * minutes)
+    expect(await bound()).toBe(false)
+  })
+
+  it('stays while its instance is known, or may be', async () => {
+    await join1()
+    for (let n = 0; n < 3; n++) await list(30 * minutes)
+    world.here.clear()
+    world.listing.at = undefined
+    await world.clock.advance(30 * minutes)
+    await settled()
+    world.runs.clear()
+    for (let n = 0; n < 3; n++) await list(30 * minutes)
+    expect(await bound()).toBe(true)
   })
 })
