@@ -241,3 +241,33 @@ it.each<[string, Way, (host: Host) => Promise<void>]>([
     expect(logs.join('')).toBe('begun\nfinished\n')
   },
 )
+
+it('agents of a pool with both addresses join, and the check names the standby', { timeout }, async () => {
+  const [one, two] = hosts as [Host, Host]
+  const urls = hosts.map(({ port }) => `https://127.0.0.1:${port}`)
+  const pool = `  - pool_name: both
+    provider: {type: local, max_instances: 1, master_url: ${JSON.stringify(urls.toReversed())}}
+`
+  for (const { dir } of hosts) {
+    const file = join(dir, 'master.yaml')
+    const text = readFileSync(file, 'utf8').replace(
+      /resource_pools: \[(.*)\]\n/,
+      `resource_pools:\n  - $1\n${pool}`,
+    )
+    writeFileSync(file, text)
+  }
+  one.start()
+  await expect.poll(() => statusOf(one, '/readyz'), { timeout: 60_000 }).toBe(200)
+  expect(await one.run('check')).toContain(`nothing listens on 127.0.0.1:${two.port}`)
+  two.start()
+  await expect.poll(() => statusOf(two, '/healthz'), { timeout: 60_000 }).toBe(200)
+  for (const host of hosts) {
+    const said = await host.run('check')
+    expect(said).toContain(`agents would join at 127.0.0.1:${one.port}`)
+    expect(said).toContain(`127.0.0.1:${two.port} stands by; agents use 127.0.0.1:${one.port}`)
+  }
+  const ran = join(root, 'ran')
+  const script = `echo "$DET_MASTER" > ${ran}`
+  await one.run('submit', '--wait', '--pool', 'both', '--slots', '1', '--', 'bash', '-c', script)
+  expect(readFileSync(ran, 'utf8')).toBe(`https://127.0.0.1:${one.port}\n`)
+})
