@@ -217,9 +217,12 @@ export interface OptionFault {
   remedy?: string
 }
 
-/** Every reason for which an agent would not start with this file. */
-export function checkAgentOptions(config: Record<string, unknown>): OptionFault[] {
-  return [...checkBlock(config, options, ''), ...checkTogether(config)]
+/** Options of the built-in agent that Determined's does not have. */
+const builtInOptions: Options = { ...options, master_addresses: 'text' }
+
+/** Every reason for which an agent would not start with this file. `isBuiltIn`: it is that of this program. */
+export function checkAgentOptions(config: Record<string, unknown>, isBuiltIn = false): OptionFault[] {
+  return [...checkBlock(config, isBuiltIn ? builtInOptions : options, ''), ...checkTogether(config)]
 }
 
 function checkBlock(block: Record<string, unknown>, known: Options, prefix: string): OptionFault[] {

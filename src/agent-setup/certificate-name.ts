@@ -18,6 +18,8 @@ export interface NameQuestion {
   host: string
   /** Set when the host is an alias that the cloud replaces by this. */
   alias?: HostAlias
+  /** Of several masters the others, which have one certificate together, or one each. */
+  otherHosts?: readonly string[] | undefined
   /** `master_cert_name`; empty when not set. */
   explicit: string
   allowIpOnly: boolean
@@ -41,6 +43,7 @@ export function chooseName(question: NameQuestion): NameChoice {
     return refuse(question, problem('TLS_NAME_MISMATCH', message, { ...options(question), remedy }))
   }
   if (explicit) return leaf ? explicitKnown(question, leaf) : explicitUnknown(question)
+  if (hostsOf(question).length > 1) return ofSeveral(question)
   return leaf ? fromCertificate(question, leaf) : fromHost(question)
 }
 
@@ -59,10 +62,52 @@ function moreThanName(explicit: string): { parts: string; name: string } | undef
 }
 
 /** Whether this certificate may be the one agents will receive: it covers the configured name or the host, if any. */
-export function isPlausible({ explicit, host, alias }: NameQuestion, leaf: Certificate): boolean {
-  const wish = canonicalName(explicit || host)
-  const unnamed = !explicit && (ipVersion(wish) !== 0 || alias !== undefined)
-  return unnamed || covers(leaf.x509, wish)
+export function isPlausible(question: NameQuestion, leaf: Certificate): boolean {
+  const { explicit, alias } = question
+  const wishes = explicit ? [explicit] : hostsOf(question)
+  return wishes.map(canonicalName).some((wish) => {
+    const unnamed = !explicit && (ipVersion(wish) !== 0 || alias !== undefined)
+    return unnamed || covers(leaf.x509, wish)
+  })
+}
+
+function hostsOf({ host, otherHosts = [] }: NameQuestion): string[] {
+  return [host, ...otherHosts]
+}
+
+/**
+ * Agents have one setting for the name: one that every master's certificate has, or none, with which they verify the host
+ * that they dial. The latter also works where each master has a certificate of its own, of which only one is known here.
+ */
+function ofSeveral(question: NameQuestion): NameChoice {
+  const { leaf, allowIpOnly } = question
+  const hosts = hostsOf(question).map(canonicalName)
+  const isNamed = hosts.every((host) => ipVersion(host) === 0)
+  const isOfAddresses = hosts.every((host) => ipVersion(host) !== 0) && allowIpOnly
+  const each = (reason: string) => ({ reason: `agents verify the host they dial; ${reason}`, problems: [] })
+  if (!leaf) {
+    const unknown = 'the certificates they will receive are unknown'
+    if (isNamed || isOfAddresses) return each(unknown)
+    const address = hosts.find((host) => ipVersion(host) !== 0)
+    const message = `agents dial ${address}, an IP address, and ${unknown}`
+    return refuse(question, problem('TLS_NAME_NEEDED', message, options(question)))
+  }
+  const covered = hosts.filter((host) => covers(leaf.x509, host))
+  const isAddressOnly =
+    isOfAddresses && usableNames(leaf).concrete.length + usableNames(leaf).wildcards.length === 0
+  if (covered.length > 0 && (isNamed || isAddressOnly))
+    return each(
+      covered.length === hosts.length
+        ? 'the certificate covers each'
+        : `the certificate covers ${covered.join(', ')}, and each other master needs one for its own`,
+    )
+  const known = covered.find((host) => ipVersion(host) === 0)
+  if (known === undefined) return fromCertificate(question, leaf)
+  return {
+    certificateName: known,
+    reason: 'it is the host of one address, and the certificate covers it; other addresses are IP addresses',
+    problems: [],
+  }
 }
 
 function explicitKnown(question: NameQuestion, leaf: Certificate): NameChoice {

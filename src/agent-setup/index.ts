@@ -12,15 +12,17 @@ import { type AgentFacts, type AgentSetup, agentSetupOf, type Machine, type User
 import { type PoolTrustInput, placeOf, poolTrust } from './trust.ts'
 
 export { blockAt, checkAgentOptions } from './agent-config.ts'
+export { joinEndpointsOf } from './join.ts'
 export { type UserData, unpackUserData } from './pack.ts'
-export type {
-  AgentConfig,
-  AgentFacts,
-  AgentSetup,
-  Machine,
-  MachineProof,
-  SlotType,
-  UserTemplate,
+export {
+  type AgentConfig,
+  type AgentFacts,
+  type AgentSetup,
+  type Machine,
+  type MachineProof,
+  mastersOf,
+  type SlotType,
+  type UserTemplate,
 } from './setup.ts'
 export { type FailureStage, failureStages, isFailureStage, lastStage, type Stage } from './stages.ts'
 export { type ProvidedPool, placeOf, planTrust } from './trust.ts'
@@ -59,7 +61,7 @@ export async function setUpAgents(input: AgentsInput): Promise<Agents> {
   const { config, pool, template, machine, machines, facts } = input
   const { provider } = pool
   const trusted = poolTrust(input)
-  const { master, trust: plan, problems } = trusted
+  const { master, otherMasters, trust: plan, problems } = trusted
   const joining = planJoin(input, trusted)
   problems.push(...joining.problems)
   // Errors in the trust settings must not hide those in everything else.
@@ -72,6 +74,7 @@ export async function setUpAgents(input: AgentsInput): Promise<Agents> {
   const draft = agentSetupOf({
     pool,
     master,
+    otherMasters,
     trust,
     join: joining.join,
     agentConfig: merged.config,

@@ -13,17 +13,27 @@ import { isError, type Problem, problem } from '../problems/index.ts'
 import { type PoolTrust, type PoolTrustInput, type ProvidedPool, placeOf, planTrust } from './trust.ts'
 
 /** What an instance needs to get its client certificate. */
-export interface JoinSetup {
-  /** `join.url` or its default, without a slash at the end: proofs are made for it. */
-  url: string
-  /** The name that the instance verifies in the certificate of that address: a DNS name or an IP address. */
-  name: string
+export interface JoinSetup extends JoinEndpoint {
+  /** Of several addresses of the built-in master the others. */
+  others?: readonly JoinEndpoint[]
   /** PEM of what the instance trusts there; undefined: what its agent trusts of the master. */
   chain?: string
   /** Kinds of proof, in the order in which they are tried; at least one. */
   proofs: readonly string[]
   /** The certificate is renewed at least this often. */
   renewSeconds: number
+}
+
+export interface JoinEndpoint {
+  /** `join.url` or its default, without a slash at the end: proofs are made for it. */
+  url: string
+  /** The name that the instance verifies in the certificate of that address: a DNS name or an IP address. */
+  name: string
+}
+
+/** In the order in which they are asked; none without `join`. */
+export function joinEndpointsOf(join: JoinSetup | undefined): readonly JoinEndpoint[] {
+  return join ? [join, ...(join.others ?? [])] : []
 }
 
 const daySeconds = 86_400
@@ -45,8 +55,21 @@ export function planJoin(input: PoolTrustInput, trust: PoolTrust): { join?: Join
   const proofs = acceptedProofs(join, known)
   const renewSeconds = Math.min(daySeconds, Math.floor(config.agents_ca.lifetime / 3000))
   const { name, chain } = verified
+  const { certificateName } = trust.trust
+  // They are masters, too: verified as the first.
+  const others = endpoint.others.map((address) => ({
+    url: masterUrl(address),
+    name: certificateName ?? address.host,
+  }))
   return {
-    join: { url: endpoint.url, name, ...(chain !== undefined && { chain }), proofs, renewSeconds },
+    join: {
+      url: endpoint.url,
+      name,
+      ...(others.length > 0 && { others }),
+      ...(chain !== undefined && { chain }),
+      proofs,
+      renewSeconds,
+    },
     problems,
   }
 }
@@ -71,9 +94,14 @@ interface Endpoint {
   address: MasterAddress
   /** Agents dial the same address, so its certificate is that of the master. */
   isMaster: boolean
+  /** Masters that are asked as well. */
+  others: readonly MasterAddress[]
 }
 
-function endpointOf({ config, pool, providers }: PoolTrustInput, { master }: PoolTrust): Endpoint | Problem {
+function endpointOf(
+  { config, pool, providers }: PoolTrustInput,
+  { master, otherMasters }: PoolTrust,
+): Endpoint | Problem {
   const { listen, demand } = config
   const { join, type } = pool.provider
   const where = placeOf(config, pool, 'join')
@@ -89,10 +117,11 @@ function endpointOf({ config, pool, providers }: PoolTrustInput, { master }: Poo
     )
   if (join.url !== undefined) {
     const address = addressIn(join.url)
-    const isMaster = isBuiltIn && masterUrl(address) === masterUrl(master)
-    return { url: join.url, address, isMaster }
+    const isMaster =
+      isBuiltIn && [master, ...otherMasters].some((one) => masterUrl(one) === masterUrl(address))
+    return { url: join.url, address, isMaster, others: [] }
   }
-  if (isBuiltIn) return { url: masterUrl(master), address: master, isMaster: true }
+  if (isBuiltIn) return { url: masterUrl(master), address: master, isMaster: true, others: otherMasters }
   const { address: host, port } = listen!
   const isHere = providers.find(({ kind }) => kind === type)?.defaultHost === loopback
   const dialled = isHere && isUnspecified(host) ? loopback : host.replace(/^\[(.*)\]$/, '$1')
@@ -106,7 +135,7 @@ function endpointOf({ config, pool, providers }: PoolTrustInput, { master }: Poo
       },
     )
   const address = { scheme: 'https', host: dialled, port } as const
-  return { url: masterUrl(address), address, isMaster: false }
+  return { url: masterUrl(address), address, isMaster: false, others: [] }
 }
 
 const loopback = '127.0.0.1'

@@ -1,7 +1,8 @@
 // Finds texts in user data that look like secrets. Reports where they are, never their content.
 import { findSecrets, isSecretName } from '../platform/index.ts'
 import { type Problem, problem } from '../problems/index.ts'
-import type { AgentSetup } from './setup.ts'
+import { joinEndpointsOf } from './join.ts'
+import { type AgentSetup, mastersOf } from './setup.ts'
 import { isShellSafe } from './shell.ts'
 
 /** One problem per line and kind of secret, with the line number in multi-line texts. */
@@ -53,9 +54,9 @@ export function textsOf(setup: AgentSetup): SetupText[] {
   const { docker } = setup
   return [
     { key: 'pool_name', text: setup.poolName },
-    { key: 'master_url', text: setup.master.host },
+    ...mastersOf(setup).map(({ host }) => ({ key: 'master_url', text: host })),
     { key: 'master_cert_name', text: setup.trust.certificateName ?? '' },
-    { key: 'join', text: setup.join?.url ?? '' },
+    ...joinEndpointsOf(setup.join).map(({ url }) => ({ key: 'join', text: url })),
     { key: 'agent_docker_image', text: docker.image },
     { key: 'agent_docker_network', text: docker.network },
     { key: 'agent_docker_runtime', text: docker.runtime },

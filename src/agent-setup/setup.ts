@@ -71,7 +71,10 @@ export interface AgentSetup {
   /** Every kind of machine: templates may test each of them. */
   machines: readonly Machine[]
   poolName: string
+  /** The only one, or the first of several. */
   master: MasterAddress
+  /** The others, which only the built-in agent dials. */
+  otherMasters?: readonly MasterAddress[]
   trust: TrustPlan
   /** How the instance gets the client certificate of its agent; undefined without `join`. */
   join?: JoinSetup
@@ -94,6 +97,14 @@ export interface AgentSetup {
   reconnectBackoffSeconds: number
   bootTimeoutSeconds: number
   poweroffIfNeverJoined: boolean
+}
+
+/** Every address at which the agents may find their master, in the order in which they dial. */
+export function mastersOf({
+  master,
+  otherMasters = [],
+}: Pick<AgentSetup, 'master' | 'otherMasters'>): readonly MasterAddress[] {
+  return [master, ...otherMasters]
 }
 
 // Builds the setup from a pool's configuration.
@@ -119,6 +130,7 @@ export interface AgentFacts {
 export interface AgentSetupInput {
   pool: ProvidedPool
   master: MasterAddress
+  otherMasters?: readonly MasterAddress[]
   trust: TrustPlan
   join?: JoinSetup | undefined
   agentConfig: AgentConfig
@@ -135,6 +147,7 @@ export function agentSetupOf(input: AgentSetupInput): AgentSetup {
     machines: input.machines,
     poolName: input.pool.pool_name,
     master: input.master,
+    ...(input.otherMasters?.length && { otherMasters: input.otherMasters }),
     trust: input.trust,
     ...(input.join && { join: input.join }),
     agentConfig:

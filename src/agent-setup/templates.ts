@@ -5,8 +5,15 @@ import runtime from 'handlebars/runtime.js'
 import { anchorsOf } from '../pki/index.ts'
 import { ipVersion } from '../platform/index.ts'
 import { blockAt } from './agent-config.ts'
-import { inUrl } from './join.ts'
-import type { AgentConfig, AgentSetup, Machine, MachinePartial, MachineProof } from './setup.ts'
+import { inUrl, joinEndpointsOf } from './join.ts'
+import {
+  type AgentConfig,
+  type AgentSetup,
+  type Machine,
+  type MachinePartial,
+  type MachineProof,
+  mastersOf,
+} from './setup.ts'
 import { heredoc, quote } from './shell.ts'
 import { compileOptions, type HelperName } from './template-options.ts'
 import { mainTemplates, partials } from './templates.generated.ts'
@@ -25,6 +32,10 @@ export function contextOf(setup: AgentSetup): TemplateContext {
       // Agents append a colon and the port to the host, so an IPv6 address needs brackets (Determined: agent.go).
       host: inUrl(setup.master.host),
       port: String(setup.master.port),
+      several: mastersOf(setup).length > 1,
+      addresses: mastersOf(setup)
+        .map(({ host, port }) => `${inUrl(host)}:${port}`)
+        .join(','),
     },
     cloud: Object.fromEntries(machines.map(({ kind }) => [kind, kind === machine.kind])),
     runtime: { docker: runtime === 'docker', process: runtime === 'process' },
@@ -67,17 +78,21 @@ function tlsContext(setup: AgentSetup): TemplateContext {
     name,
     urlName: inUrl(name),
     nameIsAddress: ipVersion(name) !== 0,
+    eachHost: trust.certificateName === undefined && mastersOf(setup).length > 1,
   }
 }
 
 /** Requests go to the address of `join.url`, and verify another name. */
 function joinContext({ join }: AgentSetup): TemplateContext {
-  const { host = '', port = '' } = join ? partsOf(join.url) : {}
+  const endpoints = joinEndpointsOf(join).map(({ url, name }) => ({ url, ...partsOf(url, name) }))
+  const { url, dialled, endpoint } = endpoints[0] ?? { url: '', ...partsOf() }
   return {
     required: join !== undefined,
-    url: join?.url ?? '',
-    dialled: `::${host}:${port}`,
-    endpoint: `https://${inUrl(join?.name ?? '')}:${port}/v1/join`,
+    ...{ url, dialled, endpoint },
+    several: endpoints.length > 1,
+    urls: endpoints.map((one) => one.url),
+    dialledAddresses: endpoints.map((one) => one.dialled),
+    endpoints: endpoints.map((one) => one.endpoint),
     chain: join?.chain ?? '',
     renewSeconds: String(join?.renewSeconds ?? ''),
     proofs: [...(join?.proofs ?? [])],
@@ -85,9 +100,13 @@ function joinContext({ join }: AgentSetup): TemplateContext {
 }
 
 /** An alias such as `local-ipv4` is a host, too. */
-function partsOf(url: string): { host: string; port: string } {
-  const { hostname, port } = new URL(url)
-  return { host: hostname, port: port || '443' }
+function partsOf(url?: string, name = ''): { dialled: string; endpoint: string } {
+  const { hostname = '', port = '' } = url === undefined ? {} : new URL(url)
+  const dialledPort = url === undefined ? '' : port || '443'
+  return {
+    dialled: `::${hostname}:${dialledPort}`,
+    endpoint: `https://${inUrl(name)}:${dialledPort}/v1/join`,
+  }
 }
 
 function proofContext({ join, machines }: AgentSetup): TemplateContext {
@@ -127,6 +146,8 @@ const namesBefore: Record<string, ContextName> = {
   'master.scheme': text('`http` or `https`'),
   'master.host': text('the host agents dial; an IPv6 address in brackets'),
   'master.port': text('the port agents dial'),
+  'master.several': when('`master_url` has several addresses'),
+  'master.addresses': text('all of them as `host:port`, with commas; the first is the one above'),
 }
 
 const namesAfter: Record<string, ContextName> = {
@@ -144,12 +165,17 @@ const namesAfter: Record<string, ContextName> = {
   'tls.name': text("the name the master's certificate must be for"),
   'tls.urlName': text('the same in the form for URLs'),
   'tls.nameIsAddress': when('`tls.name` is an IP address'),
+  'tls.eachHost': when('with several addresses, agents verify the host of each, not `tls.name`'),
   'join.required': when('agents join with client certificates of the provisioner'),
   'join.url': text(
     'where instances ask for them, without a slash at the end; empty without `join`, as the next names',
   ),
   'join.dialled': text("the same for curl's `--connect-to`"),
   'join.endpoint': text('URL of the endpoint, with the name its certificate must be for'),
+  'join.several': when('instances may ask at several addresses; the next three have those of all'),
+  'join.urls': list('`join.url` of each'),
+  'join.dialledAddresses': list('`join.dialled` of each'),
+  'join.endpoints': list('`join.endpoint` of each'),
   'join.chain': text('PEM certificates to verify it; empty if they are those of the master'),
   'join.renewSeconds': text('how often the certificate is renewed at least, seconds'),
   'join.proofs': list('kinds of proof, in the order in which they are tried'),

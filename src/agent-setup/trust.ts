@@ -96,6 +96,7 @@ function nameFor(input: TrustInput, { mode, leaf, unsure }: ModeChoice): NameCho
   const question: NameQuestion = {
     host: input.address.host,
     alias: input.address.alias,
+    otherHosts: input.others?.map(({ host }) => host),
     explicit: input.certificateName,
     allowIpOnly: input.options.allow_ip_only,
     where: (input.certificateName && input.nameWhere) || input.where,
@@ -107,6 +108,8 @@ function nameFor(input: TrustInput, { mode, leaf, unsure }: ModeChoice): NameCho
 
 export interface TrustInput {
   address: MasterAddress
+  /** Of several addresses the others; all have one scheme, and are verified by the same CAs. */
+  others?: readonly MasterAddress[]
   options: TlsOptions
   /** `master_cert_name`; empty when not set. */
   certificateName: string
@@ -308,6 +311,8 @@ export interface PoolTrustInput {
 
 export interface PoolTrust {
   master: MasterAddress
+  /** Of several addresses of masters the others. */
+  otherMasters: readonly MasterAddress[]
   /** undefined when a problem is an error, or the certificate is not usable. */
   trust?: TrustPlan
   problems: Problem[]
@@ -316,14 +321,15 @@ export interface PoolTrust {
 export function poolTrust(input: PoolTrustInput): PoolTrust {
   const { config, pool, material, certificateFaults: faults = [], now, ...rest } = input
   const { provider } = pool
-  const { address, problems } = masterAddressOf(config, pool, rest)
+  const { address, others: otherMasters, problems } = masterAddressOf(config, pool, rest)
   const file = provider.tls.ca_file
   const ca = file ? loadTrustAnchors(file, { now, where: placeOf(config, pool, 'tls.ca_file') }) : undefined
   const found = [...problems, ...(ca?.problems ?? [])]
   const isUnread = faults.length > 0 && !material
-  if (found.some(isError) || isUnread) return { master: address, problems: found }
+  if (found.some(isError) || isUnread) return { master: address, otherMasters, problems: found }
   const planned = planTrust({
     address,
+    others: otherMasters,
     options: provider.tls,
     certificateName: provider.master_cert_name,
     material,
@@ -336,10 +342,12 @@ export function poolTrust(input: PoolTrustInput): PoolTrust {
   const { plan } = planned
   const setting = config.locate('security.tls.cert')
   const doubts = planned.problems.map((found) => namedBy(found, material?.file, setting))
-  if (faults.length === 0) return { master: address, trust: plan, problems: [...found, ...doubts] }
+  if (faults.length === 0)
+    return { master: address, otherMasters, trust: plan, problems: [...found, ...doubts] }
   const isNew = ({ code }: Problem) => !faults.some((fault) => says(fault, code))
   return {
     master: address,
+    otherMasters,
     problems: [...found, ...doubts.filter((doubt) => isError(doubt) && isNew(doubt))],
   }
 }

@@ -226,7 +226,7 @@ function dryRunReport(pool: DryRunPool, terminal: Terminal, now: number): string
     style('bold', `pool ${pool.pool} (${pool.provider})`),
     line('trust', `${tls.mode}${because(tls.modeReason)}`),
     line('name', `${tls.certificateName ?? 'none'}${because(tls.certificateNameReason)}`),
-    line('dialled', tls.masterUrl),
+    ...tls.masterUrls.map((url, n) => line(n === 0 ? 'dialled' : 'or', url)),
     ...tls.chain.flatMap((certificate) => [
       line(certificate.role, untilOf(certificate)),
       line('', `SHA-256 ${certificate.sha256}`),
@@ -243,6 +243,7 @@ function dryRunReport(pool: DryRunPool, terminal: Terminal, now: number): string
             '',
             `as ${pool.join.name}${because(pool.join.hasOwnChain ? 'verified by a chain of its own' : 'verified as the master')}`,
           ),
+          ...pool.join.others.map(({ url, name }) => line('', `or at ${url} as ${name}`)),
         ]
       : []),
     line('user data', sizes(pool.encoding, bytes)),

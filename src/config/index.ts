@@ -38,6 +38,7 @@ export { each, type Synonyms } from './key-hints.ts'
 export { localHostOf, masterAddressOf } from './master-address.ts'
 export type { DemandConfig, ListenConfig, MasterConfig, PoolConfig, TlsFiles } from './master-config.ts'
 export { type ProviderBlock, providerBlock, providerSchema } from './provider.ts'
+export { listOf } from './provider-addresses.ts'
 export {
   type AgentRuntime,
   type CommonProviderConfig,
@@ -47,6 +48,7 @@ export {
   givenIn,
   instanceTypeList,
   instanceTypes,
+  isDeterminedImage,
   type ProviderConfig,
   spotKey,
   type TlsOptions,

@@ -6,6 +6,7 @@ import { type Problem, ProvisionError, problem, type Where } from '../problems/i
 import type { MasterConfig, PoolConfig } from './master-config.ts'
 import { type MasterUrlParts, parseMasterUrl } from './master-url.ts'
 import type { ProviderBlock } from './provider.ts'
+import { listOf } from './provider-addresses.ts'
 
 /** The default port of https, used if a proxy terminates TLS and no port is given. */
 const proxyPort = 443
@@ -18,23 +19,64 @@ export function localHostOf({ host = '' }: Pick<MasterConfig, 'host'>): string {
 }
 
 export interface MasterAddressOptions {
-  masterHost?: string
+  masterHost?: string | undefined
   /** Every type of provider: each may have aliases. */
   providers: readonly Pick<ProviderBlock, 'kind' | 'hostAliases' | 'defaultHost'>[]
 }
 
+export interface MasterAddresses {
+  /** The first, or only one. */
+  address: MasterAddress
+  /** Of several the others, in their order. */
+  others: readonly MasterAddress[]
+  problems: Problem[]
+}
+
 /**
- * The address of a pool with a provider. `masterHost` replaces an alias or a missing host: it comes from the metadata
- * server or from the user. Without it aliases are kept, with a warning. Throws MASTER_URL_INVALID or
- * MASTER_URL_USERINFO only for a configuration that was never checked.
+ * The addresses of a pool with a provider. `masterHost` replaces an alias or a missing host of the only one: it comes from
+ * the metadata server or from the user. Without it aliases are kept, with a warning; among several they are an error. Throws
+ * MASTER_URL_INVALID or MASTER_URL_USERINFO only for a configuration that was never checked.
  */
 export function masterAddressOf(
   config: MasterConfig,
   pool: PoolConfig,
-  { masterHost, providers }: MasterAddressOptions,
+  options: MasterAddressOptions,
+): MasterAddresses {
+  const { master_url = '' } = pool.provider ?? {}
+  const urls = listOf(master_url)
+  const isOne = urls.length === 1
+  const asked: Asked = { config, pool, ...options, ...(!isOne && { masterHost: undefined }) }
+  const found = urls.map((url, index) => {
+    const path = typeof master_url === 'string' ? pathOf(config, pool) : `${pathOf(config, pool)}.${index}`
+    const { address, problems } = addressOf(url, path, asked)
+    const isAmong = address.alias !== undefined && !isOne
+    return { address, problems: isAmong ? [aliasAmong(address, path, asked)] : problems }
+  })
+  const [address, ...others] = found.map((one) => one.address)
+  return { address: address!, others, problems: found.flatMap(({ problems }) => problems) }
+}
+
+/** An alias is the machine that runs this provisioner: on another host the same file would name another master. */
+function aliasAmong({ host }: MasterAddress, path: string, { config, pool }: Asked): Problem {
+  return problem(
+    'MASTER_URL_INVALID',
+    `pool ${pool.pool_name}: master_url has several addresses, and one is the alias ${host} of this machine`,
+    { where: config.locate(path), remedy: 'Write the host name or the IP address of each master.' },
+  )
+}
+
+interface Asked extends MasterAddressOptions {
+  config: MasterConfig
+  pool: PoolConfig
+}
+
+function addressOf(
+  text: string,
+  path: string,
+  { config, pool, masterHost, providers }: Asked,
 ): { address: MasterAddress; problems: Problem[] } {
-  const where = config.locate(pathOf(config, pool))
-  const url = partsOf(pool.provider?.master_url ?? '', where)
+  const where = config.locate(path)
+  const url = partsOf(text, where)
   const scheme: MasterScheme = url.scheme ?? (config.security.tls ? 'https' : 'http')
   const problems: Problem[] = []
   const behindProxy = scheme === 'https' && !config.security.tls && url.port === undefined

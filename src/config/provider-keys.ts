@@ -20,12 +20,17 @@ import {
   text,
 } from './fields.ts'
 import { checkJoin, joinConfigOf, joinKey } from './join.ts'
-import { parseMasterUrl } from './master-url.ts'
+import { checkMasterUrls, checkPreflight, masterUrls, preflightAddresses } from './provider-addresses.ts'
 import { type Block, given, inner, isAbsent, isMapping, note, type Partially, sure } from './read-block.ts'
 import { readYaml } from './yaml.ts'
 
 /** The agent image of Determined's last release; `check` warns if the running master has another version. */
 export const defaultAgentImage = 'determinedai/determined-agent:0.38.1'
+
+/** Determined's own image, in its registry or in a copy. */
+export function isDeterminedImage(image: string): boolean {
+  return /(?:^|\/)determined-agent(?:[:@]|$)/.test(image)
+}
 
 const anyMapping = z.record(z.string(), z.unknown())
 
@@ -41,9 +46,9 @@ const tlsKeys = {
 
 export const commonKeys = {
   master_url: keyOr(
-    text,
+    masterUrls,
     '',
-    "Address at which agents dial the master: `scheme://host:port`. The host may be an alias that the metadata server of the master's machine resolves: `local-ipv4`, `public-ipv4`, `local-hostname`, `public-hostname` (EC2), `internal-ip`, `external-ip` (GCE). Defaults: scheme `https` if `security.tls.cert` is set, otherwise `http`; host: the cloud's first alias; port: the master's `port`, but 443 with `https` if the master has no certificate.",
+    "Address at which agents dial the master: `scheme://host:port`; for built-in agents also [a list](operate/high-availability.md#two-addresses-without-a-load-balancer), of which they use whichever serves. The host may be an alias that the metadata server of the master's machine resolves: `local-ipv4`, `public-ipv4`, `local-hostname`, `public-hostname` (EC2), `internal-ip`, `external-ip` (GCE). Defaults: scheme `https` if `security.tls.cert` is set, otherwise `http`; host: the cloud's first alias; port: the master's `port`, but 443 with `https` if the master has no certificate.",
   ),
   master_cert_name: keyOr(
     text,
@@ -104,12 +109,8 @@ export const commonKeys = {
     'Dial the master as an agent would before anything is launched. `tls`: a wrong response blocks the launch, an unreachable master is only a warning; `required`: both block it.',
   ),
   preflight_address: key(
-    shaped(
-      /^(?:\[[^\]\s]+\]|[^\s:/@]+):\d{1,5}$/,
-      '"host:port"',
-      'Write the address as host:port, such as "10.0.0.5:8443" or "[fd00::5]:8443".',
-    ),
-    '`host:port` that the preflight dials, if the provisioner reaches the master at a different address than agents do.',
+    preflightAddresses,
+    '`host:port` that the preflight dials, if the provisioner reaches the master at a different address than agents do; with several `master_url` a list of as many, in their order.',
     'the address agents dial',
   ),
   preflight_proof: keyOr(
@@ -219,7 +220,7 @@ const minute = 60_000
  */
 export function commonRules(keys: Partially<CommonKeys>, block: Block, bareMetal: boolean) {
   checkNumbers(keys, block)
-  checkMasterUrl(keys, block)
+  checkMasterUrls(keys, block)
   checkTrust(keys, block)
   checkPreflight(keys, block)
   checkJoin(keys, block)
@@ -287,15 +288,6 @@ function checkNumbers({ min_instances, max_instances }: Partially<CommonKeys>, b
   )
 }
 
-function checkMasterUrl({ master_url = '' }: Partially<CommonKeys>, block: Block): void {
-  const parts = parseMasterUrl(master_url)
-  if ('code' in parts)
-    note(block, parts.code, parts.message, {
-      key: 'master_url',
-      ...(parts.remedy && { remedy: parts.remedy }),
-    })
-}
-
 function checkTrust({ tls }: Partially<CommonKeys>, block: Block): void {
   const trust = tls?.trust
   if (!tls?.ca_file || !trust || trust === 'auto' || trust === 'embed') return
@@ -304,30 +296,6 @@ function checkTrust({ tls }: Partially<CommonKeys>, block: Block): void {
     part: 'key',
     remedy: 'Write `trust: embed`, or remove ca_file.',
   })
-}
-
-function checkPreflight({ preflight, preflight_address }: Partially<CommonKeys>, block: Block): void {
-  if (preflight === 'off' && given(block, 'preflight_proof'))
-    note(block, 'CONFIG_UNUSED', 'preflight_proof has no effect with `preflight: off`', {
-      key: 'preflight_proof',
-      part: 'key',
-    })
-  if (!preflight_address) return
-  const port = Number(preflight_address.slice(preflight_address.lastIndexOf(':') + 1))
-  if (port < 1 || port > 65_535)
-    note(
-      block,
-      'CONFIG_OUT_OF_RANGE',
-      `the port of preflight_address must be from 1 to 65535, but is ${port}`,
-      {
-        key: 'preflight_address',
-      },
-    )
-  if (preflight === 'off')
-    note(block, 'CONFIG_UNUSED', 'preflight_address has no effect with `preflight: off`', {
-      key: 'preflight_address',
-      part: 'key',
-    })
 }
 
 /** Notes duplicates in a list. */

@@ -188,6 +188,11 @@ function readUnion(
 ): unknown {
   const mappings = options.find((option) => ['object', 'record'].includes(option._zod.def.type))
   if (mappings && isMapping(value)) return read(mappings, value, path, reading)
+  const list = options.find((option) => option._zod.def.type === 'array')
+  // One or several: what is wrong with one of them is reported in its place.
+  if (list && Array.isArray(value) && value.length > 0) return read(list, value, path, reading)
+  const one = list && options.find((option) => option._zod.def.type === 'string')
+  if (one && typeof value === 'string') return read(one, value, path, reading)
   for (const plain of options.filter((option) => option !== mappings)) {
     const text = textFor(plain, value, path, reading)
     if (z.safeParse(plain, text).success) return text

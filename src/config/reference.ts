@@ -206,6 +206,7 @@ const common: readonly Difference[] = [
   ],
   ['`master_url` with an IPv6 host', 'loses its brackets', 'keeps them'],
   ['`master_url` with user and password', 'is sent to every instance', 'rejected'],
+  ['`master_url` as a list', 'rejected', 'several masters, for built-in agents'],
   ['`security.tls.key`', 'required with `cert`', 'read only by a process that serves with it'],
   ['unknown keys inside `network_interface`, `instance_type`, …', 'ignored', 'rejected'],
   [

@@ -40,6 +40,8 @@ import {
 export interface JoinPool {
   /** Its `join.url`, without a slash at the end. */
   url: string
+  /** Of several masters the others, at which its instances may ask as well. */
+  otherUrls?: readonly string[]
   /** Of the kinds of proof that the pool accepts. */
   verifiers: readonly JoinProofVerifier[]
 }
@@ -88,7 +90,7 @@ export function joinHandler(options: JoinOptions): Handler {
   }
 
   async function join(request: Request, body: unknown): Promise<Issued> {
-    const { id, nonce, csr, proof } = readJoin(body)
+    const { id, nonce, csr, url, proof } = readJoin(body)
     request.id = id
     const { nonceKey } = await ca.current()
     // In the order of what it costs us: a stranger reaches the store and the cloud only with what it cannot make up.
@@ -108,7 +110,8 @@ export function joinHandler(options: JoinOptions): Handler {
     await verified(verifier, {
       proof,
       nonce,
-      url: pool.url,
+      // What the instance names is only which of our own: the proof shows for which it was made.
+      url: pool.otherUrls?.find((other) => other === url) ?? pool.url,
       instance: { ...shown, isFirstIssue },
       now: wallTime(clock),
       address: request.address,

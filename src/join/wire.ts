@@ -21,6 +21,8 @@ const joinBody = z.object({
   id: z.string().check(z.regex(idPattern)),
   nonce: z.string().check(z.maxLength(120)),
   csr,
+  /** Of several addresses at which instances may ask, the one for which the proof is made; default: the first. */
+  url: z.optional(z.string().check(z.maxLength(2048))),
   /** Its other members are the business of the verifier of its kind. */
   proof: z.looseObject({ kind: z.string().check(z.maxLength(64)) }),
 })
@@ -31,6 +33,7 @@ export interface JoinBody {
   id: string
   nonce: string
   csr: Buffer
+  url?: string | undefined
   proof: { kind: string }
 }
 

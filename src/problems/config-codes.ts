@@ -276,6 +276,14 @@ export const configProviderCodes = {
       '`master_url` contains a user name or password, which would be written into the user data of every instance.',
     remedy: 'Remove everything up to the "@": agents do not log in.',
   },
+  MASTER_URL_ONE_HOST: {
+    severity: 'error',
+    exit: 3,
+    meaning:
+      "`master_url` has several addresses, but the pool has Determined's agents, which know one master.",
+    remedy:
+      'Write one address, such as that of a load balancer that asks `/readyz`, or set agent_docker_image to an image of the built-in agent.',
+  },
   MASTER_HOST_ALIAS: {
     severity: 'warning',
     exit: 3,

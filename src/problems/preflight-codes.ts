@@ -277,6 +277,19 @@ const doubts = {
     meaning: 'This machine could not verify that agents can join; one instance is launched first as a test.',
     remedy: 'No action is needed if the instance joins; otherwise correct the reason in the message.',
   },
+  PREFLIGHT_STANDBY: {
+    severity: 'warning',
+    exit: 4,
+    meaning:
+      'One of several addresses in `master_url` is that of a standby, which takes agents once it leads.',
+    remedy: 'No action is needed while another master serves.',
+  },
+  PREFLIGHT_OTHER_MASTER: {
+    severity: 'warning',
+    exit: 4,
+    meaning: 'Agents could not join at one of several addresses in `master_url`, also not after a take-over.',
+    remedy: 'Start the master at that address, or correct the address or its certificate.',
+  },
   AGENT_VERSION_DIFFERS: {
     severity: 'warning',
     exit: 4,

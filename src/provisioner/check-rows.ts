@@ -1,7 +1,7 @@
 // The rows of `provision check`: what was checked, and the result.
 
 import { join } from 'node:path'
-import type { AgentSetup, ProvidedPool } from '../agent-setup/index.ts'
+import { type AgentSetup, joinEndpointsOf, type ProvidedPool } from '../agent-setup/index.ts'
 import type { DemandConfig, MasterConfig } from '../config/index.ts'
 import { productName } from '../http/index.ts'
 import {
@@ -20,7 +20,7 @@ import { loadMasterCertificate } from './certificate.ts'
 import { checkDeterminedDemand } from './demand.ts'
 import { type Identity, type IdentityInput, identityProblems, ownerOf } from './identity.ts'
 import { readClientCa } from './listeners.ts'
-import { dialTimeoutMs, type ProbeCertificate, preflightAddress, preflightPool } from './preflight-gate.ts'
+import { dialTimeoutMs, type ProbeCertificate, preflightAddresses, preflightPool } from './preflight-gate.ts'
 import type { PoolPlan } from './prepare.ts'
 
 /** `not_checked` does not count as `passed`: the note gives the reason. */
@@ -142,10 +142,13 @@ const notes: Record<Topic, (plan: PoolPlan) => string | undefined> = {
     if (!setup) return undefined
     const { mode, modeReason, certificateName } = setup.trust
     const { join: joining } = setup
+    const where = joinEndpointsOf(joining)
+      .map(({ url }) => url)
+      .join(' or ')
     return [
       `${mode}: ${modeReason}`,
       ...(certificateName ? [`the name ${certificateName}`] : []),
-      ...(joining ? [`client certificates from ${joining.url} by ${joining.proofs.join(', then ')}`] : []),
+      ...(joining ? [`client certificates from ${where} by ${joining.proofs.join(', then ')}`] : []),
     ].join('; ')
   },
   'user data'({ userData, pool, problems }) {
@@ -237,6 +240,7 @@ async function joinRows(
     certificate: setup.join && certificate,
   })
   const place = placeOf(result)
+  const warnings = result.warnings.map((doubt) => of(joining, doubt))
   if (isOurs && result.problem?.code === 'PREFLIGHT_REFUSED')
     return {
       rows: [
@@ -244,10 +248,10 @@ async function joinRows(
           joining,
           `the built-in master is not running (${place}); \`provision\` checks it when it runs`,
         ),
+        ...warnings,
       ],
     }
   const { problem: fault } = applyPreflight(mode, result)
-  const warnings = result.warnings.map((doubt) => of(joining, doubt))
   if (fault) return { rows: [of(joining, fault), ...warnings] }
   const found = passed(joining, `agents would join at ${place} (${result.protocol ?? 'plain http'})`)
   return { rows: [found, ...warnings], master: result.master }
@@ -365,7 +369,7 @@ interface JoinCheckInput {
 }
 
 /**
- * Dials the master three times. Call it for pools with `join: {proof: required}`.
+ * Dials each master three times. Call it for pools with `join: {proof: required}`.
  * @param plan undefined when the certificate is refused
  */
 export async function checkJoinProof(
@@ -377,14 +381,14 @@ export async function checkJoinProof(
   if (!plan?.setup) return [notChecked(proof, 'fix what failed first')]
   if (!certificate) return [notChecked(proof, "there is no agents' CA yet")]
   const { pool, setup } = plan
-  const found: DemandFinding = await probeDemand({
-    ...preflightAddress(pool, setup),
-    timeoutMs: dialTimeoutMs,
-    clock,
-    signal,
-    joinProof: { pool: pool.pool_name, certificate },
-  })
-  if (found.problems.length > 0) return found.problems.map((problem) => of(proof, problem))
-  if (found.unknown !== undefined) return [notChecked(proof, found.unknown)]
+  const asked = { timeoutMs: dialTimeoutMs, clock, signal, joinProof: { pool: pool.pool_name, certificate } }
+  const found: DemandFinding[] = await Promise.all(
+    preflightAddresses(pool, setup).map((address) => probeDemand({ ...address, ...asked })),
+  )
+  const problems = found.flatMap((one) => one.problems)
+  if (problems.length > 0) return problems.map((problem) => of(proof, problem))
+  // Of several masters one serves; a standby shows nothing of what it would accept.
+  const unknown = found.flatMap((one) => (one.unknown === undefined ? [] : [one.unknown]))
+  if (unknown.length === found.length) return [notChecked(proof, unknown.join('; '))]
   return [passed(proof, "the master accepts certificates of the agents' CA only")]
 }

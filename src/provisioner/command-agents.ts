@@ -1,7 +1,7 @@
 // Agents of this program beside a Determined master: they join it, are given its jobs, and fail every one, because
-// Determined's jobs are containers and these agents run commands only.
+// Determined's jobs are containers and these agents run commands only. And Determined's agents with several masters.
 import type { AgentFacts, ProvidedPool } from '../agent-setup/index.ts'
-import { defaultAgentImage, type MasterConfig } from '../config/index.ts'
+import { defaultAgentImage, isDeterminedImage, listOf, type MasterConfig } from '../config/index.ts'
 import { type Problem, problem } from '../problems/index.ts'
 
 /** @param ownAgent the command that starts this program as an agent */
@@ -29,6 +29,26 @@ export function commandAgentProblems(
       'DETERMINED_COMMAND_AGENT',
       `pool ${pool_name}: ${agent} runs commands, not containers, and would fail the jobs of the Determined master`,
       { remedy, where: locate(`resource_pools.${resource_pools.indexOf(pool)}.provider.${key}`) },
+    ),
+  ]
+}
+
+/** Only the built-in agent dials several masters; Determined's would know the first alone. */
+export function severalMastersProblems(
+  { locate, resource_pools }: Pick<MasterConfig, 'locate' | 'resource_pools'>,
+  pool: ProvidedPool,
+): Problem[] {
+  const { pool_name, provider } = pool
+  const { agent_docker_image: image, agent_runtime: runtime, master_url } = provider
+  const count = listOf(master_url).length
+  // A template of one's own may start any agent.
+  if (count < 2 || runtime !== 'docker' || provider.agent_setup_template || !isDeterminedImage(image))
+    return []
+  return [
+    problem(
+      'MASTER_URL_ONE_HOST',
+      `pool ${pool_name}: master_url has ${count} addresses, but agent_docker_image ${image} is Determined's agent, which knows one`,
+      { where: locate(`resource_pools.${resource_pools.indexOf(pool)}.provider.master_url`) },
     ),
   ]
 }

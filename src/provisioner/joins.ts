@@ -2,6 +2,7 @@
 // admitted with one. Only where a pool requires join proofs.
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
+import { joinEndpointsOf } from '../agent-setup/index.ts'
 import { type MasterConfig, requiresProof } from '../config/index.ts'
 import type { Elsewhere } from '../http/index.ts'
 import {
@@ -186,14 +187,16 @@ export async function openJoins(options: JoinsOptions): Promise<Joins> {
 
 /** The pools that require a proof, as they are planned now, with verifiers that remember what they have asked. */
 function poolsOf({ config, plans, providers, env, clock, logger }: JoinsOptions) {
-  const made = new Map<string, { provider: object; pool: JoinPool }>()
+  const made = new Map<string, { provider: object; urls: string; pool: JoinPool }>()
   return (name: string): JoinPool | undefined => {
     if (!plans.names.includes(name)) return undefined
     const { setup, pool } = plans.get(name)
     if (!setup.join) return undefined
     const { provider } = pool
     const known = made.get(name)
-    if (known?.provider === provider && known.pool.url === setup.join.url) return known.pool
+    const [url = '', ...otherUrls] = joinEndpointsOf(setup.join).map((endpoint) => endpoint.url)
+    const urls = [url, ...otherUrls].join(' ')
+    if (known?.provider === provider && known.urls === urls) return known.pool
     const verifiers =
       definitionOf(providers, provider).joinProofs?.(provider, {
         owner: plans.ownerOf(name),
@@ -202,8 +205,8 @@ function poolsOf({ config, plans, providers, env, clock, logger }: JoinsOptions)
         clock,
         logger,
       }) ?? []
-    const fresh = { url: setup.join.url, verifiers }
-    made.set(name, { provider, pool: fresh })
+    const fresh = { url, ...(otherUrls.length > 0 && { otherUrls }), verifiers }
+    made.set(name, { provider, urls, pool: fresh })
     return fresh
   }
 }

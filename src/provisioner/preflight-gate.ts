@@ -1,7 +1,10 @@
 // Whether VMs may be launched now, and with which inputs: the last answer of the preflight and its user data.
 
 import { createHash } from 'node:crypto'
+import { mastersOf } from '../agent-setup/index.ts'
+import { listOf } from '../config/index.ts'
 import type { LaunchInputs } from '../fleet/index.ts'
+import { productName } from '../http/index.ts'
 import { applyPreflight, type PreflightOrder, type PreflightResult, preflight } from '../pki/index.ts'
 import { type Clock, type Logger, limit } from '../platform/index.ts'
 import { type Problem, problem } from '../problems/index.ts'
@@ -124,16 +127,17 @@ function versionOf(...parts: unknown[]): string {
   return createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 16)
 }
 
-// The preflight of one pool: dials the master as an agent of the pool would.
+// The preflight of one pool: dials each master as an agent of the pool would.
 
 /** Milliseconds for everything together. */
 export const dialTimeoutMs = 5000
 
 /**
- * Rejects only with the signal's reason. The caller checks whether the preflight of the pool is on. `certificate`: of the agents'
+ * Of several addresses one result: agents can join if they can at one of them; the others are among its warnings. Rejects
+ * only with the signal's reason. The caller checks whether the preflight of the pool is on. `certificate`: of the agents'
  * CA, for a pool that requires join proofs.
  */
-export function preflightPool(
+export async function preflightPool(
   { pool, setup, hasClientCertificate }: Pick<ReadyPlan, 'pool' | 'setup' | 'hasClientCertificate'>,
   clock: Clock,
   {
@@ -141,31 +145,71 @@ export function preflightPool(
     certificate,
   }: { signal?: AbortSignal | undefined; certificate?: ProbeCertificate | undefined } = {},
 ): Promise<PreflightResult> {
-  return preflight({
-    ...preflightAddress(pool, setup),
-    timeoutMs: dialTimeoutMs,
-    clock,
-    signal,
-    agentsHaveClientCertificate: hasClientCertificate,
-    ...(certificate && { joinProof: { pool: pool.pool_name, certificate } }),
-    proof: pool.provider.preflight_proof,
-  })
+  const dialled = preflightAddresses(pool, setup).map((address) =>
+    preflight({
+      ...address,
+      timeoutMs: dialTimeoutMs,
+      clock,
+      signal,
+      agentsHaveClientCertificate: hasClientCertificate,
+      ...(certificate && { joinProof: { pool: pool.pool_name, certificate } }),
+      proof: pool.provider.preflight_proof,
+    }),
+  )
+  return together(await Promise.all(dialled))
 }
 
-/** What agents of the pool dial, what is dialled from here instead, and which certificates they trust. */
-export function preflightAddress(
+/** For each master: what agents of the pool dial, what is dialled from here instead, and which certificates they trust. */
+export function preflightAddresses(
   { provider: { preflight_address } }: ReadyPlan['pool'],
-  { master: address, trust: plan }: ReadyPlan['setup'],
-): Pick<PreflightOrder, 'address' | 'dialAddress' | 'plan'> {
-  return {
-    address,
-    dialAddress: preflight_address === undefined ? undefined : hostAndPort(preflight_address),
-    plan,
-  }
+  setup: ReadyPlan['setup'],
+): Pick<PreflightOrder, 'address' | 'dialAddress' | 'plan'>[] {
+  const instead = preflight_address === undefined ? [] : listOf(preflight_address)
+  return mastersOf(setup).map((address, index) => {
+    const other = instead[index]
+    return { address, dialAddress: other === undefined ? undefined : hostAndPort(other), plan: setup.trust }
+  })
 }
 
 /** `host:port`, IPv6 in brackets, as the configuration has checked it. */
 function hostAndPort(address: string): { host: string; port: number } {
   const colon = address.lastIndexOf(':')
   return { host: address.slice(0, colon).replace(/^\[(.*)\]$/, '$1'), port: Number(address.slice(colon + 1)) }
+}
+
+/**
+ * The result for agents that use whichever master takes them: that of one that does, else of one of which it is not known,
+ * else of the first.
+ */
+function together(results: readonly PreflightResult[]): PreflightResult {
+  const works = results.find(({ verdict }) => verdict === 'ok')
+  const decides = works ?? results.find(({ verdict }) => verdict === 'unverified') ?? results[0]!
+  const others = results.filter((result) => result !== decides)
+  const doubts = others.flatMap((other) => [...other.warnings, ...aside(other, works)])
+  return { ...decides, warnings: [...decides.warnings, ...doubts] }
+}
+
+/** What is wrong with one of several masters, where another one decides. */
+function aside(
+  { problem: fault, ...result }: PreflightResult,
+  works: PreflightResult | undefined,
+): Problem[] {
+  if (!fault) return []
+  const { code, message, remedy } = fault
+  const isStandby =
+    code === 'PREFLIGHT_UNAVAILABLE' &&
+    fault.details?.['upgradeStatus'] === 503 &&
+    result.master?.product === productName
+  const used = works && `; agents use ${authorityOf(works.dialled)}`
+  if (isStandby)
+    return [
+      problem('PREFLIGHT_STANDBY', `${authorityOf(result.dialled)} stands by${used ?? ''}`, {
+        details: { code },
+      }),
+    ]
+  return [problem('PREFLIGHT_OTHER_MASTER', `${message}${used ?? ''}`, { remedy, details: { code } })]
+}
+
+function authorityOf({ host, port }: { host: string; port: number }): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }

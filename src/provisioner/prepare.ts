@@ -5,6 +5,7 @@ import { resolve } from 'node:path'
 import {
   type AgentConfig,
   type AgentSetup,
+  mastersOf,
   type ProvidedPool,
   placeOf,
   setUpAgents,
@@ -23,7 +24,7 @@ import { isError, type Problem, ProvisionError, problem } from '../problems/inde
 import { type AnyProvider, definitionOf, type LaunchRequest, machineOf } from '../providers/index.ts'
 import { identityHere, type StoredIdentity } from '../state/index.ts'
 import { loadMasterCertificate } from './certificate.ts'
-import { commandAgentProblems } from './command-agents.ts'
+import { commandAgentProblems, severalMastersProblems } from './command-agents.ts'
 import { type Identity, identityWarnings, ownerOf, peekIdentity } from './identity.ts'
 
 export interface PlanAllOptions {
@@ -165,6 +166,7 @@ async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan>
     ...agents.problems,
     ...unread,
     ...commandAgentProblems(config, pool, facts, localAgent),
+    ...severalMastersProblems(config, pool),
     ...(request ? request.problems : []),
     ...(isWhole ? joinProblems(pool, input) : []),
   ]
@@ -266,10 +268,12 @@ export interface DryRunPool {
     /** The name agents verify the master's certificate against. */
     certificateName: string | null
     certificateNameReason: string
-    /** What agents dial. */
+    /** What agents dial; of several addresses the first. */
     masterUrl: string
     masterHost: string
     masterPort: number
+    /** All of them. */
+    masterUrls: readonly string[]
     /** What agents trust, leaf first; empty where nothing is embedded. */
     chain: Omit<CertificateFacts, 'pem'>[]
     /** What `system` adds to the CAs of the machine; null when the chain's root is not known, and in every other mode. */
@@ -282,6 +286,8 @@ export interface DryRunPool {
     url: string
     /** The name that they verify in the certificate of that address. */
     name: string
+    /** Of several masters the others, where they ask as well. */
+    others: readonly { url: string; name: string }[]
     /** They verify it by a chain of its own, which the user data also contains. */
     hasOwnChain: boolean
     /** Kinds of proof, in the order in which they are tried. */
@@ -317,6 +323,7 @@ export function dryRunPool(plan: ReadyPlan, problems: Problem[] = plan.problems)
       masterUrl: masterUrl(master),
       masterHost: master.host,
       masterPort: master.port,
+      masterUrls: mastersOf(setup).map(masterUrl),
       chain: trust.chain.map(withoutPem),
       wellKnownRoot: trust.wellKnownRoot ? withoutPem(trust.wellKnownRoot) : null,
     },
@@ -330,8 +337,8 @@ export function dryRunPool(plan: ReadyPlan, problems: Problem[] = plan.problems)
 
 function joinOf({ join }: AgentSetup): DryRunPool['join'] {
   if (!join) return null
-  const { url, name, chain, proofs } = join
-  return { proof: 'required', url, name, hasOwnChain: chain !== undefined, proofs }
+  const { url, name, others = [], chain, proofs } = join
+  return { proof: 'required', url, name, others, hasOwnChain: chain !== undefined, proofs }
 }
 
 function callOf({ problems: _, ...call }: LaunchRequest): DryRunPool['request'] {

@@ -17,7 +17,7 @@ export interface JoinRequest {
   /** Of the answer. */
   status: number
   /** Of `join`: the whole body. */
-  body?: { id: string; nonce: string; csr: string; proof: Record<string, string> }
+  body?: { id: string; nonce: string; csr: string; url?: string; proof: Record<string, string> }
   /** Of the request, as openssl shows it after it has verified the signature. */
   subject?: string
   /** PEM of the public key in the request. */

@@ -34,6 +34,7 @@ export interface Sent {
   proof?: unknown
   nonce?: string
   csr?: string
+  url?: string
   headers?: Record<string, string>
   /** Certificate of the connection, PEM, with the key above or this one. */
   shown?: string
@@ -83,7 +84,11 @@ export async function joinEndpoint(given: Partial<JoinOptions> = {}): Promise<Jo
   const outcomes: JoinOutcome[] = []
   const instances = new Map<string, LaunchedInstance>()
   instances.set(aliveId, launched(aliveId))
-  const pool: JoinPool = { url: 'https://provision.test:8444', verifiers: [wordVerifier(asked)] }
+  const pool: JoinPool = {
+    url: 'https://provision.test:8444',
+    otherUrls: ['https://other.test:8444'],
+    verifiers: [wordVerifier(asked)],
+  }
   const options: JoinOptions = {
     ca: openAgentsCa(store),
     store,
@@ -155,7 +160,7 @@ export async function joinEndpoint(given: Partial<JoinOptions> = {}): Promise<Jo
       return send(
         'POST',
         '/v1/join',
-        { id, nonce: used, csr, proof },
+        { id, nonce: used, csr, proof, ...(sent.url !== undefined && { url: sent.url }) },
         { ...sent, shownKey: sent.shownKey ?? key },
       )
     },

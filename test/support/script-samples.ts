@@ -101,4 +101,22 @@ export const scriptSamples: Record<string, SetupChanges> = {
     startupScript: 'touch ready\n',
     poweroffIfNeverJoined: false,
   },
+  'aws-process-several-masters': {
+    runtime: 'process',
+    slotType: 'none',
+    otherMasters: [{ scheme: 'https', host: 'fd00::6', port: 9443 }],
+    command: ['determined-agent', 'run'],
+  },
+  'gcp-docker-join-several-masters': {
+    cloud: 'gcp',
+    slotType: 'none',
+    trust: trustPlan('embed'),
+    master: { host: 'master-a.example.com' },
+    otherMasters: [{ scheme: 'https', host: 'master-b.example.com', port: 8443 }],
+    docker: { image: 'registry.example.com/provision-agent:0.1.0' },
+    join: {
+      ...joinSetup('https://master-a.example.com:8443', 'master-a.example.com', 'gcp-identity-token'),
+      others: [{ url: 'https://master-b.example.com:8443', name: 'master-b.example.com' }],
+    },
+  },
 }

@@ -1,6 +1,8 @@
-// A master controlled by a test, with the real protocol without TLS.
+// A master controlled by a test, with the real protocol.
 import { createServer } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import type { TlsOptions } from 'node:tls'
 import { refuseUpgrade } from '../../src/http/router.ts'
 import { systemClock } from '../../src/platform/clock.ts'
 import { createAcceptor, type MasterConnection } from '../../src/standalone/protocol/accept.ts'
@@ -41,9 +43,11 @@ export const options: Partial<AgentMessage> = {
   },
 }
 
-export async function scriptedMaster(): Promise<ScriptedMaster> {
-  const server = createServer()
+export async function scriptedMaster(tls?: TlsOptions): Promise<ScriptedMaster> {
+  const server = tls ? createTlsServer(tls) : createServer()
   const acceptor = createAcceptor({ clock: systemClock })
+  // As a master answers on every other path.
+  server.on('request', (_, response) => response.writeHead(404).end())
   server.on('upgrade', (request, socket, head) => {
     if (master.refusal) {
       master.refusals++

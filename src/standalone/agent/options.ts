@@ -26,6 +26,8 @@ export interface AgentOptions {
   /** Without brackets when it is an IPv6 address. */
   masterHost: string
   masterPort: number
+  /** Tried in turn with the first when there are several masters, of which one serves. */
+  otherMasters: readonly HostAndPort[]
   agentId: string
   resourcePool: string
   /** The master's address for tasks. */
@@ -48,6 +50,27 @@ export interface AgentOptions {
   logLevel: string
 }
 
+export interface HostAndPort {
+  /** Without brackets when it is an IPv6 address. */
+  host: string
+  port: number
+}
+
+/** The options with which each master is dialled: it is the first one there. Those of one are unchanged. */
+export function optionsForEach(options: AgentOptions): readonly AgentOptions[] {
+  const { masterHost, masterPort, otherMasters, containerMasterHost, containerMasterPort } = options
+  const masters = [{ host: masterHost, port: masterPort }, ...otherMasters]
+  return masters.map(({ host, port }, index) => ({
+    ...options,
+    masterHost: host,
+    masterPort: port,
+    otherMasters: masters.filter((_, other) => other !== index),
+    // Tasks that are started by a master use that one, unless they have an address of their own.
+    ...(containerMasterHost === masterHost && { containerMasterHost: host }),
+    ...(containerMasterPort === masterPort && { containerMasterPort: port }),
+  }))
+}
+
 export function masterOf({ masterHost, masterPort, tls }: AgentOptions): MasterAddress {
   return { scheme: tls.enabled ? 'https' : 'http', host: masterHost, port: masterPort }
 }
@@ -63,6 +86,7 @@ export const settableOptions = {
   'log.color': 'flag',
   master_host: 'text',
   master_port: 'number',
+  master_addresses: 'text',
   agent_id: 'text',
   resource_pool: 'text',
   container_master_host: 'text',
@@ -130,7 +154,7 @@ export function readAgentOptions({ argv, env, defaultFile = standardFile }: Opti
   if (problems.some(isError)) return { problems }
   const merged = [file, nested(variables), nested(flags)].reduce(merge, {})
   // The file alone was valid: a problem found now comes from a flag or a variable.
-  for (const { message, remedy } of checkAgentOptions(merged))
+  for (const { message, remedy } of checkAgentOptions(merged, true))
     problems.push(problem('AGENT_OPTION_INVALID', message, { remedy }))
   if (problems.some(isError)) return { problems }
   return toOptions(merged, env, hostname(), problems)
@@ -160,7 +184,7 @@ function readFile(path: string, named: boolean, problems: Problem[]): Block {
     )
     return {}
   }
-  for (const { path: at, message, remedy } of checkAgentOptions(yaml.value as Block))
+  for (const { path: at, message, remedy } of checkAgentOptions(yaml.value as Block, true))
     problems.push(
       problem('AGENT_OPTION_INVALID', message, { remedy, where: yaml.locate(at.split('.'), 'key') }),
     )
@@ -288,11 +312,17 @@ export function toOptions(
 ): { options?: AgentOptions; problems: Problem[] } {
   const tls = blockAt(merged, 'security', 'tls')
   const enabled = tls['enabled'] === true
-  const masterHost = text(merged['master_host']).replace(/^\[(.*)\]$/, '$1')
-  const masterPort = number(merged['master_port']) || (enabled ? 443 : 80)
+  const standardPort = number(merged['master_port']) || (enabled ? 443 : 80)
+  const several = addressesIn(text(merged['master_addresses']), standardPort, problems)
+  const [
+    first = { host: withoutBrackets(text(merged['master_host'])), port: standardPort },
+    ...otherMasters
+  ] = several
+  const { host: masterHost, port: masterPort } = first
   const options: AgentOptions = {
     masterHost,
     masterPort,
+    otherMasters,
     agentId: text(merged['agent_id']) || hostname,
     resourcePool: text(merged['resource_pool']) || 'default',
     containerMasterHost: text(merged['container_master_host']) || masterHost,
@@ -323,11 +353,29 @@ export function toOptions(
   return problems.some(isError) ? { problems } : { options, problems }
 }
 
+function withoutBrackets(host: string): string {
+  return host.replace(/^\[(.*)\]$/, '$1')
+}
+
+/** `host:port` with commas between, IPv6 in brackets; a missing port is the standard one. Notes what is not of that form. */
+function addressesIn(list: string, standardPort: number, problems: Problem[]): HostAndPort[] {
+  const written = list.split(',').map((one) => one.trim())
+  return written.filter(Boolean).flatMap((one) => {
+    const [, host, digits] = /^(\[[^\]\s]+\]|[^\s:[\]/@]+)(?::(\d{1,5}))?$/.exec(one) ?? []
+    const port = digits === undefined ? standardPort : Number(digits)
+    if (host !== undefined && port > 0 && port <= 65_535) return [{ host: withoutBrackets(host), port }]
+    const message = `\`master_addresses\` must be host:port with commas between, not ${JSON.stringify(one)}`
+    const remedy = 'Write it as "master-a.example.com:8443,[fd00::5]:8443".'
+    problems.push(problem('AGENT_OPTION_INVALID', message, { remedy }))
+    return []
+  })
+}
+
 function faults(options: AgentOptions, merged: Block): Problem[] {
   const found: Problem[] = []
   const against = (message: string, remedy?: string) =>
     found.push(problem('AGENT_OPTION_INVALID', message, { remedy }))
-  if (!options.masterHost)
+  if (!options.masterHost && !text(merged['master_addresses']))
     against('`master_host` is missing', 'Set it, or DET_MASTER_HOST, to the host of the master.')
   // 0 counts as not set, as in Go.
   for (const key of ['master_port', 'container_master_port'])

@@ -7,10 +7,10 @@ import type { Clock, Logger } from '../../platform/index.ts'
 import { ProvisionError } from '../../problems/index.ts'
 import { ownAgentVersion } from '../protocol/accept.ts'
 import type { Device } from '../protocol/container.ts'
-import { mustRestart } from '../protocol/messages.ts'
 import { detectDevices } from './devices.ts'
-import { type AgentOptions, masterOf } from './options.ts'
-import { explainDial, holdSession, type SessionContext } from './session.ts'
+import { type AgentOptions, masterOf, optionsForEach } from './options.ts'
+import { createRounds } from './round.ts'
+import type { SessionContext } from './session.ts'
 import { workFolder } from './task-environment.ts'
 import { processTasks } from './tasks.ts'
 
@@ -48,34 +48,32 @@ export async function runAgent(run: AgentRun): Promise<0 | 1> {
 async function live(context: SessionContext): Promise<0 | 1> {
   const { clock, logger, options, signal } = context
   logger.info('connecting to the master', describe(context))
+  const rounds = createRounds(context)
   let everJoined = false
   let failures = 0
   let isWaiting = false
   while (!signal.aborted) {
-    const began = clock.now()
-    const end = await holdSession(everJoined, context)
-    if (signal.aborted) break
+    const end = await rounds.next(everJoined)
+    if (end.kind === 'aborted') break
     if (end.kind === 'shut_down') return endedByMaster(end.reason, logger)
-    if (end.kind === 'not_connected' && isAskedToWait(end.error)) {
-      if (!isWaiting)
-        logger.warn('the master asks the agent to retry later', await explainDial(end.error, context))
+    if (end.kind === 'asked_to_wait') {
+      if (!isWaiting) logger.warn('the master asks the agent to retry later', end.fault)
       isWaiting = true
       await clock.sleep(options.reconnectBackoff * 1000, signal)
       continue
     }
     isWaiting = false
-    const fault = end.kind === 'over' ? { reason: end.reason } : await explainDial(end.error, context)
-    if (end.kind === 'over' && end.joined) {
+    const { fault } = end
+    if (end.kind === 'served') {
       everJoined = true
       failures = 0
       logger.warn('lost the connection to the master', fault)
     } else if (!everJoined) {
       logger.error('could not join the master', fault)
       // The hook runs only if the master cannot be reached, not if it closed the connection (Determined: agent/internal/core.go).
-      if (end.kind === 'not_connected') await giveUp(context)
+      if (end.unreached) await giveUp(context)
       return 1
     } else {
-      if (mustRestart(fault.reason)) return endedByMaster(fault.reason, logger)
       failures++
       logger.warn('could not reconnect', { attempt: failures, of: options.reconnectAttempts, ...fault })
     }
@@ -88,17 +86,11 @@ async function live(context: SessionContext): Promise<0 | 1> {
       return 1
     }
     // Reconnects at once after a loss, then at intervals; only at intervals when the master closes each new connection.
-    if (failures > 0 || clock.now() - began < shortestSessionMs)
+    if (end.kind === 'failed' || end.ms < shortestSessionMs)
       await clock.sleep(options.reconnectBackoff * 1000, signal)
   }
   logger.info('stopped by a signal')
   return 0
-}
-
-/** A temporary rejection (503), such as of a master without a listing of its instances yet. Not a failure of the agent. */
-function isAskedToWait(error: unknown): boolean {
-  const [first] = error instanceof ProvisionError ? error.problems : []
-  return first?.code === 'AGENT_REFUSED' && first.details?.['status'] === 503
 }
 
 function giveUp({ options, env, logger }: SessionContext): Promise<void> {
@@ -120,15 +112,19 @@ function detectOnce({ options, env, logger }: AgentRun): () => Promise<Device[]>
 }
 
 function describe({ options, env }: Pick<AgentRun, 'options' | 'env'>): Record<string, string> {
-  const { masterHost, agentId, resourcePool, tls } = options
+  const { agentId, resourcePool, tls } = options
+  const masters = optionsForEach(options)
   const trust = tls.skipVerify
     ? 'any certificate (skip_verify)'
     : tls.masterCert || env['SSL_CERT_FILE'] || 'well-known CAs'
   return {
-    master: masterUrl(masterOf(options)),
+    master: masters.map((one) => masterUrl(masterOf(one))).join(', '),
     agent: agentId,
     pool: resourcePool,
-    ...(tls.enabled && { trust, name: tls.masterCertName || masterHost }),
+    ...(tls.enabled && {
+      trust,
+      name: tls.masterCertName || masters.map(({ masterHost }) => masterHost).join(', '),
+    }),
   }
 }
 

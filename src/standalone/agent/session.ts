@@ -85,16 +85,28 @@ function dial(
 ): Promise<AgentConnection> {
   const { options, env, version, hostname, clock, signal, logger } = context
   const master = masterOf(options)
+  const several = options.otherMasters.length > 0 ? ofSeveral : undefined
   return connectAgentSocket({
     master,
     join: { id: options.agentId, version, resourcePool: options.resourcePool, reconnect, hostname },
     tls: trustOf(options, env, logger),
-    agent: tunnelAgent(master, env, dialTimeout),
+    agent: tunnelAgent(master, env, several?.openTimeout ?? dialTimeout),
+    ...several,
     clock,
     signal,
     onMessage: inbox.put,
     onEnd,
   })
+}
+
+/**
+ * Milliseconds, where another master may serve: one that is gone costs seconds, and is noticed before the other, which took
+ * over within 10 s, has waited for the agent in vain (`agent_reconnect_wait`, 25 s). A master holds dials for 15 s.
+ */
+const ofSeveral = {
+  openTimeout: 5_000,
+  timeout: 20_000,
+  keepalive: { interval: 5_000, deadline: 15_000 },
 }
 
 /** Sends AgentStarted with the devices of this agent. */
@@ -108,7 +120,7 @@ async function start(
     AgentStarted: {
       Version: version,
       Devices: list,
-      ContainersReattached: await tasks.reattach(master, ContainersToReattach, KeepContainers),
+      ContainersReattached: await tasks.reattach(master, ContainersToReattach, KeepContainers, options),
       ResourcePoolName: options.resourcePool,
     },
   })
@@ -181,6 +193,8 @@ export type DialFault = {
   reason: string
   /** The rejected certificate: subject, names, issuer and dates. */
   presents?: string
+  /** Of several masters the one that it is about. */
+  master?: string
 }
 
 type Describe = (options: AgentOptions, fault: Error, env: SessionContext['env']) => string

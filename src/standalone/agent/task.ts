@@ -23,6 +23,7 @@ import type {
   SignalContainer,
   StartContainer,
 } from '../protocol/messages.ts'
+import type { AgentOptions } from './options.ts'
 import type { Environment } from './task-environment.ts'
 
 /**
@@ -136,12 +137,13 @@ export type Send = (message: Partial<MasterMessage>) => boolean
 export interface Tasks {
   /**
    * The state of the containers that the master expects on this agent, sent with AgentStarted. Other containers are
-   * killed, or with `keepOthers` reported, too.
+   * killed, or with `keepOthers` reported, too. `dialled`: with which the master was reached, for the tasks that it starts.
    */
   reattach(
     master: MasterInfo,
     expected: ContainerToReattach[],
     keepOthers: boolean,
+    dialled: AgentOptions,
   ): Promise<ContainerReattachAck[]>
   /** AgentStarted was sent: container messages may follow until the connection is closed. */
   online(send: Send): void

@@ -60,6 +60,7 @@ export function processTasks(context: TasksContext): Tasks {
   const starting = new Map<string, Promise<void>>()
   let restored = false
   let master: MasterInfo | undefined
+  let { options } = context
   let send: Send | undefined
 
   function add(record: TaskRecord, ended: Promise<unknown> = new Promise(() => {})): void {
@@ -133,7 +134,7 @@ export function processTasks(context: TasksContext): Tasks {
   async function begin(order: StartContainer): Promise<void> {
     const { Container: container } = order
     try {
-      const { record, ended } = await beginTask(order, master!, context)
+      const { record, ended } = await beginTask(order, master!, { ...context, options })
       // Only after it runs: the master may repeat an order without a report.
       send?.(stateReport(container, 'STARTING'))
       // Before it is watched: it may end at once, and its end must not be reported first.
@@ -148,8 +149,9 @@ export function processTasks(context: TasksContext): Tasks {
   }
 
   return {
-    async reattach(info, expected, keepOthers) {
+    async reattach(info, expected, keepOthers, dialled) {
       master = info
+      options = dialled
       await Promise.all(starting.values())
       if (!restored) await restore()
       const wanted = new Map(expected.map((each) => [each.Container.id, each.OutputReceived]))

@@ -1,6 +1,6 @@
 // Whether the agents of a pool can run a command. The built-in agent runs it as a process, Determined's in a container.
 
-import type { PoolConfig } from '../../config/index.ts'
+import { isDeterminedImage, type PoolConfig } from '../../config/index.ts'
 import type { WaitingView, Written } from '../../http/index.ts'
 import { type Problem, problem } from '../../problems/index.ts'
 import { runsCommands } from '../protocol/accept.ts'
@@ -41,9 +41,6 @@ function kindOf({ version }: Agent): Kind {
   return runsCommands(version) ? 'built-in' : 'determined'
 }
 
-/** Determined's own image, in its registry or in a copy. */
-const determinedImage = /(?:^|\/)determined-agent(?:[:@]|$)/
-
 export function createCommandAgents({ pools, agents, now }: Options): CommandAgents {
   const lastSeen = new Map<string, Kind>()
 
@@ -67,7 +64,7 @@ export function createCommandAgents({ pools, agents, now }: Options): CommandAge
     if (!provider || provider.agent_setup_template !== undefined) return undefined
     if (provider.agent_runtime !== 'docker') return { kind: 'built-in' }
     const image = provider.agent_docker_image
-    return determinedImage.test(image) ? { kind: 'determined', image: ` (${image})` } : undefined
+    return isDeterminedImage(image) ? { kind: 'determined', image: ` (${image})` } : undefined
   }
 
   function cannotRun({ pool, work }: Job): Problem | undefined {

@@ -1,5 +1,5 @@
 // GET /api/v1/resource-pools in Determined's format (Determined: proto/src/determined/resourcepool/v1/resourcepool.proto).
-import type { PoolConfig, ProviderConfig } from '../../config/index.ts'
+import { listOf, type PoolConfig, type ProviderConfig } from '../../config/index.ts'
 import { infoView, type ResourcePool } from '../../http/index.ts'
 import { type AnyProvider, definitionOf, type ResourcePoolFacts } from '../../providers/index.ts'
 import type { MasterInfo } from '../protocol/messages.ts'
@@ -87,7 +87,8 @@ function providerView(
     maxAgents: provider?.max_instances ?? 0,
     slotsPerAgent: facts?.slotsPerAgent ?? -1,
     preemptible: facts?.preemptible ?? false,
-    masterUrl: provider?.master_url ?? '',
+    // Determined's pools have one.
+    masterUrl: listOf(provider?.master_url ?? '')[0]!,
     masterCertName: provider?.master_cert_name ?? '',
     // Scripts may contain secrets; Determined masks them, too.
     startupScript: provider?.startup_script ? '********' : '',

@@ -24,6 +24,14 @@ export interface ConnectionOptions<In, Out> {
   mostUnread?: number
   /** Read limit per second; undefined: no limit. */
   flow?: FlowLimit
+  /** Default: that of the protocol. */
+  keepalive?: Keepalive | undefined
+}
+
+/** Milliseconds between pings, and without a pong until the connection counts as lost. */
+export interface Keepalive {
+  interval: number
+  deadline: number
 }
 
 export interface Connection<Out> {
@@ -45,11 +53,14 @@ export function openConnection<In, Out>(
   let end: ConnectionEnd | undefined
   const ended = new AbortController()
   const flow = options.flow && createFlow(options.flow, clock.now())
+  const { interval, deadline } = options.keepalive ?? { interval: pingInterval, deadline: pongDeadline }
 
   const heartbeat = startHeartbeat({
     clock,
     ping: () => socket.ping(noop),
-    expire: () => giveUp({ kind: 'silent', message: 'no pong for 60 s' }),
+    expire: () => giveUp({ kind: 'silent', message: `no pong for ${deadline / 1000} s` }),
+    interval,
+    deadline,
   })
 
   function finish(reason: ConnectionEnd): void {

@@ -1,6 +1,7 @@
 // The agent's side: dials a master's agent socket and returns an open connection, or throws the reason.
-import type { Agent, IncomingMessage } from 'node:http'
-import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import type { Agent, ClientRequest, IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { TLSSocket, ConnectionOptions as TlsOptions } from 'node:tls'
 import { WebSocket } from 'ws'
 import { type MasterAddress, masterUrl } from '../../pki/index.ts'
 import type { Clock } from '../../platform/index.ts'
@@ -9,6 +10,7 @@ import {
   type Connection,
   type ConnectionEnd,
   dialTimeout,
+  type Keepalive,
   largestAgentFrame,
   openConnection,
   socketOptions,
@@ -27,8 +29,11 @@ export interface DialOptions {
   agent?: Agent
   clock: Clock
   signal?: AbortSignal
-  /** Milliseconds. */
+  /** Milliseconds without a byte. */
   timeout?: number
+  /** Milliseconds until the connection, with TLS if there is any, is open; default: no limit of its own. */
+  openTimeout?: number | undefined
+  keepalive?: Keepalive | undefined
   onMessage: (message: AgentMessage, connection: AgentConnection) => void
   onEnd: (end: ConnectionEnd) => void
 }
@@ -47,6 +52,10 @@ export async function connectAgentSocket(options: DialOptions): Promise<AgentCon
     handshakeTimeout: options.timeout ?? dialTimeout,
     maxPayload: largestAgentFrame,
     followRedirects: false,
+    finishRequest(request: ClientRequest) {
+      if (options.openTimeout !== undefined) limitOpening(request, options.openTimeout, options.clock)
+      request.end()
+    },
   })
   // An error after the outcome is known must not become an uncaught exception.
   socket.on('error', () => {})
@@ -59,6 +68,23 @@ export async function connectAgentSocket(options: DialOptions): Promise<AgentCon
   } finally {
     options.signal?.removeEventListener('abort', abort)
   }
+}
+
+/** A server that accepts connections may not answer the handshake of TLS; one that has answered it may hold the dial. */
+function limitOpening(request: ClientRequest, ms: number, clock: Clock): void {
+  const opened = new AbortController()
+  clock.sleep(ms, opened.signal).then(
+    () =>
+      request.destroy(Object.assign(new Error(`no connection within ${ms / 1000} s`), { code: 'ETIMEDOUT' })),
+    () => {},
+  )
+  const done = () => opened.abort()
+  request.once('close', done)
+  request.once('socket', (socket: Socket | TLSSocket) => {
+    if ('encrypted' in socket) socket.once('secureConnect', done)
+    else if (socket.connecting) socket.once('connect', done)
+    else done()
+  })
 }
 
 function outcome(socket: WebSocket, options: DialOptions): Promise<AgentConnection> {
@@ -82,6 +108,7 @@ function outcome(socket: WebSocket, options: DialOptions): Promise<AgentConnecti
           encode: encodeMasterMessage,
           onMessage: options.onMessage,
           onEnd: options.onEnd,
+          keepalive: options.keepalive,
         }),
       )
     })

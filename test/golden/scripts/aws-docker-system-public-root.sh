@@ -119,6 +119,7 @@ fi
 new_run() { rm -rf "$ROOT/run/determined" && mkdir -p "$ROOT/run/determined/$$"; }
 again 4 new_run
 RUN=$ROOT/run/determined/$$
+PORTS=$(printf %04X "$DET_MASTER_PORT")
 agent_log() { timeout 10 docker logs "$@" "$(cat "$RUN/agent")" 2>&1; }
 keep_agent() {
   : >"$RUN/kept"
@@ -159,7 +160,7 @@ watch_join() {
     sleep 5
     [ -d "$RUN" ] || return # the script was restarted
     pid=$(timeout 10 docker inspect -f '{{.State.Pid}}' "$(cat "$RUN/agent")")
-    now=$(grep -oE "\w+:\w+ \w+:$(printf %04X "$DET_MASTER_PORT") 01" "/proc/${pid:-0}/net/"tcp{,6})
+    now=$(grep -oE "\w+:\w+ \w+:$PORTS 01" "/proc/${pid:-0}/net/"tcp{,6})
     before=$(grep -xF "${before:-none}" <<<"$now")
     if [ -z "$before" ]; then
       held=0
@@ -239,6 +240,7 @@ export DET_AGENT_ID
 
 # Checks TLS before the agent starts, to name the fault (num: OpenSSL's X509_V_ERR_*, also from curl).
 NAME='determined-master.example.com'
+MASTER=$DET_MASTER_HOST:$DET_MASTER_PORT
 try_tls() {
   if grep -qs httpsProxy ~/.docker/config.json; then return 127; fi
   if type openssl timeout >/dev/null 2>&1; then
@@ -246,12 +248,12 @@ try_tls() {
       -CAfile "$(file "$CA_BUNDLE")" \
       -verify_return_error -verify_hostname "$NAME" \
       -servername "$NAME" \
-      -connect "$DET_MASTER_HOST:$DET_MASTER_PORT"
+      -connect "$MASTER"
   else
     curl -sSm 10 --noproxy '*' --tlsv1.2 -w 'num=%{ssl_verify_result}:' \
       --cacert "$(file "$CA_BUNDLE")" --capath "$ROOT/usr/local/determined" \
-      --connect-to "::$DET_MASTER_HOST:$DET_MASTER_PORT" \
-      "https://$NAME:$DET_MASTER_PORT/info"
+      --connect-to "::$MASTER" \
+      "https://$NAME:${MASTER##*:}/info"
   fi 2>&1
 }
 clock_is_right() {
@@ -261,13 +263,13 @@ clock_is_right() {
     *) (($(elapsed) > 120)) ;;
   esac
 }
-n=0
-while :; do
-  status=0
+check_tls() {
+  local status=0
+  fault='' clock=''
   out=$(try_tls) || status=$?
   case $status:$out in
-    127:*) log 'TLS was not tried: a proxy is used, or openssl and curl are missing' && break ;;
-    0:*) stage tls_checked && break ;;
+    127:*) log 'TLS was not tried: a proxy is used, or openssl and curl are missing' ;;
+    0:*) stage tls_checked ;;
     *num=6[234]:* | *'subject name'*) fault='tls_wrong_name 35' ;;
     *num=2:* | *num=1[89]:* | *num=2[01]:*) fault='tls_unknown_ca 34' ;;
     *num=10:*) fault='tls_expired 36' ;;
@@ -278,20 +280,25 @@ while :; do
     *'wrong version'* | *'packet length'*) fault='tls_not_tls 33' ;;
     *'certificate required'*) fault='tls_client_certificate 40' ;;
     *' alert '*) fault='tls_handshake_failed 39' ;;
-    *'verify return:1'*) stage tls_checked && break ;;
+    *'verify return:1'*) stage tls_checked ;;
     124:* | 28:* | 7:* | *errno=1[01][013]*) fault='tls_unreachable 31' ;;
     *) fault='tls_handshake_failed 39' ;;
   esac
   [ "$fault" != 'tls_unknown_ca 34' ] ||
     out="not from a CA of ${CA_FILE:-this instance} or the embedded root: add its CA by startup_script, or set tls.ca_file. $out"
-  final='' clock=''
-  if [[ $fault != *3[012679] ]] || (($(elapsed) + 15 >= BOOT_TIMEOUT)); then final=true; fi
+  final=true
+  if [[ $fault = *3[012679] ]]; then final=''; fi
   if [[ $fault = *3[67] ]]; then
     clock=": this clock says $(date -u +%FT%TZ)"
     if [[ $out =~ not(Before|After)=[^$'\n']* ]]; then clock+=", ${BASH_REMATCH[0]}"; fi
   fi
   if [[ $fault = *36 ]] && clock_is_right; then final=true; fi
-  if [ "$final" ]; then fail "$fault" "$DET_MASTER_HOST:$DET_MASTER_PORT as $NAME$clock: $out"; fi
+}
+n=0
+while :; do
+  check_tls
+  [ "$fault" ] || break
+  if [ "$final" ] || (($(elapsed) + 15 >= BOOT_TIMEOUT)); then fail "$fault" "$MASTER as $NAME$clock: $out"; fi
   log "${fault% *}, trying again$clock"
   pause $((++n))
 done

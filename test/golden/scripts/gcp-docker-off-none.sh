@@ -105,6 +105,7 @@ stage started
 new_run() { rm -rf "$ROOT/run/determined" && mkdir -p "$ROOT/run/determined/$$"; }
 again 4 new_run
 RUN=$ROOT/run/determined/$$
+PORTS=$(printf %04X "$DET_MASTER_PORT")
 agent_log() { timeout 10 docker logs "$@" "$(cat "$RUN/agent")" 2>&1; }
 keep_agent() {
   : >"$RUN/kept"
@@ -145,7 +146,7 @@ watch_join() {
     sleep 5
     [ -d "$RUN" ] || return # the script was restarted
     pid=$(timeout 10 docker inspect -f '{{.State.Pid}}' "$(cat "$RUN/agent")")
-    now=$(grep -oE "\w+:\w+ \w+:$(printf %04X "$DET_MASTER_PORT") 01" "/proc/${pid:-0}/net/"tcp{,6})
+    now=$(grep -oE "\w+:\w+ \w+:$PORTS 01" "/proc/${pid:-0}/net/"tcp{,6})
     before=$(grep -xF "${before:-none}" <<<"$now")
     if [ -z "$before" ]; then
       held=0

@@ -1,6 +1,6 @@
 // `provision check` with real masters and the fake EC2: what passed, what failed, and what was not checked.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
@@ -135,6 +135,45 @@ describe('the live master', () => {
     const rows = await check()
     expect(rowOf(rows, 'preflight')?.problem?.code).toBe('PREFLIGHT_UNVERIFIED')
     expect(rowOf(rows, 'agent version')?.result).toBe('not_checked')
+  })
+
+  it('at one of several addresses is enough, and what is wrong at the others is reported', async () => {
+    const list = async (...ports: number[]) => {
+      config(1)
+      const urls = JSON.stringify(ports.map((port) => `https://127.0.0.1:${port}`))
+      const text = readFileSync(file, 'utf8').replace('"https://127.0.0.1:1"', urls)
+      writeFileSync(file, text.replace('type: aws', 'type: aws, agent_docker_image: provision-agent'))
+      return brief(await check()).filter((row) => row.includes('preflight'))
+    }
+    const down = await masters.closedPort()
+    expect(await list(await serve(chain), down)).toEqual([
+      'passed preflight',
+      'warning preflight PREFLIGHT_OTHER_MASTER',
+    ])
+    expect(await list(await serve(other), await serve(chain))).toEqual([
+      'passed preflight',
+      'warning preflight PREFLIGHT_OTHER_MASTER',
+    ])
+    expect(await list(down, down + 1)).toEqual([
+      'not_checked preflight',
+      'warning preflight PREFLIGHT_OTHER_MASTER',
+    ])
+    expect(await list(await serve(other), await serve(other))).toEqual([
+      'failed preflight PREFLIGHT_UNKNOWN_CA',
+      'warning preflight PREFLIGHT_OTHER_MASTER',
+    ])
+  })
+
+  it("at several addresses is an error with Determined's agent", async () => {
+    config(await serve(chain))
+    const text = readFileSync(file, 'utf8').replace(
+      /master_url: ("[^"]*")/,
+      'master_url: [$1, "https://b:1"]',
+    )
+    writeFileSync(file, text)
+    const rows = await check()
+    expect(rows.map(({ problem }) => problem?.code)).toContain('MASTER_URL_ONE_HOST')
+    expect(exitOfRows(rows)).toBe(3)
   })
 
   it('that the pool does not preflight is not checked', async () => {

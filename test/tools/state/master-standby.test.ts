@@ -1,5 +1,5 @@
 // The built-in master on two hosts with one PostgreSQL: one serves, the other stands by, and takes over with the jobs, their
-// logs and the running work. Agents dial a load balancer that asks /readyz.
+// logs and the running work. Agents dial a load balancer that asks /readyz, or find the one that serves by themselves.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
@@ -160,13 +160,19 @@ afterEach(async () => {
   rmSync(root, { recursive: true, force: true })
 })
 
-function startAgent(): void {
+type Way = 'a load balancer' | 'the addresses of both'
+
+function startAgent(way: Way): void {
+  const to =
+    way === 'a load balancer'
+      ? { DET_MASTER_HOST: '127.0.0.1', DET_MASTER_PORT: String(balancer.port) }
+      : { DET_MASTER_ADDRESSES: hosts.map(({ port }) => `127.0.0.1:${port}`).join(',') }
   writeFileSync(join(root, 'chain.crt'), chain)
   agent = spawn(process.execPath, ['--no-warnings', inject('cli'), 'agent'], {
     cwd: root,
     env: {
       ...{ PATH: process.env['PATH'], HOME: root, PROVISION_ROOT: join(root, 'agent') },
-      ...{ DET_MASTER_HOST: '127.0.0.1', DET_MASTER_PORT: String(balancer.port), DET_AGENT_ID: 'agent-1' },
+      ...{ ...to, DET_AGENT_ID: 'agent-1' },
       ...{ DET_RESOURCE_POOL: 'default', DET_ARTIFICIAL_SLOTS: '1', DET_SECURITY_TLS_ENABLED: 'true' },
       DET_SECURITY_TLS_MASTER_CERT: join(root, 'chain.crt'),
     },
@@ -175,14 +181,27 @@ function startAgent(): void {
   agent.stderr!.on('data', (part: Buffer) => appendFileSync(join(root, 'agent.log'), part))
 }
 
-it.each([
-  ['is killed', (host: Host) => host.end('SIGKILL')],
-  ['is suspended', async (host: Host) => void host.child!.kill('SIGSTOP')],
-  ['stops', (host: Host) => host.end('SIGTERM')],
+/** How often the agent has joined. */
+function joins(): number {
+  const log = existsSync(join(root, 'agent.log')) ? readFileSync(join(root, 'agent.log'), 'utf8') : ''
+  return log.match(/joined the master/g)?.length ?? 0
+}
+
+const killed = (host: Host) => host.end('SIGKILL')
+const suspended = async (host: Host) => void host.child!.kill('SIGSTOP')
+const stopped = (host: Host) => host.end('SIGTERM')
+
+it.each<[string, Way, (host: Host) => Promise<void>]>([
+  ['is killed', 'a load balancer', killed],
+  ['is suspended', 'a load balancer', suspended],
+  ['stops', 'a load balancer', stopped],
+  ['is killed', 'the addresses of both', killed],
+  ['is suspended', 'the addresses of both', suspended],
+  ['stops', 'the addresses of both', stopped],
 ])(
-  'when the master %s, the standby serves, and running work is reattached, never run twice',
+  'when the master %s, the standby serves, and running work is reattached by %s, never run twice',
   { timeout },
-  async (_, end) => {
+  async (_, way, end) => {
     const [one, two] = hosts as [Host, Host]
     one.start()
     await expect.poll(() => statusOf(one, '/readyz'), { timeout: 60_000 }).toBe(200)
@@ -196,7 +215,7 @@ it.each([
         /^this provisioner stands by; the one on \S+ \(process \d+\) serves$/m,
       )
     expect(await one.run('status')).not.toContain('stands by')
-    startAgent()
+    startAgent(way)
     const [runs, done] = ['runs', 'done'].map((name) => join(root, name))
     const script = `echo begun; echo run >> ${runs}; until [ -e ${done} ]; do sleep 0.1; done; echo finished`
     await one.run('submit', '--slots', '1', '--', 'bash', '-c', script)
@@ -208,6 +227,8 @@ it.each([
     expect(Date.now() - from).toBeLessThan(20_000)
     await expect.poll(() => two.run('agents'), { timeout: 60_000 }).toMatch(/agent-1/)
     expect(await two.run('jobs')).toMatch(/running/)
+    // Before the one that was suspended runs again, and closes the connections that it has.
+    if (way === 'the addresses of both') await expect.poll(joins, { timeout: 60_000 }).toBe(2)
     one.child!.kill('SIGCONT')
     await new Promise((resolve) => setTimeout(resolve, 3_000))
     writeFileSync(done!, '')
@@ -220,3 +241,33 @@ it.each([
     expect(logs.join('')).toBe('begun\nfinished\n')
   },
 )
+
+it('agents of a pool with both addresses join, and the check names the standby', { timeout }, async () => {
+  const [one, two] = hosts as [Host, Host]
+  const urls = hosts.map(({ port }) => `https://127.0.0.1:${port}`)
+  const pool = `  - pool_name: both
+    provider: {type: local, max_instances: 1, master_url: ${JSON.stringify(urls.toReversed())}}
+`
+  for (const { dir } of hosts) {
+    const file = join(dir, 'master.yaml')
+    const text = readFileSync(file, 'utf8').replace(
+      /resource_pools: \[(.*)\]\n/,
+      `resource_pools:\n  - $1\n${pool}`,
+    )
+    writeFileSync(file, text)
+  }
+  one.start()
+  await expect.poll(() => statusOf(one, '/readyz'), { timeout: 60_000 }).toBe(200)
+  expect(await one.run('check')).toContain(`nothing listens on 127.0.0.1:${two.port}`)
+  two.start()
+  await expect.poll(() => statusOf(two, '/healthz'), { timeout: 60_000 }).toBe(200)
+  for (const host of hosts) {
+    const said = await host.run('check')
+    expect(said).toContain(`agents would join at 127.0.0.1:${one.port}`)
+    expect(said).toContain(`127.0.0.1:${two.port} stands by; agents use 127.0.0.1:${one.port}`)
+  }
+  const ran = join(root, 'ran')
+  const script = `echo "$DET_MASTER" > ${ran}`
+  await one.run('submit', '--wait', '--pool', 'both', '--slots', '1', '--', 'bash', '-c', script)
+  expect(readFileSync(ran, 'utf8')).toBe(`https://127.0.0.1:${one.port}\n`)
+})

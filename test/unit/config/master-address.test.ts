@@ -72,6 +72,54 @@ describe('the address agents dial', () => {
   })
 })
 
+describe('several addresses', () => {
+  function several(text: string, masterHost?: string) {
+    const { config, problems } = parseConfig(text, 'master.yaml')
+    expect(problems).toEqual([])
+    const [pool] = config!.resource_pools
+    const found = masterAddressOf(config!, pool!, { masterHost, providers: builtInProviders })
+    return { ...found, urls: [found.address, ...found.others].map(masterUrl) }
+  }
+
+  it('keep their order, each with the defaults of one', () => {
+    const list = 'master_url: ["https://A.example.com.", "https://[FD00::5]:9443", "https://10.0.0.7"]'
+    const { urls, problems } = several(tls + local(list))
+    expect(urls).toEqual(['https://a.example.com:8443', 'https://[fd00::5]:9443', 'https://10.0.0.7:8443'])
+    expect(problems).toEqual([])
+  })
+
+  it('are one in a list of one, which may be an alias', () => {
+    const list = 'master_url: ["https://local-ipv4:1"]'
+    expect(several(aws(list), '10.0.0.5').urls).toEqual(['https://10.0.0.5:1'])
+    expect(several(aws(list)).problems.map(({ code }) => code)).toEqual(['MASTER_HOST_ALIAS'])
+  })
+
+  it.each([undefined, '10.0.0.5'])('are no aliases, also with the host %s for one', (host) => {
+    const { problems } = several(aws('master_url: ["https://m:1", "https://local-ipv4:1"]'), host)
+    expect(problems).toMatchObject([
+      {
+        code: 'MASTER_URL_INVALID',
+        severity: 'error',
+        where: { path: expect.stringMatching(/master_url\.1$/), line: expect.any(Number) },
+        remedy: 'Write the host name or the IP address of each master.',
+      },
+    ])
+  })
+
+  it('need as many addresses of the preflight', () => {
+    const wrong = (preflight: string) =>
+      parseConfig(
+        local(`master_url: ["https://a:1", "https://b:1"]\npreflight_address: ${preflight}`),
+        'f',
+      ).problems.map(({ code }) => code)
+    expect(wrong('h:1')).toEqual(['CONFIG_CONFLICT'])
+    expect(wrong('["h:1"]')).toEqual(['CONFIG_CONFLICT'])
+    expect(wrong('["h:1", "h:2"]')).toEqual([])
+    expect(wrong('["h:1", "h:70000"]')).toEqual(['CONFIG_OUT_OF_RANGE'])
+    expect(wrong('["h:1", "h"]')).toContain('CONFIG_BAD_VALUE')
+  })
+})
+
 describe('master_url', () => {
   it.each([
     'master:8443',

@@ -29,6 +29,7 @@ describe('wrong input', () => {
       'CONFIG_UNUSUAL_ID',
       'MASTER_HOST_ALIAS',
       'MASTER_PORT_ASSUMED',
+      'MASTER_URL_ONE_HOST',
     ]
     const codes = Object.keys({ ...configKeyCodes, ...configProviderCodes })
     const covered = new Set<string>([...all.map(({ code }) => code), ...elsewhere])

@@ -52,6 +52,8 @@ export const wrongRules: WrongInput[] = [
     ],
   ]),
   ...cases('CONFIG_WRONG_TYPE', [
+    ['no address in a list', local('master_url: ➤[]'), 'one "- https://'],
+    ['a mapping of addresses', local('master_url: ➤{a: b}'), 'one "- https://'],
     [
       'more EFA interfaces than any type has',
       aws('instance_type: m7i.48xlarge\nnetwork_interface: {efa: ➤100000000}'),
@@ -388,5 +390,11 @@ export const wrongRules: WrongInput[] = [
     ['IPv6 that is none', local('master_url: ➤https://[fd00::1::2]'), '[2001:db8::1]'],
     ['IPv4 with leading zeros', local('master_url: ➤http://010.0.0.5'), 'leading zeros'],
     ['a blank in the host', local('master_url: ➤"https://my master"'), 'without a path'],
+    ['a wrong one of several', local('master_url: ["https://a:1", ➤"b:1"]'), 'Write "https://b:1"'],
+    ['one of several without a host', local('master_url: ["https://a:1", ➤"https://:1"]'), 'each master'],
+    ['an empty one of several', local('master_url: [➤"", "https://a:1"]'), 'each master'],
+    ['two schemes', local('master_url: ["https://a:1", ➤"http://b:1"]'), 'the same scheme'],
+    ['a number among addresses', local('master_url: ["https://a:1", ➤8443]'), 'https://8443'],
+    ['one address twice', local('master_url: ["https://a:1", "https://b:1", ➤"https://A.:1"]'), 'once'],
   ]),
 ]

@@ -52,6 +52,15 @@ describe('an instance with a proof', () => {
     expect(end.outcomes).toMatchObject([{ outcome: 'issued', id: aliveId, pool: 'gpu' }])
   })
 
+  it.each([
+    [undefined, 'https://provision.test:8444'],
+    ['https://other.test:8444', 'https://other.test:8444'],
+    ['https://stranger.test:8444', 'https://provision.test:8444'],
+  ])('that was made for %s is judged as one for %s: only for an address of its own', async (url, judged) => {
+    expect((await end.join({ ...(url !== undefined && { url }) })).status).toBe(200)
+    expect(end.asked.map((asked) => asked.url)).toEqual([judged])
+  })
+
   it('gets the PEM of the certificate alone if it asks for that', async () => {
     const answer = await end.join({ headers: { Accept: 'application/x-pem-file' } })
     expect(answer.headers['content-type']).toBe('application/x-pem-file')

@@ -67,3 +67,44 @@ it.each(['demand: {type: built-in}', 'demand: {type: push}', ''])(
     expect(await found('type: local', demand)).toEqual([])
   },
 )
+
+describe('several addresses in master_url', () => {
+  async function judged(provider: string): Promise<Problem[]> {
+    const file = join(dir, 'master.yaml')
+    writeFileSync(
+      file,
+      `resource_pools:
+  - pool_name: gpu
+    provider:
+      master_url: ["http://10.0.0.1:8080", "http://10.0.0.2:8080"]
+      ${provider.replaceAll(', ', '\n      ')}
+`,
+    )
+    const { problems } = await validateAll(file, { env: {}, now: Date.now(), providers: builtInProviders })
+    return problems.filter(({ severity }) => severity === 'error')
+  }
+
+  it.each([
+    aws,
+    `${aws}, agent_docker_image: "determinedai/determined-agent:0.37.0"`,
+    `${aws}, agent_docker_image: "registry.example.com/copy/determined-agent@sha256:0123"`,
+  ])("with Determined's agent are an error with its line and a remedy: %s", async (provider) => {
+    const [problem, ...more] = await judged(provider)
+    expect(more).toEqual([])
+    expect(problem).toMatchObject({
+      code: 'MASTER_URL_ONE_HOST',
+      where: { file: join(dir, 'master.yaml'), line: 4 },
+      remedy: expect.stringContaining('agent_docker_image'),
+    })
+    expect(problem!.message).toMatch(/pool gpu: master_url has 2 addresses, .*determined-agent/)
+  })
+
+  it.each([
+    'type: local',
+    `${aws}, agent_docker_image: "registry.example.com/provision-agent:0.1.0"`,
+    `${aws}, agent_runtime: process`,
+    `${aws}, agent_setup_template: own.hbs`,
+  ])('with other agents are none: %s', async (provider) => {
+    expect(await judged(provider)).toEqual([])
+  })
+})

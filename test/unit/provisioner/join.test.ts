@@ -44,7 +44,8 @@ const keys = {
 }
 
 function write(top: string, { type = 'aws', join: joining = 'required', more = '' }: Pool = {}): string {
-  const url = type === 'local' ? '' : ', master_url: "https://master.test:8443"'
+  const isUrlGiven = type === 'local' || more.includes('master_url')
+  const url = isUrlGiven ? '' : ', master_url: "https://master.test:8443"'
   const file = join(dir, 'master.yaml')
   const provider = `{${keys[type]}${url}, join: ${joining}${more}}`
   const tls = top.includes('security:') ? '' : 'security: {tls: {cert: master.crt, key: master.key}}\n'
@@ -89,6 +90,41 @@ describe('with the built-in master', () => {
     ['local', 'https://127.0.0.1:8443', 'local-secret'],
   ] as const)('%s has an address and a proof of its own', async (type, url, proof) => {
     expect((await planned('', { type })).joined).toMatchObject({ url, name: 'master.test', proofs: [proof] })
+  })
+
+  it('with several masters they ask at each, and verify there what agents verify', async () => {
+    const image = 'agent_docker_image: provision-agent'
+    const at = async (...urls: string[]) =>
+      planned('', { more: `, ${image}, master_url: ${JSON.stringify(urls)}` })
+    const each = await at('https://master.test:8443', 'https://other.test:9443')
+    expect(each.joined).toMatchObject({
+      url: 'https://master.test:8443',
+      name: 'master.test',
+      others: [{ url: 'https://other.test:9443', name: 'other.test' }],
+    })
+    expect(each.found).toEqual([])
+    expect(dryRunPool(each.plan as Parameters<typeof dryRunPool>[0])).toMatchObject({
+      tls: { masterUrls: ['https://master.test:8443', 'https://other.test:9443'], certificateName: null },
+      join: { others: [{ url: 'https://other.test:9443', name: 'other.test' }] },
+    })
+    expect(checkAgents('pool p', each.plan)[0]!.note).toContain(
+      'client certificates from https://master.test:8443 or https://other.test:9443 by aws-sts',
+    )
+    const addresses = await at('https://10.0.0.5:8443', 'https://10.0.0.6:8443')
+    expect(addresses.joined).toMatchObject({
+      name: 'master.test',
+      others: [{ url: 'https://10.0.0.6:8443', name: 'master.test' }],
+    })
+  })
+
+  it('a join.url that is one of several masters is verified as that one, and is the only one', async () => {
+    const urls = '["https://10.0.0.5:8443", "https://master.test:9443"]'
+    const { joined } = await planned('', {
+      join: '{proof: required, url: "https://master.test:9443"}',
+      more: `, agent_docker_image: provision-agent, master_url: ${urls}`,
+    })
+    expect(joined).toMatchObject({ url: 'https://master.test:9443', name: 'master.test' })
+    expect(joined!.others).toBeUndefined()
   })
 
   it('other proofs are in the order of the file, and short certificates are renewed earlier', async () => {
@@ -270,6 +306,7 @@ describe('what is shown', () => {
       proof: 'required',
       url: 'https://master.test:8443',
       name: 'master.test',
+      others: [],
       hasOwnChain: false,
       proofs: ['aws-sts'],
     })

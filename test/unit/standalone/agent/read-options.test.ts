@@ -2,7 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type AgentOptions, readAgentOptions } from '../../../../src/standalone/agent/options.ts'
+import {
+  type AgentOptions,
+  optionsForEach,
+  readAgentOptions,
+} from '../../../../src/standalone/agent/options.ts'
 
 let dir: string
 let file: string
@@ -46,6 +50,7 @@ describe('the source of an option', () => {
     expect(options).toEqual({
       masterHost: 'master',
       masterPort: 80,
+      otherMasters: [],
       agentId: 'a',
       resourcePool: 'default',
       containerMasterHost: 'master',
@@ -230,5 +235,57 @@ describe('an agent does not start', () => {
       argv: ['--agent-idd=1'],
     })
     expect(found).toHaveLength(4)
+  })
+})
+
+describe('several masters', () => {
+  const list = 'master-a:8443, [fd00::5]:9443,10.0.0.7'
+  const env = { DET_MASTER_ADDRESSES: list, DET_MASTER_PORT: '81' }
+  const masters = [
+    { host: 'master-a', port: 8443 },
+    { host: 'fd00::5', port: 9443 },
+    { host: '10.0.0.7', port: 81 },
+  ]
+
+  it.each<[string, Given]>([
+    ['a variable', { env }],
+    ['a flag', { argv: ['--master-addresses', list], env: { DET_MASTER_PORT: '81' } }],
+    ['the file', { yaml: `master_addresses: "${list}"\nmaster_port: 81\n` }],
+  ])('are named by %s, and replace the only one', (_, given) => {
+    const { masterHost, masterPort, otherMasters } = good(given)
+    expect([{ host: masterHost, port: masterPort }, ...otherMasters]).toEqual(masters)
+  })
+
+  it('need no other host', () => {
+    expect(read({ env: { DET_MASTER_ADDRESSES: 'm:1,n:2' } }).problems).toEqual([])
+  })
+
+  it('are each dialled with the same settings, of which tasks get the address that was dialled', () => {
+    const each = optionsForEach(good({ env }))
+    expect(each.map(({ masterHost: host, masterPort: port }) => ({ host, port }))).toEqual(masters)
+    expect(each.map(({ containerMasterHost: host, containerMasterPort: port }) => ({ host, port }))).toEqual(
+      masters,
+    )
+    const rest = ({
+      masterHost,
+      masterPort,
+      otherMasters,
+      containerMasterHost,
+      containerMasterPort,
+      ...more
+    }: AgentOptions) => more
+    expect(new Set(each.map((one) => JSON.stringify(rest(one)))).size).toBe(1)
+  })
+
+  it('do not change the address that tasks have by a setting of their own', () => {
+    const given = { ...env, DET_CONTAINER_MASTER_HOST: 'inside', DET_CONTAINER_MASTER_PORT: '82' }
+    for (const one of optionsForEach(good({ env: given })))
+      expect([one.containerMasterHost, one.containerMasterPort]).toEqual(['inside', 82])
+  })
+
+  it.each(['https://m:8443', 'm:0', 'm:65536', 'fd00::5', 'm:1;n:2', 'a@m:1'])('are no %s', (wrong) => {
+    expect(messages({ env: { DET_MASTER_ADDRESSES: `a:1,${wrong}` } })).toEqual([
+      `\`master_addresses\` must be host:port with commas between, not ${JSON.stringify(wrong)}`,
+    ])
   })
 })
