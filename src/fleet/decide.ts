@@ -17,18 +17,10 @@ import { judgeInstances, judgeRemoved } from './failed-instances.ts'
 import { breakerView, unplaceableGrowth } from './failures.ts'
 import { holdsOf, noteJournalFault, settleJournal } from './holds.ts'
 import { isDue, isReplayable, isShown, missingOf, openLaunch, send, settle } from './launch.ts'
-
+import type { ManagedInstance, PoolMemory } from './memory.ts'
 import { checkpointOf } from './records.ts'
 import { drain, orderAll, terminateInstances, undrain } from './removal.ts'
-import {
-  type LaunchInputs,
-  type ManagedInstance,
-  type PoolMemory,
-  type PoolRun,
-  type PoolSettings,
-  problemOf,
-  writtenBy,
-} from './run.ts'
+import { type LaunchInputs, type PoolRun, type PoolSettings, problemOf, writtenBy } from './run.ts'
 
 /**
  * The call is repeated when an answer that was requested so long after the cloud accepted the termination still shows the

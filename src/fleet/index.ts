@@ -11,6 +11,7 @@ import { type Turn, takeTurn } from './decide.ts'
 import { readDemand } from './demand.ts'
 import { launchErrorOf } from './failures.ts'
 import { blockedLaunch, rememberHolds, reportHolds } from './holds.ts'
+import type { ManagedInstance } from './memory.ts'
 import { letOthersRun, listInstances, lookUp } from './observe.ts'
 import { createFleetOrders, isKeepable } from './ordered.ts'
 import { hasStarting, listingFrom, lookups, nextPoll, nextSharedListing, startingIds } from './pace.ts'
@@ -18,14 +19,7 @@ import { recallJournal } from './recall-journal.ts'
 import { checkpointOf } from './records.ts'
 import { cleared, undrain } from './removal.ts'
 import { assertLed, assertWritable, rightOver } from './right.ts'
-import {
-  createRun,
-  type ManagedInstance,
-  type PoolDeps,
-  type PoolRun,
-  type PoolSettings,
-  writtenBy,
-} from './run.ts'
+import { createRun, type PoolDeps, type PoolRun, type PoolSettings, writtenBy } from './run.ts'
 import { foreignWriters, type PoolStatus, statusOf } from './status.ts'
 
 export { type ClusterLocation, keyOf } from '../state/index.ts'
@@ -33,15 +27,11 @@ export type { Admission } from './admission.ts'
 export type { FleetEvent } from './events.ts'
 export { type Refusal, refusalGrowth } from './failures.ts'
 export { guardedCluster, guardedDemand } from './guarded.ts'
+export type { ManagedInstance } from './memory.ts'
 export { leftProblem, locationOf } from './orphan-reports.ts'
 export { createOrphanWatch, type FoundOrphan, type OrphanStatus, type OrphanWatch } from './orphans.ts'
 export { type OwnWriters, withAdopted, writersOf } from './own-writers.ts'
-export type {
-  LaunchInputs,
-  ManagedInstance,
-  PoolSettings,
-  SharedView,
-} from './run.ts'
+export type { LaunchInputs, PoolSettings, SharedView } from './run.ts'
 export type { PoolStatus } from './status.ts'
 export {
   agent,

@@ -11,18 +11,9 @@ import { withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import type { LaunchFailure, LaunchResult } from '../providers/index.ts'
 import { forgetLaunchFailures, learn, recordLaunchFailure } from './failures.ts'
+import { type ManagedInstance, type OpenIntent, type PoolMemory, settleTimes } from './memory.ts'
 import { storedIntent, storedTrack, storedUserData } from './records.ts'
-import {
-  callDeadlines,
-  type LaunchInputs,
-  type ManagedInstance,
-  type OpenIntent,
-  type PoolMemory,
-  type PoolRun,
-  problemOf,
-  reportProblem,
-  settleTimes,
-} from './run.ts'
+import { callDeadlines, type LaunchInputs, type PoolRun, problemOf, reportProblem } from './run.ts'
 
 /** Milliseconds from a decision until it is written down, after which it is made again instead. */
 const longestWrite = 15_000

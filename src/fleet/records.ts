@@ -6,7 +6,7 @@ import type { LaunchBudget } from '../planner/index.ts'
 import type { BootMark, JournalRecord } from '../platform/index.ts'
 import { type Problem, type ProblemCode, problemCodes } from '../problems/index.ts'
 import { type BreakerMemory, fullBudget, type LaunchErrorMemory } from './failures.ts'
-import { emptyMemory, type ManagedInstance, type OpenIntent, type PoolMemory } from './run.ts'
+import { emptyMemory, type ManagedInstance, type OpenIntent, type PoolMemory } from './memory.ts'
 import {
   agent,
   count,

@@ -1,5 +1,5 @@
 // A memory of a pool with everything in it.
-import { emptyMemory, type PoolMemory } from '../../src/fleet/run.ts'
+import { emptyMemory, type PoolMemory } from '../../src/fleet/memory.ts'
 import { problem } from '../../src/problems/index.ts'
 import { userDataOf } from '../../src/testing/order.ts'
 import { idle, minute, now, offering, vm } from './planner.ts'
