@@ -15,6 +15,7 @@ import {
 import { delayAfter } from '../platform/index.ts'
 import { judgeInstances, judgeRemoved } from './failed-instances.ts'
 import { breakerView, unplaceableGrowth } from './failures.ts'
+import { noteDrift } from './generations.ts'
 import { holdsOf, noteJournalFault, settleJournal } from './holds.ts'
 import { isDue, isReplayable, isShown, missingOf, openLaunch, send, settle } from './launch.ts'
 import type { ManagedInstance, PoolMemory } from './memory.ts'
@@ -54,6 +55,7 @@ export function takeTurn(run: PoolRun, requests: readonly ManualLaunch[] = []): 
     }
   if (memory.clearing) orderAll(memory)
   judgeInstances(run)
+  noteDrift(run)
   const material = launchInputsOf(run)
   reviewIntents(run, material, now)
   const planned = () => {

@@ -10,6 +10,7 @@ import { type Admission, admissionOf } from './admission.ts'
 import { type Turn, takeTurn } from './decide.ts'
 import { readDemand } from './demand.ts'
 import { launchErrorOf } from './failures.ts'
+import { restampGenerations } from './generations.ts'
 import { blockedLaunch, rememberHolds, reportHolds } from './holds.ts'
 import type { ManagedInstance } from './memory.ts'
 import { letOthersRun, listInstances, lookUp } from './observe.ts'
@@ -252,6 +253,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       isRecalled = await recallJournal(run)
       recalled.resolve()
       if (run.stopping) return
+      restampGenerations(run)
       await checkpoint(run)
       unsubscribe = deps.demand.onChange((changed) => {
         if (changed !== pool) return

@@ -35,6 +35,7 @@ export function openLaunch(run: PoolRun, decision: LaunchDecision, material: Rea
     ...(gang ? { gang } : {}),
     sha256,
     version,
+    ...(memory.generation !== undefined && { generation: memory.generation }),
     writerId: deps.owner.writerId,
     seen: new Set(),
     sending: true,
@@ -185,10 +186,11 @@ function withReason({ instances, failures }: LaunchResult, intent: OpenIntent): 
 
 function trackOf(
   { addresses: _, ...instance }: Instance,
-  { offerings, sha256 }: OpenIntent,
+  { offerings, sha256, generation }: OpenIntent,
   now: number,
 ): ManagedInstance {
-  return { ...instance, knownSince: now, slots: offerings[0]?.slots, listed: false, sha256 }
+  const made = { sha256, ...(generation !== undefined && { generation }) }
+  return { ...instance, knownSince: now, slots: offerings[0]?.slots, listed: false, ...made }
 }
 
 /** The outcome is known: the intent is closed, and its VMs are written down. */

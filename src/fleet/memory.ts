@@ -10,6 +10,7 @@ import type {
   Unplaced,
 } from '../planner/index.ts'
 import type { Problem } from '../problems/index.ts'
+import type { Generation } from '../rollout/index.ts'
 import {
   type BreakerMemory,
   closedBreaker,
@@ -24,6 +25,8 @@ export interface ManagedInstance extends KnownInstance {
   listed: boolean
   /** What it was launched with, when that is known. */
   sha256?: string
+  /** The id of its generation, when that is known. */
+  generation?: string
   /** A call about it is in progress, or was answered a moment ago. */
   busyWith?: 'drain' | 'undrain' | 'end'
   /**
@@ -74,6 +77,8 @@ export interface OpenIntent {
   /** Its inputs: SHA-256 of the script, and the version of the rest of the request. */
   sha256: string
   version: string
+  /** The id of the generation that it launches; missing in journals of versions that did not write it. */
+  generation?: string
   /** The writer its instances are tagged with: part of the request. Missing in journals of versions that did not write it. */
   writerId?: string
   /** VMs known to come from it. */
@@ -110,6 +115,9 @@ export interface PoolMemory {
   intents: Map<string, OpenIntent>
   /** User data of open intents, by SHA-256. */
   userData: Map<string, UserData>
+  /** By id; and the id of the one that launches have now. */
+  generations: Map<string, Generation>
+  generation?: string
   offerings: OfferingMemory
   breaker: BreakerMemory
   budget: LaunchBudget
@@ -165,6 +173,7 @@ export function emptyMemory(): PoolMemory {
     unplaced: new Map(),
     intents: new Map(),
     userData: new Map(),
+    generations: new Map(),
     offerings: new Map(),
     breaker: closedBreaker(),
     budget: fullBudget(),
@@ -181,4 +190,22 @@ export function emptyMemory(): PoolMemory {
     terminateRetryAt: 0,
     terminateFailures: 0,
   }
+}
+
+// Generations: what instances were made from (the room `rollout`).
+
+/** Those that instances and open launches have, and last the one that launches have now: as a journal contains them. */
+export function generationsOf({ generations, generation, tracks, intents }: PoolMemory): Generation[] {
+  const used = new Set<string | undefined>()
+  for (const track of tracks.values()) used.add(track.generation)
+  for (const intent of intents.values()) used.add(intent.generation)
+  const others = [...generations.values()].filter(({ id }) => used.has(id) && id !== generation)
+  const current = generations.get(generation ?? '')
+  return current ? [...others, current] : others
+}
+
+/** The newest one that is written down is what launches had at that time. */
+export function learnGeneration(memory: PoolMemory, generation: Generation): void {
+  memory.generations.set(generation.id, generation)
+  memory.generation = generation.id
 }

@@ -284,6 +284,7 @@ function see(
   const intent = memory.intents.get(instance.intentId ?? '')
   intent?.seen.add(instance.id)
   track.sha256 ??= intent?.sha256
+  if (intent?.generation !== undefined) track.generation ??= intent.generation
   return track
 }
 

@@ -13,6 +13,7 @@ import {
 } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import type { Ownership, Provider, SharedCluster } from '../providers/index.ts'
+import type { LaunchedNow } from '../rollout/index.ts'
 import type { FleetEvent } from './events.ts'
 import type { LaunchErrorRules } from './failures.ts'
 import { emptyMemory, type PoolMemory } from './memory.ts'
@@ -189,6 +190,8 @@ export interface PoolDeps {
   newId: () => string
   /** The preflight's last answer and its user data; called often, so it only reads. */
   launchInputs: () => LaunchInputs
+  /** What is launched now, to compare running instances with; it only reads. Without it nothing is compared. */
+  launchedNow?: () => LaunchedNow
   logger: Logger
   metrics: Metrics
   onEvent?: (event: FleetEvent) => void
