@@ -64,7 +64,7 @@ export interface ProviderDefinition<C extends CommonProviderConfig = CommonProvi
 
   /**
    * What instances of the pool are made from, beside their user data: an instance that was made from something else is drifted
-   * (docs/rollouts.md). Default: every key of its own.
+   * (docs/rollouts.md). Default: every key of its own but `identityKeys`.
    */
   madeFrom?(config: C): MadeFrom
 

@@ -54,12 +54,13 @@ export function launchedNow({ pool, setup, template, providers }: LaunchedNowInp
   return { generation: generationOf(digests), chosenBy }
 }
 
-/** Without `madeFrom`, every key of its own counts. */
+/** Without `madeFrom`, every key of its own counts that does not locate the pool. */
 function madeFrom(provider: ProvidedPool['provider'], providers: readonly AnyProvider[]) {
   const definition = definitionOf(providers, provider)
   if (definition.madeFrom) return definition.madeFrom(provider)
   const values = new Map(Object.entries(provider))
-  return { keys: Object.fromEntries(definition.ownKeys.map((key) => [key, values.get(key)])) }
+  const counted = definition.ownKeys.filter((key) => !definition.identityKeys.includes(key))
+  return { keys: Object.fromEntries(counted.map((key) => [key, values.get(key)])) }
 }
 
 /** What the user data of every cloud is made of. */
