@@ -77,9 +77,12 @@ export function gcpProvider(
   // Consoles are read when many VMs have failed at once.
   const fewConsoles = limit(4)
 
-  async function prepare({ owner: by, intent, userData }: LaunchOrder, signal?: AbortSignal) {
+  async function prepare(
+    { owner: by, intent, userData }: LaunchOrder,
+    image: string | undefined,
+    signal?: AbortSignal,
+  ) {
     const startupScript = Buffer.from(userData.packed).toString('utf8')
-    const image = namesNewest(config) ? await newestImage(signal) : undefined
     const facts = { ...(await factsOf(signal)), startupScript, ...(image && { image }) }
     return gcpLaunch({ config, owner: by, setup: { master }, intent }, facts)
   }
@@ -90,12 +93,20 @@ export function gcpProvider(
   }
 
   async function launch(order: LaunchOrder, signal?: AbortSignal): Promise<LaunchResult> {
-    const operationTimeoutMs = config.operation_timeout_period
-    const result = await launchInstances(order, { api, clock, operationTimeoutMs, prepare }, signal)
+    let image: string | undefined
+    const how = {
+      api,
+      clock,
+      operationTimeoutMs: config.operation_timeout_period,
+      async prepare(order: LaunchOrder, signal?: AbortSignal) {
+        image = namesNewest(config) ? await newestImage(signal) : undefined
+        return prepare(order, image, signal)
+      },
+    }
+    const result = await launchInstances(order, how, signal)
     const instances = known.launched(result.instances)
-    // Listings do not show images; this one is in the cache since the request was made.
-    const image = namesNewest(config) && instances.length > 0 ? await newestImage(signal) : undefined
-    return { ...result, instances: image ? instances.map((one) => ({ ...one, image })) : instances }
+    // Listings do not show images.
+    return { ...result, instances: image ? instances.map((one) => ({ ...one, image: image! })) : instances }
   }
 
   async function stageOf(instance: string, signal?: AbortSignal) {
