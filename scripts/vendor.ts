@@ -72,7 +72,14 @@ function importsOf(root: string): Map<string, Set<string>> {
   for (const path of globSync('src/**/*.ts', { cwd: root })) {
     const text = readFileSync(join(root, path), 'utf8')
     const fixed = text.matchAll(/^import (?!type )(?:(\w+)|\{([^}]*)\}) from '([@a-z][^':]*)'/gm)
-    const lazy = text.matchAll(/\b(?:const (?:(\w+)|\{([^}]*)\}) = |\()?await import\('([@a-z][^':]*)'\)/g)
+    const lazy = [
+      ...text.matchAll(/\b(?:const (?:(\w+)|\{([^}]*)\}) = |\()?await import\('([@a-z][^':]*)'\)/g),
+    ]
+    // In another form the names would be missing from the bundle, unnoticed until they are used.
+    if (lazy.length < [...text.matchAll(/\bimport\('[@a-z][^':]*'\)/g)].length)
+      throw new Error(
+        `${path} imports a package on demand in another form than \`const {…} = await import('…')\``,
+      )
     for (const [, , listed = '', specifier = ''] of [...fixed, ...lazy]) {
       const names = found.get(specifier) ?? new Set()
       found.set(specifier, names)

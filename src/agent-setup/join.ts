@@ -5,6 +5,7 @@ import {
   loadTlsCredentials,
   type MasterAddress,
   masterUrl,
+  rootsOf,
   type TlsCredentials,
   type TrustPlan,
 } from '../pki/index.ts'
@@ -18,6 +19,8 @@ export interface JoinSetup extends JoinEndpoint {
   others?: readonly JoinEndpoint[]
   /** PEM of what the instance trusts there; undefined: what its agent trusts of the master. */
   chain?: string
+  /** SHA-256 of the roots of `chain`. */
+  roots?: readonly string[]
   /** Kinds of proof, in the order in which they are tried; at least one. */
   proofs: readonly string[]
   /** The certificate is renewed at least this often. */
@@ -54,7 +57,7 @@ export function planJoin(input: PoolTrustInput, trust: PoolTrust): { join?: Join
   const known = providers.find(({ kind }) => kind === type)?.proofKinds ?? []
   const proofs = acceptedProofs(join, known)
   const renewSeconds = Math.min(daySeconds, Math.floor(config.agents_ca.lifetime / 3000))
-  const { name, chain } = verified
+  const { name, chain, roots } = verified
   const { certificateName } = trust.trust
   // They are masters, too: verified as the first.
   const others = endpoint.others.map((address) => ({
@@ -66,7 +69,7 @@ export function planJoin(input: PoolTrustInput, trust: PoolTrust): { join?: Join
       url: endpoint.url,
       name,
       ...(others.length > 0 && { others }),
-      ...(chain !== undefined && { chain }),
+      ...(chain !== undefined && { chain, roots }),
       proofs,
       renewSeconds,
     },
@@ -160,6 +163,7 @@ interface EndpointTrust {
   /** Undefined when a problem is an error. */
   name?: string
   chain?: string
+  roots?: readonly string[]
   problems: Problem[]
 }
 
@@ -189,7 +193,7 @@ function trustIn({ address, isMaster }: Endpoint, input: PoolTrustInput, trust: 
   const isShared = trust.mode === 'embed' && chain === anchorsOf(trust)
   return {
     name: plan.certificateName ?? address.host,
-    ...(!isShared && { chain }),
+    ...(!isShared && { chain, roots: rootsOf(plan) }),
     problems: mine,
   }
 }

@@ -133,11 +133,20 @@ function instanceWords(counts: NonNullable<Explanation['instances']>): string[] 
   const limits = `${counts.live} of at most ${counts.max}, at least ${counts.min}`
   return [
     `${limits}${all.length > 0 ? `: ${all.join(', ')}` : ''}`,
+    ...driftWords(counts.drifted),
     ...(counts.inFlight > 0 ? [`${counts.inFlight} more being launched, already counted`] : []),
     ...(counts.foreignAgents > 0
       ? [`${count(counts.foreignAgents, 'agent')} on instances that are not managed here`]
       : []),
   ]
+}
+
+function driftWords({ instances, keys }: NonNullable<Explanation['instances']>['drifted']): string[] {
+  if (instances === 0) return []
+  const byKey = Object.entries(keys)
+    .sort(([a], [b]) => a.localeCompare(b))
+    .map(([key, n]) => `${key} ${n}`)
+  return [`${instances} drifted: ${byKey.join(', ')}`]
 }
 
 const places: Record<Room['where'], string> = {

@@ -186,6 +186,7 @@ const instanceHead = [
   'ZONE',
   'CAPACITY',
   'AGE',
+  'DRIFTED',
   'NOTE',
 ]
 const agentHead = ['POOL', 'AGENT', 'STATE', 'FREE SLOTS', 'ACTIVITY', 'TLS', 'CERTIFICATE NAME', 'NOTE']
@@ -206,6 +207,7 @@ export async function instanceLines(instances: InstanceView[], now: number): Pro
       vm.zone || '-',
       vm.capacityType.replace('_', '-'),
       age(now - vm.launchedAt),
+      vm.drifted?.join(', ') ?? '-',
       [vm.doing && doings[vm.doing], vm.stateReason].filter(Boolean).join('; '),
     ]),
   )

@@ -66,6 +66,7 @@ export {
 export type { ReadableConfig } from './readable.ts'
 export { configSchema } from './reference.ts'
 export { codeFrame, reportProblem, shown } from './report.ts'
+export { checkImages } from './rollout.ts'
 export { clusterIdPattern, demandTypes } from './schema.ts'
 export { type StandardSchema, standardProviderBlock } from './standard-block.ts'
 export type { PostgresConfig } from './state.ts'

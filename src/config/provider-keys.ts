@@ -22,6 +22,7 @@ import {
 import { checkJoin, joinConfigOf, joinKey } from './join.ts'
 import { checkMasterUrls, checkPreflight, masterUrls, preflightAddresses } from './provider-addresses.ts'
 import { type Block, given, inner, isAbsent, isMapping, note, type Partially, sure } from './read-block.ts'
+import { rolloutKey } from './rollout.ts'
 import { readYaml } from './yaml.ts'
 
 /** The agent image of Determined's last release; `check` warns if the running master has another version. */
@@ -103,6 +104,7 @@ export const commonKeys = {
   launch_error_retries: keyOr(count(0), 0, 'Failed launches in a row before the error is reported.'),
   tls: block(tlsKeys, 'How agents trust the master.'),
   join: joinKey,
+  rollout: rolloutKey,
   preflight: keyOr(
     choice(...preflightModes),
     'tls',

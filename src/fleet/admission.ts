@@ -2,7 +2,7 @@
 
 import { isLive } from '../planner/index.ts'
 import { missingOf } from './launch.ts'
-import type { ManagedInstance, PoolMemory } from './run.ts'
+import type { ManagedInstance, PoolMemory } from './memory.ts'
 
 /**
  * - `yes`: it belongs to a VM that can run, by the journal or a listing

@@ -15,20 +15,13 @@ import {
 import { delayAfter } from '../platform/index.ts'
 import { judgeInstances, judgeRemoved } from './failed-instances.ts'
 import { breakerView, unplaceableGrowth } from './failures.ts'
+import { noteDrift } from './generations.ts'
 import { holdsOf, noteJournalFault, settleJournal } from './holds.ts'
 import { isDue, isReplayable, isShown, missingOf, openLaunch, send, settle } from './launch.ts'
-
+import type { ManagedInstance, PoolMemory } from './memory.ts'
 import { checkpointOf } from './records.ts'
 import { drain, orderAll, terminateInstances, undrain } from './removal.ts'
-import {
-  type LaunchInputs,
-  type ManagedInstance,
-  type PoolMemory,
-  type PoolRun,
-  type PoolSettings,
-  problemOf,
-  writtenBy,
-} from './run.ts'
+import { type LaunchInputs, type PoolRun, type PoolSettings, problemOf, writtenBy } from './run.ts'
 
 /**
  * The call is repeated when an answer that was requested so long after the cloud accepted the termination still shows the
@@ -62,6 +55,7 @@ export function takeTurn(run: PoolRun, requests: readonly ManualLaunch[] = []): 
     }
   if (memory.clearing) orderAll(memory)
   judgeInstances(run)
+  noteDrift(run)
   const material = launchInputsOf(run)
   reviewIntents(run, material, now)
   const planned = () => {

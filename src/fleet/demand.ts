@@ -3,15 +3,9 @@
 import type { AgentState, Demand, KnownAgent } from '../planner/index.ts'
 import { viewWithin } from '../platform/index.ts'
 import { recordUsable } from './failures.ts'
+import type { ManagedInstance, PoolMemory } from './memory.ts'
 import type { PoolRecord } from './records.ts'
-import {
-  callDeadlines,
-  type ManagedInstance,
-  type PoolMemory,
-  type PoolRun,
-  problemOf,
-  reportProblem,
-} from './run.ts'
+import { callDeadlines, type PoolRun, problemOf, reportProblem } from './run.ts'
 
 /** Throws nothing: an error is kept as the pool's problem. Returns whether there was an answer. */
 export async function readDemand(run: PoolRun): Promise<boolean> {

@@ -12,7 +12,8 @@ import {
 import { limit, withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import { recordFailedInstances, spend } from './failures.ts'
-import { callDeadlines, type ManagedInstance, type PoolRun } from './run.ts'
+import type { ManagedInstance } from './memory.ts'
+import { callDeadlines, type PoolRun } from './run.ts'
 
 /** Consoles read for one round: enough to find the reason when a hundred instances fail in the same way. */
 const most = 8

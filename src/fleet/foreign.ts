@@ -2,7 +2,7 @@
 
 import { isLive } from '../planner/index.ts'
 import type { Listing } from '../providers/index.ts'
-import type { ForeignInstance, PoolMemory } from './run.ts'
+import type { ForeignInstance, PoolMemory } from './memory.ts'
 
 /** Milliseconds between two answers that do not contain an instance, of others or our own (missing.ts). */
 export const apart = 60_000

@@ -3,8 +3,9 @@
 import type { BlockDecision, Decision, Hold, ReasonCode } from '../planner/index.ts'
 import { codeInfo, type Problem, problem } from '../problems/index.ts'
 import { launchErrorOf } from './failures.ts'
+import type { PoolMemory } from './memory.ts'
 import { isOfDatabase } from './right.ts'
-import { type LaunchInputs, type PoolMemory, type PoolRun, type PoolSettings, reportProblem } from './run.ts'
+import { type LaunchInputs, type PoolRun, type PoolSettings, reportProblem } from './run.ts'
 
 /** What stops launches and removals. Checked again right before a termination, which is decided a while before. */
 export function stopsOf({ paused, foreign, otherAccount, problems }: PoolMemory): Hold[] {

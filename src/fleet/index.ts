@@ -10,7 +10,9 @@ import { type Admission, admissionOf, unlistedAt } from './admission.ts'
 import { type Turn, takeTurn } from './decide.ts'
 import { readDemand } from './demand.ts'
 import { launchErrorOf } from './failures.ts'
+import { restampGenerations } from './generations.ts'
 import { blockedLaunch, rememberHolds, reportHolds } from './holds.ts'
+import type { ManagedInstance } from './memory.ts'
 import { letOthersRun, listInstances, lookUp } from './observe.ts'
 import { createFleetOrders, isKeepable } from './ordered.ts'
 import { hasStarting, listingFrom, lookups, nextPoll, nextSharedListing, startingIds } from './pace.ts'
@@ -18,14 +20,7 @@ import { recallJournal } from './recall-journal.ts'
 import { checkpointOf } from './records.ts'
 import { cleared, undrain } from './removal.ts'
 import { assertLed, assertWritable, rightOver } from './right.ts'
-import {
-  createRun,
-  type ManagedInstance,
-  type PoolDeps,
-  type PoolRun,
-  type PoolSettings,
-  writtenBy,
-} from './run.ts'
+import { createRun, type PoolDeps, type PoolRun, type PoolSettings, writtenBy } from './run.ts'
 import { foreignWriters, type PoolStatus, statusOf } from './status.ts'
 
 export { type ClusterLocation, keyOf } from '../state/index.ts'
@@ -33,15 +28,11 @@ export type { Admission } from './admission.ts'
 export type { FleetEvent } from './events.ts'
 export { type Refusal, refusalGrowth } from './failures.ts'
 export { guardedCluster, guardedDemand } from './guarded.ts'
+export type { ManagedInstance } from './memory.ts'
 export { leftProblem, locationOf } from './orphan-reports.ts'
 export { createOrphanWatch, type FoundOrphan, type OrphanStatus, type OrphanWatch } from './orphans.ts'
 export { type OwnWriters, withAdopted, writersOf } from './own-writers.ts'
-export type {
-  LaunchInputs,
-  ManagedInstance,
-  PoolSettings,
-  SharedView,
-} from './run.ts'
+export type { LaunchInputs, PoolSettings, SharedView } from './run.ts'
 export type { PoolStatus } from './status.ts'
 export {
   agent,
@@ -265,6 +256,7 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
       isRecalled = await recallJournal(run)
       recalled.resolve()
       if (run.stopping) return
+      restampGenerations(run)
       await checkpoint(run)
       unsubscribe = deps.demand.onChange((changed) => {
         if (changed !== pool) return

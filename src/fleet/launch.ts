@@ -11,18 +11,9 @@ import { withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import type { LaunchFailure, LaunchResult } from '../providers/index.ts'
 import { forgetLaunchFailures, learn, recordLaunchFailure } from './failures.ts'
+import { type ManagedInstance, type OpenIntent, type PoolMemory, settleTimes } from './memory.ts'
 import { storedIntent, storedTrack, storedUserData } from './records.ts'
-import {
-  callDeadlines,
-  type LaunchInputs,
-  type ManagedInstance,
-  type OpenIntent,
-  type PoolMemory,
-  type PoolRun,
-  problemOf,
-  reportProblem,
-  settleTimes,
-} from './run.ts'
+import { callDeadlines, type LaunchInputs, type PoolRun, problemOf, reportProblem } from './run.ts'
 
 /** Milliseconds from a decision until it is written down, after which it is made again instead. */
 const longestWrite = 15_000
@@ -44,6 +35,7 @@ export function openLaunch(run: PoolRun, decision: LaunchDecision, material: Rea
     ...(gang ? { gang } : {}),
     sha256,
     version,
+    ...(memory.generation !== undefined && { generation: memory.generation }),
     writerId: deps.owner.writerId,
     seen: new Set(),
     sending: true,
@@ -194,10 +186,11 @@ function withReason({ instances, failures }: LaunchResult, intent: OpenIntent): 
 
 function trackOf(
   { addresses: _, ...instance }: Instance,
-  { offerings, sha256 }: OpenIntent,
+  { offerings, sha256, generation }: OpenIntent,
   now: number,
 ): ManagedInstance {
-  return { ...instance, knownSince: now, slots: offerings[0]?.slots, listed: false, sha256 }
+  const made = { sha256, ...(generation !== undefined && { generation }) }
+  return { ...instance, knownSince: now, slots: offerings[0]?.slots, listed: false, ...made }
 }
 
 /** The outcome is known: the intent is closed, and its VMs are written down. */

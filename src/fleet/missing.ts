@@ -5,14 +5,8 @@ import { withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import type { Listing } from '../providers/index.ts'
 import { apart, foreignToAsk, missingFor, settleForeign } from './foreign.ts'
-import {
-  callDeadlines,
-  type ManagedInstance,
-  type PoolMemory,
-  type PoolRun,
-  problemOf,
-  reportProblem,
-} from './run.ts'
+import type { ManagedInstance, PoolMemory } from './memory.ts'
+import { callDeadlines, type PoolRun, problemOf, reportProblem } from './run.ts'
 
 /**
  * How long a new instance may be unknown although it exists: EC2's answers become consistent within minutes

@@ -7,19 +7,11 @@ import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type Listing, listDeadline, type TimedListing } from '../providers/index.ts'
 import { reportLost } from './failed-instances.ts'
 import { noticeForeign } from './foreign.ts'
+import { type ManagedInstance, type PoolMemory, settleTimes, unknownWriter } from './memory.ts'
 import { checkAccount, findMissing, noticeMissing } from './missing.ts'
 import type { OwnWriters } from './own-writers.ts'
 import { storedTrack } from './records.ts'
-import {
-  callDeadlines,
-  type ManagedInstance,
-  type PoolMemory,
-  type PoolRun,
-  problemOf,
-  reportProblem,
-  settleTimes,
-  unknownWriter,
-} from './run.ts'
+import { callDeadlines, type PoolRun, problemOf, reportProblem } from './run.ts'
 
 /** A listing that began at `notBefore` or later. One that several pools share has its own deadline. */
 async function listingOf(run: PoolRun, notBefore: number): Promise<TimedListing> {
@@ -292,6 +284,7 @@ function see(
   const intent = memory.intents.get(instance.intentId ?? '')
   intent?.seen.add(instance.id)
   track.sha256 ??= intent?.sha256
+  if (intent?.generation !== undefined) track.generation ??= intent.generation
   return track
 }
 

@@ -1,7 +1,9 @@
 // Orders about what a pool remembers: each is carried out, or certainly not, or its answer says that nobody can know.
+
+import type { ManagedInstance } from './memory.ts'
 import type { PoolRecord } from './records.ts'
 import { isRightLost, orderUncertain } from './right.ts'
-import type { ManagedInstance, PoolRun } from './run.ts'
+import type { PoolRun } from './run.ts'
 
 type How = ManagedInstance['ordered']
 

@@ -1,7 +1,7 @@
 // How often the cloud and the master are polled: often while something changes, rarely while nothing does.
 
 import { isListingCertain } from '../planner/index.ts'
-import type { ManagedInstance, PoolMemory } from './run.ts'
+import type { ManagedInstance, PoolMemory } from './memory.ts'
 
 /** Milliseconds. The larger stays below the age at which a view of the master is too old. */
 const poll = { busy: 5_000, quiet: 10_000 }

@@ -2,15 +2,24 @@
 
 import * as z from 'zod/mini'
 import type { UserData } from '../agent-setup/index.ts'
-import type { LaunchBudget } from '../planner/index.ts'
 import type { BootMark, JournalRecord } from '../platform/index.ts'
-import { type Problem, type ProblemCode, problemCodes } from '../problems/index.ts'
-import { type BreakerMemory, fullBudget, type LaunchErrorMemory } from './failures.ts'
-import { emptyMemory, type ManagedInstance, type OpenIntent, type PoolMemory } from './run.ts'
+import { fullBudget } from './failures.ts'
+import {
+  emptyMemory,
+  generationsOf,
+  learnGeneration,
+  type ManagedInstance,
+  type OpenIntent,
+  type PoolMemory,
+} from './memory.ts'
 import {
   agent,
+  breaker,
+  budget,
   count,
+  generation,
   instanceShape,
+  launchError,
   offering,
   refusal,
   type ShapeOf,
@@ -23,6 +32,7 @@ const track = z.object({
   ...instanceShape,
   listed: z.boolean(),
   sha256: z.optional(text),
+  generation: z.optional(text),
   busyWith: z.optional(z.enum(['drain', 'undrain', 'end'])),
   drainDoubtAt: z.optional(time),
   retryAt: z.optional(time),
@@ -34,7 +44,7 @@ const track = z.object({
   wasEnded: z.optional(z.boolean()),
   soughtAt: z.optional(time),
   unknownSince: z.optional(time),
-} satisfies ShapeOf<Omit<ManagedInstance, 'addresses' | 'shownAt' | 'endDoubtAt'>>)
+} satisfies ShapeOf<Omit<ManagedInstance, 'addresses' | 'drifted' | 'shownAt' | 'endDoubtAt'>>)
 
 const intent = z.object({
   id: text,
@@ -45,10 +55,14 @@ const intent = z.object({
   gang: z.optional(z.boolean()),
   sha256: text,
   version: text,
+  generation: z.optional(text),
   writerId: z.optional(text),
   seen: z.optional(z.array(text)),
 } satisfies ShapeOf<
-  Pick<OpenIntent, 'id' | 'at' | 'count' | 'offerings' | 'gang' | 'sha256' | 'version' | 'writerId'> & {
+  Pick<
+    OpenIntent,
+    'id' | 'at' | 'count' | 'offerings' | 'gang' | 'sha256' | 'version' | 'generation' | 'writerId'
+  > & {
     seen?: string[]
   }
 >)
@@ -61,33 +75,6 @@ const userData = z.object({
   sha256: text,
 } satisfies ShapeOf<StoredUserData>)
 
-const place = {
-  file: text,
-  line: z.optional(count),
-  column: z.optional(count),
-  path: z.optional(text),
-  frame: z.optional(text),
-}
-
-const storedProblem = z.object({
-  code: z.custom<ProblemCode>((code) => typeof code === 'string' && Object.hasOwn(problemCodes, code)),
-  severity: z.enum(['error', 'warning']),
-  message: text,
-  remedy: text,
-  where: z.optional(z.object({ ...place, setting: z.optional(z.object(place)) })),
-  details: z.optional(z.record(text, z.unknown())),
-  cause: z.optional(z.unknown()),
-} satisfies ShapeOf<Problem>)
-
-const budget = z.object({ spent: z.number(), at: time } satisfies ShapeOf<LaunchBudget>)
-
-const breaker = z.object({
-  failures: count,
-  openings: count,
-  openedAt: time,
-  until: time,
-} satisfies ShapeOf<BreakerMemory>)
-
 const foreign = z.object({ id: text, writer: text })
 
 const memory = z.object({
@@ -99,13 +86,7 @@ const memory = z.object({
   breaker,
   /** Left out by versions that counted every launch of the last hour. */
   budget: z._default(budget, fullBudget()),
-  launchError: z.object({
-    failures: count,
-    lastAt: time,
-    readyAt: time,
-    // Another version may have written a code that no longer exists: such a problem is dropped.
-    problem: z.catch(z.optional(storedProblem), undefined),
-  } satisfies ShapeOf<LaunchErrorMemory>),
+  launchError,
   adopted: z.array(text),
   /** Left out by versions that forgot them at a restart. */
   foreign: z._default(z.array(foreign), []),
@@ -127,6 +108,8 @@ const record = z.discriminatedUnion('kind', [
     location: z.optional(text),
   }),
   z.object({ at, kind: z.literal('user_data'), userData }),
+  /** What is launched from now on is made of. */
+  z.object({ at, kind: z.literal('generation'), generation }),
   z.object({ at, kind: z.literal('intent'), intent }),
   z.object({ at, kind: z.literal('settled'), id: text, tracks: z.array(track) }),
   /** Shown by the cloud before an answer to their launch. */
@@ -194,6 +177,7 @@ export function checkpointOf(
     ...[...memory.userData.values()]
       .filter(({ sha256 }) => carried.has(sha256))
       .map((userData): PoolRecord => ({ at: now, kind: 'user_data', userData: storedUserData(userData) })),
+    ...generationsOf(memory).map((generation): PoolRecord => ({ at: now, kind: 'generation', generation })),
     {
       at: now,
       kind: 'checkpoint',
@@ -221,7 +205,16 @@ export function checkpointOf(
 
 /** A drain or a termination in progress may take effect: the drain counts as ours, the termination is decided again. */
 export function storedTrack(
-  { busyWith, ending: _, shownAt: __, endDoubtAt: ___, addresses: ____, endedAt, ...track }: ManagedInstance,
+  {
+    busyWith,
+    ending: _,
+    shownAt: __,
+    endDoubtAt: ___,
+    addresses: ____,
+    drifted: _____,
+    endedAt,
+    ...track
+  }: ManagedInstance,
   now: number,
 ): ManagedInstance {
   return {
@@ -239,9 +232,11 @@ export function storedIntent({
   gang,
   sha256,
   version,
+  generation,
   writerId,
 }: OpenIntent): StoredIntent {
-  return { id, at, count, offerings, ...(gang ? { gang } : {}), sha256, version, writerId }
+  const made = { sha256, version, ...(generation !== undefined && { generation }) }
+  return { id, at, count, offerings, ...(gang ? { gang } : {}), ...made, writerId }
 }
 
 export function storedUserData(userData: UserData): StoredUserData {
@@ -290,6 +285,9 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
       memory.userData.set(rest.sha256, { ...rest, packed: new Uint8Array(Buffer.from(packed, 'base64')) })
       break
     }
+    case 'generation':
+      learnGeneration(memory, record.generation)
+      break
     case 'intent':
       memory.intents.set(record.intent.id, reopened(record.intent, now))
       break

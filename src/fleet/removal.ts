@@ -12,15 +12,9 @@ import { readDemand } from './demand.ts'
 import { forgive, reportNeverJoined } from './failed-instances.ts'
 import { keptGrowth } from './failures.ts'
 import { noteJournalFault, stopsOf } from './holds.ts'
+import type { ManagedInstance, PoolMemory } from './memory.ts'
 import { rememberEnded } from './observe.ts'
-import {
-  callDeadlines,
-  type ManagedInstance,
-  type PoolMemory,
-  type PoolRun,
-  problemOf,
-  reportProblem,
-} from './run.ts'
+import { callDeadlines, type PoolRun, problemOf, reportProblem } from './run.ts'
 
 // Terminating VMs: they are re-checked right before. The provider looks each of them up by id before it terminates it.
 

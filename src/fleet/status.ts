@@ -12,7 +12,8 @@ import type { Problem } from '../problems/index.ts'
 import type { Turn } from './decide.ts'
 import { breakerView } from './failures.ts'
 import { problemBehind } from './holds.ts'
-import type { ManagedInstance, PoolMemory, PoolRun } from './run.ts'
+import type { ManagedInstance, PoolMemory } from './memory.ts'
+import type { PoolRun } from './run.ts'
 
 export interface PoolStatus {
   pool: string

@@ -8,9 +8,13 @@ import {
   type KnownAgent,
   type KnownInstance,
   type KnownOffering,
+  type LaunchBudget,
   type Offering,
   type Unplaced,
 } from '../planner/index.ts'
+import { type Problem, type ProblemCode, problemCodes } from '../problems/index.ts'
+import type { Generation } from '../rollout/index.ts'
+import type { BreakerMemory, LaunchErrorMemory } from './failures.ts'
 
 /**
  * A schema for every field of `T`, the optional ones too: a field that is added to the type but not here does not
@@ -37,6 +41,8 @@ export const instanceShape = {
   stateReason: z.optional(text),
   interruptedAt: z.optional(time),
   endsAt: z.optional(time),
+  offeredZone: z.optional(text),
+  image: z.optional(text),
   knownSince: time,
   slots: z.optional(count),
   joinedAt: z.optional(time),
@@ -49,7 +55,7 @@ export const instanceShape = {
   missingSince: z.optional(time),
   unshownSince: z.optional(time),
   ordered: z.optional(z.enum(['when_idle', 'even_if_busy'])),
-} satisfies ShapeOf<Omit<KnownInstance, 'addresses'>>
+} satisfies ShapeOf<Omit<KnownInstance, 'addresses' | 'drifted'>>
 
 export const agent = z.object({
   id: text,
@@ -92,3 +98,44 @@ export const knownOffering = z.object({
   preference: count,
   refused: z.optional(refusal),
 } satisfies ShapeOf<KnownOffering>)
+
+const place = {
+  file: text,
+  line: z.optional(count),
+  column: z.optional(count),
+  path: z.optional(text),
+  frame: z.optional(text),
+}
+
+const storedProblem = z.object({
+  code: z.custom<ProblemCode>((code) => typeof code === 'string' && Object.hasOwn(problemCodes, code)),
+  severity: z.enum(['error', 'warning']),
+  message: text,
+  remedy: text,
+  where: z.optional(z.object({ ...place, setting: z.optional(z.object(place)) })),
+  details: z.optional(z.record(text, z.unknown())),
+  cause: z.optional(z.unknown()),
+} satisfies ShapeOf<Problem>)
+
+export const budget = z.object({ spent: z.number(), at: time } satisfies ShapeOf<LaunchBudget>)
+
+export const breaker = z.object({
+  failures: count,
+  openings: count,
+  openedAt: time,
+  until: time,
+} satisfies ShapeOf<BreakerMemory>)
+
+export const launchError = z.object({
+  failures: count,
+  lastAt: time,
+  readyAt: time,
+  // Another version may have written a code that no longer exists: such a problem is dropped.
+  problem: z.catch(z.optional(storedProblem), undefined),
+} satisfies ShapeOf<LaunchErrorMemory>)
+
+export const generation = z.object({
+  id: text,
+  version: count,
+  keys: z.record(text, text),
+} satisfies ShapeOf<Generation>)

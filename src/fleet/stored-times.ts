@@ -2,8 +2,8 @@
 
 import type { BootMark, JournalRecord } from '../platform/index.ts'
 import { breakerPause, keptGrowth, launchErrorPause, refusalGrowth, unplaceableGrowth } from './failures.ts'
+import type { PoolMemory } from './memory.ts'
 import { recall, writtenIn } from './records.ts'
-import type { PoolMemory } from './run.ts'
 
 /**
  * By how much times of an earlier process must be shifted, in milliseconds: within the same boot the uptime shows exactly

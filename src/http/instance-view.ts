@@ -24,6 +24,8 @@ const instanceSchema = z.object({
   slots: z.optional(z.number()),
   busy: z.boolean(),
   doing: z.optional(z.enum(['ending', 'draining', 'ordered'])),
+  /** Keys of the configuration by which it differs from what is launched now; missing where it does not, or that is not known. */
+  drifted: z.optional(z.array(z.string())),
 })
 
 export const instancesSchema = z.object({ instances: z.array(instanceSchema), ...listNotes })
@@ -73,6 +75,7 @@ function instanceView(
     slots: row.slots,
     busy: agent?.busy ?? false,
     doing: doingOf(track),
+    drifted: track.drifted && [...track.drifted],
   }
 }
 

@@ -76,6 +76,7 @@ export {
   masterUrl,
   preflightModes,
   preflightProofs,
+  rootsOf,
   type TrustMode,
   type TrustPlan,
   trustModes,

@@ -40,6 +40,17 @@ export function anchorsOf(plan: TrustPlan): string {
   return plan.chain.map((certificate) => certificate.pem).join('')
 }
 
+/**
+ * SHA-256 of the certificates that agents trust in the end, sorted: the tops of the chain, and the well-known root. Those below
+ * them are renewed, which makes no difference.
+ */
+export function rootsOf({ chain, wellKnownRoot }: Pick<TrustPlan, 'chain' | 'wellKnownRoot'>): string[] {
+  const isBelow = ({ role, issuer }: CertificateFacts) =>
+    role !== 'root' && chain.some(({ role: above, subject }) => above !== 'leaf' && subject === issuer)
+  const tops = chain.filter((certificate) => !isBelow(certificate))
+  return [...new Set([...tops, ...(wellKnownRoot ? [wellKnownRoot] : [])].map(({ sha256 }) => sha256))].sort()
+}
+
 // The address at which agents dial the master.
 
 export type MasterScheme = 'http' | 'https'

@@ -5,7 +5,7 @@ import { type ActReason, actReasons, type Decision, type ReasonCode } from './de
 import { planWithTrace } from './index.ts'
 import type { Inventory } from './inventory.ts'
 import type { Placement } from './placement-context.ts'
-import { offeringKey, type Policy, type Snapshot } from './snapshot.ts'
+import { type KnownInstance, offeringKey, type Policy, type Snapshot } from './snapshot.ts'
 
 /** `now` is milliseconds since the epoch, by the clock of the snapshot. */
 export function explain(snapshot: Snapshot, policy: Policy, now: number): Explanation {
@@ -52,14 +52,21 @@ function countInstances(inventory: Inventory, policy: Policy): InstanceCounts {
     away: 0,
     leaving: 0,
     faulty: {},
+    drifted: { instances: 0, keys: {} },
     foreignAgents: inventory.foreignAgents.length,
   }
-  for (const { phase, agent, fault } of inventory.members) {
+  for (const { phase, agent, fault, instance } of inventory.members) {
+    countDrift(counts.drifted, instance)
     if (phase === 'ready') counts[agent?.busy ? 'busy' : 'idle']++
     else if (phase === 'away' || phase === 'leaving') counts[phase]++
     else if (fault) counts.faulty[fault] = (counts.faulty[fault] ?? 0) + 1
   }
   return counts
+}
+
+function countDrift(counts: InstanceCounts['drifted'], { drifted = [] }: KnownInstance): void {
+  if (drifted.length > 0) counts.instances++
+  for (const key of drifted) counts.keys[key] = (counts.keys[key] ?? 0) + 1
 }
 
 const rooms: [Tier, Room['where']][] = [
@@ -157,6 +164,8 @@ export interface InstanceCounts {
   leaving: number
   /** Failed instances by the code of what is wrong. */
   faulty: Record<string, number>
+  /** Instances that differ from what is launched now; and by each key of the configuration, how many of them do. */
+  drifted: { instances: number; keys: Record<string, number> }
   /** Agents of the pool on machines that the provisioner does not manage. */
   foreignAgents: number
 }

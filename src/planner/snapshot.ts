@@ -41,6 +41,10 @@ export interface Instance {
    * VM that joins: no decision depends on them, and they are never stored.
    */
   addresses?: readonly string[]
+  /** The `zone` of the offering it was launched by, as far as the cloud shows that. */
+  offeredZone?: string
+  /** The machine image, as far as the cloud shows it. */
+  image?: string
 }
 
 /** One way to buy a VM: what is tried, and what is remembered when the cloud refuses. */
@@ -142,6 +146,8 @@ export interface KnownInstance extends Instance {
   unshownSince?: number
   /** A person ordered its removal; `even_if_busy` does not wait for its jobs. */
   ordered?: 'when_idle' | 'even_if_busy'
+  /** Keys of the configuration by which it differs from what is launched now; left out where it does not, or that is not known. */
+  drifted?: readonly string[]
 }
 
 /** An agent with what is remembered about it. `idleSince` is by our clock here. */

@@ -109,6 +109,11 @@ export const metricTable = {
     help: 'Instances by state; joined are running ones whose agent is connected.',
     labels: ['pool', 'state'],
   },
+  drifted_instances: {
+    kind: 'gauge',
+    help: 'Instances that differ from what their pool launches now (docs/rollouts.md).',
+    labels: ['pool'],
+  },
   orphans: {
     kind: 'gauge',
     help: 'Instances of this cluster that belong to no configured pool, by the pool their tag names.',

@@ -48,6 +48,12 @@ export interface Provider {
   /** Slots of an agent on this instance type, or undefined when the cloud does not know the type. */
   slotsOf(instanceType: string, signal?: AbortSignal): Promise<number | undefined>
 
+  /**
+   * The image that a launch uses now, as `Instance.image` shows it; undefined if the configuration names one that is always the
+   * same. Rejects when the cloud could not be asked. Without this method, a newer image is never noticed.
+   */
+  newestImage?(signal?: AbortSignal): Promise<string | undefined>
+
   /** The last stage the VM's script reported, or undefined when nothing can be read. */
   consoleStage(id: string, signal?: AbortSignal): Promise<Stage | undefined>
 

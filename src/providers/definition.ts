@@ -2,7 +2,7 @@
 
 import type { AgentFacts, Machine, MachineProof } from '../agent-setup/index.ts'
 import type { CommonProviderConfig, ProviderBlock } from '../config/index.ts'
-import type { Offering } from '../planner/index.ts'
+import type { CapacityType, Offering } from '../planner/index.ts'
 import { type MetadataOptions, neededValue } from '../platform/index.ts'
 import type { Problem } from '../problems/index.ts'
 import type {
@@ -62,6 +62,12 @@ export interface ProviderDefinition<C extends CommonProviderConfig = CommonProvi
    */
   separatesGangs?(config: C): boolean
 
+  /**
+   * What instances of the pool are made from, beside their user data: an instance that was made from something else is drifted
+   * (docs/rollouts.md). Default: every key of its own but `identityKeys`.
+   */
+  madeFrom?(config: C): MadeFrom
+
   /** Facts about agents that the startup script needs. `ownAgent`: the command that starts this program as an agent. */
   agent(config: C, ownAgent: readonly string[]): AgentFacts
 
@@ -105,6 +111,34 @@ export interface ProviderDefinition<C extends CommonProviderConfig = CommonProvi
    * unanswered when `signal` is aborted is an item with that reason as its problem; all other items are still reported.
    */
   check?(context: ProviderContext<C>, offerings: Offering[], signal?: AbortSignal): Promise<CheckItem[]>
+}
+
+/** Without what only limits how many instances there are, or how they are watched. */
+export interface MadeFrom {
+  /**
+   * By the key that a person would change. Settings that can be written in several ways have the same value in each of them;
+   * undefined: not set.
+   */
+  keys: Readonly<Record<string, unknown>>
+  /** The same, for instances of one capacity type only. */
+  ofCapacity?: Readonly<Partial<Record<CapacityType, Readonly<Record<string, unknown>>>>>
+  chosenBy?: ChosenBy
+}
+
+/**
+ * Keys whose value is one of several, so that an instance is compared with all offerings of the pool. What has no key here is not
+ * compared.
+ */
+export interface ChosenBy {
+  instanceType?: string
+  /** For an instance whose `offeredZone` is not offered any more. */
+  zone?: string
+  /** For a spot instance while no spot capacity is offered, and the other way round. */
+  spot?: string
+  /** For an on-demand instance while only reserved capacity is offered. */
+  reserved?: string
+  /** For an instance whose `image` is not `Provider.newestImage`. */
+  image?: string
 }
 
 /** A pool in terms of Determined's API (Determined: proto/src/determined/resourcepool/v1/resourcepool.proto). */

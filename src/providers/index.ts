@@ -27,7 +27,9 @@ export {
 } from './contract.ts'
 export {
   type AnyProvider,
+  type ChosenBy,
   definitionOf,
+  type MadeFrom,
   machineOf,
   type ProviderDefinition,
   type ResourcePoolFacts,

@@ -22,6 +22,7 @@ import {
 } from '../pki/index.ts'
 import { isError, type Problem, ProvisionError, problem } from '../problems/index.ts'
 import { type AnyProvider, definitionOf, type LaunchRequest, machineOf } from '../providers/index.ts'
+import { type LaunchedNow, launchedNow } from '../rollout/index.ts'
 import { identityHere, type StoredIdentity } from '../state/index.ts'
 import { loadMasterCertificate } from './certificate.ts'
 import { commandAgentProblems, severalMastersProblems } from './command-agents.ts'
@@ -87,7 +88,8 @@ export interface PoolPlan {
   setup?: AgentSetup
   /** Agents present a certificate that is on their machine image, not here. */
   hasClientCertificate: boolean
-  /** Missing, like the request, when a problem is an error. */
+  /** What its instances are made from. Missing, like the request, when a problem is an error. */
+  launchedNow?: LaunchedNow
   userData?: UserData
   /** An example: each launch creates its own, with its own intent. */
   request?: LaunchRequest
@@ -97,7 +99,7 @@ export interface PoolPlan {
 }
 
 /** A plan with which VMs can be launched. */
-export type ReadyPlan = PoolPlan & Required<Pick<PoolPlan, 'setup' | 'userData' | 'request'>>
+export type ReadyPlan = PoolPlan & Required<Pick<PoolPlan, 'setup' | 'userData' | 'request' | 'launchedNow'>>
 
 export function isReady(plan: PoolPlan): plan is ReadyPlan {
   return plan.request !== undefined
@@ -181,6 +183,7 @@ async function planPool(pool: ProvidedPool, input: PlanInput): Promise<PoolPlan>
     ...(isReady && {
       userData,
       request,
+      launchedNow: launchedNow({ pool, setup, template, providers }),
       ...(hasGangs && { gangRequest: requestFor({ count: 2, gang: true }) }),
     }),
     problems,

@@ -90,6 +90,7 @@ const limits: readonly string[] = [
   'launch_rate',
   'launch_error_timeout',
   'launch_error_retries',
+  'rollout',
 ]
 
 function takes(

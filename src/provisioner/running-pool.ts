@@ -23,6 +23,7 @@ import {
   tellProblems,
 } from '../platform/index.ts'
 import { type AnyProvider, definitionOf, type Ownership, type Provider } from '../providers/index.ts'
+import { watchNewestImage } from '../rollout/index.ts'
 import type { JournalOptions, OpenedJournal, StateStore } from '../state/index.ts'
 import { meteredDemand, meteredProvider } from './metered.ts'
 import { type JoinProbe, type PreflightGate, preflightGate } from './preflight-gate.ts'
@@ -95,6 +96,11 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
   )
   tellProblems(logger, opened.problems)
   const gate = preflightGate(options)
+  const images = watchNewestImage({
+    ...meter,
+    provider,
+    isWanted: () => plan().pool.provider.rollout.images === 'latest',
+  })
   const fleet = createPoolFleet(
     {
       ...options,
@@ -113,6 +119,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
       random: Math.random,
       newId: randomUUID,
       launchInputs: gate.launchInputs,
+      launchedNow: () => ({ ...plan().launchedNow, newestImage: images.current() }),
       onListed: () => options.onListed?.(pool.pool_name),
       isLed: options.term.isCurrent,
     },
@@ -125,6 +132,7 @@ export async function runPool(options: RunPoolOptions): Promise<RunningPool> {
     userDataChanged: () => void gate.ask().catch(() => {}),
     async stop() {
       gate.stop()
+      images.stop()
       await fleet.stop()
       await provider.close()
       await opened.journal.close()

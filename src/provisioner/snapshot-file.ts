@@ -66,7 +66,7 @@ const snapshot = z.object({
   listing: z.optional(z.object({ completeAt: time, took: z.optional(time), complete: z.boolean() })),
   demandAt: z.optional(time),
   demandTook: z.optional(time),
-  instances: z.array(z.object(instanceShape)),
+  instances: z.array(z.object({ ...instanceShape, drifted: z.optional(z.array(text)) })),
   agents: z.array(agent),
   pending: z.array(
     z.object({

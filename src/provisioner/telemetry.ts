@@ -76,6 +76,7 @@ function setGauges(
 ): void {
   for (const name of [
     'instances',
+    'drifted_instances',
     'orphans',
     'pending_allocations',
     'launches_in_flight',
@@ -107,6 +108,7 @@ function setPoolGauges(
   ])
   for (const { state } of instances) states.set(state, (states.get(state) ?? 0) + 1)
   for (const [state, count] of states) metrics.gauge('instances', count, { pool, state })
+  metrics.gauge('drifted_instances', instances.filter(({ drifted }) => drifted).length, { pool })
   metrics.gauge('pending_allocations', pending, { pool })
   metrics.gauge('launches_in_flight', inFlight, { pool })
   for (const { code } of blocked) metrics.gauge('blocked', 1, { pool, reason: code })

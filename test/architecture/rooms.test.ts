@@ -12,6 +12,7 @@ const rows = [
   ['config'],
   ['agent-setup'],
   ['providers', 'demand', 'state'],
+  ['rollout'],
   ['fleet'],
   ['http'],
   ['standalone', 'join'],

@@ -14,6 +14,7 @@ import { clausesFor, eventually } from '../../src/testing/clauses.ts'
 import { type UnderLeases, underLeases, unleased } from '../support/under-leases.ts'
 import { describeStateCluster } from './state-cluster.ts'
 import { describeStateFailures } from './state-failures.ts'
+import { describeStateGenerations } from './state-generations.ts'
 import type { StateHarness, StateSubject } from './state-harness.ts'
 import { describeStateJoin } from './state-join.ts'
 import { describeStateOutput } from './state-output.ts'
@@ -384,6 +385,7 @@ export function describeStateContract(name: string, subject: StateSubject): void
 
     const here = { harness: () => harness, life: () => life, restart }
     describeStateJoin(clause, here)
+    describeStateGenerations(clause, here)
     describeStateCluster(clause, here)
     describeStateOutput(clause, here)
     describeStateFailures(clause, here)

@@ -42,6 +42,7 @@ const common: Omit<CommonProviderConfig, 'type'> = {
   launch_error_retries: 0,
   tls: { trust: 'auto', allow_ip_only: false },
   join: { proof: 'off' },
+  rollout: { images: 'pinned' },
   preflight: 'tls',
   preflight_proof: 'master',
   agent_runtime: 'docker',

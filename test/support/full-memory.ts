@@ -1,5 +1,5 @@
 // A memory of a pool with everything in it.
-import { emptyMemory, type PoolMemory } from '../../src/fleet/run.ts'
+import { emptyMemory, type PoolMemory } from '../../src/fleet/memory.ts'
 import { problem } from '../../src/problems/index.ts'
 import { userDataOf } from '../../src/testing/order.ts'
 import { idle, minute, now, offering, vm } from './planner.ts'
@@ -27,6 +27,7 @@ export function fullMemory(at: number): PoolMemory {
     endedAt: at,
     listed: true,
     sha256,
+    generation: 'made-before',
     kept: { times: 2, until: at + 75 * minute },
     judged: true,
     told: true,
@@ -43,11 +44,15 @@ export function fullMemory(at: number): PoolMemory {
       gang: true,
       sha256,
       version: '1',
+      generation: 'made-now',
       seen: new Set(['i1']),
     },
     ...{ sending: false, lastSentAt: at, doubtful: true, retryAt: at, listAfter: at },
   })
   memory.userData.set(sha256, userData)
+  for (const id of ['made-before', 'made-now'])
+    memory.generations.set(id, { id, version: 1, keys: { image: id, startup_script: 'same' } })
+  memory.generation = 'made-now'
   memory.offerings.set('on_demand/m4/a', { class: 'capacity', failures: 1, until: at + 37.5 * minute })
   memory.breaker = { failures: 3, openings: 1, openedAt: at, until: at + 37.5 * minute }
   memory.budget = { spent: 2.5, at }

@@ -239,12 +239,9 @@ export function stsOf(region: string): { host: string; partition: string } {
 /** Milliseconds. Short, because the answer is only used to tell two accounts apart. */
 const accountDeadlineMs = 3000
 
-/** Only for the account: a pool whose account nobody asks for does without it. */
-const stsPackage = () => import('@aws-sdk/client-sts')
-
 /** Loads what the first question for the account would have to wait for. */
 export async function prepareAccount(): Promise<void> {
-  await stsPackage()
+  await import('@aws-sdk/client-sts')
   ec2Client('us-east-1', {}).close()
 }
 
@@ -255,7 +252,7 @@ async function accountOf(
   credentials: EC2Client['config']['credentials'],
   signal?: AbortSignal,
 ): Promise<string | undefined> {
-  const { STSClient, GetCallerIdentityCommand } = await stsPackage()
+  const { STSClient, GetCallerIdentityCommand } = await import('@aws-sdk/client-sts')
   const requestHandler = { ...timeouts, socketTimeout: accountDeadlineMs, ...outgoingAgents(env) }
   const client = new STSClient({ region, credentials, maxAttempts: 1, requestHandler })
   const late = AbortSignal.timeout(accountDeadlineMs)

@@ -6,6 +6,7 @@ import { lazyVerifier } from '../join-proof.ts'
 import { firstType, slotTypeByType } from '../offerings.ts'
 import { machinePartials, proofPartials } from '../templates.generated.ts'
 import { documentKind, joinProblems, stsKind } from './join-kinds.ts'
+import { madeFrom } from './made-from.ts'
 import { ec2HostAliases, ec2Metadata, isEc2HostAlias } from './metadata.ts'
 import { groupsGangs } from './placement.ts'
 import { buildRequest, largestLaunch } from './request.ts'
@@ -59,6 +60,7 @@ export const aws: ProviderDefinition<AwsConfig> = {
   largestLaunch,
   offerings: offeringsOf,
   separatesGangs: groupsGangs,
+  madeFrom,
   agent: (config) => ({ slotType: slotTypeByType(config), dockerLogOptions: logOptionsOf(config) }),
   request: (input) => buildRequest(input),
   resourcePool: (config) => ({

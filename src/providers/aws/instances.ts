@@ -173,7 +173,7 @@ const states: Record<string, InstanceState> = {
 }
 
 export function instanceOf(instance: Ec2Instance): Instance {
-  const { State, StateReason, StateTransitionReason, Placement } = instance
+  const { State, StateReason, StateTransitionReason, Placement, ImageId, SubnetId } = instance
   const tags = tagsOf(instance)
   const reason = stateReason(StateReason) || StateTransitionReason
   const intentId = tags.get(ownerTags.intent)
@@ -189,6 +189,8 @@ export function instanceOf(instance: Ec2Instance): Instance {
     ...(intentId === undefined ? {} : { intentId }),
     ...(writerId === undefined ? {} : { writerId }),
     ...(reason ? { stateReason: reason } : {}),
+    ...(SubnetId ? { offeredZone: SubnetId } : {}),
+    ...(ImageId ? { image: ImageId } : {}),
     ...addressesOf(addressesIn(instance)),
   }
 }

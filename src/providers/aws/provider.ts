@@ -9,6 +9,7 @@ import { codeOf, ec2Failure } from './errors.ts'
 import { onlineFacts, typeFacts } from './image.ts'
 import { findOwned, hasInstances, listOwned, terminateOwned } from './instances.ts'
 import { hasTemplates, launchInstances, launchTemplates } from './launch.ts'
+import { hasNewestImage } from './made-from.ts'
 import { regionOf } from './metadata.ts'
 import { groupsGangs } from './placement.ts'
 import { groupsOf } from './placement-groups.ts'
@@ -79,6 +80,10 @@ export function awsProvider(
     return groupsGangs(config) && (await groupsOf(api, owner.clusterId, signal)).length > 0
   }
 
+  async function newestImage(signal?: AbortSignal): Promise<string | undefined> {
+    return hasNewestImage(config) ? (await factsOf(signal)).imageId : undefined
+  }
+
   return {
     kind: 'aws',
     location: { region },
@@ -93,6 +98,8 @@ export function awsProvider(
     launch,
     terminate: (ids, signal) =>
       terminateOwned({ api, owner, ids, isNew: (id) => launchedAt.has(id), signal }),
+    newestImage: (signal) =>
+      orProblem(ec2Failure, 'find the newest image', () => newestImage(signal), signal),
     slotsOf: (type, signal) =>
       orProblem(ec2Failure, `describe ${type}`, () => slotsOfType(type, signal), signal),
     consoleStage: (id, signal) =>

@@ -17,6 +17,8 @@ export interface Answered {
 export interface Ec2Instance {
   InstanceId?: string
   InstanceType?: string
+  ImageId?: string
+  SubnetId?: string
   LaunchTime?: Date
   State?: { Name?: string }
   StateReason?: { Code?: string; Message?: string }
@@ -60,6 +62,8 @@ const networkInterface = xmlFields<Ec2Interface>({
 const instance = xmlFields<Ec2Instance>({
   InstanceId: ['instanceId', xmlText],
   InstanceType: ['instanceType', xmlText],
+  ImageId: ['imageId', xmlText],
+  SubnetId: ['subnetId', xmlText],
   LaunchTime: ['launchTime', xmlDate],
   State: ['instanceState', xmlFields({ Name: ['name', xmlText] })],
   StateReason: ['stateReason', xmlFields({ Code: ['code', xmlText], Message: ['message', xmlText] })],

@@ -2,6 +2,7 @@
 import {
   type Block,
   checkDuplicates,
+  checkImages,
   commonRules,
   given,
   givenIn,
@@ -25,6 +26,7 @@ import {
   checkLimits,
   publicIpOf,
 } from './launch-rules.ts'
+import { hasNewestImage } from './made-from.ts'
 import { checkNames, typeFault } from './names.ts'
 import type { AwsKeys } from './schema.ts'
 
@@ -53,6 +55,7 @@ export function awsRules(keys: Keys, block: Block) {
   const bareMetal = instance_types?.some(({ type }) => isBareMetal(type)) ?? false
   const common = commonRules(keys, block, bareMetal)
   const image = imageOf(keys, block)
+  checkImages(keys, block, !image || hasNewestImage({ image }))
   checkVolume(keys, block)
   checkLimits(keys, block)
   checkSpot(keys, block)

@@ -9,6 +9,7 @@ import { type GceApi, type GceImage, gceClient, type MachineType, type Region } 
 import { googleAuth } from './compute-package.ts'
 import { gceFailure } from './errors.ts'
 import { permissionsOf } from './iam-role.ts'
+import { imagePath } from './image.ts'
 import { lastPart } from './instances.ts'
 import { familyOf, gpusOf, machineTypeName } from './machine-types.ts'
 import { type ProjectAndZone, projectAndZone, regionOf } from './request.ts'
@@ -109,16 +110,16 @@ function notGranted(permission: string, project: string): Problem {
 async function checkImage(items: CheckItem[], { api, config, scope, signal }: CheckInput) {
   const path = config.boot_disk_source_image
   if (!path) return
-  const parts = /(?:projects\/([^/]+)\/)?global\/images\/(family\/)?([^/]+)$/.exec(path)
+  const image = imagePath(path)
   const what = `image ${path}`
-  if (!parts) {
+  if (!image) {
     const remedy = 'Write it as projects/PROJECT/global/images/NAME, or …/images/family/FAMILY.'
     items.push({ what, problem: fault(`${path} is not an image path`, remedy) })
     return
   }
-  const [, project = scope.project, family, name = ''] = parts
+  const { project = scope.project, isFamily, name } = image
   const look = () =>
-    family
+    isFamily
       ? api.getImageFromFamily({ project, family: name }, signal)
       : api.getImage({ project, image: name }, signal)
   await attempt(items, what, look, (image) => unusable(image, config))

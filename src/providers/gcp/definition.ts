@@ -8,6 +8,7 @@ import { firstType, slotTypeByType, withReserved } from '../offerings.ts'
 import { machinePartials, proofPartials } from '../templates.generated.ts'
 import { joinProblems, tokenKind } from './join-kinds.ts'
 import { shownPool } from './labels.ts'
+import { madeFrom } from './made-from.ts'
 import { gceHostAliases, gceMetadata, isGceHostAlias } from './metadata-client.ts'
 import { buildRequest } from './request.ts'
 import { type GcpConfig, gcpRules, publicGcpImage } from './rules.ts'
@@ -54,6 +55,7 @@ export const gcp: ProviderDefinition<GcpConfig> = {
   onThisMachine: false,
   visibilityMs: 60_000,
   offerings: (config) => offeringsOf(config, zonesOf(config)),
+  madeFrom,
   agent: (config) => ({
     slotType: slotTypeByType(config),
     // As Determined's provisioner passes it (gcp.go).

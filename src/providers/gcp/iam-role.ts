@@ -46,7 +46,7 @@ const conditionallyNeeded: [permission: string, why: string, when: When][] = [
   ],
   [
     'compute.images.getFromFamily',
-    'to check the image family',
+    'to check the image family, and to know its newest image',
     ({ boot_disk_source_image }) => /\/family\//.test(boot_disk_source_image),
   ],
   [

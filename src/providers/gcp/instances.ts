@@ -51,6 +51,7 @@ export function instanceOf(instance: GceInstance, pool: string): Instance {
     ...(intentId ? { intentId } : {}),
     ...(writerId ? { writerId } : {}),
     ...(reason ? { stateReason: reason } : {}),
+    ...(instance.zone ? { offeredZone: lastPart(instance.zone) } : {}),
     ...addressesOf(addressesIn(instance)),
   }
 }

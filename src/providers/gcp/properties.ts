@@ -11,6 +11,7 @@ import {
   type NetworkInterface,
   type Scheduling,
 } from './base-config.ts'
+import { namesNewest } from './image.ts'
 import { labelProblems, labelsOf, ownerKeys } from './labels.ts'
 import { familyOf, fitFamily, isConfidential, machineTypeName } from './machine-types.ts'
 import type { GcpConfig } from './rules.ts'
@@ -318,10 +319,13 @@ export interface GcpFacts {
   zones?: string[]
   /** The metadata value `startup-script`. */
   startupScript?: string
+  /** The newest image of the family, where launches name it. */
+  image?: string
 }
 
-export interface SettledFacts extends Required<Omit<GcpFacts, 'zones'>> {
+export interface SettledFacts extends Required<Omit<GcpFacts, 'zones' | 'image'>> {
   zones?: string[]
+  image?: string
 }
 
 /** Facts, else the file's values, else a placeholder in `<>`; one warning names every placeholder but the script. */
@@ -352,6 +356,9 @@ export function settleFacts(
     ),
     startupScript: facts.startupScript ?? '<user data>',
     ...(facts.zones ? { zones: facts.zones } : {}),
+    ...(namesNewest(config) && {
+      image: orPlaceholder(facts.image, true, 'image', `<newest image of ${config.boot_disk_source_image}>`),
+    }),
   }
   if (config.zones.length > 1 && !facts.zones)
     unknown.push('the other zones of the region, which will be denied')

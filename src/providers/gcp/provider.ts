@@ -18,6 +18,7 @@ import { baseProblems } from './base-config.ts'
 import { type GceApi, type GceInstance, gceClient } from './client.ts'
 import { googleAuth } from './compute-package.ts'
 import { codeOf, gceFailure, isNotFound } from './errors.ts'
+import { hasNewestImage, namesNewest, newestOf } from './image.ts'
 import { clusterFilter, isManaged, isOfCluster, lastPart, ownerFilter, poolOfLabel } from './instances.ts'
 import { launchInstances } from './launch.ts'
 import { findInstances, hasInstances, listCluster, listPool, partOfCluster, zoneCache } from './listing.ts'
@@ -70,12 +71,19 @@ export function gcpProvider(
   const slotsOfType = cachedSlots((machineType, signal) =>
     slotsOf(api, config, { ...scope, machineType }, signal),
   )
+  const newestImage = cachedAnswer(clock, imageTtlMs, (signal) =>
+    newestOf(api, config.boot_disk_source_image, project, signal),
+  )
   // Consoles are read when many VMs have failed at once.
   const fewConsoles = limit(4)
 
-  async function prepare({ owner: by, intent, userData }: LaunchOrder, signal?: AbortSignal) {
+  async function prepare(
+    { owner: by, intent, userData }: LaunchOrder,
+    image: string | undefined,
+    signal?: AbortSignal,
+  ) {
     const startupScript = Buffer.from(userData.packed).toString('utf8')
-    const facts = { ...(await factsOf(signal)), startupScript }
+    const facts = { ...(await factsOf(signal)), startupScript, ...(image && { image }) }
     return gcpLaunch({ config, owner: by, setup: { master }, intent }, facts)
   }
 
@@ -85,9 +93,20 @@ export function gcpProvider(
   }
 
   async function launch(order: LaunchOrder, signal?: AbortSignal): Promise<LaunchResult> {
-    const operationTimeoutMs = config.operation_timeout_period
-    const result = await launchInstances(order, { api, clock, operationTimeoutMs, prepare }, signal)
-    return { ...result, instances: known.launched(result.instances) }
+    let image: string | undefined
+    const how = {
+      api,
+      clock,
+      operationTimeoutMs: config.operation_timeout_period,
+      async prepare(order: LaunchOrder, signal?: AbortSignal) {
+        image = namesNewest(config) ? await newestImage(signal) : undefined
+        return prepare(order, image, signal)
+      },
+    }
+    const result = await launchInstances(order, how, signal)
+    const instances = known.launched(result.instances)
+    // Listings do not show images.
+    return { ...result, instances: image ? instances.map((one) => ({ ...one, image: image! })) : instances }
   }
 
   async function stageOf(instance: string, signal?: AbortSignal) {
@@ -138,6 +157,13 @@ export function gcpProvider(
         gceFailure,
         `find instances of cluster ${owner.clusterId}`,
         () => hasInstances({ api, clusterId: owner.clusterId, project, signal }),
+        signal,
+      ),
+    newestImage: (signal) =>
+      orProblem(
+        gceFailure,
+        'find the newest image',
+        async () => (hasNewestImage(config.boot_disk_source_image) ? newestImage(signal) : undefined),
         signal,
       ),
     slotsOf: (type, signal) =>
@@ -193,6 +219,8 @@ export async function createCluster(location: Location, context: ClusterContext)
 // Facts that a launch needs and the file does not contain, and the slots of machine types: queried, and cached for a
 // while.
 
+/** Milliseconds, as on AWS. */
+const imageTtlMs = 600_000
 /** Milliseconds; a region gets a new zone once in years. */
 const zonesTtlMs = 3_600_000
 

@@ -22,7 +22,8 @@ export function gcpLaunch(
   known: GcpFacts = {},
 ): GcpLaunch {
   const { facts, problems } = settleFacts(config, known)
-  const steps = launchSteps({ config, owner, master: setup.master, intent, facts })
+  const pinned = facts.image === undefined ? config : { ...config, boot_disk_source_image: facts.image }
+  const steps = launchSteps({ config: pinned, owner, master: setup.master, intent, facts })
   const prefix = config.name_prefix ?? ''
   return {
     steps,

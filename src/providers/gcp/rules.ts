@@ -2,6 +2,7 @@
 import {
   type Block,
   checkDuplicates,
+  checkImages,
   commonRules,
   given,
   givenIn,
@@ -19,6 +20,7 @@ import {
 import { nearest } from '../../platform/index.ts'
 import { ownerTags } from '../contract.ts'
 import { baseFaults } from './base-config.ts'
+import { hasNewestImage } from './image.ts'
 import {
   attachableGpus,
   bootDiskFor,
@@ -51,6 +53,7 @@ export function gcpRules(keys: Keys, block: Block) {
   checkNames(keys, block)
   checkBaseFields(keys, block)
   checkImage(keys, block)
+  checkImages(keys, block, hasNewestImage(keys.boot_disk_source_image ?? ''))
   checkZones(keys, block)
   checkNetwork(keys, block)
   checkLabels(keys, block)

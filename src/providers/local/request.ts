@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import type * as z from 'zod/mini'
 import {
   type Block,
+  checkImages,
   commonRules,
   count,
   keyOr,
@@ -31,6 +32,7 @@ export function localRules(keys: Partially<LocalKeys>, block: Block) {
       key: 'agent_runtime',
       remedy: 'Remove agent_runtime.',
     })
+  checkImages(keys, block, false)
   const common = commonRules(keys, block, false)
   return (whole: LocalKeys) => ({ ...whole, ...common(whole), agent_runtime: 'process' as const })
 }

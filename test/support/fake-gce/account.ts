@@ -47,6 +47,12 @@ export function getImage(world: World, { path }: Call): Json {
   return { kind: 'compute#image', name, ...found(world.images[name], `global/images/${name}`) }
 }
 
+export function getImageFromFamily(world: World, { path }: Call): Json {
+  const family = path['family']!
+  const name = found(world.families[family], `global/images/family/${family}`)
+  return { kind: 'compute#image', name, family, ...found(world.images[name], `global/images/${name}`) }
+}
+
 export function getNetwork(world: World, { path }: Call): Json {
   const name = path['network']!
   found(world.networks[name], `global/networks/${name}`)

@@ -70,7 +70,8 @@ function checkMachine(
   if (!(machineType in world.types))
     throw invalid('resource.instanceProperties.machineType', machineType, 'Unknown')
   const image = disks.find(({ boot }) => boot)?.initializeParams?.sourceImage
-  if (image && !(image.split('/').at(-1)! in world.images))
+  const known = image?.includes('/family/') ? world.families : world.images
+  if (image && !(image.split('/').at(-1)! in known))
     throw new GceFault(404, 'notFound', `The resource '${image}' was not found`)
   for (const [key, value] of Object.entries(labels))
     if (!/^[a-z][a-z0-9_-]{0,62}$/.test(key) || !/^[a-z0-9_-]{0,63}$/.test(value))

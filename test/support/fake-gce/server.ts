@@ -24,7 +24,7 @@ const routes: [action: string, method: string, path: string, handle: Handler][] 
   ['machineType', 'GET', 'zones/{zone}/machineTypes/{machineType}', account.getMachineType],
   ['acceleratorType', 'GET', 'zones/{zone}/acceleratorTypes/{acceleratorType}', account.getAcceleratorType],
   ['region', 'GET', 'regions/{region}', account.getRegion],
-  ['image', 'GET', 'global/images/family/{image}', account.getImage],
+  ['image', 'GET', 'global/images/family/{family}', account.getImageFromFamily],
   ['image', 'GET', 'global/images/{image}', account.getImage],
   ['network', 'GET', 'global/networks/{network}', account.getNetwork],
   ['subnetwork', 'GET', 'regions/{region}/subnetworks/{subnetwork}', account.getSubnetwork],

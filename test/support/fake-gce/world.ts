@@ -71,7 +71,8 @@ export function createWorld(now: () => number) {
     notOffered: new Set<string>(),
     /** Largest number in one machine, by accelerator type. */
     accelerators: { 'nvidia-tesla-t4': 4, 'nvidia-l4': 8 } as Record<string, number>,
-    /** `agent` is an image and a family. */
+    /** The newest image of each family. */
+    families: { agent: 'agent' } as Record<string, string>,
     images: { agent: { diskSizeGb: '50', status: 'READY' } } as Record<
       string,
       { diskSizeGb: string; status: string; deprecated?: { state: string } }

@@ -165,7 +165,7 @@ const vm: InstanceView = {
 describe('VMs', () => {
   it('are rows with the action in progress', async () => {
     const rows = [
-      vm,
+      { ...vm, drifted: ['TLS_ROOT', 'image'] },
       { ...vm, id: 'i-2', agent: 'waiting', slots: undefined, zone: '', doing: 'ordered' },
       {
         ...vm,
@@ -177,10 +177,10 @@ describe('VMs', () => {
     ] as InstanceView[]
     expect(await instanceLines(rows, 60_000)).toMatchInlineSnapshot(`
       [
-        "POOL     INSTANCE  STATE    AGENT    SLOTS  TYPE       ZONE      CAPACITY   AGE  NOTE",
-        "default  i-1       running  joined   1      g5.xlarge  subnet-1  on-demand  60s",
-        "default  i-2       running  waiting  -      g5.xlarge  -         on-demand  60s  to be removed",
-        "default  i-3       running  -        1      g5.xlarge  subnet-1  spot       60s  terminating; Server.SpotInstanceTermination",
+        "POOL     INSTANCE  STATE    AGENT    SLOTS  TYPE       ZONE      CAPACITY   AGE  DRIFTED          NOTE",
+        "default  i-1       running  joined   1      g5.xlarge  subnet-1  on-demand  60s  TLS_ROOT, image",
+        "default  i-2       running  waiting  -      g5.xlarge  -         on-demand  60s  -                to be removed",
+        "default  i-3       running  -        1      g5.xlarge  subnet-1  spot       60s  -                terminating; Server.SpotInstanceTermination",
       ]
     `)
   })

@@ -41,6 +41,7 @@ describe('every provider', () => {
       launch_error_retries: 0,
       tls: { trust: 'auto', allow_ip_only: false },
       join: { proof: 'off' },
+      rollout: { images: 'pinned' },
       preflight: 'tls',
       preflight_proof: 'master',
       agent_runtime: 'process',

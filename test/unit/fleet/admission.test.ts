@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { admissionOf, unlistedAt } from '../../../src/fleet/admission.ts'
-import { emptyMemory, type ManagedInstance, type OpenIntent } from '../../../src/fleet/run.ts'
+import { emptyMemory, type ManagedInstance, type OpenIntent } from '../../../src/fleet/memory.ts'
 import { instanceStates } from '../../../src/planner/snapshot.ts'
 import { endInstance } from '../../../src/simulator/cloud.ts'
 import { vm } from '../../support/planner.ts'

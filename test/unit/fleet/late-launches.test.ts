@@ -1,7 +1,8 @@
 // A launch that waits long before it is sent, and takes effect after its deadline: it counts until listings had time to show it.
 import { describe, expect, it } from 'vitest'
 import { isShown, settle } from '../../../src/fleet/launch.ts'
-import { createRun, emptyMemory, type OpenIntent } from '../../../src/fleet/run.ts'
+import { emptyMemory, type OpenIntent } from '../../../src/fleet/memory.ts'
+import { createRun } from '../../../src/fleet/run.ts'
 import type { LaunchOrder } from '../../../src/providers/index.ts'
 import { simulatedProvider } from '../../../src/simulator/provider.ts'
 import { userDataOf } from '../../../src/testing/order.ts'

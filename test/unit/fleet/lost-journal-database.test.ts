@@ -1,7 +1,7 @@
 // A journal in a database that is out of reach: nothing is launched or terminated until it is back, and then at once.
 import { beforeEach, describe, expect, it } from 'vitest'
 import { stopsOf } from '../../../src/fleet/holds.ts'
-import { emptyMemory } from '../../../src/fleet/run.ts'
+import { emptyMemory } from '../../../src/fleet/memory.ts'
 import { type Problem, ProvisionError, problem } from '../../../src/problems/index.ts'
 import { codesOf, type PoolBench, problemsOf, startSettled } from '../../support/pool-bench.ts'
 

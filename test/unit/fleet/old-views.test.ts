@@ -1,7 +1,7 @@
 // Old views: a machine that was suspended in the middle of a read, and answers that arrive out of order.
 import { expect, it } from 'vitest'
+import { emptyMemory } from '../../../src/fleet/memory.ts'
 import { observeListing } from '../../../src/fleet/observe.ts'
-import { emptyMemory } from '../../../src/fleet/run.ts'
 import type { Instance, InstanceState } from '../../../src/planner/snapshot.ts'
 import { minute, now, second } from '../../support/planner.ts'
 import { codesOf, startSettled } from '../../support/pool-bench.ts'

@@ -1,7 +1,7 @@
 // When the cloud is polled next, from what a pool knows.
 import { describe, expect, it } from 'vitest'
+import { emptyMemory, type ManagedInstance, type PoolMemory } from '../../../src/fleet/memory.ts'
 import { listingFrom, lookups, nextSharedListing, startingIds } from '../../../src/fleet/pace.ts'
-import { emptyMemory, type ManagedInstance, type PoolMemory } from '../../../src/fleet/run.ts'
 import { minute, now, second, vm } from '../../support/planner.ts'
 
 function memoryOf(instances: ManagedInstance[], given: Partial<PoolMemory> = {}): PoolMemory {

@@ -1,7 +1,7 @@
 // The clock of the machine is set between two processes: stored times keep their meaning.
 import { describe, expect, it } from 'vitest'
+import { emptyMemory, type PoolMemory } from '../../../src/fleet/memory.ts'
 import { checkpointOf } from '../../../src/fleet/records.ts'
-import { emptyMemory, type PoolMemory } from '../../../src/fleet/run.ts'
 import { recallNow } from '../../../src/fleet/stored-times.ts'
 import type { BootMark, JournalRecord } from '../../../src/platform/ports.ts'
 import { fullMemory } from '../../support/full-memory.ts'
