@@ -116,7 +116,8 @@ fi
 new_run() { rm -rf "$ROOT/run/determined" && mkdir -p "$ROOT/run/determined/$$"; }
 again 4 new_run
 RUN=$ROOT/run/determined/$$
-IFS=, read -ra MASTERS <<<"$DET_MASTER_ADDRESSES"
+ADDRESSES='10.0.0.5:8443,[fd00::6]:9443'
+IFS=, read -ra MASTERS <<<"$ADDRESSES"
 PORTS=$(printf '|%04X' "${MASTERS[@]##*:}") PORTS="(${PORTS#|})"
 LOG=$ROOT/var/log/determined-agent.log
 agent_log() { tail -c "+$(cat "$RUN/log-from")" "$LOG"; }
@@ -253,7 +254,8 @@ export DET_AGENT_ID
 
 # Checks TLS before the agent starts, to name the fault (num: OpenSSL's X509_V_ERR_*, also from curl).
 NAME='determined-master.example.com'
-IFS=, read -ra MASTERS <<<"$DET_MASTER_ADDRESSES"
+ADDRESSES='10.0.0.5:8443,[fd00::6]:9443'
+IFS=, read -ra MASTERS <<<"$ADDRESSES"
 try_tls() {
   if [ -n "${HTTPS_PROXY:-${https_proxy:-}}" ]; then return 127; fi
   if type openssl timeout >/dev/null 2>&1; then

@@ -108,7 +108,8 @@ stage started
 new_run() { rm -rf "$ROOT/run/determined" && mkdir -p "$ROOT/run/determined/$$"; }
 again 4 new_run
 RUN=$ROOT/run/determined/$$
-IFS=, read -ra MASTERS <<<"$DET_MASTER_ADDRESSES"
+ADDRESSES='master-a.example.com:8443,master-b.example.com:8443'
+IFS=, read -ra MASTERS <<<"$ADDRESSES"
 PORTS=$(printf '|%04X' "${MASTERS[@]##*:}") PORTS="(${PORTS#|})"
 agent_log() { timeout 10 docker logs "$@" "$(cat "$RUN/agent")" 2>&1; }
 keep_agent() {
@@ -361,7 +362,8 @@ fi
 
 # Checks TLS before the agent starts, to name the fault (num: OpenSSL's X509_V_ERR_*, also from curl).
 NAME='master-a.example.com'
-IFS=, read -ra MASTERS <<<"$DET_MASTER_ADDRESSES"
+ADDRESSES='master-a.example.com:8443,master-b.example.com:8443'
+IFS=, read -ra MASTERS <<<"$ADDRESSES"
 try_tls() {
   if grep -qs httpsProxy ~/.docker/config.json; then return 127; fi
   if type openssl timeout >/dev/null 2>&1; then

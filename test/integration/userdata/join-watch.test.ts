@@ -96,6 +96,25 @@ describe.runIf(process.platform === 'linux')('the watch of an agent', { concurre
     expect(scene.console()).toContain('PROVISION_STAGE=agent_connected')
   })
 
+  it('finds one that is connected to another of several masters', async ({ expect }) => {
+    const scene = await Scene.open()
+    scene.container(`${scene.dial}; read -r _`)
+    const otherMasters = [{ scheme: 'https', host: '127.0.0.1', port: scene.port }] as const
+    expect(await scene.watched({ master: { port: 1 }, otherMasters, bootTimeoutSeconds: 600 })).toBe(0)
+    expect(scene.console()).toContain('PROVISION_STAGE=agent_connected')
+  })
+
+  it('finds one of a local VM that is connected to another of several masters', async () => {
+    const scene = await Scene.open()
+    const otherMasters = [{ scheme: 'https', host: '127.0.0.1', port: scene.port }] as const
+    const command = ['bash', '-c', `${scene.dial}; while :; do sleep 1; done`]
+    const local = { cloud: 'local', runtime: 'process', slotType: 'auto', command } satisfies SetupChanges
+    const several = { master: { port: 1 }, otherMasters, bootTimeoutSeconds: 600 }
+    const script = await rendered(scene.setup({ ...local, ...several }))
+    const { soFar } = scene.vm.start(script, { PROVISION_INSTANCE_ID: 'local-1' })
+    await until(() => soFar().stages.includes('agent_connected'), 'agent_connected')
+  })
+
   it('finds one that runs without docker, and behind a wrapper', async () => {
     const scene = await Scene.open()
     const command = ['bash', '-c', `bash -c '${scene.dial}; while :; do sleep 1; done'; exit`]
