@@ -1,6 +1,7 @@
 // Faults to plant in a copy of the sources: each is a promise broken on purpose, which the simulation must notice.
 
 import type { FaultKind } from '../../src/simulator/scenario.ts'
+import { faultsOfDrift } from './faults-of-drift.ts'
 import { faultsOfLeaders } from './faults-of-leaders.ts'
 import { faultsOfMemory } from './faults-of-memory.ts'
 
@@ -343,5 +344,6 @@ export const plantedFaults: PlantedFault[] = [
     ],
   },
   ...faultsOfMemory,
+  ...faultsOfDrift,
   ...faultsOfLeaders,
 ]

@@ -36,7 +36,11 @@ export function noteDrift(run: PoolRun): void {
   const { generation } = now
   if (memory.generation !== generation.id) {
     learnGeneration(memory, generation)
-    run.background(() => run.write({ at: run.now(), kind: 'generation', generation }).catch(() => {}))
+    memory.isGenerationWritten = false
+    const written = run.write({ at: run.now(), kind: 'generation', generation }).then(() => {
+      if (memory.generation === generation.id) memory.isGenerationWritten = true
+    })
+    run.background(() => written.catch(() => {}))
   }
   const keysOf = drifted({ ...now, offerings: settings.offerings })
   for (const track of memory.tracks.values()) {

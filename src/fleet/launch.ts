@@ -49,6 +49,7 @@ export function openLaunch(run: PoolRun, decision: LaunchDecision, material: Rea
   memory.intents.set(intent.id, intent)
   memory.userData.set(sha256, userData)
   const writing = run.write(
+    ...unwrittenGeneration(memory, now),
     ...(isNew ? [{ at: now, kind: 'user_data' as const, userData: storedUserData(userData) }] : []),
     { at: now, kind: 'intent', intent: storedIntent(intent) },
   )
@@ -71,6 +72,12 @@ export function openLaunch(run: PoolRun, decision: LaunchDecision, material: Rea
     deps.metrics.observe('launch_reaction_seconds', (run.now() - demandAt) / 1000, { pool: deps.pool })
     await send(run, intent)
   })
+}
+
+/** Without it the generation of the intent would say nothing to the next start. */
+function unwrittenGeneration(memory: PoolMemory, at: number) {
+  const generation = memory.generations.get(memory.generation ?? '')
+  return generation && !memory.isGenerationWritten ? [{ at, kind: 'generation' as const, generation }] : []
 }
 
 /** Sends an intent that was written down, for the first time or again. */

@@ -118,6 +118,8 @@ export interface PoolMemory {
   /** By id; and the id of the one that launches have now. */
   generations: Map<string, Generation>
   generation?: string
+  /** It is in the journal. */
+  isGenerationWritten?: boolean
   offerings: OfferingMemory
   breaker: BreakerMemory
   budget: LaunchBudget

@@ -287,6 +287,7 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
     }
     case 'generation':
       learnGeneration(memory, record.generation)
+      memory.isGenerationWritten = true
       break
     case 'intent':
       memory.intents.set(record.intent.id, reopened(record.intent, now))

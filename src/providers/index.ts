@@ -29,7 +29,6 @@ export {
   type AnyProvider,
   type ChosenBy,
   definitionOf,
-  type MadeFrom,
   machineOf,
   type ProviderDefinition,
   type ResourcePoolFacts,

@@ -29,6 +29,7 @@ import {
   checkWritten,
 } from './checks.ts'
 import type { CloudInstance } from './cloud.ts'
+import { checkDrift } from './drift-checks.ts'
 import { checkPlaced, checkRoom } from './foreign-agent-checks.ts'
 import { checkTerminated } from './late-effect-checks.ts'
 import {
@@ -39,6 +40,7 @@ import {
   createLeadershipEvidence,
 } from './leadership-checks.ts'
 import {
+  type Comparing,
   createObservations,
   type Findings,
   type Observations,
@@ -80,11 +82,14 @@ export const promises: Record<number, string> = {
   18: 'an agent that was drained is terminated or gets jobs again, and none stays drained after a stop',
   19: 'the breaker opens because of new failures only, and limits launches until an instance is usable',
   20: "at most one epoch's launch per intent, nothing decided without a lease, and each pool is led again soon",
+  21: 'an instance is drifted exactly if it was made from something else than is launched now',
 }
 
 export interface Invariants extends Findings {
   watcher(name: string): Watcher
   onEvent(name: string, event: FleetEvent): void
+  /** It is about to compare its instances with what is launched now. */
+  onCompare(name: string, fleet: Comparing): void
   onStart(name: string): void
   onStopping(name: string): void
   /** It has stopped, and its process is not over yet. */
@@ -210,6 +215,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
         },
       }
     },
+    onCompare: (name, fleet) => checkDrift(observed(), of(name), fleet),
     onEvent(name, event) {
       noteEvent(observed(), of(name), event)
       if (event.kind === 'decided' && (event.move === 'terminate' || event.move === 'drain'))
@@ -266,9 +272,13 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
     },
     onMemoryLost(name) {
       of(name).written.clear()
+      of(name).made.clear()
       noteMemoryLost(observed(), of(name))
     },
-    onCommitsLost: (name, before, leaderDies) => noteCommitsLost(observed(), of(name), before, leaderDies),
+    onCommitsLost(name, before, leaderDies) {
+      of(name).made.clear()
+      noteCommitsLost(observed(), of(name), before, leaderDies)
+    },
     onCloned(name, clone) {
       const { written, sent, adopted, pausedSince } = of(name)
       Object.assign(of(clone), {

@@ -1,5 +1,7 @@
 // The input of the checks: the true state of a world, and the observations of each provisioner in it.
+
 import type { UserData } from '../agent-setup/index.ts'
+import type { PoolFleet } from '../fleet/index.ts'
 import type { Demand, Policy } from '../planner/index.ts'
 import {
   type BreakerEvidence,
@@ -50,6 +52,15 @@ export interface Violation {
   at: number
   step: number
   message: string
+}
+
+/** The loop of one process. */
+export type Comparing = Pick<PoolFleet, 'status'>
+
+/** What it has compared at the start of its last turn. */
+export interface Compared {
+  sha256: string
+  live: ReadonlySet<string>
 }
 
 /** What one provisioner has read, written, decided and requested. */
@@ -117,6 +128,9 @@ export interface Observations {
   endedAsOrphans: Set<string>
   /** VMs launched for it since the last one that became a usable agent. */
   failedMade: number
+  /** What each of its processes compared last; and VMs of which it knows what they were made from. */
+  compared: WeakMap<Comparing, Compared>
+  made: Set<string>
   /** Calls so far. */
   launches: number
   terminations: number
@@ -148,6 +162,8 @@ export function createObservations(name: string): Observations {
     unspread: 0,
     drains: new Map(),
     adopted: new Set(),
+    made: new Set(),
+    compared: new WeakMap(),
     failedMade: 0,
     launches: 0,
     terminations: 0,

@@ -19,6 +19,7 @@ import {
   type Provider,
   shareCluster,
 } from '../providers/index.ts'
+import type { LaunchedNow } from '../rollout/index.ts'
 import { createLife, type Life } from './life.ts'
 import type { Random } from './random.ts'
 
@@ -41,6 +42,8 @@ export interface ProvisionerOptions {
   random: Random
   settings: PoolSettings
   launchInputs: () => LaunchInputs
+  /** Asked at the start of each turn. */
+  launchedNow: (fleet: Pick<PoolFleet, 'status'>) => LaunchedNow
   watcher: Watcher
   onEvent: (event: FleetEvent) => void
   /** An error of the loop itself: always a violation. */
@@ -86,7 +89,7 @@ export function startProvisioner(options: ProvisionerOptions): Provisioner {
     sleep: (ms, signal) => clock.sleep(ms, signal),
   })
   const shared = options.cluster && watchedView(options.cluster, options, ownClock)
-  const fleet = createPoolFleet(
+  const fleet: PoolFleet = createPoolFleet(
     {
       pool: owner.pool,
       owner,
@@ -107,6 +110,7 @@ export function startProvisioner(options: ProvisionerOptions): Provisioner {
       random: random.fork('jitter').next,
       newId: () => `intent-${ids.whole(0, 2 ** 31)}-${ids.whole(0, 2 ** 31)}`,
       launchInputs: options.launchInputs,
+      launchedNow: () => options.launchedNow(fleet),
       logger,
       metrics,
       onEvent: (event) => life.alive && onEvent(event),

@@ -5,6 +5,7 @@ import type { Policy } from '../planner/index.ts'
 import { problem } from '../problems/index.ts'
 import { type Cloud, type CloudInstance, createCloud, endInstance } from './cloud.ts'
 import { createDisk, type Disk } from './disk.ts'
+import { launchedWith } from './drift-checks.ts'
 import { createFaults, type FaultSchedule, type InstanceLife, lifeOf } from './faults.ts'
 import type { Hosts } from './host.ts'
 import { createInvariants, type Invariants } from './invariants.ts'
@@ -204,6 +205,10 @@ export function provisionerOptions(
     random: random.fork('provisioner', name, life),
     settings: settingsOf(world),
     launchInputs: () => launchInputsOf(world),
+    launchedNow(fleet) {
+      invariants.onCompare(name, fleet)
+      return launchedWith(world.userData.sha256)
+    },
     watcher: worstFor(world, invariants.watcher(name)),
     onEvent(event) {
       const { at: _, pool: __, kind, ...details } = event

@@ -53,6 +53,8 @@ async function expectManaged(takeover: Takeover, daemon: Daemon, paused: string[
   for (const before of recorded.instances) {
     const now = instances.find(({ id }) => id === before.id)!
     expect([now.id, now.pool, now.doing]).toEqual([before.id, before.pool, before.doing])
+    // Its version did not write down what an instance was made from.
+    expect(now.drifted, now.id).toBeUndefined()
     // Only the journal contains when an agent joined.
     if (before.joinedAt) expect(new Date(now.joinedAt!), now.id).toEqual(new Date(before.joinedAt))
   }

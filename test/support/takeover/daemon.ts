@@ -23,6 +23,7 @@ export interface Instance {
   joinedAt?: number
   /** Its current action, such as a drain. */
   doing?: string
+  drifted?: string[]
 }
 
 export interface Status {

@@ -132,6 +132,27 @@ describe('after a restart', () => {
     expect(drift(bench)).toEqual({ [id!]: ['image'] })
   })
 
+  it('a launch is known although what is launched could not be written down before', async () => {
+    const now = { generation: first }
+    const bench = await benchOf(now)
+    const { append } = bench.disk
+    let refused = 0
+    bench.disk.append = async (record) => {
+      if (record.kind === 'generation' && refused++ === 0) throw new Error('the disk is full')
+      return append(record)
+    }
+    // In the same turn.
+    now.generation = second
+    bench.wants(4)
+    await bench.pass(1)
+    bench.life.kill()
+    bench.disk.append = append
+    expect([refused, bench.ids().length]).toEqual([2, 1])
+    bench.restart({ launchedNow: () => ({ generation: third, chosenBy }) })
+    await bench.pass(20)
+    expect(Object.values(drift(bench))).toEqual([['startup_script']])
+  })
+
   it('another provisioner that takes the pool over knows them', async () => {
     const now = { generation: first }
     const bench = await benchOf(now)
