@@ -38,7 +38,7 @@ function show(group: CliCommand): void {
     const loaded = await configOf(config, context)
     const store = await openStateReader(loaded, context.env)
     try {
-      const files = caFilesOf(loaded)
+      const files = caFilesOf(loaded, context.env)
       const ca = await caInForce(store.join, files)
       const file = writeBundle(loaded.state_dir, ca.bundle)
       const rows = await rowsOf(ca)
@@ -49,6 +49,8 @@ function show(group: CliCommand): void {
         context.terminal.out(
           `${(await table(['ROLE', 'SUBJECT', 'EXPIRES', 'SHA-256'], lines)).join('\n')}\n`,
         )
+        if (typeof files?.key === 'object')
+          context.terminal.say(`its key is ${files.key.label} in token ${files.key.token}`)
         context.terminal.say(`for a master's client_ca: ${file}`)
         if (!files && ca.roles.length > 1)
           context.terminal.say(`next step: provision agents-ca ${nextStep(ca.roles)}`)
@@ -125,7 +127,7 @@ async function change(
   const { createLogger, systemClock } = await import('../platform/index.ts')
   const { terminal, env } = context
   const loaded = await configOf(config, context)
-  const files = caFilesOf(loaded)
+  const files = caFilesOf(loaded, context.env)
   const write = (line: string) => terminal.say(line.trimEnd())
   const logger = createLogger({ format: 'text', level: 'warn', clock: systemClock, write })
   const store = await openStateStore(loaded, { env, clock: systemClock, logger })

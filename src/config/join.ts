@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import * as z from 'zod/mini'
 import { nearest } from '../platform/index.ts'
-import { choice, key, keyOr, kinds, name, period, shaped } from './fields.ts'
+import { choice, key, keyOr, kinds, name, needed, period, shaped } from './fields.ts'
 import { type Block, given, inner, note, type Partially } from './read-block.ts'
 import { orList } from './value-problem.ts'
 
@@ -154,6 +154,15 @@ export const agentsCaKeys = {
   ),
   key_file: key(name, 'Private key of the CA (PEM), with `certificate_file`.', 'made and kept in `state`'),
   certificate_file: key(name, 'Certificate of the CA (PEM).', 'made and kept in `state`'),
+  pkcs11: key(
+    z.strictObject({
+      module: needed(name, 'PKCS #11 library of the token.'),
+      token: needed(name, 'Label of the token.'),
+      label: needed(name, 'Label of the key: ECDSA on P-256.'),
+      pin_file: needed(name, 'File with the PIN of the token in its first line.'),
+    }),
+    'Private key of the CA in a PKCS #11 token, in place of `key_file`; needs `pkcs11-tool` of OpenSC.',
+  ),
 }
 
 type AgentsCaKeys = z.output<z.ZodMiniObject<typeof agentsCaKeys, z.core.$strict>>
@@ -177,22 +186,31 @@ export function checkAgentsCa(file: Block, keys: Partially<AgentsCaKeys> | undef
       key: 'lifetime',
       remedy: 'Write at least "1h": an instance has to renew its certificate before it expires.',
     })
-  const needs = (key: string, needed: string) => {
-    if (!given(block, key) || given(block, needed)) return
-    note(block, 'CONFIG_NEEDS_KEY', `agents_ca.${key} needs agents_ca.${needed}`, { key, part: 'key' })
+  const needs = (key: string, ...needed: string[]) => {
+    if (!given(block, key) || needed.some((one) => given(block, one))) return
+    const names = needed.map((one) => `agents_ca.${one}`).join(' or ')
+    note(block, 'CONFIG_NEEDS_KEY', `agents_ca.${key} needs ${names}`, { key, part: 'key' })
   }
   needs('key_file', 'certificate_file')
-  needs('certificate_file', 'key_file')
+  needs('pkcs11', 'certificate_file')
+  needs('certificate_file', 'key_file', 'pkcs11')
+  if (given(block, 'key_file') && given(block, 'pkcs11'))
+    note(block, 'CONFIG_CONFLICT', 'agents_ca has both key_file and pkcs11: the CA has one key', {
+      key: 'pkcs11',
+      part: 'key',
+      remedy: 'Remove one of them.',
+    })
 }
 
 export function agentsCaOf(
-  { key_file, certificate_file, ...rest }: AgentsCaKeys,
+  { key_file, certificate_file, pkcs11, ...rest }: AgentsCaKeys,
   path: (file: string) => string,
 ): AgentsCaConfig {
   return {
     ...rest,
     ...(key_file !== undefined && { key_file: path(key_file) }),
     ...(certificate_file !== undefined && { certificate_file: path(certificate_file) }),
+    ...(pkcs11 && { pkcs11: { ...pkcs11, module: path(pkcs11.module), pin_file: path(pkcs11.pin_file) } }),
   }
 }
 

@@ -16,23 +16,35 @@ import { limit } from '../platform/index.ts'
 import { ProvisionError, problem } from '../problems/index.ts'
 import type { CaContents, JoinStore, StoredAuthority } from '../state/index.ts'
 import { idPattern, sha256 } from './csr.ts'
+import { tokenKeyOf } from './pkcs11-key.ts'
+import { checkTokenFiles, type TokenKey } from './pkcs11-tool.ts'
 
 /** Files of the user in place of a CA in the state. Absolute paths. */
 export interface CaFiles {
   /** PEM: first the certificate that issues, then others that are handed out as well. */
   certificateFile: string
-  /** PEM, not encrypted. */
-  keyFile: string
+  /** PEM, not encrypted; or a key in a token. */
+  key: string | TokenKey
 }
 
-/** The CA in files of the user, if the configuration names them. */
-export function caFilesOf({
-  agents_ca,
-}: {
-  agents_ca: { key_file?: string | undefined; certificate_file?: string | undefined }
-}): CaFiles | undefined {
-  const { key_file: keyFile, certificate_file: certificateFile } = agents_ca
-  return keyFile !== undefined && certificateFile !== undefined ? { keyFile, certificateFile } : undefined
+interface NamedKey {
+  key_file?: string | undefined
+  certificate_file?: string | undefined
+  pkcs11?: { module: string; token: string; label: string; pin_file: string } | undefined
+}
+
+/** The CA in files of the user, if the configuration names them. `env`: of the program that asks a token. */
+export function caFilesOf({ agents_ca }: { agents_ca: NamedKey }, env: TokenKey['env']): CaFiles | undefined {
+  const { key_file, certificate_file: certificateFile, pkcs11 } = agents_ca
+  const key = key_file ?? (pkcs11 && tokenKeyIn(pkcs11, env))
+  return key !== undefined && certificateFile !== undefined ? { key, certificateFile } : undefined
+}
+
+function tokenKeyIn(
+  { pin_file: pinFile, ...named }: NonNullable<NamedKey['pkcs11']>,
+  env: TokenKey['env'],
+): TokenKey {
+  return { ...named, pinFile, env }
 }
 
 export interface Issuing {
@@ -102,8 +114,12 @@ export async function caInForce(store: JoinStore | undefined, files?: CaFiles): 
   return usable(stored.authorities)
 }
 
-async function authoritiesIn({ certificateFile, keyFile }: CaFiles): Promise<StoredAuthority[]> {
-  const [certificates, key] = await Promise.all([readText(certificateFile), readText(keyFile)])
+/** A key in a token is left out. */
+async function authoritiesIn({ certificateFile, key: place }: CaFiles): Promise<StoredAuthority[]> {
+  const [certificates, key] = await Promise.all([
+    readText(certificateFile),
+    typeof place === 'string' ? readText(place) : checkTokenFiles(place).then(() => undefined),
+  ])
   const { blocks } = readPem(certificates)
   const broken = blocks.find(({ fault }) => fault !== undefined)
   if (broken) throw unusable(`${certificateFile}, line ${broken.line}: ${broken.fault}`)
@@ -112,7 +128,7 @@ async function authoritiesIn({ certificateFile, keyFile }: CaFiles): Promise<Sto
     .map(({ der }, index) => ({
       role: index === 0 ? 'issuing' : 'previous',
       certificate: der.toString('base64'),
-      ...(index === 0 && { key }),
+      ...(index === 0 && key !== undefined && { key }),
     }))
 }
 
@@ -128,11 +144,13 @@ function usable(authorities: readonly StoredAuthority[], files?: CaFiles): CaInF
   const place = files?.certificateFile ?? "the agents' CA in the state"
   const trusted = authorities.map(({ certificate }) => certificateIn(certificate, place))
   const at = authorities.findIndex(({ role }) => role === 'issuing')
-  const [first, key] = [trusted[at], authorities[at]?.key]
+  const first = trusted[at]
+  const key = typeof files?.key === 'object' ? files.key : authorities[at]?.key
   if (!first || key === undefined) throw unusable(`${place}: there is no certificate that issues`)
+  const keyPlace = typeof files?.key === 'string' ? files.key : place
   return {
     version: [...trusted.map(idOf), at].join(' '),
-    issuing: issuingOf(first, key, files?.keyFile ?? place, place),
+    issuing: issuingOf(first, key, keyPlace, place),
     trusted,
     roles: authorities.map(({ role }) => role),
     bundle: trusted.map((each) => each.toString()).join(''),
@@ -147,18 +165,26 @@ function certificateIn(text: string, place: string): X509Certificate {
   }
 }
 
-function issuingOf(certificate: X509Certificate, pem: string, keyPlace: string, place: string): Issuing {
-  let key: CaKey
-  try {
-    key = caKeyOf(pem)
-  } catch (cause) {
-    throw unusable(`${keyPlace}: the key cannot be used: ${(cause as Error).message}`, cause)
-  }
+function issuingOf(
+  certificate: X509Certificate,
+  where: string | TokenKey,
+  keyPlace: string,
+  place: string,
+): Issuing {
+  if (!certificate.ca) throw unusable(`${place}: the first certificate is not that of a CA`)
+  const key = typeof where === 'string' ? keyIn(where, keyPlace) : tokenKeyOf(where, certificate.publicKey)
   if (!spkiOf(key.publicKey).equals(spkiOf(certificate.publicKey)))
     throw unusable(`${keyPlace}: the key is not that of the first certificate in ${place}`)
-  if (!certificate.ca) throw unusable(`${place}: the first certificate is not that of a CA`)
   const { validToDate } = certificate
   return { certificate: certificate.toString(), key, id: idOf(certificate), notAfter: validToDate.getTime() }
+}
+
+function keyIn(pem: string, place: string): CaKey {
+  try {
+    return caKeyOf(pem)
+  } catch (cause) {
+    throw unusable(`${place}: the key cannot be used: ${(cause as Error).message}`, cause)
+  }
 }
 
 /** SHA-256 of the certificate in DER, hex. */
@@ -221,7 +247,7 @@ export async function issueTo(
   { id, publicKey, now, expiresAt }: InstanceCertificate,
 ): Promise<string> {
   if (!idPattern.test(id)) throw new TypeError('not an id of an instance')
-  return inTurn(async () => {
+  return (issuing.key.inTurn ?? inTurn)(async () => {
     await setImmediate()
     const request = {
       subject: [{ CN: [id] }],

@@ -12,6 +12,7 @@ import {
 } from 'node:crypto'
 import { promisify } from 'node:util'
 import type * as X509 from '@peculiar/x509'
+import type { Limiter } from '../platform/index.ts'
 import { derBitString, derSequence, readDer } from './der.ts'
 
 /**
@@ -22,6 +23,8 @@ import { derBitString, derSequence, readDer } from './der.ts'
 export interface CaKey {
   readonly publicKey: KeyObject
   sign(bytes: Uint8Array): Promise<Buffer>
+  /** For a key that is elsewhere: how many signatures it makes at once. One in memory makes one after the other. */
+  readonly inTurn?: Limiter
 }
 
 /** A new ECDSA P-256 key; PKCS #8 in PEM. */

@@ -137,11 +137,19 @@ export const identityCodes = {
     meaning: "The certificate or key of the agents' CA, or what is stored about joins, cannot be used.",
     remedy: 'Correct the file that the message names, or restore it from a backup.',
   },
+  AGENTS_CA_TOKEN: {
+    severity: 'error',
+    exit: 3,
+    meaning: "The key of the agents' CA, which is in a PKCS #11 token, cannot be used.",
+    remedy:
+      'Correct what the message names: `pkcs11-tool` of OpenSC, the module, the token, its PIN, or the label of the key. Instances try again by themselves.',
+  },
   AGENTS_CA_IS_FILE: {
     severity: 'error',
     exit: 2,
-    meaning: "The agents' CA is in files of the user, so that the provisioner does not create or rotate it.",
+    meaning:
+      "The agents' CA is in files of the user, or its key in a token, so that the provisioner does not create or rotate it.",
     remedy:
-      'Rotate it in the files: add the new certificate at the end of certificate_file; later put it first and exchange key_file; later remove the old one.',
+      'Rotate it in the files: add the new certificate at the end of certificate_file; later put it first and exchange key_file, or pkcs11.label; later remove the old one.',
   },
 } as const satisfies Record<string, CodeInfo>

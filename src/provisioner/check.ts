@@ -60,7 +60,7 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
   const isKnown = !state.some(({ result }) => result === 'failed')
   const store = isKnown ? await openStateReader(config, env) : undefined
   const stored = store?.identity
-  const { probe, rows: authority } = await probed(config, store?.join, clock)
+  const { probe, rows: authority } = await probed(config, store?.join, options)
   const [demand, network, identity, ...rows] = await Promise.all([
     checkDemand({ config, env, clock, logger: options.logger }),
     checkNetwork(config, pools, { env, providers }),
@@ -86,10 +86,10 @@ export async function checkAll(options: CheckOptions): Promise<CheckRow[]> {
 async function probed(
   config: MasterConfig,
   store: JoinStore | undefined,
-  clock: Clock,
+  options: Pick<CheckOptions, 'clock' | 'env'>,
 ): Promise<{ probe: ProbeCertificate | undefined; rows: CheckRow[] }> {
   try {
-    return { probe: store && (await probeOf(config, store, clock)), rows: [] }
+    return { probe: store && (await probeOf(config, store, options)), rows: [] }
   } catch (error) {
     if (!(error instanceof ProvisionError)) throw error
     const { of } = rowsOf('certificate')

@@ -41,10 +41,10 @@ export function probeCertificate(
 export async function probeOf(
   config: MasterConfig,
   store: JoinStore,
-  clock: Clock,
+  { clock, env }: { clock: Clock; env: Readonly<Record<string, string | undefined>> },
 ): Promise<ProbeCertificate | undefined> {
   if (!requiresProofs(config)) return undefined
-  const files = caFilesOf(config)
+  const files = caFilesOf(config, env)
   if (!files && !(await store.readCa())) return undefined
   return probeCertificate(() => caInForce(store, files), clock)()
 }

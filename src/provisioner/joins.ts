@@ -74,7 +74,7 @@ const elsewhereFor = 2_000
 /** Creates the CA if there is none. Throws a ProvisionError: AGENTS_CA_UNUSABLE, or why the state cannot be read. */
 export async function openJoins(options: JoinsOptions): Promise<Joins> {
   const { config, store, running, clock, logger, metrics } = options
-  const files = caFilesOf(config)
+  const files = caFilesOf(config, options.env)
   if ((await ensureCa(store, wallTime(clock), files !== undefined)) === 'created')
     logger.info("the agents' CA was created")
   const stored = openAgentsCa(store, files)

@@ -63,7 +63,7 @@ export async function validateAll(file: string, options: ValidateOptions): Promi
     problems.push(...master.problems)
     const other = judgeFiles(config, now)
     problems.push(...other.problems)
-    const authority = await judgeAuthority(config)
+    const authority = await judgeAuthority(config, env)
     problems.push(...authority.problems)
     const hasError = errorsIn(loaded.problems)
     // Of an id or a folder that could not be read, nothing is known.
@@ -201,8 +201,11 @@ function judgeFiles(config: MasterConfig, now: number): Judged {
 }
 
 /** The CA of instances, where it is in files. */
-async function judgeAuthority(config: MasterConfig): Promise<Pick<Judged, 'problems' | 'checked'>> {
-  const files = caFilesOf(config)
+async function judgeAuthority(
+  config: MasterConfig,
+  env: ValidateOptions['env'],
+): Promise<Pick<Judged, 'problems' | 'checked'>> {
+  const files = caFilesOf(config, env)
   if (!files) return { problems: [], checked: [] }
   const checked = [`agents' CA ${files.certificateFile}`]
   try {

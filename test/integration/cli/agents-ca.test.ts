@@ -140,3 +140,29 @@ describe('a CA in files of the user', () => {
     expect(await shown()).toEqual(before)
   })
 })
+
+describe('a CA with its key in a token', () => {
+  const own = authority('Own CA', agentsCaSpec)
+  const inToken = (...args: string[]) =>
+    runCliAside(['agents-ca', ...args, '-c', 'token.yaml'], { cwd: folder })
+  beforeAll(() => {
+    writeFileSync(join(folder, 'own.pem'), own.pem)
+    writeFileSync(join(folder, 'pin'), '1234\n', { mode: 0o600 })
+    writeFileSync(join(folder, 'module.so'), '')
+    writeFileSync(
+      join(folder, 'token.yaml'),
+      `state_dir: ${stateDir}\nsecurity: {tls: {cert: own.pem}}\nagents_ca: {certificate_file: own.pem, pkcs11: {module: module.so, token: provision, label: ca-key, pin_file: pin}}\nresource_pools: [{pool_name: here, provider: {type: local, join: required}}]\n`,
+    )
+  })
+
+  it('is shown, with where its key is', async () => {
+    const { status, stdout, stderr } = await inToken('show')
+    expect([status, stdout]).toEqual([0, expect.stringContaining('CN=Own CA')])
+    expect(stderr).toContain('its key is ca-key in token provision')
+  })
+
+  it.each([[['init']], [['rotate']], [['rotate', '--activate']]])('is not changed by %s', async (args) => {
+    const { status, stderr } = await inToken(...args)
+    expect([status, stderr]).toEqual([2, expect.stringMatching(/AGENTS_CA_IS_FILE .*own\.pem/)])
+  })
+})

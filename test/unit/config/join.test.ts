@@ -68,6 +68,25 @@ describe('agents_ca', () => {
       certificate_file: '/etc/det/ca.crt',
     })
   })
+
+  it('takes a key in a token', () => {
+    const pkcs11 =
+      '{module: /usr/lib/softhsm/libsofthsm2.so, token: provision, label: agents-ca, pin_file: secrets/pin}'
+    expect(caOf(`{certificate_file: ca.pem, pkcs11: ${pkcs11}}`)).toMatchObject({
+      problems: [],
+      config: {
+        agents_ca: {
+          certificate_file: '/etc/det/ca.pem',
+          pkcs11: {
+            module: '/usr/lib/softhsm/libsofthsm2.so',
+            token: 'provision',
+            label: 'agents-ca',
+            pin_file: '/etc/det/secrets/pin',
+          },
+        },
+      },
+    })
+  })
 })
 
 describe('client certificates that the master demands', () => {

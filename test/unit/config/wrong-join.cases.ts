@@ -2,6 +2,7 @@
 import { aws, gcp, local, type WrongInput } from './marked.ts'
 import { cases } from './wrong-keys.cases.ts'
 
+const token = '{module: m.so, token: t, label: l, pin_file: p}'
 const joined = local('join: required')
 
 export const wrongJoin: WrongInput[] = [
@@ -65,6 +66,14 @@ export const wrongJoin: WrongInput[] = [
   ...cases('CONFIG_NEEDS_KEY', [
     ['a key without its certificate', `agents_ca: {➤key_file: k}\n${joined}`, 'Add the key'],
     ['a certificate without its key', `agents_ca: {➤certificate_file: c}\n${joined}`, 'Add the key'],
+    ['a token without a certificate', `agents_ca: {➤pkcs11: ${token}}\n${joined}`, 'Add the key'],
+  ]),
+  ...cases('CONFIG_CONFLICT', [
+    [
+      'a key in a file and in a token',
+      `agents_ca: {certificate_file: c, key_file: k, ➤pkcs11: ${token}}\n${joined}`,
+      'Remove one',
+    ],
   ]),
   ...cases('CLIENT_CA_EMPTY', [
     [

@@ -219,11 +219,11 @@ describe('the CA', () => {
   describe('in files of the user', () => {
     const files = (): CaFiles => ({
       certificateFile: join(stateDir, 'ca.crt'),
-      keyFile: join(stateDir, 'ca.key'),
+      key: join(stateDir, 'ca.key'),
     })
     const write = (certificates: string, key: string) => {
       writeFileSync(files().certificateFile, certificates)
-      writeFileSync(files().keyFile, key)
+      writeFileSync(files().key as string, key)
     }
 
     it.each(['p256', 'p384', 'rsa2048'] as const)(

@@ -11,7 +11,9 @@ import { checkAgents, checkClientCas } from '../../../src/provisioner/check-rows
 import { dryRunPool, isReady, planAll } from '../../../src/provisioner/prepare.ts'
 import { validateAll } from '../../../src/provisioner/validate.ts'
 import { loadConfig } from '../../support/config.ts'
+import { FakeToken } from '../../support/fake-token.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
+import { authority } from '../../support/x509-profiles.ts'
 
 let dir: string
 let master: string
@@ -258,6 +260,42 @@ describe('what is refused', () => {
       result: 'failed',
       problem: { code: 'AGENTS_CA_UNUSABLE' },
     })
+  })
+
+  it('a CA of instances with its key in a token that cannot be used', async () => {
+    const own = authority('In a token')
+    const token = new FakeToken(own.key)
+    try {
+      writeFileSync(join(dir, 'token.pem'), own.pem)
+      const { module, pinFile } = token.key
+      const named = (label: string, library = module) =>
+        write(
+          `${demanding}\nagents_ca: {certificate_file: token.pem, pkcs11: {module: ${library}, token: provision, label: ${label}, pin_file: ${pinFile}}}`,
+        )
+      const validated = async (file: string) =>
+        (await validateAll(file, { env: {}, now: Date.now(), providers })).problems.find(
+          ({ code }) => code === 'AGENTS_CA_TOKEN',
+        )
+      const checked = async (file: string) => {
+        const { env } = token.key
+        const rows = await checkAll({ file, env, clock: systemClock, logger: silentLogger, providers })
+        return rows.find(({ what }) => what === 'agents_ca')
+      }
+      // Files only: no token is asked.
+      expect(await validated(named('none'))).toBeUndefined()
+      expect(token.calls()).toEqual([])
+      expect(await validated(named('agents-ca', join(dir, 'none.so')))).toMatchObject({
+        message: expect.stringMatching(/module not found: .*none\.so/),
+        where: { path: 'agents_ca' },
+      })
+      expect(await checked(named('none'))).toMatchObject({
+        result: 'failed',
+        problem: { code: 'AGENTS_CA_TOKEN', message: expect.stringContaining('no private key "none"') },
+      })
+      expect(await checked(named('agents-ca'))).toBeUndefined()
+    } finally {
+      token.close()
+    }
   })
 
   it('a master without TLS', async () => {
