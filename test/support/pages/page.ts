@@ -107,7 +107,7 @@ function comparable(text: string, { folder, port }: Seen): string[] {
     )
     .split('\n')
     .map((line) => line.replace(/(?<=\S) +/g, ' ').trimEnd())
-    .map((line) => line.replace(/(?<=(?:\bup|on-demand|\.example) )(?:\d+[smh])+$/, 'AGE'))
+    .map((line) => line.replace(/(?<=(?:\bup|on-demand|\.example) )(?:\d+[smh])+(?=$| -$)/, 'AGE'))
   return inAnyOrder(lines.join('\n').trim().split('\n'))
 }
 
