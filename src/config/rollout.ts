@@ -13,10 +13,7 @@ const rolloutKeys = {
   ),
 }
 
-export const rolloutKey = block(
-  rolloutKeys,
-  'What happens to running instances when the configuration changes.',
-)
+export const rolloutKey = block(rolloutKeys, 'Which running instances count as drifted.')
 
 /**
  * Notes that `rollout.images: latest` has no effect in this pool. `hasNewest`: its image is a name behind which a newer image can
