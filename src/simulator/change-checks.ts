@@ -208,6 +208,8 @@ export function noteEvent(world: ObservedWorld, seen: Observations, event: Fleet
   const id = String(details?.['id'])
   const { breaker } = seen
   if (world.clock.now() - breaker.closedAt < reportTakes) breaker.doubtful.add(id)
+  // A host whose lease is over still sees failures, and writes nothing down: the next leader does not know of them.
+  if (seen.upSince === undefined) breaker.doubtful.add(id)
   if (code !== 'DID_NOT_LAST' && !breaker.doubtful.has(id) && !breaker.old.has(id)) breaker.failed.add(id)
   noteFailure(world, seen, id)
 }
