@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { DemandSource } from '../../../src/demand/source.ts'
-import type { Demand } from '../../../src/planner/snapshot.ts'
+import type { Demand, Instance } from '../../../src/planner/snapshot.ts'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { ProvisionError, problem } from '../../../src/problems/index.ts'
 import { builtInProviders } from '../../../src/providers/index.ts'
@@ -57,15 +57,21 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }))
 
 async function started({
+  more = '',
   providers = builtInProviders,
   clock = systemClock,
   onLocation = async () => {},
 }: {
+  /** Keys of the pool. */
+  more?: string
   providers?: typeof builtInProviders
   clock?: typeof systemClock
   onLocation?: () => Promise<void>
 } = {}) {
-  const { config } = parseConfig(`state_dir: ${folder}\n${text}`, join(folder, 'master.yaml'))
+  const { config } = parseConfig(
+    `state_dir: ${folder}\n${text.replace('}', `, ${more}}`)}`,
+    join(folder, 'master.yaml'),
+  )
   const { plans, problems } = await openPlans({
     config: () => config!,
     providers,
@@ -105,6 +111,31 @@ describe('running pools', () => {
     expect(demand.listeners.size).toBe(1)
     await running.stop()
     expect(demand.listeners.size).toBe(0)
+  })
+
+  it('tell where an instance listens, because a proof of its identity must come from there', async () => {
+    const instances: Instance[] = []
+    const providers = builtInProviders.map((definition) => ({
+      ...definition,
+      async open(context: Parameters<typeof definition.open>[0]) {
+        const provider = await definition.open(context)
+        const launch: typeof provider.launch = async ({ intent, owner }) => {
+          const made: Instance = {
+            ...{ id: 'local-1', pool: 'here', state: 'running', instanceType: 'local', zone: 'local' },
+            ...{ capacityType: 'on_demand', launchedAt: Date.now() },
+            ...{ intentId: intent.id, writerId: owner.writerId },
+          }
+          instances.push({ ...made, addresses: ['10.0.0.7', '2001:db8::7'] })
+          return { instances: [made], failures: [] }
+        }
+        return { ...provider, launch, list: async () => ({ instances, complete: true, problems: [] }) }
+      },
+    }))
+    const { running } = await started({ providers, more: 'min_instances: 1' })
+    await expect
+      .poll(() => running.launched('local-1')?.addresses, { timeout: 60_000 })
+      .toEqual(['10.0.0.7', '2001:db8::7'])
+    await running.stop()
   })
 
   it('open no journal and launch nothing at a location that is not noted yet', async () => {
