@@ -269,7 +269,7 @@ export const plantedFaults: PlantedFault[] = [
     edits: [
       {
         file: 'planner/removals.ts',
-        find: "lasting - policy.minInstances, 'LONG_IDLE'",
+        find: "lasting - unproven - policy.minInstances, 'LONG_IDLE'",
         replace: "lasting, 'LONG_IDLE'",
       },
     ],
