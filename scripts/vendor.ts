@@ -28,6 +28,7 @@ const libraries: readonly Library[] = [
   { specifiers: /^(@google-cloud\/|google-gax$)/, file: './vendor/google.cjs', form: 'names' },
   { specifiers: /^prom-client$/, file: './vendor/prom-client.cjs', form: 'names' },
   { specifiers: /^csv-parse\/sync$/, file: './vendor/csv-parse.cjs', form: 'names' },
+  { specifiers: /^croner$/, file: './vendor/croner.cjs', form: 'names' },
   { specifiers: /^pg$/, file: './vendor/pg.cjs', form: 'names' },
   { specifiers: /^ws$/, file: './vendor/ws.cjs', form: 'names' },
   { specifiers: /^handlebars$/, file: './vendor/handlebars.cjs', form: 'default' },

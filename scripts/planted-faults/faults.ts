@@ -4,6 +4,7 @@ import type { FaultKind } from '../../src/simulator/scenario.ts'
 import { faultsOfDrift } from './faults-of-drift.ts'
 import { faultsOfLeaders } from './faults-of-leaders.ts'
 import { faultsOfMemory } from './faults-of-memory.ts'
+import { faultsOfRollouts } from './faults-of-rollouts.ts'
 
 interface Edit {
   file: string
@@ -268,7 +269,7 @@ export const plantedFaults: PlantedFault[] = [
     edits: [
       {
         file: 'planner/removals.ts',
-        find: "lasting - policy.minInstances, 'LONG_IDLE'",
+        find: "lasting - unproven - policy.minInstances, 'LONG_IDLE'",
         replace: "lasting, 'LONG_IDLE'",
       },
     ],
@@ -345,5 +346,6 @@ export const plantedFaults: PlantedFault[] = [
   },
   ...faultsOfMemory,
   ...faultsOfDrift,
+  ...faultsOfRollouts,
   ...faultsOfLeaders,
 ]

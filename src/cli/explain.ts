@@ -77,7 +77,7 @@ type Decision = Explanation['decisions'][number]
 type Room = NonNullable<Explanation['room']>[number]
 
 async function explanationLines(explanation: Explanation): Promise<string[]> {
-  const { pool, at, demand, instances, room = [], decisions } = explanation
+  const { pool, at, demand, instances, room = [], rollout, decisions } = explanation
   return [
     `pool ${pool} at ${clockTime(at)} (${viewWords(explanation.views)})`,
     '',
@@ -88,6 +88,7 @@ async function explanationLines(explanation: Explanation): Promise<string[]> {
         ? instanceWords(instances)
         : ['unknown: the demand or the listing of instances is missing or too old'],
     ),
+    ...(rollout ? part('rollout', rolloutWords(rollout)) : []),
     ...part('capacity', room.length > 0 ? await roomRows(room) : ['none']),
     '',
     ...part('decision', decisions.length > 0 ? decisions.flatMap(decisionWords) : ['nothing to do']),
@@ -147,6 +148,14 @@ function driftWords({ instances, keys }: NonNullable<Explanation['instances']>['
     .sort(([a], [b]) => a.localeCompare(b))
     .map(([key, n]) => `${key} ${n}`)
   return [`${instances} drifted: ${byKey.join(', ')}`]
+}
+
+function rolloutWords({ outdated, leaving, waits }: NonNullable<Explanation['rollout']>): string[] {
+  const reasons = Object.entries(outdated).map(([code, n]) => `${n} ${code}`)
+  return [
+    `${reasons.join(', ')}: ${leaving} leaving`,
+    ...waits.map(({ code, instances, meaning }) => `${instances} wait, ${code}: ${meaning}`),
+  ]
 }
 
 const places: Record<Room['where'], string> = {

@@ -187,7 +187,10 @@ function resume(program: CliCommand): void {
 }
 
 /** Runs a command on several pools, one after the other. `order` returns the line to print. */
-function forPools(command: CliCommand, order: (client: Client, pool: string) => Promise<string>): void {
+export function forPools(
+  command: CliCommand,
+  order: (client: Client, pool: string) => Promise<string>,
+): void {
   const named = command.rest('[pools...]', 'names of pools (default: the only one)')
   const { format, connect } = addressed(command)
   const all = command.toggle('--all', 'every pool')
@@ -260,7 +263,7 @@ async function adoptAll(
 }
 
 /** The named pools, all with --all, or the only one. Throws USAGE if that is ambiguous. */
-async function pickPools(client: Client, named: string[], all: boolean): Promise<string[]> {
+export async function pickPools(client: Client, named: string[], all: boolean): Promise<string[]> {
   if (named.length > 0 && all) throw usage('name pools or use --all, not both', 'Omit one of them.')
   if (named.length > 0) return [...new Set(named)]
   const names = await poolNames(client)

@@ -11,6 +11,7 @@ import { declareExplain } from './explain.ts'
 import { declareFleet } from './fleet.ts'
 import { declareJobs } from './jobs.ts'
 import { declareLogs } from './logs.ts'
+import { declareRollout } from './rollout.ts'
 import { declareRun } from './run.ts'
 import { declareSimulate } from './simulate.ts'
 import { declareState } from './state.ts'
@@ -50,6 +51,7 @@ declareCerts(program)
 declareUnpack(program)
 declareJobs(program)
 declareFleet(program)
+declareRollout(program)
 declareExplain(program)
 declareLogs(program)
 declareTrust(program)

@@ -49,6 +49,16 @@ export const commonSynonyms: Synonyms = {
     'consolidate_after',
     'ttl_seconds_after_empty',
   ]),
+  ...each('max_lifetime', [
+    'expire_after',
+    'ttl_seconds_until_expired',
+    'max_instance_lifetime',
+    'max_age',
+    'max_node_lifetime',
+  ]),
+  ...each('rollout.max_unavailable', ['max_unavailable', 'max_unavailable_percentage', 'disruption_budget']),
+  ...each('rollout.surge', ['max_surge']),
+  ...each('rollout.drain_timeout', ['termination_grace_period', 'drain_timeout', 'drain_grace_period']),
   ...each('boot_timeout', [
     'startup_timeout',
     'start_timeout',

@@ -22,7 +22,7 @@ import {
 import { checkJoin, joinConfigOf, joinKey } from './join.ts'
 import { checkMasterUrls, checkPreflight, masterUrls, preflightAddresses } from './provider-addresses.ts'
 import { type Block, given, inner, isAbsent, isMapping, note, type Partially, sure } from './read-block.ts'
-import { rolloutKey } from './rollout.ts'
+import { checkRollout, lifetimeKey, rolloutKey } from './rollout.ts'
 import { readYaml } from './yaml.ts'
 
 /** The agent image of Determined's last release; `check` warns if the running master has another version. */
@@ -89,6 +89,7 @@ export const commonKeys = {
     '20m',
     'How long an instance may be idle before it is drained and terminated.',
   ),
+  max_lifetime: lifetimeKey,
   max_agent_starting_period: keyOr(
     period,
     '20m',
@@ -226,6 +227,7 @@ export function commonRules(keys: Partially<CommonKeys>, block: Block, bareMetal
   checkTrust(keys, block)
   checkPreflight(keys, block)
   checkJoin(keys, block)
+  checkRollout(keys, block)
   for (const key of ['startup_script', 'container_startup_script'] as const)
     checkScript(key, keys[key], block)
   if (given(block, 'agent_fluent_image'))

@@ -9,7 +9,10 @@ import {
   type MarkDecision,
   offeringKey,
   plan,
+  planWithTrace,
   type ReasonCode,
+  type RolloutView,
+  rolloutView,
   type Snapshot,
 } from '../planner/index.ts'
 import { delayAfter } from '../platform/index.ts'
@@ -21,6 +24,7 @@ import { isDue, isReplayable, isShown, missingOf, openLaunch, send, settle } fro
 import type { ManagedInstance, PoolMemory } from './memory.ts'
 import { checkpointOf } from './records.ts'
 import { drain, orderAll, terminateInstances, undrain } from './removal.ts'
+import { forgetUnrolled, markRolled, noteRollout, rolloutStateOf } from './rollouts.ts'
 import { type LaunchInputs, type PoolRun, type PoolSettings, problemOf, writtenBy } from './run.ts'
 
 /**
@@ -32,6 +36,8 @@ const endingTime = 60_000
 export interface Turn {
   at: number
   snapshot: Snapshot
+  /** What the plan found about outdated instances, where there are any. */
+  rollout?: RolloutView
   decisions: Decision[]
   launchInputs: LaunchInputs
 }
@@ -56,18 +62,21 @@ export function takeTurn(run: PoolRun, requests: readonly ManualLaunch[] = []): 
   if (memory.clearing) orderAll(memory)
   judgeInstances(run)
   noteDrift(run)
+  noteRollout(run)
   const material = launchInputsOf(run)
   reviewIntents(run, material, now)
   const planned = () => {
     const snapshot = { ...snapshotOf(deps.pool, memory, settings, material, now), requests }
-    return { snapshot, decisions: plan(snapshot, settings.policy, now) }
+    const { decisions, trace } = planWithTrace(snapshot, settings.policy, now)
+    return { snapshot, decisions, ...(trace?.rollout && { rollout: rolloutView(trace.rollout) }) }
   }
   const first = planned()
   // What the plan removes may be a failure more: nothing is launched in its place that the breaker does not allow then.
-  const { snapshot, decisions } = judgeDecided(run, first.decisions) ? planned() : first
+  const { snapshot, decisions, rollout } = judgeDecided(run, first.decisions) ? planned() : first
   act(run, decisions, material)
   // Kept to explain this turn, without the requests, which are answered.
-  return { at: now, snapshot: { ...snapshot, requests: [] }, decisions, launchInputs: material }
+  const kept = { ...snapshot, requests: [] }
+  return { at: now, snapshot: kept, decisions, launchInputs: material, ...(rollout && { rollout }) }
 }
 
 /** Closes intents whose outcome is known, and repeats those that may be repeated and are still wanted. */
@@ -122,6 +131,7 @@ function launchInputsOf({ deps }: PoolRun): LaunchInputs {
 
 export function act(run: PoolRun, decisions: readonly Decision[], material: LaunchInputs): void {
   const ending = new Map<ManagedInstance, ReasonCode>()
+  const drained = new Set<string>()
   for (const decision of decisions) {
     switch (decision.kind) {
       case 'launch':
@@ -131,7 +141,8 @@ export function act(run: PoolRun, decisions: readonly Decision[], material: Laun
         mark(run, decision)
         break
       case 'drain':
-        move(run, decision, drain)
+        for (const id of decision.ids) drained.add(id)
+        move(run, decision, isOfRollout(decision.reason.code) ? drainForRollout : drain)
         break
       case 'undrain':
         move(run, decision, undrain)
@@ -141,6 +152,7 @@ export function act(run: PoolRun, decisions: readonly Decision[], material: Laun
           if ((track.kept?.until ?? 0) <= run.now()) ending.set(track, decision.reason.code)
     }
   }
+  forgetUnrolled(run.memory, drained)
   if (ending.size === 0 || run.now() < run.memory.terminateRetryAt || isEnding(run)) return
   for (const decision of decisions)
     if (decision.kind === 'terminate') {
@@ -149,6 +161,15 @@ export function act(run: PoolRun, decisions: readonly Decision[], material: Laun
       if (ids.length > 0) reportDecision(run, 'terminate', ids, ids.length, decision.reason)
     }
   terminateInstances(run, ending)
+}
+
+function drainForRollout(run: PoolRun, tracks: ManagedInstance[]): void {
+  markRolled(tracks, run.now())
+  drain(run, tracks)
+}
+
+function isOfRollout(code: ReasonCode): boolean {
+  return code === 'DRIFTED' || code === 'MAX_LIFETIME'
 }
 
 /**
@@ -219,6 +240,7 @@ export function snapshotOf(
   material: LaunchInputs,
   now: number,
 ): Snapshot {
+  const rollout = rolloutStateOf(memory, settings, now)
   return {
     pool,
     listing: memory.listing,
@@ -241,6 +263,7 @@ export function snapshotOf(
     probe: material.kind === 'ready' && material.probe && !memory.proven.has(material.userData.sha256),
     budget: memory.budget,
     holds: holdsOf(memory, settings, material, now),
+    ...(rollout && { rollout }),
     requests: [],
   }
 }

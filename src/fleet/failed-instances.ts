@@ -13,6 +13,7 @@ import { limit, withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import { recordFailedInstances, spend } from './failures.ts'
 import type { ManagedInstance } from './memory.ts'
+import { noteFailure } from './rollouts.ts'
 import { callDeadlines, type PoolRun } from './run.ts'
 
 /** Consoles read for one round: enough to find the reason when a hundred instances fail in the same way. */
@@ -29,6 +30,7 @@ export function reportLost(run: PoolRun, lost: ManagedInstance[]): void {
   for (const track of short) {
     track.judged = true
     spend(run.memory.budget, run.settings.policy, run.now())
+    noteFailure(run, track, 'DID_NOT_LAST')
     const { id, instanceType, zone, stateReason } = track
     const why = stateReason ? ` (the cloud: ${stateReason})` : ''
     const message = `instance ${id} (${instanceType}, ${zone || 'any zone'}) stopped by itself within 2 minutes of joining${why}`
@@ -42,7 +44,7 @@ export async function reportNeverJoined(run: PoolRun, tracks: ManagedInstance[])
   const inTurn = limit(4)
   const fresh = tracks.filter((track) => !track.told)
   for (const track of fresh) {
-    markFailed(run, track)
+    markFailed(run, track, 'NEVER_JOINED')
     track.told = true
   }
   remember(run, fresh)
@@ -77,7 +79,7 @@ export function judgeInstances(run: PoolRun): void {
     if (track.judged || track.ending || track.recalled || !isLive(track)) continue
     const agent = memory.agents.get(track.id)
     if (isShortOfSlots(track, agent, settings.policy, demandAt)) reportShortOfSlots(run, track)
-    else if (hasNeverJoined(track, settings.policy, demandAt)) markFailed(run, track)
+    else if (hasNeverJoined(track, settings.policy, demandAt)) markFailed(run, track, 'NEVER_JOINED')
     else continue
     judged.push(track)
   }
@@ -103,7 +105,7 @@ export function judgeRemoved(run: PoolRun, tracks: readonly ManagedInstance[], c
 }
 
 function reportShortOfSlots(run: PoolRun, track: ManagedInstance): void {
-  markFailed(run, track)
+  markFailed(run, track, 'SHORT_OF_SLOTS')
   const { id, instanceType, slots = 0 } = track
   const found = run.memory.agents.get(id)?.slots ?? 0
   const message = `the agent of instance ${id} (${instanceType}) has ${found} of ${slots} slots`
@@ -114,11 +116,12 @@ function reportShortOfSlots(run: PoolRun, track: ManagedInstance): void {
 }
 
 /** Counts an instance that never became usable, once. */
-function markFailed(run: PoolRun, track: ManagedInstance): void {
+function markFailed(run: PoolRun, track: ManagedInstance, code: 'NEVER_JOINED' | 'SHORT_OF_SLOTS'): void {
   if (track.judged) return
   track.judged = true
   const { memory, deps, settings } = run
   deps.metrics.count('failed_instances', { pool: deps.pool })
+  noteFailure(run, track, code)
   spend(memory.budget, settings.policy, run.now())
   if (!recordFailedInstances(memory.breaker, track.knownSince, run.now(), deps.random)) return
   const { failures, until } = memory.breaker
@@ -138,7 +141,7 @@ export function forgive(run: PoolRun, tracks: readonly ManagedInstance[]): void 
 /** Written at once: a process that dies before its next checkpoint must not count it again at each start. */
 function remember(run: PoolRun, tracks: readonly ManagedInstance[]): void {
   if (tracks.length === 0) return
-  const { breaker, budget } = run.memory
+  const { breaker, budget, rollout } = run.memory
   const judged = tracks.map(({ id, told = false }) => ({ id, told }))
   const record = {
     at: run.now(),
@@ -146,6 +149,7 @@ function remember(run: PoolRun, tracks: readonly ManagedInstance[]): void {
     judged,
     breaker: { ...breaker },
     budget: { ...budget },
+    rollout,
   } as const
   run.background(() => run.write(record).catch(() => {}))
 }

@@ -25,7 +25,9 @@ export function restampGenerations({ memory, deps }: PoolRun): void {
     if (now === undefined) delete holder.generation
     else holder.generation = now
   }
-  if (current && current.version !== present.version) learnGeneration(memory, present)
+  if (!current || current.version === present.version) return
+  learnGeneration(memory, present)
+  if (memory.rollout.generation === current.id) memory.rollout = { ...memory.rollout, generation: present.id }
 }
 
 /** Notes by which keys each instance differs from what is launched now. What that is gets written down when it changes. */

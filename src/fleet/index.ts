@@ -37,6 +37,7 @@ export type { PoolStatus } from './status.ts'
 export {
   agent,
   count,
+  fleetCode,
   instanceShape,
   knownOffering,
   offering,
@@ -59,6 +60,9 @@ export interface PoolFleet {
   /** Until `resume`, also after a restart, nothing is launched or terminated. */
   pause(): Promise<void>
   resume(): Promise<void>
+  /** `pause`: no more outdated instances are taken out of service, also after a restart; `restart`: until this, which also tries a
+   * generation that failed again. */
+  rollout(order: 'pause' | 'restart'): Promise<void>
   /** Takes over the VMs of other writers; returns those writers. */
   adopt(): Promise<string[]>
   /** Resolves once the cloud was listed, or could not be, since this loop began: a launch on order needs that. After `ms` at the latest. */
@@ -287,6 +291,10 @@ export function createPoolFleet(deps: PoolDeps, settings: PoolSettings): PoolFle
     async resume() {
       await ready()
       await orders.setPaused(false)
+    },
+    async rollout(order) {
+      await ready()
+      await orders.setRollout(order)
     },
     async adopt() {
       await ready()

@@ -9,7 +9,7 @@ import type {
   PendingAllocation,
   Unplaced,
 } from '../planner/index.ts'
-import type { Problem } from '../problems/index.ts'
+import type { FleetCode, Problem } from '../problems/index.ts'
 import type { Generation } from '../rollout/index.ts'
 import {
   type BreakerMemory,
@@ -25,8 +25,6 @@ export interface ManagedInstance extends KnownInstance {
   listed: boolean
   /** What it was launched with, when that is known. */
   sha256?: string
-  /** The id of its generation, when that is known. */
-  generation?: string
   /** A call about it is in progress, or was answered a moment ago. */
   busyWith?: 'drain' | 'undrain' | 'end'
   /**
@@ -99,6 +97,22 @@ export interface OpenIntent {
   settle?: { from: number; seen: number }
 }
 
+/** What is remembered about replacing outdated instances. */
+export interface RolloutMemory {
+  /** What the rest is about: the generation, and the newest image that counts as part of it. */
+  generation?: string
+  image?: string
+  /** An instance of it has joined and lasted. */
+  proven: boolean
+  /** One of the first instances of it failed while others waited to be replaced. */
+  failed?: { code: FleetCode; id: string; at: number }
+  paused: boolean
+}
+
+export function newRollout(): RolloutMemory {
+  return { proven: false, paused: false }
+}
+
 export interface PoolMemory {
   tracks: Map<string, ManagedInstance>
   agents: Map<string, KnownAgent>
@@ -129,6 +143,7 @@ export interface PoolMemory {
   /** Live instances that carry the pool's tags but not our writer, by id. */
   foreign: Map<string, ForeignInstance>
   paused: boolean
+  rollout: RolloutMemory
   /** Every VM must be terminated and none launched, by this process only. */
   clearing: boolean
   /** User data with which an agent has joined, by SHA-256. */
@@ -183,6 +198,7 @@ export function emptyMemory(): PoolMemory {
     adopted: new Set(),
     foreign: new Map(),
     paused: false,
+    rollout: newRollout(),
     clearing: false,
     proven: new Set(),
     ended: new Map(),

@@ -3,6 +3,7 @@
 import type { ManagedInstance } from './memory.ts'
 import type { PoolRecord } from './records.ts'
 import { isRightLost, orderUncertain } from './right.ts'
+import { orderedRollout } from './rollouts.ts'
 import type { PoolRun } from './run.ts'
 
 type How = ManagedInstance['ordered']
@@ -10,6 +11,7 @@ type How = ManagedInstance['ordered']
 /** All throw ORDER_UNCERTAIN, or STATE_RIGHT_LOST when the order is not carried out. */
 export interface FleetOrders {
   setPaused(paused: boolean): Promise<void>
+  setRollout(order: 'pause' | 'restart'): Promise<void>
   addAdopted(writers: readonly string[]): Promise<void>
   /** `how` undefined: those that are meant stay. Returns the ids of the instances that have the order now. */
   setOrdered(
@@ -46,6 +48,14 @@ export function createFleetOrders(run: PoolRun, turn: () => void): FleetOrders {
       memory.paused = paused
       return order({ at: run.now(), kind: 'paused', paused }, () => {
         memory.paused = before
+      })
+    },
+    setRollout(kind) {
+      const { memory } = run
+      const before = memory.rollout
+      memory.rollout = orderedRollout(before, kind)
+      return order({ at: run.now(), kind: 'rollout', rollout: memory.rollout }, () => {
+        memory.rollout = before
       })
     },
     async addAdopted(writers) {

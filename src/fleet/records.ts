@@ -1,9 +1,7 @@
 // The records of the pool's journal, and how the memory is read back from them.
 
-import * as z from 'zod/mini'
 import type { UserData } from '../agent-setup/index.ts'
 import type { BootMark, JournalRecord } from '../platform/index.ts'
-import { fullBudget } from './failures.ts'
 import {
   emptyMemory,
   generationsOf,
@@ -13,142 +11,15 @@ import {
   type PoolMemory,
 } from './memory.ts'
 import {
-  agent,
-  breaker,
-  budget,
-  count,
-  generation,
-  instanceShape,
-  launchError,
-  offering,
-  refusal,
-  type ShapeOf,
-  text,
-  time,
-  unplaced,
-} from './stored-shapes.ts'
+  type PoolRecord,
+  recordKinds,
+  recordShape,
+  type StoredIntent,
+  type StoredMemory,
+  type StoredUserData,
+} from './record-shapes.ts'
 
-const track = z.object({
-  ...instanceShape,
-  listed: z.boolean(),
-  sha256: z.optional(text),
-  generation: z.optional(text),
-  busyWith: z.optional(z.enum(['drain', 'undrain', 'end'])),
-  drainDoubtAt: z.optional(time),
-  retryAt: z.optional(time),
-  endedAt: z.optional(time),
-  kept: z.optional(z.object({ times: count, until: time })),
-  judged: z.optional(z.boolean()),
-  told: z.optional(z.boolean()),
-  recalled: z.optional(z.boolean()),
-  wasEnded: z.optional(z.boolean()),
-  soughtAt: z.optional(time),
-  unknownSince: z.optional(time),
-} satisfies ShapeOf<Omit<ManagedInstance, 'addresses' | 'drifted' | 'shownAt' | 'endDoubtAt'>>)
-
-const intent = z.object({
-  id: text,
-  at: time,
-  count,
-  offerings: z.array(offering),
-  /** Left out by versions whose launches were for any number of jobs. */
-  gang: z.optional(z.boolean()),
-  sha256: text,
-  version: text,
-  generation: z.optional(text),
-  writerId: z.optional(text),
-  seen: z.optional(z.array(text)),
-} satisfies ShapeOf<
-  Pick<
-    OpenIntent,
-    'id' | 'at' | 'count' | 'offerings' | 'gang' | 'sha256' | 'version' | 'generation' | 'writerId'
-  > & {
-    seen?: string[]
-  }
->)
-
-const userData = z.object({
-  script: text,
-  encoding: z.enum(['plain', 'gzip', 'gzip-stub']),
-  packed: text,
-  bytes: z.object({ script: count, packed: count, limit: z.optional(count) }),
-  sha256: text,
-} satisfies ShapeOf<StoredUserData>)
-
-const foreign = z.object({ id: text, writer: text })
-
-const memory = z.object({
-  tracks: z.array(track),
-  agents: z.array(z.tuple([text, agent])),
-  unplaced: z.array(z.tuple([text, unplaced])),
-  intents: z.array(intent),
-  offerings: z.array(z.tuple([text, refusal])),
-  breaker,
-  /** Left out by versions that counted every launch of the last hour. */
-  budget: z._default(budget, fullBudget()),
-  launchError,
-  adopted: z.array(text),
-  /** Left out by versions that forgot them at a restart. */
-  foreign: z._default(z.array(foreign), []),
-  paused: z.boolean(),
-  proven: z.array(text),
-  account: z.optional(text),
-})
-
-const at = time
-const ids = z.array(text)
-
-const record = z.discriminatedUnion('kind', [
-  /** The journal exists: from now on it contains everything that was launched. */
-  z.object({
-    at,
-    kind: z.literal('begun'),
-    mark: z.optional(z.object({ boot: text, uptime: z.number() } satisfies ShapeOf<BootMark>)),
-    /** Left out by versions that did not detect that a pool was moved. */
-    location: z.optional(text),
-  }),
-  z.object({ at, kind: z.literal('user_data'), userData }),
-  /** What is launched from now on is made of. */
-  z.object({ at, kind: z.literal('generation'), generation }),
-  z.object({ at, kind: z.literal('intent'), intent }),
-  z.object({ at, kind: z.literal('settled'), id: text, tracks: z.array(track) }),
-  /** Shown by the cloud before an answer to their launch. */
-  z.object({ at, kind: z.literal('found'), tracks: z.array(track) }),
-  z.object({ at, kind: z.literal('refused'), offerings: z.array(z.tuple([text, refusal])) }),
-  z.object({ at, kind: z.literal('joined'), ids, breaker, proven: ids }),
-  z.object({
-    at,
-    kind: z.literal('failed'),
-    judged: z.array(z.object({ id: text, told: z.boolean() })),
-    breaker,
-    budget,
-  }),
-  z.object({ at, kind: z.literal('ended'), ids }),
-  z.object({ at, kind: z.literal('gone'), ids }),
-  z.object({ at, kind: z.literal('draining'), ids }),
-  /** Before the request that enables their agents. */
-  z.object({ at, kind: z.literal('undraining'), ids }),
-  /** `doubtful`: of these an earlier drain may still arrive. */
-  z.object({ at, kind: z.literal('undrained'), ids, doubtful: z.optional(ids) }),
-  /** Before the request that terminates them. */
-  z.object({ at, kind: z.literal('condemned'), ids }),
-  /** The cloud refused that request. */
-  z.object({ at, kind: z.literal('reprieved'), ids }),
-  z.object({ at, kind: z.literal('paused'), paused: z.boolean() }),
-  z.object({ at, kind: z.literal('adopted'), writers: z.array(text) }),
-  /** Another writer's instances that were not known before. */
-  z.object({ at, kind: z.literal('foreign'), instances: z.array(foreign) }),
-  z.object({ at, kind: z.literal('ordered'), ids, how: z.enum(['when_idle', 'even_if_busy']) }),
-  z.object({ at, kind: z.literal('kept'), ids }),
-  z.object({ at, kind: z.literal('checkpoint'), memory }),
-])
-
-const kinds = new Set<string>(record.def.options.flatMap(({ def }) => def.shape.kind.def.values))
-
-export type PoolRecord = z.output<typeof record>
-type StoredIntent = z.output<typeof intent>
-type StoredMemory = z.output<typeof memory>
-type StoredUserData = Omit<UserData, 'packed'> & { packed: string }
+export type { PoolRecord } from './record-shapes.ts'
 
 /** When and where a checkpoint was written. */
 export interface Written {
@@ -158,7 +29,7 @@ export interface Written {
 
 /** When and where the last checkpoint was written; undefined when there is none. */
 export function writtenIn(records: readonly JournalRecord[]): (Written & { at: number }) | undefined {
-  const read = record.safeParse(records.findLast(({ kind }) => kind === 'begun'))
+  const read = recordShape.safeParse(records.findLast(({ kind }) => kind === 'begun'))
   return read.success && read.data.kind === 'begun' ? read.data : undefined
 }
 
@@ -197,6 +68,7 @@ export function checkpointOf(
         foreign: [...memory.foreign.values()].map(({ id, writer }) => ({ id, writer })),
         paused: memory.paused,
         proven: [...memory.proven],
+        rollout: { ...memory.rollout },
         ...(memory.account === undefined ? {} : { account: memory.account }),
       },
     },
@@ -256,8 +128,8 @@ export function recall(
   const memory = emptyMemory()
   memory.journalMissing = !records.some(({ kind }) => kind === 'begun')
   for (const stored of records) {
-    if (!kinds.has(stored.kind)) continue
-    const read = record.safeParse(stored)
+    if (!recordKinds.has(stored.kind)) continue
+    const read = recordShape.safeParse(stored)
     if (read.success) apply(memory, read.data, now)
     else {
       memory.journalMissing = true
@@ -314,6 +186,7 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
         withTrack(memory, id, (track) => Object.assign(track, { judged: true, told: told || track.told }))
       memory.breaker = record.breaker
       memory.budget = record.budget
+      if (record.rollout) memory.rollout = record.rollout
       break
     case 'ended':
       for (const id of record.ids) withTrack(memory, id, (track) => (track.wasEnded = true))
@@ -326,9 +199,15 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
       // undrain before it may still be under way.
       for (const id of record.ids)
         withTrack(memory, id, (track) => Object.assign(track, { drainedAt: now, drainDoubtAt: now }))
+      for (const id of record.rolled ?? [])
+        withTrack(memory, id, (track) => (track.rolledSince = record.at))
       break
     case 'undraining':
-      for (const id of record.ids) withTrack(memory, id, (track) => (track.undrainDoubt = true))
+      for (const id of record.ids)
+        withTrack(memory, id, (track) => {
+          track.undrainDoubt = true
+          delete track.rolledSince
+        })
       break
     case 'condemned':
       for (const id of record.ids) withTrack(memory, id, (track) => (track.condemned = true))
@@ -341,9 +220,13 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
         withTrack(memory, id, (track) => {
           delete track.drainedAt
           delete track.undrainDoubt
+          delete track.rolledSince
           if (!record.doubtful?.includes(id)) delete track.drainDoubtAt
           track.undrainedAt = record.at
         })
+      break
+    case 'rollout':
+      memory.rollout = record.rollout
       break
     case 'paused':
       memory.paused = record.paused
@@ -389,6 +272,7 @@ function applyCheckpoint(memory: PoolMemory, stored: StoredMemory, now: number):
   memory.foreign = new Map(stored.foreign.map((one) => [one.id, one]))
   memory.paused = stored.paused
   memory.proven = new Set(stored.proven)
+  memory.rollout = { ...stored.rollout }
   if (stored.account !== undefined) memory.account = stored.account
 }
 

@@ -1,6 +1,7 @@
 // Removing VMs: termination after a re-check, drain and undrain, and termination of all when the pool is cleared.
 import {
   isDemandFresh,
+  isDrainOver,
   isForced,
   isListingCertain,
   isLive,
@@ -37,10 +38,8 @@ export function terminateInstances(run: PoolRun, reasons: ReadonlyMap<ManagedIns
       for (let at = 0; at < tracks.length && !run.stopping; at += batchSize) {
         const batch = tracks.slice(at, at + batchSize)
         if (!batch.every(isForced)) await readDemand(run)
-        const sure = await condemned(
-          run,
-          batch.filter((track) => mayStillEnd(run, track)),
-        )
+        const mayEnd = (track: ManagedInstance) => mayStillEnd(run, track, reasons.get(track))
+        const sure = await condemned(run, batch.filter(mayEnd), mayEnd)
         if (sure.length > 0 && !run.stopping) await end(run, sure)
         for (const track of batch) delete track.busyWith
         // After a failure the others wait for the next try.
@@ -58,7 +57,7 @@ export function terminateInstances(run: PoolRun, reasons: ReadonlyMap<ManagedIns
  * one decided on. plan() does not get this far with an old view of the master, except for forced orders; here each VM is
  * checked by itself, because the read may have failed.
  */
-function mayStillEnd(run: PoolRun, track: ManagedInstance): boolean {
+function mayStillEnd(run: PoolRun, track: ManagedInstance, reason: ReasonCode | undefined): boolean {
   const { memory, settings, now } = run
   const { demandAt, demandTook, listing } = memory
   noteJournalFault(run)
@@ -66,6 +65,7 @@ function mayStillEnd(run: PoolRun, track: ManagedInstance): boolean {
   if (stopsOf(memory).length > 0) return false
   if (!isListingCertain(listing, track)) return false
   if (!isForced(track) && !isDemandFresh(demandAt, settings.policy, now(), demandTook)) return false
+  if (reason === 'DRAIN_TIMEOUT' && isDrainOver(track, settings.policy, now())) return true
   return mayTerminate(track, memory.agents.get(track.id), demandAt)
 }
 
@@ -73,7 +73,11 @@ function mayStillEnd(run: PoolRun, track: ManagedInstance): boolean {
  * Written down before the call: whoever decides next, after a crash too, gives these agents no work, since a request that is
  * under way may still arrive. Returns those that may be terminated after it was written.
  */
-async function condemned(run: PoolRun, tracks: ManagedInstance[]): Promise<ManagedInstance[]> {
+async function condemned(
+  run: PoolRun,
+  tracks: ManagedInstance[],
+  mayEnd: (track: ManagedInstance) => boolean,
+): Promise<ManagedInstance[]> {
   const fresh = tracks.filter((track) => !track.condemned)
   // A refusal would have taken it back: an earlier call, perhaps of an earlier process, has got no answer.
   for (const track of tracks) if (track.condemned) track.endDoubtAt ??= run.now()
@@ -86,7 +90,7 @@ async function condemned(run: PoolRun, tracks: ManagedInstance[]): Promise<Manag
     for (const track of fresh) delete track.condemned
     throw error
   }
-  const sure = tracks.filter((track) => mayStillEnd(run, track))
+  const sure = tracks.filter(mayEnd)
   const spared = fresh.filter((track) => run.stopping || !sure.includes(track))
   if (spared.length > 0) reprieve(run, spared)
   return sure
@@ -165,14 +169,21 @@ const retryAfter = 5_000
 /** Drains are written down first, so that they are known as ours after a crash. */
 export function drain(run: PoolRun, tracks: ManagedInstance[]): void {
   const ids = tracks.map(({ id }) => id)
-  change(run, 'drain', tracks, async () => run.write({ at: run.now(), kind: 'draining', ids }))
+  const rolled = tracks.filter(({ rolledSince }) => rolledSince !== undefined).map(({ id }) => id)
+  change(run, 'drain', tracks, async () =>
+    run.write({ at: run.now(), kind: 'draining', ids, ...(rolled.length > 0 && { rolled }) }),
+  )
 }
 
 /** They are written down first, so that they are drained again before they are terminated; `always`: or else not. */
 export function undrain(run: PoolRun, tracks: ManagedInstance[], always = false): void {
   const ids = tracks.map(({ id }) => id)
   change(run, 'undrain', tracks, async () => {
-    for (const track of tracks) track.undrainDoubt = true
+    for (const track of tracks) {
+      track.undrainDoubt = true
+      // From now on it may get jobs.
+      delete track.rolledSince
+    }
     const written = run.write({ at: run.now(), kind: 'undraining', ids })
     await (always ? written.catch(() => {}) : written)
   })
@@ -229,6 +240,7 @@ async function ask(run: PoolRun, move: 'drain' | 'undrain', track: ManagedInstan
 function giveBack(track: ManagedInstance, now: number): void {
   delete track.drainedAt
   delete track.undrainDoubt
+  delete track.rolledSince
   track.undrainedAt = now
 }
 

@@ -10,6 +10,7 @@ import {
   type Logger,
   limit,
   type Metrics,
+  type Schedule,
 } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import type { Ownership, Provider, SharedCluster } from '../providers/index.ts'
@@ -144,6 +145,8 @@ export interface PoolSettings {
   launchError: LaunchErrorRules
   /** How long a new VM may be missing from complete listings, in milliseconds; 0 where listings show every VM at once. */
   visibility: number
+  /** When rollouts may begin to replace instances; left out: always. */
+  schedule?: Schedule
   /** Instances that are launched in one call at most; default: any number. */
   largestLaunch?: number
 }

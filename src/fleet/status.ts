@@ -6,13 +6,14 @@ import {
   type Offering,
   type Policy,
   type Reason,
+  type RolloutView,
   type Snapshot,
 } from '../planner/index.ts'
 import type { Problem } from '../problems/index.ts'
 import type { Turn } from './decide.ts'
 import { breakerView } from './failures.ts'
 import { problemBehind } from './holds.ts'
-import type { ManagedInstance, PoolMemory } from './memory.ts'
+import type { ManagedInstance, PoolMemory, RolloutMemory } from './memory.ts'
 import type { PoolRun } from './run.ts'
 
 export interface PoolStatus {
@@ -24,6 +25,8 @@ export interface PoolStatus {
   joined: number
   inFlight: number
   pending: number
+  /** What is known about replacing outdated instances, and which of them wait for what. */
+  rollout?: RolloutMemory & Partial<RolloutView> & { opensAt?: number }
   /** What blocks a wanted step, with the problem behind it if there is one. */
   blocked: (Reason & { problem?: Problem })[]
   breaker: Snapshot['breaker']
@@ -60,6 +63,11 @@ export function statusOf(
     joined: live.filter((track) => memory.agents.get(track.id)?.connected).length,
     inFlight: turn?.snapshot.inFlight.reduce((sum, launch) => sum + launch.missing, 0) ?? 0,
     pending: memory.pending.length,
+    rollout: {
+      ...memory.rollout,
+      ...turn?.rollout,
+      ...(turn?.snapshot.rollout?.opensAt !== undefined && { opensAt: turn.snapshot.rollout.opensAt }),
+    },
     blocked: decisions.flatMap((decision) => {
       if (decision.kind !== 'hold') return []
       const problem = problemBehind(decision.reason.code, memory, turn!.launchInputs)

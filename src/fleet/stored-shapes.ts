@@ -12,7 +12,13 @@ import {
   type Offering,
   type Unplaced,
 } from '../planner/index.ts'
-import { type Problem, type ProblemCode, problemCodes } from '../problems/index.ts'
+import {
+  type FleetCode,
+  fleetCodes,
+  type Problem,
+  type ProblemCode,
+  problemCodes,
+} from '../problems/index.ts'
 import type { Generation } from '../rollout/index.ts'
 import type { BreakerMemory, LaunchErrorMemory } from './failures.ts'
 
@@ -26,6 +32,10 @@ export const text = z.string()
 /** Milliseconds since the epoch. */
 export const time = z.number()
 export const count = z.number()
+
+export const fleetCode = z.custom<FleetCode>(
+  (code) => typeof code === 'string' && Object.hasOwn(fleetCodes, code),
+)
 
 export const instanceShape = {
   id: text,
@@ -55,6 +65,8 @@ export const instanceShape = {
   missingSince: z.optional(time),
   unshownSince: z.optional(time),
   ordered: z.optional(z.enum(['when_idle', 'even_if_busy'])),
+  generation: z.optional(text),
+  rolledSince: z.optional(time),
 } satisfies ShapeOf<Omit<KnownInstance, 'addresses' | 'drifted'>>
 
 export const agent = z.object({

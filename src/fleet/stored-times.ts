@@ -51,6 +51,7 @@ function moveTimes(memory: PoolMemory, shift: number, now: number): void {
     track.knownSince = past(track.knownSince)
     if (track.joinedAt !== undefined) track.joinedAt = past(track.joinedAt)
     if (track.lostSince !== undefined) track.lostSince = past(track.lostSince)
+    if (track.rolledSince !== undefined) track.rolledSince = past(track.rolledSince)
     if (track.undrainedAt !== undefined) track.undrainedAt = past(track.undrainedAt)
     if (track.endedAt !== undefined) track.endedAt = past(track.endedAt)
     if (track.retryAt !== undefined) track.retryAt = until(track.retryAt, 60_000)
@@ -71,4 +72,6 @@ function moveTimes(memory: PoolMemory, shift: number, now: number): void {
   launchError.lastAt = past(launchError.lastAt)
   launchError.readyAt = until(launchError.readyAt, launchErrorPause)
   budget.at = past(budget.at)
+  const { failed } = memory.rollout
+  if (failed) memory.rollout.failed = { ...failed, at: past(failed.at) }
 }

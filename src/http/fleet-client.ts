@@ -54,6 +54,15 @@ export async function resumePool(client: Client, pool: string): Promise<void> {
   await post(client, `${doorOf(pool)}/resume`, acceptedSchema)
 }
 
+export async function pauseRollout(client: Client, pool: string): Promise<void> {
+  await post(client, `${doorOf(pool)}/rollout/pause`, acceptedSchema)
+}
+
+/** Resumes a paused rollout, and tries one again that failed. */
+export async function restartRollout(client: Client, pool: string): Promise<void> {
+  await post(client, `${doorOf(pool)}/rollout/restart`, acceptedSchema)
+}
+
 export function listOrphans(client: Client): Promise<OrphansView> {
   return get(client, '/v1/orphans', orphansSchema)
 }

@@ -46,6 +46,11 @@ export interface FleetOrders {
   /** Launches and terminates nothing in the pool until `resume`, also after a restart. Throws POOL_UNKNOWN. */
   pause(pool: string): Promise<void>
   resume(pool: string): Promise<void>
+  /**
+   * `pause`: takes no more outdated instances of the pool out of service, also after a restart; `restart`: until this, which also
+   * tries a new configuration again whose first instance failed. Throws POOL_UNKNOWN.
+   */
+  rollout(pool: string, order: 'pause' | 'restart'): Promise<void>
   /** Takes over the VMs that other provisioners launched in the pool; returns the ids of those provisioners. */
   adopt(pool: string): Promise<string[]>
   /** Takes over instances of other provisioners that belong to no configured pool; returns the ids of those provisioners. */

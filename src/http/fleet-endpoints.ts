@@ -80,6 +80,12 @@ function routesOf(fleet: SharedFleet): FleetRoute[] {
       return { kind, pool }
     })
 
+  const rolloutOrder = (kind: 'pause' | 'restart') =>
+    order(`/v1/pools/:pool/rollout/${kind}`, ({ params: { pool = '' }, body }) => {
+      readBody(poolOrderSchema, body)
+      return { kind: `${kind}_rollout`, pool }
+    })
+
   return [
     get<FleetStatus>('/v1/status', async () => {
       const [pools, there] = await Promise.all([summaries(), elsewhere.orphansSummary()])
@@ -129,6 +135,7 @@ function routesOf(fleet: SharedFleet): FleetRoute[] {
       events: await fleet.events(eventQuery(query)),
     })),
     ...(['pause', 'resume', 'adopt'] as const).map(poolOrder),
+    ...(['pause', 'restart'] as const).map(rolloutOrder),
     order('/v1/pools/:pool/launch', ({ params: { pool = '' }, body }) => ({
       kind: 'launch',
       pool,

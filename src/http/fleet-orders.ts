@@ -24,7 +24,7 @@ const idsOrderSchema = z.discriminatedUnion('kind', [
 
 /** Strict: what a newer version has added to an order must not be ignored. */
 export const orderSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.enum(['pause', 'resume', 'adopt']), pool }),
+  z.strictObject({ kind: z.enum(['pause', 'resume', 'pause_rollout', 'restart_rollout', 'adopt']), pool }),
   z.extend(launchOrderSchema, { kind: z.literal('launch'), pool }),
   z.strictObject({ kind: z.literal('adopt_orphans') }),
   ...idsOrderSchema.def.options,
@@ -46,6 +46,12 @@ async function resultOf(
     case 'pause':
     case 'resume':
       await fleet[order.kind](order.pool)
+      return { pool: order.pool }
+    case 'pause_rollout':
+      await fleet.rollout(order.pool, 'pause')
+      return { pool: order.pool }
+    case 'restart_rollout':
+      await fleet.rollout(order.pool, 'restart')
       return { pool: order.pool }
     case 'adopt':
       return { pool: order.pool, writers: await fleet.adopt(order.pool) }

@@ -7,7 +7,7 @@ const ids = z
   .array(z.string().check(z.minLength(1), z.maxLength(256)))
   .check(z.minLength(1), z.maxLength(10_000))
 
-/** `POST /v1/pools/{pool}/pause`, `/resume`, `/adopt` */
+/** `POST /v1/pools/{pool}/pause`, `/resume`, `/adopt`, `/rollout/pause`, `/rollout/restart` */
 export const poolOrderSchema = z.strictObject({})
 /** `POST /v1/pools/{pool}/launch` */
 export const launchOrderSchema = z.strictObject({ count: z.int().check(z.gte(1), z.lte(100_000)) })
@@ -21,7 +21,7 @@ export type LaunchOrder = z.input<typeof launchOrderSchema>
 export type DrainOrder = z.input<typeof drainOrderSchema>
 export type TerminateOrder = z.input<typeof terminateOrderSchema>
 
-/** Response to pause and resume. */
+/** Response to pause and resume, of pools and rollouts. */
 export const acceptedSchema = z.object({ pool: z.string() })
 /** `POST /v1/orphans/adopt` */
 export const adoptedOrphansSchema = z.object({ writers: z.array(z.string()) })

@@ -14,6 +14,7 @@ import {
   reasonView,
   standbySchema,
 } from './reason-view.ts'
+import { rolloutSchema, rolloutView } from './rollout-view.ts'
 import type { Written } from './view.ts'
 
 const time = z.number()
@@ -45,6 +46,8 @@ const runningPoolSchema = z.object({
   freeSlots: count,
   breaker: z.optional(z.object({ state: z.string(), until: z.optional(time), failures: z.optional(count) })),
   foreignWriters: z.array(z.string()),
+  /** Missing from versions without rollouts. */
+  rollout: z.optional(rolloutSchema),
   /** Why wanted changes are not made now. */
   blocked: z.array(reasonSchema),
   problems: z.array(problemSchema),
@@ -142,6 +145,7 @@ export function poolSummary(status: PoolStatus, { provider, leader }: PoolPlace)
     freeSlots: agents.reduce((sum, agent) => sum + agent.freeSlots, 0),
     breaker,
     foreignWriters,
+    rollout: rolloutView(status),
     blocked: blocked.map(reasonView),
     problems: problems.map(problemView),
     demandAt: snapshot?.demandAt,
@@ -200,7 +204,7 @@ export function poolDetails(
   snapshot: object | undefined,
   fault?: Problem,
 ): Written<PoolStatusView> {
-  const { separateGangs: _, ...policy } = status.policy
+  const { separateGangs: _, rollout: __, ...policy } = status.policy
   return {
     ...ownSummary(status, place, fault),
     policy,

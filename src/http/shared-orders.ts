@@ -66,6 +66,10 @@ export function sharedOrders(own: FleetOrders, elsewhere: () => Elsewhere): Flee
       if (!has({ pool })) return own.resume(pool)
       await there({ pool }, { kind: 'resume', pool }, acceptedSchema)
     },
+    async rollout(pool, order) {
+      if (!has({ pool })) return own.rollout(pool, order)
+      await there({ pool }, { kind: `${order}_rollout`, pool }, acceptedSchema)
+    },
     async adopt(pool) {
       if (!has({ pool })) return own.adopt(pool)
       return (await there({ pool }, { kind: 'adopt', pool }, adoptedSchema)).writers

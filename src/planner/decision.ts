@@ -63,6 +63,10 @@ export const actReasons = {
   TIME_LIMIT: 'the cloud terminates the instance soon, because its time is limited',
   ORDERED: 'it was requested manually',
   CONDEMNED: 'its termination was begun, and a request may still reach the cloud',
+  DRIFTED: 'the instance was made from another configuration than new ones are',
+  MAX_LIFETIME: 'the instance is older than max_lifetime allows',
+  DRAIN_TIMEOUT: 'the instance is outdated, and its jobs did not end within drain_timeout',
+  ROLLOUT_SURGE: 'an instance must join before an outdated one can leave',
   NEEDED_AGAIN: 'the agent is needed again',
 } as const
 

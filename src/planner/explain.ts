@@ -5,6 +5,7 @@ import { type ActReason, actReasons, type Decision, type ReasonCode } from './de
 import { planWithTrace } from './index.ts'
 import type { Inventory } from './inventory.ts'
 import type { Placement } from './placement-context.ts'
+import { type Rollout, type RolloutWait, rolloutView, rolloutWaits } from './rollout.ts'
 import { type KnownInstance, offeringKey, type Policy, type Snapshot } from './snapshot.ts'
 
 /** `now` is milliseconds since the epoch, by the clock of the snapshot. */
@@ -20,7 +21,21 @@ export function explain(snapshot: Snapshot, policy: Policy, now: number): Explan
     },
     demand: demandOf(snapshot, policy, now),
     ...(trace ? { instances: countInstances(trace.inventory, policy), room: roomOf(trace.placement) } : {}),
+    ...(trace?.rollout && { rollout: explainedRollout(trace.rollout) }),
     decisions: decisions.map(explained),
+  }
+}
+
+function explainedRollout(rollout: Rollout): ExplainedRollout {
+  const { outdated, leaving, waits } = rolloutView(rollout)
+  return {
+    outdated,
+    leaving,
+    waits: Object.entries(waits).map(([code, instances]) => ({
+      code,
+      instances,
+      meaning: rolloutWaits[code as RolloutWait],
+    })),
   }
 }
 
@@ -148,7 +163,17 @@ export interface Explanation {
   instances?: InstanceCounts
   /** Where waiting allocations find room, in the order in which room is used. Unused room is listed too. */
   room?: Room[]
+  /** Left out where no instance is outdated. */
+  rollout?: ExplainedRollout
   decisions: ExplainedDecision[]
+}
+
+export interface ExplainedRollout {
+  /** Outdated instances by the reason, those that leave included. */
+  outdated: Partial<Record<string, number>>
+  leaving: number
+  /** What the others wait for. */
+  waits: { code: string; instances: number; meaning: string }[]
 }
 
 export interface InstanceCounts {

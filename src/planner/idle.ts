@@ -3,9 +3,13 @@ import type { Kind } from './bins.ts'
 import { firstIds } from './decision.ts'
 import { isOpen, type Member } from './inventory.ts'
 
-/** Members in the order in which they are kept: the most recently idle first, so that the longest idle are removed. */
+/**
+ * Members in the order in which they are kept: outdated ones last, the most recently idle first, so that the longest idle are
+ * removed.
+ */
 export function keepOrder(a: Member, b: Member): number {
-  return idleSince(b) - idleSince(a) || (a.instance.id < b.instance.id ? -1 : 1)
+  const outdated = Number(a.outdated !== undefined) - Number(b.outdated !== undefined)
+  return outdated || idleSince(b) - idleSince(a) || (a.instance.id < b.instance.id ? -1 : 1)
 }
 
 function idleSince({ agent }: Member): number {

@@ -7,8 +7,9 @@ import { inOrder } from './catalog.ts'
 import type { BlockDecision, Decision, LaunchDecision, ReasonCode } from './decision.ts'
 import { type Inventory, takeInventory } from './inventory.ts'
 import { placeWork, sortWork } from './placement.ts'
-import type { Placement, Wanted } from './placement-context.ts'
+import type { Placement, Wanted, Work } from './placement-context.ts'
 import { chooseRemovals, forcedEnds, type Removals, stepsOf } from './removals.ts'
+import { beginRollout, changesCapacity, planRollout, type Rollout } from './rollout.ts'
 import { allowancesOf, isDemandFresh, isListingUsable, roomBelowMax } from './rules.ts'
 import type { KnownOffering, ManualLaunch, Policy, Snapshot } from './snapshot.ts'
 import { type WaitReason, waitReasonsOf } from './waiting.ts'
@@ -26,6 +27,8 @@ export {
 } from './decision.ts'
 export { type Explanation, explain } from './explain.ts'
 export { type Orphan, type OrphanRules, type OrphanStep, type OrphanView, orphanStep } from './orphans.ts'
+export { isDrainOver, outdatedBy } from './outdated.ts'
+export { provesGeneration, type RolloutView, type RolloutWait, rolloutView, rolloutWaits } from './rollout.ts'
 export {
   didNotLast,
   endNotice,
@@ -51,6 +54,7 @@ export {
   fixedPeriods,
   type Hold,
   type Instance,
+  type InstanceShare,
   type InstanceState,
   instanceStates,
   type KnownAgent,
@@ -63,6 +67,9 @@ export {
   offeringKey,
   type PendingAllocation,
   type Policy,
+  type RolloutRules,
+  type RolloutState,
+  rolloutModes,
   type Snapshot,
   type Unplaced,
 } from './snapshot.ts'
@@ -79,7 +86,7 @@ export function plan(snapshot: Snapshot, policy: Policy, now: number): Decision[
 /** The decisions with their trace. Nothing is decided without a fresh view of the master and of the cloud. */
 export interface TracedPlan {
   decisions: Decision[]
-  trace?: { inventory: Inventory; placement: Placement }
+  trace?: { inventory: Inventory; placement: Placement; rollout?: Rollout }
 }
 
 /** What plan() decides, and from what: the output of `provision explain`. */
@@ -92,8 +99,8 @@ export function planWithTrace(snapshot: Snapshot, policy: Policy, now: number): 
     return { decisions: [...ends, ...requested([], snapshot, policy, now), ...holds, blind] }
   }
 
-  const inventory = takeInventory(snapshot, policy, now)
-  const placement = placeWork(sortWork(snapshot, policy, now), inventory, snapshot, policy, now)
+  const work = sortWork(snapshot, policy, now)
+  const { inventory, placement, rollout } = placedWithRollout(work, snapshot, policy, now)
   const removals: Removals = stopped('remove') ? new Map() : chooseRemovals(inventory, placement, policy, now)
   const launched = stopped('launch') ? [] : launches(placement, inventory, snapshot, policy, now)
   const decisions = [
@@ -103,13 +110,32 @@ export function planWithTrace(snapshot: Snapshot, policy: Policy, now: number): 
     ...requested(launched, snapshot, policy, now, inventory),
     ...holds,
     ...placement.unserved.map(({ code, work, numbers }) => hold(code, numbers, work)),
+    ...rolloutHolds(rollout),
   ]
-  return { decisions, trace: { inventory: inventory, placement } }
+  return { decisions, trace: { inventory, placement, ...(rollout && { rollout }) } }
+}
+
+/** What jobs need shows which outdated instances can leave, and without those the jobs are placed again. */
+function placedWithRollout(work: Work, snapshot: Snapshot, policy: Policy, now: number) {
+  const inventory = takeInventory(snapshot, policy, now)
+  const placement = placeWork(work, inventory, snapshot, policy, now)
+  const rollout = planRollout(inventory, placement, snapshot, policy, now)
+  if (!rollout || !changesCapacity(rollout)) return { inventory, placement, rollout }
+  const rest = beginRollout(rollout, inventory, policy, now)
+  return { inventory: rest, placement: placeWork(work, rest, snapshot, policy, now, rollout.surge), rollout }
 }
 
 /** Why each allocation of the snapshot waits, by its id. `now` is by the clock of the snapshot. */
 export function whyAllWait(snapshot: Snapshot, policy: Policy, now: number): Map<string, WaitReason> {
   return waitReasonsOf(planWithTrace(snapshot, policy, now), snapshot, policy)
+}
+
+/** A rollout that waits for a person. */
+function rolloutHolds({ waits: { FAILED = 0, PAUSED = 0 } }: Pick<Rollout, 'waits'> = { waits: {} }) {
+  const holds: Decision[] = []
+  if (FAILED > 0) holds.push(hold('ROLLOUT_STOPPED', { instances: FAILED }))
+  if (PAUSED > 0) holds.push(hold('ROLLOUT_PAUSED', { instances: PAUSED }))
+  return holds
 }
 
 /** Manual launches are rare, and may be granted without a view of the master. */
@@ -154,19 +180,24 @@ function launches(
   const decisions: Decision[] = []
   const held = new Map<ReasonCode, number>()
   for (const entry of [...wanted].sort(bySize)) {
-    const { size, forJobs, forMin, gangs } = entry
+    const { size, forJobs, forMin, forRollout, gangs } = entry
     if (size.free.length === 0) {
-      decisions.push(hold('LAUNCH_IN_FLIGHT', { instances: forJobs + forMin, slots: size.slots }))
+      decisions.push(
+        hold('LAUNCH_IN_FLIGHT', { instances: forJobs + forMin + forRollout, slots: size.slots }),
+      )
       continue
     }
-    for (const { forJobs, forMin, isGang } of launchesOf(entry)) {
+    for (const { forJobs, forMin, forRollout, isGang } of launchesOf(entry)) {
       const [tightest] = allowances.toSorted((a, b) => a.vms - b.vms)
-      const count = Math.min(forJobs + forMin, tightest?.vms ?? Number.POSITIVE_INFINITY)
-      const rest = forJobs + forMin - count
+      const all = forJobs + forMin + forRollout
+      const count = Math.min(all, tightest?.vms ?? Number.POSITIVE_INFINITY)
+      const rest = all - count
       if (tightest && rest > 0) held.set(tightest.code, (held.get(tightest.code) ?? 0) + rest)
       if (count === 0) continue
       for (const allowance of allowances) allowance.vms -= count
-      const reason = { code: forJobs > 0 ? 'WORK_WAITS' : 'BELOW_MIN', numbers: { forJobs, forMin } } as const
+      const code = forJobs > 0 ? 'WORK_WAITS' : forMin > 0 ? 'BELOW_MIN' : 'ROLLOUT_SURGE'
+      const numbers = { forJobs, forMin, ...(forRollout > 0 && { forRollout }) }
+      const reason = { code, numbers } as const
       const offerings = size.free.map(bare)
       const gang = isGang && count > 1 ? ({ gang: true } as const) : {}
       decisions.push({ kind: 'launch', count, offerings, ...gang, reason } satisfies LaunchDecision)
@@ -183,11 +214,11 @@ function launches(
 const gangsAtOnce = 20
 
 /** One launch for each gang, and one for everything else. */
-function launchesOf({ forJobs, forMin, gangs }: Wanted) {
+function launchesOf({ forJobs, forMin, forRollout, gangs }: Wanted) {
   const ofGangs = gangs.reduce((sum, vms) => sum + vms, 0)
   return [
-    ...gangs.slice(0, gangsAtOnce).map((vms) => ({ forJobs: vms, forMin: 0, isGang: true })),
-    { forJobs: forJobs - ofGangs, forMin, isGang: false },
+    ...gangs.slice(0, gangsAtOnce).map((vms) => ({ forJobs: vms, forMin: 0, forRollout: 0, isGang: true })),
+    { forJobs: forJobs - ofGangs, forMin, forRollout, isGang: false },
   ]
 }
 

@@ -1,5 +1,6 @@
 // The phase of each VM: capacity now, capacity soon, out of reach, faulty, leaving or gone.
 import type { ReasonCode } from './decision.ts'
+import { type OutdatedCode, outdatedBy } from './outdated.ts'
 import { endsSoon, hasNeverJoined, isLive, isShortOfSlots } from './rules.ts'
 import type { KnownAgent, KnownInstance, Policy, Snapshot } from './snapshot.ts'
 
@@ -18,6 +19,8 @@ export interface Member {
   agent: KnownAgent | undefined
   phase: Phase
   fault?: ReasonCode
+  /** It should be replaced, and may stay until it is. */
+  outdated?: OutdatedCode
 }
 
 export interface Inventory {
@@ -53,6 +56,8 @@ export function takeInventory(snapshot: Snapshot, policy: Policy, now: number): 
     // A VM is not judged by what the master has not reported since.
     judge(member, policy, Math.min(now, snapshot.demandAt ?? now))
     if (member.phase === 'gone') continue
+    const outdated = outdatedBy(member.instance, policy, now)
+    if (outdated) member.outdated = outdated
     inventory.members.push(member)
     if (isLive(member.instance)) inventory.live++
     if (member.phase === 'coming') inventory.coming++
@@ -115,7 +120,7 @@ function judgeUnconnected(member: Member, policy: Policy, now: number): void {
   else markFailed(member, 'LONG_DISCONNECTED')
 }
 
-function markFailed(member: Member, fault: ReasonCode): void {
+export function markFailed(member: Member, fault: ReasonCode): void {
   member.phase = 'faulty'
   member.fault = fault
 }

@@ -28,6 +28,8 @@ export interface Wanted {
   size: Size
   forJobs: number
   forMin: number
+  /** So that outdated instances can leave. */
+  forRollout: number
   /** With `separateGangs`: how many instances of `forJobs` each gang gets that needs several of them. */
   gangs: number[]
 }
@@ -106,7 +108,12 @@ export function unserve(
 }
 
 /** Records wanted VMs, as far as there is room, and adds them to the bins; returns how many. */
-export function want(context: PlacementContext, size: Size, vms: number, what: 'forJobs' | 'forMin'): number {
+export function want(
+  context: PlacementContext,
+  size: Size,
+  vms: number,
+  what: 'forJobs' | 'forMin' | 'forRollout',
+): number {
   const count = Math.max(0, Math.min(vms, context.room))
   if (count === 0) return 0
   context.room -= count
@@ -123,7 +130,7 @@ export function keepTogether(context: PlacementContext, size: Size, gangs: reado
 function entryOf({ placement: { wanted } }: PlacementContext, size: Size): Wanted {
   const known = wanted.find((entry) => entry.size === size)
   if (known) return known
-  const entry: Wanted = { size, forJobs: 0, forMin: 0, gangs: [] }
+  const entry: Wanted = { size, forJobs: 0, forMin: 0, forRollout: 0, gangs: [] }
   wanted.push(entry)
   return entry
 }

@@ -19,12 +19,14 @@ import {
 import { roomBelowMax } from './rules.ts'
 import type { KnownAgent, KnownOffering, PendingAllocation, Policy, Snapshot, Unplaced } from './snapshot.ts'
 
+/** `surge`: instances to launch that neither jobs nor min_instances need. */
 export function placeWork(
   work: Work,
   inventory: Inventory,
   snapshot: Snapshot,
   policy: Policy,
   now: number,
+  surge = 0,
 ): Placement {
   const { suspects, trial } = suspectsOf(snapshot, now)
   const sound = inventory.members.filter((member) => !suspects.has(member.instance.id))
@@ -55,6 +57,8 @@ export function placeWork(
     context,
     inventory.lasting + inventory.doubtful + inventory.inFlight - (inventory.members.length - sound.length),
   )
+  const size = surge > 0 ? preferred(context.catalog) : undefined
+  if (size) want(context, size, surge, 'forRollout')
   unserve(placement, 'AUX_NOT_ALLOWED', { work: work.auxNotAllowed, left: work.auxNotAllowed.length })
   unserve(placement, 'JOB_AT_MAX_SLOTS', { work: work.atJobMax, left: work.atJobMax.length })
   unserve(placement, 'WORK_UNPLACEABLE', { work: work.unplaceable, left: work.unplaceable.length })

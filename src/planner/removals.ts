@@ -4,7 +4,7 @@ import type { AgentDecision, Decision, ReasonCode } from './decision.ts'
 import { keepOrder, usedMembers } from './idle.ts'
 import { type Inventory, isDisabledByPerson, isShown, type Member } from './inventory.ts'
 import type { Placement } from './placement-context.ts'
-import { isForced, isListingCertain, isPrepaid, mayDrain, mayTerminate } from './rules.ts'
+import { hasLasted, isForced, isListingCertain, isPrepaid, mayDrain, mayTerminate } from './rules.ts'
 import type { Policy, Snapshot } from './snapshot.ts'
 
 /** Reason by instance id. */
@@ -33,7 +33,10 @@ export function chooseRemovals(
   const longIdle = idle.filter(
     ({ agent, instance }) => now - agent!.idleSince! > policy.maxIdle && !isPrepaid(instance, now),
   )
-  remove(() => longIdle.sort(leastWantedFirst), lasting - policy.minInstances, 'LONG_IDLE')
+  // While instances are replaced, only those that have proven themselves make an old one superfluous.
+  const isReplacing = healthy.some(({ outdated }) => outdated)
+  const unproven = isReplacing ? healthy.filter(({ instance }) => !hasLasted(instance, now)).length : 0
+  remove(() => longIdle.sort(leastWantedFirst), lasting - unproven - policy.minInstances, 'LONG_IDLE')
 
   // A launch in flight may still be refused: its VMs count once they exist.
   remove(() => aboveMaxOrder(healthy, idle), lasting - policy.maxInstances, 'ABOVE_MAX')
@@ -191,7 +194,7 @@ function removalStep(
   { demandAt = 0 }: Snapshot,
   now: number,
 ): Step | undefined {
-  if (mayTerminate(instance, agent, demandAt)) return 'terminate'
+  if (code === 'DRAIN_TIMEOUT' || mayTerminate(instance, agent, demandAt)) return 'terminate'
   if (!agent?.connected) return undefined
   if (instance.undrainDoubt) return 'drain'
   if (instance.drainedAt !== undefined) {

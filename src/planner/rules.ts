@@ -137,7 +137,12 @@ const lastsAtLeast = 120_000
 
 /** Its agent joined, and the instance stopped by itself before it could be used. */
 export function didNotLast({ joinedAt }: Pick<KnownInstance, 'joinedAt'>, endedAt: number): boolean {
-  return joinedAt !== undefined && endedAt - joinedAt < lastsAtLeast
+  return joinedAt !== undefined && !hasLasted({ joinedAt }, endedAt)
+}
+
+/** It stayed for longer than one that does not last. */
+export function hasLasted({ joinedAt }: Pick<KnownInstance, 'joinedAt'>, at: number): boolean {
+  return joinedAt !== undefined && at - joinedAt >= lastsAtLeast
 }
 
 /** The most failed launches at once: a pool may always be filled once. */

@@ -146,8 +146,12 @@ export interface KnownInstance extends Instance {
   unshownSince?: number
   /** A person ordered its removal; `even_if_busy` does not wait for its jobs. */
   ordered?: 'when_idle' | 'even_if_busy'
+  /** The generation it was made from; undefined when that is not known. */
+  generation?: string
   /** Keys of the configuration by which it differs from what is launched now; left out where it does not, or that is not known. */
   drifted?: readonly string[]
+  /** Since when a rollout replaces it: it gets no new work. */
+  rolledSince?: number
 }
 
 /** An agent with what is remembered about it. `idleSince` is by our clock here. */
@@ -211,6 +215,22 @@ export interface Hold {
   numbers?: Record<string, number>
 }
 
+/** What is known about replacing outdated instances. */
+export interface RolloutState {
+  /** The generation of what is launched now. */
+  generation: string
+  /** An instance of it has proven itself: nothing waits for a first one. */
+  proven: boolean
+  /** One of its first instances failed, in this way: nothing is replaced by it. */
+  failed?: FleetCode
+  /** A person paused it: nothing more is begun. */
+  paused: boolean
+  /** The schedule allows to begin now. */
+  open: boolean
+  /** When the schedule allows it next, if it does not now. */
+  opensAt?: number
+}
+
 export interface NewestListing {
   /** Start of the newest complete listing, and how many milliseconds that took. */
   completeAt: number
@@ -239,6 +259,8 @@ export interface Snapshot {
   /** What launch_rate has left. */
   budget: LaunchBudget
   holds: readonly Hold[]
+  /** Without it nothing is replaced because it is outdated. */
+  rollout?: RolloutState
   /** Manual launches to be granted or blocked by this plan. */
   requests: readonly ManualLaunch[]
 }
@@ -264,10 +286,32 @@ export interface Policy {
   separateGangs?: boolean | undefined
   /** Failed launches that are allowed an hour; undefined: unlimited (instances on this machine cost nothing). */
   launchRate?: number | undefined
+  /** How outdated instances are replaced; undefined: not at all. */
+  rollout?: RolloutRules | undefined
   /** With demand older than this, and twice the time that reading it takes, nothing is done. */
   maxSnapshotAge: number
   /** Without a complete listing for longer than this, and twice the time that a listing takes, nothing is done. */
   maxListingAge: number
+}
+
+/** - `idle`: instances leave when they are idle and no waiting work needs them
+ * - `budget`: busy ones get no new work either, as many at once as the budget allows, and leave when their work has ended
+ */
+export const rolloutModes = ['idle', 'budget', 'never'] as const
+
+/** A number of instances, or a percentage of those of the pool. */
+export type InstanceShare = { count: number } | { percent: number }
+
+export interface RolloutRules {
+  when: (typeof rolloutModes)[number]
+  /** Instances that may be out of service at once. */
+  maxUnavailable: InstanceShare
+  /** Instances that may be launched in addition, so that one joins before another leaves. */
+  surge: InstanceShare
+  /** An instance that was launched longer ago is replaced, some up to a tenth earlier. */
+  maxLifetime?: number | undefined
+  /** A busy one is terminated so long after it got no new work any more; undefined: never. */
+  drainTimeout?: number | undefined
 }
 
 /** Periods that no configuration key sets. */

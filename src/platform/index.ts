@@ -88,6 +88,7 @@ export {
   refusedForward,
   routeTo,
 } from './proxy-route.ts'
+export { createSchedule, type Schedule, windowFault } from './schedule.ts'
 export { firstWrong } from './schema-words.ts'
 export { isSecretName } from './secret-names.ts'
 export { findSecrets } from './secret-shapes.ts'

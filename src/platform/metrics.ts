@@ -114,6 +114,11 @@ export const metricTable = {
     help: 'Instances that differ from what their pool launches now (docs/rollouts.md).',
     labels: ['pool'],
   },
+  rollout_instances: {
+    kind: 'gauge',
+    help: 'Outdated instances, by what they wait for; leaving: they get no new jobs and are replaced (docs/rollouts.md).',
+    labels: ['pool', 'state'],
+  },
   orphans: {
     kind: 'gauge',
     help: 'Instances of this cluster that belong to no configured pool, by the pool their tag names.',

@@ -59,6 +59,20 @@ export const fleetCodes = {
     meaning: 'An instance stopped by itself within 2 minutes after its agent joined.',
     remedy: "Check the cloud's reason (`provision explain`) and the serial console of the instance.",
   },
+  ROLLOUT_STOPPED: {
+    severity: 'error',
+    exit: 1,
+    meaning:
+      'One of the first instances of a new configuration failed, so the instances of the old one stay.',
+    remedy:
+      'Look up why it failed (`provision rollout status POOL`), and correct the configuration; or try it again: `provision rollout restart POOL`.',
+  },
+  ROLLOUT_PAUSED: {
+    severity: 'warning',
+    exit: 1,
+    meaning: 'A person paused the rollout: no more outdated instances are taken out of service.',
+    remedy: 'Resume it with `provision rollout restart POOL`.',
+  },
   MAX_REACHED: {
     severity: 'warning',
     exit: 1,

@@ -52,6 +52,7 @@ export function createOrders({
     },
     pause: async (pool) => (await begun(pool)).fleet.pause(),
     resume: async (pool) => (await begun(pool)).fleet.resume(),
+    rollout: async (pool, order) => (await begun(pool)).fleet.rollout(order),
     async adopt(pool) {
       const writers = await (await begun(pool)).fleet.adopt()
       await orphans()?.rememberAdopted(pool, writers)

@@ -91,6 +91,7 @@ const limits: readonly string[] = [
   'launch_error_timeout',
   'launch_error_retries',
   'rollout',
+  'max_lifetime',
 ]
 
 function takes(

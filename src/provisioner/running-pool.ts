@@ -13,10 +13,11 @@ import {
   type PoolFleet,
   type PoolSettings,
 } from '../fleet/index.ts'
-import { fixedPeriods, type Instance } from '../planner/index.ts'
+import { fixedPeriods, type Instance, type InstanceShare, type RolloutRules } from '../planner/index.ts'
 import {
   bootMark,
   type Clock,
+  createSchedule,
   fileNameOf,
   type Logger,
   type Metrics,
@@ -217,11 +218,36 @@ export function poolSettings(pool: ProvidedPool, providers: readonly AnyProvider
       maxAuxPerAgent: pool.max_aux_containers_per_agent,
       separateGangs: definition.separatesGangs?.(provider) === true ? true : undefined,
       launchRate: definition.onThisMachine ? undefined : provider.launch_rate,
+      rollout: rolloutRules(provider),
     },
+    ...scheduleOf(provider),
     // In the order they are tried: this keeps an on-demand fallback behind spot.
     offerings: definition.offerings(provider).map((offering, preference) => ({ ...offering, preference })),
     launchError: { timeout: provider.launch_error_timeout, retries: provider.launch_error_retries },
     visibility: definition.visibilityMs,
     ...(definition.largestLaunch === undefined ? {} : { largestLaunch: definition.largestLaunch }),
+  }
+}
+
+function rolloutRules({ rollout, max_lifetime }: ProvidedPool['provider']): RolloutRules {
+  return {
+    when: rollout.when,
+    maxUnavailable: shareOf(rollout.max_unavailable),
+    surge: shareOf(rollout.surge),
+    maxLifetime: max_lifetime,
+    drainTimeout: rollout.drain_timeout,
+  }
+}
+
+function shareOf(value: number | string): InstanceShare {
+  return typeof value === 'number' ? { count: value } : { percent: Number.parseInt(value, 10) }
+}
+
+function scheduleOf({ rollout: { schedule } }: ProvidedPool['provider']): Pick<PoolSettings, 'schedule'> {
+  if (!schedule) return {}
+  return {
+    schedule: createSchedule(
+      schedule.map(({ cron, duration, time_zone: timeZone }) => ({ cron, duration, timeZone })),
+    ),
   }
 }

@@ -3,6 +3,7 @@ import * as z from 'zod/mini'
 import {
   agent,
   count,
+  fleetCode,
   instanceShape,
   knownOffering,
   offering,
@@ -19,9 +20,12 @@ import {
   type ManualLaunch,
   type PendingAllocation,
   type Policy,
+  type RolloutRules,
+  type RolloutState,
+  rolloutModes,
   type Snapshot,
 } from '../planner/index.ts'
-import { type FleetCode, fleetCodes, ProvisionError, problem } from '../problems/index.ts'
+import { ProvisionError, problem } from '../problems/index.ts'
 
 export const snapshotFormat = 'provision snapshot 1'
 
@@ -46,6 +50,8 @@ export function snapshotFileOf({ policy, snapshot, decidedAt }: PoolStatus): obj
   }
 }
 
+const share = z.union([z.object({ count }), z.object({ percent: count })])
+
 const policy = z.object({
   minInstances: count,
   maxInstances: count,
@@ -57,6 +63,16 @@ const policy = z.object({
   maxAuxPerAgent: count,
   separateGangs: z.optional(z.boolean()),
   launchRate: z.optional(count),
+  /** Left out by versions without rollouts, as the state of the rollout below. */
+  rollout: z.optional(
+    z.object({
+      when: z.enum(rolloutModes),
+      maxUnavailable: share,
+      surge: share,
+      maxLifetime: z.optional(time),
+      drainTimeout: z.optional(time),
+    } satisfies ShapeOf<RolloutRules>),
+  ),
   maxSnapshotAge: time,
   maxListingAge: time,
 } satisfies ShapeOf<Policy>)
@@ -90,12 +106,22 @@ const snapshot = z.object({
   budget: z._default(z.object({ spent: z.number(), at: time }), { spent: 0, at: 0 }),
   holds: z.array(
     z.object({
-      code: z.custom<FleetCode>((code) => typeof code === 'string' && Object.hasOwn(fleetCodes, code)),
+      code: fleetCode,
       stops: z.array(z.enum(['launch', 'remove'])),
       numbers: z.optional(z.record(text, z.number())),
     } satisfies ShapeOf<Hold>),
   ),
   unplaced: z.array(z.tuple([text, unplaced])),
+  rollout: z.optional(
+    z.object({
+      generation: text,
+      proven: z.boolean(),
+      failed: z.optional(fleetCode),
+      paused: z.boolean(),
+      open: z.boolean(),
+      opensAt: z.optional(time),
+    } satisfies ShapeOf<RolloutState>),
+  ),
   /** Left out by versions whose plans did not decide on manual launches. */
   requests: z._default(z.array(z.object({ id: text, count } satisfies ShapeOf<ManualLaunch>)), []),
 } satisfies Record<keyof Snapshot, unknown>)

@@ -77,6 +77,7 @@ function setGauges(
   for (const name of [
     'instances',
     'drifted_instances',
+    'rollout_instances',
     'orphans',
     'pending_allocations',
     'launches_in_flight',
@@ -99,7 +100,7 @@ function endOf({ path }: TlsCredentials): number {
 
 function setPoolGauges(
   metrics: Metrics,
-  { pool, instances, joined, pending, inFlight, blocked }: PoolStatus,
+  { pool, instances, joined, pending, inFlight, blocked, rollout }: PoolStatus,
 ): void {
   const states = new Map<string, number>([
     ['starting', 0],
@@ -109,6 +110,9 @@ function setPoolGauges(
   for (const { state } of instances) states.set(state, (states.get(state) ?? 0) + 1)
   for (const [state, count] of states) metrics.gauge('instances', count, { pool, state })
   metrics.gauge('drifted_instances', instances.filter(({ drifted }) => drifted).length, { pool })
+  metrics.gauge('rollout_instances', rollout?.leaving ?? 0, { pool, state: 'leaving' })
+  for (const [wait, count] of Object.entries(rollout?.waits ?? {}))
+    metrics.gauge('rollout_instances', count, { pool, state: wait.toLowerCase() })
   metrics.gauge('pending_allocations', pending, { pool })
   metrics.gauge('launches_in_flight', inFlight, { pool })
   for (const { code } of blocked) metrics.gauge('blocked', 1, { pool, reason: code })

@@ -14,6 +14,7 @@ import {
   type Observations,
   type ObservedWorld,
 } from './observations.ts'
+import { isForRollout, mayEndBusy } from './rollout-checks.ts'
 import { clusterId, nameOfWriter, poolName } from './scenario.ts'
 
 // Launches: promises 1, 4, 7, 8, 10, 11.
@@ -58,7 +59,7 @@ export function checkLaunchCall(
 function isNeeded(world: ObservedWorld, seen: Observations): boolean {
   const { provisioners, policy, master, invariants } = world
   const { name, demand } = seen
-  if (!demand || !demandMet(world, seen, demand)) return true
+  if (!demand || !demandMet(world, seen, demand) || isForRollout(world, seen)) return true
   if (policy.minInstances === 0) return false
   const { instances } = provisioners.get(name)!.fleet.status()
   const sound = instances.filter((i) => (i.state === 'running' || i.state === 'starting') && !i.ending)
@@ -245,9 +246,11 @@ export function checkOrphansTerminated(
 }
 
 /** A job placed after the last read is excused only on an agent that is not yet known, which cannot be drained. */
-function checkBusy({ master, invariants }: ObservedWorld, seen: Observations, id: string): void {
+function checkBusy(world: ObservedWorld, seen: Observations, id: string): void {
+  const { master, invariants } = world
   const agent = master.agents.get(id)
   if (!agent || agent.work.size === 0 || invariants.orders.get(id) === 'even_if_busy') return
+  if (mayEndBusy(world, seen, id)) return
   const knew = seen.demand?.agents.find((a) => a.id === id)
   for (const workId of agent.work.keys()) {
     const placedAt = master.work.get(workId)?.placedAt ?? 0

@@ -15,6 +15,8 @@ export interface CloudInstance {
   /** When it began to stop. */
   endedAt?: number
   goneAt?: number
+  /** When its agent first joined with all of its slots. */
+  joinedAt?: number
   slots: number
   sha256: string
   console: string

@@ -40,6 +40,7 @@ export function startDeterminedProvisioner(options: ProvisionerOptions): Provisi
       abandon: () => life.kill(),
       pause: async () => {},
       resume: async () => {},
+      rollout: async () => {},
       adopt: async () => [],
       remove: async () => [],
       reconfigure(changed) {

@@ -141,10 +141,19 @@ export interface InstanceLife {
   /** The stage its script ends with. */
   stage: FailureStage | undefined
 }
+/** What goes wrong with every instance of a generation. */
+export type BadGeneration = 'never_joins' | 'script_fails' | 'short_of_slots' | 'vanishes'
+
 const faultyPercent = 35
 
 /** `ordinal` counts the VMs of the world from 1; VMs launched in a calm world have no faults. */
-export function lifeOf(scenario: Scenario, random: Random, ordinal: number, now: number): InstanceLife {
+export function lifeOf(
+  scenario: Scenario,
+  random: Random,
+  ordinal: number,
+  now: number,
+  bad?: BadGeneration,
+): InstanceLife {
   const draw = random.fork('vm', ordinal)
   const { startsAfter, joinsAfter } = bootOf(scenario, draw)
   const life = {
@@ -153,7 +162,7 @@ export function lifeOf(scenario: Scenario, random: Random, ordinal: number, now:
     faultAfter: joinsAfter + draw.whole(5, 300) * second,
     stage: undefined,
   }
-  const fault = now < scenario.calmAt ? faultOf(scenario, draw) : undefined
+  const fault = bad ?? (now < scenario.calmAt ? faultOf(scenario, draw) : undefined)
   const { bootTimeout } = scenario.policy
   switch (fault) {
     case 'stuck_pending':
@@ -173,7 +182,7 @@ export function lifeOf(scenario: Scenario, random: Random, ordinal: number, now:
     case 'joins_late':
       return { ...life, fault, joinsAfter: bootTimeout + draw.whole(-20, 40) * second }
     case 'vanishes':
-      return isShortLived(scenario, now)
+      return isShortLived(scenario, now) || bad
         ? { ...life, fault, faultAfter: joinsAfter + draw.whole(5, 100) * second }
         : { ...life, fault }
     default:

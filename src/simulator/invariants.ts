@@ -56,6 +56,14 @@ import {
   isAtRest,
 } from './progress.ts'
 import type { Watcher } from './provisioner.ts'
+import {
+  checkRolloutEnds,
+  forgetRolled,
+  forgetRollout,
+  noteDrainSent,
+  noteRestarted,
+  noteRolloutEvent,
+} from './rollout-checks.ts'
 import { nameOfWriter } from './scenario.ts'
 import type { Work } from './scheduler.ts'
 
@@ -83,6 +91,7 @@ export const promises: Record<number, string> = {
   19: 'the breaker opens because of new failures only, and limits launches until an instance is usable',
   20: "at most one epoch's launch per intent, nothing decided without a lease, and each pool is led again soon",
   21: 'an instance is drifted exactly if it was made from something else than is launched now',
+  22: 'a rollout keeps its budget, min_instances and the old instances until a new one has lasted, and ends',
 }
 
 export interface Invariants extends Findings {
@@ -111,6 +120,8 @@ export interface Invariants extends Findings {
   onPaused(name: string, paused: boolean): void
   /** The pause is written down. */
   onPauseConfirmed(name: string): void
+  /** A pause of the rollout is confirmed, or its end is ordered. */
+  onRolloutPaused(name: string, paused: boolean): void
   onMemoryLost(name: string): void
   /** Its store lacks what was written last; `leaderDies`: so does everybody. */
   onCommitsLost(name: string, before: BeforeLoss, leaderDies: boolean): void
@@ -188,7 +199,10 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
         },
         onLaunched: (order, result) => checkLaunchResult(observed(), of(name), order, result),
         onTerminateCall: (ids) => checkTerminateCall(observed(), of(name), ids),
-        onDrainCall: (id) => checkDrainCall(observed(), of(name), id),
+        onDrainCall(id) {
+          noteDrainSent(of(name), id)
+          checkDrainCall(observed(), of(name), id)
+        },
         onUndrainCall: (id) => checkUndrainCall(observed(), of(name), id),
         onListCall: () => checkListCall(observed(), of(name)),
         onListed(startedAt, listing) {
@@ -218,6 +232,7 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
     onCompare: (name, fleet) => checkDrift(observed(), of(name), fleet),
     onEvent(name, event) {
       noteEvent(observed(), of(name), event)
+      noteRolloutEvent(observed(), of(name), event)
       if (event.kind === 'decided' && (event.move === 'terminate' || event.move === 'drain'))
         for (const id of event.ids) of(name).reasons.set(id, event.reason.code)
     },
@@ -236,8 +251,10 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
       of(name).sharedUntil ??= observed().clock.now() + 1000
       of(name).starts.push(observed().clock.now())
       neglect.since.clear()
+      forgetRolled(of(name), false)
     },
     onStopping(name) {
+      forgetRolled(of(name), true)
       of(name).stoppingAt = observed().clock.now()
     },
     onStopped: (name) => checkStopped(observed(), of(name)),
@@ -261,7 +278,10 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
     },
     onActing: (host, epoch) => checkTerm(observed(), `${host} acts`, epoch, true),
     onAccepted: (epoch) => checkTerm(observed(), 'a write is accepted', epoch, false),
-    onLossyCrash: (name) => noteLossyCrash(observed(), of(name)),
+    onLossyCrash(name) {
+      noteLossyCrash(observed(), of(name))
+      delete of(name).rollout.failed
+    },
     onTimeUnknown: (name) => noteTimeUnknown(observed(), of(name)),
     onPaused(name, paused) {
       of(name).pausedAt = paused ? observed().clock.now() : undefined
@@ -270,13 +290,20 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
     onPauseConfirmed(name) {
       if (of(name).pausedAt !== undefined) of(name).pausedSince ??= observed().clock.now()
     },
+    onRolloutPaused(name, paused) {
+      const { rollout } = of(name)
+      rollout.pausedSince = paused ? observed().clock.now() : undefined
+      if (!paused) noteRestarted(observed(), of(name))
+    },
     onMemoryLost(name) {
       of(name).written.clear()
       of(name).made.clear()
+      forgetRollout(of(name))
       noteMemoryLost(observed(), of(name))
     },
     onCommitsLost(name, before, leaderDies) {
       of(name).made.clear()
+      forgetRollout(of(name))
       noteCommitsLost(observed(), of(name), before, leaderDies)
     },
     onCloned(name, clone) {
@@ -312,7 +339,8 @@ export function createInvariants(observed: () => ObservedWorld): Invariants {
       checkDrained(observed(), drained)
       checkProgress(observed(), progress)
       checkSilence(observed(), progress)
-      return isAtRest(observed(), progress)
+      const isRolledOut = checkRolloutEnds(observed(), progress)
+      return isAtRest(observed(), progress, isRolledOut)
     },
   }
 }

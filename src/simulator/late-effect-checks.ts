@@ -1,10 +1,12 @@
 // Promise 3 at the moment at which a termination takes effect, which may be long after it was sent.
 import type { Observations, ObservedWorld } from './observations.ts'
+import { mayEndBusy } from './rollout-checks.ts'
 
 /** Called for each VM of a call, before the call is sent. */
-export function noteCondemned({ invariants }: ObservedWorld, seen: Observations, id: string): void {
+export function noteCondemned(world: ObservedWorld, seen: Observations, id: string): void {
+  const { invariants } = world
   const knewAgent = seen.demand?.agents.some((agent) => agent.id === id && agent.connected) === true
-  const isForced = invariants.orders.get(id) === 'even_if_busy'
+  const isForced = invariants.orders.get(id) === 'even_if_busy' || mayEndBusy(world, seen, id)
   seen.condemned.set(id, { demandAt: seen.demand?.at ?? 0, knewAgent, isForced })
 }
 

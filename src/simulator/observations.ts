@@ -14,6 +14,7 @@ import type { FaultSchedule } from './faults.ts'
 import type { Hosts } from './host.ts'
 import type { Master } from './master.ts'
 import type { Provisioner } from './provisioner.ts'
+import { createRolloutEvidence, type RolloutEvidence } from './rollout-evidence.ts'
 import { nameOfWriter, type Scenario, type TimedFaultKind } from './scenario.ts'
 import type { Timeline, VirtualClock } from './virtual-clock.ts'
 
@@ -118,6 +119,7 @@ export interface Observations {
   adopted: Set<string>
   failedLaunches: FailedLaunches
   breaker: BreakerEvidence
+  rollout: RolloutEvidence
   /** VMs that it reported as joined, with the slots that they promise. */
   usable: Set<string>
   /** VMs it has asked the cloud to terminate, or has written down that it will. */
@@ -146,6 +148,7 @@ export function createObservations(name: string): Observations {
     arrivals: [],
     failedLaunches: createFailedLaunches(),
     breaker: createBreakerEvidence(),
+    rollout: createRolloutEvidence(),
     usable: new Set(),
     terminated: new Set(),
     condemned: new Map(),

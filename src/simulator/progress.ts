@@ -2,6 +2,7 @@
 import type { ManagedInstance } from '../fleet/index.ts'
 import { type CloudInstance, isOwned } from './cloud.ts'
 import { ableSince, isOf, type ObservedWorld } from './observations.ts'
+import type { RolloutProgress } from './rollout-checks.ts'
 import { clusterId, mainName, poolName } from './scenario.ts'
 import { slotsOfJob, type Work } from './scheduler.ts'
 
@@ -66,7 +67,7 @@ const rateHour = 60 * minute
 const sampleEvery = 30_000
 const restTime = 2 * minute
 
-export interface Progress {
+export interface Progress extends RolloutProgress {
   /** Since when jobs that can run wait and nothing was placed. */
   stalledSince: number | undefined
   placements: number
@@ -81,6 +82,7 @@ export interface Progress {
 
 export function createProgress(): Progress {
   return {
+    outdatedSince: undefined,
     stalledSince: undefined,
     placements: 0,
     sampledAt: 0,
@@ -153,7 +155,7 @@ export function checkSilence(world: ObservedWorld, progress: Progress): void {
 }
 
 /** True once a calm world has come to rest: no jobs that can run, no more VMs than min_instances, and no activity. */
-export function isAtRest(world: ObservedWorld, progress: Progress): boolean {
+export function isAtRest(world: ObservedWorld, progress: Progress, isRolledOut: boolean): boolean {
   const { clock, scenario, policy, master, cloud, invariants } = world
   if (progress.done) return true
   const now = clock.now()
@@ -172,7 +174,7 @@ export function isAtRest(world: ObservedWorld, progress: Progress): boolean {
   checkShrinks(world, progress, live)
   const { launches, terminations } = invariants.seen.get(mainName)!
   const calls = launches + terminations
-  if (works || live > policy.minInstances || !isSound) progress.restingSince = undefined
+  if (works || live > policy.minInstances || !isSound || !isRolledOut) progress.restingSince = undefined
   else if (progress.restingSince === undefined)
     Object.assign(progress, { restingSince: now, callsAtRest: calls })
   else if (calls > progress.callsAtRest && live === policy.minInstances) {

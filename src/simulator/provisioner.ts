@@ -70,7 +70,16 @@ export interface Provisioner {
   readonly life: Life
   readonly fleet: Pick<
     PoolFleet,
-    'stop' | 'abandon' | 'pause' | 'resume' | 'adopt' | 'remove' | 'reconfigure' | 'status' | 'admission'
+    | 'stop'
+    | 'abandon'
+    | 'pause'
+    | 'resume'
+    | 'rollout'
+    | 'adopt'
+    | 'remove'
+    | 'reconfigure'
+    | 'status'
+    | 'admission'
   >
 }
 

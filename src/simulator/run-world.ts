@@ -167,6 +167,16 @@ function happen(world: World, { kind, lasts, draw }: Incident): void {
     case 'max_changed':
       setMax(world, Math.max(1, Math.floor(draw * 12)))
       break
+    case 'generation_changed':
+      changeGeneration(world, draw)
+      break
+    case 'rollout_paused':
+      if (isDown) break
+      void main.fleet
+        .rollout('pause')
+        .then(() => world.invariants.onRolloutPaused(mainName, true), ignored)
+        .then(() => clock.after(lasts, () => restartRollout(world)))
+      break
     case 'paused':
       if (isDown) break
       world.invariants.onPaused(mainName, true)
@@ -299,6 +309,25 @@ function resume(world: World): void {
   void fleet.resume().catch(() => world.invariants.onPaused(mainName, true))
 }
 
+const badGenerations = ['never_joins', 'script_fails', 'short_of_slots', 'vanishes'] as const
+
+/** With a draw of 1 or more, to one that works. */
+function changeGeneration(world: World, draw: number): void {
+  world.generation++
+  if (draw < 0.4) world.badGenerations.set(world.generation, badGenerations[Math.floor(draw * 10)]!)
+  world.timeline.add('world', 'launches another generation', {
+    generation: world.generation,
+    fault: world.badGenerations.get(world.generation),
+  })
+  reconfigure(world)
+}
+
+function restartRollout(world: World): void {
+  if (!isUp(world)) return
+  world.invariants.onRolloutPaused(mainName, false)
+  void world.provisioners.get(mainName)!.fleet.rollout('restart').catch(ignored)
+}
+
 function closeGate(world: World, ms: number): void {
   world.gateClosedAt ??= world.clock.now()
   const closedAt = world.gateClosedAt
@@ -310,6 +339,10 @@ function closeGate(world: World, ms: number): void {
 function setMax(world: World, maxInstances: number): void {
   const { policy } = world
   world.policy = { ...policy, maxInstances, minInstances: Math.min(policy.minInstances, maxInstances) }
+  reconfigure(world)
+}
+
+function reconfigure(world: World): void {
   for (const { life, fleet } of world.provisioners.values())
     if (life.alive && !life.suspended) fleet.reconfigure(settingsOf(world))
 }
@@ -319,6 +352,10 @@ function calmDown(world: World): void {
   world.timeline.add('world', 'has no faults from here on')
   world.gateClosedAt = undefined
   world.neighbours.leave()
+  if (world.badGenerations.has(world.generation)) changeGeneration(world, 1)
+  const { rollout } = world.policy
+  if (rollout) world.policy = { ...world.policy, rollout: { ...rollout, maxLifetime: undefined } }
+  reconfigure(world)
   world.provisioners.get(secondName)?.life.kill()
   for (const work of world.master.work.values()) if (work.unplaceable) work.state = 'done'
   if (world.hosts) calmHosts(world, world.hosts)
@@ -330,6 +367,7 @@ function calmDown(world: World): void {
   for (const after of [1, 60, 120, 240, 360])
     world.clock.after(after * 1000, () => {
       resume(world)
+      if (world.policy.rollout) restartRollout(world)
       void world.provisioners.get(mainName)!.fleet.adopt().catch(ignored)
     })
 }

@@ -2,6 +2,7 @@
 import type { PoolSettings } from '../fleet/index.ts'
 import { fixedPeriods, type KnownOffering, type Policy } from '../planner/index.ts'
 import { createRandom, type Random } from './random.ts'
+import { type OpenWindow, rolloutOf, windowOf } from './rollout-draws.ts'
 
 export interface JobPlan {
   id: string
@@ -44,6 +45,8 @@ export interface Scenario {
   incidents: Incident[]
   instanceFaults: InstanceFault[]
   oddities: Set<Oddity>
+  /** When rollouts may begin to replace instances; undefined: always. */
+  window?: OpenWindow | undefined
   /** The settings of a pool that is tried on a trace (trial.ts). If omitted, they are drawn at random. */
   given?: Given
 }
@@ -73,7 +76,11 @@ export function createScenario(seed: string, faults: readonly FaultKind[]): Scen
     faults,
     startsAt,
     calmAt,
-    policy: { ...policyOf(random.fork('policy')), ...limitsOf(random.fork('limits'), has) },
+    policy: {
+      ...policyOf(random.fork('policy')),
+      ...limitsOf(random.fork('limits'), has),
+      ...rolloutOf(random.fork('rollout'), has),
+    },
     offerings: offeringsOf(random.fork('offerings')),
     jobs: [
       ...jobsOf(random.fork('jobs'), chaos, has('unplaceable_work')),
@@ -88,6 +95,7 @@ export function createScenario(seed: string, faults: readonly FaultKind[]): Scen
       .sort((a, b) => a.at - b.at),
     instanceFaults: vmFaults.filter(has),
     oddities: new Set(faults as Oddity[]),
+    window: has('rollout_schedule') ? windowOf(random.fork('schedule')) : undefined,
   }
 }
 
@@ -286,6 +294,9 @@ export const incidentKinds = [
   'host_suspended',
   /** Of several provisioners, the store fails over to a standby that lacks the last commits. */
   'commits_lost',
+  /** What instances are made from changes; sometimes to what does not join, has too few slots, or does not last. */
+  'generation_changed',
+  'rollout_paused',
 ] as const
 export type IncidentKind = (typeof incidentKinds)[number]
 
@@ -312,6 +323,11 @@ export const oddities = [
   'neighbours',
   /** Two or three provisioners on hosts with different clocks share a store, and lead pools for a term. */
   'several_provisioners',
+  /** Instances are replaced after some minutes. */
+  'short_lifetime',
+  'rollout_schedule',
+  /** Busy instances that a rollout replaces are terminated after a while. */
+  'drain_timeout',
 ] as const
 export type Oddity = (typeof oddities)[number]
 
@@ -339,6 +355,11 @@ const newest: readonly FaultKind[] = [
   'host_leaves',
   'host_suspended',
   'commits_lost',
+  'generation_changed',
+  'rollout_paused',
+  'short_lifetime',
+  'rollout_schedule',
+  'drain_timeout',
 ]
 const allKinds: readonly FaultKind[] = [...timedFaultKinds, ...vmFaults, ...incidentKinds, ...oddities]
 export const faultKinds: readonly FaultKind[] = [

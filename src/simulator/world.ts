@@ -6,7 +6,7 @@ import { problem } from '../problems/index.ts'
 import { type Cloud, type CloudInstance, createCloud, endInstance } from './cloud.ts'
 import { createDisk, type Disk } from './disk.ts'
 import { launchedWith } from './drift-checks.ts'
-import { createFaults, type FaultSchedule, type InstanceLife, lifeOf } from './faults.ts'
+import { type BadGeneration, createFaults, type FaultSchedule, type InstanceLife, lifeOf } from './faults.ts'
 import type { Hosts } from './host.ts'
 import { createInvariants, type Invariants } from './invariants.ts'
 import { createMaster, type Master, type PlacementRules } from './master.ts'
@@ -20,6 +20,8 @@ import {
   type Watcher,
 } from './provisioner.ts'
 import { createRandom, type Random } from './random.ts'
+import { generationIn } from './rollout-checks.ts'
+import { scheduleOf } from './rollout-draws.ts'
 import { clusterId, mainName, poolName, type Scenario, writerOf } from './scenario.ts'
 import type { WorkWatcher } from './scheduler.ts'
 import { createTimeline, createVirtualClock, type Timeline, type VirtualClock } from './virtual-clock.ts'
@@ -39,6 +41,9 @@ export interface World {
   /** Number of renewals of the master's certificate: an agent joins only with the one its VM was launched with. */
   certificate: number
   readonly userData: UserData
+  /** What instances are made from now, counted from 1, and what is wrong with some of them. */
+  generation: number
+  badGenerations: Map<number, BadGeneration>
   /** Since when a launched VM could not join; undefined while it could. */
   gateClosedAt: number | undefined
   /** The provisioner in this world: ours, or Determined's. */
@@ -117,8 +122,10 @@ export function createWorld(
     neighbours: noNeighbours,
     policy: scenario.policy,
     certificate: 1,
+    generation: 1,
+    badGenerations: new Map(),
     get userData() {
-      return userDataOf(world.certificate)
+      return userDataOf(world.certificate, world.generation)
     },
     gateClosedAt: undefined,
     start,
@@ -250,6 +257,7 @@ export function settingsOf({ scenario, policy }: World): PoolSettings {
     offerings: scenario.offerings,
     launchError: scenario.given?.launchError ?? { timeout: 0, retries: 0 },
     visibility: scenario.given?.visibility ?? 180_000,
+    ...(scenario.window && { schedule: scheduleOf(scenario.window) }),
   }
 }
 
@@ -263,11 +271,17 @@ function launchInputsOf({ userData, gateClosedAt, scenario }: World): LaunchInpu
   return { kind: 'ready', userData, version: 'simulated', probe }
 }
 
-function userDataOf(certificate: number): UserData {
-  const script = `certificate ${certificate}`
+/** An agent trusts the certificate that its instance was launched with. */
+function certificateIn(sha256: string): string | undefined {
+  return /^sha-(\d+)/.exec(sha256)?.[1]
+}
+
+function userDataOf(certificate: number, generation: number): UserData {
+  const suffix = generation > 1 ? `-g${generation}` : ''
+  const script = `certificate ${certificate}${suffix}`
   const packed = new TextEncoder().encode(script)
   const bytes = { script: packed.byteLength, packed: packed.byteLength }
-  return { script, encoding: 'plain', packed, bytes, sha256: `sha-${certificate}` }
+  return { script, encoding: 'plain', packed, bytes, sha256: `sha-${certificate}${suffix}` }
 }
 
 export function isCalm({ clock, scenario }: World): boolean {
@@ -281,7 +295,8 @@ const second = 1000
 export function liveInstance(world: World, vm: CloudInstance): void {
   const { scenario, random, clock, cloud, master, timeline } = world
   const { id } = vm.instance
-  const life = lifeOf(scenario, random, cloud.created, clock.now())
+  const bad = world.badGenerations.get(generationIn(vm.sha256))
+  const life = lifeOf(scenario, random, cloud.created, clock.now(), bad)
   const isUp = () => vm.endedAt === undefined
   if (life.fault) timeline.add('world', `${id} will be: ${life.fault}`)
 
@@ -337,7 +352,7 @@ export function liveInstance(world: World, vm: CloudInstance): void {
 function join(world: World, vm: CloudInstance, { fault }: InstanceLife): void {
   const { master, timeline, userData, cloud } = world
   const { id } = vm.instance
-  if (vm.sha256 !== userData.sha256 && !master.agents.has(id)) {
+  if (certificateIn(vm.sha256) !== certificateIn(userData.sha256) && !master.agents.has(id)) {
     vm.console += 'PROVISION_STAGE=tls_unknown_ca\n'
     timeline.add('world', `${id} does not trust the renewed certificate`)
     endInstance(cloud, vm, 'its script failed')
@@ -345,5 +360,6 @@ function join(world: World, vm: CloudInstance, { fault }: InstanceLife): void {
   }
   vm.console += 'PROVISION_STAGE=agent_connected\n'
   const slots = fault === 'short_of_slots' ? vm.slots - 1 : vm.slots
+  if (slots === vm.slots) vm.joinedAt ??= world.clock.now()
   master.join(id, slots, fault === 'broken_agent')
 }

@@ -31,6 +31,7 @@ const owners: Record<string, RegExp> = {
   '@google-cloud/compute': /^src\/providers\/gcp\//,
   '@peculiar/x509': /^src\/pki\//,
   commander: /^src\/cli\//,
+  croner: /^src\/platform\//,
   'csv-parse': /^src\/simulator\//,
   'google-gax': /^src\/providers\/gcp\//,
   handlebars: /^src\/agent-setup\//,

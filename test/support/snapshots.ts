@@ -1,10 +1,18 @@
 // Random snapshots and policies for fast-check.
 import fc from 'fast-check'
-import type { KnownAgent, KnownInstance, Snapshot } from '../../src/planner/snapshot.ts'
-import { minute, now, offering, policy, snapshot } from './planner.ts'
+import {
+  type KnownAgent,
+  type KnownInstance,
+  rolloutModes,
+  type Snapshot,
+} from '../../src/planner/snapshot.ts'
+import { busy, coming, idle, minute, now, offering, policy, snapshot, vm, works } from './planner.ts'
 
 const ago = fc.integer({ min: 0, max: 90 * minute }).map((ms) => now - ms)
 const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined })
+/** `value` in one of so many cases. */
+const rarely = <T, U>(value: fc.Arbitrary<T>, usual: U, cases: number) =>
+  fc.oneof({ arbitrary: value, weight: 1 }, { arbitrary: fc.constant(usual), weight: cases - 1 })
 const sizes = [1, 4, 8]
 
 export const offerings = fc
@@ -32,8 +40,10 @@ const instance = fc.record({
   joinedAt: maybe(ago),
   lostSince: maybe(ago),
   drainedAt: maybe(ago),
-  interruptedAt: fc.option(ago, { nil: undefined, freq: 8 }),
-  ending: fc.option(fc.constant(true), { nil: undefined, freq: 8 }),
+  interruptedAt: rarely(ago, undefined, 8),
+  ending: rarely(fc.constant(true), undefined, 8),
+  generation: fc.option(fc.constantFrom('old', 'new'), { nil: undefined }),
+  rolledSince: rarely(ago, undefined, 2),
 }) as fc.Arbitrary<Partial<KnownInstance>>
 
 const agent = fc.record({
@@ -81,6 +91,24 @@ const requests = fc
   .array(fc.integer({ min: 1, max: 4 }), { maxLength: 2 })
   .map((list) => list.map((count, n) => ({ id: `r${n}`, count })))
 
+const rollout = maybe(
+  fc.record({
+    generation: fc.constant('new'),
+    proven: fc.boolean(),
+    failed: rarely(fc.constant('NEVER_JOINED' as const), undefined, 8),
+    paused: rarely(fc.constant(true), false, 8),
+    open: rarely(fc.constant(false), true, 8),
+  }),
+)
+
+/** `old` ones have drifted where the pool has rollouts. */
+function withRollout(given: Snapshot, { failed, ...state }: NonNullable<Snapshot['rollout']>): Snapshot {
+  const instances = given.instances.map((one) =>
+    one.generation === 'old' ? { ...one, drifted: ['image'] } : one,
+  )
+  return { ...given, instances, rollout: { ...state, ...(failed && { failed }) } }
+}
+
 export const snapshots: fc.Arbitrary<Snapshot> = fc
   .record({
     requests,
@@ -90,9 +118,10 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
     inFlight: fc.integer({ min: 0, max: 3 }),
     probe: fc.boolean(),
     complete: fc.boolean(),
+    rollout,
   })
-  .map(({ requests, offerings, vms, pending, inFlight, probe, complete }) =>
-    snapshot({
+  .map(({ requests, offerings, vms, pending, inFlight, probe, complete, rollout }) => {
+    const given = snapshot({
       requests,
       offerings,
       ...vms,
@@ -100,8 +129,49 @@ export const snapshots: fc.Arbitrary<Snapshot> = fc
       probe,
       listing: { completeAt: now - 1, complete },
       inFlight: inFlight > 0 ? [{ intentId: 'a', offerings: [offerings[0]!], missing: inFlight }] : [],
+    })
+    return rollout ? withRollout(given, rollout) : given
+  })
+
+/** Pools with outdated instances, most of which could leave. */
+export const rolling: fc.Arbitrary<Snapshot> = fc
+  .record({
+    vms: fc.array(
+      fc.record({
+        isOld: fc.boolean(),
+        isBusy: fc.boolean(),
+        isRolled: rarely(fc.constant(true), false, 4),
+        isAway: rarely(fc.constant(true), false, 6),
+        isStarting: rarely(fc.constant(true), false, 6),
+        age: fc.integer({ min: 1, max: 40 }),
+      }),
+      { minLength: 1, maxLength: 8 },
+    ),
+    state: fc.record({
+      generation: fc.constant('new'),
+      proven: rarely(fc.constant(false), true, 3),
+      paused: rarely(fc.constant(true), false, 8),
+      open: rarely(fc.constant(false), true, 8),
     }),
-  )
+    waiting: fc.integer({ min: 0, max: 3 }),
+  })
+  .map(({ vms, state, waiting }) => {
+    const instances = vms.map(({ isOld, isRolled, isStarting, age }, n): KnownInstance => {
+      const given = { generation: isOld ? 'old' : 'new', knownSince: now - age * minute }
+      const drifted = isOld && !isStarting ? { drifted: ['image'] } : {}
+      const rolled = isOld && isRolled && !isStarting ? { rolledSince: now - minute } : {}
+      return (isStarting ? coming : vm)(`i${n}`, { ...given, ...drifted, ...rolled })
+    })
+    const agents = vms.flatMap(({ isBusy, isRolled, isOld, isAway, isStarting, age }, n) => {
+      if (isStarting) return []
+      const drained = isOld && isRolled ? { draining: true, enabled: false } : {}
+      const given = { ...drained, ...(isAway && { connected: false }) }
+      return isBusy ? busy(`i${n}`, given) : idle(`i${n}`, now - age * minute, given)
+    })
+    for (const [n, { isOld, isRolled }] of vms.entries())
+      if (isOld && isRolled) Object.assign(instances[n]!, { drainedAt: now - minute })
+    return snapshot({ instances, agents, rollout: state, pending: works(waiting, 4) })
+  })
 
 export const policies = fc
   .record({
@@ -109,7 +179,22 @@ export const policies = fc
     more: fc.integer({ min: 0, max: 10 }),
     launchRate: fc.nat(20),
     maxAux: fc.constantFrom(0, 1, 100),
+    rollout: maybe(
+      fc.record({
+        when: fc.constantFrom(...rolloutModes),
+        maxUnavailable: fc.constantFrom({ count: 1 }, { count: 3 }, { percent: 50 }),
+        surge: fc.constantFrom({ count: 1 }, { percent: 50 }),
+        maxLifetime: maybe(fc.constant(30 * minute)),
+        drainTimeout: rarely(fc.constant(20 * minute), undefined, 8),
+      }),
+    ),
   })
-  .map(({ min, more, launchRate, maxAux }) =>
-    policy({ minInstances: min, maxInstances: min + more || 1, launchRate, maxAuxPerAgent: maxAux }),
+  .map(({ min, more, launchRate, maxAux, rollout }) =>
+    policy({
+      minInstances: min,
+      maxInstances: min + more || 1,
+      launchRate,
+      maxAuxPerAgent: maxAux,
+      rollout,
+    }),
   )

@@ -132,6 +132,17 @@ describe('orders', () => {
     expect((await provision('resume', '--all')).status).toBe(0)
   })
 
+  it('pause and restart the rollout of a pool, which shows its state', async () => {
+    expect((await provision('rollout')).stdout).toBe('pool default (when: idle): no instance is outdated\n')
+    expect((await provision('rollout', 'pause')).stderr).toContain('the rollout of pool default is paused')
+    expect((await provision('rollout', 'status', 'default')).stdout).toContain('; paused')
+    const paused = json(await provision('rollout', 'status', '--format', 'json'))
+    expect(paused).toMatchObject([{ pool: 'default', rollout: { when: 'idle', outdated: 0, paused: true } }])
+    expect((await provision('rollout', 'restart', 'default')).stderr).toContain('continues')
+    expect((await provision('rollout', 'status')).stdout).not.toContain('paused')
+    expect((await provision('rollout', 'pause', 'nobody')).stderr).toContain('POOL_UNKNOWN')
+  })
+
   it('ask before they terminate anything, and refuse without a terminal', async () => {
     const id = await firstId()
     for (const command of ['drain', 'terminate']) {

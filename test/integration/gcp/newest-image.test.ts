@@ -5,7 +5,10 @@ import { gcpConfig, intentOf, master, owner } from '../../support/cloud-pools.ts
 import { bothTypes, type GcpCloud, gcpCloud } from '../../support/gcp-cloud.ts'
 
 const family = 'projects/my-project/global/images/family/agent'
-const latest = { boot_disk_source_image: family, rollout: { images: 'latest' } } as const
+const latest = {
+  boot_disk_source_image: family,
+  rollout: { ...gcpConfig().rollout, images: 'latest' },
+} as const
 
 let cloud: GcpCloud
 beforeEach(async () => {

@@ -41,7 +41,7 @@ describe('every provider', () => {
       launch_error_retries: 0,
       tls: { trust: 'auto', allow_ip_only: false },
       join: { proof: 'off' },
-      rollout: { images: 'pinned' },
+      rollout: { images: 'pinned', when: 'idle', max_unavailable: '10%', surge: 1 },
       preflight: 'tls',
       preflight_proof: 'master',
       agent_runtime: 'process',

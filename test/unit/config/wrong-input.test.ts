@@ -5,10 +5,11 @@ import { problemsOf, withoutMark } from './marked.ts'
 import { wrongJoin } from './wrong-join.cases.ts'
 import { wrongKeys } from './wrong-keys.cases.ts'
 import { wrongNames } from './wrong-names.cases.ts'
+import { wrongRollouts } from './wrong-rollout.cases.ts'
 import { wrongRules } from './wrong-rules.cases.ts'
 import { wrongState } from './wrong-state.cases.ts'
 
-const all = [...wrongJoin, ...wrongKeys, ...wrongNames, ...wrongRules, ...wrongState]
+const all = [...wrongJoin, ...wrongKeys, ...wrongNames, ...wrongRollouts, ...wrongRules, ...wrongState]
 
 describe('wrong input', () => {
   it.each(all)('$code: $rule', ({ text: marked, code, remedy }) => {

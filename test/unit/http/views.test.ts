@@ -149,6 +149,7 @@ const fleet: SharedFleet = {
   fault: () => fault,
   pause: async () => {},
   resume: async () => {},
+  rollout: async () => {},
   adopt: async () => [],
   adoptOrphans: async () => ['w2'],
   launch: async () => 'intent',

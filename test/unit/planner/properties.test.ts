@@ -4,8 +4,8 @@ import { describe, expect, it } from 'vitest'
 import type { Decision } from '../../../src/planner/decision.ts'
 import { plan } from '../../../src/planner/index.ts'
 import type { KnownAgent, KnownInstance, Policy, Snapshot } from '../../../src/planner/snapshot.ts'
-import { launched, now, snapshot } from '../../support/planner.ts'
-import { offerings, pending, policies, snapshots } from '../../support/snapshots.ts'
+import { launched, minute, now, snapshot } from '../../support/planner.ts'
+import { offerings, pending, policies, rolling, snapshots } from '../../support/snapshots.ts'
 
 function holds(property: (snapshot: Snapshot, policy: Policy, decisions: Decision[]) => void): void {
   fc.assert(
@@ -31,10 +31,13 @@ describe('for any snapshot', () => {
     })
   })
 
-  it('no busy agent is terminated, and no connected one that was not drained', () => {
-    holds(({ instances, agents }, _, decisions) => {
+  it('no busy agent is terminated without drain_timeout, and no connected one that was not drained', () => {
+    holds(({ instances, agents }, { rollout }, decisions) => {
+      const overdue = decisions.flatMap((d) => (d.reason.code === 'DRAIN_TIMEOUT' && 'ids' in d ? d.ids : []))
+      if (rollout?.drainTimeout === undefined) expect(overdue).toEqual([])
       for (const id of idsOf(decisions, 'terminate')) {
         const agent = agents.find((a) => a.id === id)
+        if (overdue.includes(id)) continue
         expect(agent?.busy ?? false).toBe(false)
         if (agent?.connected) expect(instances.find((i) => i.id === id)?.drainedAt).toBeDefined()
       }
@@ -150,5 +153,65 @@ describe('after the launches have succeeded', () => {
       }),
       { numRuns: 400 },
     )
+  })
+})
+
+describe('for any pool with outdated instances', () => {
+  it('a rollout keeps its budget and min_instances, and begins nothing that must wait', () => {
+    let begins = 0
+    const isRolled = ({ rolledSince }: KnownInstance) => rolledSince !== undefined
+    const check = (given: Snapshot, rules: Policy) => {
+      const { instances, agents, rollout: state } = given
+      const { rollout } = rules
+      const decisions = plan(given, rules, now)
+      const reasons = decisions.filter(({ reason }) => ['DRIFTED', 'MAX_LIFETIME'].includes(reason.code))
+      const leaving = new Set(reasons.flatMap((d) => ('ids' in d ? d.ids : [])))
+      const begun = instances.filter((one) => leaving.has(one.id) && !isRolled(one))
+      if (begun.length === 0) return
+      begins++
+      const { maxUnavailable, when } = rollout!
+      const most =
+        'count' in maxUnavailable
+          ? maxUnavailable.count
+          : Math.max(1, Math.floor((instances.length * maxUnavailable.percent) / 100))
+      const agentOf = ({ id }: KnownInstance) => agents.find((agent) => agent.id === id)
+      const isOut = (one: KnownInstance) => isRolled(one) && (when === 'budget' || leaving.has(one.id))
+      expect(instances.filter(isOut).length + begun.length).toBeLessThanOrEqual(most)
+      const staying = instances.filter((one) => agentOf(one) && !isRolled(one) && !leaving.has(one.id))
+      const { minInstances, maxInstances } = rules
+      const below = maxInstances > minInstances ? 0 : most
+      expect(staying.length).toBeGreaterThanOrEqual(minInstances - below)
+      expect([state!.paused, state!.open, when === 'never']).toEqual([false, true, false])
+      const hasJoined = ({ joinedAt = now, generation }: KnownInstance) =>
+        generation === state!.generation && now - joinedAt >= 2 * minute
+      if (!state!.proven && !instances.some((one) => hasJoined(one) && agentOf(one)?.connected)) {
+        expect(begun.length).toBe(1)
+        expect(instances.length).toBeGreaterThanOrEqual(maxInstances)
+      }
+      if (when === 'idle') expect(begun.filter((one) => agentOf(one)!.busy)).toEqual([])
+    }
+    fc.assert(fc.property(rolling, policies, check), { numRuns: 2000 })
+    expect(begins).toBeGreaterThan(50)
+  })
+
+  it('launches for a rollout are within surge', () => {
+    let launches = 0
+    fc.assert(
+      fc.property(rolling, policies, (given, rules) => {
+        for (const { reason } of plan(given, rules, now)) {
+          const count = reason.numbers['forRollout'] ?? 0
+          if (count === 0) continue
+          launches++
+          const { surge } = rules.rollout!
+          expect(count).toBeLessThanOrEqual(
+            'count' in surge
+              ? surge.count
+              : Math.max(1, Math.floor((given.instances.length * surge.percent) / 100)),
+          )
+        }
+      }),
+      { numRuns: 2000 },
+    )
+    expect(launches).toBeGreaterThan(50)
   })
 })
