@@ -242,6 +242,7 @@ export function createMaster(options: MasterOptions): Master {
       socket.close()
       await closed
       await logs.close()
+      await queue.ended()
       await jobStore.close()
     },
   }

@@ -54,6 +54,8 @@ export interface WorkQueue {
   /** Calls back with the pool when its jobs or agents have changed. */
   onChange(listener: (pool: string) => void): () => void
   close(): void
+  /** Resolves when each end that waited for its output is being recorded, within the time that `LogStore.flush` may take. */
+  ended(): Promise<void>
 }
 
 export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
@@ -61,6 +63,7 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
   const changes = createListeners<string>(logger)
   const changed = new Set<string>()
   const closed = new AbortController()
+  const flushing = new Set<Promise<void>>()
   let isScheduled = false
 
   /** Assigns jobs and reports the change, at most once per event-loop turn. */
@@ -104,9 +107,16 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
 
   /** An end after the output: once it is recorded, the agent is not asked for the rest. False when the master is closed. */
   async function recorded(work: Allocation): Promise<boolean> {
-    if (isOver(work)) await options.logs.flush(work.id)
+    if (isOver(work)) await flushed(work.id)
     const isForgotten = !store.get(work.id)
     return isForgotten || options.keep(work)
+  }
+
+  async function flushed(id: string): Promise<void> {
+    const flush = options.logs.flush(id)
+    flushing.add(flush)
+    await flush
+    flushing.delete(flush)
   }
 
   /** Records it again: all earlier records are then on disk, too. */
@@ -240,6 +250,9 @@ export function createWorkQueue(options: WorkQueueOptions): WorkQueue {
 
     onChange: changes.add,
     close: () => closed.abort(),
+    async ended() {
+      await Promise.all(flushing)
+    },
   }
 }
 

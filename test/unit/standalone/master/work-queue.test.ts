@@ -150,9 +150,14 @@ it('records the end of a job after its output, which its agent does not send aga
   })
   await turn()
   expect([store.get('t.1')?.state, steps, disk.length]).toEqual(['finished', ['flush t.1'], 0])
-  output.resolve()
+  // A master that stops waits for it: the journal is closed afterwards.
+  const recordedAt: number[] = []
+  const ended = queue.ended().then(() => recordedAt.push(disk!.length))
   await turn()
-  expect(disk.length).toBe(1)
+  expect(recordedAt).toEqual([])
+  output.resolve()
+  await ended
+  expect(recordedAt).toEqual([1])
 })
 
 describe('jobs of an agent that is not a managed instance', () => {
