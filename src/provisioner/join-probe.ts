@@ -15,21 +15,30 @@ export function requiresProofs({ resource_pools }: Pick<MasterConfig, 'resource_
   return resource_pools.some(({ provider }) => provider !== undefined && requiresProof(provider))
 }
 
-/** Issues a new one when the last has lived for half of its time, or when the CA has changed. */
+/**
+ * Issues a new one when the last has lived for half of its time, or when the CA has changed. While that fails, the last one is
+ * used as long as it is valid. Throws a ProvisionError, such as AGENTS_CA_TOKEN.
+ */
 export function probeCertificate(
   ca: () => Promise<CaInForce>,
   clock: Clock,
 ): () => Promise<ProbeCertificate> {
-  let last: { version: string; until: number; pair: ProbeCertificate } | undefined
+  let last: { version: string; renewAt: number; expiresAt: number; pair: ProbeCertificate } | undefined
   return async () => {
     const current = await ca()
     const now = wallTime(clock)
-    if (last?.version === current.version && now < last.until) return last.pair
+    const known = last?.version === current.version && now < last.expiresAt ? last : undefined
+    if (known && now < known.renewAt) return known.pair
     const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const expiresAt = Math.min(now + lifetime, current.issuing.notAfter)
-    const cert = await issueTo(current, { id: proofProbeId, publicKey, now, expiresAt })
-    const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
-    last = { version: current.version, until: now + lifetime / 2, pair: { cert, key } }
+    try {
+      const cert = await issueTo(current, { id: proofProbeId, publicKey, now, expiresAt })
+      const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+      last = { version: current.version, renewAt: now + lifetime / 2, expiresAt, pair: { cert, key } }
+    } catch (error) {
+      if (!known) throw error
+      return known.pair
+    }
     return last.pair
   }
 }

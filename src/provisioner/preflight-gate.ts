@@ -7,7 +7,7 @@ import type { LaunchInputs } from '../fleet/index.ts'
 import { productName } from '../http/index.ts'
 import { applyPreflight, type PreflightOrder, type PreflightResult, preflight } from '../pki/index.ts'
 import { type Clock, type Logger, limit } from '../platform/index.ts'
-import { type Problem, problem } from '../problems/index.ts'
+import { type Problem, ProvisionError, problem } from '../problems/index.ts'
 import type { ReadyPlan } from './prepare.ts'
 
 export interface PreflightGate {
@@ -105,6 +105,8 @@ interface Answer {
 }
 
 function unforeseen(error: unknown): Problem {
+  // Such as of the agents' CA, whose token does not answer: it says itself what to do.
+  if (error instanceof ProvisionError && error.problems[0]) return error.problems[0]
   const why = error instanceof Error ? error.message : String(error)
   return problem('PREFLIGHT_FAILED', `the preflight itself failed: ${why}`, { cause: error })
 }

@@ -1,7 +1,8 @@
 // Nothing is launched before the preflight has dialled the master, nor after an unusable answer.
 import { afterEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
-import { preflightGate } from '../../../src/provisioner/preflight-gate.ts'
+import { ProvisionError, problem } from '../../../src/problems/index.ts'
+import { type JoinProbe, preflightGate } from '../../../src/provisioner/preflight-gate.ts'
 import type { ReadyPlan } from '../../../src/provisioner/prepare.ts'
 import { userDataOf } from '../../../src/testing/order.ts'
 import { capturingLogger } from '../../support/capturing-logger.ts'
@@ -23,6 +24,7 @@ function gate(
   preflight: string,
   preflight_address?: string | string[],
   others: readonly number[] = [],
+  joins?: JoinProbe,
 ) {
   const logger = capturingLogger()
   const at = (one: number) => ({ scheme: 'https', host: '127.0.0.1', port: one })
@@ -32,7 +34,8 @@ function gate(
     userData: userDataOf('#!/bin/bash\n'),
     hasClientCertificate: false,
   } as unknown as ReadyPlan
-  const made = preflightGate({ plan: () => plan, clock: systemClock, logger })
+  if (joins) Object.assign(plan.setup, { join: {} })
+  const made = preflightGate({ plan: () => plan, joins, clock: systemClock, logger })
   gates.push(made)
   return { ...made, logger, plan }
 }
@@ -55,6 +58,15 @@ describe('the launch gate', () => {
     plan.userData = userDataOf('renewed once more')
     await Promise.all([early, ask()])
     expect(material()).toMatchObject({ kind: 'ready', userData: { script: 'renewed once more' } })
+  })
+
+  it("is closed by the code of what the agents' CA lacks, and not by one that blames the master", async () => {
+    const silent = new ProvisionError(problem('AGENTS_CA_TOKEN', 'token t has not answered within 5 s'))
+    const joins = { probe: () => Promise.reject(silent) }
+    const { launchInputs: material, ask, logger } = gate(await serving(), 'tls', undefined, [], joins)
+    await ask()
+    expect(material()).toMatchObject({ kind: 'refused', problem: silent.problems[0] })
+    expect(logger.lines).toMatchObject([expect.stringContaining('AGENTS_CA_TOKEN')])
   })
 
   it('stays closed for a master that agents cannot join, and logs the reason once', async () => {
