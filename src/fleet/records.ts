@@ -199,8 +199,7 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
       // undrain before it may still be under way.
       for (const id of record.ids)
         withTrack(memory, id, (track) => Object.assign(track, { drainedAt: now, drainDoubtAt: now }))
-      for (const id of record.rolled ?? [])
-        withTrack(memory, id, (track) => (track.rolledSince = record.at))
+      for (const id of record.rolled ?? []) withTrack(memory, id, (track) => (track.rolledSince = record.at))
       break
     case 'undraining':
       for (const id of record.ids)

@@ -20,6 +20,7 @@ export type Keys = Readonly<Record<string, Key>>
 
 const limit = 'limits how many instances there are'
 const check = 'is about what is checked before a launch'
+const replacing = 'decides how outdated instances are replaced'
 const joining = 'acts only until the agent has joined'
 const identity = 'is where the pool is: a pool that moves has other instances'
 
@@ -73,6 +74,29 @@ const common = {
     why: 'decides what counts, and is nothing of an instance',
     after: { rollout: { images: 'latest' } },
   },
+  'rollout.when': { why: replacing, after: { rollout: { when: 'never' } } },
+  'rollout.max_unavailable': { why: replacing, after: { rollout: { max_unavailable: 2 } } },
+  'rollout.surge': { why: replacing, after: { rollout: { surge: 2 } } },
+  'rollout.schedule[].cron': {
+    why: replacing,
+    after: { rollout: { schedule: [{ cron: '0 22 * * *', duration: '8h' }] } },
+  },
+  'rollout.schedule[].duration': {
+    why: replacing,
+    before: { rollout: { schedule: [{ cron: '0 22 * * *', duration: '7h' }] } },
+    after: { rollout: { schedule: [{ cron: '0 22 * * *', duration: '8h' }] } },
+  },
+  'rollout.schedule[].time_zone': {
+    why: replacing,
+    before: { rollout: { schedule: [{ cron: '0 22 * * *', duration: '8h' }] } },
+    after: { rollout: { schedule: [{ cron: '0 22 * * *', duration: '8h', time_zone: 'Europe/Berlin' }] } },
+  },
+  'rollout.drain_timeout': {
+    why: replacing,
+    before: { rollout: { when: 'budget' } },
+    after: { rollout: { when: 'budget', drain_timeout: '1h' } },
+  },
+  max_lifetime: { why: replacing, after: { max_lifetime: '168h' } },
   preflight: { why: check, after: { preflight: 'off' } },
   preflight_address: { why: check, after: { preflight_address: '10.0.0.5:8443' } },
   preflight_proof: { why: check, after: { preflight_proof: 'http' } },
