@@ -31,14 +31,16 @@ export function admissionOf(
 
 /**
  * When the newest complete listing began, if by it and by all that is remembered there is no instance with this id. Undefined while
- * there is one, or may be: of a termination that was asked for, of another writer, or of a launch that has not been answered yet.
+ * there is one, or may be: of a termination that was asked for, of another writer, or of a launch that has not been answered yet; and
+ * until a complete listing has begun at `knownAt` or later.
  * @param knownAt by the clock: the id was known then, so that no later launch has made it
  */
 export function unlistedAt(memory: PoolMemory, id: string, knownAt: number): number | undefined {
   const { tracks, intents, foreign, listing, journalMissing, otherAccount } = memory
   if (tracks.has(id) || foreign.has(id) || journalMissing || otherAccount) return undefined
   for (const intent of intents.values()) if (intent.at <= knownAt && missingOf(intent) > 0) return undefined
-  return listing?.completeAt
+  // A listing from before the instance existed is no evidence.
+  return listing && listing.completeAt >= knownAt ? listing.completeAt : undefined
 }
 
 /**

@@ -11,7 +11,13 @@ import { withDeadline } from '../platform/index.ts'
 import { problem } from '../problems/index.ts'
 import type { LaunchFailure, LaunchResult } from '../providers/index.ts'
 import { forgetLaunchFailures, learn, recordLaunchFailure } from './failures.ts'
-import { type ManagedInstance, type OpenIntent, type PoolMemory, settleTimes } from './memory.ts'
+import {
+  learnFromAnswer,
+  type ManagedInstance,
+  type OpenIntent,
+  type PoolMemory,
+  settleTimes,
+} from './memory.ts'
 import { storedIntent, storedTrack, storedUserData } from './records.ts'
 import { callDeadlines, type LaunchInputs, type PoolRun, problemOf, reportProblem } from './run.ts'
 
@@ -138,6 +144,7 @@ function take(run: PoolRun, intent: OpenIntent, result: LaunchResult): void {
   for (const instance of instances) {
     intent.seen.add(instance.id)
     if (!memory.tracks.has(instance.id)) memory.tracks.set(instance.id, trackOf(instance, intent, now))
+    learnFromAnswer(memory, instance)
   }
   const refused = refusedBy(failures)
   learn(memory.offerings, intent.offerings, instances, refused, now, deps.random)

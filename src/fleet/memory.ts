@@ -1,6 +1,7 @@
 // The memory of a pool's loop. Everything that must survive a restart can be written down (records.ts).
 import type { UserData } from '../agent-setup/index.ts'
 import type {
+  Instance,
   KnownAgent,
   KnownInstance,
   LaunchBudget,
@@ -226,4 +227,14 @@ export function generationsOf({ generations, generation, tracks, intents }: Pool
 export function learnGeneration(memory: PoolMemory, generation: Generation): void {
   memory.generations.set(generation.id, generation)
   memory.generation = generation.id
+}
+
+/** What the answer of a launch shows of a known instance, and listings of some clouds do not. */
+export function learnFromAnswer(
+  { tracks }: PoolMemory,
+  { id, image, offeredZone }: Pick<Instance, 'id' | 'image' | 'offeredZone'>,
+): void {
+  const track = tracks.get(id)
+  if (track && image !== undefined) track.image ??= image
+  if (track && offeredZone !== undefined) track.offeredZone ??= offeredZone
 }

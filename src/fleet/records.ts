@@ -5,6 +5,7 @@ import type { BootMark, JournalRecord } from '../platform/index.ts'
 import {
   emptyMemory,
   generationsOf,
+  learnFromAnswer,
   learnGeneration,
   type ManagedInstance,
   type OpenIntent,
@@ -166,8 +167,10 @@ function apply(memory: PoolMemory, record: PoolRecord, now: number): void {
       break
     case 'settled':
       memory.intents.delete(record.id)
-      for (const track of record.tracks)
+      for (const track of record.tracks) {
         if (!memory.tracks.has(track.id)) memory.tracks.set(track.id, storedTrack(track, now))
+        learnFromAnswer(memory, track)
+      }
       break
     case 'found':
       for (const track of record.tracks)

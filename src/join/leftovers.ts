@@ -7,7 +7,7 @@ export interface LeftoversOptions {
   store: Pick<JoinStore, 'removeBindings'>
   /**
    * When the newest complete listing of the pool began, if by it there is no instance with this id; undefined while there is one, or
-   * may be. `knownAt`: by the clock, when the id was known.
+   * may be, or no listing began at `knownAt` or later. `knownAt`: by the clock, when the id was known.
    */
   unlistedAt: (pool: string, id: string, knownAt: number) => number | undefined
   /** It has a provider by the configuration. */

@@ -39,6 +39,12 @@ export interface ProviderDefinition<C extends CommonProviderConfig = CommonProvi
   readonly identityKeys: readonly (keyof C & string)[]
 
   /**
+   * Paths of keys, such as `rollout.images`, that a running loop applies at once for other providers, but that decide what a
+   * launch of this one sends: a change of them restarts the pool's loop. Default: none.
+   */
+  readonly launchKeys?: readonly string[]
+
+  /**
    * VMs are processes on this machine and are terminated when the provider is closed; those of other providers keep
    * running.
    */

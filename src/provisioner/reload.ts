@@ -100,13 +100,16 @@ function takes(
   after: MasterConfig,
   providers: readonly AnyProvider[],
 ): Takes {
-  const [top, name, key = '', providerKey = ''] = path
+  const [top, name, key = '', ...keys] = path
   if (top === 'prices') return 'now'
   const pool = poolOf(before, name)
   if (top !== 'resource_pools' || !pool) return 'next_start'
   if (poolLimits.includes(key)) return 'now'
   const wanted = poolOf(after, name)?.provider
   if (key !== 'provider' || !pool.provider || !wanted) return 'next_start'
+  const [providerKey = ''] = keys
+  const { launchKeys = [] } = definitionOf(providers, pool.provider)
+  if (launchKeys.includes(keys.join('.'))) return 'next_vms'
   return providerTakes(providerKey, pool.provider, wanted, providers)
 }
 

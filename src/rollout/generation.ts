@@ -9,6 +9,7 @@ import {
   type UserTemplate,
 } from '../agent-setup/index.ts'
 import { rootsOf } from '../pki/index.ts'
+import { canonicalAddress } from '../platform/index.ts'
 import { type AnyProvider, type ChosenBy, definitionOf } from '../providers/index.ts'
 
 /**
@@ -79,7 +80,13 @@ function agentKeys(
   const isDocker = runtime === 'docker'
   const roots = new Set([...rootsOf(trust), ...(join?.roots ?? [])])
   return {
-    master_url: mastersOf(setup).map(({ scheme, host, port, alias }) => [scheme, host, port, alias]),
+    // In the order in which agents dial.
+    master_url: mastersOf(setup).map(({ scheme, host, port, alias }) => [
+      scheme,
+      canonicalAddress(host) ?? host,
+      port,
+      alias,
+    ]),
     master_cert_name: trust.certificateName,
     tls: trust.mode,
     TLS_ROOT: roots.size > 0 ? [...roots].sort() : undefined,

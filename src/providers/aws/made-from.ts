@@ -1,13 +1,14 @@
 // What EC2 instances are made from, by key of the configuration: instances of an earlier value are drifted.
 
 import type { MadeFrom } from '../definition.ts'
+import { groupsOf } from './network.ts'
 import type { AwsConfig } from './rules.ts'
 
-/** In the form after all rules, so that old and new keys for the same setting make no difference. */
+/** In the form after all rules, so that different ways to write the same setting make no difference. */
 export function madeFrom(config: AwsConfig): MadeFrom {
   const { network_interface, spot, capacity } = config
-  const { public_ip, efa, ipv6, security_group_id, security_group_ids } = network_interface
-  const groups = security_group_ids ?? (security_group_id ? [security_group_id] : [])
+  const { public_ip, efa, ipv6 } = network_interface
+  const groups = groupsOf(config).toSorted()
   return {
     keys: {
       base_config: config.base_config,
@@ -16,7 +17,7 @@ export function madeFrom(config: AwsConfig): MadeFrom {
       tag_key: config.tag_key,
       tag_value: config.tag_value,
       instance_name: config.instance_name,
-      custom_tags: config.custom_tags,
+      custom_tags: config.custom_tags.toSorted((a, b) => (a.key < b.key ? -1 : 1)),
       ssh_key_name: config.ssh_key_name || undefined,
       network_interface: { public_ip, efa: efa || undefined, ipv6: ipv6 || undefined, groups },
       placement_group: config.placement_group,
@@ -27,7 +28,7 @@ export function madeFrom(config: AwsConfig): MadeFrom {
       log_stream: config.log_stream || undefined,
     },
     ofCapacity: {
-      spot: { spot: spot.max_price },
+      spot: { spot: spot.max_price ? Number(spot.max_price) : undefined },
       reserved: { capacity: capacity && (capacity.block ?? capacity.reservation) },
     },
     chosenBy: {

@@ -52,6 +52,8 @@ export const gcp: ProviderDefinition<GcpConfig> = {
   // https://cloud.google.com/compute/docs/metadata/setting-custom-metadata#limitations
   userData: { limit: 262_144, overflow: 'gzip-stub' },
   identityKeys: ['project', 'zone', 'zones'],
+  // A launch names the newest image, or its family.
+  launchKeys: ['rollout.images'],
   onThisMachine: false,
   visibilityMs: 60_000,
   offerings: (config) => offeringsOf(config, zonesOf(config)),

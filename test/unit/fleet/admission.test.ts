@@ -184,11 +184,26 @@ describe('an id for which there is no instance any more', () => {
     bench.faults.fate = (call) => (call === 'launch' ? 'effect_late' : 'done')
     bench.faults.lateness = () => 20_000
     const before = now(bench)
-    await bench.pass(5)
+    await bench.pass(20)
     bench.wants(4)
     await bench.pass(5)
     expect(bench.fleet.unlistedAt('i-unanswered', now(bench))).toBeUndefined()
     expect(bench.fleet.unlistedAt('i-earlier', before)).toBeGreaterThan(0)
+  })
+
+  it('is not one by a listing that began before the id was known', async () => {
+    const bench = await startSettled()
+    const knownAt = now(bench)
+    expect(bench.fleet.unlistedAt('i-1', knownAt)).toBeUndefined()
+    bench.faults.fate = (call) => (call === 'list' ? 'failed' : 'done')
+    await bench.pass(hour)
+    expect(bench.fleet.unlistedAt('i-1', knownAt)).toBeUndefined()
+    bench.faults.fate = () => 'done'
+    await bench.pass(120)
+    expect(bench.fleet.unlistedAt('i-1', knownAt)).toBeGreaterThan(knownAt)
+    const memory = emptyMemory()
+    memory.listing = { completeAt: 7, took: 0, complete: true }
+    expect([6, 7, 8].map((at) => unlistedAt(memory, 'i-1', at))).toEqual([7, 7, undefined])
   })
 
   it('is not known while the journal is lost, in another account, or if it is of another writer', () => {

@@ -2,8 +2,10 @@
 import { describe, expect, it } from 'vitest'
 import { missingOf } from '../../../src/fleet/launch.ts'
 import { recall } from '../../../src/fleet/records.ts'
+import type { Provider } from '../../../src/providers/index.ts'
 import type { Generation, LaunchedNow } from '../../../src/rollout/generation.ts'
 import { endInstance } from '../../../src/simulator/cloud.ts'
+import { simulatedProvider } from '../../../src/simulator/provider.ts'
 import { offering } from '../../support/cloud-pools.ts'
 import { codesOf, type PoolBench, startSettled } from '../../support/pool-bench.ts'
 
@@ -94,6 +96,54 @@ describe('an instance', () => {
     await bench.pass(10)
     expect(bench.fleet.status().instances.map(({ state }) => state)).toEqual(['stopping'])
     expect(drift(bench)).toEqual({ [id]: undefined })
+  })
+})
+
+describe('the image that only the answer of a launch shows', () => {
+  /** Listings show neither image nor zone; answers do, and come after `seconds`. */
+  async function imagesOf(seconds: number) {
+    const bench = await startSettled()
+    bench.life.kill()
+    const base = simulatedProvider(bench.cloud, bench.deps.owner)
+    const provider: Provider = {
+      ...base,
+      async launch(order, signal) {
+        const answer = await base.launch(order, signal)
+        await bench.clock.sleep(seconds * 1000)
+        const instances = answer.instances.map((one) => ({ ...one, image: 'old', offeredZone: 'gone' }))
+        return { ...answer, instances }
+      },
+    }
+    const now = { generation: first, newestImage: 'old', chosenBy: { image: 'image', zone: 'zone' } }
+    const deps = { provider, launchedNow: (): LaunchedNow => now }
+    bench.restart(deps)
+    await bench.pass(10)
+    bench.wants(4)
+    // Before the journal is compacted.
+    await bench.pass(25)
+    const [id] = bench.ids()
+    bench.joins(id!)
+    now.newestImage = 'new'
+    await bench.pass(5)
+    return { bench, id: id!, deps }
+  }
+
+  const drifted = ['image', 'zone']
+
+  it.each([0, 20])('is known when the answer comes after %d s', async (seconds) => {
+    const { bench, id } = await imagesOf(seconds)
+    expect(drift(bench)).toEqual({ [id]: drifted })
+  })
+
+  it.each([
+    ['a crash', async (bench: PoolBench) => bench.life.kill()],
+    ['a stop', (bench: PoolBench) => bench.fleet.stop()],
+  ])('survives %s, also where a listing showed the instance before the answer', async (_, end) => {
+    const { bench, id, deps } = await imagesOf(20)
+    await end(bench)
+    bench.restart(deps)
+    await bench.pass(20)
+    expect(drift(bench)).toEqual({ [id]: drifted })
   })
 })
 

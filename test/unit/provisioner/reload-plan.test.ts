@@ -29,11 +29,15 @@ function config(text: string): MasterConfig {
 }
 
 function reload(...edits: [string, string][]) {
+  return reloadOf(base, ...edits)
+}
+
+function reloadOf(text: string, ...edits: [string, string][]) {
   const changed = edits.reduce((text, [from, to]) => {
     expect(text).toContain(from)
     return text.replace(from, to)
-  }, base)
-  const plan = planReload(config(base), config(changed), builtInProviders)
+  }, text)
+  const plan = planReload(config(text), config(changed), builtInProviders)
   const takenChanges = plan.changes.map(({ path, takes }) => `${path.join('/')} ${takes}`)
   return { ...plan, takenChanges }
 }
@@ -120,6 +124,59 @@ describe('a changed configuration', () => {
     const { takenChanges, config } = reload(['port: 8080', 'port: 8080\nprices: {g5.12xlarge: 5.672}'])
     expect(takenChanges).toEqual(['prices/g5.12xlarge now'])
     expect(config.prices).toEqual({ 'g5.12xlarge': 5.672 })
+  })
+})
+
+describe('a change of rollout', () => {
+  const gcp = `
+resource_pools:
+  - pool_name: gpu
+    provider:
+      type: gcp
+      project: p
+      zone: us-central1-a
+      master_url: http://master.example.com:8080
+      boot_disk_source_image: projects/p/global/images/family/f
+      rollout: {images: pinned, surge: 1}
+`
+  const aws = base
+    .replace('max_instances: 4', 'rollout: {images: pinned, surge: 1}')
+    .replace('{id: ami-0123456789abcdef0}', '{ssm: /an/image}')
+  const path = 'resource_pools/gpu/provider/rollout'
+  const latest: [string, string] = ['images: pinned', 'images: latest']
+  const surge: [string, string] = ['surge: 1', 'surge: 2']
+
+  it('of images restarts the loop where launches depend on it', () => {
+    const { takenChanges, reconfigured, restarted, config } = reloadOf(gcp, latest)
+    expect(takenChanges).toEqual([`${path}/images next_vms`])
+    expect([reconfigured, restarted]).toEqual([[], ['gpu']])
+    expect(providerOf(config, 0).rollout.images).toBe('latest')
+    expect(reloadOf(gcp.replace(...latest), ['images: latest', 'images: pinned']).restarted).toEqual(['gpu'])
+  })
+
+  it('of images is applied at once where listings show the image', () => {
+    const { takenChanges, reconfigured, restarted } = reloadOf(aws, latest)
+    expect(takenChanges).toEqual([`${path}/images now`])
+    expect([reconfigured, restarted]).toEqual([['gpu'], []])
+  })
+
+  it.each([aws, gcp])('of anything else is applied at once', (text) => {
+    const { takenChanges, reconfigured, restarted, config } = reloadOf(text, surge)
+    expect(takenChanges).toEqual([`${path}/surge now`])
+    expect([reconfigured, restarted]).toEqual([['gpu'], []])
+    expect(providerOf(config, 0).rollout.surge).toBe(2)
+  })
+
+  it('of all of it restarts the loop with all of it', () => {
+    const { reconfigured, restarted, config } = reloadOf(gcp, latest, surge)
+    expect([reconfigured, restarted]).toEqual([[], ['gpu']])
+    expect(providerOf(config, 0).rollout).toMatchObject({ images: 'latest', surge: 2 })
+  })
+
+  it('together with a move restarts the loop where the pool is', () => {
+    const { reconfigured, restarted, config } = reloadOf(gcp, latest, ['us-central1-a', 'us-central1-b'])
+    expect([reconfigured, restarted]).toEqual([[], ['gpu']])
+    expect(providerOf(config, 0)).toMatchObject({ zone: 'us-central1-a', rollout: { images: 'latest' } })
   })
 })
 
