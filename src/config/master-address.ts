@@ -35,8 +35,9 @@ export interface MasterAddresses {
 
 /**
  * The addresses of a pool with a provider. `masterHost` replaces an alias or a missing host of the only one: it comes from
- * the metadata server or from the user. Without it aliases are kept, with a warning; among several they are an error. Throws
- * MASTER_URL_INVALID or MASTER_URL_USERINFO only for a configuration that was never checked.
+ * the metadata server or from the user. Without it aliases are kept, with a warning; among several they are an error,
+ * and so is an address that is there twice.
+ * Throws MASTER_URL_INVALID or MASTER_URL_USERINFO only for a configuration that was never checked.
  */
 export function masterAddressOf(
   config: MasterConfig,
