@@ -1,7 +1,8 @@
 // The address at which agents of a pool dial the master (Determined's provisioner: provconfig/config.go; docs/configuration.md
 // lists the differences).
 
-import type { HostAlias, MasterAddress, MasterScheme } from '../pki/index.ts'
+import { type HostAlias, type MasterAddress, type MasterScheme, masterUrl } from '../pki/index.ts'
+import { canonicalAddress } from '../platform/index.ts'
 import { type Problem, ProvisionError, problem, type Where } from '../problems/index.ts'
 import type { MasterConfig, PoolConfig } from './master-config.ts'
 import { type MasterUrlParts, parseMasterUrl } from './master-url.ts'
@@ -34,8 +35,9 @@ export interface MasterAddresses {
 
 /**
  * The addresses of a pool with a provider. `masterHost` replaces an alias or a missing host of the only one: it comes from
- * the metadata server or from the user. Without it aliases are kept, with a warning; among several they are an error. Throws
- * MASTER_URL_INVALID or MASTER_URL_USERINFO only for a configuration that was never checked.
+ * the metadata server or from the user. Without it aliases are kept, with a warning; among several they are an error,
+ * and so is an address that is there twice.
+ * Throws MASTER_URL_INVALID or MASTER_URL_USERINFO only for a configuration that was never checked.
  */
 export function masterAddressOf(
   config: MasterConfig,
@@ -46,14 +48,28 @@ export function masterAddressOf(
   const urls = listOf(master_url)
   const isOne = urls.length === 1
   const asked: Asked = { config, pool, ...options, ...(!isOne && { masterHost: undefined }) }
+  const earlier = new Set<string>()
   const found = urls.map((url, index) => {
     const path = typeof master_url === 'string' ? pathOf(config, pool) : `${pathOf(config, pool)}.${index}`
     const { address, problems } = addressOf(url, path, asked)
-    const isAmong = address.alias !== undefined && !isOne
-    return { address, problems: isAmong ? [aliasAmong(address, path, asked)] : problems }
+    if (isOne) return { address, problems }
+    if (address.alias !== undefined) return { address, problems: [aliasAmong(address, path, asked)] }
+    const dialled = masterUrl({ ...address, host: canonicalAddress(address.host) ?? address.host })
+    if (earlier.has(dialled)) return { address, problems: [twice(dialled, url, path, asked)] }
+    earlier.add(dialled)
+    return { address, problems }
   })
   const [address, ...others] = found.map((one) => one.address)
   return { address: address!, others, problems: found.flatMap(({ problems }) => problems) }
+}
+
+/** Only here: the default port, and the form of an IPv6 address, may make two texts one address. */
+function twice(dialled: string, text: string, path: string, { config, pool }: Asked): Problem {
+  const written = text === dialled ? '' : `, here as ${text}`
+  return problem('MASTER_URL_INVALID', `pool ${pool.pool_name}: master_url has ${dialled} twice${written}`, {
+    where: config.locate(path),
+    remedy: 'Write each address once.',
+  })
 }
 
 /** An alias is the machine that runs this provisioner: on another host the same file would name another master. */

@@ -2,7 +2,7 @@
 import * as z from 'zod/mini'
 import { kinds, shaped, text } from './fields.ts'
 import { type MasterUrlFault, parseMasterUrl } from './master-url.ts'
-import { type Block, given, note, type Partially } from './read-block.ts'
+import { type Block, given, isMapping, note, type Partially } from './read-block.ts'
 
 /** `master_url`: one, or several for agents that dial one after the other. */
 export const masterUrls = z.union([text, z.array(text).check(z.minLength(1))]).register(kinds, {
@@ -70,12 +70,6 @@ function faultAmong(all: readonly string[], index: number): MasterUrlFault | und
       `the addresses in master_url must have one scheme, but are ${first.scheme} and ${own.scheme}`,
       'Write the same scheme for all: agents have one setting for TLS.',
     )
-  const isSame = (other: string) => {
-    const parts = parseMasterUrl(other)
-    return !('code' in parts) && parts.host === own.host && parts.port === own.port
-  }
-  if (all.findIndex(isSame) < index)
-    return fault(`master_url has ${all[index]} twice`, 'Write each address once.')
   return undefined
 }
 
@@ -99,8 +93,11 @@ export function checkPreflight(keys: Partially<Keys>, block: Block): void {
         { key: isList ? ['preflight_address', index] : 'preflight_address' },
       )
   })
-  const [wanted, found] = [listOf(master_url).length, listOf(addresses).length]
-  if (wanted !== found)
+  const [wanted, found] = [
+    countOf(block, 'master_url', master_url),
+    countOf(block, 'preflight_address', addresses),
+  ]
+  if (wanted !== undefined && found !== undefined && wanted !== found)
     note(
       block,
       'CONFIG_CONFLICT',
@@ -115,6 +112,15 @@ export function checkPreflight(keys: Partially<Keys>, block: Block): void {
       key: 'preflight_address',
       part: 'key',
     })
+}
+
+/** How many there are in the file; undefined if one was wrong, which is reported in its place. */
+function countOf({ raw }: Block, key: string, read: OneOrMore): number | undefined {
+  const written = raw[key]
+  const count = listOf(read).length
+  if (Array.isArray(written)) return written.length === count ? count : undefined
+  // Not given, or one; anything else was not read.
+  return isMapping(written) ? undefined : count
 }
 
 function counted(count: number): string {

@@ -124,7 +124,7 @@ function maskText(text: string): string {
 export function shown(value: unknown, key: string | number | undefined = undefined): string {
   if (value === null || value === undefined) return 'empty'
   if (typeof key === 'string' && isSecretKey(key)) return mask
-  if (Array.isArray(value)) return 'a list'
+  if (Array.isArray(value)) return value.length > 0 ? 'a list' : 'an empty list'
   if (typeof value === 'object') return 'a mapping'
   if (typeof value !== 'string') return String(value)
   const text = JSON.stringify(maskText(value))

@@ -4,6 +4,7 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock } from '../../src/platform/clock.ts'
+import type { Clock } from '../../src/platform/index.ts'
 import { processesWith, sendSignal } from '../../src/platform/processes.ts'
 import { readAgentOptions } from '../../src/standalone/agent/options.ts'
 import { runAgent } from '../../src/standalone/agent/run-agent.ts'
@@ -22,7 +23,7 @@ export interface AgentHome {
   /** Writes a file and returns its path. */
   file(name: string, text: string): string
   /** `yaml` is agent.yaml; `env` is added to `DET_MASTER_HOST=127.0.0.1` and a PATH. */
-  run(env: Record<string, string | number>, yaml?: string): RunningAgent
+  run(env: Record<string, string | number>, yaml?: string, clock?: Clock): RunningAgent
   dispose(): Promise<void>
 }
 
@@ -38,7 +39,7 @@ export function agentHome(): AgentHome {
   return {
     dir,
     file,
-    run(given, yaml = '') {
+    run(given, yaml = '', clock = systemClock) {
       const env = {
         PATH: process.env['PATH'],
         DET_CONFIG_FILE: file('agent.yaml', yaml),
@@ -56,7 +57,7 @@ export function agentHome(): AgentHome {
         options,
         env,
         version: '0.1.0',
-        clock: systemClock,
+        clock,
         logger,
         signal: stop.signal,
       })

@@ -1,8 +1,9 @@
 // One attempt to join: each master in turn, beginning with the one that served last, until one takes the agent.
 
 import { masterUrl } from '../../pki/index.ts'
-import type { Logger } from '../../platform/index.ts'
-import { ProvisionError } from '../../problems/index.ts'
+import type { Clock, Logger } from '../../platform/index.ts'
+import { type Problem, ProvisionError } from '../../problems/index.ts'
+import { pingInterval, pongDeadline } from '../protocol/connection.ts'
 import { mustRestart } from '../protocol/messages.ts'
 import { masterOf, optionsForEach } from './options.ts'
 import {
@@ -19,7 +20,7 @@ export type RoundEnd =
   /** A master took the agent; `ms` later the connection broke. */
   | { kind: 'served'; fault: DialFault; ms: number }
   | { kind: 'shut_down'; reason: string }
-  /** A master asks the agent to dial again later, and no other one took it: no failure of the agent. */
+  /** A master asks the agent to dial again later, and no other one took or refused it: no failure of the agent. */
   | { kind: 'asked_to_wait'; fault: DialFault }
   /** `unreached`: none of them was reached. */
   | { kind: 'failed'; fault: DialFault; unreached: boolean }
@@ -35,6 +36,7 @@ export function createRounds(context: SessionContext): Rounds {
   const masters = optionsForEach(context.options).map((options) => ({ ...context, options }))
   const isOne = masters.length === 1
   const report = reporter(logger)
+  const mayWait = waits(clock)
   let servedLast = 0
 
   return {
@@ -49,6 +51,7 @@ export function createRounds(context: SessionContext): Rounds {
         if (end.kind === 'shut_down') return end
         if (end.kind === 'over' && end.joined) {
           servedLast = index
+          mayWait.forget()
           report.forget()
           const fault = { reason: end.reason, ...(!isOne && { master: urlOf(own) }) }
           return { kind: 'served', fault, ms: clock.now() - began }
@@ -61,7 +64,8 @@ export function createRounds(context: SessionContext): Rounds {
         if (!isOne) void fault.then((found) => report.fault(urlOf(own), found))
         tried.push({ end, fault, url: urlOf(own) })
       }
-      const round = await outcome(tried, reconnect)
+      const isWaiting = mayWait.after(tried.map((one) => answerOf(one, reconnect && !isOne)))
+      const round = await outcome(tried, isWaiting)
       return signal.aborted ? { kind: 'aborted' } : round
     },
   }
@@ -73,16 +77,46 @@ interface Tried {
   fault: Promise<DialFault>
 }
 
-async function outcome(tried: readonly Tried[], reconnect: boolean): Promise<RoundEnd> {
+async function outcome(tried: readonly Tried[], isWaiting: boolean): Promise<RoundEnd> {
   const isOne = tried.length === 1
   const found = await Promise.all(tried.map(async ({ url, fault }) => ({ url, ...(await fault) })))
   const fault = isOne ? await tried[0]!.fault : together(found)
-  const asks = ({ end }: Tried) =>
-    end.kind === 'not_connected' &&
-    (isAskedToWait(end.error) || (!isOne && reconnect && isStillConnected(end.error)))
-  if (tried.some(asks)) return { kind: 'asked_to_wait', fault }
+  if (isWaiting) return { kind: 'asked_to_wait', fault }
   const unreached = tried.every(({ end }) => end.kind === 'not_connected')
   return { kind: 'failed', fault, unreached }
+}
+
+/** What a master that did not take the agent has answered; `none`: nothing, because it was not reached. */
+type Answer = 'later' | 'still connected' | 'none' | 'refused'
+
+function answerOf({ end }: Tried, mayBeConnected: boolean): Answer {
+  if (end.kind !== 'not_connected') return 'refused'
+  if (isAskedToWait(end.error)) return 'later'
+  if (mayBeConnected && isStillConnected(end.error)) return 'still connected'
+  return refusalOf(end.error) ? 'refused' : 'none'
+}
+
+/** Milliseconds in a row: by then a master has closed a connection that became silent (75 s). */
+const stillConnectedFor = pongDeadline + pingInterval
+
+/**
+ * Whether rounds may wait. A master that stands by answers for itself alone: if another one refuses the agent, that
+ * decides. A master that takes the agent for connected for too long has another agent of that name.
+ */
+function waits(clock: Clock) {
+  let connectedSince: number | undefined
+  return {
+    after(answers: readonly Answer[]): boolean {
+      const isConnected = answers.includes('still connected')
+      connectedSince = isConnected ? (connectedSince ?? clock.now()) : undefined
+      if (answers.includes('refused')) return false
+      if (connectedSince === undefined) return answers.includes('later')
+      return clock.now() - connectedSince < stillConnectedFor
+    },
+    forget(): void {
+      connectedSince = undefined
+    },
+  }
 }
 
 function together(found: readonly (DialFault & { url: string })[]): DialFault {
@@ -107,8 +141,13 @@ function isStillConnected(error: unknown): boolean {
 }
 
 function refusedWith(error: unknown, status: number): boolean {
+  return refusalOf(error)?.details?.['status'] === status
+}
+
+/** The answer of a master that was reached. */
+function refusalOf(error: unknown): Problem | undefined {
   const [first] = error instanceof ProvisionError ? error.problems : []
-  return first?.code === 'AGENT_REFUSED' && first.details?.['status'] === status
+  return first?.code === 'AGENT_REFUSED' ? first : undefined
 }
 
 /** Logs what is wrong with each of several masters, once until it changes or a master has served. */

@@ -378,7 +378,7 @@ try_tls() {
       --cert "$JOIN/agent.crt" --key "$JOIN/agent.key" \
       --cacert "$(file /usr/local/determined/master.crt)" --capath "$ROOT/usr/local/determined" \
       --connect-to "::$MASTER" \
-      "https://$NAME:${MASTER##*:}/info"
+      "https://$MASTER/info"
   fi 2>&1
 }
 clock_is_right() {

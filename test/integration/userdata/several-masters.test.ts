@@ -81,6 +81,32 @@ describe('the check of several masters', () => {
     ])
   })
 
+  it.each([
+    ['a name first', 'master-a.example.com', 'fd00::5'],
+    ['an address first', 'fd00::5', 'master-a.example.com'],
+    ['addresses only', '10.0.0.5', 'fd00::5'],
+  ])('asks each at its URL without openssl: %s', async (_, first, second) => {
+    const inUrl = (host: string) => (host.includes(':') ? `[${host}]` : host)
+    for (const mode of ['skip_verify', 'embed'] as const) {
+      const curl = `case "$*" in *:8443/info) echo 'Connection refused'; exit 7 ;; esac`
+      const vm = vms.create({ openssl: undefined, curl })
+      await vm.run({
+        ...oneRound,
+        trust: trustPlan(mode),
+        master: { host: first },
+        otherMasters: [{ scheme: 'https', host: second, port: 9443 }],
+      })
+      const calls = vm.tools
+        .calls('curl')
+        .filter(({ args }) => args.includes('--connect-to'))
+        .map(({ args }) => args.slice(args.indexOf('--connect-to') + 1))
+      expect(calls).toEqual([
+        [`::${inUrl(first)}:8443`, `https://${inUrl(first)}:8443/info`],
+        [`::${inUrl(second)}:9443`, `https://${inUrl(second)}:9443/info`],
+      ])
+    }
+  })
+
   it.each<[FailureStage, string, string]>([
     ['tls_refused', refused, refused],
     ['tls_refused', refused, hanging],

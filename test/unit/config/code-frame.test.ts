@@ -73,8 +73,8 @@ describe('masking', () => {
   it('shortens values, and hides those of a secret key', () => {
     expect(shown('x'.repeat(100))).toHaveLength(58)
     expect(shown('hunter2', 'password')).toBe('********')
-    expect([shown(null), shown([]), shown({}), shown(5), shown('a\u001bb')]).toEqual([
-      ...['empty', 'a list', 'a mapping', '5', '"a\\u001bb"'],
+    expect([shown(null), shown([]), shown([1]), shown({}), shown(5), shown('a\u001bb')]).toEqual([
+      ...['empty', 'an empty list', 'a list', 'a mapping', '5', '"a\\u001bb"'],
     ])
     expect([isSecretKey('token_file'), isSecretKey('api_key'), isSecretKey('key')]).toEqual([
       false,
