@@ -41,7 +41,7 @@ function longest({ most }: { most: number }): number {
 }
 
 /**
- * Moves every time by `shift`, except that of a drain, which counts from this start; then nothing in the past is later than
+ * Moves every time by `shift`, except those of drains, which count from this start; then nothing in the past is later than
  * `now`, and no pause is longer than its maximum, whatever clock the times were written by.
  */
 function moveTimes(memory: PoolMemory, shift: number, now: number): void {
@@ -51,7 +51,8 @@ function moveTimes(memory: PoolMemory, shift: number, now: number): void {
     track.knownSince = past(track.knownSince)
     if (track.joinedAt !== undefined) track.joinedAt = past(track.joinedAt)
     if (track.lostSince !== undefined) track.lostSince = past(track.lostSince)
-    if (track.rolledSince !== undefined) track.rolledSince = past(track.rolledSince)
+    // Another host may have written it, by a clock that was behind: jobs get their time again, never less of it.
+    if (track.rolledSince !== undefined) track.rolledSince = now
     if (track.undrainedAt !== undefined) track.undrainedAt = past(track.undrainedAt)
     if (track.endedAt !== undefined) track.endedAt = past(track.endedAt)
     if (track.retryAt !== undefined) track.retryAt = until(track.retryAt, 60_000)

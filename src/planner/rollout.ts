@@ -313,6 +313,8 @@ export function provesGeneration(
   policy: Policy,
   at: number,
 ): boolean {
+  // Its agent may be shown as connected for a while after its end.
+  if (instance.ending || instance.condemned) return false
   if (instance.generation !== generation || instance.drifted?.length || !agent?.connected) return false
   return hasLasted(instance, at) && !isShortOfSlots(instance, agent, policy, at)
 }

@@ -64,7 +64,7 @@ describe('a rollout', () => {
     expect(status(bench).rollout).not.toHaveProperty('outdated')
   })
 
-  it('knows after a crash what it takes out of service, and since when', async () => {
+  it('knows after a crash what it takes out of service, and gives its jobs their time again', async () => {
     const now = { generation: made('a') }
     const bench = await outdated(now)
     const [old1, old2, first] = bench.ids() as [string, string, string]
@@ -75,10 +75,13 @@ describe('a rollout', () => {
     const since = status(bench).instances.find((one) => one.id === id)!.rolledSince
     expect(id).toBeDefined()
     bench.life.kill()
+    const restartedAt = bench.now()
     bench.restart({ launchedNow: () => ({ ...now, chosenBy: {} }) })
     await bench.pass(60)
     expect(rolled(bench)).toEqual([id])
-    expect(status(bench).instances.find((one) => one.id === id)!.rolledSince).toBe(since)
+    // The clock of another host that wrote it may have been behind.
+    const again = status(bench).instances.find((one) => one.id === id)!.rolledSince!
+    expect([again > since!, again]).toEqual([true, restartedAt])
     // A stop gives it back; it is taken out of service anew.
     await bench.fleet.stop()
     expect(bench.master.agents.get(id!)).toMatchObject({ enabled: true })

@@ -316,6 +316,15 @@ describe('a generation that has not proven itself', () => {
     expect(briefly(instances(trial(busy('n1'), now - 3 * minute)), limits)).toContain('drain i1,i2 DRIFTED')
   })
 
+  it.each([{ ending: true }, { condemned: true }])(
+    'is not proven by an instance that is being terminated, whose agent still shows: %o',
+    (given) => {
+      const over: Pair = [fresh('n1', { joinedAt: now - 3 * minute, ...given }), busy('n1')]
+      const decisions = briefly(pool([...busyOld('i1', 'i2', 'i3'), over], { rollout: unproven }), limits)
+      expect(decisions.join()).not.toContain('DRIFTED')
+    },
+  )
+
   it('is not proven by an instance that has fewer slots than it should', () => {
     const short: Pair = [fresh('n1'), idle('n1', now - minute, { slots: 2 })]
     const decisions = briefly(pool([...busyOld('i1', 'i2', 'i3'), short], { rollout: unproven }), limits)
