@@ -368,7 +368,8 @@ function suspend(world: World, hosts: Hosts, host: Host, ms: number): void {
 function wakeUp(world: World, hosts: Hosts, host: Host): void {
   if (!host.life.alive || !host.life.suspended) return
   world.timeline.add(host.name, 'resumes')
-  if (host.term && hosts.newest === host) world.invariants.onAwake(mainName)
+  // One whose lease was over before decides nothing now.
+  if (host.term?.isLed && hosts.newest === host) world.invariants.onAwake(mainName)
   host.life.resume()
   host.term?.provisioner.fleet.reconfigure(settingsOf(world))
 }
