@@ -1,4 +1,4 @@
-// Bindings of instances that have ended without a termination of ours, or whose join was decided while they were terminated. They
+// Bindings of instances that have ended without our termination, or whose join was decided while they were terminated. They
 // would be kept for ever; but one that is dropped too early would let another key be the first.
 import { type Clock, type Logger, wallTime } from '../platform/index.ts'
 import type { Binding, JoinStore } from '../state/index.ts'

@@ -20,11 +20,11 @@ import type {
 export const rolloutWaits = {
   NEVER: 'rollout.when is never',
   FAILED: 'an instance of the new generation failed: the old ones stay',
-  PAUSED: 'a person paused the rollout',
+  PAUSED: 'the rollout is paused',
   SCHEDULE: 'rollout.schedule allows to begin later',
   LAUNCHES: 'nothing can be launched in its place now',
   JOINING: 'its agent has not joined yet',
-  AWAY: 'its agent is not connected, or somebody took it out of service',
+  AWAY: 'its agent is not connected, or a person drained or disabled it',
   BUSY: 'it has jobs',
   NEEDED: 'waiting jobs need it, or it became idle a moment ago',
   FIRST: 'the first instance of the new generation has not proven itself yet',

@@ -105,7 +105,7 @@ interface Answer {
 }
 
 function unforeseen(error: unknown): Problem {
-  // Such as of the agents' CA, whose token does not answer: it says itself what to do.
+  // Such as of the agents' CA, whose token does not respond: its remedy is the right one.
   if (error instanceof ProvisionError && error.problems[0]) return error.problems[0]
   const why = error instanceof Error ? error.message : String(error)
   return problem('PREFLIGHT_FAILED', `the preflight itself failed: ${why}`, { cause: error })

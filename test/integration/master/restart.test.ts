@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { systemClock } from '../../../src/platform/clock.ts'
 import { openJobStore } from '../../../src/standalone/master/job-store.ts'
+import type { MasterOptions } from '../../../src/standalone/master/master.ts'
 import { startMaster, type TestMaster, token } from '../../support/master.ts'
 import { until } from '../../support/server.ts'
 import { silentLogger } from '../../support/silent-logger.ts'
@@ -26,10 +27,10 @@ afterEach(async () => {
 })
 
 /** The next master on the same state; `from` is read instead of the file, as after a crash at that moment. */
-async function master(from?: string): Promise<TestMaster> {
+async function master(from?: string, more: Partial<MasterOptions> = {}): Promise<TestMaster> {
   if (from) copyFileSync(from, file)
   const store = await openJobStore({ store: storeIn(folder), clock: systemClock, logger: silentLogger })
-  const m = await startMaster({ jobStore: store })
+  const m = await startMaster({ jobStore: store, ...more })
   running.push(m)
   return m
 }
@@ -64,6 +65,29 @@ async function becomes(m: TestMaster, id: string, state: string): Promise<Record
 const phases = (m: TestMaster) => m.master.agents().map(({ id, phase }) => [id, phase])
 
 describe('a restart', () => {
+  it('knows of a job that ended right before a stop, although its output was stored slowly', async () => {
+    const output = storeIn(folder).openOutput({})
+    const slow: typeof output = {
+      ...output,
+      append: async (chunks) => {
+        await new Promise((resolve) => setTimeout(resolve, 300))
+        await output.append(chunks)
+      },
+    }
+    const surroundings = { clock: systemClock, logger: silentLogger }
+    const storedLogs = { output: slow, heads: new Map(), earlier: new Set<string>(), ...surroundings }
+    const first = await master(undefined, { storedLogs })
+    const agent = await workingAgent(first, 'a')
+    const id = await submit(first, { command: ['x'] })
+    await until(() => agent.containers.size > 0, 'the container to run')
+    const [container] = agent.containers.keys()
+    agent.print(container!, 'last words')
+    agent.finish(0)
+    await becomes(first, id, 'finished')
+    await stop(first)
+    expect((await (await master()).ask(`/provision/v1/jobs/${id}`)).json.job.state).toBe('finished')
+  })
+
   it('keeps what waits, in its order, and what is done', async () => {
     const first = await master()
     const over = await submit(first, { duration: '1h', slots: 1, id: 'over' })
